@@ -1,0 +1,53 @@
+/* Socket addresses: TCP over IPv4 and IPv6, and unix sockets. */
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/check.h"
+
+struct addr {
+    socklen_t len; /* 0: no address */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u;
+};
+
+/* Room for any address as text: "unix:" and sun_path, or [IPv6%scope]:port, and the NUL. */
+#define ADDR_TEXT_MAX 128
+
+/* What the operator wrote: an address, or a name that has yet to be looked up. */
+enum addr_form {
+    ADDR_LITERAL, /* addr is ready: 1.2.3.4:80, [::1]:80, unix:/path */
+    ADDR_NAME,    /* name and port: app.example:80 */
+    ADDR_ANY,     /* port alone, of every local address: ":80" or "80" */
+};
+
+#define ADDR_NAME_MAX 254 /* RFC 1035, 2.3.4: 253 characters, and the NUL */
+
+struct addr_spec {
+    enum addr_form form;
+    unsigned port;            /* 1 to 65535; 0 for unix */
+    char name[ADDR_NAME_MAX]; /* ADDR_NAME only, else "" */
+    struct addr addr;         /* ADDR_LITERAL only */
+};
+
+/* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a
+ * constant clause such as "the port must be 1 to 65535" and leaves *ret_spec untouched. Pure. */
+bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
+
+/* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4 clients of
+ * an IPv6 socket (::ffff:1.2.3.4) are written as IPv4. Pure. */
+const char *addr_format(const struct addr *addr, char *buf, size_t size);
+
+bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_is_unix(const struct addr *addr);
+
+#endif

@@ -1,0 +1,20 @@
+/* What every file needs of the compiler: CHECK() for bugs, and the attributes that let
+ * gcc and clang check formats, locks and clean-up. Knows nothing of relayd. */
+#ifndef BASE_CHECK_H
+#define BASE_CHECK_H
+
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define CLEANUP(fn)            __attribute__((cleanup(fn)))
+#define NORETURN               __attribute__((noreturn))
+#define MUST_USE               __attribute__((warn_unused_result))
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A condition that only a bug in this program can break. It stays on in release builds:
+ * a stopped daemon is restarted by systemd, a wrong one corrupts data in silence. */
+#define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
+
+/* Says which condition broke, on stderr, and aborts. Never returns. Any thread, any lock. */
+NORETURN void check_failed(const char *cond, const char *file, int line);
+
+#endif

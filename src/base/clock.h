@@ -1,0 +1,26 @@
+/* Time, in one unit: microseconds of CLOCK_MONOTONIC in an int64_t. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+#include <sys/time.h>
+#include <time.h>
+
+typedef int64_t usec_t;
+
+#define USEC_PER_MSEC ((usec_t)1000)
+#define USEC_PER_SEC  ((usec_t)1000000)
+#define USEC_NEVER    INT64_MAX
+
+/* Now. Exact. */
+usec_t clock_now(void);
+
+/* Now, at most one kernel tick (1 to 10 ms) old, for a fifth of the cost: for the pumps, which
+ * ask after every read (clock_gettime(2), CLOCK_MONOTONIC_COARSE). */
+usec_t clock_coarse(void);
+
+/* The two ways in which the kernel wants a span or a moment. */
+struct timespec clock_timespec(usec_t t);
+struct timeval clock_timeval(usec_t t);
+
+#endif

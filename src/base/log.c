@@ -1,0 +1,229 @@
+/* The ring between those who speak and the log thread.
+ *
+ * in_place_note: the log thread formats and writes the oldest entry where it lies, without the lock. It is
+ * the only one that moves `tail`, and a producer writes only to entries between `tail + count` and `tail`,
+ * so an entry belongs to its producer until count says otherwise, and to the log thread from then on. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log_sink.h"
+#include "base/stats.h"
+#include "base/sync.h"
+#include "base/thread.h"
+
+#define STOP_PATIENCE USEC_PER_SEC /* how long log_stop waits for a stuck journal */
+
+struct entry {
+    enum log_kind kind;
+    int64_t realtime_usec;
+    log_format_fn *format; /* NULL: payload is the sentence */
+    _Alignas(max_align_t) char payload[LOG_PAYLOAD_MAX];
+};
+
+_Static_assert(LOG_TEXT_MAX <= LOG_PAYLOAD_MAX, "a sentence fits an entry");
+
+static struct {
+    struct lock lock;
+    struct cond filled, drained;
+    struct thread thread;
+    bool open; /* written while there is one thread */
+    bool stopping GUARDED, waiting GUARDED;
+    size_t tail GUARDED, count GUARDED;
+    uint64_t dropped GUARDED;
+    struct entry ring[LOG_QUEUE_SIZE];
+} queue;
+
+static _Atomic int max_level = LOG_LEVEL_INFO;
+static atomic_bool abandon; /* log_stop has lost its patience: the thread leaves at the next EINTR */
+
+static int64_t realtime_now(void) {
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
+void log_set_level(enum log_level level) {
+    atomic_store(&max_level, (int)level);
+}
+
+bool log_wants(enum log_kind kind) {
+    return (int)log_kind_infos[kind].level <= atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
+void log_line_text(struct log_line *line, const char *fmt, ...) {
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line->text, sizeof(line->text), fmt, ap);
+    va_end(ap);
+}
+
+void log_line_field(struct log_line *line, const char *name, const char *fmt, ...) {
+    char *start = line->room + line->used;
+    size_t left = sizeof(line->room) - line->used;
+    size_t n = (size_t)snprintf(start, left, "%s=", name);
+    va_list ap;
+
+    if (n >= left || line->n_fields == LOG_FIELDS_MAX)
+        return;
+    va_start(ap, fmt);
+    n += (size_t)vsnprintf(start + n, left - n, fmt, ap);
+    va_end(ap);
+    if (n >= left)
+        return;
+    line->fields[line->n_fields++] = start;
+    line->used += n + 1;
+}
+
+static int write_entry(const struct entry *entry) {
+    struct log_line line;
+
+    line.kind = entry->kind;
+    line.realtime_usec = entry->realtime_usec;
+    line.used = line.n_fields = 0;
+    line.text[0] = '\0';
+    if (entry->format != NULL)
+        entry->format(&line, entry->payload);
+    else
+        log_line_text(&line, "%s", entry->payload);
+    return log_sink_write(&line);
+}
+
+/* Writes an entry, and again if a signal came between, unless log_stop gave up. */
+static void write_or_abandon(const struct entry *entry) {
+    int r;
+
+    do
+        r = write_entry(entry);
+    while (r == -EINTR && !atomic_load(&abandon));
+    if (r < 0)
+        stats_add(STAT_log_dropped, 1);
+}
+
+static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
+                 const void *payload, size_t size) {
+    CHECK(size <= sizeof(entry->payload));
+    entry->kind = kind;
+    entry->realtime_usec = realtime_now();
+    entry->format = format;
+    memcpy(entry->payload, payload, size);
+}
+
+void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size) {
+    if (!log_wants(kind))
+        return;
+    if (!queue.open) { /* before log_start and after log_stop there is one thread */
+        struct entry entry;
+
+        log_sink_open();
+        fill(&entry, kind, format, payload, size);
+        write_or_abandon(&entry);
+        return;
+    }
+    lock_acquire(&queue.lock);
+    bool wake = queue.waiting;
+    if (queue.count < LOG_QUEUE_SIZE) {
+        fill(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload, size);
+        queue.count++;
+        queue.waiting = false;
+    } else {
+        queue.dropped++;
+        stats_add(STAT_log_dropped, 1);
+    }
+    lock_release(&queue.lock);
+    if (wake)
+        cond_signal(&queue.filled);
+}
+
+void log_msg(enum log_kind kind, const char *fmt, ...) {
+    char text[LOG_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return;
+    log_event(kind, NULL, text, (size_t)n < sizeof(text) ? (size_t)n + 1 : sizeof(text));
+}
+
+/* Said in its place, by the log thread itself: the ring may be full again by now. */
+static void say_dropped(uint64_t dropped) {
+    struct entry entry;
+    char text[LOG_TEXT_MAX];
+
+    snprintf(text, sizeof(text),
+             "%llu messages were not logged because the log was slower than the traffic.",
+             (unsigned long long)dropped);
+    fill(&entry, MSG_LOG_DROPPED, NULL, text, strlen(text) + 1);
+    write_or_abandon(&entry);
+}
+
+static void log_thread(void *arg) {
+    (void)arg;
+    lock_acquire(&queue.lock);
+    for (;;) {
+        while (queue.count == 0 && !queue.stopping) {
+            queue.waiting = true;
+            cond_wait(&queue.filled, &queue.lock);
+        }
+        queue.waiting = false;
+        if (queue.count == 0 || atomic_load(&abandon))
+            break;
+        const struct entry *oldest = &queue.ring[queue.tail];
+        uint64_t dropped = queue.dropped;
+
+        queue.dropped = 0;
+        lock_release(&queue.lock);
+        write_or_abandon(oldest); /* in_place_note */
+        if (dropped > 0)
+            say_dropped(dropped);
+        lock_acquire(&queue.lock);
+        queue.tail = (queue.tail + 1) % LOG_QUEUE_SIZE;
+        queue.count--;
+    }
+    cond_signal(&queue.drained);
+    queue.stopping = false; /* tells log_stop that this thread is through */
+    lock_release(&queue.lock);
+}
+
+int log_start(void) {
+    log_sink_open();
+    lock_init(&queue.lock, RANK_LEAF);
+    cond_init(&queue.filled);
+    cond_init(&queue.drained);
+    int r = thread_start(&queue.thread, "relayd-log", 0, log_thread, NULL);
+
+    queue.open = r == 0;
+    return r;
+}
+
+void log_stop(void) {
+    usec_t deadline = clock_now() + STOP_PATIENCE;
+    bool patient = true;
+
+    if (!queue.open)
+        return;
+    lock_acquire(&queue.lock);
+    queue.stopping = true;
+    queue.waiting = false;
+    cond_signal(&queue.filled);
+    while (queue.stopping && patient)
+        patient = cond_wait_until(&queue.drained, &queue.lock, deadline);
+    lock_release(&queue.lock);
+    atomic_store(&abandon, true);
+    thread_interrupt_join(&queue.thread);
+    queue.open = false;
+    atomic_store(&abandon, false);
+    cond_destroy(&queue.filled);
+    cond_destroy(&queue.drained);
+    lock_destroy(&queue.lock);
+}

@@ -1,0 +1,61 @@
+/* The log: any thread says something, one thread writes it, and nobody waits for the journal.
+ *
+ * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively to
+ * the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one line to
+ * stderr. A full ring drops the message and counts it, and the log thread says how many were dropped.
+ * Until log_start and after log_stop, messages are written at once by their own thread. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+/* syslog(3)'s numbers, which the journal uses as PRIORITY. */
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_NOTICE = 5,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7,
+};
+
+/* Every kind of message: its level, MESSAGE_ID and catalog text are its row's. */
+enum log_kind {
+#define MESSAGE(name, level, id, subject, explanation) MSG_##name,
+#include "base/messages.def"
+#undef MESSAGE
+    MSG_COUNT
+};
+
+#define LOG_QUEUE_SIZE  4096 /* messages that may wait for the journal */
+#define LOG_TEXT_MAX    640  /* bytes of a message's sentence, NUL included; longer is cut */
+#define LOG_PAYLOAD_MAX 640  /* bytes that log_event can carry */
+
+/* What a formatter fills in, on the log thread: one sentence and any number of named fields. */
+struct log_line;
+void log_line_text(struct log_line *line, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void log_line_field(struct log_line *line, const char *name, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+typedef void log_format_fn(struct log_line *line, const void *payload);
+
+/* Says a sentence. Any thread, no leaf lock held. Never blocks for longer than a copy (once started). */
+void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The same for messages on the road: copies size bytes (at most LOG_PAYLOAD_MAX) of payload, and the log
+ * thread calls format on the copy, so that the caller pays for no printf. */
+void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
+
+/* Messages above this level (less urgent) are not taken at all. INFO until set. Any thread. */
+void log_set_level(enum log_level level);
+bool log_wants(enum log_kind kind);
+
+/* Starts the log thread: 0 or -errno. One thread, once. */
+int log_start(void) MUST_USE;
+
+/* Writes what waits, for at most a second if the journal is stuck, then ends and joins the thread. */
+void log_stop(void);
+
+#endif

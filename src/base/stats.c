@@ -1,0 +1,19 @@
+#include "base/stats.h"
+
+#include <stdatomic.h>
+
+const struct stat_info stat_infos[STAT_COUNT] = {
+#define COUNTER(name, unit, help) [STAT_##name] = {#name, unit, help},
+#include "base/counters.def"
+#undef COUNTER
+};
+
+static _Atomic uint64_t counters[STAT_COUNT];
+
+void stats_add(enum stat which, uint64_t n) {
+    atomic_fetch_add_explicit(&counters[which], n, memory_order_relaxed);
+}
+
+uint64_t stats_get(enum stat which) {
+    return atomic_load_explicit(&counters[which], memory_order_relaxed);
+}

@@ -1,0 +1,26 @@
+/* Counters of the whole process: one row of base/counters.def each, lock-free. */
+#ifndef BASE_STATS_H
+#define BASE_STATS_H
+
+#include <stdint.h>
+
+enum stat {
+#define COUNTER(name, unit, help) STAT_##name,
+#include "base/counters.def"
+#undef COUNTER
+    STAT_COUNT
+};
+
+struct stat_info {
+    const char *name; /* lower case, as in accepted_total */
+    const char *unit;
+    const char *help;
+};
+
+extern const struct stat_info stat_infos[STAT_COUNT];
+
+/* Any thread, any lock. */
+void stats_add(enum stat which, uint64_t n);
+uint64_t stats_get(enum stat which);
+
+#endif

@@ -1,0 +1,32 @@
+/* Words and numbers as operators write and read them. All pure; any thread. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+/* "250ms", "5s", "10m", "1h"; a bare number is seconds. False, and *ret untouched, for anything else,
+ * negative, fractional or beyond 2^62 microseconds. */
+bool text_parse_duration(const char *text, usec_t *ret) MUST_USE;
+
+/* The same back, in the largest unit that is exact: 600000000 -> "10m"; "0" for 0. Returns buf. */
+const char *text_format_duration(usec_t t, char *buf, size_t size);
+
+/* Decimal digits, with an optional k, M or G (of 1024). False, and *ret untouched, for anything else. */
+bool text_parse_size(const char *text, int64_t *ret) MUST_USE;
+
+/* Decimal digits alone. False, and *ret untouched, for anything else. */
+bool text_parse_number(const char *text, int64_t *ret) MUST_USE;
+
+/* For people: "0.3 ms", "12.4 s", "2 h 5 min"; "77 bytes", "1.4 MB". Return buf. */
+const char *text_human_time(usec_t t, char *buf, size_t size);
+const char *text_human_bytes(uint64_t n, char *buf, size_t size);
+
+/* How many letters must be inserted, removed, replaced or swapped with a neighbour to turn a into b. */
+unsigned text_distance(const char *a, const char *b);
+
+#endif

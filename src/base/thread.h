@@ -1,0 +1,45 @@
+/* Threads with names, and the one way to wake a thread that is blocked in a system call on anything but
+ * a data socket: a signal that does nothing but interrupt.
+ *
+ * interrupt_note: a signal that arrives just before the system call is lost, so it is sent again every
+ * few milliseconds until the thread has ended. Whoever interrupts first sets the flag that the thread
+ * looks at after EINTR. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+struct thread {
+    pthread_t id;
+    bool running; /* started and not yet joined; the owner's, not the thread's */
+};
+
+typedef void thread_fn(void *arg);
+
+/* Prepares the process: the interrupting signal gets its empty handler; the signals that main waits for
+ * are blocked in every thread to come. Once, before any thread. */
+void thread_init_process(void);
+
+/* Starts fn(arg) under this name (at most 15 characters, prctl(2)); stack_size 0 is libc's default, others
+ * are raised to what the build needs. 0 or -errno (-EAGAIN: a limit on threads was met). */
+int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
+                 void *arg) MUST_USE;
+
+/* Waits for its end. Nothing to do if it never started. */
+void thread_join(struct thread *thread);
+
+/* Interrupts it until it has ended (interrupt_note). The caller has told it to stop. */
+void thread_interrupt_join(struct thread *thread);
+
+/* The same until the deadline; false if it has not ended by then, and it stays unjoined. */
+bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_USE;
+
+/* The least stack that this build's code and instrumentation can run a pump on, in bytes. */
+size_t thread_small_stack(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* The operator's file as one immutable, reference-counted struct config.
+ *
+ * config_load reads it through libconfuse and reports every error, not the first alone. After creation
+ * nothing in it changes, so it is read without a lock; every object that works under it holds a reference. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+
+#define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
+#define CONFIG_DEFAULT_LISTEN ":8080"
+#define CONFIG_NAME_MAX       64 /* bytes of a section's title, NUL included */
+
+/* The values of the CHOICE options, in the order of their rows. */
+enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
+enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
+enum listener_mode { MODE_TCP, MODE_HTTP };
+enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
+
+struct global_config {
+    int64_t workers;
+    int64_t queue_size;
+    usec_t queue_timeout;
+    int64_t max_connections;
+    int when_full; /* enum when_full */
+    usec_t drain_timeout;
+    int log_level;       /* index in the row's choices; config_log_level() translates */
+    int log_connections; /* enum log_connections */
+};
+
+/* One address of a listener: as written, and as read. */
+struct listen_address {
+    char *text;
+    bool systemd; /* "systemd": the sockets that were passed under the listener's name */
+    struct addr_spec spec;
+};
+
+struct listener_config {
+    char name[CONFIG_NAME_MAX];
+    int line;
+    struct listen_address *address;
+    size_t n_address;
+    size_t upstream; /* index in config.upstreams */
+    int mode;        /* enum listener_mode */
+    int64_t backlog;
+    usec_t idle_timeout; /* 0: never */
+    bool half_close;
+    usec_t linger_timeout;
+    usec_t keepalive; /* 0: off */
+    int copy;         /* enum copy_mode */
+};
+
+struct server_config {
+    char name[CONFIG_NAME_MAX];
+    int line;
+    char *address_text;
+    struct addr_spec address;
+};
+
+struct upstream_config {
+    char name[CONFIG_NAME_MAX];
+    int line;
+    usec_t connect_timeout;
+    int64_t connect_attempts;
+    usec_t resolve_interval;
+    struct server_config *servers;
+    size_t n_servers; /* 1 in this version */
+};
+
+struct config {
+    char *path; /* as given; "command line" without a file */
+    struct global_config global;
+    struct listener_config *listeners;
+    size_t n_listeners; /* at least 1 */
+    struct upstream_config *upstreams;
+    size_t n_upstreams; /* at least 1 */
+};
+
+/* Called once for each error, in the order of the file, with a finished sentence that begins with
+ * "FILE:LINE: ". */
+typedef void config_error_fn(void *arg, const char *sentence);
+
+/* Reads the file. Returns a config with one reference, or NULL after at least one call of on_error.
+ * Any thread, one at a time (libconfuse's scanner is not reentrant). */
+struct config *config_load(const char *path, config_error_fn *on_error, void *arg);
+
+/* The configuration of `relayd [--listen ADDR] --proxy HOST:PORT`: listener "web" in mode http, upstream "app",
+ * server "a". listen may be NULL (CONFIG_DEFAULT_LISTEN). Errors begin with "--proxy: " or "--listen: ". */
+struct config *config_from_arguments(const char *listen, const char *proxy,
+                                     config_error_fn *on_error, void *arg);
+
+/* Prints it in the file's own syntax, defaults included: what is printed loads again to the same. */
+void config_dump(const struct config *config, FILE *out);
+
+/* Any thread. */
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* The global option log_level as syslog's number (enum log_level). */
+int config_log_level(const struct config *config);
+
+#endif
