@@ -1,0 +1,320 @@
+/* How a connection ends. The rules, each with the name that the code refers to:
+ *
+ * in_order     End of data on one side: every byte read before it has been written by then (the same pump
+ *              did both), so the end is passed on with shutdown(2). The other direction goes on.
+ * reset        An error of a source is passed on to the sink as a reset: a cut-off transfer must not look
+ *              complete.
+ * sink_first   An error of a sink is no decision. The other direction reads from that same socket, and there
+ *              may be data in it that came before the error (a server that answers an upload early and
+ *              closes). It is read to its end first; how that ends decides. Until then, and after, what
+ *              the source still sends is read and dropped, for at most linger_timeout.
+ * stolen_error A socket reports its error once, to whichever pump calls first (sock_error() in the kernel):
+ *              if the writer took ECONNRESET, the reader of the same socket sees a plain end. So a reader
+ *              that sees the end looks at what the writer met. Without its having met anything, and with
+ *              no write under way, the end is true. With one under way, an empty send tells whether the
+ *              socket is dead; if it is, the end counts as a reset. EPIPE is different: the kernel gives
+ *              it if the peer's end of data came before its reset, so the data was complete.
+ * silent_wake  A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing, still
+ *              delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer
+ *              of an end that may not be true. */
+#include "relay/conn.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/stats.h"
+
+#define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
+
+enum side conn_source(enum direction dir) {
+    return dir == DIR_UP ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+enum side conn_sink(enum direction dir) {
+    return dir == DIR_UP ? SIDE_SERVER : SIDE_CLIENT;
+}
+
+static enum direction other(enum direction dir) {
+    return dir == DIR_UP ? DIR_DOWN : DIR_UP;
+}
+
+static struct conn *make(const struct record *record, const struct conn_options *options,
+                         struct registry *registry, struct gate *gate) UNCHECKED {
+    struct conn *conn = aligned_alloc(_Alignof(struct conn), sizeof(*conn));
+    usec_t now = clock_coarse();
+
+    if (conn == NULL)
+        return NULL;
+    memset(conn, 0, sizeof(*conn));
+    conn->record = *record;
+    conn->options = *options;
+    conn->registry = registry;
+    conn->gate = gate;
+    conn->fd[SIDE_CLIENT] = conn->fd[SIDE_SERVER] = -1;
+    atomic_init(&conn->refs, 1);
+    for (int dir = 0; dir < 2; dir++) {
+        atomic_init(&conn->flow[dir].active, now);
+        conn->flow[dir].outq = -1;
+    }
+    return conn;
+}
+
+struct conn *conn_new(const struct record *record, const struct conn_options *options,
+                      struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
+                      int *client, int *server) {
+    struct conn *conn = make(record, options, registry, gate);
+
+    if (conn == NULL)
+        return NULL;
+    conn->pipes = pipes;
+    conn->fd[SIDE_CLIENT] = fd_take(client);
+    conn->fd[SIDE_SERVER] = fd_take(server);
+    registry_add(registry, conn);
+    return conn;
+}
+
+struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
+                              struct registry *registry, struct gate *gate,
+                              int *client) UNCHECKED {
+    struct conn *conn = make(record, options, registry, gate);
+
+    if (conn == NULL)
+        return NULL;
+    conn->fd[SIDE_CLIENT] = fd_take(client);
+    conn->flow[DIR_DOWN].ended = conn->lingering = conn->decided = true;
+    registry_add(registry, conn);
+    return conn;
+}
+
+void conn_ref(struct conn *conn) {
+    atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
+}
+
+/* An orderly end during which bytes had to be dropped has its own name. */
+static void refine_end(struct conn *conn) UNCHECKED {
+    if (conn->record.end == END_CLIENT_ENDED && conn->flow[DIR_DOWN].sink_error != 0)
+        conn->record.end = END_CLIENT_LEFT;
+    else if (conn->record.end == END_SERVER_ENDED && conn->flow[DIR_UP].sink_error != 0)
+        conn->record.end = END_SERVER_LEFT;
+}
+
+bool conn_try_ref(struct conn *conn) {
+    unsigned refs = atomic_load(&conn->refs);
+
+    while (refs > 0)
+        if (atomic_compare_exchange_weak(&conn->refs, &refs, refs + 1))
+            return true;
+    return false;
+}
+
+void conn_unref(struct conn *conn) {
+    if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    registry_remove(conn->registry, conn);
+
+    struct gate *gate = conn->gate;
+    fd_close(&conn->fd[SIDE_CLIENT]);
+    fd_close(&conn->fd[SIDE_SERVER]);
+    refine_end(conn);
+    conn->record.ended = clock_now();
+    for (int dir = 0; dir < 2; dir++)
+        conn->record.bytes[dir] = atomic_load(&conn->flow[dir].bytes);
+    stats_add(STAT_bytes_up, conn->record.bytes[DIR_UP]);
+    stats_add(STAT_bytes_down, conn->record.bytes[DIR_DOWN]);
+    record_log(&conn->record, conn->options.log);
+    free(conn);
+    if (gate != NULL)
+        gate_leave(gate);
+}
+
+bool conn_drops(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    bool drops = conn->fd[conn_sink(dir)] < 0 || conn->flow[dir].sink_error != 0;
+    lock_release(&conn->registry->lock);
+    return drops;
+}
+
+/* The first end stays, unless a later one says worse. A refused client's is final. */
+static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
+    if (conn->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
+        return;
+    conn->decided = true;
+    conn->record.end = (int)end;
+    conn->record.error = error;
+}
+
+static void touch(struct flow *flow) {
+    atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
+}
+
+/* stolen_error: whether the end that dir's pump has read may hide a reset. Returns its errno, or 0. */
+static int hidden_reset(struct conn *conn, enum direction dir) {
+    struct flow *writer = &conn->flow[other(dir)];
+    bool writing = atomic_load(&writer->holding);
+    bool dead = writing && send(conn->fd[conn_source(dir)], "", 0, MSG_NOSIGNAL) < 0;
+
+    lock_acquire(&conn->registry->lock);
+    int error = writer->sink_error;
+    lock_release(&conn->registry->lock);
+    if (error == 0)
+        return dead ? ECONNRESET : 0;
+    return error == EPIPE ? 0 : error;
+}
+
+static enum end reset_by(enum direction dir) {
+    return dir == DIR_UP ? END_CLIENT_RESET : END_SERVER_RESET;
+}
+
+void conn_source_ended(struct conn *conn, enum direction dir) {
+    int error = hidden_reset(conn, dir);
+    int sink = conn->fd[conn_sink(dir)];
+
+    lock_acquire(&conn->registry->lock);
+    bool reset = !conn->aborted && conn->expired == 0 && error != 0;
+    bool in_order = !conn->aborted && !reset;
+    if (in_order) {
+        conn->flow[dir].ended = true;
+        if (!conn->options.half_close)
+            conn->lingering = true;
+        decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
+        touch(&conn->flow[dir]);
+    }
+    lock_release(&conn->registry->lock);
+    if (reset)
+        conn_abort(conn, reset_by(dir), error);
+    else if (in_order && sink >= 0)
+        (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
+}
+
+void conn_source_failed(struct conn *conn, enum direction dir, int error) {
+    lock_acquire(&conn->registry->lock);
+    /* A client that resets after the server's end, when it has all it wanted, is everyday. */
+    bool keep = conn->decided && conn->record.end == END_SERVER_ENDED && dir == DIR_UP;
+    lock_release(&conn->registry->lock);
+    conn_abort(conn, keep ? END_SERVER_ENDED : reset_by(dir), keep ? 0 : error);
+}
+
+void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
+    lock_acquire(&conn->registry->lock);
+    conn->flow[dir].sink_error = error;
+    conn->lingering = true;
+    touch(&conn->flow[dir]);
+    lock_release(&conn->registry->lock);
+}
+
+/* Wakes the pump that reads from this side, and tells the peer, unless it was given its end. */
+static void cut_side(struct conn *conn, enum side side, bool given_end) {
+    if (conn->fd[side] < 0)
+        return;
+    if (given_end)
+        (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+    else
+        fd_reset(conn->fd[side]);
+}
+
+void conn_abort(struct conn *conn, enum end end, int error) {
+    lock_acquire(&conn->registry->lock);
+    bool first = !conn->aborted;
+    if (first) {
+        conn->aborted = true;
+        decide(conn, end, error);
+    }
+    bool client_given = conn->flow[DIR_DOWN].ended, server_given = conn->flow[DIR_UP].ended;
+    lock_release(&conn->registry->lock);
+    if (!first)
+        return;
+    atomic_store(&conn->over, true);
+    cut_side(conn, SIDE_CLIENT, client_given);
+    cut_side(conn, SIDE_SERVER, server_given);
+}
+
+void conn_expire(struct conn *conn, enum end end) {
+    lock_acquire(&conn->registry->lock);
+    bool first = !conn->aborted && conn->expired == 0;
+    if (first) {
+        conn->expired = clock_coarse();
+        if (!conn->decided || conn->fd[SIDE_SERVER] >= 0) {
+            conn->decided = true;
+            conn->record.end = (int)end;
+        }
+    }
+    lock_release(&conn->registry->lock);
+    if (!first)
+        return;
+    atomic_store(&conn->over, true);
+    for (int side = 0; side < 2; side++)
+        if (conn->fd[side] >= 0)
+            (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+}
+
+/* Part of conn_review, under its lock: when bytes last moved. For a write that blocks, the kernel's send queue knows better than the pump. */
+static usec_t last_move(struct conn *conn, usec_t now, bool *ret_holding) UNCHECKED {
+    usec_t last = 0;
+
+    *ret_holding = false;
+    for (int dir = 0; dir < 2; dir++) {
+        struct flow *flow = &conn->flow[dir];
+        usec_t active = atomic_load_explicit(&flow->active, memory_order_relaxed);
+        int queued;
+
+        last = active > last ? active : last;
+        if (!atomic_load_explicit(&flow->holding, memory_order_relaxed)) {
+            flow->outq = -1;
+            continue;
+        }
+        *ret_holding = true;
+        if (ioctl(conn->fd[conn_sink((enum direction)dir)], SIOCOUTQ, &queued) == 0 &&
+            queued != flow->outq) {
+            flow->outq = queued;
+            flow->outq_moved = now;
+        }
+        last = flow->outq_moved > last ? flow->outq_moved : last;
+    }
+    return last;
+}
+
+/* Part of conn_review, under its lock. */
+static enum end linger_end(const struct conn *conn) UNCHECKED {
+    if (conn->flow[DIR_UP].ended && conn->record.end == END_CLIENT_ENDED)
+        return END_CLIENT_LINGER;
+    if (conn->flow[DIR_DOWN].ended)
+        return END_SERVER_LINGER;
+    return conn->flow[DIR_UP].sink_error != 0 ? END_SERVER_RESET : END_CLIENT_RESET;
+}
+
+enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
+                          usec_t *ret_deadline, enum end *ret_end) {
+    const struct flow *up = &conn->flow[DIR_UP], *down = &conn->flow[DIR_DOWN];
+    usec_t timeout =
+        conn->lingering ? conn->options.linger_timeout : conn->options.idle_timeout;
+    bool holding;
+    usec_t last = last_move(conn, now, &holding);
+
+    CHECK(conn->registry == registry);
+    *ret_deadline = USEC_NEVER;
+    if (conn->aborted)
+        return CONN_LIVE;
+    if (conn->expired != 0) {
+        *ret_deadline = conn->expired + EXPIRE_PATIENCE;
+        *ret_end = END_STALLED;
+        return now < *ret_deadline ? CONN_LIVE : CONN_ABORT;
+    }
+    if (timeout == 0)
+        return CONN_LIVE;
+    *ret_deadline = last + timeout;
+    if (now < *ret_deadline)
+        return CONN_LIVE;
+    /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
+    bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
+    if (conn->lingering)
+        *ret_end = linger_end(conn);
+    else
+        *ret_end = holding ? END_STALLED : END_IDLE;
+    return holding || lost ? CONN_ABORT : CONN_EXPIRE;
+}

@@ -1,0 +1,77 @@
+#include "relay/copy.h"
+
+#include <errno.h>
+
+#include "base/stats.h"
+
+#define FULL_READS_TO_SPLICE  2    /* in a row: this is bulk */
+#define SMALL_READS_TO_BUFFER 8    /* in a row: it is no longer */
+#define SMALL_READ            4096 /* bytes; below it a buffer beats two splices */
+
+static bool splicing(const struct copy *copy) {
+    return copy->pipe.read >= 0;
+}
+
+static void begin_splicing(struct copy *copy) {
+    copy->streak = 0;
+    if (pipe_pool_get(copy->pipes, &copy->pipe) < 0)
+        stats_add(STAT_no_pipes, 1);
+}
+
+void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer) {
+    *copy = (struct copy){
+        .mode = mode, .pipes = pipes, .pipe = {.read = -1, .write = -1}, .buffer = buffer};
+    if (mode == COPY_SPLICE)
+        begin_splicing(copy);
+}
+
+void copy_release(struct copy *copy) {
+    pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0);
+    copy->in_hand = 0;
+}
+
+/* After a read of n bytes that is written by now: would the other engine do better? */
+static void reconsider(struct copy *copy, size_t n) {
+    if (!splicing(copy)) {
+        copy->streak = n == COPY_BUFFER_SIZE ? copy->streak + 1 : 0;
+        if (copy->streak >= FULL_READS_TO_SPLICE)
+            begin_splicing(copy);
+    } else {
+        copy->streak = n < SMALL_READ ? copy->streak + 1 : 0;
+        if (copy->streak >= SMALL_READS_TO_BUFFER) {
+            copy->streak = 0;
+            pipe_pool_put(copy->pipes, &copy->pipe, true);
+        }
+    }
+}
+
+ssize_t copy_read(struct copy *copy, int from) {
+    ssize_t n;
+
+    CHECK(copy->in_hand == 0);
+    do
+        n = splicing(copy) ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
+    while (n == -EINTR || n == -EAGAIN);
+    if (n > 0)
+        copy->in_hand = (size_t)n;
+    return n;
+}
+
+int copy_write(struct copy *copy, int to) {
+    size_t all = copy->in_hand;
+
+    while (copy->in_hand > 0) {
+        ssize_t n = splicing(copy) ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
+
+        /* EAGAIN is the send timeout that bounded the dial (see dial.c): not ours, wait on. */
+        if (n == -EINTR || n == -EAGAIN)
+            continue;
+        if (n < 0)
+            return (int)n;
+        copy->in_hand -= (size_t)n;
+        copy->written += (uint64_t)n;
+    }
+    if (copy->mode == COPY_AUTO)
+        reconsider(copy, all);
+    return 0;
+}

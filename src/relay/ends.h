@@ -1,0 +1,23 @@
+/* How connections end: the rows of relay/ends.def. */
+#ifndef RELAY_ENDS_H
+#define RELAY_ENDS_H
+
+#include <stdbool.h>
+
+enum end {
+#define END(name, code, failed, sentence, advice) END_##name,
+#include "relay/ends.def"
+#undef END
+    END_COUNT
+};
+
+struct end_info {
+    const char *code;     /* two letters, RELAYD_END */
+    bool failed;          /* refused or cut off */
+    const char *sentence; /* completes "Connection 17 ..." */
+    const char *advice;   /* what the operator can do */
+};
+
+extern const struct end_info end_infos[END_COUNT];
+
+#endif

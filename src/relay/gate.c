@@ -1,0 +1,71 @@
+#include "relay/gate.h"
+
+void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg) UNCHECKED {
+    lock_init(&gate->lock, RANK_LEAF);
+    cond_init(&gate->room);
+    gate->max = max;
+    gate->live = gate->waiting = 0;
+    gate->closed = false;
+    gate->on_empty = on_empty;
+    gate->arg = arg;
+}
+
+void gate_destroy(struct gate *gate) {
+    cond_destroy(&gate->room);
+    lock_destroy(&gate->lock);
+}
+
+bool gate_wait_room(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    gate->waiting++;
+    while (gate->live >= gate->max && !gate->closed)
+        cond_wait(&gate->room, &gate->lock);
+    gate->waiting--;
+    bool open = !gate->closed;
+    lock_release(&gate->lock);
+    return open;
+}
+
+bool gate_try_enter(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    bool enter = gate->live < gate->max && !gate->closed;
+    if (enter)
+        gate->live++;
+    lock_release(&gate->lock);
+    return enter;
+}
+
+void gate_leave(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    CHECK(gate->live > 0);
+    gate->live--;
+    bool wake = gate->waiting > 0;
+    bool empty = gate->closed && gate->live == 0;
+    /* Signalled under the lock: after it is released the gate may be gone. */
+    if (wake)
+        cond_signal(&gate->room);
+    if (!empty) {
+        lock_release(&gate->lock);
+        return;
+    }
+    void (*on_empty)(void *) = gate->on_empty;
+    void *arg = gate->arg;
+    lock_release(&gate->lock);
+    on_empty(arg);
+}
+
+size_t gate_close(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    gate->closed = true;
+    size_t live = gate->live;
+    cond_broadcast(&gate->room);
+    lock_release(&gate->lock);
+    return live;
+}
+
+size_t gate_live(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    size_t live = gate->live;
+    lock_release(&gate->lock);
+    return live;
+}

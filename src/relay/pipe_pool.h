@@ -1,0 +1,33 @@
+/* Empty pipes for splice(2), kept for reuse and bounded in number, so that sockets always find a
+ * descriptor: two of them and four system calls a pipe are worth keeping. */
+#ifndef RELAY_PIPE_POOL_H
+#define RELAY_PIPE_POOL_H
+
+#include <stddef.h>
+
+#include "base/sync.h"
+
+#define PIPE_POOL_KEPT 256 /* free pipes that are kept open */
+
+struct pipe_ends {
+    int read, write; /* both -1: no pipe */
+};
+
+struct pipe_pool {
+    struct lock lock;
+    size_t limit; /* pipes that may exist at once */
+    size_t made GUARDED;
+    size_t n_free GUARDED;
+    struct pipe_ends free[PIPE_POOL_KEPT] GUARDED;
+};
+
+void pipe_pool_init(struct pipe_pool *pool, size_t limit);
+void pipe_pool_destroy(struct pipe_pool *pool); /* all pipes must be back */
+
+/* Gives an empty pipe: 0; -EMFILE if the limit or the process's is reached; or another -errno. */
+int pipe_pool_get(struct pipe_pool *pool, struct pipe_ends *ret_pipe) MUST_USE;
+
+/* Takes a pipe back and blanks it. One that still holds bytes must be closed instead: empty = false. */
+void pipe_pool_put(struct pipe_pool *pool, struct pipe_ends *pipe, bool empty);
+
+#endif

@@ -1,0 +1,207 @@
+#include "relay/pump_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "relay/copy.h"
+#include "relay/pump.h"
+
+/* A pump's frames are small; the copy buffer is part of the pump, not of its stack. */
+#define PUMP_STACK ((size_t)32 * 1024)
+
+struct pump {
+    struct thread thread;
+    struct pump_pair *pair;
+    enum direction dir;
+    char buffer[COPY_BUFFER_SIZE];
+};
+
+struct pump_pair {
+    TAILQ_ENTRY(pump_pair) link;
+    struct pump_pool *pool;
+    usec_t idle_since; /* under the pool's lock */
+    struct lock lock;
+    struct cond work; /* a conn has come, or quit */
+    struct conn *conn GUARDED;
+    unsigned round GUARDED; /* counts the conns: a pump runs once in each round */
+    bool both GUARDED;      /* this round is for both pumps; else for DIR_UP alone */
+    unsigned running GUARDED;
+    bool quit GUARDED;
+    struct pump pumps[2]; /* by direction */
+};
+
+void pump_pool_init(struct pump_pool *pool) UNCHECKED {
+    lock_init(&pool->lock, RANK_LEAF);
+    cond_init(&pool->all_idle);
+    TAILQ_INIT(&pool->idle);
+    pool->busy = 0;
+}
+
+void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
+    lock_acquire(&pool->lock);
+    pair->idle_since = clock_coarse();
+    TAILQ_INSERT_HEAD(&pool->idle, pair, link);
+    pool->busy--;
+    if (pool->busy == 0)
+        cond_signal(&pool->all_idle);
+    lock_release(&pool->lock);
+}
+
+/* Waits for this pump's next conn; NULL: quit. */
+static struct conn *await_work(struct pump_pair *pair, enum direction dir, unsigned *round) {
+    struct conn *conn = NULL;
+
+    lock_acquire(&pair->lock);
+    for (;;) {
+        while (pair->round == *round && !pair->quit)
+            cond_wait(&pair->work, &pair->lock);
+        if (pair->quit)
+            break;
+        *round = pair->round;
+        if (dir == DIR_UP || pair->both) {
+            conn = pair->conn;
+            break;
+        }
+    }
+    lock_release(&pair->lock);
+    return conn;
+}
+
+static void finish_work(struct pump_pair *pair, struct conn *conn) {
+    struct pump_pool *pool = pair->pool;
+
+    conn_unref(conn);
+    lock_acquire(&pair->lock);
+    bool last = --pair->running == 0;
+    if (last)
+        pair->conn = NULL;
+    lock_release(&pair->lock);
+    if (last)
+        pump_pool_put(pool, pair);
+}
+
+static void pump_thread(void *arg) {
+    struct pump *pump = arg;
+    unsigned round = 0;
+    struct conn *conn;
+
+    while ((conn = await_work(pump->pair, pump->dir, &round)) != NULL) {
+        pump_run(conn, pump->dir, pump->buffer);
+        finish_work(pump->pair, conn);
+    }
+}
+
+/* The pair is in no list, and both its threads wait or never started. */
+static void end_pair(struct pump_pair *pair) {
+    lock_acquire(&pair->lock);
+    pair->quit = true;
+    cond_broadcast(&pair->work);
+    lock_release(&pair->lock);
+    for (int dir = 0; dir < 2; dir++)
+        thread_join(&pair->pumps[dir].thread);
+    cond_destroy(&pair->work);
+    lock_destroy(&pair->lock);
+    free(pair);
+}
+
+static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
+    static const char *const names[2] = {[DIR_UP] = "pump-up", [DIR_DOWN] = "pump-down"};
+    struct pump_pair *pair = calloc(1, sizeof(*pair));
+
+    if (pair == NULL)
+        return -ENOMEM;
+    pair->pool = pool;
+    lock_init(&pair->lock, RANK_LEAF);
+    cond_init(&pair->work);
+    for (int dir = 0; dir < 2; dir++) {
+        struct pump *pump = &pair->pumps[dir];
+
+        pump->pair = pair;
+        pump->dir = (enum direction)dir;
+        int r = thread_start(&pump->thread, names[dir], PUMP_STACK, pump_thread, pump);
+        if (r < 0) {
+            end_pair(pair);
+            return r;
+        }
+    }
+    *ret_pair = pair;
+    return 0;
+}
+
+/* Takes an idle pair, or none; either way one more is busy. */
+static struct pump_pair *take_idle(struct pump_pool *pool) {
+    lock_acquire(&pool->lock);
+    struct pump_pair *pair = TAILQ_FIRST(&pool->idle);
+    if (pair != NULL)
+        TAILQ_REMOVE(&pool->idle, pair, link);
+    pool->busy++;
+    lock_release(&pool->lock);
+    return pair;
+}
+
+static void not_busy(struct pump_pool *pool) {
+    lock_acquire(&pool->lock);
+    pool->busy--;
+    if (pool->busy == 0)
+        cond_signal(&pool->all_idle);
+    lock_release(&pool->lock);
+}
+
+int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) {
+    *ret_pair = take_idle(pool);
+    if (*ret_pair != NULL)
+        return 0;
+    int r = make_pair(pool, ret_pair);
+    if (r < 0)
+        not_busy(pool);
+    return r;
+}
+
+void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
+    bool both = conn->fd[SIDE_SERVER] >= 0; /* a refused client has nothing to carry down */
+
+    if (both)
+        conn_ref(conn);
+    lock_acquire(&pair->lock);
+    pair->conn = conn;
+    pair->round++;
+    pair->both = both;
+    pair->running = both ? 2 : 1;
+    cond_broadcast(&pair->work);
+    lock_release(&pair->lock);
+}
+
+bool pump_pool_trim(struct pump_pool *pool) {
+    usec_t old = clock_coarse() - PUMP_IDLE_MAX;
+    struct pump_pair *pair;
+    bool remain;
+
+    do {
+        lock_acquire(&pool->lock);
+        pair = TAILQ_LAST(&pool->idle, pair_list);
+        remain = pair != NULL;
+        if (pair != NULL && pair->idle_since < old)
+            TAILQ_REMOVE(&pool->idle, pair, link);
+        else
+            pair = NULL;
+        lock_release(&pool->lock);
+        if (pair != NULL)
+            end_pair(pair);
+    } while (pair != NULL);
+    return remain;
+}
+
+void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {
+    struct pump_pair *pair;
+
+    lock_acquire(&pool->lock);
+    while (pool->busy > 0)
+        cond_wait(&pool->all_idle, &pool->lock);
+    lock_release(&pool->lock);
+    while ((pair = TAILQ_FIRST(&pool->idle)) != NULL) {
+        TAILQ_REMOVE(&pool->idle, pair, link);
+        end_pair(pair);
+    }
+    cond_destroy(&pool->all_idle);
+    lock_destroy(&pool->lock);
+}

@@ -1,0 +1,70 @@
+#include "relay/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+const struct end_info end_infos[END_COUNT] = {
+#define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence, advice},
+#include "relay/ends.def"
+#undef END
+};
+
+_Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
+
+static usec_t span(usec_t from, usec_t to) {
+    return from > 0 && to > from ? to - from : 0;
+}
+
+static void format_text(struct log_line *line, const struct record *r, const char *client) {
+    char server[ADDR_TEXT_MAX + CONFIG_NAME_MAX + 8] = "", address[ADDR_TEXT_MAX];
+    char up[32], down[32], queue[32], dial[32], lasted[32], error[96] = "";
+
+    if (r->server_addr.len > 0)
+        snprintf(server, sizeof(server), "/%s (%s)", r->server,
+                 addr_format(&r->server_addr, address, sizeof(address)));
+    else if (r->server[0] != '\0')
+        snprintf(server, sizeof(server), "/%s", r->server);
+    if (r->error != 0)
+        snprintf(error, sizeof(error), " (%s)", strerrordesc_np(r->error));
+    log_line_text(line,
+                  "Connection %llu from %s to %s at %s%s %s%s. %s up, %s down; %s in the queue, "
+                  "%s dialling, %s in all. [%s]",
+                  (unsigned long long)r->number, client, r->listener, r->upstream, server,
+                  end_infos[r->end].sentence, error,
+                  text_human_bytes(r->bytes[DIR_UP], up, sizeof(up)),
+                  text_human_bytes(r->bytes[DIR_DOWN], down, sizeof(down)),
+                  text_human_time(span(r->accepted, r->popped), queue, sizeof(queue)),
+                  text_human_time(span(r->popped, r->dialled), dial, sizeof(dial)),
+                  text_human_time(span(r->accepted, r->ended), lasted, sizeof(lasted)),
+                  end_infos[r->end].code);
+}
+
+static void format(struct log_line *line, const void *payload) {
+    const struct record *r = payload;
+    char client[ADDR_TEXT_MAX];
+
+    addr_format(&r->client, client, sizeof(client));
+    format_text(line, r, client);
+    log_line_field(line, "RELAYD_CONN", "%llu", (unsigned long long)r->number);
+    log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
+    log_line_field(line, "RELAYD_CLIENT", "%s", client);
+    log_line_field(line, "RELAYD_UPSTREAM", "%s", r->upstream);
+    log_line_field(line, "RELAYD_SERVER", "%s", r->server);
+    log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
+    log_line_field(line, "RELAYD_BYTES_UP", "%llu", (unsigned long long)r->bytes[DIR_UP]);
+    log_line_field(line, "RELAYD_BYTES_DOWN", "%llu", (unsigned long long)r->bytes[DIR_DOWN]);
+    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld", (long long)span(r->accepted, r->popped));
+    log_line_field(line, "RELAYD_DIAL_USEC", "%lld", (long long)span(r->popped, r->dialled));
+    log_line_field(line, "RELAYD_DURATION_USEC", "%lld", (long long)span(r->accepted, r->ended));
+}
+
+void record_log(const struct record *record, enum log_connections policy) {
+    bool failed = end_infos[record->end].failed;
+
+    if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
+        return;
+    log_event(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record, sizeof(*record));
+}

@@ -1,0 +1,36 @@
+/* What is known of one connection: flat, of a fixed size, with no pointer into anything that can go away.
+ * It is what the log line is made of, and what a successor would need to go on with the connection. */
+#ifndef RELAY_RECORD_H
+#define RELAY_RECORD_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "config/config.h"
+#include "relay/ends.h"
+
+/* The two sides of a connection, and its two directions: up is client to server. */
+enum side { SIDE_CLIENT, SIDE_SERVER };
+enum direction { DIR_UP, DIR_DOWN };
+
+struct record {
+    uint64_t number; /* from 1, in the order of accept */
+    char listener[CONFIG_NAME_MAX];
+    char upstream[CONFIG_NAME_MAX];
+    char server[CONFIG_NAME_MAX]; /* "" before one was chosen */
+    struct addr client;
+    struct addr server_addr; /* len 0 before one was reached */
+    usec_t accepted;         /* moments of clock_now() */
+    usec_t popped;           /* when a worker took it; 0: never */
+    usec_t dialled;          /* when the dial ended, well or not; 0: never begun */
+    usec_t ended;
+    uint64_t bytes[2]; /* by direction: written to the other side */
+    int end;           /* enum end */
+    int error;         /* the errno behind it, or 0 */
+};
+
+/* Writes the one log record of the connection, as log_connections says. Any thread. */
+void record_log(const struct record *record, enum log_connections policy);
+
+#endif

@@ -1,0 +1,113 @@
+#include "relay/refuse.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/stats.h"
+#include "relay/copy.h"
+
+#define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
+
+/* RFC 9110, 15.6: 502 bad gateway, 503 service unavailable, 504 gateway timeout. */
+struct answer {
+    int status;
+    const char *reason;
+    const char *body;
+};
+
+static struct answer answer_for(enum end end) {
+    switch ((int)end) {
+    case END_NO_NAME:
+    case END_DIAL_REFUSED:
+        return (struct answer){502, "Bad Gateway", "The server could not be reached.\n"};
+    case END_DIAL_TIMEOUT:
+        return (struct answer){504, "Gateway Timeout", "The server did not answer in time.\n"};
+    default:
+        return (struct answer){503, "Service Unavailable",
+                               "The service is too busy at the moment.\n"};
+    }
+}
+
+static void send_answer(int fd, enum end end) {
+    struct answer answer = answer_for(end);
+    char text[512];
+    int n = snprintf(text, sizeof(text),
+                     "HTTP/1.1 %d %s\r\n"
+                     "Content-Type: text/plain\r\n"
+                     "Content-Length: %zu\r\n"
+                     "Connection: close\r\n"
+                     "\r\n%s",
+                     answer.status, answer.reason, strlen(answer.body), answer.body);
+
+    /* The socket is new and its send buffer empty: this cannot block, and if the client is gone there is
+     * nobody to tell. */
+    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(fd, SHUT_WR);
+}
+
+static void count(enum end end) {
+    if (end == END_QUEUE_FULL)
+        stats_add(STAT_refused_queue_full, 1);
+    else if (end == END_MAX_CONNECTIONS)
+        stats_add(STAT_refused_max_connections, 1);
+    else if (end == END_QUEUE_TIMEOUT)
+        stats_add(STAT_refused_queue_timeout, 1);
+    else if (end == END_NO_PUMPS)
+        stats_add(STAT_no_threads, 1);
+}
+
+/* Gives the client a pump that reads on until it closes. False: it gets none, and is still the job's. */
+static bool let_linger(struct relay *relay, struct job *job) {
+    struct pump_pair *pair;
+    struct conn *conn;
+
+    if (!gate_try_enter(&relay->refused))
+        return false;
+    if (pump_pool_get(&relay->pumps, &pair) < 0) {
+        gate_leave(&relay->refused);
+        return false;
+    }
+    conn = conn_new_refused(&job->record, &job->listener->options, &relay->registry,
+                            &relay->refused, &job->client);
+    if (conn == NULL) {
+        pump_pool_put(&relay->pumps, pair);
+        gate_leave(&relay->refused);
+        return false;
+    }
+    pump_pool_run(pair, conn);
+    return true;
+}
+
+/* Unread bytes would turn the close into a reset that may overtake the answer. */
+static void drop_what_came(int fd) {
+    char dropped[2048];
+    int reads = 0;
+
+    while (reads < DRAIN_READS && recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT) > 0)
+        reads++;
+}
+
+void refuse(struct relay *relay, struct job *job, enum end end, int error, bool in_gate) {
+    bool http = job->listener->config->mode == MODE_HTTP, lingers = false;
+
+    count(end);
+    job->record.end = (int)end;
+    job->record.error = error;
+    if (http) {
+        send_answer(job->client, end);
+        lingers = end != END_STOPPED && let_linger(relay, job);
+    }
+    if (!lingers) {
+        if (http)
+            drop_what_came(job->client);
+        else
+            fd_reset(job->client);
+        fd_close(&job->client);
+        job->record.ended = clock_now();
+        record_log(&job->record, job->listener->options.log);
+    }
+    if (in_gate)
+        gate_leave(&relay->gate);
+}

@@ -1,0 +1,23 @@
+#include "relay/tune.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define PROBES 4 /* unanswered, at a fourth of the idle time each: tcp(7), TCP_KEEPCNT */
+
+static void set(int fd, int level, int option, int value) {
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+void tune_socket(int fd, usec_t keepalive) {
+    int idle = (int)((keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC);
+
+    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (idle == 0)
+        return;
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
+    set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+}

@@ -1,0 +1,92 @@
+#include "relay/worker.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/stats.h"
+#include "relay/dial.h"
+#include "relay/exhausted.h"
+#include "relay/refuse.h"
+
+static enum end end_of_dial(enum dial_outcome outcome) {
+    switch (outcome) {
+    case DIAL_REFUSED:
+        return END_DIAL_REFUSED;
+    case DIAL_TIMED_OUT:
+        return END_DIAL_TIMEOUT;
+    case DIAL_NO_NAME:
+        return END_NO_NAME;
+    case DIAL_STOPPED:
+        return END_STOPPED;
+    case DIAL_NO_SOCKET:
+    case DIAL_OK:
+    default:
+        return END_NO_SOCKET;
+    }
+}
+
+/* Both sockets are there: find a pair of pumps for them. On failure both are still the caller's. */
+static int hand_over(struct relay *relay, struct job *job, int *server) {
+    struct pump_pair *pair;
+    int r = pump_pool_get(&relay->pumps, &pair);
+
+    if (r < 0)
+        return r;
+    struct conn *conn =
+        conn_new(&job->record, &job->listener->options, &relay->registry, &relay->gate,
+                 &relay->pipes, &job->client, server);
+    if (conn == NULL) {
+        pump_pool_put(&relay->pumps, pair);
+        return -ENOMEM;
+    }
+    stats_add(STAT_relayed, 1);
+    pump_pool_run(pair, conn);
+    return 0;
+}
+
+static void serve(struct relay *relay, struct job *job) {
+    struct listener *listener = job->listener;
+    int server = -1;
+
+    job->record.popped = clock_now();
+    if (atomic_load(&relay->stop_now)) {
+        refuse(relay, job, END_STOPPED, 0, true);
+        return;
+    }
+    if (job->record.popped - job->record.accepted > relay->config->global.queue_timeout) {
+        refuse(relay, job, END_QUEUE_TIMEOUT, 0, true);
+        return;
+    }
+    enum dial_outcome outcome = dial(listener->upstream, listener->config->keepalive,
+                                     &relay->stop_now, &job->record, &server);
+    job->record.dialled = clock_now();
+    if (outcome != DIAL_OK) {
+        exhausted_say("dial a server", job->record.error);
+        refuse(relay, job, end_of_dial(outcome), job->record.error, true);
+        return;
+    }
+    int r = hand_over(relay, job, &server);
+    if (r < 0) {
+        exhausted_say("start the threads of a connection", -r);
+        fd_close(&server);
+        refuse(relay, job, END_NO_PUMPS, -r, true);
+    }
+}
+
+static void worker_thread(void *arg) {
+    struct worker *worker = arg;
+    struct job job;
+
+    while (queue_pop(&worker->relay->queue, &job))
+        serve(worker->relay, &job);
+}
+
+int worker_start(struct worker *worker, struct relay *relay, size_t number) {
+    char name[16];
+
+    worker->relay = relay;
+    snprintf(name, sizeof(name), "worker-%zu", number % 10000);
+    return thread_start(&worker->thread, name, 0, worker_thread, worker);
+}
