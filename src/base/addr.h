@@ -40,11 +40,14 @@ struct addr_spec {
 };
 
 /* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a
- * constant clause such as "the port must be 1 to 65535" and leaves *ret_spec untouched. Pure. */
+ * constant clause such as "the port must be a number from 1 to 65535" and leaves *ret_spec
+ * untouched. Pure, but for the number of the interface in [fe80::1%eth0]:80, which the kernel is
+ * asked for. */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
-/* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4 clients of
- * an IPv6 socket (::ffff:1.2.3.4) are written as IPv4. Pure. */
+/* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4
+ * clients of an IPv6 socket (::ffff:1.2.3.4) are written as IPv4, unnamed peers of a unix socket as
+ * "unix:", no address as "-". */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
 bool addr_equal(const struct addr *a, const struct addr *b);

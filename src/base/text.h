@@ -9,14 +9,15 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* "250ms", "5s", "10m", "1h"; a bare number is seconds. False, and *ret untouched, for anything else,
- * negative, fractional or beyond 2^62 microseconds. */
+/* "250ms", "5s", "10m", "1h"; a bare number is seconds. False, and *ret untouched, for anything
+ * else, negative, fractional or beyond 2^62 microseconds. */
 bool text_parse_duration(const char *text, usec_t *ret) MUST_USE;
 
 /* The same back, in the largest unit that is exact: 600000000 -> "10m"; "0" for 0. Returns buf. */
 const char *text_format_duration(usec_t t, char *buf, size_t size);
 
-/* Decimal digits, with an optional k, M or G (of 1024). False, and *ret untouched, for anything else. */
+/* Decimal digits, with an optional k, M or G (of 1024). False, and *ret untouched, for anything
+ * else. */
 bool text_parse_size(const char *text, int64_t *ret) MUST_USE;
 
 /* Decimal digits alone. False, and *ret untouched, for anything else. */
@@ -26,7 +27,11 @@ bool text_parse_number(const char *text, int64_t *ret) MUST_USE;
 const char *text_human_time(usec_t t, char *buf, size_t size);
 const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 
-/* How many letters must be inserted, removed, replaced or swapped with a neighbour to turn a into b. */
+/* Appends to the string in buf, which has size bytes; cuts what does not fit. */
+void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* How many letters must be inserted, removed, replaced or swapped with a neighbour to turn a into
+ * b. Words of more than 64 letters that differ are as far apart as the longer one is long. */
 unsigned text_distance(const char *a, const char *b);
 
 #endif

@@ -1,7 +1,8 @@
 /* The operator's file as one immutable, reference-counted struct config.
  *
- * config_load reads it through libconfuse and reports every error, not the first alone. After creation
- * nothing in it changes, so it is read without a lock; every object that works under it holds a reference. */
+ * config_load reads it through libconfuse and reports every error, not the first alone. After
+ * creation nothing in it changes, so it is read without a lock; every object that works under it
+ * holds a reference. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -90,12 +91,14 @@ typedef void config_error_fn(void *arg, const char *sentence);
  * Any thread, one at a time (libconfuse's scanner is not reentrant). */
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg);
 
-/* The configuration of `relayd [--listen ADDR] --proxy HOST:PORT`: listener "web" in mode http, upstream "app",
- * server "a". listen may be NULL (CONFIG_DEFAULT_LISTEN). Errors begin with "--proxy: " or "--listen: ". */
+/* The configuration of `relayd [--listen ADDR] --proxy HOST:PORT`: listener "web" in mode http,
+ * upstream "app", server "a". listen may be NULL (CONFIG_DEFAULT_LISTEN). Errors begin with
+ * "--proxy: " or "--listen: ". */
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Prints it in the file's own syntax, defaults included: what is printed loads again to the same. */
+/* Prints it in the file's own syntax, defaults included: what is printed loads again to the same.
+ */
 void config_dump(const struct config *config, FILE *out);
 
 /* Any thread. */

@@ -1,0 +1,244 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
+#define HOST_MAX    64 /* an IPv6 address with its scope, or IPv4, and the NUL */
+#define LABEL_MAX   63 /* RFC 1035, 2.3.4 */
+#define DIGITS      "0123456789"
+
+static bool fail(const char **ret_why, const char *why) {
+    *ret_why = why;
+    return false;
+}
+
+static bool parse_port(const char *text, unsigned *ret, const char **ret_why) {
+    int64_t port;
+
+    if (*text == '\0')
+        return fail(ret_why, "the port is missing after the \":\"");
+    if (!text_parse_number(text, &port) || port < 1 || port > 65535)
+        return fail(ret_why, "the port must be a number from 1 to 65535");
+    *ret = (unsigned)port;
+    return true;
+}
+
+static bool parse_unix(const char *path, struct addr_spec *spec, const char **ret_why) {
+    size_t len = strlen(path);
+
+    if (*path != '/')
+        return fail(ret_why, "the path must be absolute, as in unix:/run/app.sock");
+    if (len >= sizeof spec->addr.u.un.sun_path)
+        return fail(ret_why, "the path is longer than the 107 bytes that a unix socket allows");
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)path[i] < ' ' || path[i] == 0x7f)
+            return fail(ret_why, "the path has a control character in it");
+    spec->form = ADDR_LITERAL;
+    spec->addr.u.un.sun_family = AF_UNIX;
+    memcpy(spec->addr.u.un.sun_path, path, len + 1);
+    spec->addr.len = (socklen_t)(PATH_OFFSET + len + 1);
+    return true;
+}
+
+/* "fe80::1%lo" or "fe80::1%2": cuts the scope off host and reads it. */
+static bool parse_scope(char *host, uint32_t *ret, const char **ret_why) {
+    char *percent = strchr(host, '%');
+    int64_t index;
+
+    *ret = 0;
+    if (!percent)
+        return true;
+    *percent = '\0';
+    *ret = if_nametoindex(percent + 1);
+    if (*ret == 0 && text_parse_number(percent + 1, &index) && index > 0 && index <= INT32_MAX)
+        *ret = (uint32_t)index;
+    return *ret != 0 || fail(ret_why, "there is no network interface of the name after the \"%\"");
+}
+
+static bool parse_ipv6(const char *text, struct addr_spec *spec, const char **ret_why) {
+    char host[HOST_MAX];
+    const char *end = strchr(text, ']');
+    struct sockaddr_in6 *in6 = &spec->addr.u.in6;
+    size_t len;
+
+    if (!end)
+        return fail(ret_why, "the \"]\" after the IPv6 address is missing");
+    len = (size_t)(end - text) - 1;
+    if (len >= sizeof host)
+        return fail(ret_why, "what stands in brackets is not an IPv6 address");
+    memcpy(host, text + 1, len);
+    host[len] = '\0';
+    if (!parse_scope(host, &in6->sin6_scope_id, ret_why))
+        return false;
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
+        return fail(ret_why, "what stands in brackets is not an IPv6 address");
+    if (in6->sin6_scope_id != 0 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+        return fail(ret_why, "only a link-local address (fe80::) takes a \"%\" and an interface");
+    if (end[1] != ':')
+        return fail(ret_why, "the port is missing; write it as [::1]:80");
+    if (!parse_port(end + 2, &spec->port, ret_why))
+        return false;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)spec->port);
+    spec->addr.len = sizeof *in6;
+    return true;
+}
+
+static bool check_name(const char *name, const char **ret_why) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "-_.";
+    const char *label = name;
+
+    if (strcmp(name, "*") == 0)
+        return fail(ret_why, "every local address is written as the port alone, as in :80");
+    if (strlen(name) >= ADDR_NAME_MAX)
+        return fail(ret_why, "the name is longer than 253 characters");
+    if (name[strspn(name, allowed)] != '\0')
+        return fail(ret_why, "a name has only letters, digits, \"-\", \"_\" and \".\"");
+    if (name[strspn(name, DIGITS ".")] == '\0')
+        return fail(ret_why, "an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1");
+    for (;;) {
+        size_t len = strcspn(label, ".");
+
+        if (len == 0)
+            return fail(ret_why, "the name has an empty part before or after a \".\"");
+        if (len > LABEL_MAX)
+            return fail(ret_why, "a part of the name is longer than 63 characters");
+        if (label[0] == '-' || label[len - 1] == '-')
+            return fail(ret_why, "a part of the name begins or ends with \"-\"");
+        if (label[len] == '\0' || label[len + 1] == '\0') /* "name." is complete, too */
+            return true;
+        label += len + 1;
+    }
+}
+
+static bool parse_host(const char *text, const char *colon, struct addr_spec *spec,
+                       const char **ret_why) {
+    struct sockaddr_in *in = &spec->addr.u.in;
+    size_t len = (size_t)(colon - text);
+
+    if (len >= sizeof spec->name)
+        return fail(ret_why, "the name is longer than 253 characters");
+    memcpy(spec->name, text, len);
+    spec->name[len] = '\0';
+    if (inet_pton(AF_INET, spec->name, &in->sin_addr) == 1) {
+        spec->name[0] = '\0';
+        if (!parse_port(colon + 1, &spec->port, ret_why))
+            return false;
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)spec->port);
+        spec->addr.len = sizeof *in;
+        return true;
+    }
+    spec->form = ADDR_NAME;
+    return check_name(spec->name, ret_why) && parse_port(colon + 1, &spec->port, ret_why);
+}
+
+static bool parse(const char *text, struct addr_spec *spec, const char **ret_why) {
+    const char *colon = strchr(text, ':');
+
+    if (*text == '\0')
+        return fail(ret_why, "the address is empty");
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, spec, ret_why);
+    if (strstr(text, "://"))
+        return fail(ret_why, "this is a URL; write the host and the port alone, as in name:80");
+    if (*text == '[')
+        return parse_ipv6(text, spec, ret_why);
+    if (text == colon && !strchr(colon + 1, ':')) {
+        spec->form = ADDR_ANY;
+        return parse_port(text + 1, &spec->port, ret_why);
+    }
+    if (!colon && text[strspn(text, DIGITS)] == '\0') {
+        spec->form = ADDR_ANY;
+        return parse_port(text, &spec->port, ret_why);
+    }
+    if (!colon)
+        return fail(ret_why, "the port is missing, as in name:80");
+    if (strchr(colon + 1, ':'))
+        return fail(ret_why, "an IPv6 address stands in brackets: write it as [::1]:80");
+    return parse_host(text, colon, spec, ret_why);
+}
+
+bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) {
+    struct addr_spec spec;
+
+    memset(&spec, 0, sizeof spec);
+    if (!parse(text, &spec, ret_why))
+        return false;
+    *ret_spec = spec;
+    return true;
+}
+
+static void format_unix(const struct addr *addr, char *buf, size_t size) {
+    char path[sizeof addr->u.un.sun_path + 1] = ""; /* the kernel's may lack the NUL */
+    size_t len = addr->len > PATH_OFFSET ? addr->len - PATH_OFFSET : 0;
+
+    if (len >= sizeof path)
+        len = sizeof path - 1;
+    memcpy(path, addr->u.un.sun_path, len);
+    if (len > 1 && path[0] == '\0') /* Linux: a name in the abstract space */
+        snprintf(buf, size, "unix:@%s", path + 1);
+    else
+        snprintf(buf, size, "unix:%s", path);
+}
+
+static void format_ipv6(const struct sockaddr_in6 *in6, char *buf, size_t size) {
+    char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "", name[IF_NAMESIZE];
+    unsigned port = ntohs(in6->sin6_port);
+
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+        inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host, sizeof host);
+        snprintf(buf, size, "%s:%u", host, port);
+        return;
+    }
+    inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+    if (in6->sin6_scope_id != 0 && if_indextoname(in6->sin6_scope_id, name))
+        snprintf(scope, sizeof scope, "%%%s", name);
+    else if (in6->sin6_scope_id != 0)
+        snprintf(scope, sizeof scope, "%%%u", (unsigned)in6->sin6_scope_id);
+    snprintf(buf, size, "[%s%s]:%u", host, scope, port);
+}
+
+const char *addr_format(const struct addr *addr, char *buf, size_t size) {
+    char host[INET_ADDRSTRLEN] = "";
+
+    if (addr->len == 0) {
+        snprintf(buf, size, "-");
+    } else if (addr->u.sa.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &addr->u.in.sin_addr, host, sizeof host);
+        snprintf(buf, size, "%s:%u", host, (unsigned)ntohs(addr->u.in.sin_port));
+    } else if (addr->u.sa.sa_family == AF_INET6) {
+        format_ipv6(&addr->u.in6, buf, size);
+    } else if (addr->u.sa.sa_family == AF_UNIX) {
+        format_unix(addr, buf, size);
+    } else {
+        snprintf(buf, size, "(address family %u)", (unsigned)addr->u.sa.sa_family);
+    }
+    return buf;
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b) {
+    if (a->len == 0 || b->len == 0)
+        return a->len == b->len;
+    if (a->u.sa.sa_family != b->u.sa.sa_family)
+        return false;
+    if (a->u.sa.sa_family == AF_INET)
+        return a->u.in.sin_port == b->u.in.sin_port &&
+               a->u.in.sin_addr.s_addr == b->u.in.sin_addr.s_addr;
+    if (a->u.sa.sa_family == AF_INET6)
+        return a->u.in6.sin6_port == b->u.in6.sin6_port &&
+               a->u.in6.sin6_scope_id == b->u.in6.sin6_scope_id &&
+               IN6_ARE_ADDR_EQUAL(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr);
+    return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
+}
+
+bool addr_is_unix(const struct addr *addr) {
+    return addr->len != 0 && addr->u.sa.sa_family == AF_UNIX;
+}

@@ -1,0 +1,186 @@
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DURATION_LIMIT ((int64_t)1 << 62)
+#define DISTANCE_MAX   64 /* letters that text_distance compares */
+
+/* Reads digits up to the first other character: their value in *ret, and where they end; NULL
+ * without a digit or beyond 2^63 - 1. */
+static const char *read_digits(const char *text, int64_t *ret) {
+    int64_t n = 0;
+    const char *p = text;
+
+    for (; *p >= '0' && *p <= '9'; p++) {
+        int digit = *p - '0';
+
+        if (n > (INT64_MAX - digit) / 10)
+            return NULL;
+        n = n * 10 + digit;
+    }
+    if (p == text)
+        return NULL;
+    *ret = n;
+    return p;
+}
+
+static bool multiply(int64_t n, int64_t by, int64_t limit, int64_t *ret) {
+    if (n > limit / by)
+        return false;
+    *ret = n * by;
+    return true;
+}
+
+bool text_parse_number(const char *text, int64_t *ret) {
+    int64_t n;
+    const char *end = read_digits(text, &n);
+
+    if (!end || *end != '\0')
+        return false;
+    *ret = n;
+    return true;
+}
+
+bool text_parse_duration(const char *text, usec_t *ret) {
+    static const struct {
+        const char *name;
+        usec_t usec;
+    } units[] = {
+        {"", USEC_PER_SEC},       {"s", USEC_PER_SEC},        {"ms", USEC_PER_MSEC},
+        {"m", 60 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC},
+    };
+    int64_t n;
+    const char *unit = read_digits(text, &n);
+
+    if (!unit)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (strcmp(unit, units[i].name) == 0)
+            return multiply(n, units[i].usec, DURATION_LIMIT, ret);
+    return false;
+}
+
+const char *text_format_duration(usec_t t, char *buf, size_t size) {
+    static const struct {
+        const char *name;
+        usec_t usec;
+    } units[] = {
+        {"h", 3600 * USEC_PER_SEC},
+        {"m", 60 * USEC_PER_SEC},
+        {"s", USEC_PER_SEC},
+        {"ms", USEC_PER_MSEC},
+    };
+
+    if (t == 0) {
+        snprintf(buf, size, "0");
+        return buf;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (t % units[i].usec == 0) {
+            snprintf(buf, size, "%" PRId64 "%s", t / units[i].usec, units[i].name);
+            return buf;
+        }
+    }
+    snprintf(buf, size, "%.3fms", (double)t / (double)USEC_PER_MSEC);
+    return buf;
+}
+
+bool text_parse_size(const char *text, int64_t *ret) {
+    static const struct {
+        const char *name;
+        int64_t bytes;
+    } units[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
+    int64_t n;
+    const char *unit = read_digits(text, &n);
+
+    if (!unit)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (strcmp(unit, units[i].name) == 0)
+            return multiply(n, units[i].bytes, INT64_MAX, ret);
+    return false;
+}
+
+/* "2 h 5 min", and "2 h" where the smaller part is nothing. */
+static void format_two(char *buf, size_t size, int64_t n, int64_t per, const char *large,
+                       const char *small) {
+    if (n % per == 0)
+        snprintf(buf, size, "%" PRId64 " %s", n / per, large);
+    else
+        snprintf(buf, size, "%" PRId64 " %s %" PRId64 " %s", n / per, large, n % per, small);
+}
+
+const char *text_human_time(usec_t t, char *buf, size_t size) {
+    /* Rounded first, so that 999.96 ms becomes 1.0 s and not 1000.0 ms. */
+    int64_t tenth_ms = t / 100 + (t % 100 >= 50);
+    int64_t tenth_s = t / 100000 + (t % 100000 >= 50000);
+    int64_t seconds = t / USEC_PER_SEC + (t % USEC_PER_SEC >= USEC_PER_SEC / 2);
+
+    if (tenth_ms < 10000)
+        snprintf(buf, size, "%" PRId64 ".%" PRId64 " ms", tenth_ms / 10, tenth_ms % 10);
+    else if (tenth_s < 600)
+        snprintf(buf, size, "%" PRId64 ".%" PRId64 " s", tenth_s / 10, tenth_s % 10);
+    else if (seconds < 3600)
+        format_two(buf, size, seconds, 60, "min", "s");
+    else
+        format_two(buf, size, seconds / 60, 60, "h", "min");
+    return buf;
+}
+
+const char *text_human_bytes(uint64_t n, char *buf, size_t size) {
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    uint64_t tenth = 100; /* bytes in a tenth of the unit */
+    size_t unit = 0;
+
+    if (n < 1000) {
+        snprintf(buf, size, n == 1 ? "%" PRIu64 " byte" : "%" PRIu64 " bytes", n);
+        return buf;
+    }
+    while (unit + 1 < ARRAY_LEN(units) && n / tenth + (n % tenth >= tenth / 2) >= 10000) {
+        tenth *= 1000;
+        unit++;
+    }
+    n = n / tenth + (n % tenth >= tenth / 2);
+    snprintf(buf, size, "%" PRIu64 ".%" PRIu64 " %s", n / 10, n % 10, units[unit]);
+    return buf;
+}
+
+void text_append(char *buf, size_t size, const char *fmt, ...) {
+    size_t used = strnlen(buf, size);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(buf + used, size - used, fmt, ap);
+    va_end(ap);
+}
+
+static unsigned least(unsigned a, unsigned b) {
+    return a < b ? a : b;
+}
+
+unsigned text_distance(const char *a, const char *b) {
+    /* The optimal string alignment distance; row[i % 3] belongs to the first i letters of a. */
+    unsigned row[3][DISTANCE_MAX + 1];
+    size_t a_len = strlen(a), b_len = strlen(b);
+
+    if (a_len > DISTANCE_MAX || b_len > DISTANCE_MAX)
+        return strcmp(a, b) == 0 ? 0 : (unsigned)(a_len > b_len ? a_len : b_len);
+    for (size_t j = 0; j <= b_len; j++)
+        row[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned *now = row[i % 3], *before = row[(i + 2) % 3], *earlier = row[(i + 1) % 3];
+
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_len; j++) {
+            unsigned cost = a[i - 1] != b[j - 1];
+
+            now[j] = least(least(before[j], now[j - 1]) + 1, before[j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                now[j] = least(now[j], earlier[j - 2] + 1);
+        }
+    }
+    return row[a_len % 3][b_len];
+}

@@ -1,0 +1,73 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/build.h"
+#include "config/options.h"
+#include "config/problems.h"
+
+static void report(const char *option, const char *text, const char *why, config_error_fn *on_error,
+                   void *arg) {
+    char shown[PROBLEMS_SHOWN_MAX], sentence[2 * PROBLEMS_SHOWN_MAX + 128];
+
+    snprintf(sentence, sizeof sentence, "%s: %s: %s", option, problems_show(text, shown), why);
+    on_error(arg, sentence);
+}
+
+/* One listener "web" and one upstream "app" with one server "a"; false without memory. */
+static bool fill(struct config *config, const char *listen, const struct addr_spec *listen_spec,
+                 const char *proxy, const struct addr_spec *proxy_spec) {
+    struct listener_config *listener = calloc(1, sizeof *listener);
+    struct upstream_config *upstream = calloc(1, sizeof *upstream);
+    struct server_config *server = calloc(1, sizeof *server);
+
+    if (!listener || !upstream || !server) {
+        free(listener);
+        free(upstream);
+        free(server);
+        return false;
+    }
+    config->listeners = listener;
+    config->n_listeners = 1;
+    config->upstreams = upstream;
+    config->n_upstreams = 1;
+    upstream->servers = server;
+    upstream->n_servers = 1;
+    options_set_defaults(SECTION_LISTENER, listener);
+    options_set_defaults(SECTION_UPSTREAM, upstream);
+    options_set_defaults(SECTION_SERVER, server);
+    strcpy(listener->name, "web");
+    strcpy(upstream->name, "app");
+    strcpy(server->name, "a");
+    listener->mode = MODE_HTTP;
+    server->address = *proxy_spec;
+    server->address_text = strdup(proxy);
+    return server->address_text && config_add_address(listener, listen, false, listen_spec);
+}
+
+struct config *config_from_arguments(const char *listen, const char *proxy,
+                                     config_error_fn *on_error, void *arg) {
+    struct addr_spec listen_spec, proxy_spec;
+    struct config *config;
+    const char *why;
+    bool good = true;
+
+    if (!listen)
+        listen = CONFIG_DEFAULT_LISTEN;
+    if (!addr_parse(listen, &listen_spec, &why)) {
+        report("--listen", listen, why, on_error, arg);
+        good = false;
+    }
+    if (!config_parse_server(proxy, &proxy_spec, &why)) {
+        report("--proxy", proxy, why, on_error, arg);
+        good = false;
+    }
+    if (!good)
+        return NULL;
+    config = config_new("command line");
+    if (config && fill(config, listen, &listen_spec, proxy, &proxy_spec))
+        return config;
+    config_unref(config);
+    on_error(arg, "out of memory while the arguments were read");
+    return NULL;
+}

@@ -1,0 +1,180 @@
+#include "config/build.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/options.h"
+
+struct build {
+    const struct tree *tree;
+    struct config *config;
+    struct problems *problems;
+};
+
+bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
+                        const struct addr_spec *spec) {
+    struct listen_address *bigger =
+        reallocarray(listener->address, listener->n_address + 1, sizeof *bigger);
+    char *copy = strdup(text);
+
+    if (bigger)
+        listener->address = bigger;
+    if (!bigger || !copy) {
+        free(copy);
+        return false;
+    }
+    bigger[listener->n_address] = (struct listen_address){.text = copy, .systemd = systemd};
+    if (!systemd)
+        bigger[listener->n_address].spec = *spec;
+    listener->n_address++;
+    return true;
+}
+
+bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) {
+    struct addr_spec spec;
+
+    if (!addr_parse(text, &spec, ret_why))
+        return false;
+    if (spec.form == ADDR_ANY) {
+        *ret_why = "the host is missing, as in 127.0.0.1:80";
+        return false;
+    }
+    *ret = spec;
+    return true;
+}
+
+static void note_value(const struct build *build, size_t section, const struct tree_value *value,
+                       const char *why) {
+    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+
+    tree_where(build->tree, section, where);
+    problems_show(value->text, shown);
+    problems_add(build->problems, value->line, *shown ? "%s%s = %s: %s" : "%s%s = \"%s\": %s",
+                 where, value->row->name, shown, why);
+}
+
+static void set_value(const struct build *build, size_t section, const struct tree_value *value,
+                      void *base) {
+    char allowed[OPTIONS_TEXT_MAX];
+    struct addr_spec spec;
+    const char *why;
+
+    if (options_is_scalar(value->row)) {
+        if (!options_parse(value->row, value->text, base))
+            note_value(build, section, value, options_allowed(value->row, allowed, sizeof allowed));
+    } else if (value->row->type == OPTION_ADDRESSES) {
+        bool systemd = strcmp(value->text, "systemd") == 0;
+
+        if (!systemd && !addr_parse(value->text, &spec, &why))
+            note_value(build, section, value, why);
+        else if (!config_add_address(base, value->text, systemd, &spec))
+            build->problems->out_of_memory = true;
+    } else if (value->row->type == OPTION_ADDRESS) {
+        struct server_config *server = base;
+
+        free(server->address_text); /* given twice */
+        server->address_text = strdup(value->text);
+        if (!server->address_text)
+            build->problems->out_of_memory = true;
+        if (!config_parse_server(value->text, &server->address, &why))
+            note_value(build, section, value, why);
+    }
+}
+
+/* The defaults of a section, then what the file says. */
+static void set_values(const struct build *build, size_t section, void *base) {
+    const struct tree_section *from = &build->tree->sections[section];
+
+    options_set_defaults(from->kind, base);
+    for (size_t i = 0; i < from->n_values; i++)
+        set_value(build, section, &from->values[i], base);
+}
+
+static void set_title(const struct build *build, size_t section, char *name, int *ret_line) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "0123456789-_.";
+    const struct tree_section *from = &build->tree->sections[section];
+    size_t len = strlen(from->title);
+    char shown[PROBLEMS_SHOWN_MAX];
+
+    *ret_line = from->line;
+    snprintf(name, CONFIG_NAME_MAX, "%.*s", CONFIG_NAME_MAX - 1, from->title);
+    if (len == 0 || len >= CONFIG_NAME_MAX || strspn(from->title, allowed) != len)
+        problems_add(build->problems, from->line,
+                     "%s \"%s\": a title must be 1 to %d letters, digits, \"-\", \"_\" or \".\"",
+                     options_section_name(from->kind), problems_show(from->title, shown),
+                     CONFIG_NAME_MAX - 1);
+}
+
+/* Counts the sections of a kind that stand in parent. */
+static size_t count(const struct tree *tree, size_t parent, enum option_section kind) {
+    size_t n = 0;
+
+    for (size_t i = tree_next(tree, parent, kind); i < tree->n; i = tree_next(tree, i, kind)) {
+        if (tree->sections[i].parent != parent)
+            break; /* what is inside a section follows it at once */
+        n++;
+    }
+    return n;
+}
+
+static bool build_upstream(const struct build *build, size_t section,
+                           struct upstream_config *upstream) {
+    size_t n = count(build->tree, section, SECTION_SERVER), at = section;
+
+    set_title(build, section, upstream->name, &upstream->line);
+    set_values(build, section, upstream);
+    upstream->servers = calloc(n ? n : 1, sizeof *upstream->servers);
+    if (!upstream->servers)
+        return false;
+    upstream->n_servers = n;
+    for (size_t i = 0; i < n; i++) {
+        struct server_config *server = &upstream->servers[i];
+
+        at = tree_next(build->tree, at, SECTION_SERVER);
+        set_title(build, at, server->name, &server->line);
+        set_values(build, at, server);
+    }
+    return true;
+}
+
+static bool build_sections(const struct build *build) {
+    const struct tree *tree = build->tree;
+    struct config *config = build->config;
+    size_t listeners = count(tree, 0, SECTION_LISTENER);
+    size_t upstreams = count(tree, 0, SECTION_UPSTREAM), at = 0;
+
+    config->listeners = calloc(listeners ? listeners : 1, sizeof *config->listeners);
+    config->upstreams = calloc(upstreams ? upstreams : 1, sizeof *config->upstreams);
+    if (!config->listeners || !config->upstreams)
+        return false;
+    for (size_t i = 0; i < listeners; i++) {
+        struct listener_config *listener = &config->listeners[config->n_listeners++];
+
+        at = tree_next(tree, at, SECTION_LISTENER);
+        set_title(build, at, listener->name, &listener->line);
+        set_values(build, at, listener);
+    }
+    at = 0;
+    for (size_t i = 0; i < upstreams; i++) {
+        at = tree_next(tree, at, SECTION_UPSTREAM);
+        if (!build_upstream(build, at, &config->upstreams[config->n_upstreams++]))
+            return false;
+    }
+    return true;
+}
+
+struct config *config_build(const struct tree *tree, const char *path, struct problems *problems) {
+    struct build build = {tree, config_new(path), problems};
+
+    if (build.config) {
+        set_values(&build, 0, &build.config->global);
+        if (build_sections(&build))
+            return build.config;
+    }
+    config_unref(build.config);
+    problems->out_of_memory = true;
+    return NULL;
+}

@@ -1,0 +1,28 @@
+/* From the tree of a file to a struct config. */
+#ifndef CONFIG_BUILD_H
+#define CONFIG_BUILD_H
+
+#include "config/config.h"
+#include "config/problems.h"
+#include "config/tree.h"
+
+/* A config with one reference and nothing but its path and the defaults of the top level in it, or
+ * NULL without memory. config_unref frees one that is half built, too. */
+struct config *config_new(const char *path);
+
+/* A config with all sections of the tree, and every value of it that is allowed. Notes a problem
+ * for each that is not; references to upstreams are left to config_check. NULL without memory. */
+struct config *config_build(const struct tree *tree, const char *path, struct problems *problems);
+
+/* What only the whole file can tell: what is missing, given twice or not there. Sets the listeners'
+ * upstreams. The config is the tree's. */
+void config_check(const struct tree *tree, struct config *config, struct problems *problems);
+
+/* Adds an address to a listener; false without memory. Copies the text. */
+bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
+                        const struct addr_spec *spec) MUST_USE;
+
+/* Reads a server's address: as addr_parse, but a port alone is none. */
+bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
+
+#endif

@@ -1,0 +1,74 @@
+#include "config/config.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "config/build.h"
+#include "config/options.h"
+
+/* The references are nobody's business but this file's. */
+struct shared_config {
+    struct config config; /* first, so that a pointer to one is a pointer to the other */
+    atomic_uint references;
+};
+
+struct config *config_new(const char *path) {
+    struct shared_config *shared = calloc(1, sizeof *shared);
+
+    if (!shared)
+        return NULL;
+    shared->config.path = strdup(path);
+    if (!shared->config.path) {
+        free(shared);
+        return NULL;
+    }
+    atomic_init(&shared->references, 1);
+    options_set_defaults(SECTION_GLOBAL, &shared->config.global);
+    return &shared->config;
+}
+
+struct config *config_ref(struct config *config) {
+    struct shared_config *shared = (struct shared_config *)config;
+
+    CHECK(atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed) > 0);
+    return config;
+}
+
+static void free_listener(struct listener_config *listener) {
+    for (size_t i = 0; i < listener->n_address; i++)
+        free(listener->address[i].text);
+    free(listener->address);
+}
+
+static void free_upstream(struct upstream_config *upstream) {
+    for (size_t i = 0; i < upstream->n_servers; i++)
+        free(upstream->servers[i].address_text);
+    free(upstream->servers);
+}
+
+void config_unref(struct config *config) {
+    struct shared_config *shared = (struct shared_config *)config;
+
+    if (!config || atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < config->n_listeners; i++)
+        free_listener(&config->listeners[i]);
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        free_upstream(&config->upstreams[i]);
+    free(config->listeners);
+    free(config->upstreams);
+    free(config->path);
+    free(shared);
+}
+
+int config_log_level(const struct config *config) {
+    static const enum log_level levels[] = {
+        LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG,
+    };
+
+    CHECK(config->global.log_level >= 0 && config->global.log_level < (int)ARRAY_LEN(levels));
+    return (int)levels[config->global.log_level];
+}

@@ -1,0 +1,82 @@
+/* The table of options, made from options.def, and what is done with one row of it: find it, read a
+ * value, write a value, say what is allowed. All pure; any thread. */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+enum option_section {
+    SECTION_GLOBAL, /* the top level of the file */
+    SECTION_LISTENER,
+    SECTION_UPSTREAM,
+    SECTION_SERVER, /* inside an upstream */
+    SECTION_COUNT
+};
+
+enum option_type {
+    OPTION_NUMBER,    /* int64_t */
+    OPTION_DURATION,  /* usec_t */
+    OPTION_BOOL,      /* bool */
+    OPTION_CHOICE,    /* int: the index in choices */
+    OPTION_ADDRESSES, /* these three are not scalar: options_parse leaves them to build.c */
+    OPTION_ADDRESS,
+    OPTION_UPSTREAM,
+};
+
+/* OPT_listener_copy and so on: the index in option_infos. */
+enum option_id {
+#define OPTION(section, name, type, def, min, max, choices, help) OPT_##section##_##name,
+#include "config/options.def"
+#undef OPTION
+    OPTIONS_COUNT
+};
+
+struct option_info {
+    enum option_section section;
+    const char *name;
+    enum option_type type;
+    const char *default_text; /* NULL: must be given */
+    int64_t min, max;
+    const char *choices; /* "a|b|c" */
+    const char *help;
+    size_t offset; /* of the value, in struct <section>_config */
+};
+
+extern const struct option_info option_infos[OPTIONS_COUNT];
+
+/* The longest text that options_format writes and options_allowed says, NUL included. */
+#define OPTIONS_TEXT_MAX 160
+
+/* The row of this name in this section, or NULL. */
+const struct option_info *options_find(enum option_section section, const char *name);
+
+/* "listener"; "" for the top level. */
+const char *options_section_name(enum option_section section);
+
+/* The section that a section stands in; of SECTION_GLOBAL, itself. */
+enum option_section options_section_parent(enum option_section section);
+
+/* The section of this name that may stand in parent; false if there is none. */
+bool options_section_find(enum option_section parent, const char *name,
+                          enum option_section *ret) MUST_USE;
+
+bool options_is_scalar(const struct option_info *row);
+
+/* Reads the value of a scalar row into its member of the struct at base. False, and nothing is
+ * written, for a value that is not allowed. */
+bool options_parse(const struct option_info *row, const char *text, void *base) MUST_USE;
+
+/* Writes the value of a scalar row in the file's syntax into buf, and returns buf. */
+const char *options_format(const struct option_info *row, const void *base, char *buf, size_t size);
+
+/* Every scalar of the section at its default, in the struct at base. */
+void options_set_defaults(enum option_section section, void *base);
+
+/* "must be a number from 1 to 1000000", "must be auto, buffer or splice". Returns buf. */
+const char *options_allowed(const struct option_info *row, char *buf, size_t size);
+
+#endif

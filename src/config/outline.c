@@ -1,0 +1,203 @@
+#include "config/outline.h"
+
+#include <string.h>
+
+#include "config/scan.h"
+#include "config/unknown.h"
+
+#define NAME_MAX_BYTES 128 /* no name or title is longer and still right */
+
+struct outline {
+    struct scan scan;
+    struct tree *tree;
+    struct problems *problems;
+    size_t section; /* that we are in */
+    bool said;      /* the text ends too early, and that was noted */
+};
+
+/* Skips what is in braces or parentheses, up to and with its closing one. */
+static bool skip_block(struct outline *outline, enum token_kind open, enum token_kind close,
+                       int line) {
+    for (size_t depth = 1; depth > 0;) {
+        struct token token = scan_next(&outline->scan);
+
+        if (token.kind == TOKEN_BAD)
+            return false;
+        if (token.kind == TOKEN_END) {
+            problems_add(outline->problems, line,
+                         "what is opened here is never closed: "
+                         "a \"%c\" is missing",
+                         close == TOKEN_CLOSE ? '}' : ')');
+            return false;
+        }
+        if (token.kind == open)
+            depth++;
+        else if (token.kind == close)
+            depth--;
+    }
+    return true;
+}
+
+/* Ends the text before the statement that starts with this token. */
+static bool give_up(struct outline *outline, struct token name) {
+    if (!outline->scan.bad)
+        scan_cut(&outline->scan, name.start);
+    return false;
+}
+
+/* An option or a section that is not known here: notes it and overwrites it. The forms are
+ * x = y, x += y, x = {...}, x {...}, x y {...} and x(...); another is a syntax error. */
+static bool unknown(struct outline *outline, struct token name, const char *text) {
+    struct scan *scan = &outline->scan;
+    struct token op = scan_next(scan), next = op;
+    bool assigned = op.kind == TOKEN_ASSIGN || op.kind == TOKEN_APPEND;
+    bool section = false, whole = false;
+
+    if (assigned || op.kind == TOKEN_WORD)
+        next = scan_next(scan);
+    if (next.kind == TOKEN_OPEN) {
+        section = !assigned;
+        whole = true;
+    } else if (next.kind == TOKEN_PAREN_OPEN && !assigned) {
+        whole = true;
+    } else if (!(assigned && next.kind == TOKEN_WORD)) {
+        unknown_note(outline->tree, outline->section, name.line, text, false, outline->problems);
+        return give_up(outline, name);
+    }
+    unknown_note(outline->tree, outline->section, name.line, text, section, outline->problems);
+    if (whole && next.kind == TOKEN_OPEN &&
+        !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
+        return give_up(outline, name);
+    if (whole && next.kind == TOKEN_PAREN_OPEN &&
+        !skip_block(outline, TOKEN_PAREN_OPEN, TOKEN_PAREN_CLOSE, next.line))
+        return give_up(outline, name);
+    scan_blank(scan, name.start, scan->at);
+    return true;
+}
+
+static void note_given(struct outline *outline, const struct option_info *row, bool append,
+                       int line) {
+    struct tree_section *section = &outline->tree->sections[outline->section];
+    int *given = &section->given[row - option_infos];
+    char where[TREE_WHERE_MAX];
+
+    if (*given != 0 && !append)
+        problems_add(outline->problems, line, "%s%s is given twice; the first is on line %d",
+                     tree_where(outline->tree, outline->section, where), row->name, *given);
+    else
+        *given = line;
+}
+
+/* A known option: its value is libconfuse's to read, only a list where none can be is overwritten.
+ */
+static bool known_option(struct outline *outline, struct token name,
+                         const struct option_info *row) {
+    struct token op = scan_next(&outline->scan), value;
+    char where[TREE_WHERE_MAX], allowed[OPTIONS_TEXT_MAX];
+
+    if (op.kind == TOKEN_WORD && unknown_is_section(row->name)) {
+        unknown_note(outline->tree, outline->section, name.line, row->name, true,
+                     outline->problems);
+        return give_up(outline, name);
+    }
+    if (op.kind != TOKEN_ASSIGN && op.kind != TOKEN_APPEND)
+        return false;
+    note_given(outline, row, op.kind == TOKEN_APPEND, name.line);
+    value = scan_next(&outline->scan);
+    if (value.kind == TOKEN_WORD)
+        return true;
+    if (value.kind != TOKEN_OPEN)
+        return false;
+    if (!skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, value.line))
+        return give_up(outline, name);
+    if (row->type != OPTION_ADDRESSES) {
+        problems_add(outline->problems, name.line, "%s%s = {...}: %s, not a list",
+                     tree_where(outline->tree, outline->section, where), row->name,
+                     options_allowed(row, allowed, sizeof allowed));
+        scan_blank(&outline->scan, name.start, outline->scan.at);
+    }
+    return true;
+}
+
+static bool known_section(struct outline *outline, enum option_section kind) {
+    struct token title = scan_next(&outline->scan), open;
+    char text[NAME_MAX_BYTES];
+
+    if (title.kind != TOKEN_WORD)
+        return false;
+    scan_word(&outline->scan, title, text, sizeof text);
+    open = scan_next(&outline->scan);
+    if (open.kind != TOKEN_OPEN)
+        return false;
+    if (!tree_add_section(outline->tree, kind, outline->section, text, title.line)) {
+        outline->problems->out_of_memory = true;
+        return false;
+    }
+    outline->section = outline->tree->n - 1;
+    return true;
+}
+
+static bool statement(struct outline *outline, struct token name) {
+    enum option_section here = outline->tree->sections[outline->section].kind, inner;
+    const struct option_info *row;
+    char text[NAME_MAX_BYTES];
+
+    scan_word(&outline->scan, name, text, sizeof text);
+    row = options_find(here, text);
+    if (row)
+        return known_option(outline, name, row);
+    if (options_section_find(here, text, &inner))
+        return known_section(outline, inner);
+    return unknown(outline, name, text);
+}
+
+/* The line of the last byte that is not blank. */
+static int last_line(const struct scan *scan) {
+    int line = scan->line;
+
+    for (size_t at = scan->size; at > 0 && strchr(" \t\r\n", scan->text[at - 1]); at--)
+        line -= scan->text[at - 1] == '\n';
+    return line;
+}
+
+/* At the end of the text every section must be closed; libconfuse does not mind. */
+static bool finish(struct outline *outline) {
+    const struct tree_section *section = &outline->tree->sections[outline->section];
+    char where[TREE_WHERE_MAX];
+
+    outline->tree->last_line = last_line(&outline->scan);
+    if (outline->section == 0)
+        return true;
+    problems_add(outline->problems, outline->tree->last_line,
+                 "%sthe file ends before this section, begun on line %d, is closed: "
+                 "a \"}\" is missing",
+                 tree_where(outline->tree, outline->section, where), section->line);
+    outline->said = true;
+    return false;
+}
+
+static bool read_all(struct outline *outline) {
+    for (;;) {
+        struct token token = scan_next(&outline->scan);
+
+        if (token.kind == TOKEN_END)
+            return finish(outline);
+        if (token.kind == TOKEN_CLOSE && outline->section != 0)
+            outline->section = outline->tree->sections[outline->section].parent;
+        else if (token.kind != TOKEN_WORD || !statement(outline, token))
+            return false;
+    }
+}
+
+enum outline_end outline_read(char *text, size_t size, struct tree *tree,
+                              struct problems *problems) {
+    struct outline outline = {.tree = tree, .problems = problems};
+
+    scan_init(&outline.scan, text, size, problems);
+    if (read_all(&outline))
+        return OUTLINE_WHOLE;
+    if (outline.scan.bad || outline.said || problems->out_of_memory)
+        return OUTLINE_SAID;
+    scan_cut(&outline.scan, outline.scan.at);
+    return OUTLINE_SYNTAX;
+}

@@ -1,0 +1,98 @@
+#include "config/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_room(struct problems *problems) {
+    size_t room = problems->room ? problems->room * 2 : 16;
+    struct problem *list;
+
+    if (problems->n < problems->room)
+        return true;
+    list = realloc(problems->list, room * sizeof *list);
+    if (!list)
+        return false;
+    problems->list = list;
+    problems->room = room;
+    return true;
+}
+
+void problems_add(struct problems *problems, int line, const char *fmt, ...) {
+    char *text;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        text = NULL;
+    va_end(ap);
+    if (!text || !make_room(problems)) {
+        free(text);
+        problems->out_of_memory = true;
+        return;
+    }
+    problems->list[problems->n] = (struct problem){line, problems->n, text};
+    problems->n++;
+}
+
+bool problems_any(const struct problems *problems) {
+    return problems->n > 0 || problems->out_of_memory;
+}
+
+void problems_drop_after(struct problems *problems, int line) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < problems->n; i++) {
+        if (problems->list[i].line <= line)
+            problems->list[kept++] = problems->list[i];
+        else
+            free(problems->list[i].text);
+    }
+    problems->n = kept;
+}
+
+static int compare(const void *a, const void *b) {
+    const struct problem *x = a, *y = b;
+
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
+                     void *arg) {
+    if (problems->n > 0)
+        qsort(problems->list, problems->n, sizeof *problems->list, compare);
+    for (size_t i = 0; i < problems->n; i++) {
+        struct problem *problem = &problems->list[i];
+        char *sentence;
+
+        if (asprintf(&sentence, "%s:%d: %s", file, problem->line, problem->text) < 0) {
+            problems->out_of_memory = true;
+        } else {
+            on_error(arg, sentence);
+            free(sentence);
+        }
+        free(problem->text);
+    }
+    if (problems->out_of_memory)
+        on_error(arg, "out of memory while the configuration was read");
+    free(problems->list);
+    *problems = (struct problems){0};
+}
+
+const char *problems_show(const char *text, char *buf) {
+    size_t len = strlen(text), fits = PROBLEMS_SHOWN_MAX - sizeof "...";
+    bool cut = len > PROBLEMS_SHOWN_MAX - 1;
+
+    if (cut) {
+        len = fits;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) /* not amid a UTF-8 letter */
+            len--;
+    }
+    for (size_t i = 0; i < len; i++)
+        buf[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+    strcpy(buf + len, cut ? "..." : "");
+    return buf;
+}

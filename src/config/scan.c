@@ -1,0 +1,204 @@
+#include "config/scan.h"
+
+#include <string.h>
+
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems) {
+    *scan = (struct scan){.text = text, .size = size, .line = 1, .problems = problems};
+    if (size >= strlen(BYTE_ORDER_MARK) &&
+        memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        scan_blank(scan, 0, strlen(BYTE_ORDER_MARK));
+}
+
+void scan_blank(struct scan *scan, size_t start, size_t end) {
+    for (size_t i = start; i < end; i++)
+        if (scan->text[i] != '\n')
+            scan->text[i] = ' ';
+}
+
+void scan_cut(struct scan *scan, size_t at) {
+    scan->text[at] = '\0';
+    scan->size = at;
+    scan->at = at;
+    scan->bad = true;
+}
+
+static struct token bad(struct scan *scan, struct token token) {
+    scan_cut(scan, token.start);
+    token.kind = TOKEN_BAD;
+    token.end = token.start;
+    return token;
+}
+
+static bool is_control(char c) {
+    return ((unsigned char)c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+}
+
+static bool is_word_char(char c) {
+    return !is_control(c) && !strchr(" #\"'\t\n\r={}()+,*", c);
+}
+
+static bool starts(const struct scan *scan, size_t at, const char *what) {
+    return strncmp(scan->text + at, what, strlen(what)) == 0;
+}
+
+/* Overwrites the comment that starts at scan->at; false if a C comment has no end. */
+static bool skip_comment(struct scan *scan) {
+    size_t start = scan->at, end;
+
+    if (starts(scan, start, "/*")) {
+        const char *close = strstr(scan->text + start + 2, "*/");
+
+        if (!close)
+            return false;
+        end = (size_t)(close - scan->text) + 2;
+        for (size_t i = start; i < end; i++)
+            scan->line += scan->text[i] == '\n';
+    } else {
+        end = start;
+        while (end < scan->size && scan->text[end] != '\n')
+            end++;
+    }
+    scan_blank(scan, start, end);
+    scan->at = end;
+    return true;
+}
+
+/* To the next byte that belongs to a token; false at a comment without an end. */
+static bool skip_blanks(struct scan *scan) {
+    for (;;) {
+        char c = scan->text[scan->at];
+
+        if (c == '\n')
+            scan->line++;
+        if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+            scan->at++;
+        else if (c != '#' && !starts(scan, scan->at, "//") && !starts(scan, scan->at, "/*"))
+            return true;
+        else if (!skip_comment(scan))
+            return false;
+    }
+}
+
+static const char no_variables[] =
+    "\"${\" is not known: environment variables are not put into the configuration";
+
+/* What is wrong with the quoted word at scan->at, or NULL; moves behind its closing quote. */
+static const char *skip_quoted(struct scan *scan) {
+    char quote = scan->text[scan->at++];
+
+    for (;; scan->at++) {
+        const char *p = scan->text + scan->at;
+
+        if (scan->at == scan->size || *p == '\n')
+            return "the quote is not closed on its line";
+        if (is_control(*p))
+            return "there is a control character between the quotes";
+        if (*p == quote) {
+            scan->at++;
+            return NULL;
+        }
+        if (quote == '"' && p[0] == '$' && p[1] == '{')
+            return no_variables;
+        if (quote == '\'' && p[0] == '\\' && (p[1] == '\\' || p[1] == '\''))
+            scan->at++;
+        if (quote == '"' && *p == '\\') {
+            if (p[1] == '\0' || !strchr("\"\\$", p[1]))
+                return "between double quotes, \"\\\" goes only before \", \\ or $; "
+                       "single quotes take it as it is";
+            scan->at++;
+        }
+    }
+}
+
+static const char *skip_plain(struct scan *scan) {
+    while (scan->at < scan->size && is_word_char(scan->text[scan->at])) {
+        if (starts(scan, scan->at, "${"))
+            return no_variables;
+        scan->at++;
+    }
+    return NULL;
+}
+
+static enum token_kind punctuation(char c) {
+    switch (c) {
+    case '{':
+        return TOKEN_OPEN;
+    case '}':
+        return TOKEN_CLOSE;
+    case '=':
+        return TOKEN_ASSIGN;
+    case ',':
+        return TOKEN_COMMA;
+    case '(':
+        return TOKEN_PAREN_OPEN;
+    case ')':
+        return TOKEN_PAREN_CLOSE;
+    default:
+        return TOKEN_BAD;
+    }
+}
+
+static struct token word(struct scan *scan, struct token token) {
+    bool quoted = scan->text[scan->at] == '"' || scan->text[scan->at] == '\'';
+    const char *why = quoted ? skip_quoted(scan) : skip_plain(scan);
+
+    if (why) {
+        problems_add(scan->problems, token.line, "%s", why);
+        return bad(scan, token);
+    }
+    token.kind = TOKEN_WORD;
+    token.end = scan->at;
+    return token;
+}
+
+struct token scan_next(struct scan *scan) {
+    bool closed = skip_blanks(scan);
+    struct token token = {.start = scan->at, .end = scan->at, .line = scan->line};
+    char c = scan->text[scan->at];
+
+    if (scan->bad) {
+        token.kind = TOKEN_BAD;
+        return token;
+    }
+    if (scan->at == scan->size)
+        return token;
+    if (!closed) {
+        problems_add(scan->problems, token.line, "the comment that starts here is never closed");
+        return bad(scan, token);
+    }
+    if (c == '"' || c == '\'' || is_word_char(c))
+        return word(scan, token);
+    token.kind = punctuation(c);
+    if (starts(scan, scan->at, "+="))
+        token.kind = TOKEN_APPEND;
+    scan->at += token.kind == TOKEN_APPEND ? 2 : 1;
+    token.end = scan->at;
+    if (token.kind != TOKEN_BAD)
+        return token;
+    if (is_control(c))
+        problems_add(scan->problems, token.line, "byte 0x%02x cannot stand in a text file",
+                     (unsigned)(unsigned char)c);
+    else
+        problems_add(scan->problems, token.line, "\"%c\" is only known between quotes", c);
+    return bad(scan, token);
+}
+
+void scan_word(const struct scan *scan, struct token token, char *buf, size_t size) {
+    size_t used = 0, at = token.start, end = token.end;
+    char quote = scan->text[at];
+
+    if (quote != '"' && quote != '\'')
+        quote = '\0';
+    else
+        at++, end--;
+    for (; at < end && used + 1 < size; at++) {
+        const char *p = scan->text + at;
+
+        if (*p == '\\' && (quote == '"' || (quote == '\'' && (p[1] == '\\' || p[1] == '\''))))
+            p = scan->text + ++at;
+        buf[used++] = *p;
+    }
+    buf[used] = '\0';
+}

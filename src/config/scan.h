@@ -1,0 +1,59 @@
+/* The words of a configuration file, one after the other, and what libconfuse should not see.
+ *
+ * libconfuse has a scanner of its own, and parses. This one goes before it over the same text, for
+ * what its version 3.3 cannot do: it counts a comment as up to three lines, takes no comment inside
+ * a list, puts environment variables into values, cuts a text at "\0", and skips over stray
+ * characters. Here comments are overwritten with blanks, and the rest are errors. Both split the
+ * text alike. */
+#ifndef CONFIG_SCAN_H
+#define CONFIG_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/problems.h"
+
+enum token_kind {
+    TOKEN_END,
+    TOKEN_WORD, /* quoted or not */
+    TOKEN_OPEN, /* { */
+    TOKEN_CLOSE,
+    TOKEN_ASSIGN, /* = */
+    TOKEN_APPEND, /* += */
+    TOKEN_COMMA,
+    TOKEN_PAREN_OPEN,
+    TOKEN_PAREN_CLOSE,
+    TOKEN_BAD, /* a problem was noted, the text ends here for whoever reads it next */
+};
+
+struct token {
+    enum token_kind kind;
+    size_t start, end; /* of the text, quotes included */
+    int line;
+};
+
+struct scan {
+    char *text; /* NUL-terminated; the caller's */
+    size_t size;
+    size_t at;
+    int line;
+    bool bad;
+    struct problems *problems;
+};
+
+/* Starts at the first byte (after a UTF-8 byte order mark) of line 1. text[size] must be NUL. */
+void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems);
+
+/* The next token. After TOKEN_BAD and TOKEN_END, the same again. */
+struct token scan_next(struct scan *scan);
+
+/* Writes what a TOKEN_WORD stands for, without its quotes, into buf; cuts what does not fit. */
+void scan_word(const struct scan *scan, struct token token, char *buf, size_t size);
+
+/* Overwrites a part of the text with blanks. Line ends stay. */
+void scan_blank(struct scan *scan, size_t start, size_t end);
+
+/* Ends the text here: nothing from this byte on is read by anyone. */
+void scan_cut(struct scan *scan, size_t at);
+
+#endif

@@ -1,0 +1,60 @@
+/* The file as it was written: sections with their titles and values as text, each with its line. It
+ * lies between the parser and struct config, and lives only while a file is read. */
+#ifndef CONFIG_TREE_H
+#define CONFIG_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+#include "config/options.h"
+
+struct tree_value {
+    const struct option_info *row;
+    char *text;
+    int line;
+};
+
+struct tree_section {
+    enum option_section kind;
+    size_t parent; /* index in tree.sections */
+    int line;
+    char *title;
+    int given[OPTIONS_COUNT]; /* the line where an option is given; 0: it is not */
+    struct tree_value *values;
+    size_t n_values, values_room;
+};
+
+struct tree {
+    struct tree_section *sections; /* [0] is the top level */
+    size_t n, room;
+    int last_line;
+};
+
+/* Room for tree_where's answer, NUL included. */
+#define TREE_WHERE_MAX 256
+
+/* An empty tree with the top level in it; false without memory, and then tree_free may be called.
+ */
+bool tree_init(struct tree *tree) MUST_USE;
+void tree_free(struct tree *tree);
+
+/* Adds a section, whose index is then tree->n - 1; false without memory. Copies the title. */
+bool tree_add_section(struct tree *tree, enum option_section kind, size_t parent, const char *title,
+                      int line) MUST_USE;
+
+/* Adds a value to a section; false without memory. Copies the text. */
+bool tree_add_value(struct tree *tree, size_t section, const struct option_info *row,
+                    const char *text, int line) MUST_USE;
+
+/* The next section of this kind after index (index 0: the first one), or tree->n. */
+size_t tree_next(const struct tree *tree, size_t index, enum option_section kind);
+
+/* The last value of the row in this section, or NULL. */
+const struct tree_value *tree_value(const struct tree_section *section, enum option_id id);
+
+/* "upstream app: server a: ", to begin a message with; "" for the top level. buf has TREE_WHERE_MAX
+ * bytes and is returned. */
+const char *tree_where(const struct tree *tree, size_t section, char *buf);
+
+#endif
