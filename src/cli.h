@@ -1,0 +1,21 @@
+/* The command line: one table of options, from which parsing and --help come. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdio.h>
+
+enum cli_action { CLI_RUN, CLI_CHECK, CLI_DUMP, CLI_VERSION, CLI_HELP };
+
+struct cli {
+    enum cli_action action;
+    const char *file;   /* NULL: not given */
+    const char *listen; /* NULL: not given */
+    const char *proxy;  /* NULL: not given */
+};
+
+/* Reads the arguments: 0, or -1 after a message on stderr. The strings are argv's. */
+int cli_parse(int argc, char **argv, struct cli *ret_cli);
+
+void cli_help(FILE *out);
+
+#endif

@@ -1,0 +1,159 @@
+#include "daemon/limits.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* What the process has besides connections: stdio, the log, dials under
+ * way and some for libc's resolver. */
+#define DESCRIPTORS_BASE 48
+#define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
+#define MAPS_BASE        256
+#define PIPES_MIN        16  /* that copy = auto can count on */
+#define UNLIMITED        ((int64_t)INT64_MAX)
+
+/* One bound: how much there is, and how it is spent. */
+struct bound {
+    const char *what;   /* "descriptors" */
+    const char *remedy; /* the setting to raise */
+    int64_t have;
+    int64_t base;     /* spent in any case */
+    int64_t per_conn; /* spent by each connection */
+};
+
+/* A file with one number, or "max". UNLIMITED if it cannot be read. */
+static int64_t read_number(const char *path) {
+    FILE *file = fopen(path, "re");
+    long long value;
+
+    if (file == NULL)
+        return UNLIMITED;
+    int n = fscanf(file, "%lld", &value);
+    fclose(file);
+    return n == 1 && value > 0 ? value : UNLIMITED;
+}
+
+/* pids.max of this process's cgroup and all above it (cgroups(7), version 2): the least. */
+static int64_t cgroup_pids(void) {
+    char line[PATH_MAX] = "", path[2 * PATH_MAX];
+    int64_t least = UNLIMITED;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    if (file == NULL)
+        return UNLIMITED;
+    while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "0::", 3) != 0)
+        line[0] = '\0';
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "0::", 3) != 0)
+        return UNLIMITED;
+    char *group = line + 3, *slash;
+    do {
+        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/pids.max", group);
+        int64_t max = read_number(path);
+
+        least = max < least ? max : least;
+        slash = strrchr(group, '/');
+        if (slash != NULL)
+            *slash = '\0';
+    } while (slash != NULL);
+    return least;
+}
+
+static int64_t raise_descriptors(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return UNLIMITED;
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlim_t soft = limit.rlim_cur;
+
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+            limit.rlim_cur = soft;
+    }
+    return limit.rlim_cur < (rlim_t)INT_MAX ? (int64_t)limit.rlim_cur : INT_MAX;
+}
+
+/* RLIMIT_NPROC counts all of the user's threads; it does not bind root. */
+static int64_t user_threads(void) {
+    struct rlimit limit;
+
+    if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UNLIMITED;
+    return (int64_t)limit.rlim_cur;
+}
+
+static bool all_splice(const struct config *config) {
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].copy == COPY_SPLICE)
+            return true;
+    return false;
+}
+
+static int64_t fits(const struct bound *bound) {
+    int64_t left = bound->have - bound->base;
+
+    if (bound->have == UNLIMITED)
+        return UNLIMITED;
+    return left > 0 ? left / bound->per_conn : 0;
+}
+
+static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t fit) {
+    char text[LOG_TEXT_MAX];
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < n && used + 80 < sizeof(text); i++) {
+        const struct bound *b = &bounds[i];
+
+        if (fits(b) >= wanted)
+            continue;
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 " There are %lld %s and %lld are needed: raise %s.",
+                                 (long long)b->have, b->what,
+                                 (long long)(b->base + b->per_conn * wanted), b->remedy);
+    }
+    log_msg(MSG_LIMITS,
+            "max_connections = %lld does not fit this system, so at most %lld connections are "
+            "relayed at once.%s Or lower max_connections to %lld.",
+            (long long)wanted, (long long)fit, text, (long long)fit);
+}
+
+struct relay_limits limits_settle(const struct config *config) {
+    int64_t wanted = config->global.max_connections, fit = wanted;
+    bool splice = all_splice(config);
+    int64_t files = raise_descriptors(), workers = config->global.workers, sockets = 0;
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
+    int64_t files_base = DESCRIPTORS_BASE + sockets + workers + (splice ? 0 : 2 * PIPES_MIN);
+    int64_t threads_base = THREADS_BASE + workers + sockets;
+    /* A thread's stack is two mappings: itself and its guard. */
+    const struct bound bounds[] = {
+        {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2},
+        {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2},
+        {"threads in this service", "TasksMax of the unit", cgroup_pids(), threads_base, 2},
+        {"threads on this machine", "the sysctl kernel.threads-max",
+         read_number("/proc/sys/kernel/threads-max"), threads_base, 2},
+        {"process numbers on this machine", "the sysctl kernel.pid_max",
+         read_number("/proc/sys/kernel/pid_max"), threads_base, 2},
+        {"memory mappings", "the sysctl vm.max_map_count",
+         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * workers, 4},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+        fit = fits(&bounds[i]) < fit ? fits(&bounds[i]) : fit;
+    fit = fit > 0 ? fit : 1;
+    if (fit < wanted)
+        warn(bounds, ARRAY_LEN(bounds), wanted, fit);
+    int64_t left = (files - files_base - 2 * fit) / 2 + PIPES_MIN;
+    return (struct relay_limits){.max_connections = (size_t)fit,
+                                 .max_pipes = (size_t)(left > 1 ? left : 1)};
+}

@@ -1,0 +1,51 @@
+/* relayd: arguments to actions, outcomes to exit codes (sysexits.h). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "cli.h"
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "version.h"
+
+/* A check is somebody at a terminal; a start may be systemd's, and its errors belong into the journal. */
+static void print_error(void *arg, const char *sentence) {
+    (void)arg;
+    fprintf(stderr, "%s\n", sentence);
+}
+
+static void log_error(void *arg, const char *sentence) {
+    (void)arg;
+    log_msg(MSG_CONFIG_ERROR, "%s", sentence);
+}
+
+int main(int argc, char **argv) {
+    struct cli cli;
+
+    if (cli_parse(argc, argv, &cli) < 0)
+        return EX_USAGE;
+    if (cli.action == CLI_HELP) {
+        cli_help(stdout);
+        return EX_OK;
+    }
+    if (cli.action == CLI_VERSION) {
+        puts("relayd " RELAYD_VERSION);
+        return EX_OK;
+    }
+    config_error_fn *on_error = cli.action == CLI_RUN ? log_error : print_error;
+    const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;
+    struct config *config =
+        cli.proxy != NULL ? config_from_arguments(cli.listen, cli.proxy, on_error, NULL)
+                          : config_load(file, on_error, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    if (cli.action == CLI_RUN)
+        return daemon_run(config);
+    if (cli.action == CLI_DUMP)
+        config_dump(config, stdout);
+    else
+        printf("%s: the configuration is valid.\n", cli.proxy != NULL ? "--proxy" : file);
+    config_unref(config);
+    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
