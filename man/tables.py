@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""Writes the lists of end codes, counters and messages in man/relayd.8 from the tables in src.
+
+usage: man/tables.py            after a change of a table; a lint test says when it was forgotten
+Each list stands between the lines  .\\" from TABLE  and  .\\" end of TABLE .
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "lint"))
+sys.dont_write_bytecode = True
+
+import tree  # noqa: E402
+
+
+def sentences(text):
+    """As mdoc has it: each sentence on a line of its own, lines of at most 80 bytes."""
+    lines = []
+    for sentence in re.split(r"(?<=[.?!]) (?=[A-Z])", text.replace("\n", " ")):
+        line = ""
+        for word in sentence.split():
+            if line and len(line) + 1 + len(word) > 80:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(line)
+    return "".join(line + "\n" for line in lines)
+
+
+def ends():
+    for _, code, _, sentence, advice in tree.rows("src/relay/ends.def", "END"):
+        yield f".It Li {code}\n" + sentences(f"{sentence}.") + sentences(advice)
+
+
+def counters():
+    for name, unit, text in tree.rows("src/base/counters.def", "COUNTER"):
+        yield f".It Va {name} Pq {unit}\n" + sentences(text)
+
+
+def messages():
+    for _, level, _, subject, explanation in tree.rows("src/base/messages.def", "MESSAGE"):
+        yield f'.It Sy "{subject}" Pq {level.lower()}\n' + sentences(explanation)
+
+
+LISTS = {
+    "src/relay/ends.def": ends,
+    "src/base/counters.def": counters,
+    "src/base/messages.def": messages,
+}
+
+
+def filled_in(page):
+    """The page with every list made anew."""
+    for table, make in LISTS.items():
+        begin, end = f'.\\" from {table}\n', f'.\\" end of {table}\n'
+        head, rest = page.split(begin)
+        page = head + begin + "".join(make()) + end + rest.split(end)[1]
+    return page
+
+
+if __name__ == "__main__":
+    path = ROOT / "man" / "relayd.8"
+    path.write_text(filled_in(path.read_text(encoding="utf-8")), encoding="utf-8")

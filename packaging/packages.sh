@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The Debian packages that the project needs, and how a script gets them. Sourced by packaging/quickstart
+# and tests/run.
+
+# To build relayd. (meson brings python3, which the demo origin of quickstart runs on.)
+# shellcheck disable=SC2034
+build_packages=(
+    gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev
+)
+
+# Beyond these, to test it.
+# shellcheck disable=SC2034
+test_packages=(
+    libcmocka-dev                                              # unit tests
+    clang libclang-rt-14-dev clang-format                      # second compiler, lock analysis, format
+    python3-pytest python3-pytest-xdist python3-pytest-timeout # functional and lint tests
+    mandoc shellcheck codespell universal-ctags systemd        # what the lint tests ask
+    nginx-light redis-server redis-tools                       # real origins ...
+    postgresql nghttp2-server
+    curl wrk nghttp2-client netcat-openbsd                     # ... and real clients
+    strace iproute2 procps util-linux
+)
+
+# need_packages PACKAGE...: returns once all are installed. As root it installs what is missing; for
+# others it says what to install and exits with 69 (EX_UNAVAILABLE of sysexits.h).
+need_packages() {
+    local missing=() package status
+    for package in "$@"; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=absent
+        [[ $status == installed ]] || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+
+    if ((EUID != 0)); then
+        printf 'These packages are missing. Please install them, then start this again:\n' >&2
+        printf '    sudo apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
+        exit 69
+    fi
+    printf 'Installing with apt: %s\n' "${missing[*]}"
+    local log services
+    log=$(mktemp)
+    services=$(absent_services)
+    if ! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+        tail -n 30 "$log" >&2
+        rm -f "$log"
+        printf 'apt-get failed, see above. These packages are needed: %s\n' "${missing[*]}" >&2
+        exit 69
+    fi
+    rm -f "$log"
+    stop_services "$services"
+}
+
+# RUNLEVEL=1: for maintainer scripts it is single-user mode, in which they start no services.
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# The servers among the packages come as services. Those that this install brings shall not run, now or
+# after the next boot; those that were there before are somebody's, and are left alone.
+absent_services() {
+    local service
+    for service in nginx redis-server postgresql; do
+        [[ -e /etc/init.d/$service || -e /lib/systemd/system/$service.service ]] || echo "$service"
+    done
+}
+
+stop_services() {
+    local service
+    for service in $1; do
+        if [[ -d /run/systemd/system ]]; then
+            systemctl --quiet disable --now "$service.service" || true
+        elif [[ -x /etc/init.d/$service ]]; then
+            service "$service" stop || true
+        fi
+    done >/dev/null 2>&1
+}

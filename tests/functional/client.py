@@ -1,0 +1,52 @@
+"""Clients: connections to a relay, one or many, and curl."""
+
+import re
+import socket
+import subprocess
+
+from peer import Peer
+from settings import DEADLINE
+
+
+def connect(where, receive_buffer=None):
+    """A Peer connected to a relay, or to an address as relayd.conf spells it."""
+    address = getattr(where, "address", where)
+    if address.startswith("unix:"):
+        family, target = socket.AF_UNIX, address[5:]
+    else:
+        host, port = re.fullmatch(r"\[?(.*?)\]?:(\d+)", address).groups()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        target = (host or "127.0.0.1", int(port))
+    sock = socket.socket(family)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(DEADLINE)
+    try:
+        sock.connect(target)
+    except OSError:
+        sock.close()
+        raise
+    return Peer(sock)
+
+
+def connect_many(where, count):
+    return [connect(where) for _ in range(count)]
+
+
+def close_all(peers):
+    for peer in peers:
+        peer.close()
+
+
+def run(*command, expect=0, **options):
+    """Runs a program with a deadline; it must exit as expected; returns its outputs."""
+    options.setdefault("timeout", 2 * DEADLINE)
+    done = subprocess.run([str(word) for word in command], capture_output=True, **options)
+    assert done.returncode == expect, (
+        f"{command} exited {done.returncode}\n{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}")
+    return done
+
+
+def curl(url, *options, expect=0):
+    """What curl wrote to stdout, as bytes."""
+    return run("curl", "-sS", "-m", 2 * DEADLINE, *options, url, expect=expect).stdout

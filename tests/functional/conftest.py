@@ -1,0 +1,96 @@
+"""Fixtures: factories of relays and origins that are checked and put away after each test."""
+
+import contextlib
+import os
+import shutil
+
+import pytest
+
+import servers
+from origin import FullOrigin, Origin
+from relay import Relay
+from settings import COPY, DEADLINE, RELAYD, SANITIZER, short_directory
+
+
+def pytest_configure(config):
+    if not os.access(RELAYD, os.X_OK):
+        raise pytest.UsageError(f"there is no {RELAYD}: build it first, or name it in $RELAYD")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(6 * DEADLINE))
+
+
+def pytest_report_header():
+    return f"relayd: {RELAYD}, sanitizer: {SANITIZER or 'none'}"
+
+
+@pytest.fixture
+def origin():
+    """origin(script, ...) starts a scripted origin."""
+    started = []
+
+    def start(script, **options):
+        started.append(Origin(script, **options))
+        return started[-1]
+    yield start
+    for one in started:
+        one.stop()
+    for one in started:
+        one.check()
+
+
+@pytest.fixture
+def full_origin():
+    one = FullOrigin()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def relay(origin):
+    """relay(server, option=value, ...) starts relayd and waits until it is ready. It must exit 0 after the test."""
+    with contextlib.ExitStack() as stack:
+        def start(server=None, **options):
+            one = Relay(server, **{**options, "ready": False})
+            stack.callback(one.finish)
+            if options.get("ready", True):
+                one.wait_notified("READY=1")
+            return one
+        yield start
+
+
+@pytest.fixture(params=COPY)
+def copy(request):
+    """Every test of the data path runs once for each way of copying."""
+    return request.param
+
+
+@pytest.fixture
+def short_path():
+    """A directory for unix sockets, whose names must be short."""
+    path = short_directory()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def server():
+    """server(servers.Nginx, ...) starts a real server."""
+    with contextlib.ExitStack() as stack:
+        def start(kind, **options):
+            one = kind(**options)
+            stack.callback(one.stop)
+            one.wait_ready()
+            return one
+        yield start
+
+
+@pytest.fixture(scope="session")
+def big_file():
+    """A gigabyte (64 MiB under a sanitizer) in memory, and its checksum."""
+    one = servers.BigFile()
+    yield one
+    one.remove()

@@ -1,0 +1,289 @@
+"""relayd under test: its configuration, its life, what it logs and what it uses."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
+
+LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "half_close", "linger_timeout", "keepalive", "copy")
+UPSTREAM = ("connect_timeout", "connect_attempts", "resolve_interval")
+
+REPORTS = ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
+           "FATAL: ThreadSanitizer")
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:exitcode=66:second_deadlock_stack=1",
+}
+
+LINE = re.compile(r"(?P<time>\S+) (?P<level>error|warning|notice|info|debug) (?P<text>.*?)"
+                  r"(?:  (?P<fields>[A-Z_]+=\S*(?: [A-Z_]+=\S*)*))?")
+
+
+class Line:
+    """One line of the log: level, text (a sentence), fields; level is None where a line is no log line."""
+
+    def __init__(self, raw):
+        self.raw = raw
+        match = LINE.fullmatch(raw)
+        self.level = match["level"] if match else None
+        self.text = match["text"] if match else raw
+        self.fields = dict(pair.split("=", 1) for pair in match["fields"].split(" ")) if match and match["fields"] else {}
+
+    def __repr__(self):
+        return self.raw
+
+
+class Record:
+    """The record of one connection; numbers are numbers."""
+
+    def __init__(self, line):
+        self.line = line
+        for name, value in line.fields.items():
+            name = name.removeprefix("RELAYD_").lower()
+            number = name in ("conn", "bytes_up", "bytes_down", "queue_usec", "dial_usec", "duration_usec")
+            setattr(self, name, int(value) if number else value)
+
+    def __repr__(self):
+        return self.line.raw
+
+
+def quoted(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "{" + ", ".join(f'"{word}"' for word in value) + "}"
+    if isinstance(value, int):
+        return str(value)
+    return f'"{value}"'
+
+
+def config(address, server, **options):
+    """The text of a relayd.conf with one listener and one server; each option finds its own section."""
+    taken = {name: options.pop(name) for name in LISTENER + UPSTREAM if name in options}
+    text = "".join(f"{name} = {quoted(value)}\n" for name, value in options.items())
+    taken.setdefault("upstream", "app")
+    text += f"listener web {{\n    address = {quoted(address)}\n"
+    text += "".join(f"    {name} = {quoted(taken[name])}\n" for name in LISTENER if name in taken) + "}\n"
+    text += "upstream app {\n"
+    text += "".join(f"    {name} = {quoted(taken[name])}\n" for name in UPSTREAM if name in taken)
+    return text + f"    server a {{ address = {quoted(server)} }}\n}}\n"
+
+
+def environment(**more):
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith("LISTEN_") and name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
+    for name, value in SANITIZER_OPTIONS.items():
+        env.setdefault(name, value)
+    env.update(more)
+    return env
+
+
+def command(*arguments):
+    """The command line of relayd; the sanitizers of these compilers want the address space unshuffled."""
+    prefix = ["setarch", "-R"] if SANITIZER else []
+    return prefix + [RELAYD] + [str(argument) for argument in arguments]
+
+
+def once(*arguments, **env):
+    """Runs relayd to its end, for what needs no running daemon; returns exit code, stdout, stderr."""
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=DEADLINE,
+                          env=environment(**env), stdin=subprocess.DEVNULL)
+    no_report(done.stderr)
+    return done
+
+
+def no_report(text):
+    for report in REPORTS:
+        assert report not in text, f"a sanitizer reports:\n{text[-8000:]}"
+
+
+class Relay:
+    """A running relayd. `address` is where clients connect to, as relayd.conf spells it."""
+
+    def __init__(self, server=None, *, address=None, text=None, arguments=None, wrap=(), env=None, prepare=None,
+                 pass_fds=(), ready=True, **options):
+        self.directory = short_directory()
+        self.port = None
+        if address is None:
+            self.port = free_port()
+            address = f"127.0.0.1:{self.port}"
+        self.addresses = [address] if isinstance(address, str) else list(address)
+        self.address = self.addresses[0]
+        self.file = self.directory / "relayd.conf"
+        if arguments is None:
+            if text is None:
+                text = config(address, getattr(server, "address", server), **options)
+            self.file.write_text(text)
+            arguments = ["-f", self.file]
+        self.arguments = arguments
+        self.lines = []
+        self.changed = threading.Condition()
+        self.notified = []
+        self.expected_exit = 0
+        self.checked = False
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(self.directory / "notify"))
+        self.process = subprocess.Popen(
+            list(wrap) + command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, pass_fds=pass_fds, preexec_fn=prepare,
+            env=environment(NOTIFY_SOCKET=str(self.directory / "notify"), **(env or {})))
+        self.pid = self.process.pid
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        if ready:
+            self.wait_notified("READY=1")
+
+    # The log
+
+    def _read(self):
+        for raw in self.process.stderr:
+            with self.changed:
+                self.lines.append(Line(raw.decode("utf-8", "replace").rstrip("\n")))
+                self.changed.notify_all()
+
+    @property
+    def log(self):
+        with self.changed:
+            return "\n".join(line.raw for line in self.lines)
+
+    def _wait(self, find, what, timeout=None):
+        deadline = time.monotonic() + (timeout or DEADLINE)
+        with self.changed:
+            while True:
+                found = find()
+                if found:
+                    return found
+                if not self.changed.wait(deadline - time.monotonic()):
+                    log = "\n".join(line.raw for line in self.lines[-40:])
+                    raise AssertionError(f"waited in vain for {what}; the log ends:\n{log}")
+
+    def wait_log(self, pattern, count=1, timeout=None):
+        """The first `count` lines that match, once there are so many."""
+        def find():
+            lines = [line for line in self.lines if re.search(pattern, line.raw)]
+            return lines if len(lines) >= count else None
+        return self._wait(find, f"{count} of /{pattern}/", timeout)
+
+    def records(self):
+        with self.changed:
+            return [Record(line) for line in self.lines if "RELAYD_END" in line.fields]
+
+    def wait_records(self, count, timeout=None):
+        def find():
+            found = [Record(line) for line in self.lines if "RELAYD_END" in line.fields]
+            return found if len(found) >= count else None
+        return self._wait(find, f"{count} records", timeout)
+
+    def record(self, client, timeout=None):
+        """The record of this client's connection; it is written once, after the end."""
+        def find():
+            return [Record(line) for line in self.lines
+                    if "RELAYD_END" in line.fields and line.fields.get("RELAYD_CLIENT") == client.name]
+        found = self._wait(find, f"the record of {client.name}", timeout)
+        assert len(found) == 1, found
+        return found[0]
+
+    def only_record(self):
+        """The record of the only connection there was."""
+        found = self.wait_records(1)
+        assert len(found) == 1, found
+        return found[0]
+
+    # systemd's protocol
+
+    def wait_notified(self, word, timeout=None, or_exit=False):
+        """Waits for a line of sd_notify that begins so; fails at once when the daemon has exited, unless it may."""
+        deadline = time.monotonic() + (timeout or DEADLINE)
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            while not any(line.startswith(word) for line in self.notified):
+                left = max(0, deadline - time.monotonic())
+                readable, _, _ = select.select([self.notify, pidfd], [], [], left)
+                if self.notify in readable:
+                    self.notified += self.notify.recv(4096).decode().splitlines()
+                elif pidfd in readable:
+                    self.process.wait()
+                    self.reader.join(DEADLINE)
+                    if or_exit:
+                        return
+                    raise AssertionError(f"relayd exited {self.process.returncode} before {word}:\n{self.log}")
+                else:
+                    raise AssertionError(f"no {word} in time:\n{self.log}")
+        finally:
+            os.close(pidfd)
+
+    # Its life
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def term(self):
+        self.signal(signal.SIGTERM)
+
+    def wait_exit(self, timeout=None):
+        """Waits for its end by itself; returns the exit code. Its log is complete then."""
+        try:
+            code = self.process.wait(timeout or DEADLINE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"relayd does not end; its log:\n{self.log[-4000:]}") from None
+        self.reader.join(DEADLINE)
+        return code
+
+    def finish(self):
+        """The end of every test: TERM if it still runs, again if it waits for someone; it exits 0, without a report."""
+        if self.checked:
+            return
+        self.checked = True
+        try:
+            if self.process.poll() is None:
+                self.term()
+                self.wait_notified("STOPPING=1", or_exit=True)
+                try:
+                    self.wait_exit(0.3 * SCALE)
+                except AssertionError:
+                    self.term()
+            code = self.wait_exit()
+            no_report(self.log)
+            assert code == self.expected_exit, f"relayd exited {code}:\n{self.log[-4000:]}"
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.notify.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # What it uses
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def thread_names(self):
+        names = []
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                with open(f"/proc/{self.pid}/task/{task}/comm", encoding="utf-8") as comm:
+                    names.append(comm.read().strip())
+            except OSError:
+                pass  # ended meanwhile
+        return names
+
+    def descriptors(self):
+        return sorted(int(number) for number in os.listdir(f"/proc/{self.pid}/fd"))
+
+    def wait_descriptors(self, count):
+        until(lambda: len(self.descriptors()) <= count, f"descriptors back to {count}: {self.descriptors()}")
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,140 @@
+"""Real servers, each in the foreground, in a directory of its own, on a port of its own."""
+
+import glob
+import hashlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from settings import BIG, DEADLINE, MIB, free_port, short_directory, until
+
+
+class Server:
+    def __init__(self):
+        self.directory = short_directory()
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.output = open(self.directory / "output", "wb")
+        self.process = None
+
+    def spawn(self, *command):
+        self.process = subprocess.Popen([str(word) for word in command], cwd=self.directory, stdin=subprocess.DEVNULL,
+                                        stdout=self.output, stderr=subprocess.STDOUT)
+
+    def is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def wait_ready(self):
+        def ready():
+            assert self.process.poll() is None, (self.directory / "output").read_text()
+            return self.is_ready()
+        until(ready, f"{type(self).__name__} on {self.address}", 2 * DEADLINE, 0.02)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.output.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Nginx(Server):
+    """Serves root, and refuses bodies over a megabyte with 413."""
+
+    def __init__(self, root=None):
+        super().__init__()
+        root = root or self.directory / "root"
+        Path(root).mkdir(exist_ok=True)
+        if root == self.directory / "root":
+            (root / "index.html").write_text("It works.\n")
+            (root / "page.bin").write_bytes(os.urandom(300000))
+        self.root = Path(root)
+        temps = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n"
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.directory / "nginx.conf").write_text(
+            f"daemon off; user root; worker_processes 1; pid {self.directory}/pid;\n"
+            f"error_log {self.directory}/error.log;\n"
+            "events { worker_connections 1024; }\n"
+            "http {\n    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n"
+            f"{temps}    client_max_body_size 1m;\n"
+            f"    server {{ listen 127.0.0.1:{self.port} backlog=1024; root {root};\n"
+            '        location = /hello { return 200 "hello\\n"; }\n    }\n}\n')
+        self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
+
+
+class Nghttpd(Server):
+    """HTTP/2 without TLS."""
+
+    def __init__(self):
+        super().__init__()
+        root = self.directory / "root"
+        root.mkdir()
+        (root / "index.html").write_text("It works.\n")
+        (root / "page.bin").write_bytes(os.urandom(2 * MIB))
+        self.root = root
+        self.spawn("nghttpd", "--no-tls", "-d", root, self.port)
+
+
+class Redis(Server):
+    def __init__(self):
+        super().__init__()
+        self.spawn("redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                   "--dir", self.directory)
+
+
+class Postgres(Server):
+    """As the user postgres, since it refuses to run as root."""
+
+    def __init__(self):
+        super().__init__()
+        programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        user = pwd.getpwnam("postgres")
+        os.chown(self.directory, user.pw_uid, user.pw_gid)
+        as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+        data = self.directory / "data"
+        subprocess.run([*as_postgres, f"{programs}/initdb", "-D", data, "-A", "trust", "-N", "-U", "postgres",
+                        "--no-locale", "-E", "UTF8"], check=True, stdout=self.output, stderr=self.output,
+                       cwd=self.directory, timeout=4 * DEADLINE)
+        self.spawn(*as_postgres, f"{programs}/postgres", "-D", data, "-p", self.port, "-k", self.directory,
+                   "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=32MB")
+
+    def is_ready(self):
+        return subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode == 0
+
+    def stop(self):
+        if self.process:
+            self.process.send_signal(2)  # fast shutdown: does not wait for clients
+        super().stop()
+
+
+class BigFile:
+    """Its bytes differ from place to place: a random block of an odd length, again and again."""
+
+    def __init__(self):
+        self.directory = Path(tempfile.mkdtemp(prefix="rly", dir="/dev/shm"))
+        self.path = self.directory / "big"
+        block = os.urandom(MIB + 4093)
+        digest = hashlib.md5(usedforsecurity=False)
+        left = BIG
+        with open(self.path, "wb") as file:
+            while left:
+                part = block[:left]
+                file.write(part)
+                digest.update(part)
+                left -= len(part)
+        self.md5 = digest.hexdigest()
+
+    def remove(self):
+        shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,81 @@
+"""What the tests scale with: which build is tested, how slow it is, and who else runs beside them."""
+
+import os
+import random
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+RELAYD = os.environ.get("RELAYD", str(REPO / "build" / "relayd"))
+SANITIZER = os.environ.get("RELAYD_SANITIZER", "")
+
+#: Waits and timeouts are multiplied by this; sizes and counts are divided where a test says so.
+SCALE = 3 if SANITIZER else 1
+#: How long a test waits for something that must happen.
+DEADLINE = 15 * SCALE
+#: The "gigabyte" of the big transfers.
+BIG = (64 << 20) if SANITIZER else (1 << 30)
+
+COPY = ("buffer", "splice", "auto")
+MIB = 1 << 20
+
+
+def some(count):
+    """A count of repetitions, a fifth of it under a sanitizer."""
+    return max(1, count // 5) if SANITIZER else count
+
+
+def secs(seconds):
+    """A time within a test, longer under a sanitizer."""
+    return seconds * SCALE
+
+
+def ms(milliseconds):
+    """The same time as a duration for relayd.conf."""
+    return f"{int(milliseconds * SCALE)}ms"
+
+
+def until(condition, what, timeout=None, pause=0.01):
+    """Waits for a state that has no event of its own; returns what the condition returned."""
+    deadline = time.monotonic() + (timeout or DEADLINE)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited in vain: {what} (last value: {value!r})")
+        time.sleep(pause)
+
+
+def short_directory():
+    """A temporary directory whose path is short enough for the name of a unix socket."""
+    return Path(tempfile.mkdtemp(prefix="rly", dir="/tmp"))
+
+
+def _ports():
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    base, span = 10000 + worker % 10 * 2200, 2200
+    offset = random.SystemRandom().randrange(span)
+    while True:
+        offset = (offset + 1) % span
+        yield base + offset
+
+
+_next_port = _ports()
+
+
+def free_port():
+    """A port to listen on, outside the range that the kernel gives to clients, and another for each worker of xdist."""
+    for port in _next_port:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("::", port))
+                probe.listen(1)
+            except OSError:
+                continue
+        return port
+    raise AssertionError("unreachable")

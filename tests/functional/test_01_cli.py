@@ -1,0 +1,198 @@
+"""The command line: what an operator types, the exit codes, and what is said."""
+
+import re
+import signal
+import socket
+
+import pytest
+
+from client import connect, curl
+from origin import echo, http
+from relay import config, once
+from settings import free_port
+
+GOOD = config("127.0.0.1:1", "127.0.0.1:2")
+
+
+@pytest.fixture
+def good_file(tmp_path):
+    path = tmp_path / "relayd.conf"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(option):
+    done = once(option)
+    assert done.returncode == 0
+    assert re.search(r"relayd.*\d+\.\d+", done.stdout)
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_every_option(option):
+    done = once(option)
+    assert done.returncode == 0
+    for word in ("-f", "--listen", "--proxy", "-t", "--check", "-T", "--dump", "-V", "--version", "-h", "--help"):
+        assert word in done.stdout, word
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--no-such-option"],
+    ["-x"],
+    ["surplus"],
+    ["-f"],
+    ["--proxy"],
+    ["--listen"],
+    ["--listen", "127.0.0.1:1"],
+    ["--proxy", "no-port"],
+    ["--proxy", "127.0.0.1:99999"],
+    ["--proxy", "127.0.0.1:1", "--listen", "127.0.0.1:http:1"],
+    ["--proxy", "127.0.0.1:1", "-f", "/dev/null"],
+], ids=" ".join)
+def test_wrong_arguments_are_a_usage_error(arguments):
+    done = once(*arguments)
+    assert done.returncode == 64
+    assert done.stderr.strip() and not done.stdout
+
+
+@pytest.mark.parametrize("option", ["-t", "--check"])
+def test_check_of_a_good_file(option, good_file):
+    assert once(option, "-f", good_file).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["-t", "--check"])
+def test_check_of_a_bad_file(option, tmp_path):
+    bad = tmp_path / "bad.conf"
+    bad.write_text(GOOD + "wrokers = 3\n")
+    done = once(option, "-f", bad)
+    assert done.returncode == 78
+    assert f"{bad}:" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["-t"], ["-T"]], ids=str)
+def test_a_file_that_is_not_there(arguments, tmp_path):
+    done = once(*arguments, "-f", tmp_path / "nowhere.conf")
+    assert done.returncode == 78
+    assert "nowhere.conf" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-T", "--dump"])
+def test_dump_is_in_the_files_own_syntax(option, good_file, tmp_path):
+    done = once(option, "-f", good_file)
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "again.conf"
+    again.write_text(done.stdout)
+    assert once("-t", "-f", again).returncode == 0
+    assert once("-T", "-f", again).stdout == done.stdout
+
+
+@pytest.mark.parametrize("line", [
+    r"workers\s*=\s*8\b", r"queue_size\s*=\s*1024\b", r'queue_timeout\s*=\s*"?10s', r"max_connections\s*=\s*10000\b",
+    r'when_full\s*=\s*"?wait', r'drain_timeout\s*=\s*"?30s', r'log_level\s*=\s*"?info', r'log_connections\s*=\s*"?all',
+    r'mode\s*=\s*"?tcp', r"backlog\s*=\s*4096\b", r'idle_timeout\s*=\s*"?10m', r"half_close\s*=\s*false",
+    r'linger_timeout\s*=\s*"?5s', r'keepalive\s*=\s*"?(60s|1m)', r'copy\s*=\s*"?auto', r'connect_timeout\s*=\s*"?5s',
+    r"connect_attempts\s*=\s*3\b", r'resolve_interval\s*=\s*"?30s', r'upstream\s*=?\s*"?app', r"127\.0\.0\.1:1\b",
+    r"127\.0\.0\.1:2\b",
+])
+def test_dump_shows_the_defaults(line, good_file):
+    assert re.search(line, once("-T", "-f", good_file).stdout)
+
+
+def test_dump_shows_what_was_set(tmp_path):
+    path = tmp_path / "relayd.conf"
+    path.write_text(config(["[::1]:81", "unix:/run/x.sock"], "unix:/run/y.sock", workers=3, when_full="reject",
+                           idle_timeout="250ms", half_close=True, copy="splice", connect_timeout="2h"))
+    dump = once("-T", "-f", path).stdout
+    for line in (r"workers\s*=\s*3\b", r'when_full\s*=\s*"?reject', r'idle_timeout\s*=\s*"?250ms',
+                 r"half_close\s*=\s*true", r'copy\s*=\s*"?splice', r'connect_timeout\s*=\s*"?2h', r"\[::1\]:81",
+                 "unix:/run/x.sock", "unix:/run/y.sock"):
+        assert re.search(line, dump), line
+
+
+def test_run_without_a_file(relay, origin):
+    listen = f"127.0.0.1:{free_port()}"
+    one = relay(arguments=["--listen", listen, "--proxy", origin(http).address], address=listen)
+    assert curl(f"http://{one.address}/hi") == b"/hi\n"
+    assert one.only_record().end in ("CE", "SE")
+
+
+def test_without_a_file_the_mode_is_http(relay):
+    listen = f"127.0.0.1:{free_port()}"
+    one = relay(arguments=["--listen", listen, "--proxy", f"127.0.0.1:{free_port()}"], address=listen)
+    assert connect(one).get().status == 502
+
+
+def test_without_a_file_it_listens_on_8080(relay, origin):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", 8080))
+        except OSError:
+            pytest.skip("port 8080 is in use on this machine, and the default cannot be tried elsewhere")
+    relay(arguments=["--proxy", origin(http).address], address="127.0.0.1:8080")
+    assert curl("http://127.0.0.1:8080/x") == b"/x\n"
+
+
+def test_an_address_in_use(origin):
+    taken = origin(echo)
+    done = once("--listen", taken.address, "--proxy", "127.0.0.1:1")
+    assert done.returncode == 69
+    assert taken.address in done.stderr
+    assert "in use" in done.stderr
+
+
+def test_an_address_that_is_not_ours():
+    done = once("--listen", "192.0.2.1:7070", "--proxy", "127.0.0.1:1")
+    assert done.returncode in (69, 71)
+    assert "192.0.2.1:7070" in done.stderr
+
+
+def test_it_tells_the_service_manager(relay, origin):
+    one = relay(origin(echo))
+    one.wait_notified("STATUS=")
+    one.term()
+    one.wait_notified("STOPPING=1")
+    assert one.wait_exit() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_asked(relay, origin, number):
+    one = relay(origin(echo))
+    one.signal(number)
+    assert one.wait_exit() == 0
+
+
+def test_hangup_does_not_stop_it(relay, origin):
+    one = relay(origin(http))
+    one.signal(signal.SIGHUP)
+    one.wait_log(r"(?i) (notice|warning) .*(reload|HUP)")
+    assert connect(one).get("/still").body == b"/still\n"
+
+
+def test_a_dead_log_reader_does_not_kill_it(relay, origin):
+    """What is written to a closed stderr raises SIGPIPE, and a client that is gone likewise."""
+    one = relay(origin(http))
+    one.signal(signal.SIGPIPE)
+    assert connect(one).get("/still").body == b"/still\n"
+
+
+def test_every_line_of_the_log_has_time_and_level(relay, origin):
+    one = relay(origin(http))
+    with connect(one) as client:
+        client.get()
+    one.record(client)
+    one.term()
+    one.wait_exit()
+    assert one.lines
+    for line in one.lines:
+        assert line.level, line.raw
+        assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ", line.raw), line.raw
+
+
+def test_every_thread_has_a_name(relay, origin):
+    one = relay(origin(echo), workers=3)
+    with connect(one) as client:
+        client.send(b"x").read(1)
+        names = one.thread_names()
+    assert names.count("relayd") == 1, names
+    assert len(set(names)) >= 4, names

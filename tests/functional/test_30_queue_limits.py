@@ -1,0 +1,239 @@
+"""The queue, its limits, and what is logged."""
+
+import threading
+import time
+
+import pytest
+
+from client import close_all, connect, connect_many
+from origin import echo, http, sends
+from peer import EOF, RESET, elapsed, request
+from settings import ms, secs, some, until
+
+
+def refused_in_http(client, status=503):
+    """The whole refusal: an answer in HTTP, then the end."""
+    answer = client.read_response()
+    assert answer.status == status
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["content-type"]
+    assert int(answer.headers["content-length"]) == len(answer.body) > 0
+    assert client.read_end() == (b"", EOF)
+
+
+def busy(relay, full_origin, **options):
+    """A relay whose only worker dials a server that does not answer, and the client it does that for."""
+    options = {"workers": 1, "connect_timeout": ms(2000), "connect_attempts": 1, "mode": "http", **options}
+    one = relay(full_origin, **options)
+    first = connect(one)
+    until(lambda: full_origin.dials() == 1, "the worker dials")
+    return one, first
+
+
+def test_queue_full_reject(relay, full_origin):
+    one, first = busy(relay, full_origin, queue_size=1, when_full="reject")
+    second, third = connect(one), connect(one)
+    _, took = elapsed(lambda: refused_in_http(third.send(request())))
+    assert took < secs(1.5), "it must be refused at once"
+    record = one.record(third)
+    assert (record.end, record.bytes_up, record.bytes_down) == ("LQ", 0, 0)
+    refused_in_http(first.send(request()), 504)
+    refused_in_http(second.send(request()), 504)
+
+
+def test_queue_full_reject_in_tcp(relay, full_origin):
+    one, first = busy(relay, full_origin, queue_size=1, when_full="reject", mode="tcp")
+    second, third = connect(one), connect(one)
+    assert third.read_end() == (b"", RESET)
+    assert one.record(third).end == "LQ"
+    close_all([first, second])
+
+
+def test_queue_full_wait(relay, full_origin):
+    """Surplus clients wait in the kernel's backlog and are served in their turn."""
+    one, first = busy(relay, full_origin, queue_size=1, connect_timeout=ms(300))
+    clients = [first] + connect_many(one, 4)
+    for client in clients:
+        refused_in_http(client.send(request()), 504)
+    assert [record.end for record in one.wait_records(5)] == ["TD"] * 5
+
+
+def test_queue_timeout(relay, full_origin):
+    one, first = busy(relay, full_origin, queue_timeout=ms(200), connect_timeout=ms(1000))
+    second = connect(one)
+    refused_in_http(second.send(request()))
+    record = one.record(second)
+    assert record.end == "TQ"
+    assert record.queue_usec >= secs(0.2) * 1e6
+    refused_in_http(first.send(request()), 504)
+
+
+def test_queue_timeout_in_tcp(relay, full_origin):
+    one, first = busy(relay, full_origin, queue_timeout=ms(200), connect_timeout=ms(1000), mode="tcp")
+    second = connect(one)
+    assert second.read_end() == (b"", RESET)
+    assert one.record(second).end == "TQ"
+    first.close()
+
+
+def test_the_time_in_the_queue_is_logged(relay, full_origin):
+    one, first = busy(relay, full_origin, connect_timeout=ms(500))
+    second = connect(one)
+    assert first.send(request()).read_response().status == 504
+    assert second.send(request()).read_response().status == 504
+    assert one.record(first).queue_usec < one.record(second).queue_usec
+    assert one.record(second).queue_usec >= secs(0.2) * 1e6
+    assert one.record(second).dial_usec >= secs(0.4) * 1e6
+
+
+def test_more_clients_than_max_connections_wait(relay, origin, copy):
+    server = origin(echo)
+    one = relay(server, copy=copy, max_connections=2)
+    first, second = connect_many(one, 2)
+    for client in (first, second):
+        client.send(b"a").read(1)
+    third = connect(one)
+    third.send(b"b")
+    assert third.is_silent(0.3)
+    assert server.accepted == 2
+    first.close()
+    assert third.read(1) == b"b"
+
+
+def test_more_clients_than_max_connections_reject(relay, origin, copy):
+    one = relay(origin(echo), copy=copy, max_connections=2, when_full="reject", mode="http")
+    clients = connect_many(one, 2)
+    for client in clients:
+        client.send(b"a").read(1)
+    third = connect(one)
+    refused_in_http(third.send(request()))
+    assert one.record(third).end == "LC"
+    clients[0].close()
+    one.record(clients[0])
+    assert connect(one).send(b"b").read(1) == b"b"
+
+
+def test_more_clients_than_max_connections_reject_in_tcp(relay, origin):
+    one = relay(origin(echo), max_connections=1, when_full="reject")
+    first = connect(one)
+    first.send(b"a").read(1)
+    second = connect(one)
+    assert second.read_end() == (b"", RESET)
+    assert one.record(second).end == "LC"
+    assert first.send(b"b").read(1) == b"b"
+
+
+def test_max_connections_is_never_exceeded(relay, origin):
+    server = origin(http)
+    one = relay(server, max_connections=5)
+    failures = []
+
+    def visit():
+        try:
+            with connect(one) as client:
+                assert client.get("/x").body == b"/x\n"
+        except Exception as error:
+            failures.append(error)
+    threads = [threading.Thread(target=visit, daemon=True) for _ in range(some(60))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert server.accepted == some(60)
+    assert server.most_active <= 6  # the origin may learn of an end after relayd has closed
+    assert len(one.wait_records(some(60))) == some(60)
+
+
+def test_a_refused_upload_reads_the_refusal(relay, origin):
+    """What a refused client still sends is read and dropped, so that the answer is not destroyed on its way."""
+    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http")
+    first = connect(one)
+    first.send(b"a").read(1)
+    for _ in range(some(10)):
+        with connect(one) as client:
+            client.send(request("/up", b"u" * 300000))
+            refused_in_http(client)
+
+
+def test_a_refused_client_is_not_kept(relay, origin):
+    """One that neither reads nor closes is closed after linger_timeout."""
+    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http", linger_timeout=ms(300))
+    first = connect(one)
+    first.send(b"a").read(1)
+    before = len(one.descriptors())
+    stuck = connect_many(one, 5)
+    for client in stuck:
+        one.record(client)
+    one.wait_descriptors(before)
+    close_all(stuck)
+
+
+def test_refusing_does_not_hold_up_the_acceptor(relay, origin):
+    """Refused clients that linger do not keep others from being refused at once."""
+    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http", linger_timeout="60s")
+    first = connect(one)
+    first.send(b"a").read(1)
+    stuck = connect_many(one, 20)
+    _, took = elapsed(lambda: [client.read_response() for client in stuck])
+    assert took < secs(3)
+    close_all(stuck)
+
+
+# The log
+
+
+@pytest.mark.parametrize("which, wanted", [("all", ["CE", "SR", "CE"]), ("failed", ["SR"]), ("none", [])])
+def test_which_connections_are_logged(relay, origin, which, wanted):
+    def script(peer):
+        if peer.read(1) == b"!":
+            peer.reset()
+        else:
+            peer.send(b".").ending()
+    one = relay(origin(script), log_connections=which)
+    for word in (b"x", b"!", b"x"):
+        with connect(one) as client:
+            if word == b"x":
+                client.send(word).read(1)
+            else:
+                client.send(word).ending()
+    one.term()
+    assert one.wait_exit() == 0
+    assert sorted(record.end for record in one.records()) == sorted(wanted)
+
+
+def test_orderly_ends_are_not_told_at_log_level_error(relay, origin):
+    one = relay(origin(sends(b"x")), log_level="error")
+    with connect(one) as client:
+        assert client.read_end() == (b"x", EOF)
+    one.term()
+    assert one.wait_exit() == 0
+    assert one.lines == []
+
+
+def test_a_record_is_one_line_with_every_field(relay, origin):
+    one = relay(origin(http))
+    with connect(one) as client:
+        client.get()
+    fields = one.record(client).line.fields
+    for name in ("CONN", "LISTENER", "CLIENT", "UPSTREAM", "SERVER", "END", "BYTES_UP", "BYTES_DOWN", "QUEUE_USEC",
+                 "DIAL_USEC", "DURATION_USEC"):
+        assert f"RELAYD_{name}" in fields
+    assert one.record(client).line.text.endswith((".", ")")) or " " in one.record(client).line.text
+
+
+def test_a_record_comes_for_each_connection(relay, origin):
+    one = relay(origin(http), queue_size=2000)
+    for client in connect_many(one, some(100)):
+        client.get()
+        client.close()
+    assert len(one.wait_records(some(100))) == some(100)
+    assert len({record.conn for record in one.records()}) == some(100)
+
+
+def test_the_duration_is_logged(relay, origin):
+    one = relay(origin(echo))
+    with connect(one) as client:
+        client.send(b"x").read(1)
+        time.sleep(0.2)
+    assert one.record(client).duration_usec >= 200000

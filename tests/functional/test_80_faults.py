@@ -1,0 +1,277 @@
+"""Running out of things, and clients that vanish: one connection may end, the daemon lives."""
+
+import re
+import resource
+import time
+
+import pytest
+
+from client import close_all, connect, connect_many
+from origin import echo, http, pattern
+from peer import Uploader, request
+from settings import SANITIZER, ms, secs, some, until
+
+# Clients that vanish
+
+
+def closes(client):
+    client.close()
+
+
+def resets(client):
+    client.reset()
+
+
+def asks_and_closes(client):
+    client.send(request("/bytes/500000"))
+    client.close()
+
+
+def asks_and_resets(client):
+    client.send(request("/bytes/500000"))
+    client.reset()
+
+
+@pytest.mark.parametrize("vanish", [closes, resets, asks_and_closes, asks_and_resets])
+def test_two_hundred_clients_that_vanish(relay, origin, copy, vanish):
+    one = relay(origin(http), copy=copy, linger_timeout=ms(500), queue_size=2000)
+    with connect(one) as client:
+        client.get()
+    one.record(client)
+    before = len(one.descriptors())
+
+    def wave():
+        for client in connect_many(one, some(200)):
+            vanish(client)
+    wave()
+    one.wait_records(1 + some(200))
+    one.wait_descriptors(before)
+    until(lambda: one.threads() <= 8 + 2 * some(200) + 20, "no more threads than there were connections")
+    high = one.threads()
+    wave()
+    one.wait_records(1 + 2 * some(200))
+    one.wait_descriptors(before)
+    assert one.threads() <= high + 20, "threads of finished pairs are used again"
+    with connect(one) as client:
+        assert client.get().status == 200
+
+
+def test_threads_of_finished_pairs_are_reused(relay, origin, copy):
+    one = relay(origin(http), copy=copy)
+    for _ in range(20):
+        with connect(one) as client:
+            client.get()
+        one.record(client)
+    before = one.threads()
+    for _ in range(some(200)):
+        with connect(one) as client:
+            client.get()
+        one.record(client)
+    assert one.threads() <= before + 4
+
+
+def test_no_descriptor_leaks(relay, origin, copy):
+    """Every kind of end leaves as many descriptors as there were."""
+    def script(peer):
+        word = peer.read(1)
+        if word == b"r":
+            peer.reset()
+        elif word == b"s":
+            peer.send(b"bye")
+        else:
+            peer.ending()
+    one = relay(origin(script), copy=copy, idle_timeout=ms(300))
+    with connect(one) as client:
+        client.send(b"s").read_end()
+    one.record(client)
+    one.wait_descriptors(len(one.descriptors()))
+    before = len(one.descriptors())
+    for _ in range(5):
+        for word in (b"r", b"s"):
+            with connect(one) as client:
+                client.send(word).read_end()
+        with connect(one) as client:
+            client.send(b"c")
+        client = connect(one)
+        client.send(b"c").reset()
+    with connect(one) as client:
+        client.send(b"i").read_end()
+    one.wait_records(22)
+    one.wait_descriptors(before)
+
+
+# Descriptors
+
+
+def limit_descriptors(one, free):
+    """Lowers the limit of the running daemon so that so many descriptors are left."""
+    used = set(one.descriptors())
+    limit = 0
+    while free:
+        if limit not in used:
+            free -= 1
+        limit += 1
+    limit = max(limit, max(used) + 1)
+    soft, hard = resource.prlimit(one.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (limit, hard))
+    return soft, hard
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_descriptors_exhausted_and_back(relay, origin, copy, mode):
+    one = relay(origin(echo), copy=copy, mode=mode, workers=2)
+    first = connect(one)
+    first.send(b"a").read(1)
+    limit_descriptors(one, 12)
+    clients = connect_many(one, 30)
+    one.wait_log("LimitNOFILE")
+    # Those who got through are served, the exhaustion costs no processor time and few lines.
+    assert first.send(b"b").read(1) == b"b"
+    before, lines = one.cpu(), len([line for line in one.lines if "RELAYD_END" not in line.fields])
+    time.sleep(1)
+    assert one.cpu() - before < 0.2 * (5 if SANITIZER else 1), "it spins"
+    assert len([line for line in one.lines if "RELAYD_END" not in line.fields]) - lines <= 5
+    close_all(clients)
+
+    def served():
+        with connect(one) as client:
+            client.sock.settimeout(2)
+            try:
+                return client.send(b"c").recv(1) == b"c"
+            except OSError:
+                return False
+    until(served, "clients are served again")
+    assert first.send(b"d").read(1) == b"d"
+
+
+def test_no_descriptor_for_the_server(relay, origin, copy):
+    """The client was accepted, but there is nothing left to dial with: this one client is refused, with a record."""
+    one = relay(origin(echo), copy=copy, mode="http")
+    with connect(one) as warm:
+        warm.send(b"a").read(1)
+    one.record(warm)
+    soft, hard = limit_descriptors(one, 1)
+    with connect(one) as client:
+        answer = client.send(request()).read_response()
+        assert answer.status in (502, 503)
+    assert one.record(client).end in ("MD", "MP")
+    resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert connect(one).send(b"b").read(1) == b"b"
+
+
+@pytest.mark.parametrize("free", [2, 3, 4, 5])
+def test_no_descriptors_for_the_pipes(relay, origin, copy, free):
+    """However few are left: the client is served or refused, and the daemon goes on."""
+    one = relay(origin(echo), copy=copy, mode="http")
+    with connect(one) as warm:
+        warm.send(b"a").read(1)
+    one.record(warm)
+    soft, hard = limit_descriptors(one, free)
+    data = pattern(1000000)
+    client = connect(one)
+    uploader = Uploader(client, chunk=data)
+    got = client.recv(1)
+    assert got in (data[:1], b"H")
+    uploader.stopping.set()
+    client.close()
+    one.record(client)
+    resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert connect(one).send(b"b").read(1) == b"b"
+
+
+def with_hard_limit(limit):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+def test_a_low_descriptor_limit_is_said_at_the_start(relay, origin):
+    """One clear warning with the number that does and the setting to raise; the smaller number is then used."""
+    one = relay(origin(echo), prepare=with_hard_limit(256), mode="http", when_full="reject", copy="splice",
+                queue_size=64)
+    warnings = [line for line in one.wait_log("LimitNOFILE") if line.level == "warning"]
+    assert len(warnings) == 1
+    numbers = {int(number) for number in re.findall(r"\d+", warnings[0].text)}
+    assert 10000 in numbers
+    clients = connect_many(one, 150)
+    served = 0
+    for client in clients:
+        client.send(b"x")
+        if client.read(1) == b"x":
+            served += 1
+    assert served in numbers, warnings
+    assert served >= 10
+    assert not [line for line in one.lines if line.level in ("error",)], one.log
+    close_all(clients)
+
+
+def test_enough_descriptors_are_no_warning(relay, origin):
+    one = relay(origin(echo), max_connections=100)
+    with connect(one) as client:
+        client.send(b"x").read(1)
+    one.record(client)
+    assert not [line for line in one.lines if line.level in ("warning", "error")], one.log
+
+
+def test_the_soft_limit_is_raised(relay, origin):
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, 4000))
+    one = relay(origin(echo), prepare=prepare, max_connections=500)
+    assert resource.prlimit(one.pid, resource.RLIMIT_NOFILE) == (4000, 4000)
+    clients = connect_many(one, 200)
+    for client in clients:
+        client.send(b"x").read(1)
+    close_all(clients)
+
+
+# Threads and memory
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer's shadow memory is address space without end")
+def test_no_room_for_threads(relay, origin, copy):
+    """No address space for more stacks: the clients that come then are refused, the others live, and so does it."""
+    one = relay(origin(echo), copy=copy, mode="http")
+    first = connect(one)
+    first.send(b"a").read(1)
+    with open(f"/proc/{one.pid}/statm", encoding="ascii") as statm:
+        size = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(one.pid, resource.RLIMIT_AS, (size + (1 << 20), -1))
+    clients = connect_many(one, 60)
+    answers = []
+    for client in clients:
+        client.send(request())
+        answers.append(client.read_to(b"\r\n"))
+    assert any(answer.startswith(b"HTTP/1.1 50") for answer in answers), answers
+    assert {record.end for record in one.wait_records(1)} <= {"MP", "MD"}
+    assert first.send(b"b").read(1) == b"b"
+    resource.prlimit(one.pid, resource.RLIMIT_AS, (-1, -1))
+    close_all(clients)
+    with connect(one) as client:
+        assert client.send(b"c").read(1) == b"c"
+
+
+# Processor time
+
+
+def test_idle_connections_cost_no_processor_time(relay, origin, copy):
+    """Many idle connections, for as long as one of another listener takes to become idle."""
+    one = relay(origin(echo), copy=copy, idle_timeout="1h")
+    clock = relay(origin(echo), idle_timeout="1500ms")
+    clients = connect_many(one, some(100))
+    for client in clients:
+        client.send(b"x").read(1)
+    waiting = connect(clock)
+    before = one.cpu()
+    waiting.ending()
+    assert one.cpu() - before <= 0.02
+    close_all(clients)
+
+
+def test_a_stalled_connection_costs_no_processor_time(relay, origin, copy):
+    one = relay(origin(lambda peer: peer.send_until_blocked(quiet=20)), copy=copy, idle_timeout="1h")
+    clock = relay(origin(echo), idle_timeout="1500ms")
+    client = connect(one)
+    client.send_until_blocked(quiet=secs(0.3))
+    waiting = connect(clock)
+    before = one.cpu()
+    waiting.ending()
+    assert one.cpu() - before <= 0.02
+    client.reset()

@@ -1,0 +1,91 @@
+"""The shape of the code: floors, sizes, and calls that have no place."""
+import re
+
+import pytest
+import tree
+
+FLOORS = ["base", "config", "upstream", "relay", "control", "daemon"]
+SOURCES = tree.files("src/**/*.c", "src/**/*.h")
+TABLES = tree.files("src/**/*.def")
+
+
+def floor(path):
+    folder = path.relative_to(tree.ROOT / "src").parts[0]
+    return len(FLOORS) if folder == path.name else FLOORS.index(folder)   # main.c is on top
+
+
+@pytest.mark.parametrize("path", SOURCES + TABLES, ids=tree.name)
+def test_includes_look_down_and_name_the_floor(path):
+    wrong = []
+    for included in re.findall(r'^\s*#\s*include\s+"([^"]+)"', tree.read(path), re.M):
+        if included == "version.h":
+            continue   # made by meson
+        folder = included.split("/")[0]
+        if "/" not in included or folder not in FLOORS or FLOORS.index(folder) > floor(path):
+            wrong.append(included)
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=tree.name)
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(tree.read(path).splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", tree.files("src/**/*.c"), ids=tree.name)
+def test_no_function_is_longer_than_70_lines(path):
+    listing = tree.run("ctags", "-f", "-", "--languages=C", "--kinds-C=f", "--fields=ne",
+                       tree.name(path)).stdout
+    long = []
+    for function, start, end in re.findall(r"^(\w+)\t.*\tline:(\d+)\tend:(\d+)", listing, re.M):
+        if int(end) - int(start) + 1 > 70:
+            long.append(f"{function}: {int(end) - int(start) + 1} lines")
+    assert not long
+
+
+FORBIDDEN = {
+    # the road waits by blocking, in one system call at a time
+    "src/relay": r"\b(select|pselect|poll|ppoll|fcntl)\s*\(|\bepoll_|\bio_uring|\bO_NONBLOCK\b"
+                 r"|\bSOCK_NONBLOCK\b|\bMSG_DONTWAIT\b|\bSPLICE_F_NONBLOCK\b",
+    # below main, a failure is returned
+    "src": r"\b(exit|_exit|quick_exit|err|errx)\s*\(",
+}
+ALLOWED = {("src", "src/main.c")}
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_no_call_that_has_no_place_there(folder):
+    found = []
+    for path in SOURCES:
+        if not tree.name(path).startswith(folder + "/") or (folder, tree.name(path)) in ALLOWED:
+            continue
+        for number, line in enumerate(tree.code(path).splitlines(), 1):
+            for match in re.finditer(FORBIDDEN[folder], line):
+                found.append(f"{tree.name(path)}:{number}: {match[0]}")
+    assert not found
+
+
+def test_no_naked_mutex_or_condition():
+    found = [f"{tree.name(path)}: {match[0]}" for path in SOURCES
+             if tree.name(path) not in ("src/base/sync.c", "src/base/sync.h")
+             for match in re.finditer(r"\bpthread_(mutex|cond|rwlock|spin)_\w+", tree.code(path))]
+    assert not found
+
+
+def test_no_naked_thread():
+    found = [tree.name(path) for path in SOURCES
+             if tree.name(path) != "src/base/thread.c" and "pthread_create" in tree.code(path)]
+    assert not found
+
+
+def test_no_note_to_oneself_is_left():
+    word = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
+    found = [f"{tree.name(path)}:{number}" for path in tree.files()
+             for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1)
+             if word.search(line)]
+    assert not found
+
+
+@pytest.mark.parametrize("path", tree.files("src/**/*.h"), ids=tree.name)
+def test_header_guard_is_the_path(path):
+    guard = "_".join(path.relative_to(tree.ROOT / "src").parts).upper().replace(".", "_")
+    assert re.search(rf"^#ifndef {guard}\n#define {guard}$", tree.read(path), re.M)

@@ -1,0 +1,90 @@
+"""What the tools of the trade say: formatters, checkers, compilers."""
+import json
+import re
+import shutil
+
+import pytest
+import tree
+
+C_FILES = tree.files("src/**/*.c", "src/**/*.h", "tests/unit/**/*.c", "tests/unit/**/*.h",
+                     "tests/fuzz/**/*.c")
+MANUALS = tree.files("man/*.[1-8]")
+
+
+def scripts():
+    for path in tree.files():
+        with open(path, "rb") as file:
+            first = file.readline(80)
+        if re.match(rb"#!.*\b(ba|da)?sh\b|# shellcheck shell=", first):
+            yield path
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=tree.name)
+def test_clang_format(path):
+    done = tree.run("clang-format", "--dry-run", "-Werror", str(path))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", list(scripts()), ids=tree.name)
+def test_shellcheck(path):
+    done = tree.run("shellcheck", "-x", tree.name(path))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", MANUALS, ids=tree.name)
+def test_mandoc(path):
+    done = tree.run("mandoc", "-Tlint", "-Wwarning", str(path))
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_codespell():
+    paths = [tree.name(path) for path in tree.files()]
+    done = tree.run("codespell", "--ignore-words", "tests/lint/codespell.words", *paths)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", tree.files("**/*.py"), ids=tree.name)
+def test_python_compiles(path):
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")
+
+
+def test_clang_checks_the_locks():
+    """build-clang is built with warnings as errors; here: the analysis was asked for."""
+    database = tree.ROOT / "build-clang" / "compile_commands.json"
+    if not database.exists():
+        pytest.skip("build-clang is not there: tests/run makes it")
+    commands = [entry["command"] for entry in json.loads(database.read_text())
+                if "/src/" in entry["file"] or entry["file"].startswith("../src/")]
+    assert commands
+    for command in commands:
+        assert re.search(r"\bclang\b", command)
+        assert "-Wthread-safety" in command and "-Werror" in command
+
+
+def test_unit_file():
+    unit = tree.ROOT / "build" / "systemd" / "relayd.service"
+    if not unit.exists() or not shutil.which("systemd-analyze"):
+        pytest.skip("needs build/systemd/relayd.service and systemd-analyze")
+    program = tree.ROOT / "build" / "relayd"
+    fixed = re.sub(r"^ExecStart=\S+", f"ExecStart={program}", unit.read_text(), flags=re.M)
+    fixed = re.sub(r"^Documentation=.*\n", "", fixed, flags=re.M)   # the manuals are not installed
+    copy = unit.parent / "verify" / "relayd.service"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(fixed)
+    done = tree.run("systemd-analyze", "verify", "--man=no", str(copy))
+    complaints = [line for line in done.stdout.splitlines() if "relayd" in line]
+    assert not complaints
+
+
+def test_catalog(tmp_path):
+    catalog = tree.ROOT / "build" / "systemd" / "relayd.catalog"
+    if not catalog.exists() or not shutil.which("journalctl"):
+        pytest.skip("needs build/systemd/relayd.catalog and journalctl")
+    place = tmp_path / "usr" / "lib" / "systemd" / "catalog"
+    place.mkdir(parents=True)
+    (tmp_path / "var" / "lib" / "systemd" / "catalog").mkdir(parents=True)
+    shutil.copy(catalog, place)
+    done = tree.run("journalctl", f"--root={tmp_path}", "--update-catalog")
+    assert (done.returncode, done.stdout) == (0, "")
+    listed = tree.run("journalctl", f"--root={tmp_path}", "--list-catalog").stdout
+    assert len(listed.splitlines()) == len(tree.rows("src/base/messages.def", "MESSAGE"))
