@@ -1,4 +1,5 @@
 /* relayd: arguments to actions, outcomes to exit codes (sysexits.h). */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -33,13 +34,14 @@ int main(int argc, char **argv) {
         puts("relayd " RELAYD_VERSION);
         return EX_OK;
     }
-    config_error_fn *on_error = cli.action == CLI_RUN ? log_error : print_error;
+    bool journal = cli.action == CLI_RUN && cli.proxy == NULL;
+    config_error_fn *on_error = journal ? log_error : print_error;
     const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;
     struct config *config =
         cli.proxy != NULL ? config_from_arguments(cli.listen, cli.proxy, on_error, NULL)
                           : config_load(file, on_error, NULL);
     if (config == NULL)
-        return EX_CONFIG;
+        return cli.proxy != NULL ? EX_USAGE : EX_CONFIG;
     if (cli.action == CLI_RUN)
         return daemon_run(config);
     if (cli.action == CLI_DUMP)

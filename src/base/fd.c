@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -28,7 +29,9 @@ void fd_close(int *fd) {
 void fd_reset(int fd) {
     struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
-    if (connect(fd, &unspec, sizeof(unspec)) == 0)
+    /* By number, because the thread sanitizer takes connect() for the birth of a descriptor and would
+     * report every thread that uses it meanwhile, which is the very case that this is for. */
+    if (syscall(SYS_connect, fd, &unspec, sizeof(unspec)) == 0)
         return;
     /* A unix socket (EINVAL), or a kernel between 6.1.33 and 6.1.60 that will not dissolve a
      * connection on which a thread waits (EBUSY): the linger option makes the last close a reset. */

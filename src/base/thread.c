@@ -1,21 +1,11 @@
 #include "base/thread.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 
 #define INTERRUPT_SIGNAL SIGUSR2
 #define INTERRUPT_AGAIN  (10 * USEC_PER_MSEC) /* interrupt_note: how often it is sent again */
-#define NAME_SIZE        16                   /* PR_SET_NAME, prctl(2) */
-
-struct start {
-    thread_fn *fn;
-    void *arg;
-    char name[NAME_SIZE];
-};
-
 static void do_nothing(int signal) {
     (void)signal;
 }
@@ -35,11 +25,14 @@ void thread_init_process(void) {
 }
 
 static void *run(void *arg) {
-    struct start start = *(struct start *)arg;
+    struct thread *thread = arg;
 
-    free(arg);
-    (void)prctl(PR_SET_NAME, start.name);
-    start.fn(start.arg);
+    (void)prctl(PR_SET_NAME, thread->name);
+    thread->fn(thread->arg);
+    lock_acquire(&thread->lock);
+    thread->ended = true;
+    cond_signal(&thread->ending);
+    lock_release(&thread->lock);
     return NULL;
 }
 
@@ -52,26 +45,26 @@ static int set_stack(pthread_attr_t *attr, size_t size) {
 }
 
 int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
-                 void *arg) {
-    struct start *start = malloc(sizeof(*start));
+                 void *arg) UNCHECKED {
     pthread_attr_t attr;
     int r;
 
-    if (start == NULL)
-        return -ENOMEM;
-    *start = (struct start){.fn = fn, .arg = arg};
-    for (size_t i = 0; i < NAME_SIZE - 1 && name[i] != '\0'; i++)
-        start->name[i] = name[i];
+    *thread = (struct thread){.fn = fn, .arg = arg};
+    snprintf(thread->name, sizeof(thread->name), "%s", name);
+    lock_init(&thread->lock, RANK_LEAF);
+    cond_init(&thread->ending);
     r = pthread_attr_init(&attr);
     if (r == 0) {
         r = set_stack(&attr, stack_size);
         if (r == 0)
-            r = pthread_create(&thread->id, &attr, run, start);
+            r = pthread_create(&thread->id, &attr, run, thread);
         pthread_attr_destroy(&attr);
     }
     thread->running = r == 0;
-    if (r != 0)
-        free(start);
+    if (r != 0) {
+        cond_destroy(&thread->ending);
+        lock_destroy(&thread->lock);
+    }
     return -r;
 }
 
@@ -80,6 +73,8 @@ void thread_join(struct thread *thread) {
         return;
     CHECK(pthread_join(thread->id, NULL) == 0);
     thread->running = false;
+    cond_destroy(&thread->ending);
+    lock_destroy(&thread->lock);
 }
 
 void thread_interrupt_join(struct thread *thread) {
@@ -87,20 +82,20 @@ void thread_interrupt_join(struct thread *thread) {
 }
 
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
-    while (thread->running) {
-        usec_t now = clock_now();
-        struct timespec again = clock_timespec(now + INTERRUPT_AGAIN);
+    bool ended = false;
 
-        if (now >= deadline)
-            return false;
-        /* ESRCH would be a thread that has ended: it is joined just below. */
-        (void)pthread_kill(thread->id, INTERRUPT_SIGNAL);
-        int r = pthread_clockjoin_np(thread->id, NULL, CLOCK_MONOTONIC, &again);
-
-        CHECK(r == 0 || r == ETIMEDOUT);
-        thread->running = r != 0;
+    if (!thread->running)
+        return true;
+    lock_acquire(&thread->lock);
+    for (usec_t now = clock_now(); !thread->ended && now < deadline; now = clock_now()) {
+        CHECK(pthread_kill(thread->id, INTERRUPT_SIGNAL) == 0); /* interrupt_note */
+        cond_wait_until(&thread->ending, &thread->lock, now + INTERRUPT_AGAIN);
     }
-    return true;
+    ended = thread->ended;
+    lock_release(&thread->lock);
+    if (ended)
+        thread_join(thread);
+    return ended;
 }
 
 size_t thread_small_stack(void) {

@@ -13,20 +13,28 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/sync.h"
+
+typedef void thread_fn(void *arg);
 
 struct thread {
     pthread_t id;
     bool running; /* started and not yet joined; the owner's, not the thread's */
+    thread_fn *fn;
+    void *arg;
+    char name[16]; /* PR_SET_NAME, prctl(2): 15 characters */
+    struct lock lock;
+    struct cond ending;
+    bool ended GUARDED; /* fn has returned */
 };
-
-typedef void thread_fn(void *arg);
 
 /* Prepares the process: the interrupting signal gets its empty handler; the signals that main waits for
  * are blocked in every thread to come. Once, before any thread. */
 void thread_init_process(void);
 
 /* Starts fn(arg) under this name (at most 15 characters, prctl(2)); stack_size 0 is libc's default, others
- * are raised to what the build needs. 0 or -errno (-EAGAIN: a limit on threads was met). */
+ * are raised to what the build needs. thread stays where it is until it is joined. 0 or -errno (-EAGAIN: a
+ * limit on threads was met). */
 int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
                  void *arg) MUST_USE;
 

@@ -16,8 +16,8 @@ enum outline_end {
 };
 
 /* Adds the sections of the text to the tree, with the lines where options are given, and overwrites
- * comments and unknown options and sections with blanks. Notes a problem for each of those, and for an
- * option given twice in a section. Where it cannot go on, the text is ended. */
+ * comments and unknown options and sections with blanks. Notes a problem for each of those, and for
+ * an option given twice in a section. Where it cannot go on, the text is ended. */
 enum outline_end outline_read(char *text, size_t size, struct tree *tree,
                               struct problems *problems) MUST_USE;
 

@@ -8,12 +8,13 @@
  *              may be data in it that came before the error (a server that answers an upload early and
  *              closes). It is read to its end first; how that ends decides. Until then, and after, what
  *              the source still sends is read and dropped, for at most linger_timeout.
- * stolen_error A socket reports its error once, to whichever pump calls first (sock_error() in the kernel):
- *              if the writer took ECONNRESET, the reader of the same socket sees a plain end. So a reader
- *              that sees the end looks at what the writer met. Without its having met anything, and with
- *              no write under way, the end is true. With one under way, an empty send tells whether the
- *              socket is dead; if it is, the end counts as a reset. EPIPE is different: the kernel gives
- *              it if the peer's end of data came before its reset, so the data was complete.
+ * stolen_error A socket reports its error once, to whichever pump calls first (sock_error() in the kernel), and
+ *              splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a
+ *              reader that sees the end looks at the writer of the same socket. If that has met nothing and
+ *              is not in a write, the end is true. If it is in a write, an empty send tells whether the
+ *              socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is true
+ *              if it is one more than was read. A unix socket knows no reset; there the writer's error
+ *              decides.
  * silent_wake  A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing, still
  *              delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer
  *              of an end that may not be true. */
@@ -21,6 +22,8 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,26 +156,38 @@ static void touch(struct flow *flow) {
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
-/* stolen_error: whether the end that dir's pump has read may hide a reset. Returns its errno, or 0. */
-static int hidden_reset(struct conn *conn, enum direction dir) {
+/* Whether the peer's end of data was received after so many bytes. error: what the writer met, or 0. */
+static bool end_is_true(int fd, uint64_t bytes_read, int error) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return error == EPIPE;
+    return info.tcpi_bytes_received == bytes_read + 1;
+}
+
+/* stolen_error: whether the end that dir's pump has read hides a reset. Returns its errno, or 0. */
+static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_read) {
     struct flow *writer = &conn->flow[other(dir)];
+    int source = conn->fd[conn_source(dir)];
     bool writing = atomic_load(&writer->holding);
-    bool dead = writing && send(conn->fd[conn_source(dir)], "", 0, MSG_NOSIGNAL) < 0;
+    bool doubt = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
 
     lock_acquire(&conn->registry->lock);
     int error = writer->sink_error;
     lock_release(&conn->registry->lock);
-    if (error == 0)
-        return dead ? ECONNRESET : 0;
-    return error == EPIPE ? 0 : error;
+    doubt = doubt || error != 0;
+    if (!doubt || end_is_true(source, bytes_read, error))
+        return 0;
+    return error != 0 && error != EPIPE ? error : ECONNRESET;
 }
 
 static enum end reset_by(enum direction dir) {
     return dir == DIR_UP ? END_CLIENT_RESET : END_SERVER_RESET;
 }
 
-void conn_source_ended(struct conn *conn, enum direction dir) {
-    int error = hidden_reset(conn, dir);
+void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {
+    int error = hidden_reset(conn, dir, bytes_read);
     int sink = conn->fd[conn_sink(dir)];
 
     lock_acquire(&conn->registry->lock);

@@ -78,8 +78,9 @@ enum side conn_sink(enum direction dir);
 /* A refused client, or a flow whose sink fails: what is read is dropped. */
 bool conn_drops(struct conn *conn, enum direction dir);
 
-/* What a pump met. The pump of dir calls it, and with the first two its work is done. */
-void conn_source_ended(struct conn *conn, enum direction dir);
+/* What a pump met. The pump of dir calls it, and with the first two its work is done. bytes_read: from this
+ * source, in all, all of them written to the sink. */
+void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read);
 void conn_source_failed(struct conn *conn, enum direction dir, int error);
 /* The sink failed: the pump goes on reading and drops it, until conn->over. */
 void conn_sink_failed(struct conn *conn, enum direction dir, int error);

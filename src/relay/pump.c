@@ -28,7 +28,7 @@ static void carry(struct conn *conn, enum direction dir, struct copy *copy) {
         ssize_t n = copy_read(copy, from);
 
         if (n == 0) {
-            conn_source_ended(conn, dir);
+            conn_source_ended(conn, dir, copy->written);
             return;
         }
         if (n < 0) {

@@ -4,7 +4,7 @@ import re
 import socket
 import subprocess
 
-from peer import Peer
+from peer import EOF, Peer
 from settings import DEADLINE
 
 
@@ -23,6 +23,9 @@ def connect(where, receive_buffer=None):
     sock.settimeout(DEADLINE)
     try:
         sock.connect(target)
+    except ConnectionResetError:
+        # Accepted and reset before connect() has even returned; reading tells of it.
+        return Peer(sock, was_reset=True)
     except OSError:
         sock.close()
         raise
@@ -36,6 +39,17 @@ def connect_many(where, count):
 def close_all(peers):
     for peer in peers:
         peer.close()
+
+
+def refused_in_http(client, status=503):
+    """The whole refusal: an answer in HTTP, then the end."""
+    answer = client.read_response()
+    assert answer.status == status
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["content-type"]
+    assert int(answer.headers["content-length"]) == len(answer.body) > 0
+    assert client.read_end() == (b"", EOF)
+    client.close()
 
 
 def run(*command, expect=0, **options):

@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-import servers
 from origin import FullOrigin, Origin
 from relay import Relay
 from settings import COPY, DEADLINE, RELAYD, SANITIZER, short_directory
@@ -86,11 +85,3 @@ def server():
             one.wait_ready()
             return one
         yield start
-
-
-@pytest.fixture(scope="session")
-def big_file():
-    """A gigabyte (64 MiB under a sanitizer) in memory, and its checksum."""
-    one = servers.BigFile()
-    yield one
-    one.remove()

@@ -2,6 +2,7 @@
 
 import queue
 import socket
+import subprocess
 import threading
 
 from peer import Peer, response
@@ -101,10 +102,9 @@ class FullOrigin:
 
     def dials(self):
         """How many connections are being dialled to it now (state SYN_SENT)."""
-        wanted = f":{self.port:04X}"
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            rows = [row.split() for row in table]
-        return sum(1 for row in rows[1:] if row[2].endswith(wanted) and row[3] == "02")
+        found = subprocess.run(["ss", "-Htn", "state", "syn-sent", f"( dport = :{self.port} )"], check=True,
+                               capture_output=True)
+        return len(found.stdout.splitlines())
 
     def stop(self):
         self.filler.close()

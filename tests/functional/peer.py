@@ -22,8 +22,9 @@ class Response:
 class Peer:
     """A connected socket. Every wait has a deadline; what was read too far is kept for the next read."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, was_reset=False):
         self.sock = sock
+        self.was_reset = was_reset
         self.pending = b""
         sock.settimeout(DEADLINE)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -80,6 +81,8 @@ class Peer:
         if self.pending:
             data, self.pending = self.pending[:size], self.pending[size:]
             return data
+        if self.was_reset:
+            raise ConnectionResetError("reset while connecting")
         return self.sock.recv(size)
 
     def read(self, size):

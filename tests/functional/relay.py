@@ -1,5 +1,6 @@
 """relayd under test: its configuration, its life, what it logs and what it uses."""
 
+import collections
 import os
 import re
 import select
@@ -279,8 +280,19 @@ class Relay:
     def descriptors(self):
         return sorted(int(number) for number in os.listdir(f"/proc/{self.pid}/fd"))
 
-    def wait_descriptors(self, count):
-        until(lambda: len(self.descriptors()) <= count, f"descriptors back to {count}: {self.descriptors()}")
+    def open_files(self):
+        """How many descriptors of each kind: {"socket": 5, "pipe": 4, ...}."""
+        kinds = collections.Counter()
+        for number in self.descriptors():
+            try:
+                kinds[os.readlink(f"/proc/{self.pid}/fd/{number}").split(":")[0]] += 1
+            except OSError:
+                pass  # closed meanwhile
+        return kinds
+
+    def wait_sockets(self, count):
+        """Waits until no more sockets are open. (Pipes may be kept with the threads that use them.)"""
+        until(lambda: self.open_files()["socket"] <= count, f"{count} sockets")
 
     def cpu(self):
         """Seconds of processor time so far."""

@@ -1,7 +1,6 @@
 """Real servers, each in the foreground, in a directory of its own, on a port of its own."""
 
 import glob
-import hashlib
 import os
 import pwd
 import shutil
@@ -10,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from settings import BIG, DEADLINE, MIB, free_port, short_directory, until
+from settings import DEADLINE, MIB, free_port, short_directory, until
 
 
 class Server:
@@ -53,14 +52,11 @@ class Server:
 class Nginx(Server):
     """Serves root, and refuses bodies over a megabyte with 413."""
 
-    def __init__(self, root=None):
+    def __init__(self):
         super().__init__()
-        root = root or self.directory / "root"
-        Path(root).mkdir(exist_ok=True)
-        if root == self.directory / "root":
-            (root / "index.html").write_text("It works.\n")
-            (root / "page.bin").write_bytes(os.urandom(300000))
-        self.root = Path(root)
+        self.root = root = Path(tempfile.mkdtemp(prefix="rly", dir="/dev/shm"))
+        (root / "index.html").write_text("It works.\n")
+        (root / "page.bin").write_bytes(os.urandom(300000))
         temps = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n"
                         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (self.directory / "nginx.conf").write_text(
@@ -72,6 +68,18 @@ class Nginx(Server):
             f"    server {{ listen 127.0.0.1:{self.port} backlog=1024; root {root};\n"
             '        location = /hello { return 200 "hello\\n"; }\n    }\n}\n')
         self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
+
+
+    def write_big(self, size):
+        """/big: its bytes differ from place to place, a random block of an odd length again and again."""
+        block = os.urandom(MIB + 4093)
+        with open(self.root / "big", "wb") as file:
+            while size:
+                size -= file.write(block[:size])
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 class Nghttpd(Server):
@@ -117,24 +125,3 @@ class Postgres(Server):
         if self.process:
             self.process.send_signal(2)  # fast shutdown: does not wait for clients
         super().stop()
-
-
-class BigFile:
-    """Its bytes differ from place to place: a random block of an odd length, again and again."""
-
-    def __init__(self):
-        self.directory = Path(tempfile.mkdtemp(prefix="rly", dir="/dev/shm"))
-        self.path = self.directory / "big"
-        block = os.urandom(MIB + 4093)
-        digest = hashlib.md5(usedforsecurity=False)
-        left = BIG
-        with open(self.path, "wb") as file:
-            while left:
-                part = block[:left]
-                file.write(part)
-                digest.update(part)
-                left -= len(part)
-        self.md5 = digest.hexdigest()
-
-    def remove(self):
-        shutil.rmtree(self.directory, ignore_errors=True)

@@ -91,7 +91,7 @@ def test_accepted(check, text):
     (with_global("wrokers = 3"), 1, "workers"),
     (with_global("queue_tiemout = 3s"), 1, "queue_timeout"),
     (with_listener("idle_timout = 3s"), 5, "idle_timeout"),
-    (with_listener("linger = 3s"), 5, "linger_timeout"),
+    (with_listener("linger_timeot = 3s"), 5, "linger_timeout"),
     (with_upstream("conect_timeout = 3s"), 7, "connect_timeout"),
     (with_server('server a {\n adress = "127.0.0.1:1"\n address = "127.0.0.1:2" }'), 8, "address"),
 ])

@@ -5,25 +5,15 @@ import time
 
 import pytest
 
-from client import close_all, connect, connect_many
+from client import close_all, connect, connect_many, refused_in_http
 from origin import echo, http, sends
 from peer import EOF, RESET, elapsed, request
 from settings import ms, secs, some, until
 
 
-def refused_in_http(client, status=503):
-    """The whole refusal: an answer in HTTP, then the end."""
-    answer = client.read_response()
-    assert answer.status == status
-    assert answer.headers["connection"] == "close"
-    assert answer.headers["content-type"]
-    assert int(answer.headers["content-length"]) == len(answer.body) > 0
-    assert client.read_end() == (b"", EOF)
-
-
 def busy(relay, full_origin, **options):
     """A relay whose only worker dials a server that does not answer, and the client it does that for."""
-    options = {"workers": 1, "connect_timeout": ms(2000), "connect_attempts": 1, "mode": "http", **options}
+    options = {"workers": 1, "connect_timeout": ms(1200), "connect_attempts": 1, "mode": "http", **options}
     one = relay(full_origin, **options)
     first = connect(one)
     until(lambda: full_origin.dials() == 1, "the worker dials")
@@ -34,7 +24,7 @@ def test_queue_full_reject(relay, full_origin):
     one, first = busy(relay, full_origin, queue_size=1, when_full="reject")
     second, third = connect(one), connect(one)
     _, took = elapsed(lambda: refused_in_http(third.send(request())))
-    assert took < secs(1.5), "it must be refused at once"
+    assert took < secs(0.9), "it must be refused at once"
     record = one.record(third)
     assert (record.end, record.bytes_up, record.bytes_down) == ("LQ", 0, 0)
     refused_in_http(first.send(request()), 504)
@@ -51,8 +41,8 @@ def test_queue_full_reject_in_tcp(relay, full_origin):
 
 def test_queue_full_wait(relay, full_origin):
     """Surplus clients wait in the kernel's backlog and are served in their turn."""
-    one, first = busy(relay, full_origin, queue_size=1, connect_timeout=ms(300))
-    clients = [first] + connect_many(one, 4)
+    one = relay(full_origin, mode="http", workers=1, queue_size=1, connect_timeout=ms(300), connect_attempts=1)
+    clients = connect_many(one, 5)
     for client in clients:
         refused_in_http(client.send(request()), 504)
     assert [record.end for record in one.wait_records(5)] == ["TD"] * 5
@@ -77,13 +67,13 @@ def test_queue_timeout_in_tcp(relay, full_origin):
 
 
 def test_the_time_in_the_queue_is_logged(relay, full_origin):
-    one, first = busy(relay, full_origin, connect_timeout=ms(500))
+    one, first = busy(relay, full_origin)
     second = connect(one)
-    assert first.send(request()).read_response().status == 504
-    assert second.send(request()).read_response().status == 504
+    refused_in_http(first.send(request()), 504)
+    refused_in_http(second.send(request()), 504)
     assert one.record(first).queue_usec < one.record(second).queue_usec
     assert one.record(second).queue_usec >= secs(0.2) * 1e6
-    assert one.record(second).dial_usec >= secs(0.4) * 1e6
+    assert one.record(second).dial_usec >= secs(1.1) * 1e6
 
 
 def test_more_clients_than_max_connections_wait(relay, origin, copy):
@@ -141,7 +131,7 @@ def test_max_connections_is_never_exceeded(relay, origin):
         thread.join()
     assert not failures
     assert server.accepted == some(60)
-    assert server.most_active <= 6  # the origin may learn of an end after relayd has closed
+    assert server.most_active <= 5
     assert len(one.wait_records(some(60))) == some(60)
 
 
@@ -161,11 +151,11 @@ def test_a_refused_client_is_not_kept(relay, origin):
     one = relay(origin(echo), max_connections=1, when_full="reject", mode="http", linger_timeout=ms(300))
     first = connect(one)
     first.send(b"a").read(1)
-    before = len(one.descriptors())
+    before = one.open_files()["socket"]
     stuck = connect_many(one, 5)
     for client in stuck:
         one.record(client)
-    one.wait_descriptors(before)
+    one.wait_sockets(before)
     close_all(stuck)
 
 
@@ -219,7 +209,7 @@ def test_a_record_is_one_line_with_every_field(relay, origin):
     for name in ("CONN", "LISTENER", "CLIENT", "UPSTREAM", "SERVER", "END", "BYTES_UP", "BYTES_DOWN", "QUEUE_USEC",
                  "DIAL_USEC", "DURATION_USEC"):
         assert f"RELAYD_{name}" in fields
-    assert one.record(client).line.text.endswith((".", ")")) or " " in one.record(client).line.text
+    assert one.record(client).line.text.startswith("Connection ")
 
 
 def test_a_record_comes_for_each_connection(relay, origin):

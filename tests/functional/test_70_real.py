@@ -9,7 +9,7 @@ import threading
 import servers
 from client import connect, curl, run
 from peer import EOF
-from settings import COPY, DEADLINE, SANITIZER, free_port, some
+from settings import BIG, COPY, DEADLINE, MIB, SANITIZER, free_port, some
 
 
 def test_nginx_curl(relay, server, copy):
@@ -100,19 +100,36 @@ def test_nginx_refuses_an_upload(relay, server, copy, tmp_path):
         assert out == b"413"
 
 
-def test_nginx_download_with_equal_checksum(relay, server, copy, big_file):
-    one = relay(server(servers.Nginx, root=big_file.directory), copy=copy)
-    with subprocess.Popen(["curl", "-sS", f"http://{one.address}/big"], stdout=subprocess.PIPE) as download:
-        out = run("md5sum", stdin=download.stdout, text=True).stdout
-    assert download.returncode == 0
-    assert out.split()[0] == big_file.md5
+def every_copy(server):
+    """The text of a relayd.conf with one listener for each way of copying, and their addresses."""
+    addresses = {copy: f"127.0.0.1:{free_port()}" for copy in COPY}
+    text = "".join(f'listener {copy} {{ address = "{address}" upstream = app copy = {copy} }}\n'
+                   for copy, address in addresses.items())
+    return text + f'upstream app {{ server a {{ address = "{server.address}" }} }}\n', addresses
 
 
-def test_nginx_partial_and_aborted_downloads(relay, server, copy, big_file):
+def test_nginx_download_of_a_gigabyte_with_equal_checksum(relay, server):
+    """All ways of copying in one test, since a gigabyte takes long to write."""
+    nginx = server(servers.Nginx)
+    nginx.write_big(BIG)
+    wanted = run("cksum", nginx.root / "big", text=True).stdout.split()[:2]
+    assert wanted[1] == str(BIG)
+    text, addresses = every_copy(nginx)
+    relay(text=text, address=list(addresses.values()))
+    for copy, address in addresses.items():
+        with subprocess.Popen(["curl", "-sS", f"http://{address}/big"], stdout=subprocess.PIPE) as download:
+            got = run("cksum", stdin=download.stdout, text=True).stdout.split()
+        assert download.returncode == 0
+        assert got == wanted, copy
+
+
+def test_nginx_partial_and_aborted_downloads(relay, server, copy):
     """curl leaves in the middle; the relay goes on."""
-    one = relay(server(servers.Nginx, root=big_file.directory), copy=copy)
+    nginx = server(servers.Nginx)
+    nginx.write_big(64 * MIB)
+    one = relay(nginx, copy=copy)
     got = curl(f"http://{one.address}/big", "-r", "1000-200999")
-    with open(big_file.path, "rb") as file:
+    with open(nginx.root / "big", "rb") as file:
         file.seek(1000)
         assert got == file.read(200000)
     for _ in range(5):
@@ -147,14 +164,11 @@ def test_redis_subscription(relay, server, copy):
 def test_postgres_pgbench(relay, server):
     """All ways of copying in one test, since a server's start takes longer than they do."""
     postgres = server(servers.Postgres)
-    ports = {copy: free_port() for copy in COPY}
-    text = "".join(f'listener {copy} {{ address = "127.0.0.1:{port}" upstream = db copy = {copy} }}\n'
-                   for copy, port in ports.items())
-    text += f'upstream db {{ server a {{ address = "{postgres.address}" }} }}\n'
-    relay(text=text, address=[f"127.0.0.1:{port}" for port in ports.values()])
-    for copy, port in ports.items():
-        where = ["-h", "127.0.0.1", "-p", port, "-U", "postgres"]
+    text, addresses = every_copy(postgres)
+    relay(text=text, address=list(addresses.values()))
+    for copy, address in addresses.items():
+        where = ["-h", "127.0.0.1", "-p", address.split(":")[1], "-U", "postgres"]
         run("pgbench", "-i", "-q", "-s", 1, *where, "postgres")
-        out = run("pgbench", "-c", 8, "-j", 2, "-t", some(50), *where, "postgres", text=True).stdout
-        assert f"{8 * some(50)}/{8 * some(50)}" in out, copy
-        run("pgbench", "-S", "-C", "-c", 4, "-t", some(25), *where, "postgres")
+        out = run("pgbench", "-c", 8, "-j", 2, "-t", some(25), *where, "postgres", text=True).stdout
+        assert f"{8 * some(25)}/{8 * some(25)}" in out, copy
+        run("pgbench", "-S", "-C", "-c", 4, "-t", some(10), *where, "postgres")

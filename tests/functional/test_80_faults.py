@@ -35,23 +35,14 @@ def asks_and_resets(client):
 @pytest.mark.parametrize("vanish", [closes, resets, asks_and_closes, asks_and_resets])
 def test_two_hundred_clients_that_vanish(relay, origin, copy, vanish):
     one = relay(origin(http), copy=copy, linger_timeout=ms(500), queue_size=2000)
-    with connect(one) as client:
-        client.get()
-    one.record(client)
-    before = len(one.descriptors())
-
-    def wave():
+    sockets, threads = one.open_files()["socket"], one.threads()
+    for wave in (1, 2):
         for client in connect_many(one, some(200)):
             vanish(client)
-    wave()
-    one.wait_records(1 + some(200))
-    one.wait_descriptors(before)
-    until(lambda: one.threads() <= 8 + 2 * some(200) + 20, "no more threads than there were connections")
-    high = one.threads()
-    wave()
-    one.wait_records(1 + 2 * some(200))
-    one.wait_descriptors(before)
-    assert one.threads() <= high + 20, "threads of finished pairs are used again"
+        one.wait_records(wave * some(200))
+        one.wait_sockets(sockets)
+        assert one.threads() <= threads + 2 * some(200), "threads of finished pairs are used again"
+        assert one.open_files()["pipe"] <= 4 * some(200)
     with connect(one) as client:
         assert client.get().status == 200
 
@@ -81,11 +72,7 @@ def test_no_descriptor_leaks(relay, origin, copy):
         else:
             peer.ending()
     one = relay(origin(script), copy=copy, idle_timeout=ms(300))
-    with connect(one) as client:
-        client.send(b"s").read_end()
-    one.record(client)
-    one.wait_descriptors(len(one.descriptors()))
-    before = len(one.descriptors())
+    before = one.open_files()["socket"]
     for _ in range(5):
         for word in (b"r", b"s"):
             with connect(one) as client:
@@ -96,22 +83,40 @@ def test_no_descriptor_leaks(relay, origin, copy):
         client.send(b"c").reset()
     with connect(one) as client:
         client.send(b"i").read_end()
-    one.wait_records(22)
-    one.wait_descriptors(before)
+    one.wait_records(21)
+    one.wait_sockets(before)
+    # Of the pipes there are no more than the most connections at a time have needed.
+    assert one.open_files()["pipe"] <= 4 * 21
 
 
 # Descriptors
 
 
+def warmed_up(relay, origin, copy):
+    """A relay whose first connection is over, its sockets closed."""
+    one = relay(origin(echo), copy=copy, mode="http")
+    sockets = one.open_files()["socket"]
+    with connect(one) as client:
+        client.send(b"a").read(1)
+    one.record(client)
+    one.wait_sockets(sockets)
+    return one
+
+
+def settled(one):
+    before = one.descriptors()
+    time.sleep(0.05)
+    return before if one.descriptors() == before else None
+
+
 def limit_descriptors(one, free):
-    """Lowers the limit of the running daemon so that so many descriptors are left."""
-    used = set(one.descriptors())
+    """Lowers the limit of the running daemon so that so many descriptors are left, once those before are closed."""
+    used = set(until(lambda: settled(one), "no descriptor comes or goes"))
     limit = 0
     while free:
         if limit not in used:
             free -= 1
         limit += 1
-    limit = max(limit, max(used) + 1)
     soft, hard = resource.prlimit(one.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (limit, hard))
     return soft, hard
@@ -146,10 +151,7 @@ def test_descriptors_exhausted_and_back(relay, origin, copy, mode):
 
 def test_no_descriptor_for_the_server(relay, origin, copy):
     """The client was accepted, but there is nothing left to dial with: this one client is refused, with a record."""
-    one = relay(origin(echo), copy=copy, mode="http")
-    with connect(one) as warm:
-        warm.send(b"a").read(1)
-    one.record(warm)
+    one = warmed_up(relay, origin, copy)
     soft, hard = limit_descriptors(one, 1)
     with connect(one) as client:
         answer = client.send(request()).read_response()
@@ -162,10 +164,7 @@ def test_no_descriptor_for_the_server(relay, origin, copy):
 @pytest.mark.parametrize("free", [2, 3, 4, 5])
 def test_no_descriptors_for_the_pipes(relay, origin, copy, free):
     """However few are left: the client is served or refused, and the daemon goes on."""
-    one = relay(origin(echo), copy=copy, mode="http")
-    with connect(one) as warm:
-        warm.send(b"a").read(1)
-    one.record(warm)
+    one = warmed_up(relay, origin, copy)
     soft, hard = limit_descriptors(one, free)
     data = pattern(1000000)
     client = connect(one)
@@ -191,12 +190,15 @@ def test_a_low_descriptor_limit_is_said_at_the_start(relay, origin):
     assert len(warnings) == 1
     numbers = {int(number) for number in re.findall(r"\d+", warnings[0].text)}
     assert 10000 in numbers
-    clients = connect_many(one, 150)
-    served = 0
-    for client in clients:
-        client.send(b"x")
-        if client.read(1) == b"x":
-            served += 1
+    clients = []
+    for _ in range(150):
+        client = connect(one)
+        if client.send(b"x").read(1) == b"x":
+            clients.append(client)
+        else:
+            client.ending()
+            client.close()
+    served = len(clients)
     assert served in numbers, warnings
     assert served >= 10
     assert not [line for line in one.lines if line.level in ("error",)], one.log
@@ -261,7 +263,7 @@ def test_idle_connections_cost_no_processor_time(relay, origin, copy):
     waiting = connect(clock)
     before = one.cpu()
     waiting.ending()
-    assert one.cpu() - before <= 0.02
+    assert one.cpu() - before <= (0.2 if SANITIZER else 0.02)
     close_all(clients)
 
 
@@ -273,5 +275,5 @@ def test_a_stalled_connection_costs_no_processor_time(relay, origin, copy):
     waiting = connect(clock)
     before = one.cpu()
     waiting.ending()
-    assert one.cpu() - before <= 0.02
+    assert one.cpu() - before <= (0.2 if SANITIZER else 0.02)
     client.reset()

@@ -33,24 +33,24 @@ def test_manual_has_the_ends_counters_and_messages_of_the_tables():
 
 # Options: the sample
 
-SECTIONS = {"global": "", "listener": "listener", "upstream": "upstream", "server": "server"}
+TOKEN = re.compile(r'#[^\n]*|(?P<word>"[^"]*"|[^\s{}=,"#]+)|(?P<mark>[{}=])')
 
 
 def sample_options():
-    """(section, name) -> value of every option in conf/relayd.conf, commented out or not."""
-    found, sections = {}, ["global"]
-    for line in tree.read("conf/relayd.conf").splitlines():
-        line = re.sub(r"^\s*#?\s*", "", line)
-        opened = re.match(r"(\w+)(\s+\w+)?\s*\{\s*", line)
-        inner = line
-        if opened and opened[1] in SECTIONS:
-            sections.append(opened[1])
-            inner = line[opened.end():]
-        for option, value in re.findall(r'(\w+)\s*=\s*(\{[^}]*\}|"[^"]*"|[^\s#}]+)', inner.split("  #")[0]):
-            found[sections[-1], option] = value.strip('"')
-            inner = inner.replace(value, "", 1)
-        if "}" in inner.split("#")[0] and len(sections) > 1:
+    """(section, name) -> value of every option that is set in conf/relayd.conf; a list's value is its text."""
+    words = [match[0] for match in TOKEN.finditer(tree.read("conf/relayd.conf")) if not match[0].startswith("#")]
+    found, sections, i = {}, ["global"], 0
+    while i < len(words):
+        if words[i] == "}":
             sections.pop()
+        elif words[i + 1] == "=":
+            end = words.index("}", i) if words[i + 2] == "{" else i + 2
+            found[sections[-1], words[i]] = "".join(words[i + 2:end + 1]).strip('"')
+            i = end
+        else:
+            sections.append(words[i])
+            i = words.index("{", i)
+        i += 1
     return found
 
 

@@ -1,0 +1,56 @@
+/* For the tests of configurations: texts that are loaded, and the errors that come of it. */
+#ifndef UNIT_CONFIG_TEXT_H
+#define UNIT_CONFIG_TEXT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/config.h"
+#include "config/load.h"
+
+#define APP "upstream app { server a { address = \"127.0.0.1:80\" } }\n"
+#define WEB "listener web { address = :80 upstream = app }\n"
+
+/* Collects the errors as lines. */
+static inline void collect(void *arg, const char *sentence) {
+    char **all = arg;
+    char *more;
+
+    assert_true(asprintf(&more, "%s%s\n", *all ? *all : "", sentence) > 0);
+    free(*all);
+    *all = more;
+}
+
+static inline struct config *load(const char *text, char **ret_errors) {
+    *ret_errors = NULL;
+    return config_load_buffer("f", text, strlen(text), collect, ret_errors);
+}
+
+static inline struct config *good(const char *text) {
+    char *errors;
+    struct config *config = load(text, &errors);
+
+    if (!config || errors)
+        fail_msg("%s", errors);
+    return config;
+}
+
+/* The text has exactly these errors; each line of expected ends with a newline. */
+static inline void bad(const char *text, const char *expected) {
+    char *errors;
+    struct config *config = load(text, &errors);
+
+    assert_null(config);
+    assert_non_null(errors);
+    assert_string_equal(errors, expected);
+    free(errors);
+}
+
+#endif

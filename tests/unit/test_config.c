@@ -1,0 +1,228 @@
+/* Configuration files that are right: what they become, and the way back to a file. */
+#include "config_text.h"
+
+#include "base/log.h"
+#include "config/options.h"
+
+static char *dump(const struct config *config) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    config_dump(config, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void test_defaults_are_the_tables(void **state) {
+    struct config *config = good(WEB APP);
+    const void *bases[SECTION_COUNT] = {
+        [SECTION_GLOBAL] = &config->global,
+        [SECTION_LISTENER] = &config->listeners[0],
+        [SECTION_UPSTREAM] = &config->upstreams[0],
+        [SECTION_SERVER] = &config->upstreams[0].servers[0],
+    };
+
+    (void)state;
+    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+        const struct option_info *row = &option_infos[i];
+        char got[OPTIONS_TEXT_MAX], expected[OPTIONS_TEXT_MAX];
+        union {
+            struct global_config global;
+            struct listener_config listener;
+            struct upstream_config upstream;
+        } values;
+
+        if (!options_is_scalar(row))
+            continue;
+        assert_true(options_parse(row, row->default_text, &values));
+        assert_string_equal(options_format(row, bases[row->section], got, sizeof got),
+                            options_format(row, &values, expected, sizeof expected));
+    }
+    assert_int_equal(config->global.workers, 8);
+    assert_int_equal(config->listeners[0].idle_timeout, 600 * USEC_PER_SEC);
+    assert_int_equal(config->upstreams[0].connect_timeout, 5 * USEC_PER_SEC);
+    assert_int_equal(config_log_level(config), LOG_LEVEL_INFO);
+    config_unref(config);
+}
+
+static void test_sections_and_values(void **state) {
+    struct config *config = good(
+        "workers = 3 log_level = error\n"
+        "listener one { address = {:81, 'systemd',\n"
+        "  \"unix:/x y\" } upstream = \"b\" }\n"
+        "upstream a { server s1 { address = app.example:1 } }\n"
+        "listener two.2-x_ { upstream = a address = 82 copy = splice }\n"
+        "upstream b { connect_attempts = 7 server s2 {\n"
+        "  address = unix:/run/b } }\n");
+
+    (void)state;
+    assert_int_equal(config->global.workers, 3);
+    assert_int_equal(config_log_level(config), LOG_LEVEL_ERROR);
+    assert_int_equal(config->n_listeners, 2);
+    assert_string_equal(config->listeners[0].name, "one");
+    assert_int_equal(config->listeners[0].line, 2);
+    assert_int_equal(config->listeners[0].upstream, 1);
+    assert_int_equal(config->listeners[0].n_address, 3);
+    assert_string_equal(config->listeners[0].address[0].text, ":81");
+    assert_false(config->listeners[0].address[0].systemd);
+    assert_int_equal(config->listeners[0].address[0].spec.form, ADDR_ANY);
+    assert_true(config->listeners[0].address[1].systemd);
+    assert_string_equal(config->listeners[0].address[2].text, "unix:/x y");
+    assert_string_equal(config->listeners[1].name, "two.2-x_");
+    assert_int_equal(config->listeners[1].upstream, 0);
+    assert_int_equal(config->listeners[1].copy, COPY_SPLICE);
+    assert_int_equal(config->n_upstreams, 2);
+    assert_int_equal(config->upstreams[1].connect_attempts, 7);
+    assert_int_equal(config->upstreams[1].n_servers, 1);
+    assert_string_equal(config->upstreams[1].servers[0].name, "s2");
+    assert_string_equal(config->upstreams[1].servers[0].address_text, "unix:/run/b");
+    assert_int_equal(config->upstreams[0].servers[0].address.form, ADDR_NAME);
+    config_unref(config);
+}
+
+static void test_words_without_quotes(void **state) {
+    static const char *const words[] = {"127.0.0.1:80", ":80",         "80",        "[::]:80",
+                                        "localhost:80", "unix:/run/x", "unix:/a//b"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        char text[256];
+        struct config *config;
+
+        snprintf(text, sizeof text, "listener web { address = %s upstream = app }" APP, words[i]);
+        config = good(text);
+        assert_string_equal(config->listeners[0].address[0].text, words[i]);
+        config_unref(config);
+    }
+}
+
+static void test_comments_and_blanks(void **state) {
+    (void)state;
+    config_unref(
+        good("\xef\xbb\xbf# first\n#\n//\n/**/ /* a\n * \"b\n */\n\tworkers = 2 // two\r\n" WEB
+             "upstream app { # in a section\n server /* x */ a # y\n"
+             "{ address = /* z */\n\n 127.0.0.1:80 } }"));
+    config_unref(
+        good("listener web { address = { # in a list\n :80, // one\n :81 /* two */ }\n"
+             "address += :82 upstream = app }" APP));
+}
+
+static void test_dump_loads_again(void **state) {
+    struct config *config = good(
+        "workers = 77 queue_timeout = 1500ms when_full = reject drain_timeout = 0\n"
+        "listener web { address = {\":80\", 'unix:/a\"b\\c${d}', systemd} upstream = b\n"
+        "  mode = http half_close = true copy = buffer idle_timeout = 0 keepalive = 90s }\n" APP
+        "upstream b { server x { address = unix:/y } resolve_interval = 100ms }");
+    char *first = dump(config), *second;
+
+    (void)state;
+    config_unref(config);
+    config = good(first);
+    second = dump(config);
+    assert_string_equal(first, second);
+    assert_int_equal(config->global.workers, 77);
+    assert_int_equal(config->global.queue_timeout, 1500 * USEC_PER_MSEC);
+    assert_string_equal(config->listeners[0].address[1].text, "unix:/a\"b\\c${d}");
+    assert_true(config->listeners[0].address[2].systemd);
+    assert_int_equal(config->listeners[0].upstream, 1);
+    config_unref(config);
+    free(first);
+    free(second);
+}
+
+static void test_dump_has_every_option(void **state) {
+    struct config *config = good(WEB APP);
+    char *text = dump(config);
+
+    (void)state;
+    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+        char line[64];
+
+        snprintf(line, sizeof line, "%s = ", option_infos[i].name);
+        assert_non_null(strstr(text, line));
+    }
+    config_unref(config);
+    free(text);
+}
+
+static void test_the_sample_is_the_defaults(void **state) {
+    char *errors = NULL, *got, *expected;
+    struct config *sample = config_load(SOURCE_ROOT "/conf/relayd.conf", collect, &errors), *plain;
+    char text[512];
+
+    (void)state;
+    if (!sample)
+        fail_msg("%s", errors);
+    assert_int_equal(sample->n_listeners, 1);
+    assert_int_equal(sample->n_upstreams, 1);
+    snprintf(text, sizeof text,
+             "listener %s { address = '%s' upstream = %s }\nupstream %s { server %s { address = "
+             "'%s' } }",
+             sample->listeners[0].name, sample->listeners[0].address[0].text,
+             sample->upstreams[0].name, sample->upstreams[0].name,
+             sample->upstreams[0].servers[0].name, sample->upstreams[0].servers[0].address_text);
+    plain = good(text);
+    got = dump(sample);
+    expected = dump(plain);
+    assert_string_equal(got, expected);
+    free(got);
+    free(expected);
+    config_unref(sample);
+    config_unref(plain);
+}
+
+static void test_arguments(void **state) {
+    char *errors = NULL;
+    struct config *config = config_from_arguments(NULL, "localhost:3000", collect, &errors);
+
+    (void)state;
+    assert_non_null(config);
+    assert_string_equal(config->listeners[0].name, "web");
+    assert_string_equal(config->listeners[0].address[0].text, ":8080");
+    assert_int_equal(config->listeners[0].mode, MODE_HTTP);
+    assert_int_equal(config->listeners[0].upstream, 0);
+    assert_string_equal(config->upstreams[0].name, "app");
+    assert_string_equal(config->upstreams[0].servers[0].name, "a");
+    assert_string_equal(config->upstreams[0].servers[0].address.name, "localhost");
+    assert_string_equal(config->path, "command line");
+    config_unref(config);
+
+    config = config_from_arguments("unix:/tmp/x", "unix:/tmp/y", collect, &errors);
+    assert_non_null(config);
+    config_unref(config);
+    assert_null(errors);
+    assert_null(config_from_arguments("x", "8080", collect, &errors));
+    assert_string_equal(errors,
+                        "--listen: x: the port is missing, as in name:80\n"
+                        "--proxy: 8080: the host is missing, as in 127.0.0.1:80\n");
+    free(errors);
+}
+
+static void test_references(void **state) {
+    struct config *config = good(WEB APP);
+
+    (void)state;
+    assert_ptr_equal(config_ref(config), config);
+    config_unref(config);
+    assert_int_equal(config->n_listeners, 1);
+    config_unref(config);
+    config_unref(NULL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults_are_the_tables),
+        cmocka_unit_test(test_sections_and_values),
+        cmocka_unit_test(test_words_without_quotes),
+        cmocka_unit_test(test_comments_and_blanks),
+        cmocka_unit_test(test_dump_loads_again),
+        cmocka_unit_test(test_dump_has_every_option),
+        cmocka_unit_test(test_the_sample_is_the_defaults),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_references),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

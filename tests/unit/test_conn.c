@@ -1,0 +1,418 @@
+/* relay/conn and relay/pump: every rule at the top of conn.c, over real TCP sockets on loopback. */
+#include "unit.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/thread.h"
+#include "relay/pump_pool.h"
+
+static struct registry registry;
+static struct pipe_pool pipes;
+static struct pump_pool pumps;
+
+/* A conn under test, and the far ends of its two sockets. */
+struct world {
+    struct conn *conn;
+    int client, server;
+};
+
+/* A connected TCP pair: near is relayd's end, far the peer's. */
+static void tcp_pair(int *near, int *far) {
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(any);
+    int listening = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(listening, (struct sockaddr *)&any, size), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&any, &size), 0);
+    *far = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(*far, (struct sockaddr *)&any, size), 0);
+    *near = accept(listening, NULL, NULL);
+    assert_true(*near >= 0);
+    close(listening);
+}
+
+static struct world begin(enum copy_mode copy, bool half_close) {
+    struct conn_options options = {.idle_timeout = 10 * USEC_PER_SEC,
+                                   .linger_timeout = USEC_PER_SEC,
+                                   .half_close = half_close,
+                                   .copy = copy,
+                                   .log = LOG_CONNECTIONS_NONE};
+    struct record record = {.number = 1};
+    struct pump_pair *pair;
+    struct world world;
+    int client, server;
+
+    tcp_pair(&client, &world.client);
+    tcp_pair(&server, &world.server);
+    assert_int_equal(pump_pool_get(&pumps, &pair), 0);
+    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, &client, &server);
+    assert_non_null(world.conn);
+    assert_int_equal(client, -1);
+    assert_int_equal(server, -1);
+    conn_ref(world.conn); /* the test's own, so that it can look at the record */
+    pump_pool_run(pair, world.conn);
+    return world;
+}
+
+/* Both pumps are done with it. */
+static void await_pumps(struct world *world) {
+    while (atomic_load(&world->conn->refs) > 1)
+        usleep(100);
+}
+
+static void finish(struct world *world, enum end end) {
+    await_pumps(world);
+    assert_string_equal(end_infos[world->conn->record.end].code, end_infos[end].code);
+    conn_unref(world->conn);
+    fd_close(&world->client);
+    fd_close(&world->server);
+}
+
+static void say(int fd, const char *words) {
+    assert_int_equal(send(fd, words, strlen(words), MSG_NOSIGNAL), strlen(words));
+}
+
+static void hear(int fd, const char *words) {
+    char got[64] = "";
+
+    assert_int_equal(recv(fd, got, strlen(words), MSG_WAITALL), strlen(words));
+    assert_string_equal(got, words);
+}
+
+static void hear_end(int fd) {
+    char c;
+
+    assert_int_equal(recv(fd, &c, 1, 0), 0);
+}
+
+static void hear_reset(int fd) {
+    char c;
+
+    assert_int_equal(recv(fd, &c, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+}
+
+static void reset(int *fd) {
+    struct linger hard = {.l_onoff = 1};
+
+    assert_int_equal(setsockopt(*fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    fd_close(fd);
+}
+
+/* Sends until the road to the reader is full and the pump blocks in its write; how much that was. */
+static size_t fill(struct world *world, int fd, enum direction dir) {
+    static const char data[65536];
+    size_t sent = 0;
+    ssize_t n;
+
+    for (int quiet = 0; quiet < 20;) {
+        n = send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            sent += (size_t)n;
+            quiet = 0;
+        } else {
+            usleep(1000);
+            quiet += atomic_load(&world->conn->flow[dir].holding);
+        }
+    }
+    return sent;
+}
+
+#define EACH_COPY_MODE(mode)                                                                       \
+    for (enum copy_mode mode = COPY_AUTO; mode <= COPY_SPLICE; mode = (enum copy_mode)(mode + 1))
+
+static void in_order_client_first(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        say(world.client, "question");
+        shutdown(world.client, SHUT_WR);
+        hear(world.server, "question");
+        hear_end(world.server);
+        say(world.server, "answer");
+        fd_close(&world.server);
+        hear(world.client, "answer");
+        hear_end(world.client);
+        finish(&world, END_CLIENT_ENDED);
+    }
+}
+
+static void in_order_server_first(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        say(world.server, "hello");
+        shutdown(world.server, SHUT_WR);
+        hear(world.client, "hello");
+        hear_end(world.client);
+        say(world.client, "still here");
+        hear(world.server, "still here");
+        fd_close(&world.client);
+        hear_end(world.server);
+        finish(&world, END_SERVER_ENDED);
+    }
+}
+
+static void a_reset_is_passed_on_either_way(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        say(world.server, "half an answer, nev");
+        hear(world.client, "half an answer, nev");
+        reset(&world.server);
+        hear_reset(world.client);
+        finish(&world, END_SERVER_RESET);
+
+        world = begin(mode, false);
+        say(world.client, "half a request, nev");
+        hear(world.server, "half a request, nev");
+        reset(&world.client);
+        hear_reset(world.server);
+        finish(&world, END_CLIENT_RESET);
+    }
+}
+
+/* stolen_error: the pump that writes to the server is in its write while the server resets, so it and not
+ * the reader may be told. The client must see a reset, however that race goes. */
+static void a_stolen_error_is_no_end(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int round = 0; round < 20; round++) {
+            struct world world = begin(mode, false);
+
+            fill(&world, world.client, DIR_UP);
+            say(world.server, "half an answer, nev");
+            hear(world.client, "half an answer, nev");
+            reset(&world.server);
+            hear_reset(world.client);
+            finish(&world, END_SERVER_RESET);
+        }
+    }
+}
+
+/* sink_first: the answer was sent before the error that the upload met. */
+static void an_early_answer_arrives_whole(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        fill(&world, world.client, DIR_UP);
+        say(world.server, "413");
+        shutdown(world.server, SHUT_WR);
+        hear(world.client, "413");
+        hear_end(world.client);
+        reset(&world.server);
+        say(world.client, "more that nobody wants");
+        fd_close(&world.client);
+        await_pumps(&world);
+        assert_int_not_equal(world.conn->flow[DIR_UP].sink_error, 0);
+        finish(&world, END_SERVER_ENDED);
+    }
+}
+
+/* The same with the end and the reset both there before the client has read a byte of a long answer. */
+static void an_answer_that_was_complete_stays_complete(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+        size_t down;
+        static char got[65536];
+        ssize_t n;
+
+        fill(&world, world.client, DIR_UP);
+        down = fill(&world, world.server, DIR_DOWN);
+        shutdown(world.server, SHUT_WR);
+        reset(&world.server);
+        while (down > 0 && (n = recv(world.client, got, sizeof(got), 0)) > 0)
+            down -= (size_t)n;
+        /* The reset destroyed what the server's own kernel had not sent yet; what the client then sees must
+         * be a reset. If all had been sent, it is the end. Either way nothing looks whole that is not. */
+        if (down > 0)
+            assert_int_equal(errno, ECONNRESET);
+        fd_close(&world.client);
+        await_pumps(&world);
+        finish(&world, (enum end)world.conn->record.end);
+    }
+}
+
+static void idle_ends_both_in_order(void **state) {
+    struct world world = begin(COPY_AUTO, false);
+    usec_t deadline;
+    enum end end;
+
+    (void)state;
+    lock_acquire(&registry.lock);
+    usec_t now = clock_coarse();
+    assert_int_equal(conn_review(&registry, world.conn, now, &deadline, &end), CONN_LIVE);
+    assert_in_range(deadline, now + 9 * USEC_PER_SEC, now + 10 * USEC_PER_SEC);
+    assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end), CONN_EXPIRE);
+    lock_release(&registry.lock);
+    assert_int_equal(end, END_IDLE);
+    conn_expire(world.conn, end);
+    hear_end(world.client);
+    hear_end(world.server);
+    finish(&world, END_IDLE);
+}
+
+static void bytes_of_one_direction_keep_both_alive(void **state) {
+    struct world world = begin(COPY_AUTO, false);
+    usec_t first, second;
+    enum end end;
+
+    (void)state;
+    lock_acquire(&registry.lock);
+    conn_review(&registry, world.conn, clock_coarse(), &first, &end);
+    lock_release(&registry.lock);
+    while (clock_coarse() < first - 10 * USEC_PER_SEC + 20 * USEC_PER_MSEC)
+        ;
+    say(world.server, "news");
+    hear(world.client, "news");
+    lock_acquire(&registry.lock);
+    conn_review(&registry, world.conn, clock_coarse(), &second, &end);
+    lock_release(&registry.lock);
+    assert_true(second > first);
+    fd_close(&world.client);
+    fd_close(&world.server);
+    finish(&world, (enum end)world.conn->record.end);
+}
+
+static void a_stalled_reader_means_a_reset_for_both(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+        static char got[1 << 20];
+        usec_t deadline;
+        enum end end;
+
+        fill(&world, world.server, DIR_DOWN);
+        lock_acquire(&registry.lock);
+        conn_review(&registry, world.conn, clock_coarse(), &deadline, &end); /* sees the send queue */
+        assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end), CONN_ABORT);
+        lock_release(&registry.lock);
+        assert_int_equal(end, END_STALLED);
+        conn_abort(world.conn, end, 0);
+        while (recv(world.client, got, sizeof(got), 0) > 0)
+            ;
+        assert_int_equal(errno, ECONNRESET);
+        finish(&world, END_STALLED);
+    }
+}
+
+/* A reader that is slow, but takes bytes, is not stalled: the kernel's send queue shows it. */
+static void a_slow_reader_is_not_stalled(void **state) {
+    struct world world = begin(COPY_BUFFER, false);
+    static char got[1 << 20];
+    usec_t deadline;
+    enum end end;
+
+    (void)state;
+    fill(&world, world.server, DIR_DOWN);
+    lock_acquire(&registry.lock);
+    conn_review(&registry, world.conn, clock_coarse(), &deadline, &end);
+    int queued = world.conn->flow[DIR_DOWN].outq;
+    lock_release(&registry.lock);
+    assert_true(queued > 0);
+    for (size_t taken = 0; taken < 3 * sizeof(got);)
+        taken += (size_t)recv(world.client, got, sizeof(got), 0);
+    lock_acquire(&registry.lock);
+    assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end), CONN_LIVE);
+    lock_release(&registry.lock);
+    conn_abort(world.conn, END_STOPPED, 0);
+    finish(&world, END_STOPPED);
+}
+
+static void linger_counts_after_one_end(void **state) {
+    (void)state;
+    for (int half_close = 0; half_close < 2; half_close++) {
+        struct world world = begin(COPY_AUTO, half_close);
+        usec_t deadline, now = clock_coarse();
+        enum end end;
+
+        shutdown(world.client, SHUT_WR);
+        hear_end(world.server);
+        lock_acquire(&registry.lock);
+        conn_review(&registry, world.conn, now, &deadline, &end);
+        lock_release(&registry.lock);
+        if (half_close) {
+            assert_true(deadline >= now + 10 * USEC_PER_SEC);
+        } else {
+            assert_true(deadline < now + 5 * USEC_PER_SEC);
+            lock_acquire(&registry.lock);
+            assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end),
+                             CONN_EXPIRE);
+            lock_release(&registry.lock);
+            assert_int_equal(end, END_CLIENT_LINGER);
+        }
+        fd_close(&world.server);
+        hear_end(world.client);
+        finish(&world, END_CLIENT_ENDED);
+    }
+}
+
+static void a_refused_client_is_read_until_it_closes(void **state) {
+    struct conn_options options = {.linger_timeout = USEC_PER_SEC, .log = LOG_CONNECTIONS_NONE};
+    struct record record = {.number = 1, .end = END_QUEUE_FULL};
+    struct world world = {.server = -1};
+    struct pump_pair *pair;
+    int near;
+
+    (void)state;
+    tcp_pair(&near, &world.client);
+    assert_int_equal(pump_pool_get(&pumps, &pair), 0);
+    world.conn = conn_new_refused(&record, &options, &registry, NULL, &near);
+    assert_non_null(world.conn);
+    conn_ref(world.conn);
+    pump_pool_run(pair, world.conn);
+    for (int i = 0; i < 1000; i++)
+        say(world.client, "a request that nobody reads, again and again");
+    fd_close(&world.client);
+    finish(&world, END_QUEUE_FULL);
+}
+
+static int set_up(void **state) {
+    (void)state;
+    thread_init_process();
+    alarm(60); /* a hang is a failure */
+    registry_init(&registry);
+    pipe_pool_init(&pipes, 64);
+    pump_pool_init(&pumps);
+    return 0;
+}
+
+/* All threads end, all pipes are back, nothing is registered: each of these checks it. */
+static int tear_down(void **state) {
+    (void)state;
+    pump_pool_destroy(&pumps);
+    pipe_pool_destroy(&pipes);
+    registry_destroy(&registry);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_order_client_first),
+        cmocka_unit_test(in_order_server_first),
+        cmocka_unit_test(a_reset_is_passed_on_either_way),
+        cmocka_unit_test(a_stolen_error_is_no_end),
+        cmocka_unit_test(an_early_answer_arrives_whole),
+        cmocka_unit_test(an_answer_that_was_complete_stays_complete),
+        cmocka_unit_test(idle_ends_both_in_order),
+        cmocka_unit_test(bytes_of_one_direction_keep_both_alive),
+        cmocka_unit_test(a_stalled_reader_means_a_reset_for_both),
+        cmocka_unit_test(a_slow_reader_is_not_stalled),
+        cmocka_unit_test(linger_counts_after_one_end),
+        cmocka_unit_test(a_refused_client_is_read_until_it_closes),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,111 @@
+/* relay/gate: the bound, waiting for room, closing, and the word that it is empty. */
+#include "unit.h"
+
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "relay/gate.h"
+
+static atomic_int emptied;
+
+static void note_empty(void *arg) {
+    assert_ptr_equal(arg, &emptied);
+    atomic_fetch_add(&emptied, 1);
+}
+
+static void no_more_than_the_bound(void **state) {
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 2, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    assert_true(gate_try_enter(&gate));
+    assert_false(gate_try_enter(&gate));
+    assert_int_equal(gate_live(&gate), 2);
+    gate_leave(&gate);
+    assert_true(gate_try_enter(&gate));
+    gate_leave(&gate);
+    gate_leave(&gate);
+    assert_int_equal(atomic_load(&emptied), 0); /* open: nobody is told */
+    gate_destroy(&gate);
+}
+
+static void closed_and_left_by_the_last_it_tells_once(void **state) {
+    struct gate gate;
+
+    (void)state;
+    atomic_store(&emptied, 0);
+    gate_init(&gate, 2, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    assert_int_equal(gate_close(&gate), 1);
+    assert_false(gate_try_enter(&gate));
+    assert_false(gate_wait_room(&gate));
+    assert_int_equal(atomic_load(&emptied), 0);
+    gate_leave(&gate);
+    assert_int_equal(atomic_load(&emptied), 1);
+    gate_destroy(&gate);
+}
+
+struct waiter {
+    struct gate *gate;
+    struct thread thread;
+    bool open;
+};
+
+static void wait_for_room(void *arg) {
+    struct waiter *waiter = arg;
+
+    waiter->open = gate_wait_room(waiter->gate);
+}
+
+static void start_waiter(struct waiter *waiter, struct gate *gate) {
+    size_t waiting = 0;
+
+    waiter->gate = gate;
+    assert_int_equal(thread_start(&waiter->thread, "waiter", 0, wait_for_room, waiter), 0);
+    while (waiting == 0) {
+        lock_acquire(&gate->lock);
+        waiting = gate->waiting;
+        lock_release(&gate->lock);
+    }
+}
+
+static void a_waiter_is_let_in_when_one_leaves(void **state) {
+    struct waiter waiter;
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    start_waiter(&waiter, &gate);
+    gate_leave(&gate);
+    thread_join(&waiter.thread);
+    assert_true(waiter.open);
+    gate_destroy(&gate);
+}
+
+static void closing_wakes_the_waiter(void **state) {
+    struct waiter waiter;
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    start_waiter(&waiter, &gate);
+    gate_close(&gate);
+    thread_join(&waiter.thread);
+    assert_false(waiter.open);
+    gate_leave(&gate);
+    gate_destroy(&gate);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_more_than_the_bound),
+        cmocka_unit_test(closed_and_left_by_the_last_it_tells_once),
+        cmocka_unit_test(a_waiter_is_let_in_when_one_leaves),
+        cmocka_unit_test(closing_wakes_the_waiter),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,177 @@
+/* relay/queue: order, bound, refusal, waiting, and the two steps of the stop. */
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "relay/queue.h"
+
+static struct job job_number(uint64_t number) {
+    return (struct job){.client = (int)number + 1000, .record = {.number = number}};
+}
+
+static void push_now(struct queue *queue, uint64_t number) {
+    struct job job = job_number(number);
+
+    assert_true(queue_try_push(queue, &job));
+    assert_int_equal(job.client, -1); /* given away and blanked */
+}
+
+static uint64_t pop(struct queue *queue) {
+    struct job job;
+
+    assert_true(queue_pop(queue, &job));
+    assert_int_equal(job.client, (int)job.record.number + 1000);
+    return job.record.number;
+}
+
+static void first_in_first_out_around_the_ring(void **state) {
+    struct queue queue;
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 3, 1), 0);
+    for (uint64_t n = 0; n < 50; n += 2) {
+        push_now(&queue, n);
+        push_now(&queue, n + 1);
+        assert_int_equal(pop(&queue), n);
+        assert_int_equal(pop(&queue), n + 1);
+    }
+    queue_destroy(&queue);
+}
+
+static void a_full_queue_refuses_and_leaves_the_job(void **state) {
+    struct job job = job_number(3);
+    struct queue queue;
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 2, 1), 0);
+    push_now(&queue, 1);
+    push_now(&queue, 2);
+    assert_false(queue_try_push(&queue, &job));
+    assert_int_equal(job.client, 1003);
+    assert_int_equal(pop(&queue), 1);
+    assert_true(queue_try_push(&queue, &job));
+    assert_int_equal(pop(&queue), 2);
+    assert_int_equal(pop(&queue), 3);
+    queue_destroy(&queue);
+}
+
+struct pusher {
+    struct queue *queue;
+    struct thread thread;
+    atomic_bool done;
+    uint64_t sum; /* of the numbers popped */
+};
+
+static void push_waiting(void *arg) {
+    struct pusher *pusher = arg;
+    struct job job = job_number(2);
+
+    queue_push(pusher->queue, &job);
+    atomic_store(&pusher->done, true);
+}
+
+static void wait_until_blocked(struct queue *queue) {
+    for (size_t blocked = 0; blocked == 0;) {
+        lock_acquire(&queue->lock);
+        blocked = queue->blocked;
+        lock_release(&queue->lock);
+    }
+}
+
+static void push_waits_for_room(void **state) {
+    struct queue queue;
+    struct pusher pusher = {.queue = &queue};
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 1, 1), 0);
+    push_now(&queue, 1);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    wait_until_blocked(&queue);
+    assert_false(atomic_load(&pusher.done));
+    assert_int_equal(pop(&queue), 1);
+    assert_int_equal(pop(&queue), 2);
+    thread_join(&pusher.thread);
+    queue_destroy(&queue);
+}
+
+static void unbinding_lets_a_waiting_push_through(void **state) {
+    struct queue queue;
+    struct pusher pusher = {.queue = &queue};
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 1, 1), 0);
+    push_now(&queue, 1);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    wait_until_blocked(&queue);
+    queue_unbind(&queue);
+    thread_join(&pusher.thread);
+    assert_false(queue_wait_room(&queue));
+    assert_int_equal(pop(&queue), 1);
+    assert_int_equal(pop(&queue), 2);
+    queue_destroy(&queue);
+}
+
+static void a_closed_queue_is_emptied_first(void **state) {
+    struct queue queue;
+    struct job job;
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 2, 1), 0);
+    push_now(&queue, 1);
+    queue_close(&queue);
+    assert_int_equal(pop(&queue), 1);
+    assert_false(queue_pop(&queue, &job));
+    queue_destroy(&queue);
+}
+
+#define MANY 20000
+
+static void pop_all(void *arg) {
+    struct pusher *popper = arg;
+    struct job job;
+
+    while (queue_pop(popper->queue, &job))
+        popper->sum += job.record.number;
+}
+
+static void many_threads_lose_nothing(void **state) {
+    struct queue queue;
+    struct pusher poppers[4];
+    struct job job;
+    uint64_t sum = 0;
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 7, 1), 0);
+    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
+        poppers[i] = (struct pusher){.queue = &queue};
+        assert_int_equal(
+            thread_start(&poppers[i].thread, "popper", 0, pop_all, &poppers[i]), 0);
+    }
+    for (uint64_t n = 0; n < MANY; n++) {
+        job = job_number(n);
+        queue_push(&queue, &job);
+    }
+    queue_close(&queue);
+    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
+        thread_join(&poppers[i].thread);
+        sum += poppers[i].sum;
+    }
+    assert_int_equal(sum, (uint64_t)MANY * (MANY - 1) / 2);
+    assert_false(queue_pop(&queue, &job));
+    queue_destroy(&queue);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_in_first_out_around_the_ring),
+        cmocka_unit_test(a_full_queue_refuses_and_leaves_the_job),
+        cmocka_unit_test(push_waits_for_room),
+        cmocka_unit_test(unbinding_lets_a_waiting_push_through),
+        cmocka_unit_test(a_closed_queue_is_emptied_first),
+        cmocka_unit_test(many_threads_lose_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
