@@ -25,10 +25,11 @@ static const struct row {
 enum { LONG_ONLY = 256 }; /* getopt's value for rows[i] without a letter: LONG_ONLY + i */
 
 void cli_help(FILE *out) {
-    fputs("relayd relays TCP connections to another server.\n\n"
-          "usage: relayd [-t | -T] [-f FILE]\n"
-          "       relayd [-t | -T] [--listen ADDR] --proxy HOST:PORT\n\n",
-          out);
+    fputs(
+        "relayd relays TCP connections to another server.\n\n"
+        "usage: relayd [-t | -T] [-f FILE]\n"
+        "       relayd [-t | -T] [--listen ADDR] --proxy HOST:PORT\n\n",
+        out);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct row *row = &rows[i];
         char left[40];
@@ -38,10 +39,11 @@ void cli_help(FILE *out) {
                  row->arg != NULL ? row->arg : "");
         fprintf(out, "  %-24s %s\n", left, row->help);
     }
-    fputs("\nADDR is 1.2.3.4:80, [::1]:80, name:80, :80, 80 or unix:/path.\n"
-          "TERM and INT let connections finish, then stop; a second one stops at once.\n"
-          "See relayd(8) and relayd.conf(5).\n",
-          out);
+    fputs(
+        "\nADDR is 1.2.3.4:80, [::1]:80, name:80, :80, 80 or unix:/path.\n"
+        "TERM and INT let connections finish, then stop; a second one stops at once.\n"
+        "See relayd(8) and relayd.conf(5).\n",
+        out);
 }
 
 static const struct row *find_row(int value) {
@@ -83,9 +85,8 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli) {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         bool takes = rows[i].arg != NULL;
 
-        options[i] = (struct option){
-            rows[i].name, takes ? required_argument : no_argument, NULL,
-            rows[i].letter != 0 ? rows[i].letter : LONG_ONLY + (int)i};
+        options[i] = (struct option){rows[i].name, takes ? required_argument : no_argument, NULL,
+                                     rows[i].letter != 0 ? rows[i].letter : LONG_ONLY + (int)i};
         if (rows[i].letter == 0)
             continue;
         letters[n++] = rows[i].letter;

@@ -10,7 +10,8 @@
 #include "daemon/daemon.h"
 #include "version.h"
 
-/* A check is somebody at a terminal; a start may be systemd's, and its errors belong into the journal. */
+/* A check is somebody at a terminal; a start may be systemd's, and its errors belong into the
+ * journal. */
 static void print_error(void *arg, const char *sentence) {
     (void)arg;
     fprintf(stderr, "%s\n", sentence);
@@ -37,9 +38,9 @@ int main(int argc, char **argv) {
     bool journal = cli.action == CLI_RUN && cli.proxy == NULL;
     config_error_fn *on_error = journal ? log_error : print_error;
     const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;
-    struct config *config =
-        cli.proxy != NULL ? config_from_arguments(cli.listen, cli.proxy, on_error, NULL)
-                          : config_load(file, on_error, NULL);
+    struct config *config = cli.proxy != NULL
+                                ? config_from_arguments(cli.listen, cli.proxy, on_error, NULL)
+                                : config_load(file, on_error, NULL);
     if (config == NULL)
         return cli.proxy != NULL ? EX_USAGE : EX_CONFIG;
     if (cli.action == CLI_RUN)

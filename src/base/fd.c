@@ -29,12 +29,13 @@ void fd_close(int *fd) {
 void fd_reset(int fd) {
     struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
-    /* By number, because the thread sanitizer takes connect() for the birth of a descriptor and would
-     * report every thread that uses it meanwhile, which is the very case that this is for. */
+    /* By number, because the thread sanitizer takes connect() for the birth of a descriptor and
+     * would report every thread that uses it meanwhile, which is the very case that this is for. */
     if (syscall(SYS_connect, fd, &unspec, sizeof(unspec)) == 0)
         return;
     /* A unix socket (EINVAL), or a kernel between 6.1.33 and 6.1.60 that will not dissolve a
-     * connection on which a thread waits (EBUSY): the linger option makes the last close a reset. */
+     * connection on which a thread waits (EBUSY): the linger option makes the last close a reset.
+     */
     struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));

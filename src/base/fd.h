@@ -12,9 +12,9 @@ int fd_take(int *fd);
 void fd_close(int *fd);
 
 /* Cuts a socket off so that the peer sees a reset, at once: connect(2) with AF_UNSPEC dissolves a
- * TCP connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on it.
- * A unix socket knows no reset: it is shut in both directions. The descriptor stays open (its last
- * owner closes it). Any thread that knows the descriptor to be open. */
+ * TCP connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on
+ * it. A unix socket knows no reset: it is shut in both directions. The descriptor stays open (its
+ * last owner closes it). Any thread that knows the descriptor to be open. */
 void fd_reset(int fd);
 
 #endif

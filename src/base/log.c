@@ -1,8 +1,9 @@
 /* The ring between those who speak and the log thread.
  *
- * in_place_note: the log thread formats and writes the oldest entry where it lies, without the lock. It is
- * the only one that moves `tail`, and a producer writes only to entries between `tail + count` and `tail`,
- * so an entry belongs to its producer until count says otherwise, and to the log thread from then on. */
+ * in_place_note: the log thread formats and writes the oldest entry where it lies, without the
+ * lock. It is the only one that moves `tail`, and a producer writes only to entries between `tail +
+ * count` and `tail`, so an entry belongs to its producer until count says otherwise, and to the log
+ * thread from then on. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -41,7 +42,8 @@ static struct {
 } queue;
 
 static _Atomic int max_level = LOG_LEVEL_INFO;
-static atomic_bool abandon; /* log_stop has lost its patience: the thread leaves at the next EINTR */
+static atomic_bool
+    abandon; /* log_stop has lost its patience: the thread leaves at the next EINTR */
 
 static int64_t realtime_now(void) {
     struct timespec ts;
@@ -55,7 +57,8 @@ void log_set_level(enum log_level level) {
 }
 
 bool log_wants(enum log_kind kind) {
-    return (int)log_kind_infos[kind].level <= atomic_load_explicit(&max_level, memory_order_relaxed);
+    return (int)log_kind_infos[kind].level <=
+           atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
 void log_line_text(struct log_line *line, const char *fmt, ...) {

@@ -1,9 +1,10 @@
 /* The log: any thread says something, one thread writes it, and nobody waits for the journal.
  *
- * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively to
- * the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one line to
- * stderr. A full ring drops the message and counts it, and the log thread says how many were dropped.
- * Until log_start and after log_stop, messages are written at once by their own thread. */
+ * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively
+ * to the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one
+ * line to stderr. A full ring drops the message and counts it, and the log thread says how many
+ * were dropped. Until log_start and after log_stop, messages are written at once by their own
+ * thread. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -41,11 +42,12 @@ void log_line_field(struct log_line *line, const char *name, const char *fmt, ..
 
 typedef void log_format_fn(struct log_line *line, const void *payload);
 
-/* Says a sentence. Any thread, no leaf lock held. Never blocks for longer than a copy (once started). */
+/* Says a sentence. Any thread, no leaf lock held. Never blocks for longer than a copy (once
+ * started). */
 void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same for messages on the road: copies size bytes (at most LOG_PAYLOAD_MAX) of payload, and the log
- * thread calls format on the copy, so that the caller pays for no printf. */
+/* The same for messages on the road: copies size bytes (at most LOG_PAYLOAD_MAX) of payload, and
+ * the log thread calls format on the copy, so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
 /* Messages above this level (less urgent) are not taken at all. INFO until set. Any thread. */
@@ -55,7 +57,8 @@ bool log_wants(enum log_kind kind);
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 
-/* Writes what waits, for at most a second if the journal is stuck, then ends and joins the thread. */
+/* Writes what waits, for at most a second if the journal is stuck, then ends and joins the thread.
+ */
 void log_stop(void);
 
 #endif

@@ -19,8 +19,8 @@ const struct log_kind_info log_kind_infos[MSG_COUNT] = {
 
 static bool to_journal;
 
-/* systemd.exec(5): $JOURNAL_STREAM is "device:inode" of the stream that systemd connected to the journal. If
- * stderr is still that one, the journal reads it, and native messages say more. */
+/* systemd.exec(5): $JOURNAL_STREAM is "device:inode" of the stream that systemd connected to the
+ * journal. If stderr is still that one, the journal reads it, and native messages say more. */
 void log_sink_open(void) {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long dev, ino;

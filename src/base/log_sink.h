@@ -35,8 +35,8 @@ extern const struct log_kind_info log_kind_infos[MSG_COUNT];
 /* Decides between the journal and stderr, from $JOURNAL_STREAM. Once, before the first write. */
 void log_sink_open(void);
 
-/* Writes it, whole. Returns 0 or -errno (-EINTR: interrupted before it was written). May block for as
- * long as the reader of the log does. One thread at a time. */
+/* Writes it, whole. Returns 0 or -errno (-EINTR: interrupted before it was written). May block for
+ * as long as the reader of the log does. One thread at a time. */
 int log_sink_write(const struct log_line *line);
 
 #endif

@@ -1,10 +1,10 @@
-/* Locks and conditions, wrapped once: ranked (a debug build aborts on a descending or equal acquire)
- * and annotated for clang's -Wthread-safety.
+/* Locks and conditions, wrapped once: ranked (a debug build aborts on a descending or equal
+ * acquire) and annotated for clang's -Wthread-safety.
  *
- * There are two ranks. The outer one is for the life of the process (start, drain, stop). All others
- * are leaves: while one is held no other is taken, and nothing is called that blocks, logs or allocates.
- * Members under a lock carry GUARDED, which names no lock (C has no way to name a sibling member); the
- * functions that touch them are annotated or hold it in plain sight. */
+ * There are two ranks. The outer one is for the life of the process (start, drain, stop). All
+ * others are leaves: while one is held no other is taken, and nothing is called that blocks, logs
+ * or allocates. Members under a lock carry GUARDED, which names no lock (C has no way to name a
+ * sibling member); the functions that touch them are annotated or hold it in plain sight. */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
 
@@ -20,13 +20,13 @@
 #define SYNC_ATTR(x)
 #endif
 
-#define CAPABILITY      SYNC_ATTR(capability("mutex"))
-#define ACQUIRES(lock)  SYNC_ATTR(acquire_capability(lock))
-#define RELEASES(lock)  SYNC_ATTR(release_capability(lock))
-#define REQUIRES(lock)  SYNC_ATTR(requires_capability(lock))
-#define EXCLUDES(lock)  SYNC_ATTR(locks_excluded(lock))
-#define GUARDED         SYNC_ATTR(guarded_var)
-#define UNCHECKED       SYNC_ATTR(no_thread_safety_analysis)
+#define CAPABILITY     SYNC_ATTR(capability("mutex"))
+#define ACQUIRES(lock) SYNC_ATTR(acquire_capability(lock))
+#define RELEASES(lock) SYNC_ATTR(release_capability(lock))
+#define REQUIRES(lock) SYNC_ATTR(requires_capability(lock))
+#define EXCLUDES(lock) SYNC_ATTR(locks_excluded(lock))
+#define GUARDED        SYNC_ATTR(guarded_var)
+#define UNCHECKED      SYNC_ATTR(no_thread_safety_analysis)
 
 enum lock_rank { RANK_OUTER = 1, RANK_LEAF = 2 };
 
@@ -39,7 +39,8 @@ struct cond {
     pthread_cond_t cond;
 };
 
-/* lock_init and cond_init cannot fail on Linux (pthread_mutex_init(3)). Destroy only what is free. */
+/* lock_init and cond_init cannot fail on Linux (pthread_mutex_init(3)). Destroy only what is free.
+ */
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_destroy(struct lock *lock);
 void lock_acquire(struct lock *lock) ACQUIRES(*lock);

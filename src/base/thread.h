@@ -1,9 +1,9 @@
-/* Threads with names, and the one way to wake a thread that is blocked in a system call on anything but
- * a data socket: a signal that does nothing but interrupt.
+/* Threads with names, and the one way to wake a thread that is blocked in a system call on anything
+ * but a data socket: a signal that does nothing but interrupt.
  *
- * interrupt_note: a signal that arrives just before the system call is lost, so it is sent again every
- * few milliseconds until the thread has ended. Whoever interrupts first sets the flag that the thread
- * looks at after EINTR. */
+ * interrupt_note: a signal that arrives just before the system call is lost, so it is sent again
+ * every few milliseconds until the thread has ended. Whoever interrupts first sets the flag that
+ * the thread looks at after EINTR. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
@@ -28,13 +28,13 @@ struct thread {
     bool ended GUARDED; /* fn has returned */
 };
 
-/* Prepares the process: the interrupting signal gets its empty handler; the signals that main waits for
- * are blocked in every thread to come. Once, before any thread. */
+/* Prepares the process: the interrupting signal gets its empty handler; the signals that main waits
+ * for are blocked in every thread to come. Once, before any thread. */
 void thread_init_process(void);
 
-/* Starts fn(arg) under this name (at most 15 characters, prctl(2)); stack_size 0 is libc's default, others
- * are raised to what the build needs. thread stays where it is until it is joined. 0 or -errno (-EAGAIN: a
- * limit on threads was met). */
+/* Starts fn(arg) under this name (at most 15 characters, prctl(2)); stack_size 0 is libc's default,
+ * others are raised to what the build needs. thread stays where it is until it is joined. 0 or
+ * -errno (-EAGAIN: a limit on threads was met). */
 int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
                  void *arg) MUST_USE;
 

@@ -16,7 +16,8 @@
 #include "daemon/limits.h"
 #include "relay/relay.h"
 
-#define DRAINED_SIGNAL SIGUSR1 /* the relay's last connection has ended: wakes main's wait for signals */
+#define DRAINED_SIGNAL                                                                             \
+    SIGUSR1 /* the relay's last connection has ended: wakes main's wait for signals */
 
 struct daemon {
     struct config *config;
@@ -81,8 +82,7 @@ static int start(struct daemon *daemon, pthread_t *main_thread) {
     daemon->upstreams = upstreams_new(daemon->config);
     if (daemon->upstreams == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory for the upstreams");
-    daemon->relay =
-        relay_new(daemon->config, daemon->upstreams, &limits, drained, main_thread);
+    daemon->relay = relay_new(daemon->config, daemon->upstreams, &limits, drained, main_thread);
     if (daemon->relay == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory for the listeners");
     r = relay_listen(daemon->relay, daemon->passed, daemon->n_passed, &what);

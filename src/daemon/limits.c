@@ -15,7 +15,7 @@
 #define DESCRIPTORS_BASE 48
 #define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
 #define MAPS_BASE        256
-#define PIPES_MIN        16  /* that copy = auto can count on */
+#define PIPES_MIN        16 /* that copy = auto can count on */
 #define UNLIMITED        ((int64_t)INT64_MAX)
 
 /* One bound: how much there is, and how it is spent. */
@@ -115,10 +115,9 @@ static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t f
 
         if (fits(b) >= wanted)
             continue;
-        used += (size_t)snprintf(text + used, sizeof(text) - used,
-                                 " There are %lld %s and %lld are needed: raise %s.",
-                                 (long long)b->have, b->what,
-                                 (long long)(b->base + b->per_conn * wanted), b->remedy);
+        used += (size_t)snprintf(
+            text + used, sizeof(text) - used, " There are %lld %s and %lld are needed: raise %s.",
+            (long long)b->have, b->what, (long long)(b->base + b->per_conn * wanted), b->remedy);
     }
     log_msg(MSG_LIMITS,
             "max_connections = %lld does not fit this system, so at most %lld connections are "

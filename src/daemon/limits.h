@@ -5,9 +5,9 @@
 #include "config/config.h"
 #include "relay/relay.h"
 
-/* Raises the soft limit on descriptors to the hard one, then works out how many connections fit: never more
- * than max_connections, never fewer than one. What does not fit is said in one warning (MSG_LIMITS). One
- * thread, before any other. */
+/* Raises the soft limit on descriptors to the hard one, then works out how many connections fit:
+ * never more than max_connections, never fewer than one. What does not fit is said in one warning
+ * (MSG_LIMITS). One thread, before any other. */
 struct relay_limits limits_settle(const struct config *config);
 
 #endif

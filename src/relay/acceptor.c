@@ -36,7 +36,8 @@ static enum failure classify(int error) {
     case ENOMEM:
         stats_add(STAT_accept_enomem, 1);
         return FAILURE_RESOURCES;
-    /* accept(2), "Error handling": errors of the new connection's network, to be taken as a retry. */
+    /* accept(2), "Error handling": errors of the new connection's network, to be taken as a retry.
+     */
     case ECONNABORTED:
     case ENETDOWN:
     case EPROTO:
@@ -104,7 +105,8 @@ static void admit(struct acceptor *acceptor, struct job *job) {
     bool wait = relay->config->global.when_full == WHEN_FULL_WAIT;
 
     while (!gate_try_enter(&relay->gate)) {
-        /* With several acceptors, another one may have taken the place that this one had waited for. */
+        /* With several acceptors, another one may have taken the place that this one had waited
+         * for. */
         if (wait && gate_wait_room(&relay->gate))
             continue;
         refuse(relay, job, stopped(acceptor) ? END_STOPPED : END_MAX_CONNECTIONS, 0, false);

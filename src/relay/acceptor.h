@@ -1,4 +1,5 @@
-/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work queue. */
+/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work queue.
+ */
 #ifndef RELAY_ACCEPTOR_H
 #define RELAY_ACCEPTOR_H
 
@@ -17,8 +18,8 @@ struct acceptor {
 int acceptor_start(struct acceptor *acceptor, struct relay *relay, struct listener *listener,
                    struct listen_socket *socket) MUST_USE;
 
-/* Ends the thread. relay->stop_accept is set, the gate closed and the queue unbound already. Nothing to do if
- * it was never started. */
+/* Ends the thread. relay->stop_accept is set, the gate closed and the queue unbound already.
+ * Nothing to do if it was never started. */
 void acceptor_stop(struct acceptor *acceptor);
 
 #endif

@@ -1,23 +1,23 @@
 /* How a connection ends. The rules, each with the name that the code refers to:
  *
- * in_order     End of data on one side: every byte read before it has been written by then (the same pump
- *              did both), so the end is passed on with shutdown(2). The other direction goes on.
- * reset        An error of a source is passed on to the sink as a reset: a cut-off transfer must not look
+ * in_order     End of data on one side: every byte read before it has been written by then (the
+ * same pump did both), so the end is passed on with shutdown(2). The other direction goes on. reset
+ * An error of a source is passed on to the sink as a reset: a cut-off transfer must not look
  *              complete.
- * sink_first   An error of a sink is no decision. The other direction reads from that same socket, and there
- *              may be data in it that came before the error (a server that answers an upload early and
- *              closes). It is read to its end first; how that ends decides. Until then, and after, what
- *              the source still sends is read and dropped, for at most linger_timeout.
- * stolen_error A socket reports its error once, to whichever pump calls first (sock_error() in the kernel), and
- *              splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a
- *              reader that sees the end looks at the writer of the same socket. If that has met nothing and
- *              is not in a write, the end is true. If it is in a write, an empty send tells whether the
- *              socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is true
- *              if it is one more than was read. A unix socket knows no reset; there the writer's error
+ * sink_first   An error of a sink is no decision. The other direction reads from that same socket,
+ * and there may be data in it that came before the error (a server that answers an upload early and
+ *              closes). It is read to its end first; how that ends decides. Until then, and after,
+ * what the source still sends is read and dropped, for at most linger_timeout. stolen_error A
+ * socket reports its error once, to whichever pump calls first (sock_error() in the kernel), and
+ *              splice may even swallow it: then the reader of a socket that was reset sees a plain
+ * end. So a reader that sees the end looks at the writer of the same socket. If that has met
+ * nothing and is not in a write, the end is true. If it is in a write, an empty send tells whether
+ * the socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is
+ * true if it is one more than was read. A unix socket knows no reset; there the writer's error
  *              decides.
  * silent_wake  A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing, still
- *              delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer
- *              of an end that may not be true. */
+ *              delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell
+ * the peer of an end that may not be true. */
 #include "relay/conn.h"
 
 #include <errno.h>
@@ -61,10 +61,8 @@ static struct conn *make(const struct record *record, const struct conn_options 
     conn->gate = gate;
     conn->fd[SIDE_CLIENT] = conn->fd[SIDE_SERVER] = -1;
     atomic_init(&conn->refs, 1);
-    for (int dir = 0; dir < 2; dir++) {
+    for (int dir = 0; dir < 2; dir++)
         atomic_init(&conn->flow[dir].active, now);
-        conn->flow[dir].outq = -1;
-    }
     return conn;
 }
 
@@ -83,8 +81,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
 }
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
-                              struct registry *registry, struct gate *gate,
-                              int *client) UNCHECKED {
+                              struct registry *registry, struct gate *gate, int *client) UNCHECKED {
     struct conn *conn = make(record, options, registry, gate);
 
     if (conn == NULL)
@@ -130,10 +127,10 @@ void conn_unref(struct conn *conn) {
         conn->record.bytes[dir] = atomic_load(&conn->flow[dir].bytes);
     stats_add(STAT_bytes_up, conn->record.bytes[DIR_UP]);
     stats_add(STAT_bytes_down, conn->record.bytes[DIR_DOWN]);
+    if (gate != NULL)
+        gate_leave(gate); /* before the record: who reads it may count on the place */
     record_log(&conn->record, conn->options.log);
     free(conn);
-    if (gate != NULL)
-        gate_leave(gate);
 }
 
 bool conn_drops(struct conn *conn, enum direction dir) {
@@ -156,7 +153,8 @@ static void touch(struct flow *flow) {
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
-/* Whether the peer's end of data was received after so many bytes. error: what the writer met, or 0. */
+/* Whether the peer's end of data was received after so many bytes. error: what the writer met, or
+ * 0. */
 static bool end_is_true(int fd, uint64_t bytes_read, int error) {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
@@ -268,7 +266,21 @@ void conn_expire(struct conn *conn, enum end end) {
             (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
 }
 
-/* Part of conn_review, under its lock: when bytes last moved. For a write that blocks, the kernel's send queue knows better than the pump. */
+/* A number that changes whenever the peer takes bytes that were sent before. Not the length of the
+ * send queue where it can be avoided: while the peer takes and a pump refills, that may look
+ * unchanged. */
+static uint64_t taken_by_peer(int fd) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    int queued = 0;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
+        return info.tcpi_bytes_acked;
+    return ioctl(fd, SIOCOUTQ, &queued) == 0 ? (uint64_t)queued : 0;
+}
+
+/* Part of conn_review, under its lock: when bytes last moved. For a write that blocks, the kernel
+ * knows better than the pump. */
 static usec_t last_move(struct conn *conn, usec_t now, bool *ret_holding) UNCHECKED {
     usec_t last = 0;
 
@@ -276,20 +288,20 @@ static usec_t last_move(struct conn *conn, usec_t now, bool *ret_holding) UNCHEC
     for (int dir = 0; dir < 2; dir++) {
         struct flow *flow = &conn->flow[dir];
         usec_t active = atomic_load_explicit(&flow->active, memory_order_relaxed);
-        int queued;
 
         last = active > last ? active : last;
         if (!atomic_load_explicit(&flow->holding, memory_order_relaxed)) {
-            flow->outq = -1;
+            flow->watched = false;
             continue;
         }
         *ret_holding = true;
-        if (ioctl(conn->fd[conn_sink((enum direction)dir)], SIOCOUTQ, &queued) == 0 &&
-            queued != flow->outq) {
-            flow->outq = queued;
-            flow->outq_moved = now;
+        uint64_t taken = taken_by_peer(conn->fd[conn_sink((enum direction)dir)]);
+        if (!flow->watched || taken != flow->taken) {
+            flow->watched = true;
+            flow->taken = taken;
+            flow->taken_at = now;
         }
-        last = flow->outq_moved > last ? flow->outq_moved : last;
+        last = flow->taken_at > last ? flow->taken_at : last;
     }
     return last;
 }
@@ -306,8 +318,7 @@ static enum end linger_end(const struct conn *conn) UNCHECKED {
 enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
                           usec_t *ret_deadline, enum end *ret_end) {
     const struct flow *up = &conn->flow[DIR_UP], *down = &conn->flow[DIR_DOWN];
-    usec_t timeout =
-        conn->lingering ? conn->options.linger_timeout : conn->options.idle_timeout;
+    usec_t timeout = conn->lingering ? conn->options.linger_timeout : conn->options.idle_timeout;
     bool holding;
     usec_t last = last_move(conn, now, &holding);
 
@@ -325,7 +336,8 @@ enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t n
     *ret_deadline = last + timeout;
     if (now < *ret_deadline)
         return CONN_LIVE;
-    /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
+    /* Bytes that were dropped without the source's having been given its end are lost: it must
+     * know. */
     bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
     if (conn->lingering)
         *ret_end = linger_end(conn);

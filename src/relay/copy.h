@@ -1,8 +1,10 @@
-/* Carrying bytes from one socket to another, with blocking calls: read what is there, write all of it.
+/* Carrying bytes from one socket to another, with blocking calls: read what is there, write all of
+ * it.
  *
- * Two engines: the buffer (recv, send) is cheapest for messages; the pipe (splice) moves pages inside the
- * kernel and is cheapest in bulk. COPY_AUTO begins with the buffer, changes to the pipe while reads come
- * full, and back when they come small. If no pipe can be had, the buffer serves. */
+ * Two engines: the buffer (recv, send) is cheapest for messages; the pipe (splice) moves pages
+ * inside the kernel and is cheapest in bulk. COPY_AUTO begins with the buffer, changes to the pipe
+ * while reads come full, and back when they come small. If no pipe can be had, the buffer serves.
+ */
 #ifndef RELAY_COPY_H
 #define RELAY_COPY_H
 
@@ -14,7 +16,8 @@
 #include "config/config.h"
 #include "relay/pipe_pool.h"
 
-#define COPY_BUFFER_SIZE 16384 /* bytes; most answers of most servers fit, and the rest goes by splice */
+#define COPY_BUFFER_SIZE                                                                           \
+    16384 /* bytes; most answers of most servers fit, and the rest goes by splice */
 
 /* One direction's copying. Its pump's alone. */
 struct copy {
@@ -33,8 +36,8 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 /* Gives the pipe back. What was in hand is lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
-/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno. Only
- * with nothing in hand. */
+/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno.
+ * Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
 /* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand. */

@@ -3,8 +3,8 @@
 
 #include "relay/copy.h"
 
-/* More than a pipe of 16 slots can hold even if each slot is a large page fragment: splice(2) then takes
- * whatever is there and returns as soon as the pipe, which is empty at the call, is full. */
+/* More than a pipe of 16 slots can hold even if each slot is a large page fragment: splice(2) then
+ * takes whatever is there and returns as soon as the pipe, which is empty at the call, is full. */
 #define SPLICE_MOST ((size_t)1 << 20)
 
 ssize_t copy_splice_read(struct copy *copy, int from) {

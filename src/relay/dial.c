@@ -18,8 +18,8 @@ struct attempts {
     const _Atomic bool *stop;
 };
 
-/* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is full with
- * EAGAIN (socket(7)). After a signal, a second connect waits for the same attempt. */
+/* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
+ * full with EAGAIN (socket(7)). After a signal, a second connect waits for the same attempt. */
 static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
     struct timeval timeout = clock_timeval(attempts->timeout);
 
@@ -38,8 +38,8 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
     return 0;
 }
 
-/* Dialling a dead port of this machine can, by chance, be given that very port to dial from, and TCP then
- * connects the socket to itself (simultaneous open, RFC 9293, 3.5). */
+/* Dialling a dead port of this machine can, by chance, be given that very port to dial from, and
+ * TCP then connects the socket to itself (simultaneous open, RFC 9293, 3.5). */
 static bool talks_to_itself(int fd, const struct addr *addr) {
     struct addr own = {.len = sizeof(own.u)};
 

@@ -1,4 +1,5 @@
-/* How many connections there are, and max_connections as the bound: from accept to the last close. */
+/* How many connections there are, and max_connections as the bound: from accept to the last close.
+ */
 #ifndef RELAY_GATE_H
 #define RELAY_GATE_H
 
@@ -30,7 +31,8 @@ bool gate_try_enter(struct gate *gate) MUST_USE;
 
 void gate_leave(struct gate *gate);
 
-/* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not called. */
+/* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not
+ * called. */
 size_t gate_close(struct gate *gate);
 
 size_t gate_live(struct gate *gate);

@@ -23,7 +23,8 @@ static struct listen_socket *add_socket(struct listener *listener) {
     return &grown[listener->n_sockets++];
 }
 
-/* "[::]:80" takes IPv4 as well, unless an IPv4 address with the same port is asked for somewhere. */
+/* "[::]:80" takes IPv4 as well, unless an IPv4 address with the same port is asked for somewhere.
+ */
 static bool ipv4_wanted_apart(const struct config *config, unsigned port) {
     for (size_t i = 0; i < config->n_listeners; i++) {
         const struct listener_config *other = &config->listeners[i];
@@ -66,7 +67,8 @@ static int bind_socket(struct listen_socket *sock, const struct addr *addr, bool
         sock->unlink_path = strdup(addr->u.un.sun_path);
         if (sock->unlink_path == NULL)
             return -ENOMEM;
-        /* Who may connect is the directory's business: relayd's own umask would lock everybody out. */
+        /* Who may connect is the directory's business: relayd's own umask would lock everybody out.
+         */
         if (chmod(addr->u.un.sun_path, 0666) < 0)
             return -errno;
     }
@@ -117,7 +119,8 @@ static int open_any(struct listener *listener, const struct config *config, unsi
     return open_one(listener, &in, false);
 }
 
-static int open_name(struct listener *listener, const struct addr_spec *spec, const char **ret_why) {
+static int open_name(struct listener *listener, const struct addr_spec *spec,
+                     const char **ret_why) {
     struct addr_list *list;
     int r = 0;
 
@@ -130,7 +133,8 @@ static int open_name(struct listener *listener, const struct addr_spec *spec, co
     return r;
 }
 
-/* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */
+/* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking.
+ */
 static int adopt(struct listener *listener, struct passed_socket *passed) {
     struct listen_socket *sock = add_socket(listener);
     struct addr addr = {.len = sizeof(addr.u)};
@@ -165,10 +169,10 @@ static int open_passed(struct listener *listener, struct passed_socket *passed, 
 
 static const char *advice(int error, const struct listen_address *address) {
     if (address->systemd)
-        return error == ENOENT
-                   ? "systemd passed no socket under this listener's name: set FileDescriptorName= in "
-                     "the socket unit and start that unit"
-                   : "the socket unit must have Accept=no and ListenStream=";
+        return error == ENOENT ? "systemd passed no socket under this listener's name: set "
+                                 "FileDescriptorName= in "
+                                 "the socket unit and start that unit"
+                               : "the socket unit must have Accept=no and ListenStream=";
     switch (error) {
     case EADDRINUSE:
         return "another process listens there: find it with ss -ltnp, or choose another address";

@@ -9,7 +9,7 @@
 #include "upstream/upstream.h"
 
 struct listen_socket {
-    int fd; /* -1: not open */
+    int fd;                   /* -1: not open */
     char text[ADDR_TEXT_MAX]; /* where it listens, for messages */
     char *unlink_path;        /* a unix socket's file that this process made, or NULL */
 };
@@ -28,16 +28,17 @@ struct passed_socket {
     const char *name;
 };
 
-/* Opens and binds all sockets of a listener, but for `systemd` addresses, which take (and blank) the passed
- * sockets of the listener's name. config is asked whether "[::]:port" must leave IPv4 alone because some
- * listener names an IPv4 address with that port.
- * 0; or -errno with *ret_what set to a finished sentence that says which address and what to do (the caller
- * frees it; NULL: no memory). Whatever was opened stays in the listener: listener_close it. */
+/* Opens and binds all sockets of a listener, but for `systemd` addresses, which take (and blank)
+ * the passed sockets of the listener's name. config is asked whether "[::]:port" must leave IPv4
+ * alone because some listener names an IPv4 address with that port. 0; or -errno with *ret_what set
+ * to a finished sentence that says which address and what to do (the caller frees it; NULL: no
+ * memory). Whatever was opened stays in the listener: listener_close it. */
 int listener_open(struct listener *listener, const struct config *config,
                   struct passed_socket *passed, size_t n_passed, char **ret_what) MUST_USE;
 
-/* Closes the sockets and removes the files of unix sockets. Clients that wait in a backlog of a socket that
- * nobody else holds are reset by the kernel. No acceptor may use it. May be called twice. */
+/* Closes the sockets and removes the files of unix sockets. Clients that wait in a backlog of a
+ * socket that nobody else holds are reset by the kernel. No acceptor may use it. May be called
+ * twice. */
 void listener_close(struct listener *listener);
 
 #endif

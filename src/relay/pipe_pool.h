@@ -27,7 +27,8 @@ void pipe_pool_destroy(struct pipe_pool *pool); /* all pipes must be back */
 /* Gives an empty pipe: 0; -EMFILE if the limit or the process's is reached; or another -errno. */
 int pipe_pool_get(struct pipe_pool *pool, struct pipe_ends *ret_pipe) MUST_USE;
 
-/* Takes a pipe back and blanks it. One that still holds bytes must be closed instead: empty = false. */
+/* Takes a pipe back and blanks it. One that still holds bytes must be closed instead: empty =
+ * false. */
 void pipe_pool_put(struct pipe_pool *pool, struct pipe_ends *pipe, bool empty);
 
 #endif

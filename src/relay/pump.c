@@ -6,8 +6,9 @@
 
 #include "relay/copy.h"
 
-/* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's socket
- * lock orders this store before whatever the write does (stolen_error in conn.c relies on it). */
+/* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
+ * socket lock orders this store before whatever the write does (stolen_error in conn.c relies on
+ * it). */
 static void hold(struct flow *flow) {
     atomic_store_explicit(&flow->holding, true, memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);

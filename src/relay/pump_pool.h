@@ -1,7 +1,7 @@
 /* Pump threads in pairs, kept between connections.
  *
- * A pair is idle in the pool or serves one conn. The most recently used is taken first, so that after a
- * peak the others grow old, and pump_pool_trim ends them. */
+ * A pair is idle in the pool or serves one conn. The most recently used is taken first, so that
+ * after a peak the others grow old, and pump_pool_trim ends them. */
 #ifndef RELAY_PUMP_POOL_H
 #define RELAY_PUMP_POOL_H
 
@@ -28,13 +28,13 @@ void pump_pool_init(struct pump_pool *pool);
 /* Ends all threads and frees the pairs. Waits for the busy ones: the caller has ended all conns. */
 void pump_pool_destroy(struct pump_pool *pool);
 
-/* Takes an idle pair or makes one: 0; or -errno if a thread could not be made (-EAGAIN: a limit). The caller
- * has to give it a conn or to put it back. */
+/* Takes an idle pair or makes one: 0; or -errno if a thread could not be made (-EAGAIN: a limit).
+ * The caller has to give it a conn or to put it back. */
 int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) MUST_USE;
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
 
-/* Gives the caller's reference to the pair and sets it going: both pumps for a relayed conn, DIR_UP alone
- * for a refused one. The pair goes back to the pool by itself. */
+/* Gives the caller's reference to the pair and sets it going: both pumps for a relayed conn, DIR_UP
+ * alone for a refused one. The pair goes back to the pool by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
 /* Ends pairs that have been idle for PUMP_IDLE_MAX. Returns whether idle pairs remain. */

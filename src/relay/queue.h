@@ -1,4 +1,5 @@
-/* The bounded work queue between acceptors and workers: accepted connections that wait to be dialled for. */
+/* The bounded work queue between acceptors and workers: accepted connections that wait to be
+ * dialled for. */
 #ifndef RELAY_QUEUE_H
 #define RELAY_QUEUE_H
 
@@ -34,8 +35,8 @@ struct queue {
 int queue_init(struct queue *queue, size_t capacity, size_t pushers) MUST_USE;
 void queue_destroy(struct queue *queue); /* must be empty */
 
-/* Puts the job in; its socket is taken and blanked. queue_push waits for room; queue_try_push returns
- * false, with the job untouched, if there is none. */
+/* Puts the job in; its socket is taken and blanked. queue_push waits for room; queue_try_push
+ * returns false, with the job untouched, if there is none. */
 void queue_push(struct queue *queue, struct job *job);
 bool queue_try_push(struct queue *queue, struct job *job) MUST_USE;
 
@@ -45,7 +46,8 @@ bool queue_wait_room(struct queue *queue) MUST_USE;
 /* Waits for a job and gives it away. False: closed, and nothing is left. */
 bool queue_pop(struct queue *queue, struct job *ret_job) MUST_USE;
 
-/* At the stop: pushes wait no more (each acceptor has a slot beyond the bound for what it had accepted). */
+/* At the stop: pushes wait no more (each acceptor has a slot beyond the bound for what it had
+ * accepted). */
 void queue_unbind(struct queue *queue);
 
 /* No push will come: poppers empty the queue and then get false. */

@@ -13,8 +13,8 @@ struct due {
     enum end end;
 };
 
-/* Looks at every conn. Returns how many are due (at most BATCH: then there may be more), and when the
- * next one will be. */
+/* Looks at every conn. Returns how many are due (at most BATCH: then there may be more), and when
+ * the next one will be. */
 static size_t look(struct reaper *reaper, struct due batch[BATCH], usec_t *ret_next)
     REQUIRES(reaper->registry->lock) {
     usec_t now = clock_coarse();

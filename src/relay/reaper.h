@@ -1,5 +1,5 @@
-/* The reaper: one thread that ends connections whose time is up (idle_timeout, linger_timeout), so that no
- * pump needs a timer, and pump threads that have long been idle. */
+/* The reaper: one thread that ends connections whose time is up (idle_timeout, linger_timeout), so
+ * that no pump needs a timer, and pump threads that have long been idle. */
 #ifndef RELAY_REAPER_H
 #define RELAY_REAPER_H
 

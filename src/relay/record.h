@@ -1,5 +1,6 @@
-/* What is known of one connection: flat, of a fixed size, with no pointer into anything that can go away.
- * It is what the log line is made of, and what a successor would need to go on with the connection. */
+/* What is known of one connection: flat, of a fixed size, with no pointer into anything that can go
+ * away. It is what the log line is made of, and what a successor would need to go on with the
+ * connection. */
 #ifndef RELAY_RECORD_H
 #define RELAY_RECORD_H
 

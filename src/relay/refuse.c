@@ -41,8 +41,8 @@ static void send_answer(int fd, enum end end) {
                      "\r\n%s",
                      answer.status, answer.reason, strlen(answer.body), answer.body);
 
-    /* The socket is new and its send buffer empty: this cannot block, and if the client is gone there is
-     * nobody to tell. */
+    /* The socket is new and its send buffer empty: this cannot block, and if the client is gone
+     * there is nobody to tell. */
     (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(fd, SHUT_WR);
 }
@@ -58,7 +58,8 @@ static void count(enum end end) {
         stats_add(STAT_no_threads, 1);
 }
 
-/* Gives the client a pump that reads on until it closes. False: it gets none, and is still the job's. */
+/* Gives the client a pump that reads on until it closes. False: it gets none, and is still the
+ * job's. */
 static bool let_linger(struct relay *relay, struct job *job) {
     struct pump_pair *pair;
     struct conn *conn;
@@ -105,9 +106,11 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
         else
             fd_reset(job->client);
         fd_close(&job->client);
-        job->record.ended = clock_now();
-        record_log(&job->record, job->listener->options.log);
     }
     if (in_gate)
         gate_leave(&relay->gate);
+    if (!lingers) {
+        job->record.ended = clock_now();
+        record_log(&job->record, job->listener->options.log);
+    }
 }

@@ -1,12 +1,14 @@
-/* Telling a client that its connection is not relayed: in mode http by an answer, in mode tcp by a reset. */
+/* Telling a client that its connection is not relayed: in mode http by an answer, in mode tcp by a
+ * reset. */
 #ifndef RELAY_REFUSE_H
 #define RELAY_REFUSE_H
 
 #include "relay/relay.h"
 
-/* Ends the job: its socket is taken and blanked, its record logged. Never blocks: in mode http the client
- * gets 502, 503 or 504 as the end says and the end of data, and a pump of its own drops what it still
- * sends, for at most linger_timeout. in_gate: it had entered relay->gate, which it leaves. Any thread. */
+/* Ends the job: its socket is taken and blanked, its record logged. Never blocks: in mode http the
+ * client gets 502, 503 or 504 as the end says and the end of data, and a pump of its own drops what
+ * it still sends, for at most linger_timeout. in_gate: it had entered relay->gate, which it leaves.
+ * Any thread. */
 void refuse(struct relay *relay, struct job *job, enum end end, int error, bool in_gate);
 
 #endif

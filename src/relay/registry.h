@@ -1,5 +1,5 @@
-/* Every conn that exists. Its lock also guards the state of each conn (the GUARDED members in conn.h): what
- * changes it happens a few times in the life of a connection. */
+/* Every conn that exists. Its lock also guards the state of each conn (the GUARDED members in
+ * conn.h): what changes it happens a few times in the life of a connection. */
 #ifndef RELAY_REGISTRY_H
 #define RELAY_REGISTRY_H
 
@@ -13,7 +13,8 @@ struct conn;
 
 struct registry {
     struct lock lock;
-    struct cond changed; /* for the reaper: it slept with an empty registry, and a conn came; or stop */
+    struct cond
+        changed; /* for the reaper: it slept with an empty registry, and a conn came; or stop */
     TAILQ_HEAD(conn_list, conn) conns GUARDED;
     bool asleep GUARDED;
 };
@@ -24,7 +25,8 @@ void registry_destroy(struct registry *registry); /* must be empty */
 void registry_add(struct registry *registry, struct conn *conn);
 void registry_remove(struct registry *registry, struct conn *conn);
 
-/* Aborts every conn (see conn_abort) and returns how many of them were being relayed. Any thread. */
+/* Aborts every conn (see conn_abort) and returns how many of them were being relayed. Any thread.
+ */
 size_t registry_abort_all(struct registry *registry, enum end end);
 
 #endif

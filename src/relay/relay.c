@@ -27,8 +27,7 @@ static void init_listener(struct listener *listener, const struct config *config
 }
 
 struct relay *relay_new(struct config *config, struct upstreams *upstreams,
-                        const struct relay_limits *limits, void (*on_empty)(void *arg),
-                        void *arg) {
+                        const struct relay_limits *limits, void (*on_empty)(void *arg), void *arg) {
     struct relay *relay = calloc(1, sizeof(*relay));
 
     if (relay == NULL)
@@ -142,8 +141,8 @@ void relay_free(struct relay *relay) {
         return;
     relay_drain(relay);
     relay_cut(relay);
+    reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
-    reaper_stop(&relay->reaper);
     if (relay->queue.ring != NULL)
         queue_destroy(&relay->queue);
     pipe_pool_destroy(&relay->pipes);

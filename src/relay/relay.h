@@ -16,7 +16,8 @@
 #include "relay/registry.h"
 #include "upstream/upstream.h"
 
-/* Refused clients that may be reading their answer at once; beyond it they are closed on without waiting. */
+/* Refused clients that may be reading their answer at once; beyond it they are closed on without
+ * waiting. */
 #define REFUSED_MAX 256
 
 struct acceptor;
@@ -48,8 +49,8 @@ struct relay_limits {
     size_t max_pipes;
 };
 
-/* Makes the road; no thread runs and no socket is open yet. on_empty is called, by any thread, once the relay
- * drains and its last connection has ended. NULL: no memory. Free it with relay_free. */
+/* Makes the road; no thread runs and no socket is open yet. on_empty is called, by any thread, once
+ * the relay drains and its last connection has ended. NULL: no memory. Free it with relay_free. */
 struct relay *relay_new(struct config *config, struct upstreams *upstreams,
                         const struct relay_limits *limits, void (*on_empty)(void *arg), void *arg);
 
@@ -60,12 +61,12 @@ int relay_listen(struct relay *relay, struct passed_socket *passed, size_t n_pas
 /* Starts the threads, workers first, acceptors last. 0 or -errno; after a failure, relay_free. */
 int relay_start(struct relay *relay) MUST_USE;
 
-/* Takes no more connections: the acceptors end, the listening sockets close. Returns how many connections
- * there are; if any, on_empty will be called. */
+/* Takes no more connections: the acceptors end, the listening sockets close. Returns how many
+ * connections there are; if any, on_empty will be called. */
 size_t relay_drain(struct relay *relay);
 
-/* Ends what is left at once, by resets, and waits until it has ended. Returns how many were cut off. After
- * relay_drain. */
+/* Ends what is left at once, by resets, and waits until it has ended. Returns how many were cut
+ * off. After relay_drain. */
 size_t relay_cut(struct relay *relay);
 
 /* Ends all threads and frees all. After relay_cut, or if relay_start failed or was never called. */

@@ -34,9 +34,8 @@ static int hand_over(struct relay *relay, struct job *job, int *server) {
 
     if (r < 0)
         return r;
-    struct conn *conn =
-        conn_new(&job->record, &job->listener->options, &relay->registry, &relay->gate,
-                 &relay->pipes, &job->client, server);
+    struct conn *conn = conn_new(&job->record, &job->listener->options, &relay->registry,
+                                 &relay->gate, &relay->pipes, &job->client, server);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         return -ENOMEM;

@@ -1,5 +1,5 @@
-/* A worker: takes an accepted connection from the queue, dials its upstream, and hands both sockets to a
- * pump pair. */
+/* A worker: takes an accepted connection from the queue, dials its upstream, and hands both sockets
+ * to a pump pair. */
 #ifndef RELAY_WORKER_H
 #define RELAY_WORKER_H
 

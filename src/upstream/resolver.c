@@ -21,9 +21,9 @@ struct resolver_name {
     usec_t interval;
     /* Under the resolver's lock: */
     usec_t due GUARDED;
-    usec_t retry GUARDED;    /* the pause after the next failure */
-    bool looked_up GUARDED;  /* at least once, with whatever outcome */
-    bool failing GUARDED;    /* the last lookup failed, and that has been said */
+    usec_t retry GUARDED;           /* the pause after the next failure */
+    bool looked_up GUARDED;         /* at least once, with whatever outcome */
+    bool failing GUARDED;           /* the last lookup failed, and that has been said */
     struct addr_list *list GUARDED; /* NULL until the first success */
 };
 
@@ -151,8 +151,8 @@ static struct resolver_name *next_due(struct resolver *resolver) REQUIRES(resolv
 
     CHECK(first != NULL); /* resolver_start starts no thread without a name */
     LIST_FOREACH(name, &resolver->names, link)
-        if (name->due < first->due)
-            first = name;
+    if (name->due < first->due)
+        first = name;
     return first;
 }
 

@@ -1,8 +1,8 @@
 /* Names to addresses, by a thread of its own: workers take the answer that is there.
  *
- * Each name is looked up at once and again every interval. While lookups fail the last good addresses
- * stay in use, and the name is tried again after 1 s, doubling up to the interval. Only who comes before
- * the first answer waits, and no longer than its own deadline. */
+ * Each name is looked up at once and again every interval. While lookups fail the last good
+ * addresses stay in use, and the name is tried again after 1 s, doubling up to the interval. Only
+ * who comes before the first answer waits, and no longer than its own deadline. */
 #ifndef UPSTREAM_RESOLVER_H
 #define UPSTREAM_RESOLVER_H
 
@@ -24,8 +24,8 @@ struct addr_list *addr_list_new(const struct addr *addrs, size_t n);
 struct addr_list *addr_list_ref(struct addr_list *list);
 void addr_list_unref(struct addr_list *list); /* NULL is fine */
 
-/* How a name is looked up: fills *ret_list (NULL on failure) and returns NULL, or the reason in words. A
- * function pointer, so that a test can stand in for DNS. May block for long. */
+/* How a name is looked up: fills *ret_list (NULL on failure) and returns NULL, or the reason in
+ * words. A function pointer, so that a test can stand in for DNS. May block for long. */
 typedef const char *resolver_lookup_fn(const char *host, unsigned port,
                                        struct addr_list **ret_list);
 
@@ -52,8 +52,9 @@ struct resolver_name *resolver_add(struct resolver *resolver, const char *host, 
 /* Starts the thread, if there is any name. 0 or -errno. */
 int resolver_start(struct resolver *resolver) MUST_USE;
 
-/* Ends the thread. libc offers no way to cut a lookup short, so it is waited for 2 s at most: false means
- * that the thread is still in it and the resolver must not be freed (the process is about to end). */
+/* Ends the thread. libc offers no way to cut a lookup short, so it is waited for 2 s at most: false
+ * means that the thread is still in it and the resolver must not be freed (the process is about to
+ * end). */
 bool resolver_stop(struct resolver *resolver) MUST_USE;
 
 /* The name's addresses, with a reference for the caller. Waits only for the first answer, until the

@@ -1,7 +1,7 @@
 /* Where connections go: an upstream is a named group of servers, a server one place to dial.
  *
- * In this version a group has one server. upstream_pick is the seam where balancing comes in; dial asks
- * it again after each server that failed. */
+ * In this version a group has one server. upstream_pick is the seam where balancing comes in; dial
+ * asks it again after each server that failed. */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
 
@@ -16,7 +16,8 @@ struct server {
     struct resolver *resolver;
     struct resolver_name *name; /* NULL: the address is a literal */
     struct addr_list *literal;  /* NULL: it is a name */
-    _Atomic size_t first; /* where in the list of addresses dialling starts: at the last that answered */
+    _Atomic size_t
+        first; /* where in the list of addresses dialling starts: at the last that answered */
 };
 
 struct upstream {
@@ -39,11 +40,12 @@ struct upstreams *upstreams_new(struct config *config);
 /* Starts looking up names: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;
 
-/* Ends the lookups and frees all. If libc's resolver does not return within 2 s, all is left as it is, for
- * the end of the process. No thread may use them any more. NULL is fine. */
+/* Ends the lookups and frees all. If libc's resolver does not return within 2 s, all is left as it
+ * is, for the end of the process. No thread may use them any more. NULL is fine. */
 void upstreams_free(struct upstreams *upstreams);
 
-/* The server to try as attempt number `tried` (0 first) of one connection; NULL: there is no further. */
+/* The server to try as attempt number `tried` (0 first) of one connection; NULL: there is no
+ * further. */
 struct server *upstream_pick(struct upstream *upstream, size_t tried);
 
 /* The server's addresses, with a reference; see resolver_get. */

@@ -399,15 +399,18 @@ def test_a_client_with_its_end_is_not_reset(relay, origin, copy):
 
 def test_dropping_for_a_broken_server_ends(relay, origin, copy):
     """Reading and dropping lasts linger_timeout at most, even if the client never stops."""
+    given = threading.Event()
+
     def script(peer):
         peer.read(1000)
         peer.send(b"enough").shut()
-        peer.read(1000)
+        assert given.wait(secs(20))
         peer.reset()
     one = relay(origin(script), copy=copy, linger_timeout=ms(500))
     with connect(one) as client:
         uploader = Uploader(client, pause=0.01)
         assert client.read_end() == (b"enough", EOF)
+        given.set()
         uploader.join(secs(5))
         assert uploader.error is not None, "the upload is still taken"
         uploader.stop()

@@ -71,6 +71,63 @@ def test_sample_has_no_option_of_its_own():
     assert sorted(sample_options()) == sorted((row[0], row[1]) for row in OPTIONS)
 
 
+# Options: the manual. An entry is ".It Cm NAME No = Ar TYPE" in the .Ss of its section, up to the next.
+
+def manual_options():
+    """(section, name) -> (type, mdoc of the entry)."""
+    found = {}
+    options = re.search(r"^\.Sh OPTIONS\n(.*?)^\.Sh ", tree.read("man/relayd.conf.5"), re.M | re.S)[1]
+    for section in re.split(r"^\.Ss ", options, flags=re.M)[1:]:
+        entries = re.split(r"^\.It Cm (\w+) No = Ar (\w+)\n", section, flags=re.M)
+        for option_name, kind, text in zip(entries[1::3], entries[2::3], entries[3::3]):
+            found[section.split()[0], option_name] = kind, text
+    return found
+
+
+KINDS = {"NUMBER": "number", "DURATION": "duration", "BOOL": "boolean", "CHOICE": "choice",
+         "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title"}
+
+
+def constant(expression):
+    """A bound in options.def: numbers, and constants of base/clock.h."""
+    text = expression.replace("USEC_PER_MSEC", "1000").replace("USEC_PER_SEC", "1000000")
+    assert re.fullmatch(r"[\d *]+", text), expression
+    product = 1
+    for factor in text.split("*"):
+        product *= int(factor)
+    return product
+
+
+def bound(kind, expression):
+    value = constant(expression)
+    if kind == "NUMBER" or value == 0:
+        return str(value)
+    for unit, size in (("h", 3600000000), ("m", 60000000), ("s", 1000000), ("ms", 1000)):
+        if value % size == 0:
+            return f"{value // size}{unit}"
+    raise AssertionError(expression)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=option_id)
+def test_option_is_in_the_manual_with_default_and_range(option):
+    section, option_name, kind, default, least, most, choices, _ = option
+    written, text = manual_options()[section, option_name]
+    assert written == KINDS[kind]
+    if default != "NULL":
+        assert f"\nDefault:\n.Cm {default} .\n" in text
+    else:
+        assert "\nIt must be given" in text and "Default:" not in text
+    if kind in ("NUMBER", "DURATION"):
+        assert f"\nRange: {bound(kind, least)} to {bound(kind, most)}.\n" in text
+    if kind == "CHOICE":
+        for choice in choices.split("|"):
+            assert re.search(rf"^\.(It )?Cm {choice}\b", text, re.M), choice
+
+
+def test_manual_has_no_option_of_its_own():
+    assert sorted(manual_options()) == sorted((row[0], row[1]) for row in OPTIONS)
+
+
 # The command line
 
 def test_help_and_manual_have_the_same_flags():

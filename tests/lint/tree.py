@@ -68,16 +68,3 @@ def _arguments(text, position):
             current += mark
         else:
             current += other if other.strip() else ""
-
-
-def manual(path):
-    """A manual as it is read, white space removed: line breaks fall where they will."""
-    text = run("mandoc", "-T", "utf8", str(path)).stdout
-    return squeeze(re.sub(".\b", "", text))
-
-
-def squeeze(text):
-    """Without white space, and with the typewriter's quotes and dashes."""
-    for fancy, plain in (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("‐", "-"), ("−", "-")):
-        text = text.replace(fancy, plain)
-    return re.sub(r"\s+", "", text)

@@ -148,7 +148,8 @@ static void without_a_pipe_the_buffer_serves(void **state) {
     close_road(&road);
 }
 
-/* The send timeout that bounded the dial is still set on the socket: it must not cut a slow write short. */
+/* The send timeout that bounded the dial is still set on the socket: it must not cut a slow write
+ * short. */
 static void a_send_timeout_is_waited_out(void **state) {
     (void)state;
     for (int mode = COPY_BUFFER; mode <= COPY_SPLICE; mode++) {

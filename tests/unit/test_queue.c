@@ -146,8 +146,7 @@ static void many_threads_lose_nothing(void **state) {
     assert_int_equal(queue_init(&queue, 7, 1), 0);
     for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
         poppers[i] = (struct pusher){.queue = &queue};
-        assert_int_equal(
-            thread_start(&poppers[i].thread, "popper", 0, pop_all, &poppers[i]), 0);
+        assert_int_equal(thread_start(&poppers[i].thread, "popper", 0, pop_all, &poppers[i]), 0);
     }
     for (uint64_t n = 0; n < MANY; n++) {
         job = job_number(n);

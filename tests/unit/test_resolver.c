@@ -113,7 +113,8 @@ static void later_answers_replace_earlier_ones(void **state) {
     struct fixture f = start(5 * USEC_PER_MSEC);
     assert_int_equal(get_port(&f, LONG, &port), RESOLVER_OK);
     script(false, false, 8);
-    await_lookups(2); /* the second began after the script changed, so the first has been taken in */
+    await_lookups(
+        2); /* the second began after the script changed, so the first has been taken in */
     assert_int_equal(get_port(&f, LONG, &port), RESOLVER_OK);
     assert_int_equal(port, 8);
     stop(&f);
