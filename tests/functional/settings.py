@@ -56,7 +56,9 @@ def short_directory():
 
 def _ports():
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    base, span = 10000 + worker % 10 * 2200, 2200
+    suite = ("", "address", "thread").index(SANITIZER)
+    span = 750
+    base = 10000 + (suite * 10 + worker % 10) * span
     offset = random.SystemRandom().randrange(span)
     while True:
         offset = (offset + 1) % span
@@ -67,7 +69,8 @@ _next_port = _ports()
 
 
 def free_port():
-    """A port to listen on, outside the range that the kernel gives to clients, and another for each worker of xdist."""
+    """A port to listen on, outside the range that the kernel gives to clients, and another for each worker of xdist
+    and for each suite, since suites run side by side."""
     for port in _next_port:
         with socket.socket(socket.AF_INET6) as probe:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -1,5 +1,6 @@
 """The command line: what an operator types, the exit codes, and what is said."""
 
+import fcntl
 import re
 import signal
 import socket
@@ -122,7 +123,15 @@ def test_without_a_file_the_mode_is_http(relay):
     assert connect(one).get().status == 502
 
 
-def test_without_a_file_it_listens_on_8080(relay, origin):
+@pytest.fixture
+def turn():
+    """For the one fixed port: suites that run side by side take turns."""
+    with open(__file__, encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def test_without_a_file_it_listens_on_8080(turn, relay, origin):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
