@@ -183,6 +183,10 @@ static void format_unix(const struct addr *addr, char *buf, size_t size) {
     if (len >= sizeof path)
         len = sizeof path - 1;
     memcpy(path, addr->u.un.sun_path, len);
+    for (size_t i = 0; i < len;
+         i++) /* a client chose it: no line of the log may be forged with it */
+        if ((i > 0 && path[i] > '\0' && path[i] < ' ') || path[i] == 0x7f)
+            path[i] = '?';
     if (len > 1 && path[0] == '\0') /* Linux: a name in the abstract space */
         snprintf(buf, size, "unix:@%s", path + 1);
     else

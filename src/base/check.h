@@ -4,7 +4,6 @@
 #define BASE_CHECK_H
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define CLEANUP(fn)            __attribute__((cleanup(fn)))
 #define NORETURN               __attribute__((noreturn))
 #define MUST_USE               __attribute__((warn_unused_result))
 

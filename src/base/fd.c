@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+
+#define BUSY_TRIES      50
+#define BUSY_PAUSE_NSEC 200000
 
 int fd_take(int *fd) {
     int taken = *fd;
@@ -26,18 +30,29 @@ void fd_close(int *fd) {
     errno = saved;
 }
 
-void fd_reset(int fd) {
+/* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor and would
+ * report every thread that uses it meanwhile, which is the very case that this is for. */
+static bool dissolve(int fd) {
     struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
-    /* By number, because the thread sanitizer takes connect() for the birth of a descriptor and
-     * would report every thread that uses it meanwhile, which is the very case that this is for. */
-    if (syscall(SYS_connect, fd, &unspec, sizeof(unspec)) == 0)
-        return;
-    /* A unix socket (EINVAL), or a kernel between 6.1.33 and 6.1.60 that will not dissolve a
-     * connection on which a thread waits (EBUSY): the linger option makes the last close a reset.
-     */
+    return syscall(SYS_connect, fd, &unspec, sizeof(unspec)) == 0;
+}
+
+void fd_reset(int fd) {
+    struct timespec pause = {.tv_nsec = BUSY_PAUSE_NSEC};
     struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
+    if (dissolve(fd))
+        return;
+    /* Linux 6.1.33 to 6.1.59 and 6.4 to 6.6 do not dissolve a connection on which a thread waits. A
+     * reader can be sent away in silence; a writer only by an end of data, after which the reset comes with
+     * the last close. */
+    for (int tries = 0; errno == EBUSY && tries < BUSY_TRIES; tries++) {
+        (void)shutdown(fd, SHUT_RD);
+        if (dissolve(fd))
+            return;
+        (void)nanosleep(&pause, NULL);
+    }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     (void)shutdown(fd, SHUT_RDWR);
 }

@@ -42,8 +42,8 @@ static struct {
 } queue;
 
 static _Atomic int max_level = LOG_LEVEL_INFO;
-static atomic_bool
-    abandon; /* log_stop has lost its patience: the thread leaves at the next EINTR */
+/* log_stop has lost its patience: the thread leaves at the next EINTR. */
+static atomic_bool abandon;
 
 static int64_t realtime_now(void) {
     struct timespec ts;
@@ -56,7 +56,7 @@ void log_set_level(enum log_level level) {
     atomic_store(&max_level, (int)level);
 }
 
-bool log_wants(enum log_kind kind) {
+static bool wants(enum log_kind kind) {
     return (int)log_kind_infos[kind].level <=
            atomic_load_explicit(&max_level, memory_order_relaxed);
 }
@@ -121,7 +121,7 @@ static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
 }
 
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size) {
-    if (!log_wants(kind))
+    if (!wants(kind))
         return;
     if (!queue.open) { /* before log_start and after log_stop there is one thread */
         struct entry entry;

@@ -52,7 +52,6 @@ void log_event(enum log_kind kind, log_format_fn *format, const void *payload, s
 
 /* Messages above this level (less urgent) are not taken at all. INFO until set. Any thread. */
 void log_set_level(enum log_level level);
-bool log_wants(enum log_kind kind);
 
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;

@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 const struct log_kind_info log_kind_infos[MSG_COUNT] = {
-#define MESSAGE(name, level, id, subject, explanation)                                             \
-    [MSG_##name] = {LOG_LEVEL_##level, id, subject, explanation},
+#define MESSAGE(name, level, id, subject, explanation) [MSG_##name] = {LOG_LEVEL_##level, id},
 #include "base/messages.def"
 #undef MESSAGE
 };

@@ -26,8 +26,6 @@ struct log_line {
 struct log_kind_info {
     enum log_level level;
     const char *id; /* MESSAGE_ID */
-    const char *subject;
-    const char *explanation;
 };
 
 extern const struct log_kind_info log_kind_infos[MSG_COUNT];

@@ -2,12 +2,6 @@
 
 #include <stdatomic.h>
 
-const struct stat_info stat_infos[STAT_COUNT] = {
-#define COUNTER(name, unit, help) [STAT_##name] = {#name, unit, help},
-#include "base/counters.def"
-#undef COUNTER
-};
-
 static _Atomic uint64_t counters[STAT_COUNT];
 
 void stats_add(enum stat which, uint64_t n) {

@@ -11,14 +11,6 @@ enum stat {
     STAT_COUNT
 };
 
-struct stat_info {
-    const char *name; /* lower case, as in accepted_total */
-    const char *unit;
-    const char *help;
-};
-
-extern const struct stat_info stat_infos[STAT_COUNT];
-
 /* Any thread, any lock. */
 void stats_add(enum stat which, uint64_t n);
 uint64_t stats_get(enum stat which);

@@ -24,7 +24,6 @@
 #define ACQUIRES(lock) SYNC_ATTR(acquire_capability(lock))
 #define RELEASES(lock) SYNC_ATTR(release_capability(lock))
 #define REQUIRES(lock) SYNC_ATTR(requires_capability(lock))
-#define EXCLUDES(lock) SYNC_ATTR(locks_excluded(lock))
 #define GUARDED        SYNC_ATTR(guarded_var)
 #define UNCHECKED      SYNC_ATTR(no_thread_safety_analysis)
 

@@ -36,11 +36,26 @@ static void *run(void *arg) {
     return NULL;
 }
 
+/* The least stack that this build's code and instrumentation can run a pump on, in bytes. */
+static size_t small_stack(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return 512 * 1024;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return 512 * 1024;
+#else
+    return 32 * 1024;
+#endif
+#else
+    return 32 * 1024;
+#endif
+}
+
 static int set_stack(pthread_attr_t *attr, size_t size) {
     if (size == 0)
         return 0;
-    if (size < thread_small_stack())
-        size = thread_small_stack();
+    if (size < small_stack())
+        size = small_stack();
     return pthread_attr_setstacksize(attr, size);
 }
 
@@ -96,18 +111,4 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
     if (ended)
         thread_join(thread);
     return ended;
-}
-
-size_t thread_small_stack(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 512 * 1024;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return 512 * 1024;
-#else
-    return 32 * 1024;
-#endif
-#else
-    return 32 * 1024;
-#endif
 }

@@ -47,7 +47,4 @@ void thread_interrupt_join(struct thread *thread);
 /* The same until the deadline; false if it has not ended by then, and it stays unjoined. */
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_USE;
 
-/* The least stack that this build's code and instrumentation can run a pump on, in bytes. */
-size_t thread_small_stack(void);
-
 #endif

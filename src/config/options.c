@@ -108,8 +108,7 @@ bool options_parse(const struct option_info *row, const char *text, void *base) 
         return parse_bool(text, member);
     if (row->type == OPTION_CHOICE)
         return parse_choice(row->choices, text, member);
-    if (row->type == OPTION_DURATION ? !text_parse_duration(text, &n)
-                                     : !text_parse_number(text, &n))
+    if (row->type == OPTION_DURATION ? !text_parse_duration(text, &n) : !text_parse_size(text, &n))
         return false;
     if (n < row->min || n > row->max)
         return false;

@@ -11,13 +11,14 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "daemon/limits.h"
 #include "relay/relay.h"
 
-#define DRAINED_SIGNAL                                                                             \
-    SIGUSR1 /* the relay's last connection has ended: wakes main's wait for signals */
+/* The relay's last connection has ended: wakes main's wait for signals. */
+#define DRAINED_SIGNAL SIGUSR1
 
 struct daemon {
     struct config *config;
@@ -160,15 +161,17 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
     }
 }
 
-static void stop(struct daemon *daemon) {
-    size_t cut = 0;
-
+static void stop(struct daemon *daemon, bool ran) {
     if (daemon->relay != NULL) {
-        cut = relay_cut(daemon->relay);
+        upstreams_cancel(daemon->upstreams);
+        relay_cut(daemon->relay);
         relay_free(daemon->relay);
     }
     upstreams_free(daemon->upstreams);
-    log_msg(MSG_STOPPED, "Stopped; %zu connection%s reset.", cut, cut == 1 ? " was" : "s were");
+    uint64_t cut = stats_get(STAT_cut_at_stop);
+    if (ran)
+        log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
+                cut == 1 ? " was" : "s were");
     log_stop();
     for (size_t i = 0; i < daemon->n_passed; i++) {
         fd_close(&daemon->passed[i].fd);
@@ -197,6 +200,6 @@ int daemon_run(struct config *config) {
         wait_for_stop(&set);
         drain(&daemon, &set);
     }
-    stop(&daemon);
+    stop(&daemon, status == EX_OK);
     return status;
 }

@@ -16,6 +16,8 @@
 #define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
 #define MAPS_BASE        256
 #define PIPES_MIN        16 /* that copy = auto can count on */
+#define PIPE_PAGES       16 /* of a full pipe, pipe(7) */
+#define REFUSED_MAX      256 /* refused clients that are waited for: each a descriptor and a pump pair */
 #define UNLIMITED        ((int64_t)INT64_MAX)
 
 /* One bound: how much there is, and how it is spent. */
@@ -90,7 +92,7 @@ static int64_t user_threads(void) {
     return (int64_t)limit.rlim_cur;
 }
 
-static bool all_splice(const struct config *config) {
+static bool any_splice(const struct config *config) {
     for (size_t i = 0; i < config->n_listeners; i++)
         if (config->listeners[i].copy == COPY_SPLICE)
             return true;
@@ -120,20 +122,30 @@ static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t f
             (long long)b->have, b->what, (long long)(b->base + b->per_conn * wanted), b->remedy);
     }
     log_msg(MSG_LIMITS,
-            "max_connections = %lld does not fit this system, so at most %lld connections are "
-            "relayed at once.%s Or lower max_connections to %lld.",
-            (long long)wanted, (long long)fit, text, (long long)fit);
+            "max_connections = %lld does not fit this system: %lld do, and no more are relayed at "
+            "once. Lower it to %lld, or raise what is short.%s",
+            (long long)wanted, (long long)fit, (long long)fit, text);
+}
+
+/* Beyond this many pages of one user's, the kernel makes new pipes two pages small (pipe(7),
+ * pipe-user-pages-soft): such a pipe copies no faster than the buffer. root is not bound. */
+static int64_t full_pipes(void) {
+    int64_t pages = read_number("/proc/sys/fs/pipe-user-pages-soft");
+
+    return geteuid() == 0 || pages == UNLIMITED ? UNLIMITED : pages / PIPE_PAGES;
 }
 
 struct relay_limits limits_settle(const struct config *config) {
     int64_t wanted = config->global.max_connections, fit = wanted;
-    bool splice = all_splice(config);
+    bool splice = any_splice(config);
     int64_t files = raise_descriptors(), workers = config->global.workers, sockets = 0;
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
-    int64_t files_base = DESCRIPTORS_BASE + sockets + workers + (splice ? 0 : 2 * PIPES_MIN);
-    int64_t threads_base = THREADS_BASE + workers + sockets;
+    int64_t refused = wanted / 8 < REFUSED_MAX ? wanted / 8 + 1 : REFUSED_MAX;
+    int64_t files_base =
+        DESCRIPTORS_BASE + sockets + workers + refused + (splice ? 0 : 2 * PIPES_MIN);
+    int64_t threads_base = THREADS_BASE + workers + sockets + 2 * refused;
     /* A thread's stack is two mappings: itself and its guard. */
     const struct bound bounds[] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2},
@@ -144,7 +156,7 @@ struct relay_limits limits_settle(const struct config *config) {
         {"process numbers on this machine", "the sysctl kernel.pid_max",
          read_number("/proc/sys/kernel/pid_max"), threads_base, 2},
         {"memory mappings", "the sysctl vm.max_map_count",
-         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * workers, 4},
+         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, 4},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
@@ -152,7 +164,10 @@ struct relay_limits limits_settle(const struct config *config) {
     fit = fit > 0 ? fit : 1;
     if (fit < wanted)
         warn(bounds, ARRAY_LEN(bounds), wanted, fit);
-    int64_t left = (files - files_base - 2 * fit) / 2 + PIPES_MIN;
+    int64_t pipes = (files - files_base - 2 * fit) / 2 + PIPES_MIN;
+    if (!splice && full_pipes() < pipes)
+        pipes = full_pipes();
     return (struct relay_limits){.max_connections = (size_t)fit,
-                                 .max_pipes = (size_t)(left > 1 ? left : 1)};
+                                 .max_refused = (size_t)refused,
+                                 .max_pipes = (size_t)(pipes > 1 ? pipes : 1)};
 }

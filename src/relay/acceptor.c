@@ -47,7 +47,6 @@ static enum failure classify(int error) {
     case EHOSTUNREACH:
     case ENETUNREACH:
     case ETIMEDOUT:
-    case EPERM: /* a firewall's verdict */
         stats_add(STAT_accept_aborted, 1);
         return FAILURE_PEER;
     default:

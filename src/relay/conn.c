@@ -1,23 +1,25 @@
 /* How a connection ends. The rules, each with the name that the code refers to:
  *
- * in_order     End of data on one side: every byte read before it has been written by then (the
- * same pump did both), so the end is passed on with shutdown(2). The other direction goes on. reset
- * An error of a source is passed on to the sink as a reset: a cut-off transfer must not look
- *              complete.
- * sink_first   An error of a sink is no decision. The other direction reads from that same socket,
- * and there may be data in it that came before the error (a server that answers an upload early and
- *              closes). It is read to its end first; how that ends decides. Until then, and after,
- * what the source still sends is read and dropped, for at most linger_timeout. stolen_error A
- * socket reports its error once, to whichever pump calls first (sock_error() in the kernel), and
- *              splice may even swallow it: then the reader of a socket that was reset sees a plain
- * end. So a reader that sees the end looks at the writer of the same socket. If that has met
- * nothing and is not in a write, the end is true. If it is in a write, an empty send tells whether
- * the socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is
- * true if it is one more than was read. A unix socket knows no reset; there the writer's error
- *              decides.
- * silent_wake  A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing, still
- *              delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell
- * the peer of an end that may not be true. */
+ * in_order: End of data on one side: every byte read before it has been written by then (the same pump did
+ * both), so the end is passed on with shutdown(2). The other direction goes on.
+ *
+ * reset: An error of a source is passed on to the sink as a reset: a cut-off transfer must not look complete.
+ *
+ * sink_first: An error of a sink is no decision. The other direction reads from that same socket, and there
+ * may be data in it that came before the error (a server that answers an upload early and closes). It is
+ * read to its end first; how that ends decides. Until then, and after, what the source still sends is read
+ * and dropped, for at most linger_timeout.
+ *
+ * stolen_error: A socket reports its error once, to whichever pump calls first (sock_error() in the kernel),
+ * and splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a reader
+ * that sees the end looks at the writer of the same socket. If that has met nothing and is not in a write,
+ * the end is true. If it is in a write, an empty send tells whether the socket is alive. In doubt, TCP_INFO
+ * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. A unix socket
+ * has no such count; there the writer's error decides.
+ *
+ * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
+ * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that
+ * may not be true. */
 #include "relay/conn.h"
 
 #include <errno.h>
@@ -122,6 +124,8 @@ void conn_unref(struct conn *conn) {
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
     refine_end(conn);
+    if (conn->record.end == END_STOPPED)
+        stats_add(STAT_cut_at_stop, 1);
     conn->record.ended = clock_now();
     for (int dir = 0; dir < 2; dir++)
         conn->record.bytes[dir] = atomic_load(&conn->flow[dir].bytes);
@@ -266,6 +270,10 @@ void conn_expire(struct conn *conn, enum end end) {
             (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
 }
 
+static usec_t later(usec_t a, usec_t b) {
+    return a > b ? a : b;
+}
+
 /* A number that changes whenever the peer takes bytes that were sent before. Not the length of the
  * send queue where it can be avoided: while the peer takes and a pump refills, that may look
  * unchanged. */
@@ -279,23 +287,27 @@ static uint64_t taken_by_peer(int fd) {
     return ioctl(fd, SIOCOUTQ, &queued) == 0 ? (uint64_t)queued : 0;
 }
 
-/* Part of conn_review, under its lock: when bytes last moved. For a write that blocks, the kernel
- * knows better than the pump. */
-static usec_t last_move(struct conn *conn, usec_t now, bool *ret_holding) UNCHECKED {
+/* Bytes that the peer has not taken yet: sent, or only queued. */
+static bool on_its_way(int fd) {
+    int queued = 0;
+
+    return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0;
+}
+
+/* Part of conn_review, under its lock: when the peers of a quiet conn last took bytes, as far as that has
+ * been watched. A write that blocks, or a send queue that empties slowly, moves without its pump's doing. */
+static usec_t last_taken(struct conn *conn, usec_t now) UNCHECKED {
     usec_t last = 0;
 
-    *ret_holding = false;
     for (int dir = 0; dir < 2; dir++) {
         struct flow *flow = &conn->flow[dir];
-        usec_t active = atomic_load_explicit(&flow->active, memory_order_relaxed);
+        int sink = conn->fd[conn_sink((enum direction)dir)];
 
-        last = active > last ? active : last;
-        if (!atomic_load_explicit(&flow->holding, memory_order_relaxed)) {
+        if (sink < 0 || !on_its_way(sink)) {
             flow->watched = false;
             continue;
         }
-        *ret_holding = true;
-        uint64_t taken = taken_by_peer(conn->fd[conn_sink((enum direction)dir)]);
+        uint64_t taken = taken_by_peer(sink);
         if (!flow->watched || taken != flow->taken) {
             flow->watched = true;
             flow->taken = taken;
@@ -308,36 +320,37 @@ static usec_t last_move(struct conn *conn, usec_t now, bool *ret_holding) UNCHEC
 
 /* Part of conn_review, under its lock. */
 static enum end linger_end(const struct conn *conn) UNCHECKED {
-    if (conn->flow[DIR_UP].ended && conn->record.end == END_CLIENT_ENDED)
-        return END_CLIENT_LINGER;
-    if (conn->flow[DIR_DOWN].ended)
-        return END_SERVER_LINGER;
-    return conn->flow[DIR_UP].sink_error != 0 ? END_SERVER_RESET : END_CLIENT_RESET;
+    if (conn->flow[DIR_DOWN].sink_error != 0)
+        return END_CLIENT_LEFT;
+    if (conn->flow[DIR_UP].sink_error != 0)
+        return END_SERVER_LEFT;
+    return conn->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
 }
 
 enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
                           usec_t *ret_deadline, enum end *ret_end) {
-    const struct flow *up = &conn->flow[DIR_UP], *down = &conn->flow[DIR_DOWN];
+    struct flow *up = &conn->flow[DIR_UP], *down = &conn->flow[DIR_DOWN];
     usec_t timeout = conn->lingering ? conn->options.linger_timeout : conn->options.idle_timeout;
-    bool holding;
-    usec_t last = last_move(conn, now, &holding);
+    usec_t last = later(atomic_load(&up->active), atomic_load(&down->active));
+    bool holding = atomic_load(&up->holding) || atomic_load(&down->holding);
 
-    CHECK(conn->registry == registry);
+    (void)registry; /* named for the lock */
     *ret_deadline = USEC_NEVER;
     if (conn->aborted)
         return CONN_LIVE;
     if (conn->expired != 0) {
         *ret_deadline = conn->expired + EXPIRE_PATIENCE;
-        *ret_end = END_STALLED;
+        *ret_end = conn->lingering ? (enum end)conn->record.end : END_STALLED;
         return now < *ret_deadline ? CONN_LIVE : CONN_ABORT;
     }
     if (timeout == 0)
         return CONN_LIVE;
+    if (now >= last + timeout / 4) /* the pumps are quiet: what do the peers do? */
+        last = later(last, last_taken(conn, now));
     *ret_deadline = last + timeout;
     if (now < *ret_deadline)
         return CONN_LIVE;
-    /* Bytes that were dropped without the source's having been given its end are lost: it must
-     * know. */
+    /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
     bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
     if (conn->lingering)
         *ret_end = linger_end(conn);

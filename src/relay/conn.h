@@ -42,8 +42,8 @@ struct flow {
 
 struct conn {
     TAILQ_ENTRY(conn) link;
-    struct record
-        record; /* end and error: under the lock; server side and times: before the start */
+    /* end and error: under the lock; the server side and times: before the start. */
+    struct record record;
     struct conn_options options;
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
     struct registry *registry;

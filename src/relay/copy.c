@@ -26,7 +26,7 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 }
 
 void copy_release(struct copy *copy) {
-    pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0);
+    pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0 || !copy->in_pipe);
     copy->in_hand = 0;
 }
 
@@ -51,7 +51,13 @@ ssize_t copy_read(struct copy *copy, int from) {
     CHECK(copy->in_hand == 0);
     do
         n = splicing(copy) ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
-    while (n == -EINTR || n == -EAGAIN);
+    while (n == -EINTR);
+    copy->in_pipe = splicing(copy);
+    if (n == 0 && copy->in_pipe) {
+        /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past it. */
+        copy->in_pipe = false;
+        n = copy_buffer_read(copy, from);
+    }
     if (n > 0)
         copy->in_hand = (size_t)n;
     return n;
@@ -61,10 +67,9 @@ int copy_write(struct copy *copy, int to) {
     size_t all = copy->in_hand;
 
     while (copy->in_hand > 0) {
-        ssize_t n = splicing(copy) ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
+        ssize_t n = copy->in_pipe ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
 
-        /* EAGAIN is the send timeout that bounded the dial (see dial.c): not ours, wait on. */
-        if (n == -EINTR || n == -EAGAIN)
+        if (n == -EINTR)
             continue;
         if (n < 0)
             return (int)n;

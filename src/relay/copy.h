@@ -26,6 +26,7 @@ struct copy {
     struct pipe_ends pipe; /* there while splicing */
     char *buffer;          /* COPY_BUFFER_SIZE bytes, the pump's */
     size_t in_hand;        /* read and not yet written */
+    bool in_pipe;          /* and where that is */
     size_t in_buffer_at;   /* where in the buffer the rest begins */
     unsigned streak;       /* reads in a row that speak for the other engine */
     uint64_t written;      /* bytes, in all */

@@ -35,7 +35,9 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
         if (atomic_load(attempts->stop))
             return -ECANCELED;
     }
-    return 0;
+    /* From here on writes wait for as long as the peer does. */
+    timeout = clock_timeval(0);
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
 
 /* Dialling a dead port of this machine can, by chance, be given that very port to dial from, and
@@ -91,8 +93,9 @@ static enum dial_outcome dial_server(struct server *server, struct attempts *att
     struct addr_list *list;
 
     snprintf(record->server, sizeof(record->server), "%s", server->config->name);
-    if (server_addresses(server, clock_now() + attempts->timeout, &list) != RESOLVER_OK)
-        return DIAL_NO_NAME;
+    enum resolver_outcome found = server_addresses(server, clock_now() + attempts->timeout, &list);
+    if (found != RESOLVER_OK)
+        return found == RESOLVER_STOPPED ? DIAL_STOPPED : DIAL_NO_NAME;
     size_t first = atomic_load_explicit(&server->first, memory_order_relaxed) % list->n, i;
     for (i = 0; i < list->n && attempts->left > 0; i++, attempts->left--) {
         record->server_addr = list->addrs[(first + i) % list->n];

@@ -15,7 +15,6 @@ struct end_info {
     const char *code;     /* two letters, RELAYD_END */
     bool failed;          /* refused or cut off */
     const char *sentence; /* completes "Connection 17 ..." */
-    const char *advice;   /* what the operator can do */
 };
 
 extern const struct end_info end_infos[END_COUNT];

@@ -43,7 +43,7 @@ void gate_leave(struct gate *gate) {
     bool empty = gate->closed && gate->live == 0;
     /* Signalled under the lock: after it is released the gate may be gone. */
     if (wake)
-        cond_signal(&gate->room);
+        cond_broadcast(&gate->room); /* who looks for room may not take it: wake all who look */
     if (!empty) {
         lock_release(&gate->lock);
         return;

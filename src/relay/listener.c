@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -43,9 +44,11 @@ static bool ipv4_wanted_apart(const struct config *config, unsigned port) {
 /* A file left behind by a process that is gone is removed; one that somebody answers at is not. */
 static void remove_stale(const struct addr *addr) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval patience = {.tv_sec = 1}; /* with a full backlog, somebody is there */
     struct stat st;
 
-    if (fd >= 0 && stat(addr->u.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+        stat(addr->u.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
         connect(fd, &addr->u.sa, addr->len) < 0 && errno == ECONNREFUSED)
         (void)unlink(addr->u.un.sun_path);
     fd_close(&fd);
@@ -220,9 +223,10 @@ void listener_close(struct listener *listener) {
     for (size_t i = 0; i < listener->n_sockets; i++) {
         struct listen_socket *sock = &listener->sockets[i];
 
-        fd_close(&sock->fd);
-        if (sock->unlink_path != NULL)
+        if (sock->unlink_path !=
+            NULL) /* before the close: after it the path may be a successor's */
             (void)unlink(sock->unlink_path);
+        fd_close(&sock->fd);
         free(sock->unlink_path);
     }
     free(listener->sockets);

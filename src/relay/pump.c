@@ -55,7 +55,7 @@ static void drop(struct conn *conn, enum direction dir, char *buffer) {
 
         if (n == 0)
             return;
-        if (n < 0 && errno != EINTR && errno != EAGAIN) {
+        if (n < 0 && errno != EINTR) {
             conn_source_failed(conn, dir, errno);
             return;
         }

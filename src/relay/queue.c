@@ -30,6 +30,7 @@ static void put(struct queue *queue, struct job *job) REQUIRES(queue->lock) {
     CHECK(!queue->closed && queue->count < queue->slots);
     *slot = *job;
     slot->client = fd_take(&job->client);
+    slot->record.queued = clock_now();
     queue->count++;
     if (queue->idle > 0)
         cond_signal(&queue->filled);
@@ -80,7 +81,7 @@ bool queue_pop(struct queue *queue, struct job *ret_job) {
         queue->head = (queue->head + 1) % queue->slots;
         queue->count--;
         if (queue->blocked > 0)
-            cond_signal(&queue->room);
+            cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
     }
     lock_release(&queue->lock);
     return got;

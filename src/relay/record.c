@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 const struct end_info end_infos[END_COUNT] = {
-#define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence, advice},
+#define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence},
 #include "relay/ends.def"
 #undef END
 };
@@ -36,7 +36,7 @@ static void format_text(struct log_line *line, const struct record *r, const cha
                   end_infos[r->end].sentence, error,
                   text_human_bytes(r->bytes[DIR_UP], up, sizeof(up)),
                   text_human_bytes(r->bytes[DIR_DOWN], down, sizeof(down)),
-                  text_human_time(span(r->accepted, r->popped), queue, sizeof(queue)),
+                  text_human_time(span(r->queued, r->popped), queue, sizeof(queue)),
                   text_human_time(span(r->popped, r->dialled), dial, sizeof(dial)),
                   text_human_time(span(r->accepted, r->ended), lasted, sizeof(lasted)),
                   end_infos[r->end].code);
@@ -56,7 +56,7 @@ static void format(struct log_line *line, const void *payload) {
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
     log_line_field(line, "RELAYD_BYTES_UP", "%llu", (unsigned long long)r->bytes[DIR_UP]);
     log_line_field(line, "RELAYD_BYTES_DOWN", "%llu", (unsigned long long)r->bytes[DIR_DOWN]);
-    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld", (long long)span(r->accepted, r->popped));
+    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld", (long long)span(r->queued, r->popped));
     log_line_field(line, "RELAYD_DIAL_USEC", "%lld", (long long)span(r->popped, r->dialled));
     log_line_field(line, "RELAYD_DURATION_USEC", "%lld", (long long)span(r->accepted, r->ended));
 }

@@ -23,6 +23,7 @@ struct record {
     struct addr client;
     struct addr server_addr; /* len 0 before one was reached */
     usec_t accepted;         /* moments of clock_now() */
+    usec_t queued;           /* when it entered the work queue; 0: never */
     usec_t popped;           /* when a worker took it; 0: never */
     usec_t dialled;          /* when the dial ended, well or not; 0: never begun */
     usec_t ended;

@@ -56,6 +56,8 @@ static void count(enum end end) {
         stats_add(STAT_refused_queue_timeout, 1);
     else if (end == END_NO_PUMPS)
         stats_add(STAT_no_threads, 1);
+    else if (end == END_STOPPED)
+        stats_add(STAT_cut_at_stop, 1);
 }
 
 /* Gives the client a pump that reads on until it closes. False: it gets none, and is still the

@@ -48,16 +48,14 @@ static size_t take_unaborted(struct registry *registry, struct conn *batch[BATCH
     return n;
 }
 
-size_t registry_abort_all(struct registry *registry, enum end end) {
+void registry_abort_all(struct registry *registry, enum end end) {
     struct conn *batch[BATCH];
-    size_t n, relayed = 0;
+    size_t n;
 
     while ((n = take_unaborted(registry, batch)) > 0) {
         for (size_t i = 0; i < n; i++) {
-            relayed += batch[i]->fd[SIDE_SERVER] >= 0;
             conn_abort(batch[i], end, 0);
             conn_unref(batch[i]);
         }
     }
-    return relayed;
 }

@@ -25,8 +25,7 @@ void registry_destroy(struct registry *registry); /* must be empty */
 void registry_add(struct registry *registry, struct conn *conn);
 void registry_remove(struct registry *registry, struct conn *conn);
 
-/* Aborts every conn (see conn_abort) and returns how many of them were being relayed. Any thread.
- */
-size_t registry_abort_all(struct registry *registry, enum end end);
+/* Aborts every conn (see conn_abort). Any thread. */
+void registry_abort_all(struct registry *registry, enum end end);
 
 #endif

@@ -46,7 +46,7 @@ struct relay *relay_new(struct config *config, struct upstreams *upstreams,
     for (size_t i = 0; i < relay->n_listeners; i++)
         init_listener(&relay->listeners[i], config, i, upstreams);
     gate_init(&relay->gate, limits->max_connections, on_empty, arg);
-    gate_init(&relay->refused, REFUSED_MAX, ignore, NULL);
+    gate_init(&relay->refused, limits->max_refused, ignore, NULL);
     registry_init(&relay->registry);
     pipe_pool_init(&relay->pipes, limits->max_pipes);
     pump_pool_init(&relay->pumps);
@@ -124,16 +124,13 @@ size_t relay_drain(struct relay *relay) {
     return live;
 }
 
-size_t relay_cut(struct relay *relay) {
-    size_t cut = gate_live(&relay->gate);
-
+void relay_cut(struct relay *relay) {
     atomic_store(&relay->stop_now, true);
     if (relay->queue.ring != NULL)
         queue_close(&relay->queue);
     for (size_t i = 0; i < relay->n_workers; i++)
         thread_interrupt_join(&relay->workers[i].thread);
     registry_abort_all(&relay->registry, END_STOPPED);
-    return cut;
 }
 
 void relay_free(struct relay *relay) {

@@ -16,10 +16,6 @@
 #include "relay/registry.h"
 #include "upstream/upstream.h"
 
-/* Refused clients that may be reading their answer at once; beyond it they are closed on without
- * waiting. */
-#define REFUSED_MAX 256
-
 struct acceptor;
 struct worker;
 
@@ -46,6 +42,8 @@ struct relay {
 /* What the system allows (see daemon/limits.h). */
 struct relay_limits {
     size_t max_connections;
+    size_t
+        max_refused; /* refused clients that may be reading their answer; others are not waited for */
     size_t max_pipes;
 };
 
@@ -65,9 +63,9 @@ int relay_start(struct relay *relay) MUST_USE;
  * connections there are; if any, on_empty will be called. */
 size_t relay_drain(struct relay *relay);
 
-/* Ends what is left at once, by resets, and waits until it has ended. Returns how many were cut
- * off. After relay_drain. */
-size_t relay_cut(struct relay *relay);
+/* Ends what is left, by resets: workers and dials at once, pumps as soon as they notice (relay_free
+ * waits for them). STAT_cut_at_stop counts the connections that this ends. After relay_drain. */
+void relay_cut(struct relay *relay);
 
 /* Ends all threads and frees all. After relay_cut, or if relay_start failed or was never called. */
 void relay_free(struct relay *relay);

@@ -14,6 +14,7 @@ void tune_socket(int fd, usec_t keepalive) {
     int idle = (int)((keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC);
 
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
     if (idle == 0)
         return;
     set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-/* TCP_NODELAY and keep-alive. On a listening socket, for the sockets that it accepts inherit them
+/* TCP_NODELAY, SO_OOBINLINE and keep-alive. On a listening socket, for the sockets that it accepts inherit them
  * (Linux clones the socket). keepalive: idle time before the first probe, 0 is off; a dead peer is
  * noticed after about twice that. Errors are ignored: a unix socket has none of these, and none is
  * vital. */

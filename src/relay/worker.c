@@ -54,7 +54,7 @@ static void serve(struct relay *relay, struct job *job) {
         refuse(relay, job, END_STOPPED, 0, true);
         return;
     }
-    if (job->record.popped - job->record.accepted > relay->config->global.queue_timeout) {
+    if (job->record.popped - job->record.queued > relay->config->global.queue_timeout) {
         refuse(relay, job, END_QUEUE_TIMEOUT, 0, true);
         return;
     }

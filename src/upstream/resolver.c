@@ -132,6 +132,7 @@ static void take_answer(struct resolver *resolver, struct resolver_name *name,
         name->retry = name->retry < name->interval ? name->retry * 2 : name->interval;
     }
     has_list = name->list != NULL;
+    say = say && !resolver->stop; /* the log may be going, too */
     name->looked_up = true;
     cond_broadcast(&resolver->changed);
     lock_release(&resolver->lock);
@@ -182,11 +183,15 @@ int resolver_start(struct resolver *resolver) {
     return thread_start(&resolver->thread, "resolver", 0, resolver_thread, resolver);
 }
 
-bool resolver_stop(struct resolver *resolver) {
+void resolver_cancel(struct resolver *resolver) {
     lock_acquire(&resolver->lock);
     resolver->stop = true;
     cond_broadcast(&resolver->changed);
     lock_release(&resolver->lock);
+}
+
+bool resolver_stop(struct resolver *resolver) {
+    resolver_cancel(resolver);
     return thread_interrupt_join_until(&resolver->thread, clock_now() + STOP_PATIENCE);
 }
 
@@ -200,8 +205,10 @@ enum resolver_outcome resolver_get(struct resolver *resolver, struct resolver_na
         in_time = cond_wait_until(&resolver->changed, &resolver->lock, deadline);
     if (name->list != NULL)
         *ret_list = addr_list_ref(name->list);
+    else if (name->looked_up)
+        outcome = RESOLVER_NO_ADDRESS;
     else
-        outcome = name->looked_up ? RESOLVER_NO_ADDRESS : RESOLVER_TIMEOUT;
+        outcome = resolver->stop ? RESOLVER_STOPPED : RESOLVER_TIMEOUT;
     lock_release(&resolver->lock);
     return outcome;
 }

@@ -39,6 +39,7 @@ enum resolver_outcome {
     RESOLVER_OK = 0,
     RESOLVER_NO_ADDRESS, /* looked up, never with success */
     RESOLVER_TIMEOUT,    /* the first answer is not there yet */
+    RESOLVER_STOPPED,    /* nor will it be: resolver_cancel */
 };
 
 /* NULL: no memory. Free after resolver_stop. */
@@ -51,6 +52,9 @@ struct resolver_name *resolver_add(struct resolver *resolver, const char *host, 
 
 /* Starts the thread, if there is any name. 0 or -errno. */
 int resolver_start(struct resolver *resolver) MUST_USE;
+
+/* Begins the stop: whoever waits for a first answer is sent away. Any thread. */
+void resolver_cancel(struct resolver *resolver);
 
 /* Ends the thread. libc offers no way to cut a lookup short, so it is waited for 2 s at most: false
  * means that the thread is still in it and the resolver must not be freed (the process is about to

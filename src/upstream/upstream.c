@@ -55,6 +55,10 @@ int upstreams_start(struct upstreams *upstreams) {
     return resolver_start(upstreams->resolver);
 }
 
+void upstreams_cancel(struct upstreams *upstreams) {
+    resolver_cancel(upstreams->resolver);
+}
+
 void upstreams_free(struct upstreams *upstreams) {
     if (upstreams == NULL)
         return;

@@ -40,6 +40,9 @@ struct upstreams *upstreams_new(struct config *config);
 /* Starts looking up names: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;
 
+/* Sends away whoever waits for a name; see resolver_cancel. */
+void upstreams_cancel(struct upstreams *upstreams);
+
 /* Ends the lookups and frees all. If libc's resolver does not return within 2 s, all is left as it
  * is, for the end of the process. No thread may use them any more. NULL is fine. */
 void upstreams_free(struct upstreams *upstreams);

@@ -472,3 +472,12 @@ def test_silent_server_keeps_what_it_got(relay, origin, copy):
         client.send(b"to nobody")
     assert server.result() == (b"to nobody", EOF)
     assert one.record(client).bytes_up == 9
+
+
+def test_urgent_data_is_data(relay, origin, copy):
+    """TCP's urgent byte neither ends a connection nor gets lost, in its place among the others."""
+    one = relay(origin(echo), copy=copy)
+    with connect(one) as client:
+        client.send(b"before").sock.send(b"!", socket.MSG_OOB)
+        client.send(b"after")
+        assert client.read(12) == b"before!after"

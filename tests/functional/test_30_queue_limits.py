@@ -8,7 +8,7 @@ import pytest
 from client import close_all, connect, connect_many, refused_in_http
 from origin import echo, http, sends
 from peer import EOF, RESET, elapsed, request
-from settings import ms, secs, some, until
+from settings import free_port, ms, secs, some, until
 
 
 def busy(relay, full_origin, **options):
@@ -230,3 +230,32 @@ def test_the_duration_is_logged(relay, origin):
         client.send(b"x").read(1)
         time.sleep(0.2)
     assert one.record(client).duration_usec >= 200000
+
+
+def test_no_listener_starves_when_room_comes(relay, origin):
+    """Two acceptors wait for the one place: whichever hears of it first, the one with a client gets it."""
+    addresses = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"]
+    one = relay(origin(echo), address=addresses, max_connections=1)
+    for _ in range(some(10)):
+        first = connect(addresses[0])
+        assert first.send(b"a").read(1) == b"a"
+        second = connect(addresses[1])
+        first.close()
+        assert second.send(b"b").read(1) == b"b"
+        second.close()
+    assert {record.listener for record in one.wait_records(2 * some(10))} == {"web"}
+
+
+def test_waiting_for_a_place_is_not_waiting_for_a_worker(relay, origin):
+    """queue_timeout is about the queue: a client that was accepted and held for max_connections is served."""
+    addresses = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"]
+    one = relay(origin(echo), address=addresses, max_connections=1, queue_timeout=ms(50))
+    first = connect(addresses[0])
+    assert first.send(b"a").read(1) == b"a"
+    second = connect(addresses[1])
+    began = time.monotonic()
+    until(lambda: time.monotonic() > began + secs(0.2), "longer than queue_timeout")
+    first.close()
+    assert second.send(b"b").read(1) == b"b"
+    second.close()
+    assert [record.end for record in one.wait_records(2)] == ["CE"] * 2

@@ -1,22 +1,33 @@
 """The source tree, as the lint tests see it."""
+import functools
 import json
 import pathlib
 import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", ".pytest_cache", "__pycache__", ".cache"}
+
+
+@functools.cache
+def _all_files():
+    """What git has or would take; without git, everything but build directories."""
+    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if listing.returncode == 0 and (ROOT / ".git").exists():
+        names = set(filter(None, listing.stdout.decode().split("\0")))
+        return sorted(path for path in map(ROOT.joinpath, names) if path.is_file())
+    skipped = {path.parent for path in ROOT.glob("*/meson-info")}
+    return sorted(path for path in ROOT.rglob("*")
+                  if path.is_file() and not skipped & set(path.parents)
+                  and not {".git", "__pycache__"} & set(path.parts))
 
 
 def files(*patterns):
-    """Every file of the tree that matches a glob such as src/**/*.c, build directories excluded."""
-    found = set()
-    for pattern in patterns or ("**/*",):
-        for path in ROOT.glob(pattern):
-            inside = path.relative_to(ROOT).parts
-            if path.is_file() and not NOT_OURS & set(inside) and not inside[0].startswith("build"):
-                found.add(path)
-    return sorted(found)
+    """The files of the tree, those that match globs such as src/**/*.c."""
+    if not patterns:
+        return _all_files()
+    wanted = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    return [path for path in _all_files() if path in wanted]
 
 
 def name(path):

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/thread.h"
 #include "relay/gate.h"
@@ -58,16 +59,36 @@ static void wait_for_room(void *arg) {
     waiter->open = gate_wait_room(waiter->gate);
 }
 
-static void start_waiter(struct waiter *waiter, struct gate *gate) {
+static void start_waiter_number(struct waiter *waiter, struct gate *gate, size_t number) {
     size_t waiting = 0;
 
     waiter->gate = gate;
     assert_int_equal(thread_start(&waiter->thread, "waiter", 0, wait_for_room, waiter), 0);
-    while (waiting == 0) {
+    while (waiting < number) {
         lock_acquire(&gate->lock);
         waiting = gate->waiting;
         lock_release(&gate->lock);
     }
+}
+
+static void start_waiter(struct waiter *waiter, struct gate *gate) {
+    start_waiter_number(waiter, gate, 1);
+}
+
+/* Who waits only looks: it may then find no client, so each place that is left must wake all who wait. */
+static void every_waiter_hears_of_room(void **state) {
+    struct waiter waiters[2];
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    start_waiter_number(&waiters[0], &gate, 1);
+    start_waiter_number(&waiters[1], &gate, 2);
+    gate_leave(&gate);
+    thread_join(&waiters[0].thread);
+    thread_join(&waiters[1].thread);
+    gate_destroy(&gate);
 }
 
 static void a_waiter_is_let_in_when_one_leaves(void **state) {
@@ -104,8 +125,10 @@ int main(void) {
         cmocka_unit_test(no_more_than_the_bound),
         cmocka_unit_test(closed_and_left_by_the_last_it_tells_once),
         cmocka_unit_test(a_waiter_is_let_in_when_one_leaves),
+        cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(closing_wakes_the_waiter),
     };
 
+    alarm(60); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,8 +72,8 @@ static void push_waiting(void *arg) {
     atomic_store(&pusher->done, true);
 }
 
-static void wait_until_blocked(struct queue *queue) {
-    for (size_t blocked = 0; blocked == 0;) {
+static void wait_until_blocked(struct queue *queue, size_t number) {
+    for (size_t blocked = 0; blocked < number;) {
         lock_acquire(&queue->lock);
         blocked = queue->blocked;
         lock_release(&queue->lock);
@@ -88,11 +88,37 @@ static void push_waits_for_room(void **state) {
     assert_int_equal(queue_init(&queue, 1, 1), 0);
     push_now(&queue, 1);
     assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
-    wait_until_blocked(&queue);
+    wait_until_blocked(&queue, 1);
     assert_false(atomic_load(&pusher.done));
     assert_int_equal(pop(&queue), 1);
     assert_int_equal(pop(&queue), 2);
     thread_join(&pusher.thread);
+    queue_destroy(&queue);
+}
+
+static void look_for_room(void *arg) {
+    struct pusher *looker = arg;
+
+    atomic_store(&looker->done, queue_wait_room(looker->queue));
+}
+
+/* One that looks and one that pushes: the first may find no client, so the second must hear of the room too. */
+static void every_waiter_hears_of_room(void **state) {
+    struct queue queue;
+    struct pusher looker = {.queue = &queue}, pusher = {.queue = &queue};
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 1, 2), 0);
+    push_now(&queue, 1);
+    assert_int_equal(thread_start(&looker.thread, "looker", 0, look_for_room, &looker), 0);
+    wait_until_blocked(&queue, 1);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    wait_until_blocked(&queue, 2);
+    assert_int_equal(pop(&queue), 1);
+    assert_int_equal(pop(&queue), 2);
+    thread_join(&pusher.thread);
+    queue_unbind(&queue);
+    thread_join(&looker.thread);
     queue_destroy(&queue);
 }
 
@@ -104,7 +130,7 @@ static void unbinding_lets_a_waiting_push_through(void **state) {
     assert_int_equal(queue_init(&queue, 1, 1), 0);
     push_now(&queue, 1);
     assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
-    wait_until_blocked(&queue);
+    wait_until_blocked(&queue, 1);
     queue_unbind(&queue);
     thread_join(&pusher.thread);
     assert_false(queue_wait_room(&queue));
@@ -167,10 +193,12 @@ int main(void) {
         cmocka_unit_test(first_in_first_out_around_the_ring),
         cmocka_unit_test(a_full_queue_refuses_and_leaves_the_job),
         cmocka_unit_test(push_waits_for_room),
+        cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(unbinding_lets_a_waiting_push_through),
         cmocka_unit_test(a_closed_queue_is_emptied_first),
         cmocka_unit_test(many_threads_lose_nothing),
     };
 
+    alarm(60); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
