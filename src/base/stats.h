@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum stat {
+enum counter {
 #define COUNTER(name, unit, help) STAT_##name,
 #include "base/counters.def"
 #undef COUNTER
@@ -12,7 +12,7 @@ enum stat {
 };
 
 /* Any thread, any lock. */
-void stats_add(enum stat which, uint64_t n);
-uint64_t stats_get(enum stat which);
+void stats_add(enum counter which, uint64_t n);
+uint64_t stats_get(enum counter which);
 
 #endif

@@ -135,19 +135,21 @@ static int64_t full_pipes(void) {
     return geteuid() == 0 || pages == UNLIMITED ? UNLIMITED : pages / PIPE_PAGES;
 }
 
-struct relay_limits limits_settle(const struct config *config) {
-    int64_t wanted = config->global.max_connections, fit = wanted;
+enum { N_BOUNDS = 6 };
+
+/* Every bound, if so many refused clients are to fit beside the connections. */
+static void list_bounds(const struct config *config, int64_t files, int64_t refused,
+                        struct bound bounds[N_BOUNDS]) {
     bool splice = any_splice(config);
-    int64_t files = raise_descriptors(), workers = config->global.workers, sockets = 0;
+    int64_t workers = config->global.workers, sockets = 0;
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
-    int64_t refused = wanted / 8 < REFUSED_MAX ? wanted / 8 + 1 : REFUSED_MAX;
     int64_t files_base =
         DESCRIPTORS_BASE + sockets + workers + refused + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets + 2 * refused;
     /* A thread's stack is two mappings: itself and its guard. */
-    const struct bound bounds[] = {
+    const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2},
         {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2},
         {"threads in this service", "TasksMax of the unit", cgroup_pids(), threads_base, 2},
@@ -158,14 +160,30 @@ struct relay_limits limits_settle(const struct config *config) {
         {"memory mappings", "the sysctl vm.max_map_count",
          read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, 4},
     };
+    memcpy(bounds, list, sizeof(list));
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+static int64_t fits_all(const struct bound bounds[N_BOUNDS], int64_t wanted) {
+    int64_t fit = wanted;
+
+    for (size_t i = 0; i < N_BOUNDS; i++)
         fit = fits(&bounds[i]) < fit ? fits(&bounds[i]) : fit;
-    fit = fit > 0 ? fit : 1;
+    return fit > 0 ? fit : 1;
+}
+
+struct relay_limits limits_settle(const struct config *config) {
+    int64_t wanted = config->global.max_connections, files = raise_descriptors();
+    struct bound bounds[N_BOUNDS];
+
+    list_bounds(config, files, 0, bounds);
+    int64_t refused = fits_all(bounds, wanted) / 8 + 1;
+    refused = refused < REFUSED_MAX ? refused : REFUSED_MAX;
+    list_bounds(config, files, refused, bounds);
+    int64_t fit = fits_all(bounds, wanted);
     if (fit < wanted)
-        warn(bounds, ARRAY_LEN(bounds), wanted, fit);
-    int64_t pipes = (files - files_base - 2 * fit) / 2 + PIPES_MIN;
-    if (!splice && full_pipes() < pipes)
+        warn(bounds, N_BOUNDS, wanted, fit);
+    int64_t pipes = (files - bounds[0].base - 2 * fit) / 2 + PIPES_MIN;
+    if (!any_splice(config) && full_pipes() < pipes)
         pipes = full_pipes();
     return (struct relay_limits){.max_connections = (size_t)fit,
                                  .max_refused = (size_t)refused,

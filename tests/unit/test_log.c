@@ -1,0 +1,139 @@
+/* base/log: who speaks never waits for who reads, and what was dropped is said. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/stats.h"
+#include "base/thread.h"
+
+#define MANY 20000
+
+/* Stderr is this pipe while a test runs. */
+static int reader = -1, saved = -1;
+
+static int set_up(void **state) {
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    saved = dup(STDERR_FILENO);
+    reader = ends[0];
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    close(ends[1]);
+    log_set_level(LOG_LEVEL_INFO);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(reader);
+    return 0;
+}
+
+struct tally {
+    unsigned lines, numbered, dropped;
+};
+
+/* Reads lines until "last" has come. */
+static void read_lines(void *arg) {
+    struct tally *tally = arg;
+    FILE *file = fdopen(dup(reader), "r");
+    char line[2048];
+    unsigned number;
+
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char *said = strstr(line, "number ");
+
+        if (strstr(line, " last") != NULL)
+            break;
+        tally->lines++;
+        tally->numbered += said != NULL;
+        if (strstr(line, "were not logged") != NULL) {
+            assert_int_equal(sscanf(strchr(line, 'Z') + 1, " warning %u", &number), 1);
+            tally->dropped += number;
+        }
+    }
+    fclose(file);
+}
+
+static void a_stuck_reader_stops_nobody_and_the_loss_is_said(void **state) {
+    struct tally tally = {0};
+    struct thread thread = {0};
+
+    (void)state;
+    assert_int_equal(log_start(), 0);
+    uint64_t dropped = stats_get(STAT_log_dropped);
+    usec_t began = clock_now();
+    for (unsigned i = 0; i < MANY; i++) /* nobody reads: more than the pipe and the ring can hold */
+        log_msg(MSG_READY, "number %u", i);
+    assert_true(clock_now() - began < 5 * USEC_PER_SEC);
+    dropped = stats_get(STAT_log_dropped) - dropped;
+    assert_in_range(dropped, 1, MANY - LOG_QUEUE_SIZE);
+
+    assert_int_equal(thread_start(&thread, "reader", 0, read_lines, &tally), 0);
+    log_stop(); /* writes what waits */
+    log_msg(MSG_READY, "last");
+    thread_join(&thread);
+    assert_int_equal(tally.numbered + dropped, MANY);
+    assert_int_equal(tally.dropped, dropped);
+}
+
+static void a_stuck_reader_does_not_stop_the_stop(void **state) {
+    (void)state;
+    assert_int_equal(log_start(), 0);
+    for (unsigned i = 0; i < MANY; i++)
+        log_msg(MSG_READY, "number %u", i);
+    usec_t began = clock_now();
+    log_stop();
+    assert_in_range(clock_now() - began, 0, 5 * USEC_PER_SEC);
+}
+
+static void less_urgent_messages_are_not_taken(void **state) {
+    struct tally tally = {0};
+
+    (void)state;
+    log_set_level(LOG_LEVEL_WARNING);
+    log_msg(MSG_READY, "number 1"); /* a notice */
+    log_msg(MSG_TROUBLE, "number 2");
+    log_msg(MSG_TROUBLE, "last");
+    read_lines(&tally);
+    assert_int_equal(tally.lines, 1);
+}
+
+static void format_fields(struct log_line *line, const void *payload) {
+    log_line_text(line, "number %d", *(const int *)payload);
+    log_line_field(line, "RELAYD_A", "%s", "x");
+    log_line_field(line, "RELAYD_B", "%d", 7);
+}
+
+static void fields_follow_the_sentence(void **state) {
+    char line[512] = "";
+    int payload = 5;
+
+    (void)state;
+    log_event(MSG_READY, format_fields, &payload, sizeof(payload));
+    ssize_t n = read(reader, line, sizeof(line) - 1);
+    assert_true(n > 0);
+    assert_non_null(strstr(line, "Z notice number 5  RELAYD_A=x RELAYD_B=7\n"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(fields_follow_the_sentence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stuck_reader_stops_nobody_and_the_loss_is_said, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_stuck_reader_does_not_stop_the_stop, set_up, tear_down),
+    };
+
+    thread_init_process();
+    alarm(60); /* a hang is a failure */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
