@@ -1,5 +1,6 @@
 #include "base/thread.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -111,4 +112,10 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
     if (ended)
         thread_join(thread);
     return ended;
+}
+
+void thread_yield_to_others(void) {
+    struct sched_param param = {0};
+
+    (void)sched_setscheduler(0, SCHED_BATCH, &param);
 }

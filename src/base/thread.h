@@ -47,4 +47,9 @@ void thread_interrupt_join(struct thread *thread);
 /* The same until the deadline; false if it has not ended by then, and it stays unjoined. */
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_USE;
 
+/* From now on a wake-up of the calling thread does not interrupt what runs on its CPU: for threads of which
+ * many are woken by programs that would rather go on (SCHED_BATCH, sched(7)). Where that is forbidden, all
+ * stays as it is. */
+void thread_yield_to_others(void);
+
 #endif

@@ -1,8 +1,10 @@
 #include "relay/pump_pool.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/event.h"
 #include "relay/copy.h"
 #include "relay/pump.h"
 
@@ -16,18 +18,21 @@ struct pump {
     char buffer[COPY_BUFFER_SIZE];
 };
 
+/* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and neither needs
+ * a lock. conn and running are written before it and stay until all pumps of the round are done; a pump that
+ * has no part in a round looks at nothing but this word. */
+#define WORK_BOTH  1u /* for both pumps; else for DIR_UP alone */
+#define WORK_QUIT  2u /* the thread ends */
+#define WORK_ROUND 4u /* the rest counts the rounds, so that each differs from the last */
+
 struct pump_pair {
     TAILQ_ENTRY(pump_pair) link;
     struct pump_pool *pool;
     usec_t idle_since; /* under the pool's lock */
-    struct lock lock;
-    struct cond work; /* a conn has come, or quit */
-    struct conn *conn GUARDED;
-    unsigned round GUARDED; /* counts the conns: a pump runs once in each round */
-    bool both GUARDED;      /* this round is for both pumps; else for DIR_UP alone */
-    unsigned running GUARDED;
-    bool quit GUARDED;
-    struct pump pumps[2]; /* by direction */
+    struct event work;
+    struct conn *conn;
+    _Atomic unsigned running; /* pumps that are not yet done in this round */
+    struct pump pumps[2];     /* by direction */
 };
 
 void pump_pool_init(struct pump_pool *pool) UNCHECKED {
@@ -48,59 +53,44 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
 }
 
 /* Waits for this pump's next conn; NULL: quit. */
-static struct conn *await_work(struct pump_pair *pair, enum direction dir, unsigned *round) {
-    struct conn *conn = NULL;
-
-    lock_acquire(&pair->lock);
-    for (;;) {
-        while (pair->round == *round && !pair->quit)
-            cond_wait(&pair->work, &pair->lock);
-        if (pair->quit)
-            break;
-        *round = pair->round;
-        if (dir == DIR_UP || pair->both) {
-            conn = pair->conn;
-            break;
-        }
-    }
-    lock_release(&pair->lock);
-    return conn;
+static struct conn *await_work(struct pump_pair *pair, enum direction dir, uint32_t *seen) {
+    do {
+        *seen = event_wait(&pair->work, *seen);
+        if (*seen & WORK_QUIT)
+            return NULL;
+    } while (dir != DIR_UP && !(*seen & WORK_BOTH));
+    return pair->conn;
 }
 
 static void finish_work(struct pump_pair *pair, struct conn *conn) {
-    struct pump_pool *pool = pair->pool;
-
     conn_unref(conn);
-    lock_acquire(&pair->lock);
-    bool last = --pair->running == 0;
-    if (last)
-        pair->conn = NULL;
-    lock_release(&pair->lock);
-    if (last)
-        pump_pool_put(pool, pair);
+    if (atomic_fetch_sub_explicit(&pair->running, 1, memory_order_acq_rel) == 1)
+        pump_pool_put(pair->pool, pair);
 }
 
 static void pump_thread(void *arg) {
     struct pump *pump = arg;
-    unsigned round = 0;
+    uint32_t seen = 0;
     struct conn *conn;
 
-    while ((conn = await_work(pump->pair, pump->dir, &round)) != NULL) {
+    thread_yield_to_others();
+    while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
         pump_run(conn, pump->dir, pump->buffer);
         finish_work(pump->pair, conn);
     }
 }
 
+static void set_work(struct pump_pair *pair, uint32_t what) {
+    uint32_t round = event_value(&pair->work) & ~(WORK_ROUND - 1);
+
+    event_set(&pair->work, (round + WORK_ROUND) | what);
+}
+
 /* The pair is in no list, and both its threads wait or never started. */
 static void end_pair(struct pump_pair *pair) {
-    lock_acquire(&pair->lock);
-    pair->quit = true;
-    cond_broadcast(&pair->work);
-    lock_release(&pair->lock);
+    set_work(pair, WORK_QUIT);
     for (int dir = 0; dir < 2; dir++)
         thread_join(&pair->pumps[dir].thread);
-    cond_destroy(&pair->work);
-    lock_destroy(&pair->lock);
     free(pair);
 }
 
@@ -111,8 +101,6 @@ static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
     if (pair == NULL)
         return -ENOMEM;
     pair->pool = pool;
-    lock_init(&pair->lock, RANK_LEAF);
-    cond_init(&pair->work);
     for (int dir = 0; dir < 2; dir++) {
         struct pump *pump = &pair->pumps[dir];
 
@@ -162,13 +150,9 @@ void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
 
     if (both)
         conn_ref(conn);
-    lock_acquire(&pair->lock);
     pair->conn = conn;
-    pair->round++;
-    pair->both = both;
-    pair->running = both ? 2 : 1;
-    cond_broadcast(&pair->work);
-    lock_release(&pair->lock);
+    atomic_store_explicit(&pair->running, both ? 2 : 1, memory_order_relaxed);
+    set_work(pair, both ? WORK_BOTH : 0);
 }
 
 bool pump_pool_trim(struct pump_pool *pool) {

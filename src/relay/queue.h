@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/sync.h"
 #include "relay/record.h"
@@ -18,15 +19,17 @@ struct job {
     struct record record; /* number, names, client and accepted are filled in */
 };
 
+struct queue_waiter;
+
 struct queue {
     struct lock lock;
-    struct cond filled; /* for workers */
-    struct cond room;   /* for acceptors */
+    struct cond room; /* for acceptors */
     struct job *ring;
     size_t capacity; /* the bound */
     size_t slots;    /* capacity, and one more for each acceptor, see queue_push */
     size_t head GUARDED, count GUARDED;
-    size_t idle GUARDED;    /* workers that wait */
+    SLIST_HEAD(, queue_waiter)
+    idle GUARDED;           /* workers that wait, the last one first: its cache is warm */
     size_t blocked GUARDED; /* acceptors that wait */
     bool unbounded GUARDED, closed GUARDED;
 };

@@ -433,7 +433,7 @@ static void a_refused_client_is_read_until_it_closes(void **state) {
 static int set_up(void **state) {
     (void)state;
     thread_init_process();
-    alarm(60); /* a hang is a failure */
+    alarm(30); /* a hang is a failure */
     registry_init(&registry);
     pipe_pool_init(&pipes, 64);
     pump_pool_init(&pumps);

@@ -129,6 +129,6 @@ int main(void) {
         cmocka_unit_test(closing_wakes_the_waiter),
     };
 
-    alarm(60); /* a hang is a failure */
+    alarm(30); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

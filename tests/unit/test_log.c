@@ -134,6 +134,6 @@ int main(void) {
     };
 
     thread_init_process();
-    alarm(60); /* a hang is a failure */
+    alarm(30); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,6 @@ int main(void) {
         cmocka_unit_test(many_threads_lose_nothing),
     };
 
-    alarm(60); /* a hang is a failure */
+    alarm(30); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
