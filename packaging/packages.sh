@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The Debian packages that the project needs, and how a script gets them. Sourced by packaging/quickstart
-# and tests/run.
+# The Debian packages that the project needs, and how a script gets them. Sourced by packaging/quickstart,
+# tests/run and tests/bench/compare.
 
 # To build relayd. (meson brings python3, which the demo origin of quickstart runs on.)
 # shellcheck disable=SC2034
@@ -21,6 +21,13 @@ test_packages=(
     strace iproute2 procps util-linux
 )
 
+# Beyond those to build it, to compare it with its peers (tests/bench).
+# shellcheck disable=SC2034
+bench_packages=(
+    haproxy nginx-light libnginx-mod-stream systemd # the peers, and the origin
+    wrk python3                                     # the client, and what drives it
+)
+
 # need_packages PACKAGE...: returns once all are installed. As root it installs what is missing; for
 # others it says what to install and exits with 69 (EX_UNAVAILABLE of sysexits.h).
 need_packages() {
@@ -37,16 +44,17 @@ need_packages() {
         exit 69
     fi
     printf 'Installing with apt: %s\n' "${missing[*]}"
-    local log services
+    local log log_fd services
     log=$(mktemp)
+    exec {log_fd}<>"$log"
+    rm -f "$log" # it lives as long as it is open, so nothing of it stays, however this ends
     services=$(absent_services)
-    if ! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
-        tail -n 30 "$log" >&2
-        rm -f "$log"
+    if ! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } >&"$log_fd" 2>&1 </dev/null; then
+        tail -n 30 "/dev/fd/$log_fd" >&2
         printf 'apt-get failed, see above. These packages are needed: %s\n' "${missing[*]}" >&2
         exit 69
     fi
-    rm -f "$log"
+    exec {log_fd}>&-
     stop_services "$services"
 }
 
@@ -59,7 +67,7 @@ apt_get() {
 # after the next boot; those that were there before are somebody's, and are left alone.
 absent_services() {
     local service
-    for service in nginx redis-server postgresql; do
+    for service in nginx haproxy redis-server postgresql; do
         [[ -e /etc/init.d/$service || -e /lib/systemd/system/$service.service ]] || echo "$service"
     done
 }
@@ -71,6 +79,7 @@ stop_services() {
             systemctl --quiet disable --now "$service.service" || true
         elif [[ -x /etc/init.d/$service ]]; then
             service "$service" stop || true
+            update-rc.d "$service" disable || true
         fi
     done >/dev/null 2>&1
 }

@@ -51,10 +51,9 @@ struct conn {
     struct pipe_pool *pipes;
     struct flow flow[2]; /* by direction */
     _Atomic unsigned refs;
-    _Atomic bool over;    /* aborted or expired: a pump that drops stops */
-    bool aborted GUARDED; /* reset was sent where it had to be */
-    bool lingering
-        GUARDED; /* one side has ended (or fails): linger_timeout counts, not idle_timeout */
+    _Atomic bool over;      /* aborted or expired: a pump that drops stops */
+    bool aborted GUARDED;   /* reset was sent where it had to be */
+    bool lingering GUARDED; /* one side has ended or fails: linger_timeout counts now */
     bool decided GUARDED;   /* record.end says how it ends */
     usec_t expired GUARDED; /* when the reaper closed it for reading; 0: not */
 };

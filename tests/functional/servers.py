@@ -103,14 +103,16 @@ class Redis(Server):
 
 
 class Postgres(Server):
-    """As the user postgres, since it refuses to run as root."""
+    """As the user postgres if root starts it, since it refuses to run as root."""
 
     def __init__(self):
         super().__init__()
         programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-        user = pwd.getpwnam("postgres")
-        os.chown(self.directory, user.pw_uid, user.pw_gid)
-        as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+        as_postgres = []
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+            as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
         data = self.directory / "data"
         subprocess.run([*as_postgres, f"{programs}/initdb", "-D", data, "-A", "trust", "-N", "-U", "postgres",
                         "--no-locale", "-E", "UTF8"], check=True, stdout=self.output, stderr=self.output,

@@ -3,6 +3,7 @@ import functools
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -11,11 +12,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 @functools.cache
 def _all_files():
     """What git has or would take; without git, everything but build directories."""
-    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    if listing.returncode == 0 and (ROOT / ".git").exists():
-        names = set(filter(None, listing.stdout.decode().split("\0")))
-        return sorted(path for path in map(ROOT.joinpath, names) if path.is_file())
+    if shutil.which("git") and (ROOT / ".git").exists():
+        listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                                 cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        if listing.returncode == 0:
+            names = set(filter(None, listing.stdout.decode().split("\0")))
+            return sorted(path for path in map(ROOT.joinpath, names) if path.is_file())
     skipped = {path.parent for path in ROOT.glob("*/meson-info")}
     return sorted(path for path in ROOT.rglob("*")
                   if path.is_file() and not skipped & set(path.parents)

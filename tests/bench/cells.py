@@ -1,0 +1,194 @@
+"""The matrix: what each cell does to a relay, what it reads off, and what is aimed at."""
+import dataclasses
+import fnmatch
+import functools
+import json
+import pathlib
+import subprocess
+import time
+import typing
+
+import memory
+import process
+
+HERE = pathlib.Path(__file__).resolve().parent
+MIB, GIB, GB = 1 << 20, 1 << 30, 1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One number of a cell. ratio: the aim, to the best peer; limit: the aim, as a number."""
+    key: str
+    label: str
+    digits: int = 0
+    less: bool = False    # less is better
+    ratio: float = None
+    limit: float = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """measure(context, relay) returns a dictionary: the figures' keys, and errors."""
+    name: str
+    title: str
+    measure: typing.Callable
+    figures: tuple
+    bulk: bool = False      # relays are set up for bulk
+    upload: bool = False    # the origin is the sink
+    quick: bool = False     # part of --quick
+    once: bool = False      # slow: once in --quick
+    without: tuple = ()     # kinds of relays that cannot do it, or would do what another one does
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What measuring needs."""
+    helpers: pathlib.Path
+    log: pathlib.Path
+    seconds: float
+    idle: int
+    many: int
+
+
+def wrk(context, relay, path, connections, close=False):
+    child = process.start(
+        ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(context.seconds))}s", "--timeout", "5s",
+         *(["-H", "Connection: close"] if close else []), "-s", HERE / "wrk.lua",
+         f"http://127.0.0.1:{relay.port}/{path}"],
+        context.log, stdout=subprocess.PIPE)
+    return child, max(1, context.seconds) + 20
+
+
+def wrk_result(child, seconds):
+    for line in process.result(child, seconds).decode().splitlines():
+        if line.startswith("RESULT "):
+            return json.loads(line[7:])
+    raise process.Failed("wrk printed no result")
+
+
+def load(context, mode, relay, what, connections, seconds, **options):
+    return process.start([context.helpers / "bench-load", mode, relay.port, what, connections, seconds],
+                         context.log, stdout=subprocess.PIPE, **options)
+
+
+def load_result(child, seconds):
+    return json.loads(process.result(child, seconds).decode())
+
+
+def relay_cpu(relay):
+    """A function that says what CPU seconds the relay used since now."""
+    if relay.child is None:
+        return lambda: None
+    pids = process.family(relay.child.pid)
+    before = process.cpu_seconds(pids)
+    return lambda: process.cpu_seconds(pids) - before
+
+
+def per(amount, cpu):
+    return None if cpu is None or not amount else cpu / amount
+
+
+def requests(context, relay, path, connections, close=False):
+    cpu = relay_cpu(relay)
+    got = wrk_result(*wrk(context, relay, path, connections, close))
+    used = per(got["requests"], cpu())
+    return {"rate": got["requests"] / got["seconds"], "bytes": got["bytes"] / got["seconds"] / MIB,
+            "p50": got["p50"], "p99": got["p99"], "errors": got["errors"],
+            "cpu": None if used is None else used * 1e6}
+
+
+def bulk(context, relay, what, connections, put=False):
+    cpu = relay_cpu(relay)
+    child = load(context, "put" if put else "get", relay, what, connections, context.seconds)
+    got = load_result(child, context.seconds + 30)
+    return {"bytes": got["bytes"] / got["seconds"] / MIB, "cpu": per(got["bytes"] / GB, cpu()),
+            "errors": got["errors"]}
+
+
+def mixed(context, relay):
+    seconds = max(1, round(context.seconds))
+    big = load(context, "get", relay, "/fair/1g", 8, seconds + 0.3)
+    time.sleep(0.2)   # bulk is under way before and until the end
+    small = wrk_result(*wrk(context, relay, "128", 8))
+    got = load_result(big, seconds + 30)
+    return {"rate": small["requests"] / small["seconds"], "p50": small["p50"], "p99": small["p99"],
+            "bytes": got["bytes"] / got["seconds"] / MIB, "errors": small["errors"] + got["errors"]}
+
+
+def idle(context, relay):
+    before = memory.settled()
+    child = load(context, "open", relay, "/128", context.idle, 0, stdin=subprocess.PIPE)
+    try:
+        got = json.loads(child.stdout.readline() or "{}")   # the helper bounds its own time
+        if not got:
+            raise process.Failed("bench-load printed no result")
+        after = memory.settled()
+    finally:
+        process.stop(child)
+    kib = {part: (after[part] - before[part]) / context.idle for part in after}
+    return {"memory": kib["used"], "parts": kib, "open": got["open_seconds"], "errors": got["errors"]}
+
+
+def many(context, relay):
+    child = load(context, "many", relay, "/128", context.many, context.seconds)
+    got = load_result(child, context.seconds + 150)
+    return {"failed": got["errors"], "rate": got["requests"] / got["seconds"], "p50": got["p50"],
+            "p99": got["p99"], "open": got["open_seconds"], "errors": got["errors"]}
+
+
+def matrix():
+    small = ("haproxy-splice",)               # splicing is for bulk
+    few = ("haproxy-splice", "socket-proxyd")  # the latter needs six descriptors for each connection
+    latencies = (Figure("p50", "p50, us", less=True), Figure("p99", "p99, us", less=True))
+    cpu_request = Figure("cpu", "CPU us per request", 1, less=True)
+    for connections, aim, quick in (1, 1.0, True), (16, 1.0, True), (64, 0.9, True), (512, 0.8, True):
+        yield Cell(f"keep-{connections}", f"keep-alive, 128 bytes, {connections} connection{'s' * (connections > 1)}",
+                   functools.partial(requests, path="128", connections=connections),
+                   (Figure("rate", "requests/s", ratio=aim), *latencies, cpu_request), quick=quick,
+                   without=small)
+    for connections in 1, 16, 64:
+        yield Cell(f"close-{connections}", f"one connection per request, {connections} at a time",
+                   functools.partial(requests, path="128", connections=connections, close=True),
+                   (Figure("rate", "connections/s", ratio=0.9), latencies[1], cpu_request),
+                   quick=connections == 16, without=small)
+    yield Cell("16k", "keep-alive, 16 KiB, 16 connections",
+               functools.partial(requests, path="16k", connections=16),
+               (Figure("bytes", "MiB/s", ratio=1.25), cpu_request), quick=True, without=small)
+    for put in False, True:
+        for size, what, connections, aim in ((MIB, "1m", 1, None), (MIB, "1m", 16, 1.9),
+                                             (GIB, "1g", 1, 1.8), (GIB, "1g", 4, None)):
+            aim = None if put else aim
+            yield Cell(f"{'up' if put else 'down'}-{what}-{connections}",
+                       f"{'upload' if put else 'download'}, {'1 MiB' if size == MIB else '1 GiB'}"
+                       f" x {connections}",
+                       functools.partial(bulk, what=size if put else f"/{what}", connections=connections,
+                                         put=put),
+                       (Figure("bytes", "MiB/s", ratio=aim),
+                        Figure("cpu", "CPU s per GB", 3, less=True, ratio=1.0 if aim else None)),
+                       bulk=True, upload=put, quick=aim is not None)
+    yield Cell("mixed", "8 small keep-alive connections beside 8 bulk ones", mixed,
+               (Figure("rate", "requests/s", ratio=1.5), latencies[0],
+                Figure("p99", "p99, us", less=True, ratio=1.0), Figure("bytes", "MiB/s", ratio=1.0)),
+               bulk=True, quick=True)
+    yield Cell("idle", "connections that are idle after one request", idle,
+               (Figure("memory", "KiB each, beyond direct", 1, less=True, limit=72),
+                Figure("open", "s to open them", 2, less=True)),
+               quick=True, once=True, without=few)
+    yield Cell("many", "as many connections as descriptors allow, active by turns", many,
+               (Figure("failed", "errors", less=True, limit=0), Figure("rate", "requests/s"), *latencies,
+                Figure("open", "s to open them", 2, less=True)),
+               quick=True, once=True, without=few)
+
+
+MATRIX = tuple(matrix())
+
+
+def chosen(patterns):
+    """The cells that match names, beginnings of names (keep) or globs (*-1)."""
+    found = [cell for cell in MATRIX if any(
+        fnmatch.fnmatch(cell.name, pattern) or cell.name.startswith(pattern + "-") for pattern in patterns)]
+    for pattern in patterns:
+        if not any(fnmatch.fnmatch(cell.name, pattern) or cell.name.startswith(pattern + "-") for cell in found):
+            raise process.Failed(f"--cells: there is no {pattern!r}; there are "
+                                 + ", ".join(cell.name for cell in MATRIX))
+    return found
