@@ -94,19 +94,34 @@ static void end_pair(struct pump_pair *pair) {
     free(pair);
 }
 
+/* Not calloc: the buffers take no memory before their first use, and only as much as is used. */
+static struct pump_pair *new_pair(struct pump_pool *pool) {
+    struct pump_pair *pair = malloc(sizeof(*pair));
+
+    if (pair == NULL)
+        return NULL;
+    pair->pool = pool;
+    pair->conn = NULL;
+    atomic_init(&pair->work.value, 0);
+    atomic_init(&pair->running, 0);
+    for (int dir = 0; dir < 2; dir++) {
+        pair->pumps[dir].thread.running = false;
+        pair->pumps[dir].pair = pair;
+        pair->pumps[dir].dir = (enum direction)dir;
+    }
+    return pair;
+}
+
 static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
     static const char *const names[2] = {[DIR_UP] = "pump-up", [DIR_DOWN] = "pump-down"};
-    struct pump_pair *pair = calloc(1, sizeof(*pair));
+    struct pump_pair *pair = new_pair(pool);
 
     if (pair == NULL)
         return -ENOMEM;
-    pair->pool = pool;
     for (int dir = 0; dir < 2; dir++) {
         struct pump *pump = &pair->pumps[dir];
-
-        pump->pair = pair;
-        pump->dir = (enum direction)dir;
         int r = thread_start(&pump->thread, names[dir], PUMP_STACK, pump_thread, pump);
+
         if (r < 0) {
             end_pair(pair);
             return r;
