@@ -4,6 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
 
 #define INTERRUPT_SIGNAL SIGUSR2
 #define INTERRUPT_AGAIN  (10 * USEC_PER_MSEC) /* interrupt_note: how often it is sent again */
@@ -114,8 +119,21 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
     return ended;
 }
 
-void thread_yield_to_others(void) {
+/* Takes back what glibc registered at the thread's start. RSEQ_SIG is the ABI's constant. */
+static void drop_rseq(void) {
+#if defined(SYS_rseq) && defined(RSEQ_SIG)
+    enum { UNREGISTER = 1, SIZE_AT_LEAST = 32 }; /* linux/rseq.h; the first version of the struct */
+    size_t size = __rseq_size > SIZE_AT_LEAST ? __rseq_size : SIZE_AT_LEAST;
+    char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+    if (__rseq_size > 0)
+        (void)syscall(SYS_rseq, area, size, UNREGISTER, RSEQ_SIG);
+#endif
+}
+
+void thread_lighten(void) {
     struct sched_param param = {0};
 
     (void)sched_setscheduler(0, SCHED_BATCH, &param);
+    drop_rseq();
 }

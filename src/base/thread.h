@@ -47,9 +47,10 @@ void thread_interrupt_join(struct thread *thread);
 /* The same until the deadline; false if it has not ended by then, and it stays unjoined. */
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_USE;
 
-/* From now on a wake-up of the calling thread does not interrupt what runs on its CPU: for threads of which
- * many are woken by programs that would rather go on (SCHED_BATCH, sched(7)). Where that is forbidden, all
- * stays as it is. */
-void thread_yield_to_others(void);
+/* Makes the calling thread cheap to wake and to switch to, for those that carry traffic. SCHED_BATCH (sched(7)):
+ * its wake-up does not interrupt what runs on the CPU, which would rather go on and wake more of them. No
+ * restartable sequences (rseq(2)), which the kernel looks after at each switch and nothing here uses. Where
+ * either is forbidden or unknown, all stays as it is. */
+void thread_lighten(void);
 
 #endif

@@ -123,6 +123,7 @@ static void acceptor_thread(void *arg) {
     bool wait = relay->config->global.when_full == WHEN_FULL_WAIT;
     usec_t pause = PAUSE_MIN;
 
+    thread_lighten();
     while (!stopped(acceptor)) {
         struct job job = {.listener = acceptor->listener};
         struct addr *client = &job.record.client;

@@ -73,7 +73,7 @@ static void pump_thread(void *arg) {
     uint32_t seen = 0;
     struct conn *conn;
 
-    thread_yield_to_others();
+    thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
         pump_run(conn, pump->dir, pump->buffer);
         finish_work(pump->pair, conn);

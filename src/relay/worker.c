@@ -78,6 +78,7 @@ static void worker_thread(void *arg) {
     struct worker *worker = arg;
     struct job job;
 
+    thread_lighten();
     while (queue_pop(&worker->relay->queue, &job))
         serve(worker->relay, &job);
 }
