@@ -28,7 +28,7 @@ struct copy {
     size_t in_hand;        /* read and not yet written */
     bool in_pipe;          /* and where that is */
     size_t in_buffer_at;   /* where in the buffer the rest begins */
-    unsigned streak;       /* reads in a row that speak for the other engine */
+    unsigned streak;       /* how much the last reads speak for the other engine */
     uint64_t written;      /* bytes, in all */
 };
 

@@ -133,6 +133,20 @@ static void auto_moves_to_the_pipe_and_back(void **state) {
     close_road(&road);
 }
 
+/* Answers of 16 KiB and a header, one after the other: each is a full read and a small one. */
+static void auto_moves_for_messages_beyond_the_buffer(void **state) {
+    struct road road;
+
+    (void)state;
+    open_road(&road, COPY_AUTO, 1);
+    for (int i = 0; i < 8 && !splices(&road); i++) {
+        carry_full(&road);
+        carries(&road, "the rest", 8);
+    }
+    assert_true(splices(&road));
+    close_road(&road);
+}
+
 static void without_a_pipe_the_buffer_serves(void **state) {
     struct road road;
 
@@ -181,6 +195,7 @@ int main(void) {
         cmocka_unit_test(each_mode_sees_the_end),
         cmocka_unit_test(each_mode_reports_a_dead_sink_and_keeps_no_pipe),
         cmocka_unit_test(auto_moves_to_the_pipe_and_back),
+        cmocka_unit_test(auto_moves_for_messages_beyond_the_buffer),
         cmocka_unit_test(without_a_pipe_the_buffer_serves),
         cmocka_unit_test(urgent_data_is_data),
     };
