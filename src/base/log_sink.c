@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION /* CODE_FILE would always be this file */
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
