@@ -57,15 +57,15 @@ ssize_t copy_read(struct copy *copy, int from) {
     ssize_t n;
 
     CHECK(copy->in_hand == 0);
-    do
-        n = splicing(copy) ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
-    while (n == -EINTR);
-    copy->in_pipe = splicing(copy);
-    if (n == 0 && copy->in_pipe) {
-        /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past it. */
-        copy->in_pipe = false;
-        n = copy_buffer_read(copy, from);
-    }
+    do {
+        copy->in_pipe = splicing(copy);
+        n = copy->in_pipe ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
+        if (n == 0 && copy->in_pipe) {
+            /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past it. */
+            copy->in_pipe = false;
+            n = copy_buffer_read(copy, from);
+        }
+    } while (n == -EINTR);
     if (n > 0)
         copy->in_hand = (size_t)n;
     return n;

@@ -170,15 +170,13 @@ void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
     set_work(pair, both ? WORK_BOTH : 0);
 }
 
-bool pump_pool_trim(struct pump_pool *pool) {
+void pump_pool_trim(struct pump_pool *pool) {
     usec_t old = clock_coarse() - PUMP_IDLE_MAX;
     struct pump_pair *pair;
-    bool remain;
 
     do {
         lock_acquire(&pool->lock);
         pair = TAILQ_LAST(&pool->idle, pair_list);
-        remain = pair != NULL;
         if (pair != NULL && pair->idle_since < old)
             TAILQ_REMOVE(&pool->idle, pair, link);
         else
@@ -187,7 +185,6 @@ bool pump_pool_trim(struct pump_pool *pool) {
         if (pair != NULL)
             end_pair(pair);
     } while (pair != NULL);
-    return remain;
 }
 
 void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {

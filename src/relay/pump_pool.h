@@ -37,7 +37,7 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
  * alone for a refused one. The pair goes back to the pool by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
-/* Ends pairs that have been idle for PUMP_IDLE_MAX. Returns whether idle pairs remain. */
-bool pump_pool_trim(struct pump_pool *pool);
+/* Ends pairs that have been idle for PUMP_IDLE_MAX. */
+void pump_pool_trim(struct pump_pool *pool);
 
 #endif

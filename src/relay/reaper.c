@@ -55,15 +55,14 @@ static void turn(struct reaper *reaper) REQUIRES(reaper->registry->lock) {
     lock_release(&reaper->registry->lock);
     for (size_t i = 0; i < n; i++)
         end_due(&batch[i]);
-    bool pairs = pump_pool_trim(reaper->pumps);
+    pump_pool_trim(reaper->pumps);
     lock_acquire(&reaper->registry->lock);
     if (reaper->stop || n == BATCH)
         return;
     usec_t now = clock_now();
     if (TAILQ_EMPTY(&reaper->registry->conns)) {
         reaper->registry->asleep = true;
-        cond_wait_until(&reaper->registry->changed, &reaper->registry->lock,
-                        pairs ? now + PUMP_IDLE_MAX : USEC_NEVER);
+        cond_wait_until(&reaper->registry->changed, &reaper->registry->lock, now + PUMP_IDLE_MAX);
         reaper->registry->asleep = false;
         return;
     }
