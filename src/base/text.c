@@ -44,30 +44,34 @@ bool text_parse_number(const char *text, int64_t *ret) {
     return true;
 }
 
-bool text_parse_duration(const char *text, usec_t *ret) {
-    static const struct {
-        const char *name;
-        usec_t usec;
-    } units[] = {
-        {"", USEC_PER_SEC},       {"s", USEC_PER_SEC},        {"ms", USEC_PER_MSEC},
-        {"m", 60 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC},
-    };
-    int64_t n;
-    const char *unit = read_digits(text, &n);
+struct unit {
+    const char *name;
+    int64_t worth;
+};
 
-    if (!unit)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++)
-        if (strcmp(unit, units[i].name) == 0)
-            return multiply(n, units[i].usec, DURATION_LIMIT, ret);
+/* Digits and one of the units. */
+static bool parse_in_units(const char *text, const struct unit *units, size_t n_units,
+                           int64_t limit, int64_t *ret) {
+    int64_t n;
+    const char *name = read_digits(text, &n);
+
+    for (size_t i = 0; name && i < n_units; i++)
+        if (strcmp(name, units[i].name) == 0)
+            return multiply(n, units[i].worth, limit, ret);
     return false;
 }
 
+bool text_parse_duration(const char *text, usec_t *ret) {
+    static const struct unit units[] = {
+        {"", USEC_PER_SEC},       {"s", USEC_PER_SEC},        {"ms", USEC_PER_MSEC},
+        {"m", 60 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC},
+    };
+
+    return parse_in_units(text, units, ARRAY_LEN(units), DURATION_LIMIT, ret);
+}
+
 const char *text_format_duration(usec_t t, char *buf, size_t size) {
-    static const struct {
-        const char *name;
-        usec_t usec;
-    } units[] = {
+    static const struct unit units[] = {
         {"h", 3600 * USEC_PER_SEC},
         {"m", 60 * USEC_PER_SEC},
         {"s", USEC_PER_SEC},
@@ -79,8 +83,8 @@ const char *text_format_duration(usec_t t, char *buf, size_t size) {
         return buf;
     }
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (t % units[i].usec == 0) {
-            snprintf(buf, size, "%" PRId64 "%s", t / units[i].usec, units[i].name);
+        if (t % units[i].worth == 0) {
+            snprintf(buf, size, "%" PRId64 "%s", t / units[i].worth, units[i].name);
             return buf;
         }
     }
@@ -89,19 +93,9 @@ const char *text_format_duration(usec_t t, char *buf, size_t size) {
 }
 
 bool text_parse_size(const char *text, int64_t *ret) {
-    static const struct {
-        const char *name;
-        int64_t bytes;
-    } units[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
-    int64_t n;
-    const char *unit = read_digits(text, &n);
+    static const struct unit units[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
 
-    if (!unit)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++)
-        if (strcmp(unit, units[i].name) == 0)
-            return multiply(n, units[i].bytes, INT64_MAX, ret);
-    return false;
+    return parse_in_units(text, units, ARRAY_LEN(units), INT64_MAX, ret);
 }
 
 /* "2 h 5 min", and "2 h" where the smaller part is nothing. */

@@ -164,7 +164,6 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
 static void stop(struct daemon *daemon, bool ran) {
     if (daemon->relay != NULL) {
         upstreams_cancel(daemon->upstreams);
-        relay_cut(daemon->relay);
         relay_free(daemon->relay);
     }
     upstreams_free(daemon->upstreams);

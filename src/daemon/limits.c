@@ -25,8 +25,9 @@ struct bound {
     const char *what;   /* "descriptors" */
     const char *remedy; /* the setting to raise */
     int64_t have;
-    int64_t base;     /* spent in any case */
-    int64_t per_conn; /* spent by each connection */
+    int64_t base;        /* spent in any case */
+    int64_t per_conn;    /* spent by each connection */
+    int64_t per_refused; /* and by each refused client that still reads */
 };
 
 /* A file with one number, or "max". UNLIMITED if it cannot be read. */
@@ -137,28 +138,25 @@ static int64_t full_pipes(void) {
 
 enum { N_BOUNDS = 6 };
 
-/* Every bound, if so many refused clients are to fit beside the connections. */
-static void list_bounds(const struct config *config, int64_t files, int64_t refused,
-                        struct bound bounds[N_BOUNDS]) {
+static void list_bounds(const struct config *config, int64_t files, struct bound bounds[N_BOUNDS]) {
     bool splice = any_splice(config);
     int64_t workers = config->global.workers, sockets = 0;
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
-    int64_t files_base =
-        DESCRIPTORS_BASE + sockets + workers + refused + (splice ? 0 : 2 * PIPES_MIN);
-    int64_t threads_base = THREADS_BASE + workers + sockets + 2 * refused;
+    int64_t files_base = DESCRIPTORS_BASE + sockets + workers + (splice ? 0 : 2 * PIPES_MIN);
+    int64_t threads_base = THREADS_BASE + workers + sockets;
     /* A thread's stack is two mappings: itself and its guard. */
     const struct bound list[N_BOUNDS] = {
-        {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2},
-        {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2},
-        {"threads in this service", "TasksMax of the unit", cgroup_pids(), threads_base, 2},
+        {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},
+        {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2, 2},
+        {"threads in this service", "TasksMax of the unit", cgroup_pids(), threads_base, 2, 2},
         {"threads on this machine", "the sysctl kernel.threads-max",
-         read_number("/proc/sys/kernel/threads-max"), threads_base, 2},
+         read_number("/proc/sys/kernel/threads-max"), threads_base, 2, 2},
         {"process numbers on this machine", "the sysctl kernel.pid_max",
-         read_number("/proc/sys/kernel/pid_max"), threads_base, 2},
+         read_number("/proc/sys/kernel/pid_max"), threads_base, 2, 2},
         {"memory mappings", "the sysctl vm.max_map_count",
-         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, 4},
+         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, 4, 4},
     };
     memcpy(bounds, list, sizeof(list));
 }
@@ -175,10 +173,11 @@ struct relay_limits limits_settle(const struct config *config) {
     int64_t wanted = config->global.max_connections, files = raise_descriptors();
     struct bound bounds[N_BOUNDS];
 
-    list_bounds(config, files, 0, bounds);
+    list_bounds(config, files, bounds);
     int64_t refused = fits_all(bounds, wanted) / 8 + 1;
     refused = refused < REFUSED_MAX ? refused : REFUSED_MAX;
-    list_bounds(config, files, refused, bounds);
+    for (size_t i = 0; i < N_BOUNDS; i++)
+        bounds[i].base += bounds[i].per_refused * refused;
     int64_t fit = fits_all(bounds, wanted);
     if (fit < wanted)
         warn(bounds, N_BOUNDS, wanted, fit);

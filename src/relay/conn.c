@@ -137,13 +137,6 @@ void conn_unref(struct conn *conn) {
     free(conn);
 }
 
-bool conn_drops(struct conn *conn, enum direction dir) {
-    lock_acquire(&conn->registry->lock);
-    bool drops = conn->fd[conn_sink(dir)] < 0 || conn->flow[dir].sink_error != 0;
-    lock_release(&conn->registry->lock);
-    return drops;
-}
-
 /* The first end stays, unless a later one says worse. A refused client's is final. */
 static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
     if (conn->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))

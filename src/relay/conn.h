@@ -80,9 +80,6 @@ void conn_unref(struct conn *conn);
 enum side conn_source(enum direction dir);
 enum side conn_sink(enum direction dir);
 
-/* A refused client, or a flow whose sink fails: what is read is dropped. */
-bool conn_drops(struct conn *conn, enum direction dir);
-
 /* What a pump met. The pump of dir calls it, and with the first two its work is done. bytes_read:
  * from this source, in all, all of them written to the sink. */
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read);

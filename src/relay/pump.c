@@ -20,8 +20,8 @@ static void let_go(struct flow *flow, const struct copy *copy) {
     atomic_store_explicit(&flow->holding, false, memory_order_release);
 }
 
-/* Until the source ends. */
-static void carry(struct conn *conn, enum direction dir, struct copy *copy) {
+/* Until the source ends: false. Or the sink fails: true, and what the source still sends is to be dropped. */
+static bool carry(struct conn *conn, enum direction dir, struct copy *copy) {
     int from = conn->fd[conn_source(dir)], to = conn->fd[conn_sink(dir)];
     struct flow *flow = &conn->flow[dir];
 
@@ -30,11 +30,11 @@ static void carry(struct conn *conn, enum direction dir, struct copy *copy) {
 
         if (n == 0) {
             conn_source_ended(conn, dir, copy->written);
-            return;
+            return false;
         }
         if (n < 0) {
             conn_source_failed(conn, dir, (int)-n);
-            return;
+            return false;
         }
         hold(flow);
         int r = copy_write(copy, to);
@@ -42,7 +42,7 @@ static void carry(struct conn *conn, enum direction dir, struct copy *copy) {
             conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn.c */
         let_go(flow, copy);
         if (r < 0)
-            return;
+            return true;
     }
 }
 
@@ -63,13 +63,15 @@ static void drop(struct conn *conn, enum direction dir, char *buffer) {
 }
 
 void pump_run(struct conn *conn, enum direction dir, char *buffer) {
-    if (!conn_drops(conn, dir)) {
+    bool drops = conn->fd[conn_sink(dir)] < 0; /* a refused client */
+
+    if (!drops) {
         struct copy copy;
 
         copy_init(&copy, conn->options.copy, conn->pipes, buffer);
-        carry(conn, dir, &copy);
+        drops = carry(conn, dir, &copy);
         copy_release(&copy);
     }
-    if (conn_drops(conn, dir))
+    if (drops)
         drop(conn, dir, buffer);
 }

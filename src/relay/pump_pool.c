@@ -42,13 +42,17 @@ void pump_pool_init(struct pump_pool *pool) UNCHECKED {
     pool->busy = 0;
 }
 
+static void one_less_busy(struct pump_pool *pool) REQUIRES(pool->lock) {
+    pool->busy--;
+    if (pool->busy == 0)
+        cond_signal(&pool->all_idle);
+}
+
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     pair->idle_since = clock_coarse();
     TAILQ_INSERT_HEAD(&pool->idle, pair, link);
-    pool->busy--;
-    if (pool->busy == 0)
-        cond_signal(&pool->all_idle);
+    one_less_busy(pool);
     lock_release(&pool->lock);
 }
 
@@ -144,9 +148,7 @@ static struct pump_pair *take_idle(struct pump_pool *pool) {
 
 static void not_busy(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
-    pool->busy--;
-    if (pool->busy == 0)
-        cond_signal(&pool->all_idle);
+    one_less_busy(pool);
     lock_release(&pool->lock);
 }
 

@@ -60,12 +60,16 @@ static void tell(struct queue_waiter *waiter) {
         event_set(&waiter->event, GIVEN);
 }
 
-void queue_push(struct queue *queue, struct job *job) {
-    lock_acquire(&queue->lock);
+static void await_room(struct queue *queue) REQUIRES(queue->lock) {
     queue->blocked++;
     while (queue->count >= queue->capacity && !queue->unbounded)
         cond_wait(&queue->room, &queue->lock);
     queue->blocked--;
+}
+
+void queue_push(struct queue *queue, struct job *job) {
+    lock_acquire(&queue->lock);
+    await_room(queue);
     struct queue_waiter *waiter = put(queue, job);
     lock_release(&queue->lock);
     tell(waiter);
@@ -73,10 +77,7 @@ void queue_push(struct queue *queue, struct job *job) {
 
 bool queue_wait_room(struct queue *queue) {
     lock_acquire(&queue->lock);
-    queue->blocked++;
-    while (queue->count >= queue->capacity && !queue->unbounded)
-        cond_wait(&queue->room, &queue->lock);
-    queue->blocked--;
+    await_room(queue);
     bool open = !queue->unbounded;
     lock_release(&queue->lock);
     return open;

@@ -124,7 +124,8 @@ size_t relay_drain(struct relay *relay) {
     return live;
 }
 
-void relay_cut(struct relay *relay) {
+/* Workers and dials end at once, pumps as soon as they notice. */
+static void cut(struct relay *relay) {
     atomic_store(&relay->stop_now, true);
     if (relay->queue.ring != NULL)
         queue_close(&relay->queue);
@@ -137,7 +138,7 @@ void relay_free(struct relay *relay) {
     if (relay == NULL)
         return;
     relay_drain(relay);
-    relay_cut(relay);
+    cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
     if (relay->queue.ring != NULL)

@@ -63,11 +63,8 @@ int relay_start(struct relay *relay) MUST_USE;
  * connections there are; if any, on_empty will be called. */
 size_t relay_drain(struct relay *relay);
 
-/* Ends what is left, by resets: workers and dials at once, pumps as soon as they notice (relay_free
- * waits for them). STAT_cut_at_stop counts the connections that this ends. After relay_drain. */
-void relay_cut(struct relay *relay);
-
-/* Ends all threads and frees all. After relay_cut, or if relay_start failed or was never called. */
+/* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
+ * relay_drain, or if relay_start failed or was never called. */
 void relay_free(struct relay *relay);
 
 #endif
