@@ -10,7 +10,7 @@ import pytest
 from client import connect, curl
 from origin import echo, http
 from relay import config, once
-from settings import SANITIZER, free_port
+from settings import SANITIZER, free_port, until
 
 GOOD = config("127.0.0.1:1", "127.0.0.1:2")
 
@@ -202,7 +202,7 @@ def test_every_thread_has_a_name(relay, origin):
     one = relay(origin(echo), workers=3)
     with connect(one) as client:
         client.send(b"x").read(1)
-        names = one.thread_names()
-    if SANITIZER != "thread":  # it has a thread of its own, with the name of the program
-        assert names.count("relayd") == 1, names
-    assert len(set(names)) >= 4, names
+        # A thread names itself when it first runs, which a loaded machine may put off; the thread sanitizer has one of its own.
+        own = 2 if SANITIZER == "thread" else 1
+        until(lambda: one.thread_names().count("relayd") <= own, "every thread but the main one has named itself")
+        assert len(set(one.thread_names())) >= 4, one.thread_names()

@@ -41,7 +41,8 @@ def test_two_hundred_clients_that_vanish(relay, origin, copy, vanish):
             vanish(client)
         one.wait_records(wave * some(200))
         one.wait_sockets(sockets)
-        assert one.threads() <= threads + 2 * some(200), "threads of finished pairs are used again"
+        # Half a wave's pairs may still be on their way back when the next begins: a socket closes before its pair is idle.
+        assert one.threads() <= threads + 3 * some(200), "threads of finished pairs are used again"
         assert one.open_files()["pipe"] <= 4 * some(200)
     with connect(one) as client:
         assert client.get().status == 200
