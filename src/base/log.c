@@ -203,7 +203,7 @@ int log_start(void) {
     lock_init(&queue.lock, RANK_LEAF);
     cond_init(&queue.filled);
     cond_init(&queue.drained);
-    int r = thread_start(&queue.thread, "relayd-log", 0, log_thread, NULL);
+    int r = thread_start(&queue.thread, "relayd-log", NULL, log_thread, NULL);
 
     queue.open = r == 0;
     return r;

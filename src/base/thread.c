@@ -42,30 +42,7 @@ static void *run(void *arg) {
     return NULL;
 }
 
-/* The least stack that this build's code and instrumentation can run a pump on, in bytes. */
-static size_t small_stack(void) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 512 * 1024;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return 512 * 1024;
-#else
-    return 32 * 1024;
-#endif
-#else
-    return 32 * 1024;
-#endif
-}
-
-static int set_stack(pthread_attr_t *attr, size_t size) {
-    if (size == 0)
-        return 0;
-    if (size < small_stack())
-        size = small_stack();
-    return pthread_attr_setstacksize(attr, size);
-}
-
-int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
+int thread_start(struct thread *thread, const char *name, const struct stack *stack, thread_fn *fn,
                  void *arg) UNCHECKED {
     pthread_attr_t attr;
     int r;
@@ -76,7 +53,8 @@ int thread_start(struct thread *thread, const char *name, size_t stack_size, thr
     cond_init(&thread->ending);
     r = pthread_attr_init(&attr);
     if (r == 0) {
-        r = set_stack(&attr, stack_size);
+        if (stack != NULL)
+            r = pthread_attr_setstack(&attr, stack->base, stack->size);
         if (r == 0)
             r = pthread_create(&thread->id, &attr, run, thread);
         pthread_attr_destroy(&attr);

@@ -9,10 +9,10 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/stack.h"
 #include "base/sync.h"
 
 typedef void thread_fn(void *arg);
@@ -32,10 +32,10 @@ struct thread {
  * for are blocked in every thread to come. Once, before any thread. */
 void thread_init_process(void);
 
-/* Starts fn(arg) under this name (at most 15 characters, prctl(2)); stack_size 0 is libc's default,
- * others are raised to what the build needs. thread stays where it is until it is joined. 0 or
- * -errno (-EAGAIN: a limit on threads was met). */
-int thread_start(struct thread *thread, const char *name, size_t stack_size, thread_fn *fn,
+/* Starts fn(arg) under this name (at most 15 characters, prctl(2)), on this stack, which stays the caller's, or on
+ * one of libc's (NULL). thread stays where it is until it is joined. 0 or -errno (-EAGAIN: a limit on threads was
+ * met). */
+int thread_start(struct thread *thread, const char *name, const struct stack *stack, thread_fn *fn,
                  void *arg) MUST_USE;
 
 /* Waits for its end. Nothing to do if it never started. */

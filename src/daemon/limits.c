@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/stack.h"
 
 /* What the process has besides connections: stdio, the log, dials under
  * way and some for libc's resolver. */
@@ -146,7 +147,7 @@ static void list_bounds(const struct config *config, int64_t files, struct bound
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
     int64_t files_base = DESCRIPTORS_BASE + sockets + workers + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets;
-    /* A thread's stack is two mappings: itself and its guard. */
+    int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},
         {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2, 2},
@@ -156,7 +157,7 @@ static void list_bounds(const struct config *config, int64_t files, struct bound
         {"process numbers on this machine", "the sysctl kernel.pid_max",
          read_number("/proc/sys/kernel/pid_max"), threads_base, 2, 2},
         {"memory mappings", "the sysctl vm.max_map_count",
-         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, 4, 4},
+         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, stacks, stacks},
     };
     memcpy(bounds, list, sizeof(list));
 }

@@ -153,7 +153,7 @@ int acceptor_start(struct acceptor *acceptor, struct relay *relay, struct listen
     lock_init(&acceptor->lock, RANK_LEAF);
     cond_init(&acceptor->stop);
     snprintf(name, sizeof(name), "acc:%.24s", listener->config->name);
-    return thread_start(&acceptor->thread, name, 0, acceptor_thread, acceptor);
+    return thread_start(&acceptor->thread, name, NULL, acceptor_thread, acceptor);
 }
 
 void acceptor_stop(struct acceptor *acceptor) {

@@ -1,33 +1,54 @@
 #include "relay/copy.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "base/stats.h"
 
-/* Each read that fills the buffer adds FULL_READ, each other takes one away: two full reads in a row are bulk,
- * and so are messages a little larger than the buffer, one after the other. For both the pipe is cheaper (one
- * splice in and one out, and no copy; measured with answers of 16 KiB, tests/bench). */
+/* In COPY_LOAN: as many messages in a row, none later than this after the one before, make a busy direction. It is
+ * worth the memory that the buffer costs in the kernel: each thread that has sent by send(2) keeps the page
+ * fragment that its last bytes came from (32 KiB, task_frag in tcp_sendmsg), for as long as it lives. */
+#define BUSY_MESSAGES 16
+#define BUSY_WITHIN   (100 * USEC_PER_MSEC)
+
+/* In COPY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away: two full reads in a row
+ * are bulk, and so are messages a little larger than the buffer, one after the other. For both the pipe is cheaper
+ * (one splice in and one out, and no copy; measured with answers of 16 KiB, tests/bench). */
 #define FULL_READ 2
 #define BULK      4
 
-#define SMALL_READS_TO_BUFFER 8    /* in a row: it is no longer */
-#define SMALL_READ            4096 /* bytes; below it a buffer beats two splices */
+/* In COPY_PIPE: so many small reads in a row, and it is bulk no longer. */
+#define SMALL_READS 8
+#define SMALL_READ  4096 /* bytes; below it a buffer beats two splices */
 
-static bool splicing(const struct copy *copy) {
+static bool has_pipe(const struct copy *copy) {
     return copy->pipe.read >= 0;
 }
 
-static void begin_splicing(struct copy *copy) {
+static bool take_pipe(struct copy *copy) {
+    if (pipe_pool_get(copy->pipes, &copy->pipe) == 0)
+        return true;
+    stats_add(STAT_no_pipes, 1);
+    return false;
+}
+
+static void give_pipe(struct copy *copy) {
+    pipe_pool_put(copy->pipes, &copy->pipe, true);
+}
+
+static void change(struct copy *copy, enum copy_way way) {
+    copy->way = way;
     copy->streak = 0;
-    if (pipe_pool_get(copy->pipes, &copy->pipe) < 0)
-        stats_add(STAT_no_pipes, 1);
 }
 
 void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer) {
-    *copy = (struct copy){
-        .mode = mode, .pipes = pipes, .pipe = {.read = -1, .write = -1}, .buffer = buffer};
-    if (mode == COPY_SPLICE)
-        begin_splicing(copy);
+    *copy = (struct copy){.adapts = mode == COPY_AUTO,
+                          .way = mode == COPY_AUTO ? COPY_WAY_LOAN : COPY_WAY_BUFFER,
+                          .pipes = pipes,
+                          .pipe = {.read = -1, .write = -1},
+                          .buffer = buffer};
+    if (mode == COPY_SPLICE && take_pipe(copy))
+        copy->way = COPY_WAY_PIPE;
 }
 
 void copy_release(struct copy *copy) {
@@ -35,30 +56,77 @@ void copy_release(struct copy *copy) {
     copy->in_hand = 0;
 }
 
-/* After a read of n bytes that is written by now: would the other engine do better? */
-static void reconsider(struct copy *copy, size_t n) {
-    if (!splicing(copy)) {
-        if (n == COPY_BUFFER_SIZE)
-            copy->streak += FULL_READ;
-        else if (copy->streak > 0)
-            copy->streak--;
-        if (copy->streak >= BULK)
-            begin_splicing(copy);
-    } else {
-        copy->streak = n < SMALL_READ ? copy->streak + 1 : 0;
-        if (copy->streak >= SMALL_READS_TO_BUFFER) {
-            copy->streak = 0;
-            pipe_pool_put(copy->pipes, &copy->pipe, true);
-        }
+static void after_loan(struct copy *copy, size_t n) {
+    usec_t now = clock_coarse();
+
+    if (n >= COPY_BUFFER_SIZE) {
+        change(copy, COPY_WAY_PIPE);
+        return;
     }
+    give_pipe(copy);
+    copy->streak = now - copy->last <= BUSY_WITHIN ? copy->streak + 1 : 0;
+    copy->last = now;
+    if (copy->streak >= BUSY_MESSAGES)
+        change(copy, COPY_WAY_BUFFER);
+}
+
+static void after_buffer(struct copy *copy, size_t n) {
+    if (n == COPY_BUFFER_SIZE)
+        copy->streak += FULL_READ;
+    else if (copy->streak > 0)
+        copy->streak--;
+    if (copy->streak >= BULK) /* without a pipe: the buffer, until the next BULK */
+        change(copy, take_pipe(copy) ? COPY_WAY_PIPE : COPY_WAY_BUFFER);
+}
+
+static void after_pipe(struct copy *copy, size_t n) {
+    copy->streak = n < SMALL_READ ? copy->streak + 1 : 0;
+    if (copy->streak < SMALL_READS)
+        return;
+    give_pipe(copy);
+    change(copy, COPY_WAY_LOAN);
+}
+
+/* After a message of n bytes that is written by now: would another way do better? */
+static void adapt(struct copy *copy, size_t n) {
+    switch (copy->way) {
+    case COPY_WAY_LOAN:
+        after_loan(copy, n);
+        break;
+    case COPY_WAY_BUFFER:
+        after_buffer(copy, n);
+        break;
+    case COPY_WAY_PIPE:
+    default:
+        after_pipe(copy, n);
+        break;
+    }
+}
+
+/* Waits for bytes, takes none: 1, 0 at the end of data, or -errno. */
+static ssize_t await_bytes(int from) {
+    char first;
+    ssize_t n;
+
+    do
+        n = recv(from, &first, 1, MSG_PEEK);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
 }
 
 ssize_t copy_read(struct copy *copy, int from) {
     ssize_t n;
 
     CHECK(copy->in_hand == 0);
+    if (copy->way == COPY_WAY_LOAN) {
+        n = await_bytes(from);
+        if (n <= 0)
+            return n;
+        if (!take_pipe(copy))
+            change(copy, COPY_WAY_BUFFER);
+    }
     do {
-        copy->in_pipe = splicing(copy);
+        copy->in_pipe = has_pipe(copy);
         n = copy->in_pipe ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
         if (n == 0 && copy->in_pipe) {
             /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past it. */
@@ -84,7 +152,7 @@ int copy_write(struct copy *copy, int to) {
         copy->in_hand -= (size_t)n;
         copy->written += (uint64_t)n;
     }
-    if (copy->mode == COPY_AUTO)
-        reconsider(copy, all);
+    if (copy->adapts)
+        adapt(copy, all);
     return 0;
 }

@@ -2,9 +2,12 @@
  * it.
  *
  * Two engines: the buffer (recv, send) is cheapest for messages; the pipe (splice) moves pages
- * inside the kernel and is cheapest in bulk. COPY_AUTO begins with the buffer, changes to the pipe
- * while reads come full, and back when they come small. If no pipe can be had, the buffer serves.
- */
+ * inside the kernel and is cheapest in bulk. COPY_AUTO changes between three ways to use them:
+ * - loan, at first and when bulk is over: wait for bytes, then borrow a pipe for just as long as they
+ *   take. A direction that waits so costs no memory but its thread's.
+ * - buffer, once messages come quickly: one system call less for each.
+ * - pipe, while reads come large: it is kept, so that the wait and the read are one call.
+ * If no pipe can be had, the buffer serves. */
 #ifndef RELAY_COPY_H
 #define RELAY_COPY_H
 
@@ -13,22 +16,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "relay/pipe_pool.h"
 
 #define COPY_BUFFER_SIZE                                                                           \
     16384 /* bytes; most answers of most servers fit, and the rest goes by splice */
 
+enum copy_way { COPY_WAY_LOAN, COPY_WAY_BUFFER, COPY_WAY_PIPE };
+
 /* One direction's copying. Its pump's alone. */
 struct copy {
-    enum copy_mode mode;
+    bool adapts; /* COPY_AUTO */
+    enum copy_way way;
     struct pipe_pool *pipes;
-    struct pipe_ends pipe; /* there while splicing */
+    struct pipe_ends pipe; /* COPY_WAY_PIPE: there; COPY_WAY_LOAN: there with bytes in hand */
     char *buffer;          /* COPY_BUFFER_SIZE bytes, the pump's */
     size_t in_hand;        /* read and not yet written */
     bool in_pipe;          /* and where that is */
     size_t in_buffer_at;   /* where in the buffer the rest begins */
-    unsigned streak;       /* how much the last reads speak for the other engine */
+    unsigned streak;       /* how much the last reads speak for another way */
+    usec_t last;           /* COPY_WAY_LOAN: when the last message was written */
     uint64_t written;      /* bytes, in all */
 };
 

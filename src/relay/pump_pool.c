@@ -8,14 +8,14 @@
 #include "relay/copy.h"
 #include "relay/pump.h"
 
-/* A pump's frames are small; the copy buffer is part of the pump, not of its stack. */
+/* A pump's frames are small; its copy buffer lies above its stack. */
 #define PUMP_STACK ((size_t)32 * 1024)
 
 struct pump {
     struct thread thread;
+    struct stack stack;
     struct pump_pair *pair;
     enum direction dir;
-    char buffer[COPY_BUFFER_SIZE];
 };
 
 /* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and neither needs
@@ -79,7 +79,7 @@ static void pump_thread(void *arg) {
 
     thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
-        pump_run(conn, pump->dir, pump->buffer);
+        pump_run(conn, pump->dir, pump->stack.extra);
         finish_work(pump->pair, conn);
     }
 }
@@ -93,46 +93,39 @@ static void set_work(struct pump_pair *pair, uint32_t what) {
 /* The pair is in no list, and both its threads wait or never started. */
 static void end_pair(struct pump_pair *pair) {
     set_work(pair, WORK_QUIT);
-    for (int dir = 0; dir < 2; dir++)
+    for (int dir = 0; dir < 2; dir++) {
         thread_join(&pair->pumps[dir].thread);
+        stack_free(&pair->pumps[dir].stack);
+    }
     free(pair);
 }
 
-/* Not calloc: the buffers take no memory before their first use, and only as much as is used. */
-static struct pump_pair *new_pair(struct pump_pool *pool) {
-    struct pump_pair *pair = malloc(sizeof(*pair));
+static int start_pump(struct pump_pair *pair, enum direction dir) {
+    static const char *const names[2] = {[DIR_UP] = "pump-up", [DIR_DOWN] = "pump-down"};
+    struct pump *pump = &pair->pumps[dir];
+    int r = stack_make(&pump->stack, PUMP_STACK, COPY_BUFFER_SIZE);
 
-    if (pair == NULL)
-        return NULL;
-    pair->pool = pool;
-    pair->conn = NULL;
-    atomic_init(&pair->work.value, 0);
-    atomic_init(&pair->running, 0);
-    for (int dir = 0; dir < 2; dir++) {
-        pair->pumps[dir].thread.running = false;
-        pair->pumps[dir].pair = pair;
-        pair->pumps[dir].dir = (enum direction)dir;
-    }
-    return pair;
+    if (r < 0)
+        return r;
+    pump->pair = pair;
+    pump->dir = dir;
+    return thread_start(&pump->thread, names[dir], &pump->stack, pump_thread, pump);
 }
 
 static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
-    static const char *const names[2] = {[DIR_UP] = "pump-up", [DIR_DOWN] = "pump-down"};
-    struct pump_pair *pair = new_pair(pool);
+    struct pump_pair *pair = calloc(1, sizeof(*pair));
 
     if (pair == NULL)
         return -ENOMEM;
-    for (int dir = 0; dir < 2; dir++) {
-        struct pump *pump = &pair->pumps[dir];
-        int r = thread_start(&pump->thread, names[dir], PUMP_STACK, pump_thread, pump);
-
-        if (r < 0) {
-            end_pair(pair);
-            return r;
-        }
-    }
-    *ret_pair = pair;
-    return 0;
+    pair->pool = pool;
+    int r = start_pump(pair, DIR_UP);
+    if (r == 0)
+        r = start_pump(pair, DIR_DOWN);
+    if (r < 0)
+        end_pair(pair);
+    else
+        *ret_pair = pair;
+    return r;
 }
 
 /* Takes an idle pair, or none; either way one more is busy. */

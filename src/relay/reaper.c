@@ -89,7 +89,7 @@ int reaper_start(struct reaper *reaper, struct registry *registry, struct pump_p
     *reaper = (struct reaper){.registry = registry,
                               .pumps = pumps,
                               .interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX};
-    return thread_start(&reaper->thread, "reaper", 0, reaper_thread, reaper);
+    return thread_start(&reaper->thread, "reaper", NULL, reaper_thread, reaper);
 }
 
 void reaper_stop(struct reaper *reaper) {

@@ -88,5 +88,5 @@ int worker_start(struct worker *worker, struct relay *relay, size_t number) {
 
     worker->relay = relay;
     snprintf(name, sizeof(name), "worker-%zu", number % 10000);
-    return thread_start(&worker->thread, name, 0, worker_thread, worker);
+    return thread_start(&worker->thread, name, NULL, worker_thread, worker);
 }

@@ -180,7 +180,7 @@ static void resolver_thread(void *arg) {
 int resolver_start(struct resolver *resolver) {
     if (LIST_EMPTY(&resolver->names))
         return 0;
-    return thread_start(&resolver->thread, "resolver", 0, resolver_thread, resolver);
+    return thread_start(&resolver->thread, "resolver", NULL, resolver_thread, resolver);
 }
 
 void resolver_cancel(struct resolver *resolver) {

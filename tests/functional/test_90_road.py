@@ -101,11 +101,11 @@ def spliced(calls):
 
 @strace_works
 @pytest.mark.parametrize("transfer, wanted", [
-    ("small", {"buffer": False, "splice": True, "auto": False}),
+    ("small", {"buffer": False, "splice": True, "auto": True}),
     ("big", {"buffer": False, "splice": True, "auto": True}),
 ])
 def test_what_copies(relay, origin, copy, tmp_path, transfer, wanted):
-    """auto begins with the buffer and moves to splice while reads come full."""
+    """auto begins with borrowed pipes, and keeps one while reads come large."""
     one = relay(origin(http), copy=copy)
     trace = Trace(one, tmp_path, "splice,accept4")
     with connect(one) as client:
@@ -113,6 +113,17 @@ def test_what_copies(relay, origin, copy, tmp_path, transfer, wanted):
             assert client.get("/bytes/100" if transfer == "small" else f"/bytes/{16 * MIB}").status == 200
     one.record(client)
     assert (spliced(trace.calls()) > 0) == wanted[copy]
+
+
+@strace_works
+def test_auto_takes_the_buffer_for_a_busy_connection(relay, origin, tmp_path):
+    one = relay(origin(http), copy="auto")
+    trace = Trace(one, tmp_path, "splice,accept4")
+    with connect(one) as client:
+        for _ in range(100):
+            assert client.get("/bytes/100").status == 200
+    one.record(client)
+    assert 0 < spliced(trace.calls()) < 200, "of the 200 messages, only the first few were spliced, twice each"
 
 
 def test_two_threads_for_each_connection(relay, origin, copy):

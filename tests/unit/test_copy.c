@@ -147,6 +147,23 @@ static void auto_moves_for_messages_beyond_the_buffer(void **state) {
     close_road(&road);
 }
 
+static void auto_borrows_a_pipe_until_messages_come_quickly(void **state) {
+    struct road road;
+
+    (void)state;
+    open_road(&road, COPY_AUTO, 1);
+    for (int i = 0; i < 100; i++) {
+        carries(&road, "seldom", 6);
+        assert_int_equal(road.copy.way, COPY_WAY_LOAN);
+        assert_false(splices(&road)); /* the pipe is back in the pool */
+        road.copy.last -= USEC_PER_SEC;
+    }
+    for (int i = 0; i < 20; i++)
+        carries(&road, "quick", 5);
+    assert_int_equal(road.copy.way, COPY_WAY_BUFFER);
+    close_road(&road);
+}
+
 static void without_a_pipe_the_buffer_serves(void **state) {
     struct road road;
 
@@ -196,6 +213,7 @@ int main(void) {
         cmocka_unit_test(each_mode_reports_a_dead_sink_and_keeps_no_pipe),
         cmocka_unit_test(auto_moves_to_the_pipe_and_back),
         cmocka_unit_test(auto_moves_for_messages_beyond_the_buffer),
+        cmocka_unit_test(auto_borrows_a_pipe_until_messages_come_quickly),
         cmocka_unit_test(without_a_pipe_the_buffer_serves),
         cmocka_unit_test(urgent_data_is_data),
     };

@@ -63,7 +63,7 @@ static void start_waiter_number(struct waiter *waiter, struct gate *gate, size_t
     size_t waiting = 0;
 
     waiter->gate = gate;
-    assert_int_equal(thread_start(&waiter->thread, "waiter", 0, wait_for_room, waiter), 0);
+    assert_int_equal(thread_start(&waiter->thread, "waiter", NULL, wait_for_room, waiter), 0);
     while (waiting < number) {
         lock_acquire(&gate->lock);
         waiting = gate->waiting;

@@ -77,7 +77,7 @@ static void a_stuck_reader_stops_nobody_and_the_loss_is_said(void **state) {
     dropped = stats_get(STAT_log_dropped) - dropped;
     assert_in_range(dropped, 1, MANY - LOG_QUEUE_SIZE);
 
-    assert_int_equal(thread_start(&thread, "reader", 0, read_lines, &tally), 0);
+    assert_int_equal(thread_start(&thread, "reader", NULL, read_lines, &tally), 0);
     log_stop(); /* writes what waits */
     log_msg(MSG_READY, "last");
     thread_join(&thread);

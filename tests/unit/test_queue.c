@@ -87,7 +87,7 @@ static void push_waits_for_room(void **state) {
     (void)state;
     assert_int_equal(queue_init(&queue, 1, 1), 0);
     push_now(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
     wait_until_blocked(&queue, 1);
     assert_false(atomic_load(&pusher.done));
     assert_int_equal(pop(&queue), 1);
@@ -110,9 +110,9 @@ static void every_waiter_hears_of_room(void **state) {
     (void)state;
     assert_int_equal(queue_init(&queue, 1, 2), 0);
     push_now(&queue, 1);
-    assert_int_equal(thread_start(&looker.thread, "looker", 0, look_for_room, &looker), 0);
+    assert_int_equal(thread_start(&looker.thread, "looker", NULL, look_for_room, &looker), 0);
     wait_until_blocked(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
     wait_until_blocked(&queue, 2);
     assert_int_equal(pop(&queue), 1);
     assert_int_equal(pop(&queue), 2);
@@ -129,7 +129,7 @@ static void unbinding_lets_a_waiting_push_through(void **state) {
     (void)state;
     assert_int_equal(queue_init(&queue, 1, 1), 0);
     push_now(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", 0, push_waiting, &pusher), 0);
+    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
     wait_until_blocked(&queue, 1);
     queue_unbind(&queue);
     thread_join(&pusher.thread);
@@ -172,7 +172,7 @@ static void many_threads_lose_nothing(void **state) {
     assert_int_equal(queue_init(&queue, 7, 1), 0);
     for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
         poppers[i] = (struct pusher){.queue = &queue};
-        assert_int_equal(thread_start(&poppers[i].thread, "popper", 0, pop_all, &poppers[i]), 0);
+        assert_int_equal(thread_start(&poppers[i].thread, "popper", NULL, pop_all, &poppers[i]), 0);
     }
     for (uint64_t n = 0; n < MANY; n++) {
         job = job_number(n);
