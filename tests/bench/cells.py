@@ -37,6 +37,7 @@ class Cell:
     upload: bool = False    # the origin is the sink
     quick: bool = False     # part of --quick
     once: bool = False      # slow: once in --quick
+    extra: bool = False     # only when it is asked for by name
     without: tuple = ()     # kinds of relays that cannot do it, or would do what another one does
 
 
@@ -129,8 +130,8 @@ def idle(context, relay):
     return {"memory": kib["used"], "parts": kib, "open": got["open_seconds"], "errors": got["errors"]}
 
 
-def many(context, relay):
-    child = load(context, "many", relay, "/128", context.many, context.seconds)
+def many(context, relay, connections=None):
+    child = load(context, "many", relay, "/128", min(connections or context.many, context.many), context.seconds)
     got = load_result(child, context.seconds + 150)
     return {"failed": got["errors"], "rate": got["requests"] / got["seconds"], "p50": got["p50"],
             "p99": got["p99"], "open": got["open_seconds"], "errors": got["errors"]}
@@ -178,6 +179,10 @@ def matrix():
                (Figure("failed", "errors", less=True, limit=0), Figure("rate", "requests/s"), *latencies,
                 Figure("open", "s to open them", 2, less=True)),
                quick=True, once=True, without=few)
+    for connections in 100, 300, 1000, 3000, 9000:
+        yield Cell(f"scale-{connections}", f"{connections:,} connections, 64 requests under way by turns",
+                   functools.partial(many, connections=connections),
+                   (Figure("rate", "requests/s"), *latencies), extra=True, without=few)
 
 
 MATRIX = tuple(matrix())
