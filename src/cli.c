@@ -1,7 +1,9 @@
 #include "cli.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -18,6 +20,8 @@ static const struct row {
     {0, "listen", "ADDR", "with --proxy: take connections here instead of " CONFIG_DEFAULT_LISTEN},
     {'t', "check", NULL, "check the configuration, report every error, and exit"},
     {'T', "dump", NULL, "print the configuration in force, defaults included, and exit"},
+    {0, "reload", "PID",
+     "make this running relayd read its configuration again, and wait until it has"},
     {'V', "version", NULL, "print the version and exit"},
     {'h', "help", NULL, "print this help and exit"},
 };
@@ -28,7 +32,8 @@ void cli_help(FILE *out) {
     fputs(
         "relayd relays TCP connections to another server.\n\n"
         "usage: relayd [-t | -T] [-f FILE]\n"
-        "       relayd [-t | -T] [--listen ADDR] --proxy HOST:PORT\n\n",
+        "       relayd [-t | -T] [--listen ADDR] --proxy HOST:PORT\n"
+        "       relayd --reload PID\n\n",
         out);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct row *row = &rows[i];
@@ -41,7 +46,8 @@ void cli_help(FILE *out) {
     }
     fputs(
         "\nADDR is 1.2.3.4:80, [::1]:80, name:80, :80, 80 or unix:/path.\n"
-        "TERM and INT let connections finish, then stop; a second one stops at once.\n"
+        "HUP reads the configuration again. TERM and INT let connections finish, then stop; a "
+        "second one stops at once.\n"
         "See relayd(8) and relayd.conf(5).\n",
         out);
 }
@@ -51,6 +57,14 @@ static const struct row *find_row(int value) {
         if (value == (rows[i].letter != 0 ? rows[i].letter : LONG_ONLY + (int)i))
             return &rows[i];
     return NULL;
+}
+
+static void take_pid(struct cli *cli, const char *text) {
+    char *end;
+    long pid = strtol(text, &end, 10);
+
+    cli->action = CLI_RELOAD;
+    cli->pid = *end == '\0' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
 static void take(struct cli *cli, const struct row *row, const char *arg) {
@@ -64,6 +78,8 @@ static void take(struct cli *cli, const struct row *row, const char *arg) {
         cli->action = CLI_CHECK;
     else if (strcmp(row->name, "dump") == 0)
         cli->action = CLI_DUMP;
+    else if (strcmp(row->name, "reload") == 0)
+        take_pid(cli, arg);
     else if (strcmp(row->name, "version") == 0)
         cli->action = CLI_VERSION;
     else
@@ -105,6 +121,8 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli) {
     if (cli.action != CLI_VERSION && cli.action != CLI_HELP) {
         if (optind < argc)
             return complain("takes no arguments but options");
+        if (cli.action == CLI_RELOAD && cli.pid == 0)
+            return complain("--reload takes the process number of a running relayd");
         if (cli.proxy != NULL && cli.file != NULL)
             return complain("--proxy runs without a file: give -f or --proxy, not both");
         if (cli.listen != NULL && cli.proxy == NULL)

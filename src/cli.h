@@ -3,14 +3,16 @@
 #define CLI_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
-enum cli_action { CLI_RUN, CLI_CHECK, CLI_DUMP, CLI_VERSION, CLI_HELP };
+enum cli_action { CLI_RUN, CLI_CHECK, CLI_DUMP, CLI_RELOAD, CLI_VERSION, CLI_HELP };
 
 struct cli {
     enum cli_action action;
     const char *file;   /* NULL: not given */
     const char *listen; /* NULL: not given */
     const char *proxy;  /* NULL: not given */
+    pid_t pid;          /* of CLI_RELOAD */
 };
 
 /* Reads the arguments: 0, or -1 after a message on stderr. The strings are argv's. */

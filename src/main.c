@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli.h"
 #include "config/config.h"
+#include "daemon/ask.h"
 #include "daemon/daemon.h"
 #include "version.h"
 
@@ -35,6 +36,8 @@ int main(int argc, char **argv) {
         puts("relayd " RELAYD_VERSION);
         return EX_OK;
     }
+    if (cli.action == CLI_RELOAD)
+        return ask_reload(cli.pid);
     bool journal = cli.action == CLI_RUN && cli.proxy == NULL;
     config_error_fn *on_error = journal ? log_error : print_error;
     const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;
@@ -44,7 +47,7 @@ int main(int argc, char **argv) {
     if (config == NULL)
         return cli.proxy != NULL ? EX_USAGE : EX_CONFIG;
     if (cli.action == CLI_RUN)
-        return daemon_run(config);
+        return daemon_run(config, cli.proxy != NULL ? NULL : file);
     if (cli.action == CLI_DUMP)
         config_dump(config, stdout);
     else

@@ -246,3 +246,14 @@ bool addr_equal(const struct addr *a, const struct addr *b) {
 bool addr_is_unix(const struct addr *addr) {
     return addr->len != 0 && addr->u.sa.sa_family == AF_UNIX;
 }
+
+unsigned addr_port(const struct addr *addr) {
+    switch (addr->len > 0 ? addr->u.sa.sa_family : AF_UNSPEC) {
+    case AF_INET:
+        return ntohs(addr->u.in.sin_port);
+    case AF_INET6:
+        return ntohs(addr->u.in6.sin6_port);
+    default:
+        return 0;
+    }
+}

@@ -51,6 +51,7 @@ bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_w
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
+unsigned addr_port(const struct addr *addr); /* 0: it has none */
 bool addr_is_unix(const struct addr *addr);
 
 #endif

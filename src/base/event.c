@@ -12,6 +12,10 @@ uint32_t event_value(const struct event *event) {
     return atomic_load_explicit(&event->value, memory_order_acquire);
 }
 
+void event_reset(struct event *event) {
+    atomic_store_explicit(&event->value, 0, memory_order_relaxed);
+}
+
 uint32_t event_wait(struct event *event, uint32_t seen) {
     uint32_t value;
 

@@ -11,6 +11,9 @@ struct event {
 
 uint32_t event_value(const struct event *event);
 
+/* Sets it to 0 and wakes nobody: nobody waits. */
+void event_reset(struct event *event);
+
 /* Waits until the value is no longer `seen`, and returns it. Signals do not end the wait. */
 uint32_t event_wait(struct event *event, uint32_t seen);
 

@@ -76,6 +76,11 @@ void thread_join(struct thread *thread) {
     lock_destroy(&thread->lock);
 }
 
+void thread_interrupt(struct thread *thread) {
+    if (thread->running)
+        CHECK(pthread_kill(thread->id, INTERRUPT_SIGNAL) == 0);
+}
+
 void thread_interrupt_join(struct thread *thread) {
     CHECK(thread_interrupt_join_until(thread, USEC_NEVER));
 }

@@ -41,6 +41,9 @@ int thread_start(struct thread *thread, const char *name, const struct stack *st
 /* Waits for its end. Nothing to do if it never started. */
 void thread_join(struct thread *thread);
 
+/* Interrupts it once, if it runs; it may be just before the call that should be interrupted. */
+void thread_interrupt(struct thread *thread);
+
 /* Interrupts it until it has ended (interrupt_note). The caller has told it to stop. */
 void thread_interrupt_join(struct thread *thread);
 

@@ -7,26 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "daemon/ask.h"
 #include "daemon/limits.h"
+#include "daemon/notify.h"
+#include "daemon/passed.h"
+#include "relay/acceptor.h"
 #include "relay/relay.h"
 
 /* The relay's last connection has ended: wakes main's wait for signals. */
 #define DRAINED_SIGNAL SIGUSR1
 
+#define TIDY_INTERVAL USEC_PER_SEC /* while something is left of a former configuration */
+
 struct daemon {
-    struct config *config;
-    struct upstreams *upstreams;
+    const char *file; /* NULL: none */
     struct relay *relay;
-    struct passed_socket *passed;
-    size_t n_passed;
-    char **names; /* of the passed sockets, as libsystemd gave them */
+    struct passed passed;
+    struct notify notify;
+    usec_t next_tidy;
+};
+
+/* The first error of a file, while all of them are logged. */
+struct first_error {
+    char text[LOG_TEXT_MAX / 2];
 };
 
 /* on_empty of the relay; arg is main's pthread_t. */
@@ -39,89 +47,105 @@ static int fail(int status, int error, const char *what) {
     return status;
 }
 
-/* sd_listen_fds_with_names(3). */
-static int take_passed(struct daemon *daemon) {
-    int n = sd_listen_fds_with_names(1, &daemon->names);
+/* Puts a configuration in force: EX_OK, or a status and *ret_what, which the caller frees (NULL: no memory). */
+static int apply(struct daemon *daemon, struct config *config, char **ret_what) {
+    static const int statuses[] = {
+        [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
+    struct relay *relay = daemon->relay;
+    struct relay_limits limits = limits_settle(config);
+    struct upstreams *upstreams =
+        upstreams_new(config, relay->now != NULL ? relay->now->upstreams : NULL);
 
-    if (n <= 0)
-        return n;
-    daemon->passed = calloc((size_t)n, sizeof(*daemon->passed));
-    if (daemon->passed == NULL)
-        return -ENOMEM;
-    daemon->n_passed = (size_t)n;
-    for (int i = 0; i < n; i++)
-        daemon->passed[i] =
-            (struct passed_socket){.fd = SD_LISTEN_FDS_START + i, .name = daemon->names[i]};
-    return 0;
-}
-
-/* What no listener took is closed, and said: a client of that socket would wait for ever. */
-static void drop_unused(struct daemon *daemon) {
-    for (size_t i = 0; i < daemon->n_passed; i++) {
-        struct passed_socket *passed = &daemon->passed[i];
-
-        if (passed->fd < 0)
-            continue;
-        log_msg(MSG_TROUBLE,
-                "systemd passed a socket named %s, and no listener of that name has "
-                "address = \"systemd\"; closing it.",
-                passed->name);
-        fd_close(&passed->fd);
+    if (upstreams == NULL || upstreams_start(upstreams) < 0) {
+        upstreams_free(upstreams);
+        *ret_what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
+        return EX_OSERR;
     }
+    enum apply_outcome outcome = relay_apply(relay, config, upstreams, &limits, daemon->passed.list,
+                                             daemon->passed.n, ret_what);
+    if (outcome != APPLY_OK)
+        upstreams_free(upstreams);
+    else
+        log_set_level((enum log_level)config_log_level(config));
+    return statuses[outcome];
 }
 
-static int start(struct daemon *daemon, pthread_t *main_thread) {
-    struct relay_limits limits = limits_settle(daemon->config);
+static int start(struct daemon *daemon, struct config *config, pthread_t *main_thread) {
     char *what = NULL;
     int r = log_start();
 
     if (r < 0)
         return fail(EX_OSERR, r, "no thread for the log");
-    r = take_passed(daemon);
+    log_set_level((enum log_level)config_log_level(config));
+    r = passed_take(&daemon->passed);
     if (r < 0)
         return fail(EX_OSERR, r, "the sockets that systemd passed");
-    daemon->upstreams = upstreams_new(daemon->config);
-    if (daemon->upstreams == NULL)
-        return fail(EX_OSERR, -ENOMEM, "no memory for the upstreams");
-    daemon->relay = relay_new(daemon->config, daemon->upstreams, &limits, drained, main_thread);
+    daemon->relay = relay_new(drained, main_thread);
     if (daemon->relay == NULL)
-        return fail(EX_OSERR, -ENOMEM, "no memory for the listeners");
-    r = relay_listen(daemon->relay, daemon->passed, daemon->n_passed, &what);
-    if (r < 0) {
+        return fail(EX_OSERR, -ENOMEM, "no memory");
+    int status = apply(daemon, config, &what);
+    if (status != EX_OK)
         log_msg(MSG_START_FAILED, "%s", what != NULL ? what : "relayd could not start: no memory.");
-        free(what);
-        return EX_UNAVAILABLE;
-    }
-    drop_unused(daemon);
-    r = upstreams_start(daemon->upstreams);
-    if (r < 0)
-        return fail(EX_OSERR, r, "no thread for the resolver; raise TasksMax");
-    r = relay_start(daemon->relay);
-    if (r < 0)
-        return fail(EX_OSERR, r, "no threads to work with; raise TasksMax or lower workers");
-    return EX_OK;
+    else
+        passed_drop_unused(&daemon->passed);
+    free(what);
+    return status;
 }
 
-static void tell_ready(const struct daemon *daemon) {
-    size_t n = daemon->config->n_listeners;
+static void say_listeners(struct relay *relay) {
+    const struct acceptor *acceptor;
 
-    sd_notifyf(0, "READY=1\nSTATUS=Relaying for %zu listener%s.", n, n == 1 ? "" : "s");
-    for (size_t i = 0; i < n; i++) {
-        const struct listener *listener = &daemon->relay->listeners[i];
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
+            acceptor->serves->config->name, acceptor->socket.text,
+            acceptor->serves->upstream->config->name);
+}
 
-        for (size_t j = 0; j < listener->n_sockets; j++)
-            log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
-                    listener->config->name, listener->sockets[j].text,
-                    listener->upstream->config->name);
+static void take_error(void *arg, const char *sentence) {
+    struct first_error *first = arg;
+
+    if (first->text[0] == '\0')
+        snprintf(first->text, sizeof(first->text), "%s", sentence);
+    log_msg(MSG_CONFIG_ERROR, "%s", sentence);
+}
+
+static bool refuse(struct daemon *daemon, const char *why) {
+    log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
+            why);
+    notify_ready(&daemon->notify, daemon->relay, why);
+    return false;
+}
+
+static bool reload(struct daemon *daemon) {
+    struct first_error first = {.text = ""};
+    char *what = NULL;
+
+    notify_reloading(&daemon->notify);
+    if (daemon->file == NULL)
+        return refuse(daemon, "relayd was started with --proxy and has no file to read.");
+    struct config *config = config_load(daemon->file, take_error, &first);
+    if (config == NULL)
+        return refuse(daemon, first.text);
+    int status = apply(daemon, config, &what);
+    if (status == EX_OK) {
+        log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
+        notify_ready(&daemon->notify, daemon->relay, NULL);
+    } else {
+        (void)refuse(daemon, what != NULL ? what : "there was no memory.");
     }
+    daemon->next_tidy = clock_now();
+    free(what);
+    config_unref(config);
+    return status == EX_OK;
 }
 
 /* Waits for a signal of the set, until the deadline: its number, or 0. */
-static int wait_signal(const sigset_t *set, usec_t deadline) {
+static int wait_signal(const sigset_t *set, usec_t deadline, siginfo_t *ret_info) {
     for (;;) {
         usec_t now = clock_now();
         struct timespec left = clock_timespec(deadline > now ? deadline - now : 0);
-        int r = deadline == USEC_NEVER ? sigwaitinfo(set, NULL) : sigtimedwait(set, NULL, &left);
+        int r = deadline == USEC_NEVER ? sigwaitinfo(set, ret_info)
+                                       : sigtimedwait(set, ret_info, &left);
 
         if (r > 0)
             return r;
@@ -130,59 +154,66 @@ static int wait_signal(const sigset_t *set, usec_t deadline) {
     }
 }
 
-static void wait_for_stop(const sigset_t *set) {
+static void tidy(struct daemon *daemon) {
+    usec_t now = clock_now();
+
+    if (now >= daemon->next_tidy)
+        daemon->next_tidy = relay_tidy(daemon->relay) ? now + TIDY_INTERVAL : USEC_NEVER;
+}
+
+static void run(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
-        int signal = wait_signal(set, USEC_NEVER);
+        usec_t due = notify_due(&daemon->notify);
+        siginfo_t info;
+        int signal = wait_signal(set, due < daemon->next_tidy ? due : daemon->next_tidy, &info);
 
         if (signal == SIGTERM || signal == SIGINT)
             return;
         if (signal == SIGHUP)
-            log_msg(MSG_NO_RELOAD, "SIGHUP: this version cannot reload; restart relayd instead.");
+            ask_answer(&info, reload(daemon));
+        notify_tick(&daemon->notify, daemon->relay);
+        tidy(daemon);
     }
 }
 
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
 static void drain(struct daemon *daemon, const sigset_t *set) {
-    usec_t deadline = clock_now() + daemon->config->global.drain_timeout;
+    usec_t timeout = daemon->relay->now->config->global.drain_timeout,
+           deadline = clock_now() + timeout;
     size_t live = gate_live(&daemon->relay->gate);
     char text[32];
 
-    text_format_duration(daemon->config->global.drain_timeout, text, sizeof(text));
-    sd_notifyf(0, "STOPPING=1\nSTATUS=Draining %zu connections, for at most %s.", live, text);
+    text_format_duration(timeout, text, sizeof(text));
+    notify_draining(&daemon->notify, live, deadline);
     log_msg(MSG_STOPPING, "Stopping: no new connections; %zu may finish within %s.", live, text);
     live = relay_drain(daemon->relay);
-    while (live > 0) {
-        int signal = wait_signal(set, deadline);
+    while (live > 0 && clock_now() < deadline) {
+        usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
+        siginfo_t info;
+        int signal = wait_signal(set, due < deadline ? due : deadline, &info);
 
-        if (signal == SIGHUP)
-            continue;
-        if (signal != DRAINED_SIGNAL || gate_live(&daemon->relay->gate) == 0)
+        live = gate_live(&daemon->relay->gate);
+        if (signal == SIGTERM || signal == SIGINT)
             return;
+        if (signal == SIGHUP)
+            ask_answer(&info, false);
+        if (live > 0)
+            notify_draining(&daemon->notify, live, deadline);
     }
 }
 
 static void stop(struct daemon *daemon, bool ran) {
-    if (daemon->relay != NULL) {
-        upstreams_cancel(daemon->upstreams);
-        relay_free(daemon->relay);
-    }
-    upstreams_free(daemon->upstreams);
+    relay_free(daemon->relay);
     uint64_t cut = stats_get(STAT_cut_at_stop);
     if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
                 cut == 1 ? " was" : "s were");
     log_stop();
-    for (size_t i = 0; i < daemon->n_passed; i++) {
-        fd_close(&daemon->passed[i].fd);
-        free(daemon->names[i]);
-    }
-    free(daemon->names);
-    free(daemon->passed);
-    config_unref(daemon->config);
+    passed_free(&daemon->passed);
 }
 
-int daemon_run(struct config *config) {
-    struct daemon daemon = {.config = config};
+int daemon_run(struct config *config, const char *file) {
+    struct daemon daemon = {.file = file, .next_tidy = USEC_NEVER};
     pthread_t main_thread = pthread_self();
     sigset_t set;
 
@@ -192,11 +223,13 @@ int daemon_run(struct config *config) {
     sigaddset(&set, SIGHUP);
     sigaddset(&set, DRAINED_SIGNAL);
     thread_init_process();
-    log_set_level((enum log_level)config_log_level(config));
-    int status = start(&daemon, &main_thread);
+    notify_init(&daemon.notify);
+    int status = start(&daemon, config, &main_thread);
+    config_unref(config);
     if (status == EX_OK) {
-        tell_ready(&daemon);
-        wait_for_stop(&set);
+        say_listeners(daemon.relay);
+        notify_ready(&daemon.notify, daemon.relay, NULL);
+        run(&daemon, &set);
         drain(&daemon, &set);
     }
     stop(&daemon, status == EX_OK);

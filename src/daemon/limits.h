@@ -1,4 +1,4 @@
-/* What the system allows against what max_connections needs, looked at once at the start. */
+/* What the system allows against what max_connections needs, looked at when a configuration is put in force. */
 #ifndef DAEMON_LIMITS_H
 #define DAEMON_LIMITS_H
 
@@ -7,7 +7,7 @@
 
 /* Raises the soft limit on descriptors to the hard one, then works out how many connections fit:
  * never more than max_connections, never fewer than one. What does not fit is said in one warning
- * (MSG_LIMITS). One thread, before any other. */
+ * (MSG_LIMITS). The main thread. */
 struct relay_limits limits_settle(const struct config *config);
 
 #endif

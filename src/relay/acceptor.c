@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -12,8 +14,12 @@
 #include "relay/exhausted.h"
 #include "relay/refuse.h"
 
-#define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
-#define PAUSE_MAX USEC_PER_SEC
+#define PAUSE_MIN   (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
+#define PAUSE_MAX   USEC_PER_SEC
+#define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while its end is waited for */
+
+/* The event of an acceptor. */
+enum { STANDING, GOING };
 
 /* What becomes of a failed accept4(2). */
 enum failure {
@@ -56,10 +62,10 @@ static enum failure classify(int error) {
 }
 
 static bool stopped(const struct acceptor *acceptor) {
-    return atomic_load(&acceptor->relay->stop_accept);
+    return atomic_load(&acceptor->ending) || atomic_load(&acceptor->relay->stop_accept);
 }
 
-/* A wait that acceptor_stop ends. */
+/* A wait that acceptor_free ends. */
 static void pause_for(struct acceptor *acceptor, usec_t span) {
     usec_t until = clock_now() + span;
 
@@ -67,6 +73,22 @@ static void pause_for(struct acceptor *acceptor, usec_t span) {
     while (!stopped(acceptor) && cond_wait_until(&acceptor->stop, &acceptor->lock, until))
         ;
     lock_release(&acceptor->lock);
+}
+
+/* The route of this moment, with a reference. */
+static struct route *get_route(struct acceptor *acceptor) {
+    lock_acquire(&acceptor->lock);
+    struct route *route = route_ref(acceptor->route);
+    lock_release(&acceptor->lock);
+    return route;
+}
+
+static void say_failed(struct acceptor *acceptor, int error) {
+    struct route *route = get_route(acceptor);
+
+    log_msg(MSG_ACCEPT_FAILED, "Listener %s cannot accept on %s: %s. It tries again.",
+            route->config->name, acceptor->socket.text, strerrordesc_np(error));
+    route_unref(route);
 }
 
 static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
@@ -78,61 +100,78 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
         break;
     case FAILURE_OTHER:
         if (*pause == PAUSE_MIN)
-            log_msg(MSG_ACCEPT_FAILED, "Listener %s cannot accept on %s: %s. It tries again.",
-                    acceptor->listener->config->name, acceptor->socket->text,
-                    strerrordesc_np(error));
+            say_failed(acceptor, error);
         break;
     }
     pause_for(acceptor, *pause);
     *pause = *pause * 2 < PAUSE_MAX ? *pause * 2 : PAUSE_MAX;
 }
 
-static void describe(struct job *job, struct acceptor *acceptor) {
-    const struct listener_config *config = acceptor->listener->config;
+static void describe(struct job *job, struct relay *relay) {
     struct record *record = &job->record;
 
-    record->number = atomic_fetch_add(&acceptor->relay->accepted, 1) + 1;
+    record->number = atomic_fetch_add(&relay->accepted, 1) + 1;
     record->accepted = clock_now();
-    snprintf(record->listener, sizeof(record->listener), "%s", config->name);
-    snprintf(record->upstream, sizeof(record->upstream), "%s",
-             acceptor->listener->upstream->config->name);
+    snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
+    snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
+}
+
+static void turn_away(struct relay *relay, struct job *job, enum end end, bool in_gate) {
+    struct route *route = job->route;
+
+    refuse(relay, job, end, 0, in_gate);
+    route_unref(route);
 }
 
 /* Finds the accepted connection a place in the gate and in the queue, or ends it. */
 static void admit(struct acceptor *acceptor, struct job *job) {
     struct relay *relay = acceptor->relay;
-    bool wait = relay->config->global.when_full == WHEN_FULL_WAIT;
 
     while (!gate_try_enter(&relay->gate)) {
-        /* With several acceptors, another one may have taken the place that this one had waited
-         * for. */
-        if (wait && gate_wait_room(&relay->gate))
+        /* With several acceptors, another one may have taken the place that this one had waited for. */
+        if (atomic_load(&acceptor->waits) && !stopped(acceptor) &&
+            gate_wait_room(&relay->gate) != ROOM_CLOSED) {
+            atomic_fetch_add(&acceptor->beats, 1);
             continue;
-        refuse(relay, job, stopped(acceptor) ? END_STOPPED : END_MAX_CONNECTIONS, 0, false);
+        }
+        turn_away(relay, job, atomic_load(&relay->stop_accept) ? END_STOPPED : END_MAX_CONNECTIONS,
+                  false);
         return;
     }
-    if (wait)
+    if (queue_try_push(&relay->queue, job))
+        return;
+    if (atomic_load(&acceptor->waits)) {
+        atomic_store(&acceptor->pushing, true);
         queue_push(&relay->queue, job);
-    else if (!queue_try_push(&relay->queue, job))
-        refuse(relay, job, END_QUEUE_FULL, 0, true);
+        atomic_store(&acceptor->pushing, false);
+    } else {
+        turn_away(relay, job, END_QUEUE_FULL, true);
+    }
+}
+
+/* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
+static bool await_room(struct acceptor *acceptor) {
+    struct relay *relay = acceptor->relay;
+
+    return !atomic_load(&acceptor->waits) || (gate_wait_room(&relay->gate) == ROOM_THERE &&
+                                              queue_wait_room(&relay->queue) == ROOM_THERE);
 }
 
 static void acceptor_thread(void *arg) {
     struct acceptor *acceptor = arg;
-    struct relay *relay = acceptor->relay;
-    bool wait = relay->config->global.when_full == WHEN_FULL_WAIT;
     usec_t pause = PAUSE_MIN;
 
     thread_lighten();
+    (void)event_wait(&acceptor->go, STANDING);
     while (!stopped(acceptor)) {
-        struct job job = {.listener = acceptor->listener};
+        struct job job = {.client = -1};
         struct addr *client = &job.record.client;
 
-        /* While there is no room, clients wait in the kernel's backlog. */
-        if (wait && (!gate_wait_room(&relay->gate) || !queue_wait_room(&relay->queue)))
-            break;
+        atomic_fetch_add(&acceptor->beats, 1);
+        if (!await_room(acceptor))
+            continue;
         client->len = sizeof(client->u);
-        job.client = accept4(acceptor->socket->fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
+        job.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
         if (job.client < 0) {
             if (errno != EINTR)
                 after_failure(acceptor, errno, &pause);
@@ -140,30 +179,81 @@ static void acceptor_thread(void *arg) {
         }
         pause = PAUSE_MIN;
         stats_add(STAT_accepted, 1);
-        describe(&job, acceptor);
+        job.route = get_route(acceptor);
+        describe(&job, acceptor->relay);
         admit(acceptor, &job);
     }
 }
 
-int acceptor_start(struct acceptor *acceptor, struct relay *relay, struct listener *listener,
-                   struct listen_socket *socket) {
-    char name[32];
+struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket) UNCHECKED {
+    struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 
-    *acceptor = (struct acceptor){.relay = relay, .listener = listener, .socket = socket};
+    if (acceptor == NULL)
+        return NULL;
+    acceptor->relay = relay;
+    acceptor->socket = *socket;
+    *socket = (struct listen_socket){.fd = -1};
     lock_init(&acceptor->lock, RANK_LEAF);
     cond_init(&acceptor->stop);
-    snprintf(name, sizeof(name), "acc:%.24s", listener->config->name);
+    return acceptor;
+}
+
+static void name_thread(const struct route *route, char name[16]) {
+    snprintf(name, 16, "acc:%.11s", route->config->name);
+}
+
+int acceptor_start(struct acceptor *acceptor, struct route *route) {
+    char name[16];
+
+    name_thread(route, name);
+    acceptor_use(acceptor, route);
     return thread_start(&acceptor->thread, name, NULL, acceptor_thread, acceptor);
 }
 
-void acceptor_stop(struct acceptor *acceptor) {
-    if (acceptor->relay == NULL)
-        return;
+void acceptor_go(struct acceptor *acceptor) {
+    event_set(&acceptor->go, GOING);
+}
+
+void acceptor_use(struct acceptor *acceptor, struct route *route) {
+    const struct global_config *global = &route->generation->config->global;
+    char name[16];
+
     lock_acquire(&acceptor->lock);
+    struct route *old = acceptor->route;
+    acceptor->route = route_ref(route);
+    acceptor->serves = route;
+    lock_release(&acceptor->lock);
+    atomic_store(&acceptor->waits, global->when_full == WHEN_FULL_WAIT);
+    if (old == NULL)
+        return;
+    name_thread(route, name); /* the listener's, which may have another one now */
+    (void)pthread_setname_np(acceptor->thread.id, name);
+    route_unref(old);
+}
+
+void acceptor_free(struct acceptor *acceptor) UNCHECKED {
+    lock_acquire(&acceptor->lock);
+    atomic_store(&acceptor->ending, true);
     cond_signal(&acceptor->stop);
     lock_release(&acceptor->lock);
-    thread_interrupt_join(&acceptor->thread);
+    acceptor_go(acceptor);
+    while (!thread_interrupt_join_until(&acceptor->thread, clock_now() + NUDGE_AGAIN)) {
+        gate_nudge(&acceptor->relay->gate);
+        queue_nudge(&acceptor->relay->queue);
+    }
+    if (acceptor->route != NULL)
+        route_unref(acceptor->route);
+    listen_socket_close(&acceptor->socket);
     cond_destroy(&acceptor->stop);
     lock_destroy(&acceptor->lock);
-    acceptor->relay = NULL;
+    free(acceptor);
+}
+
+bool acceptor_moves(struct acceptor *acceptor) {
+    unsigned beats = atomic_load(&acceptor->beats);
+    bool moves = beats != acceptor->seen_beats || atomic_load(&acceptor->pushing);
+
+    acceptor->seen_beats = beats;
+    thread_interrupt(&acceptor->thread);
+    return moves;
 }

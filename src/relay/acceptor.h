@@ -1,25 +1,43 @@
-/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work queue.
- */
+/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work queue. */
 #ifndef RELAY_ACCEPTOR_H
 #define RELAY_ACCEPTOR_H
 
+#include "base/event.h"
 #include "relay/relay.h"
 
 struct acceptor {
+    TAILQ_ENTRY(acceptor) link; /* this, and the next three, are the owner's */
+    struct route
+        *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
+    unsigned seen_beats;
+    const struct route *serves; /* the route, for the owner to look at */
     struct relay *relay;
-    struct listener *listener;
-    struct listen_socket *socket;
+    struct listen_socket socket;
     struct thread thread;
-    struct lock lock; /* only to wait with, after an error */
-    struct cond stop;
+    struct lock lock;
+    struct cond stop;            /* only to wait with, after an error */
+    struct event go;             /* told to begin, or to end without having begun */
+    struct route *route GUARDED; /* of what is accepted from now on; a reference */
+    _Atomic bool waits;          /* the route's when_full */
+    _Atomic bool ending;
+    _Atomic bool pushing;   /* into a full queue: that takes as long as it takes */
+    _Atomic unsigned beats; /* it came round */
 };
 
-/* 0 or -errno. */
-int acceptor_start(struct acceptor *acceptor, struct relay *relay, struct listener *listener,
-                   struct listen_socket *socket) MUST_USE;
+/* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still the caller's. */
+struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket);
 
-/* Ends the thread. relay->stop_accept is set, the gate closed and the queue unbound already.
- * Nothing to do if it was never started. */
-void acceptor_stop(struct acceptor *acceptor);
+/* Makes the thread, for this route; it accepts nothing before acceptor_go. 0 or -errno. */
+int acceptor_start(struct acceptor *acceptor, struct route *route) MUST_USE;
+void acceptor_go(struct acceptor *acceptor);
+
+/* From now on it accepts for this route. */
+void acceptor_use(struct acceptor *acceptor, struct route *route);
+
+/* Ends the thread, if there is one, and closes the socket. */
+void acceptor_free(struct acceptor *acceptor);
+
+/* Makes it come round, even if it blocks in a call, and says whether it has since the last time. */
+bool acceptor_moves(struct acceptor *acceptor);
 
 #endif

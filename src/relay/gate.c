@@ -5,6 +5,7 @@ void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void 
     cond_init(&gate->room);
     gate->max = max;
     gate->live = gate->waiting = 0;
+    gate->nudges = 0;
     gate->closed = false;
     gate->on_empty = on_empty;
     gate->arg = arg;
@@ -15,15 +16,30 @@ void gate_destroy(struct gate *gate) {
     lock_destroy(&gate->lock);
 }
 
-bool gate_wait_room(struct gate *gate) {
+enum room gate_wait_room(struct gate *gate) {
     lock_acquire(&gate->lock);
+    unsigned nudges = gate->nudges;
     gate->waiting++;
-    while (gate->live >= gate->max && !gate->closed)
+    while (gate->live >= gate->max && !gate->closed && gate->nudges == nudges)
         cond_wait(&gate->room, &gate->lock);
     gate->waiting--;
-    bool open = !gate->closed;
+    bool there = gate->live < gate->max, closed = gate->closed;
     lock_release(&gate->lock);
-    return open;
+    return closed ? ROOM_CLOSED : there ? ROOM_THERE : ROOM_NUDGED;
+}
+
+void gate_nudge(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    gate->nudges++;
+    cond_broadcast(&gate->room);
+    lock_release(&gate->lock);
+}
+
+void gate_set_max(struct gate *gate, size_t max) {
+    lock_acquire(&gate->lock);
+    gate->max = max;
+    cond_broadcast(&gate->room);
+    lock_release(&gate->lock);
 }
 
 bool gate_try_enter(struct gate *gate) {

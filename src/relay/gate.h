@@ -8,12 +8,16 @@
 
 #include "base/sync.h"
 
+/* How a wait for room came to its end. */
+enum room { ROOM_THERE, ROOM_NUDGED, ROOM_CLOSED };
+
 struct gate {
     struct lock lock;
     struct cond room;
-    size_t max;
+    size_t max GUARDED;
     size_t live GUARDED;
-    size_t waiting GUARDED; /* threads in gate_wait_room */
+    size_t waiting GUARDED;  /* threads in gate_wait_room */
+    unsigned nudges GUARDED; /* they wait until this changes, too */
     bool closed GUARDED;
     void (*on_empty)(void *arg); /* called once the gate is closed and nobody is inside */
     void *arg;
@@ -23,8 +27,14 @@ struct gate {
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg);
 void gate_destroy(struct gate *gate);
 
-/* Waits until somebody could enter. False: the gate was closed. */
-bool gate_wait_room(struct gate *gate) MUST_USE;
+/* Waits until somebody could enter, or until the next gate_nudge, or until the gate is closed. */
+enum room gate_wait_room(struct gate *gate) MUST_USE;
+
+/* Sends away whoever waits now: there is something else to look at. */
+void gate_nudge(struct gate *gate);
+
+/* From now on so many may be inside. Nobody who is inside is sent away. */
+void gate_set_max(struct gate *gate, size_t max);
 
 /* Lets one in, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;

@@ -12,6 +12,12 @@ void pipe_pool_init(struct pipe_pool *pool, size_t limit) UNCHECKED {
     pool->made = pool->n_free = 0;
 }
 
+void pipe_pool_set_limit(struct pipe_pool *pool, size_t limit) {
+    lock_acquire(&pool->lock);
+    pool->limit = limit;
+    lock_release(&pool->lock);
+}
+
 void pipe_pool_destroy(struct pipe_pool *pool) UNCHECKED {
     CHECK(pool->made == pool->n_free);
     while (pool->n_free > 0) {

@@ -15,13 +15,14 @@ struct pipe_ends {
 
 struct pipe_pool {
     struct lock lock;
-    size_t limit; /* pipes that may exist at once */
+    size_t limit GUARDED; /* pipes that may exist at once */
     size_t made GUARDED;
     size_t n_free GUARDED;
     struct pipe_ends free[PIPE_POOL_KEPT] GUARDED;
 };
 
 void pipe_pool_init(struct pipe_pool *pool, size_t limit);
+void pipe_pool_set_limit(struct pipe_pool *pool, size_t limit);
 void pipe_pool_destroy(struct pipe_pool *pool); /* all pipes must be back */
 
 /* Gives an empty pipe: 0; -EMFILE if the limit or the process's is reached; or another -errno. */

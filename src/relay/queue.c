@@ -1,19 +1,14 @@
 #include "relay/queue.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 
-#include "base/event.h"
 #include "base/fd.h"
 
-/* A worker that waits with nothing in the queue. The next job is given to it directly. */
-struct queue_waiter {
-    SLIST_ENTRY(queue_waiter) link;
-    struct event event; /* WAITING until one of the others */
-    struct job *job;
-};
-
-enum { WAITING, GIVEN, CLOSED };
+/* The event of a waiter. */
+enum { WAITING, GIVEN, SENT_AWAY };
 
 int queue_init(struct queue *queue, size_t capacity, size_t pushers) UNCHECKED {
     *queue = (struct queue){.capacity = capacity, .slots = capacity + pushers};
@@ -37,6 +32,7 @@ void queue_destroy(struct queue *queue) UNCHECKED {
 static void give(struct job *to, struct job *job) {
     *to = *job;
     to->client = fd_take(&job->client);
+    job->route = NULL;
 }
 
 /* Takes the job in. Returns a waiter to be told, after the lock is released, or NULL. */
@@ -47,6 +43,7 @@ static struct queue_waiter *put(struct queue *queue, struct job *job) REQUIRES(q
     job->record.queued = clock_now();
     if (waiter != NULL) {
         SLIST_REMOVE_HEAD(&queue->idle, link);
+        atomic_store_explicit(&waiter->given, job->record.queued, memory_order_relaxed);
         give(waiter->job, job);
     } else {
         give(&queue->ring[(queue->head + queue->count) % queue->slots], job);
@@ -60,27 +57,27 @@ static void tell(struct queue_waiter *waiter) {
         event_set(&waiter->event, GIVEN);
 }
 
-static void await_room(struct queue *queue) REQUIRES(queue->lock) {
+void queue_push(struct queue *queue, struct job *job) {
+    lock_acquire(&queue->lock);
     queue->blocked++;
     while (queue->count >= queue->capacity && !queue->unbounded)
         cond_wait(&queue->room, &queue->lock);
     queue->blocked--;
-}
-
-void queue_push(struct queue *queue, struct job *job) {
-    lock_acquire(&queue->lock);
-    await_room(queue);
     struct queue_waiter *waiter = put(queue, job);
     lock_release(&queue->lock);
     tell(waiter);
 }
 
-bool queue_wait_room(struct queue *queue) {
+enum room queue_wait_room(struct queue *queue) {
     lock_acquire(&queue->lock);
-    await_room(queue);
-    bool open = !queue->unbounded;
+    unsigned nudges = queue->nudges;
+    queue->blocked++;
+    while (queue->count >= queue->capacity && !queue->unbounded && queue->nudges == nudges)
+        cond_wait(&queue->room, &queue->lock);
+    queue->blocked--;
+    bool there = queue->count < queue->capacity, closed = queue->unbounded;
     lock_release(&queue->lock);
-    return open;
+    return closed ? ROOM_CLOSED : there ? ROOM_THERE : ROOM_NUDGED;
 }
 
 bool queue_try_push(struct queue *queue, struct job *job) {
@@ -95,24 +92,103 @@ bool queue_try_push(struct queue *queue, struct job *job) {
     return room;
 }
 
-bool queue_pop(struct queue *queue, struct job *ret_job) {
-    struct queue_waiter waiter = {.job = ret_job};
-    bool got;
+void queue_nudge(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    queue->nudges++;
+    cond_broadcast(&queue->room);
+    lock_release(&queue->lock);
+}
+
+/* Takes the oldest job. */
+static void take(struct queue *queue, struct job *ret_job) REQUIRES(queue->lock) {
+    give(ret_job, &queue->ring[queue->head]);
+    queue->head = (queue->head + 1) % queue->slots;
+    queue->count--;
+    if (queue->blocked > 0)
+        cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
+}
+
+static bool await_job(struct queue_waiter *waiter) {
+    bool got = event_wait(&waiter->event, WAITING) == GIVEN;
+
+    atomic_store_explicit(&waiter->given, 0, memory_order_relaxed);
+    return got;
+}
+
+bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret_job) {
+    bool got = false, wait = false;
 
     lock_acquire(&queue->lock);
-    got = queue->count > 0;
-    if (got) {
-        give(ret_job, &queue->ring[queue->head]);
-        queue->head = (queue->head + 1) % queue->slots;
-        queue->count--;
-        if (queue->blocked > 0)
-            cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
+    if (queue->dismissed > 0) {
+        queue->dismissed--;
+    } else if (queue->count > 0) {
+        take(queue, ret_job);
+        got = true;
+    } else if (!queue->closed) {
+        waiter->job = ret_job;
+        event_reset(&waiter->event);
+        SLIST_INSERT_HEAD(&queue->idle, waiter, link);
+        wait = true;
     }
-    bool wait = !got && !queue->closed;
-    if (wait)
-        SLIST_INSERT_HEAD(&queue->idle, &waiter, link);
     lock_release(&queue->lock);
-    return wait ? event_wait(&waiter.event, WAITING) == GIVEN : got;
+    return wait ? await_job(waiter) : got;
+}
+
+int queue_resize(struct queue *queue, size_t capacity, size_t pushers) {
+    size_t slots = capacity + pushers;
+
+    lock_acquire(&queue->lock);
+    slots =
+        slots > queue->slots ? slots : queue->slots; /* it never shrinks: what is in it has room */
+    lock_release(&queue->lock);
+    struct job *ring = calloc(slots, sizeof(*ring));
+    if (ring == NULL)
+        return -ENOMEM;
+    lock_acquire(&queue->lock);
+    for (size_t i = 0; i < queue->count; i++)
+        ring[i] = queue->ring[(queue->head + i) % queue->slots];
+    struct job *old = queue->ring;
+    queue->ring = ring;
+    queue->head = 0;
+    queue->slots = slots;
+    queue->capacity = capacity;
+    cond_broadcast(&queue->room);
+    lock_release(&queue->lock);
+    free(old);
+    return 0;
+}
+
+/* Sends the idle ones away, at most so many; returns how many they were. */
+static size_t send_away(struct queue *queue, size_t most) REQUIRES(queue->lock) {
+    struct queue_waiter *waiter;
+    size_t n = 0;
+
+    for (; n < most && (waiter = SLIST_FIRST(&queue->idle)) != NULL; n++) {
+        SLIST_REMOVE_HEAD(&queue->idle, link);
+        event_set(&waiter->event, SENT_AWAY); /* wakes, and never blocks */
+    }
+    return n;
+}
+
+void queue_dismiss(struct queue *queue, size_t n) {
+    lock_acquire(&queue->lock);
+    queue->dismissed += n - send_away(queue, n);
+    lock_release(&queue->lock);
+}
+
+size_t queue_keep(struct queue *queue, size_t n) {
+    lock_acquire(&queue->lock);
+    size_t kept = n < queue->dismissed ? n : queue->dismissed;
+    queue->dismissed -= kept;
+    lock_release(&queue->lock);
+    return kept;
+}
+
+usec_t queue_oldest(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    usec_t oldest = queue->count > 0 ? queue->ring[queue->head].record.queued : 0;
+    lock_release(&queue->lock);
+    return oldest;
 }
 
 void queue_unbind(struct queue *queue) {
@@ -123,13 +199,8 @@ void queue_unbind(struct queue *queue) {
 }
 
 void queue_close(struct queue *queue) {
-    struct queue_waiter *waiter;
-
     lock_acquire(&queue->lock);
     queue->closed = true;
-    while ((waiter = SLIST_FIRST(&queue->idle)) != NULL) {
-        SLIST_REMOVE_HEAD(&queue->idle, link);
-        event_set(&waiter->event, CLOSED); /* wakes, and never blocks */
-    }
+    (void)send_away(queue, SIZE_MAX);
     lock_release(&queue->lock);
 }

@@ -7,30 +7,40 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "base/event.h"
 #include "base/sync.h"
+#include "relay/gate.h"
 #include "relay/record.h"
 
-struct listener;
+struct route;
 
-/* An accepted connection. Whoever has the job owns the socket in it. */
+/* An accepted connection. Whoever has the job owns the socket and the reference to the route in it. */
 struct job {
     int client; /* -1: none */
-    struct listener *listener;
+    struct route *route;
     struct record record; /* number, names, client and accepted are filled in */
 };
 
-struct queue_waiter;
+/* A worker's place in the queue. The worker's alone while it works, the queue's while it waits. */
+struct queue_waiter {
+    SLIST_ENTRY(queue_waiter) link;
+    struct event event;
+    struct job *job;
+    _Atomic usec_t given; /* when a job was given that the worker has not yet woken for; 0: none */
+};
 
 struct queue {
     struct lock lock;
     struct cond room; /* for acceptors */
     struct job *ring;
-    size_t capacity; /* the bound */
-    size_t slots;    /* capacity, and one more for each acceptor, see queue_push */
+    size_t capacity GUARDED; /* the bound */
+    size_t slots GUARDED;    /* capacity, and one more for each acceptor, see queue_push */
     size_t head GUARDED, count GUARDED;
     SLIST_HEAD(, queue_waiter)
-    idle GUARDED;           /* workers that wait, the last one first: its cache is warm */
-    size_t blocked GUARDED; /* acceptors that wait */
+    idle GUARDED;             /* workers that wait, the last one first: its cache is warm */
+    size_t blocked GUARDED;   /* acceptors that wait */
+    unsigned nudges GUARDED;  /* those in queue_wait_room wait until this changes, too */
+    size_t dismissed GUARDED; /* workers that are still to be told to end */
     bool unbounded GUARDED, closed GUARDED;
 };
 
@@ -43,11 +53,25 @@ void queue_destroy(struct queue *queue); /* must be empty */
 void queue_push(struct queue *queue, struct job *job);
 bool queue_try_push(struct queue *queue, struct job *job) MUST_USE;
 
-/* Waits until somebody could push. False: the relay stops (queue_unbind). */
-bool queue_wait_room(struct queue *queue) MUST_USE;
+/* Waits until somebody could push, or until the next queue_nudge, or until the relay stops (queue_unbind). */
+enum room queue_wait_room(struct queue *queue) MUST_USE;
+void queue_nudge(struct queue *queue);
 
-/* Waits for a job and gives it away. False: closed, and nothing is left. */
-bool queue_pop(struct queue *queue, struct job *ret_job) MUST_USE;
+/* Waits for a job and gives it away. False: closed, and nothing is left; or the caller was dismissed. waiter: the
+ * caller's own, zeroed before its first use. */
+bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret_job) MUST_USE;
+
+/* Changes the bound, and how many threads will call queue_push. What is in it stays, even beyond the bound. 0 or
+ * -ENOMEM, with nothing changed. */
+int queue_resize(struct queue *queue, size_t capacity, size_t pushers) MUST_USE;
+
+/* Tells so many of those who pop, idle ones first, to end; or takes back so many of the tellings that no one has
+ * heard yet, and returns how many. */
+void queue_dismiss(struct queue *queue, size_t n);
+size_t queue_keep(struct queue *queue, size_t n);
+
+/* When the oldest job that waits was queued; 0: none waits. */
+usec_t queue_oldest(struct queue *queue);
 
 /* At the stop: pushes wait no more (each acceptor has a slot beyond the bound for what it had
  * accepted). */

@@ -81,14 +81,19 @@ static void reaper_thread(void *arg) {
     lock_release(&reaper->registry->lock);
 }
 
-int reaper_start(struct reaper *reaper, struct registry *registry, struct pump_pool *pumps,
-                 usec_t shortest) UNCHECKED {
+void reaper_set_shortest(struct reaper *reaper, usec_t shortest) {
     usec_t interval = shortest / 4;
 
     interval = interval > INTERVAL_MIN ? interval : INTERVAL_MIN;
-    *reaper = (struct reaper){.registry = registry,
-                              .pumps = pumps,
-                              .interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX};
+    lock_acquire(&reaper->registry->lock);
+    reaper->interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
+    cond_signal(&reaper->registry->changed);
+    lock_release(&reaper->registry->lock);
+}
+
+int reaper_start(struct reaper *reaper, struct registry *registry,
+                 struct pump_pool *pumps) UNCHECKED {
+    *reaper = (struct reaper){.registry = registry, .pumps = pumps, .interval = INTERVAL_MAX};
     return thread_start(&reaper->thread, "reaper", NULL, reaper_thread, reaper);
 }
 

@@ -10,14 +10,17 @@
 struct reaper {
     struct registry *registry;
     struct pump_pool *pumps;
-    usec_t interval; /* between looks at every conn, at most */
     struct thread thread;
-    bool stop GUARDED; /* under the registry's lock */
+    usec_t interval GUARDED; /* between looks at every conn, at most; under the registry's lock */
+    bool stop GUARDED;       /* under the registry's lock */
 };
 
-/* shortest: the shortest idle_timeout or linger_timeout that is in force. 0 or -errno. */
-int reaper_start(struct reaper *reaper, struct registry *registry, struct pump_pool *pumps,
-                 usec_t shortest) MUST_USE;
+/* 0 or -errno. */
+int reaper_start(struct reaper *reaper, struct registry *registry,
+                 struct pump_pool *pumps) MUST_USE;
+
+/* Tells it the shortest idle_timeout or linger_timeout that new connections have. */
+void reaper_set_shortest(struct reaper *reaper, usec_t shortest);
 void reaper_stop(struct reaper *reaper);
 
 #endif

@@ -72,8 +72,8 @@ static bool let_linger(struct relay *relay, struct job *job) {
         gate_leave(&relay->refused);
         return false;
     }
-    conn = conn_new_refused(&job->record, &job->listener->options, &relay->registry,
-                            &relay->refused, &job->client);
+    conn = conn_new_refused(&job->record, &job->route->options, &relay->registry, &relay->refused,
+                            &job->client);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         gate_leave(&relay->refused);
@@ -93,7 +93,7 @@ static void drop_what_came(int fd) {
 }
 
 void refuse(struct relay *relay, struct job *job, enum end end, int error, bool in_gate) {
-    bool http = job->listener->config->mode == MODE_HTTP, lingers = false;
+    bool http = job->route->config->mode == MODE_HTTP, lingers = false;
 
     count(end);
     job->record.end = (int)end;
@@ -113,6 +113,6 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
         gate_leave(&relay->gate);
     if (!lingers) {
         job->record.ended = clock_now();
-        record_log(&job->record, job->listener->options.log);
+        record_log(&job->record, job->route->options.log);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "relay/acceptor.h"
@@ -12,144 +13,163 @@ static void ignore(void *arg) {
     (void)arg;
 }
 
-static void init_listener(struct listener *listener, const struct config *config, size_t i,
-                          struct upstreams *upstreams) {
-    const struct listener_config *lc = &config->listeners[i];
-
-    listener->config = lc;
-    listener->upstream = &upstreams->list[lc->upstream];
-    listener->options =
-        (struct conn_options){.idle_timeout = lc->idle_timeout,
-                              .linger_timeout = lc->linger_timeout,
-                              .half_close = lc->half_close,
-                              .copy = (enum copy_mode)lc->copy,
-                              .log = (enum log_connections)config->global.log_connections};
-}
-
-struct relay *relay_new(struct config *config, struct upstreams *upstreams,
-                        const struct relay_limits *limits, void (*on_empty)(void *arg), void *arg) {
+struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     struct relay *relay = calloc(1, sizeof(*relay));
 
     if (relay == NULL)
         return NULL;
-    relay->listeners = calloc(config->n_listeners, sizeof(*relay->listeners));
-    relay->n_workers = (size_t)config->global.workers;
-    relay->workers = calloc(relay->n_workers, sizeof(*relay->workers));
-    if (relay->listeners == NULL || relay->workers == NULL) {
-        free(relay->listeners);
-        free(relay->workers);
+    if (queue_init(&relay->queue, 1, 0) < 0) {
         free(relay);
         return NULL;
     }
-    relay->config = config_ref(config);
-    relay->n_listeners = config->n_listeners;
-    for (size_t i = 0; i < relay->n_listeners; i++)
-        init_listener(&relay->listeners[i], config, i, upstreams);
-    gate_init(&relay->gate, limits->max_connections, on_empty, arg);
-    gate_init(&relay->refused, limits->max_refused, ignore, NULL);
+    SLIST_INIT(&relay->old);
+    TAILQ_INIT(&relay->acceptors);
+    TAILQ_INIT(&relay->workers);
+    gate_init(&relay->gate, 1, on_empty, arg);
+    gate_init(&relay->refused, 1, ignore, NULL);
     registry_init(&relay->registry);
-    pipe_pool_init(&relay->pipes, limits->max_pipes);
+    pipe_pool_init(&relay->pipes, 1);
     pump_pool_init(&relay->pumps);
     return relay;
 }
 
-int relay_listen(struct relay *relay, struct passed_socket *passed, size_t n_passed,
-                 char **ret_what) {
-    *ret_what = NULL;
-    for (size_t i = 0; i < relay->n_listeners; i++) {
-        int r = listener_open(&relay->listeners[i], relay->config, passed, n_passed, ret_what);
+static void join_ended_workers(struct relay *relay) {
+    struct worker *worker = TAILQ_FIRST(&relay->workers);
 
-        if (r < 0)
-            return r;
-        relay->n_acceptors += relay->listeners[i].n_sockets;
+    while (worker != NULL) {
+        struct worker *next = TAILQ_NEXT(worker, link);
+
+        if (atomic_load(&worker->ended)) {
+            TAILQ_REMOVE(&relay->workers, worker, link);
+            worker_free(worker);
+        }
+        worker = next;
     }
-    return 0;
 }
 
-static usec_t shortest_timeout(const struct config *config) {
-    usec_t shortest = USEC_NEVER;
+static size_t count_workers(const struct relay *relay) {
+    const struct worker *worker;
+    size_t n = 0;
 
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *lc = &config->listeners[i];
-
-        if (lc->idle_timeout > 0 && lc->idle_timeout < shortest)
-            shortest = lc->idle_timeout;
-        if (lc->linger_timeout < shortest)
-            shortest = lc->linger_timeout;
-    }
-    return shortest;
+    TAILQ_FOREACH(worker, &relay->workers, link)
+    n++;
+    return n;
 }
 
-static int start_acceptors(struct relay *relay) {
-    struct acceptor *next = relay->acceptors;
+bool relay_tidy(struct relay *relay) {
+    struct generation *generation = SLIST_FIRST(&relay->old);
 
-    for (size_t i = 0; i < relay->n_listeners; i++) {
-        struct listener *listener = &relay->listeners[i];
+    while (generation != NULL) {
+        struct generation *next = SLIST_NEXT(generation, link);
 
-        for (size_t j = 0; j < listener->n_sockets; j++) {
-            int r = acceptor_start(next++, relay, listener, &listener->sockets[j]);
+        if (generation_unused(generation)) {
+            SLIST_REMOVE(&relay->old, generation, generation, link);
+            generation_free(generation);
+        }
+        generation = next;
+    }
+    join_ended_workers(relay);
+    return !SLIST_EMPTY(&relay->old) || count_workers(relay) > relay->n_workers;
+}
 
-            if (r < 0)
-                return r;
+/* The longest that a worker can be kept by one job. */
+static usec_t longest_dial(const struct config *config) {
+    usec_t longest = 0;
+
+    for (size_t i = 0; i < config->n_upstreams; i++) {
+        const struct upstream_config *upstream = &config->upstreams[i];
+        usec_t dial = upstream->connect_timeout * (upstream->connect_attempts + 1);
+
+        longest = dial > longest ? dial : longest;
+    }
+    return longest;
+}
+
+static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
+    const struct config *config = relay->now->config;
+    usec_t now = clock_now(), oldest = queue_oldest(&relay->queue);
+    struct worker *worker;
+
+    TAILQ_FOREACH(worker, &relay->workers, link) {
+        usec_t given = atomic_load(&worker->waiter.given);
+
+        if (given != 0 && now - given > patience) {
+            snprintf(ret_what, size, "worker-%zu does not take its job", worker->number);
+            return false;
         }
     }
-    return 0;
+    if (oldest != 0 &&
+        now - oldest > config->global.queue_timeout + longest_dial(config) + patience) {
+        snprintf(ret_what, size, "no worker takes what waits in the queue");
+        return false;
+    }
+    return true;
 }
 
-int relay_start(struct relay *relay) {
-    int r;
+bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
+    struct acceptor *acceptor;
+    bool moves = true;
 
-    relay->acceptors = calloc(relay->n_acceptors, sizeof(*relay->acceptors));
-    if (relay->acceptors == NULL)
-        return -ENOMEM;
-    r = queue_init(&relay->queue, (size_t)relay->config->global.queue_size, relay->n_acceptors);
-    if (r < 0)
-        return r;
-    r = reaper_start(&relay->reaper, &relay->registry, &relay->pumps,
-                     shortest_timeout(relay->config));
-    for (size_t i = 0; i < relay->n_workers && r == 0; i++)
-        r = worker_start(&relay->workers[i], relay, i + 1);
-    return r < 0 ? r : start_acceptors(relay);
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
+        if (acceptor_moves(acceptor))
+            continue;
+        snprintf(ret_what, size, "the acceptor on %s is stuck", acceptor->socket.text);
+        moves = false;
+    }
+    gate_nudge(&relay->gate); /* acceptors that wait for room come round, too */
+    queue_nudge(&relay->queue);
+    return workers_move(relay, patience, ret_what, size) && moves;
 }
 
 size_t relay_drain(struct relay *relay) {
+    struct acceptor *acceptor;
+
     atomic_store(&relay->stop_accept, true);
     size_t live = gate_close(&relay->gate);
-    if (relay->queue.ring != NULL)
-        queue_unbind(&relay->queue);
-    for (size_t i = 0; i < relay->n_acceptors && relay->acceptors != NULL; i++)
-        acceptor_stop(&relay->acceptors[i]);
-    for (size_t i = 0; i < relay->n_listeners; i++)
-        listener_close(&relay->listeners[i]);
+    queue_unbind(&relay->queue);
+    while ((acceptor = TAILQ_FIRST(&relay->acceptors)) != NULL) {
+        TAILQ_REMOVE(&relay->acceptors, acceptor, link);
+        acceptor_free(acceptor);
+    }
     return live;
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */
 static void cut(struct relay *relay) {
+    struct generation *generation;
+    struct worker *worker;
+
     atomic_store(&relay->stop_now, true);
-    if (relay->queue.ring != NULL)
-        queue_close(&relay->queue);
-    for (size_t i = 0; i < relay->n_workers; i++)
-        thread_interrupt_join(&relay->workers[i].thread);
+    if (relay->now != NULL)
+        upstreams_cancel(relay->now->upstreams);
+    SLIST_FOREACH(generation, &relay->old, link)
+    upstreams_cancel(generation->upstreams);
+    queue_close(&relay->queue);
+    while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
+        TAILQ_REMOVE(&relay->workers, worker, link);
+        worker_free(worker);
+    }
     registry_abort_all(&relay->registry, END_STOPPED);
 }
 
 void relay_free(struct relay *relay) {
+    struct generation *generation;
+
     if (relay == NULL)
         return;
     relay_drain(relay);
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
-    if (relay->queue.ring != NULL)
-        queue_destroy(&relay->queue);
+    while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
+        SLIST_REMOVE_HEAD(&relay->old, link);
+        generation_free(generation);
+    }
+    generation_free(relay->now);
+    queue_destroy(&relay->queue);
     pipe_pool_destroy(&relay->pipes);
     registry_destroy(&relay->registry);
     gate_destroy(&relay->refused);
     gate_destroy(&relay->gate);
-    free(relay->acceptors);
-    free(relay->workers);
-    free(relay->listeners);
-    config_unref(relay->config);
     free(relay);
 }

@@ -4,36 +4,36 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/thread.h"
 #include "config/config.h"
 #include "relay/gate.h"
-#include "relay/listener.h"
+#include "relay/generation.h"
+#include "relay/listen_socket.h"
 #include "relay/pipe_pool.h"
 #include "relay/pump_pool.h"
 #include "relay/queue.h"
 #include "relay/reaper.h"
 #include "relay/registry.h"
-#include "upstream/upstream.h"
 
 struct acceptor;
 struct worker;
 
+/* The lists and the generations are the owner's (main's), who makes, changes and frees the relay. */
 struct relay {
-    struct config *config; /* a reference */
-    struct listener *listeners;
-    size_t n_listeners;
-    struct gate gate;    /* connections, from accept to close */
-    struct gate refused; /* refused clients that still read */
+    struct generation *now; /* NULL before the first relay_apply */
+    SLIST_HEAD(, generation) old;
+    TAILQ_HEAD(acceptor_list, acceptor) acceptors; /* one for each listening socket */
+    TAILQ_HEAD(worker_list, worker) workers;       /* in the order of their numbers */
+    size_t n_workers;                              /* but for those that have been told to end */
+    struct gate gate;                              /* connections, from accept to close */
+    struct gate refused;                           /* refused clients that still read */
     struct queue queue;
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;
     struct reaper reaper;
-    struct acceptor *acceptors; /* one for each listening socket */
-    size_t n_acceptors;
-    struct worker *workers;
-    size_t n_workers;
     _Atomic uint64_t accepted; /* numbers the connections */
     _Atomic bool stop_accept;  /* acceptors end */
     _Atomic bool stop_now;     /* nothing is dialled any more */
@@ -49,22 +49,34 @@ struct relay_limits {
 
 /* Makes the road; no thread runs and no socket is open yet. on_empty is called, by any thread, once
  * the relay drains and its last connection has ended. NULL: no memory. Free it with relay_free. */
-struct relay *relay_new(struct config *config, struct upstreams *upstreams,
-                        const struct relay_limits *limits, void (*on_empty)(void *arg), void *arg);
+struct relay *relay_new(void (*on_empty)(void *arg), void *arg);
 
-/* Opens all listening sockets; as listener_open. */
-int relay_listen(struct relay *relay, struct passed_socket *passed, size_t n_passed,
-                 char **ret_what) MUST_USE;
+/* How relay_apply went. */
+enum apply_outcome { APPLY_OK, APPLY_NO_SOCKET, APPLY_NO_RESOURCES };
 
-/* Starts the threads, workers first, acceptors last. 0 or -errno; after a failure, relay_free. */
-int relay_start(struct relay *relay) MUST_USE;
+/* Puts a configuration in force, for the first time (then threads start, acceptors last) or instead of the one
+ * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;
+ * NULL: no memory). Takes a reference to config and, if it succeeds, the upstreams, which have been started. passed:
+ * the sockets from systemd; those that are used are blanked. */
+enum apply_outcome relay_apply(struct relay *relay, struct config *config,
+                               struct upstreams *upstreams, const struct relay_limits *limits,
+                               struct passed_socket *passed, size_t n_passed,
+                               char **ret_what) MUST_USE;
+
+/* Frees what former configurations have left behind, as far as nothing needs it any more. Whether there is more, for
+ * another time. */
+bool relay_tidy(struct relay *relay);
+
+/* Whether work moves: acceptors come round, and no job waits while nothing takes it. Called again and again, with
+ * at least `patience` (at most some seconds) in between. False: *ret_what, of that size, says what is stuck. */
+bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size);
 
 /* Takes no more connections: the acceptors end, the listening sockets close. Returns how many
  * connections there are; if any, on_empty will be called. */
 size_t relay_drain(struct relay *relay);
 
 /* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
- * relay_drain, or if relay_start failed or was never called. */
+ * relay_drain, or if relay_apply failed or was never called. */
 void relay_free(struct relay *relay);
 
 #endif

@@ -15,9 +15,9 @@ void tune_socket(int fd, usec_t keepalive) {
 
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
+    set(fd, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
     if (idle == 0)
         return;
-    set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
     set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
     set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);

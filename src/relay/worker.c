@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fd.h"
 #include "base/stats.h"
@@ -34,8 +35,8 @@ static int hand_over(struct relay *relay, struct job *job, int *server) {
 
     if (r < 0)
         return r;
-    struct conn *conn = conn_new(&job->record, &job->listener->options, &relay->registry,
-                                 &relay->gate, &relay->pipes, &job->client, server);
+    struct conn *conn = conn_new(&job->record, &job->route->options, &relay->registry, &relay->gate,
+                                 &relay->pipes, &job->client, server);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         return -ENOMEM;
@@ -46,7 +47,7 @@ static int hand_over(struct relay *relay, struct job *job, int *server) {
 }
 
 static void serve(struct relay *relay, struct job *job) {
-    struct listener *listener = job->listener;
+    const struct route *route = job->route;
     int server = -1;
 
     job->record.popped = clock_now();
@@ -54,12 +55,12 @@ static void serve(struct relay *relay, struct job *job) {
         refuse(relay, job, END_STOPPED, 0, true);
         return;
     }
-    if (job->record.popped - job->record.queued > relay->config->global.queue_timeout) {
+    if (job->record.popped - job->record.queued > route->generation->config->global.queue_timeout) {
         refuse(relay, job, END_QUEUE_TIMEOUT, 0, true);
         return;
     }
-    enum dial_outcome outcome = dial(listener->upstream, listener->config->keepalive,
-                                     &relay->stop_now, &job->record, &server);
+    enum dial_outcome outcome =
+        dial(route->upstream, route->config->keepalive, &relay->stop_now, &job->record, &server);
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
         exhausted_say("dial a server", job->record.error);
@@ -79,14 +80,31 @@ static void worker_thread(void *arg) {
     struct job job;
 
     thread_lighten();
-    while (queue_pop(&worker->relay->queue, &job))
+    while (queue_pop(&worker->relay->queue, &worker->waiter, &job)) {
         serve(worker->relay, &job);
+        route_unref(job.route);
+    }
+    atomic_store(&worker->ended, true);
 }
 
-int worker_start(struct worker *worker, struct relay *relay, size_t number) {
+int worker_start(struct relay *relay, size_t number, struct worker **ret_worker) {
+    struct worker *worker = calloc(1, sizeof(*worker));
     char name[16];
 
+    if (worker == NULL)
+        return -ENOMEM;
     worker->relay = relay;
+    worker->number = number;
     snprintf(name, sizeof(name), "worker-%zu", number % 10000);
-    return thread_start(&worker->thread, name, NULL, worker_thread, worker);
+    int r = thread_start(&worker->thread, name, NULL, worker_thread, worker);
+    if (r < 0)
+        free(worker);
+    else
+        *ret_worker = worker;
+    return r;
+}
+
+void worker_free(struct worker *worker) {
+    thread_interrupt_join(&worker->thread);
+    free(worker);
 }

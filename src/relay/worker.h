@@ -6,11 +6,18 @@
 #include "relay/relay.h"
 
 struct worker {
+    TAILQ_ENTRY(worker) link; /* the owner's */
+    size_t number;            /* its name has it */
     struct relay *relay;
     struct thread thread;
+    struct queue_waiter waiter;
+    _Atomic bool ended; /* its thread is through, or about to be */
 };
 
-/* 0 or -errno. Ends when the queue is closed and empty. */
-int worker_start(struct worker *worker, struct relay *relay, size_t number) MUST_USE;
+/* Starts one. It ends when the queue is closed and empty, or when it is dismissed. 0 or -errno. */
+int worker_start(struct relay *relay, size_t number, struct worker **ret_worker) MUST_USE;
+
+/* Waits for the thread's end, and interrupts whatever it blocks in. */
+void worker_free(struct worker *worker);
 
 #endif

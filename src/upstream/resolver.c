@@ -66,16 +66,20 @@ void resolver_free(struct resolver *resolver) UNCHECKED {
 }
 
 struct resolver_name *resolver_add(struct resolver *resolver, const char *host, unsigned port,
-                                   usec_t interval) UNCHECKED {
+                                   usec_t interval, struct addr_list *known) UNCHECKED {
     struct resolver_name *name = calloc(1, sizeof(*name));
 
     CHECK(!resolver->thread.running);
-    if (name == NULL)
+    if (name == NULL) {
+        addr_list_unref(known);
         return NULL;
+    }
     snprintf(name->host, sizeof(name->host), "%s", host);
     name->port = port;
     name->interval = interval;
     name->retry = RETRY_FIRST;
+    name->list = known;
+    name->looked_up = known != NULL;
     LIST_INSERT_HEAD(&resolver->names, name, link);
     return name;
 }
@@ -193,6 +197,13 @@ void resolver_cancel(struct resolver *resolver) {
 bool resolver_stop(struct resolver *resolver) {
     resolver_cancel(resolver);
     return thread_interrupt_join_until(&resolver->thread, clock_now() + STOP_PATIENCE);
+}
+
+struct addr_list *resolver_known(struct resolver *resolver, struct resolver_name *name) {
+    lock_acquire(&resolver->lock);
+    struct addr_list *list = name->list != NULL ? addr_list_ref(name->list) : NULL;
+    lock_release(&resolver->lock);
+    return list;
 }
 
 enum resolver_outcome resolver_get(struct resolver *resolver, struct resolver_name *name,

@@ -46,9 +46,13 @@ enum resolver_outcome {
 struct resolver *resolver_new(resolver_lookup_fn *lookup);
 void resolver_free(struct resolver *resolver);
 
-/* Adds a name, before resolver_start. The resolver owns it; host is copied. NULL: no memory. */
+/* Adds a name, before resolver_start. The resolver owns it; host is copied. known: addresses to go on with until the
+ * first lookup, whose reference is taken over, or NULL. NULL: no memory. */
 struct resolver_name *resolver_add(struct resolver *resolver, const char *host, unsigned port,
-                                   usec_t interval);
+                                   usec_t interval, struct addr_list *known);
+
+/* The last good addresses of a name, with a reference for the caller; NULL: none yet. Any thread. */
+struct addr_list *resolver_known(struct resolver *resolver, struct resolver_name *name);
 
 /* Starts the thread, if there is any name. 0 or -errno. */
 int resolver_start(struct resolver *resolver) MUST_USE;

@@ -1,11 +1,28 @@
 #include "upstream/upstream.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 
+/* The addresses that a name had in another configuration, or NULL. */
+static struct addr_list *known_addresses(const struct upstreams *former,
+                                         const struct addr_spec *spec) {
+    for (size_t i = 0; former != NULL && i < former->n; i++)
+        for (size_t j = 0; j < former->list[i].n_servers; j++) {
+            const struct server *server = &former->list[i].servers[j];
+            const struct addr_spec *other = &server->config->address;
+
+            if (server->name != NULL && other->port == spec->port &&
+                strcmp(other->name, spec->name) == 0)
+                return resolver_known(former->resolver, server->name);
+        }
+    return NULL;
+}
+
 static bool init_server(struct server *server, const struct server_config *config,
-                        struct resolver *resolver, usec_t interval) {
+                        struct resolver *resolver, usec_t interval,
+                        const struct upstreams *former) {
     const struct addr_spec *spec = &config->address;
 
     server->config = config;
@@ -13,12 +30,13 @@ static bool init_server(struct server *server, const struct server_config *confi
     if (spec->form == ADDR_LITERAL)
         server->literal = addr_list_new(&spec->addr, 1);
     else
-        server->name = resolver_add(resolver, spec->name, spec->port, interval);
+        server->name =
+            resolver_add(resolver, spec->name, spec->port, interval, known_addresses(former, spec));
     return server->literal != NULL || server->name != NULL;
 }
 
 static bool init_upstream(struct upstream *upstream, const struct upstream_config *config,
-                          struct resolver *resolver) {
+                          struct resolver *resolver, const struct upstreams *former) {
     upstream->config = config;
     upstream->servers = calloc(config->n_servers, sizeof(*upstream->servers));
     if (upstream->servers == NULL)
@@ -26,12 +44,12 @@ static bool init_upstream(struct upstream *upstream, const struct upstream_confi
     upstream->n_servers = config->n_servers;
     for (size_t i = 0; i < config->n_servers; i++)
         if (!init_server(&upstream->servers[i], &config->servers[i], resolver,
-                         config->resolve_interval))
+                         config->resolve_interval, former))
             return false;
     return true;
 }
 
-struct upstreams *upstreams_new(struct config *config) {
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former) {
     struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
 
     if (upstreams == NULL)
@@ -43,7 +61,7 @@ struct upstreams *upstreams_new(struct config *config) {
         goto fail;
     upstreams->n = config->n_upstreams;
     for (size_t i = 0; i < upstreams->n; i++)
-        if (!init_upstream(&upstreams->list[i], &config->upstreams[i], upstreams->resolver))
+        if (!init_upstream(&upstreams->list[i], &config->upstreams[i], upstreams->resolver, former))
             goto fail;
     return upstreams;
 fail:

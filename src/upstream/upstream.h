@@ -34,8 +34,9 @@ struct upstreams {
     size_t n;
 };
 
-/* Makes them, names not yet looked up. Takes a reference to config. NULL: no memory. */
-struct upstreams *upstreams_new(struct config *config);
+/* Makes them, names not yet looked up; those that the former ones (or NULL) have addresses for go on with these until
+ * then. Takes a reference to config. NULL: no memory. */
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former);
 
 /* Starts looking up names: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;

@@ -68,7 +68,7 @@ def test_unit_file():
     if not unit.exists() or not shutil.which("systemd-analyze"):
         pytest.skip("needs build/systemd/relayd.service and systemd-analyze")
     program = tree.ROOT / "build" / "relayd"
-    fixed = re.sub(r"^ExecStart=\S+", f"ExecStart={program}", unit.read_text(), flags=re.M)
+    fixed = re.sub(r"^(Exec\w+)=\S+", rf"\1={program}", unit.read_text(), flags=re.M)
     fixed = re.sub(r"^Documentation=.*\n", "", fixed, flags=re.M)   # the manuals are not installed
     copy = unit.parent / "verify" / "relayd.service"
     copy.parent.mkdir(exist_ok=True)

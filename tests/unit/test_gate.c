@@ -40,7 +40,7 @@ static void closed_and_left_by_the_last_it_tells_once(void **state) {
     assert_true(gate_try_enter(&gate));
     assert_int_equal(gate_close(&gate), 1);
     assert_false(gate_try_enter(&gate));
-    assert_false(gate_wait_room(&gate));
+    assert_int_equal(gate_wait_room(&gate), ROOM_CLOSED);
     assert_int_equal(atomic_load(&emptied), 0);
     gate_leave(&gate);
     assert_int_equal(atomic_load(&emptied), 1);
@@ -50,13 +50,13 @@ static void closed_and_left_by_the_last_it_tells_once(void **state) {
 struct waiter {
     struct gate *gate;
     struct thread thread;
-    bool open;
+    enum room room;
 };
 
 static void wait_for_room(void *arg) {
     struct waiter *waiter = arg;
 
-    waiter->open = gate_wait_room(waiter->gate);
+    waiter->room = gate_wait_room(waiter->gate);
 }
 
 static void start_waiter_number(struct waiter *waiter, struct gate *gate, size_t number) {
@@ -101,7 +101,7 @@ static void a_waiter_is_let_in_when_one_leaves(void **state) {
     start_waiter(&waiter, &gate);
     gate_leave(&gate);
     thread_join(&waiter.thread);
-    assert_true(waiter.open);
+    assert_int_equal(waiter.room, ROOM_THERE);
     gate_destroy(&gate);
 }
 
@@ -115,13 +115,38 @@ static void closing_wakes_the_waiter(void **state) {
     start_waiter(&waiter, &gate);
     gate_close(&gate);
     thread_join(&waiter.thread);
-    assert_false(waiter.open);
+    assert_int_equal(waiter.room, ROOM_CLOSED);
+    gate_leave(&gate);
+    gate_destroy(&gate);
+}
+
+static void a_nudge_sends_away_and_a_new_bound_counts(void **state) {
+    struct gate gate;
+    struct waiter waiter;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    start_waiter(&waiter, &gate);
+    gate_nudge(&gate);
+    thread_join(&waiter.thread);
+    assert_int_equal(waiter.room, ROOM_NUDGED);
+    start_waiter(&waiter, &gate);
+    gate_set_max(&gate, 2);
+    thread_join(&waiter.thread);
+    assert_int_equal(waiter.room, ROOM_THERE);
+    assert_true(gate_try_enter(&gate));
+    gate_set_max(&gate, 1);
+    assert_false(gate_try_enter(&gate));
+    gate_leave(&gate);
+    assert_false(gate_try_enter(&gate));
     gate_leave(&gate);
     gate_destroy(&gate);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_nudge_sends_away_and_a_new_bound_counts),
         cmocka_unit_test(no_more_than_the_bound),
         cmocka_unit_test(closed_and_left_by_the_last_it_tells_once),
         cmocka_unit_test(a_waiter_is_let_in_when_one_leaves),

@@ -19,9 +19,10 @@ static void push_now(struct queue *queue, uint64_t number) {
 }
 
 static uint64_t pop(struct queue *queue) {
+    struct queue_waiter waiter = {0};
     struct job job;
 
-    assert_true(queue_pop(queue, &job));
+    assert_true(queue_pop(queue, &waiter, &job));
     assert_int_equal(job.client, (int)job.record.number + 1000);
     return job.record.number;
 }
@@ -99,7 +100,7 @@ static void push_waits_for_room(void **state) {
 static void look_for_room(void *arg) {
     struct pusher *looker = arg;
 
-    atomic_store(&looker->done, queue_wait_room(looker->queue));
+    atomic_store(&looker->done, queue_wait_room(looker->queue) == ROOM_THERE);
 }
 
 /* One that looks and one that pushes: the first may find no client, so the second must hear of the room too. */
@@ -133,13 +134,14 @@ static void unbinding_lets_a_waiting_push_through(void **state) {
     wait_until_blocked(&queue, 1);
     queue_unbind(&queue);
     thread_join(&pusher.thread);
-    assert_false(queue_wait_room(&queue));
+    assert_int_equal(queue_wait_room(&queue), ROOM_CLOSED);
     assert_int_equal(pop(&queue), 1);
     assert_int_equal(pop(&queue), 2);
     queue_destroy(&queue);
 }
 
 static void a_closed_queue_is_emptied_first(void **state) {
+    struct queue_waiter waiter = {0};
     struct queue queue;
     struct job job;
 
@@ -148,7 +150,7 @@ static void a_closed_queue_is_emptied_first(void **state) {
     push_now(&queue, 1);
     queue_close(&queue);
     assert_int_equal(pop(&queue), 1);
-    assert_false(queue_pop(&queue, &job));
+    assert_false(queue_pop(&queue, &waiter, &job));
     queue_destroy(&queue);
 }
 
@@ -156,15 +158,17 @@ static void a_closed_queue_is_emptied_first(void **state) {
 
 static void pop_all(void *arg) {
     struct pusher *popper = arg;
+    struct queue_waiter waiter = {0};
     struct job job;
 
-    while (queue_pop(popper->queue, &job))
+    while (queue_pop(popper->queue, &waiter, &job))
         popper->sum += job.record.number;
 }
 
 static void many_threads_lose_nothing(void **state) {
     struct queue queue;
     struct pusher poppers[4];
+    struct queue_waiter waiter = {0};
     struct job job;
     uint64_t sum = 0;
 
@@ -184,7 +188,62 @@ static void many_threads_lose_nothing(void **state) {
         sum += poppers[i].sum;
     }
     assert_int_equal(sum, (uint64_t)MANY * (MANY - 1) / 2);
-    assert_false(queue_pop(&queue, &job));
+    assert_false(queue_pop(&queue, &waiter, &job));
+    queue_destroy(&queue);
+}
+
+static void a_new_bound_keeps_what_waits(void **state) {
+    struct queue queue;
+    struct job job = job_number(9);
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 3, 1), 0);
+    push_now(&queue, 1);
+    assert_int_equal(pop(&queue), 1);
+    for (uint64_t n = 2; n <= 4; n++)
+        push_now(&queue, n); /* around the end of the ring */
+    assert_int_equal(queue_resize(&queue, 2, 1), 0);
+    assert_false(queue_try_push(&queue, &job));
+    assert_int_equal(queue_resize(&queue, 5, 2), 0);
+    push_now(&queue, 5);
+    assert_true(queue_oldest(&queue) > 0);
+    for (uint64_t n = 2; n <= 5; n++)
+        assert_int_equal(pop(&queue), n);
+    assert_int_equal(queue_oldest(&queue), 0);
+    queue_destroy(&queue);
+}
+
+static void the_dismissed_end_and_the_others_go_on(void **state) {
+    struct queue queue;
+    struct pusher poppers[3];
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 2, 1), 0);
+    queue_dismiss(&queue, 2); /* nobody is there to hear it yet */
+    assert_int_equal(queue_keep(&queue, 1), 1);
+    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
+        poppers[i] = (struct pusher){.queue = &queue};
+        assert_int_equal(thread_start(&poppers[i].thread, "popper", NULL, pop_all, &poppers[i]), 0);
+    }
+    for (size_t idle = 0; idle < 2;) {
+        struct queue_waiter *waiter;
+
+        idle = 0;
+        lock_acquire(&queue.lock);
+        SLIST_FOREACH(waiter, &queue.idle, link)
+        idle++;
+        lock_release(&queue.lock);
+    }
+    assert_int_equal(queue_keep(&queue, 5), 0);
+    queue_dismiss(&queue, 1);
+    push_now(&queue, 7);
+    queue_close(&queue);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
+        thread_join(&poppers[i].thread);
+        sum += poppers[i].sum;
+    }
+    assert_int_equal(sum, 7);
     queue_destroy(&queue);
 }
 
@@ -195,6 +254,8 @@ int main(void) {
         cmocka_unit_test(push_waits_for_room),
         cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(unbinding_lets_a_waiting_push_through),
+        cmocka_unit_test(a_new_bound_keeps_what_waits),
+        cmocka_unit_test(the_dismissed_end_and_the_others_go_on),
         cmocka_unit_test(a_closed_queue_is_emptied_first),
         cmocka_unit_test(many_threads_lose_nothing),
     };

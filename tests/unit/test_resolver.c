@@ -65,7 +65,7 @@ static struct fixture start(usec_t interval) {
     struct fixture f = {.resolver = resolver_new(lookup)};
 
     assert_non_null(f.resolver);
-    f.name = resolver_add(f.resolver, "app.example", 80, interval);
+    f.name = resolver_add(f.resolver, "app.example", 80, interval, NULL);
     assert_non_null(f.name);
     assert_int_equal(resolver_start(f.resolver), 0);
     return f;

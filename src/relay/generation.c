@@ -1,0 +1,75 @@
+#include "relay/generation.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static void init_route(struct generation *generation, size_t i) {
+    const struct config *config = generation->config;
+    const struct listener_config *lc = &config->listeners[i];
+
+    generation->routes[i] = (struct route){
+        .generation = generation,
+        .config = lc,
+        .upstream = &generation->upstreams->list[lc->upstream],
+        .options = {.idle_timeout = lc->idle_timeout,
+                    .linger_timeout = lc->linger_timeout,
+                    .half_close = lc->half_close,
+                    .copy = (enum copy_mode)lc->copy,
+                    .log = (enum log_connections)config->global.log_connections},
+    };
+}
+
+struct generation *generation_new(struct config *config, struct upstreams *upstreams) {
+    struct generation *generation = calloc(1, sizeof(*generation));
+
+    if (generation == NULL)
+        return NULL;
+    generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
+    if (generation->routes == NULL) {
+        free(generation);
+        return NULL;
+    }
+    generation->config = config_ref(config);
+    generation->upstreams = upstreams;
+    for (size_t i = 0; i < config->n_listeners; i++)
+        init_route(generation, i);
+    return generation;
+}
+
+struct route *route_ref(struct route *route) {
+    atomic_fetch_add_explicit(&route->generation->refs, 1, memory_order_relaxed);
+    return route;
+}
+
+void route_unref(struct route *route) {
+    CHECK(atomic_fetch_sub_explicit(&route->generation->refs, 1, memory_order_release) > 0);
+}
+
+bool generation_unused(const struct generation *generation) {
+    return atomic_load_explicit(&generation->refs, memory_order_acquire) == 0;
+}
+
+void generation_free(struct generation *generation) {
+    if (generation == NULL)
+        return;
+    CHECK(generation_unused(generation));
+    upstreams_free(generation->upstreams);
+    config_unref(generation->config);
+    free(generation->routes);
+    free(generation);
+}
+
+usec_t generation_shortest_timeout(const struct generation *generation) {
+    const struct config *config = generation->config;
+    usec_t shortest = USEC_NEVER;
+
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        const struct listener_config *lc = &config->listeners[i];
+
+        if (lc->idle_timeout > 0 && lc->idle_timeout < shortest)
+            shortest = lc->idle_timeout;
+        if (lc->linger_timeout < shortest)
+            shortest = lc->linger_timeout;
+    }
+    return shortest;
+}

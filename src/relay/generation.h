@@ -1,0 +1,49 @@
+/* One configuration in force, with all that new connections need of it: its upstreams, and a route for each listener.
+ *
+ * A reload makes a new generation. Acceptors change over to its routes, and the old one stays until the last
+ * connection that was accepted under it has been dialled for (established ones need it no more: see struct conn). */
+#ifndef RELAY_GENERATION_H
+#define RELAY_GENERATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "relay/conn.h"
+#include "upstream/upstream.h"
+
+struct generation;
+
+/* Where the connections of one listener go, and how. */
+struct route {
+    struct generation *generation;
+    const struct listener_config *config;
+    struct upstream *upstream;
+    struct conn_options options;
+};
+
+struct generation {
+    SLIST_ENTRY(generation) link; /* the relay's, once it is old */
+    _Atomic size_t refs;
+    struct config *config; /* a reference */
+    struct upstreams *upstreams;
+    struct route *routes; /* in the order of config->listeners */
+};
+
+/* Takes a reference to config and, if it succeeds, the upstreams themselves. NULL: no memory. */
+struct generation *generation_new(struct config *config, struct upstreams *upstreams);
+
+/* Whoever holds a route of it holds a reference. Any thread. */
+struct route *route_ref(struct route *route);
+void route_unref(struct route *route);
+
+/* Whether nobody holds a route of it: then it can be freed, if nobody can get one either. */
+bool generation_unused(const struct generation *generation);
+
+/* Frees it, with its upstreams (see upstreams_free: it may wait for a lookup). NULL is fine. */
+void generation_free(struct generation *generation);
+
+/* The shortest idle_timeout or linger_timeout of its listeners. */
+usec_t generation_shortest_timeout(const struct generation *generation);
+
+#endif

@@ -1,0 +1,65 @@
+/* Listening sockets: those that a configuration asks for, and those that there are.
+ *
+ * A wish is one socket that is asked for. A reload compares the wishes of the new file with the sockets that are open,
+ * and keeps those that meet one, so that no client is refused meanwhile. */
+#ifndef RELAY_LISTEN_SOCKET_H
+#define RELAY_LISTEN_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+
+struct listen_socket {
+    int fd;                          /* -1: not open */
+    char text[ADDR_TEXT_MAX];        /* where it listens, for messages */
+    char *unlink_path;               /* a unix socket's file that this process made, or NULL */
+    char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
+    struct addr addr;                /* if systemd did not: where it is bound, */
+    bool v6only;                     /* and whether IPv4 is left to others */
+};
+
+/* A socket that systemd passed, and its FileDescriptorName=. */
+struct passed_socket {
+    int fd; /* -1: taken by a listener */
+    const char *name;
+};
+
+struct listen_wish {
+    const struct listener_config *listener;
+    size_t index;                         /* of the listener in the configuration */
+    const struct listen_address *address; /* as the operator wrote it */
+    bool systemd; /* all sockets that were passed under the listener's name; else: */
+    bool any;     /* every local address; IPv4 will do on a machine without IPv6 */
+    bool v6only;
+    struct addr addr;
+};
+
+/* What a configuration asks for; names of local addresses are looked up. 0; or -errno, with *ret_what set to a
+ * finished sentence (the caller frees it; NULL: no memory). The caller frees the list. */
+int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
+                  char **ret_what) MUST_USE;
+
+/* Whether an open socket is what is asked for. */
+bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
+
+/* Opens a socket for a wish (not for those that systemd passes), listening. 0, or -errno with nothing open. */
+int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish) MUST_USE;
+
+/* Takes (and blanks) one that systemd passed: 0, or -EINVAL, closed, if it does not listen. */
+int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
+                        struct passed_socket *passed) MUST_USE;
+
+/* Gives an open one the listener's backlog and keepalive. */
+void listen_socket_tune(const struct listen_socket *socket, const struct listener_config *config);
+
+/* Closes it and removes the file of a unix socket. Clients that wait in a backlog that nobody else holds are reset
+ * by the kernel. May be called twice. */
+void listen_socket_close(struct listen_socket *socket);
+
+/* Why a wish could not be met and what to do, as a finished sentence; the caller frees it. why: NULL, or the reason
+ * if it is not the error's. */
+char *listen_complaint(const struct listen_wish *wish, int error, const char *why);
+
+#endif
