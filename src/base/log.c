@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log_flood.h"
 #include "base/log_sink.h"
 #include "base/stats.h"
 #include "base/sync.h"
@@ -24,7 +25,9 @@
 struct entry {
     enum log_kind kind;
     int64_t realtime_usec;
-    log_format_fn *format; /* NULL: payload is the sentence */
+    log_format_fn *format;         /* NULL: payload is the sentence */
+    const struct log_group *group; /* NULL: it is always written */
+    size_t size;
     _Alignas(max_align_t) char payload[LOG_PAYLOAD_MAX];
 };
 
@@ -86,13 +89,17 @@ void log_line_field(struct log_line *line, const char *name, const char *fmt, ..
     line->used += n + 1;
 }
 
+static void begin_line(struct log_line *line, enum log_kind kind, int64_t realtime_usec) {
+    line->kind = kind;
+    line->realtime_usec = realtime_usec;
+    line->used = line->n_fields = 0;
+    line->text[0] = '\0';
+}
+
 static int write_entry(const struct entry *entry) {
     struct log_line line;
 
-    line.kind = entry->kind;
-    line.realtime_usec = entry->realtime_usec;
-    line.used = line.n_fields = 0;
-    line.text[0] = '\0';
+    begin_line(&line, entry->kind, entry->realtime_usec);
     if (entry->format != NULL)
         entry->format(&line, entry->payload);
     else
@@ -112,29 +119,37 @@ static void write_or_abandon(const struct entry *entry) {
 }
 
 static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
-                 const void *payload, size_t size) {
+                 const void *payload, size_t size, const struct log_group *group) {
     CHECK(size <= sizeof(entry->payload));
     entry->kind = kind;
     entry->realtime_usec = realtime_now();
     entry->format = format;
+    entry->group = group;
+    entry->size = size;
     memcpy(entry->payload, payload, size);
 }
 
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size) {
+    log_event_grouped(kind, format, payload, size, NULL);
+}
+
+void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
+                       const struct log_group *group) {
     if (!wants(kind))
         return;
     if (!queue.open) { /* before log_start and after log_stop there is one thread */
         struct entry entry;
 
         log_sink_open();
-        fill(&entry, kind, format, payload, size);
+        fill(&entry, kind, format, payload, size, NULL);
         write_or_abandon(&entry);
         return;
     }
     lock_acquire(&queue.lock);
     bool wake = queue.waiting;
     if (queue.count < LOG_QUEUE_SIZE) {
-        fill(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload, size);
+        fill(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload, size,
+             group);
         queue.count++;
         queue.waiting = false;
     } else {
@@ -166,19 +181,44 @@ static void say_dropped(uint64_t dropped) {
     snprintf(text, sizeof(text),
              "%llu messages were not logged because the log was slower than the traffic.",
              (unsigned long long)dropped);
-    fill(&entry, MSG_LOG_DROPPED, NULL, text, strlen(text) + 1);
+    fill(&entry, MSG_LOG_DROPPED, NULL, text, strlen(text) + 1, NULL);
     write_or_abandon(&entry);
+}
+
+/* Whatever summaries are due by then; at the stop, all of them. */
+static void sum_up(usec_t now) {
+    const struct log_group *group;
+    struct log_line line;
+
+    begin_line(&line, MSG_COUNT, realtime_now());
+    while ((group = log_flood_take(now, &line)) != NULL) {
+        line.kind = group->kind;
+        while (log_sink_write(&line) == -EINTR && !atomic_load(&abandon))
+            ;
+        begin_line(&line, MSG_COUNT, realtime_now());
+    }
+}
+
+/* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they are due. */
+static void await_entry(void) REQUIRES(queue.lock) {
+    while (queue.count == 0 && !queue.stopping) {
+        usec_t due = log_flood_due();
+
+        queue.waiting = true;
+        if (cond_wait_until(&queue.filled, &queue.lock, due))
+            continue;
+        lock_release(&queue.lock);
+        sum_up(clock_now());
+        lock_acquire(&queue.lock);
+    }
+    queue.waiting = false;
 }
 
 static void log_thread(void *arg) {
     (void)arg;
     lock_acquire(&queue.lock);
     for (;;) {
-        while (queue.count == 0 && !queue.stopping) {
-            queue.waiting = true;
-            cond_wait(&queue.filled, &queue.lock);
-        }
-        queue.waiting = false;
+        await_entry();
         if (queue.count == 0 || atomic_load(&abandon))
             break;
         const struct entry *oldest = &queue.ring[queue.tail];
@@ -186,13 +226,20 @@ static void log_thread(void *arg) {
 
         queue.dropped = 0;
         lock_release(&queue.lock);
-        write_or_abandon(oldest); /* in_place_note */
+        if (log_flood_due() <= clock_coarse())
+            sum_up(clock_coarse());
+        if (oldest->group == NULL || log_flood_admit(oldest->group, oldest->payload, oldest->size))
+            write_or_abandon(oldest); /* in_place_note */
         if (dropped > 0)
             say_dropped(dropped);
         lock_acquire(&queue.lock);
         queue.tail = (queue.tail + 1) % LOG_QUEUE_SIZE;
         queue.count--;
     }
+    lock_release(&queue.lock);
+    if (!atomic_load(&abandon))
+        sum_up(USEC_NEVER);
+    lock_acquire(&queue.lock);
     cond_signal(&queue.drained);
     queue.stopping = false; /* tells log_stop that this thread is through */
     lock_release(&queue.lock);

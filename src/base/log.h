@@ -50,6 +50,21 @@ void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * the log thread calls format on the copy, so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
+/* Messages that could flood: beyond LOG_GROUP_EACH_SECOND of a group in one second, they are not written one by one;
+ * at the end of that second `more` says how many they were, and is given the last of them. */
+#define LOG_GROUP_COUNT       32
+#define LOG_GROUP_EACH_SECOND 100
+
+struct log_group {
+    unsigned number;    /* below LOG_GROUP_COUNT, one for each group */
+    enum log_kind kind; /* of the summary */
+    void (*more)(struct log_line *line, const void *last, unsigned long count);
+};
+
+/* log_event for a message of a group, which stays for as long as the process. */
+void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
+                       const struct log_group *group);
+
 /* Messages above this level (less urgent) are not taken at all. INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 

@@ -61,10 +61,42 @@ static void format(struct log_line *line, const void *payload) {
     log_line_field(line, "RELAYD_DURATION_USEC", "%lld", (long long)span(r->accepted, r->ended));
 }
 
+static void format_more(struct log_line *line, const void *last, unsigned long count) {
+    const struct record *r = last;
+    char client[ADDR_TEXT_MAX];
+
+    addr_format(&r->client, client, sizeof(client));
+    log_line_text(line,
+                  "%lu more connections within a second: each %s. The last was from %s to %s. [%s]",
+                  count, end_infos[r->end].sentence, client, r->listener, end_infos[r->end].code);
+    log_line_field(line, "RELAYD_COUNT", "%lu", count);
+    log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
+    log_line_field(line, "RELAYD_CLIENT", "%s", client);
+    log_line_field(line, "RELAYD_UPSTREAM", "%s", r->upstream);
+    log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
+}
+
+/* One group for each end that needs no more than a client that connects: a flood of them must not drown the log. */
+static const struct log_group groups[END_COUNT] = {
+#define END(name, code, failed, sentence, advice)                                                  \
+    [END_##name] = {END_##name, MSG_CONNECTIONS_FAILED, format_more},
+#include "relay/ends.def"
+#undef END
+};
+
+_Static_assert(END_COUNT <= LOG_GROUP_COUNT, "each end has a group");
+
+static const struct log_group *group_of(const struct record *record) {
+    bool relayed = record->dialled > 0 && record->bytes[DIR_UP] + record->bytes[DIR_DOWN] > 0;
+
+    return end_infos[record->end].failed && !relayed ? &groups[record->end] : NULL;
+}
+
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
 
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
-    log_event(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record, sizeof(*record));
+    log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
+                      sizeof(*record), group_of(record));
 }

@@ -32,7 +32,7 @@ class Relay:
         log = folder / f"{self.name}.log"
         write = getattr(self, "_" + self.kind.replace("-", "_"))
         arguments, last_signal = write(folder, origin, bulk, most)
-        self.child = process.start(arguments, log, last_signal)
+        self.child = process.start(arguments, log, last_signal, env=unit_environment() if self.kind == "relayd" else None)
 
     def wait(self):
         if self.child:
@@ -116,6 +116,12 @@ stream {{
         del folder, bulk
         return ["systemd-socket-activate", "-l", f"127.0.0.1:{self.port}", SOCKET_PROXYD,
                 f"--connections-max={most}", f"127.0.0.1:{origin}"], signal.SIGKILL
+
+
+def unit_environment():
+    """What relayd.service sets: relayd is measured as systemd starts it."""
+    unit = (ROOT / "systemd/relayd.service.in").read_text(encoding="utf-8")
+    return {**os.environ, **dict(re.findall(r"^Environment=(\w+)=(\S+)$", unit, re.M))}
 
 
 def section_of(line):

@@ -152,7 +152,7 @@ class Relay:
                 self.changed.notify_all()
 
     @property
-    def log(self):
+    def all_lines(self):
         with self.changed:
             return "\n".join(line.raw for line in self.lines)
 
@@ -174,13 +174,18 @@ class Relay:
             return lines if len(lines) >= count else None
         return self._wait(find, f"{count} of /{pattern}/", timeout)
 
+    def all_lines(self):
+        """All lines so far."""
+        with self.changed:
+            return list(self.lines)
+
     def records(self):
         with self.changed:
-            return [Record(line) for line in self.lines if "RELAYD_END" in line.fields]
+            return [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]
 
     def wait_records(self, count, timeout=None):
         def find():
-            found = [Record(line) for line in self.lines if "RELAYD_END" in line.fields]
+            found = [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]
             return found if len(found) >= count else None
         return self._wait(find, f"{count} records", timeout)
 
@@ -188,7 +193,7 @@ class Relay:
         """The record of this client's connection; it is written once, after the end."""
         def find():
             return [Record(line) for line in self.lines
-                    if "RELAYD_END" in line.fields and line.fields.get("RELAYD_CLIENT") == client.name]
+                    if "RELAYD_CONN" in line.fields and line.fields.get("RELAYD_CLIENT") == client.name]
         found = self._wait(find, f"the record of {client.name}", timeout)
         assert len(found) == 1, found
         return found[0]

@@ -259,3 +259,20 @@ def test_waiting_for_a_place_is_not_waiting_for_a_worker(relay, origin):
     assert second.send(b"b").read(1) == b"b"
     second.close()
     assert [record.end for record in one.wait_records(2)] == ["CE"] * 2
+
+
+def test_a_flood_of_refused_clients_is_summed_up(relay):
+    """Of each second, a hundred are told one by one; the rest is one line with their number. None is forgotten."""
+    one = relay(f"127.0.0.1:{free_port()}")  # nobody is there
+    count = some(1000)
+
+    def told():
+        summed = [int(line.fields["RELAYD_COUNT"]) for line in one.all_lines() if "RELAYD_COUNT" in line.fields]
+        return len(one.records()) + sum(summed) == count
+    for _ in range(count // 50):
+        close_all(connect_many(one, 50))
+    until(told, "every client is in the log, by itself or in a sum")
+    assert len(one.records()) >= 100
+    for line in one.all_lines():
+        if "RELAYD_COUNT" in line.fields:
+            assert line.fields["RELAYD_END"] == "SD" and "each failed: the server could not be reached" in line.text

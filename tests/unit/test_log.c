@@ -124,9 +124,42 @@ static void fields_follow_the_sentence(void **state) {
     assert_non_null(strstr(line, "Z notice number 5  RELAYD_A=x RELAYD_B=7\n"));
 }
 
+static void format_number(struct log_line *line, const void *payload) {
+    log_line_text(line, "number %u", *(const unsigned *)payload);
+}
+
+static void format_more(struct log_line *line, const void *last, unsigned long count) {
+    log_line_text(line, "%lu more, up to %u", count, *(const unsigned *)last);
+}
+
+/* Says 150 of one group and one of another between two that belong to none. */
+static void a_flood_is_summed_up(void **state) {
+    static const struct log_group groups[] = {{0, MSG_READY, format_more}, {1, MSG_READY, format_more}};
+    unsigned i, found = 0;
+    char line[2048];
+
+    (void)state;
+    assert_int_equal(log_start(), 0);
+    for (i = 1; i <= LOG_GROUP_EACH_SECOND + 50; i++)
+        log_event_grouped(MSG_READY, format_number, &i, sizeof(i), &groups[0]);
+    log_event_grouped(MSG_READY, format_number, &i, sizeof(i), &groups[1]);
+    log_msg(MSG_READY, "no group");
+    log_stop(); /* does not wait for the second's end */
+    log_msg(MSG_READY, "last");
+    FILE *file = fdopen(dup(reader), "r");
+    while (fgets(line, sizeof(line), file) != NULL && strstr(line, " last") == NULL) {
+        found += strstr(line, "number ") != NULL;
+        found += strstr(line, "notice 50 more, up to 150\n") != NULL ? 1000 : 0;
+        found += strstr(line, "no group") != NULL ? 10000 : 0;
+    }
+    fclose(file);
+    assert_int_equal(found, LOG_GROUP_EACH_SECOND + 1 + 1000 + 10000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fields_follow_the_sentence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_flood_is_summed_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stuck_reader_stops_nobody_and_the_loss_is_said, set_up,
                                         tear_down),

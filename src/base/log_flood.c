@@ -1,0 +1,56 @@
+#include "base/log_flood.h"
+
+#include <string.h>
+
+/* What a group has seen in its present second. */
+static struct seen {
+    const struct log_group *group; /* NULL: nothing yet */
+    usec_t begun;
+    unsigned long n;                                  /* messages */
+    unsigned long held;                               /* of them, not written */
+    _Alignas(max_align_t) char last[LOG_PAYLOAD_MAX]; /* the last of those */
+} all[LOG_GROUP_COUNT];
+
+static unsigned long held; /* in all groups */
+
+bool log_flood_admit(const struct log_group *group, const void *payload, size_t size) {
+    struct seen *seen = &all[group->number];
+    usec_t now = clock_coarse();
+
+    CHECK(group->number < LOG_GROUP_COUNT && size <= sizeof(seen->last));
+    /* A second with held messages is over when its summary has been taken. */
+    if (seen->held == 0 && now - seen->begun >= USEC_PER_SEC) {
+        seen->group = group;
+        seen->begun = now;
+        seen->n = 0;
+    }
+    if (seen->n++ < LOG_GROUP_EACH_SECOND)
+        return true;
+    seen->held++;
+    held++;
+    memcpy(seen->last, payload, size);
+    return false;
+}
+
+usec_t log_flood_due(void) {
+    usec_t due = USEC_NEVER;
+
+    for (size_t i = 0; held > 0 && i < LOG_GROUP_COUNT; i++)
+        if (all[i].held > 0 && all[i].begun + USEC_PER_SEC < due)
+            due = all[i].begun + USEC_PER_SEC;
+    return due;
+}
+
+const struct log_group *log_flood_take(usec_t now, struct log_line *line) {
+    for (size_t i = 0; i < LOG_GROUP_COUNT; i++) {
+        struct seen *seen = &all[i];
+
+        if (seen->held == 0 || now < seen->begun + USEC_PER_SEC)
+            continue;
+        seen->group->more(line, seen->last, seen->held);
+        held -= seen->held;
+        seen->held = 0;
+        return seen->group;
+    }
+    return NULL;
+}
