@@ -76,7 +76,7 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
 }
 
-/* One group for each end that needs no more than a client that connects: a flood of them must not drown the log. */
+/* One group for each end. A flood of clients that are not relayed must not drown the log. */
 static const struct log_group groups[END_COUNT] = {
 #define END(name, code, failed, sentence, advice)                                                  \
     [END_##name] = {END_##name, MSG_CONNECTIONS_FAILED, format_more},
@@ -86,10 +86,9 @@ static const struct log_group groups[END_COUNT] = {
 
 _Static_assert(END_COUNT <= LOG_GROUP_COUNT, "each end has a group");
 
-static const struct log_group *group_of(const struct record *record) {
-    bool relayed = record->dialled > 0 && record->bytes[DIR_UP] + record->bytes[DIR_DOWN] > 0;
-
-    return end_infos[record->end].failed && !relayed ? &groups[record->end] : NULL;
+/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the phase (ends.def). */
+static bool never_relayed(enum end end) {
+    return strchr("QCDP", end_infos[end].code[1]) != NULL;
 }
 
 void record_log(const struct record *record, enum log_connections policy) {
@@ -98,5 +97,6 @@ void record_log(const struct record *record, enum log_connections policy) {
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
-                      sizeof(*record), group_of(record));
+                      sizeof(*record),
+                      never_relayed((enum end)record->end) ? &groups[record->end] : NULL);
 }

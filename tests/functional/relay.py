@@ -152,7 +152,7 @@ class Relay:
                 self.changed.notify_all()
 
     @property
-    def all_lines(self):
+    def log(self):
         with self.changed:
             return "\n".join(line.raw for line in self.lines)
 

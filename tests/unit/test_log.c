@@ -134,7 +134,8 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
 
 /* Says 150 of one group and one of another between two that belong to none. */
 static void a_flood_is_summed_up(void **state) {
-    static const struct log_group groups[] = {{0, MSG_READY, format_more}, {1, MSG_READY, format_more}};
+    static const struct log_group groups[] = {{0, MSG_READY, format_more},
+                                              {1, MSG_READY, format_more}};
     unsigned i, found = 0;
     char line[2048];
 
