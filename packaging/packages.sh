@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The Debian packages that the project needs, and how a script gets them. Sourced by packaging/quickstart,
-# tests/run and tests/bench/compare.
+# tests/run, tests/bench/compare and packaging/build.
 
 # To build relayd. (meson brings python3, which the demo origin of quickstart runs on.)
 # shellcheck disable=SC2034
@@ -19,7 +19,16 @@ test_packages=(
     postgresql nghttp2-server
     curl wrk nghttp2-client netcat-openbsd                     # ... and real clients
     strace iproute2 procps util-linux
+    systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )
+
+# Beyond those to build it, to build and to check its packages (packaging/build, tests/systemd).
+# shellcheck disable=SC2034
+deb_packages=(build-essential debhelper systemd) # (systemd.pc says where units go)
+# shellcheck disable=SC2034
+rpm_packages=(rpm)
+# shellcheck disable=SC2034
+package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian)
 
 # Beyond those to build it, to compare it with its peers (tests/bench).
 # shellcheck disable=SC2034

@@ -1,0 +1,99 @@
+"""The completion of bash: the shell is a real one, at a terminal."""
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from service import BUILD
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Terminal:
+    """An interactive bash with the completion loaded."""
+
+    def __init__(self, folder):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-i"],
+                      {"PATH": f"{BUILD}:/usr/bin:/bin", "TERM": "dumb", "PS1": "", "HISTFILE": "",
+                       "INPUTRC": "/dev/null"})
+        self.text = ""
+        self.type("bind 'set completion-query-items 0'; bind 'set page-completions off'\n")
+        self.type(f"source {ROOT}/packaging/completion/relayd; echo loaded $?\n")
+        self.until(r"loaded 0\r\n")
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def until(self, pattern, seconds=10):
+        """What has come up to the first match, which is taken away."""
+        deadline = time.monotonic() + seconds
+        while not (match := re.search(pattern, self.text, re.S)):
+            readable, _, _ = select.select([self.fd], [], [], max(0, deadline - time.monotonic()))
+            assert readable, f"{pattern!r} did not come, but {self.text!r}"
+            self.text += os.read(self.fd, 65536).decode()
+        self.text = self.text[match.end():]
+        return match
+
+    def completed(self, line):
+        """The line after a Tab: the shell is made to show its words in the place of running it."""
+        self.type(f"{line}\t\x05|'\x01printf '<%s>' '\n")
+        return self.until(r"\r\n<([^>]*)\|>")[1]
+
+    def offered(self, line):
+        """What Alt-? shows: all that Tab would choose from."""
+        self.type(f"{line}\x1b?\x15echo do''ne\n")
+        return self.until(r"(.*)\r\ndone\r\n")[1].split()
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    (tmp_path / "site one.conf").touch()
+    (tmp_path / "folder").mkdir()
+    shell = Terminal(tmp_path)
+    yield shell
+    shell.close()
+
+
+def options_of_the_help():
+    said = subprocess.run([BUILD / "relayd", "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=10)
+    return set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*\b", said.stdout))
+
+
+def test_completion_offers_each_option(terminal):
+    assert options_of_the_help() <= set(terminal.offered("relayd -"))
+    assert {word for word in options_of_the_help() if word.startswith("--")} <= set(terminal.offered("relayd --"))
+
+
+def test_completion_of_files_and_of_nothing_else(terminal):
+    assert terminal.completed("relayd -f sit") == "relayd -f site\\ one.conf "
+    assert terminal.completed("relayd --file=sit") == "relayd --file=site\\ one.conf "
+    assert terminal.completed("relayd -tf fol") == "relayd -tf folder/"
+    assert terminal.completed("relayd --listen unix:fol") == "relayd --listen unix:folder/"
+    assert terminal.completed("relayd --che") == "relayd --check "
+    assert terminal.completed("relayd sit") == "relayd sit"
+
+
+def test_completion_of_processes(terminal, tmp_path):
+    """--reload takes the number of a process that is called relayd."""
+    shutil.copy("/bin/sleep", tmp_path / "relayd")
+    with subprocess.Popen([tmp_path / "relayd", "60"]) as process:
+        try:
+            assert str(process.pid) in terminal.offered("relayd --reload ")
+            assert terminal.completed(f"relayd --reload {process.pid}") == f"relayd --reload {process.pid} "
+        finally:
+            process.kill()
