@@ -17,28 +17,16 @@ void event_reset(struct event *event) {
 }
 
 uint32_t event_wait(struct event *event, uint32_t seen) {
-    return event_wait_as(event, seen, FUTEX_BITSET_MATCH_ANY);
-}
-
-uint32_t event_wait_as(struct event *event, uint32_t seen, uint32_t bits) {
     uint32_t value;
 
     while ((value = event_value(event)) == seen)
-        (void)syscall(SYS_futex, &event->value, FUTEX_WAIT_BITSET_PRIVATE, seen, NULL, NULL, bits);
+        (void)syscall(SYS_futex, &event->value, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
     return value;
 }
 
-void event_wake(struct event *event, uint32_t bits) {
-    (void)syscall(SYS_futex, &event->value, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
-}
-
 void event_set(struct event *event, uint32_t value) {
-    event_set_for(event, value, FUTEX_BITSET_MATCH_ANY);
-}
-
-void event_set_for(struct event *event, uint32_t value, uint32_t bits) {
     void *address = &event->value;
 
     atomic_store_explicit(&event->value, value, memory_order_release);
-    (void)syscall(SYS_futex, address, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
+    (void)syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }

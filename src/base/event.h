@@ -17,11 +17,6 @@ void event_reset(struct event *event);
 /* Waits until the value is no longer `seen`, and returns it. Signals do not end the wait. */
 uint32_t event_wait(struct event *event, uint32_t seen);
 
-/* The same; of those who wait, event_set_for and event_wake wake only those with one of these bits. */
-uint32_t event_wait_as(struct event *event, uint32_t seen, uint32_t bits);
-void event_set_for(struct event *event, uint32_t value, uint32_t bits);
-void event_wake(struct event *event, uint32_t bits); /* the value was set before */
-
 /* Sets the value and wakes all who wait. The event may be gone as soon as a waiter has seen the value: this
  * touches it no more after that, but for the address given to the kernel. */
 void event_set(struct event *event, uint32_t value);

@@ -103,23 +103,15 @@ static void adapt(struct copy *copy, size_t n) {
     }
 }
 
-/* Looks for bytes, takes none: 1, 0 at the end of data, or -errno. flags: MSG_DONTWAIT, or 0 to wait for them. */
-static ssize_t peek(int from, int flags) {
+/* Waits for bytes, takes none: 1, 0 at the end of data, or -errno. */
+static ssize_t await_bytes(int from) {
     char first;
     ssize_t n;
 
     do
-        n = recv(from, &first, 1, MSG_PEEK | flags);
+        n = recv(from, &first, 1, MSG_PEEK);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
-}
-
-bool copy_ready(struct copy *copy, int from) {
-    if (copy->way != COPY_WAY_LOAN)
-        return false;
-    copy->peek = peek(from, MSG_DONTWAIT);
-    copy->peeked = copy->peek != -EAGAIN;
-    return copy->peeked;
 }
 
 ssize_t copy_read(struct copy *copy, int from) {
@@ -127,8 +119,7 @@ ssize_t copy_read(struct copy *copy, int from) {
 
     CHECK(copy->in_hand == 0);
     if (copy->way == COPY_WAY_LOAN) {
-        n = copy->peeked ? copy->peek : peek(from, 0);
-        copy->peeked = false;
+        n = await_bytes(from);
         if (n <= 0)
             return n;
         if (!take_pipe(copy))

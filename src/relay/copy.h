@@ -32,8 +32,6 @@ struct copy {
     struct pipe_pool *pipes;
     struct pipe_ends pipe; /* COPY_WAY_PIPE: there; COPY_WAY_LOAN: there with bytes in hand */
     char *buffer;          /* COPY_BUFFER_SIZE bytes, the pump's */
-    bool peeked;           /* COPY_WAY_LOAN: the next wait is over, */
-    ssize_t peek;          /* with this: a socket tells an error only once */
     size_t in_hand;        /* read and not yet written */
     bool in_pipe;          /* and where that is */
     size_t in_buffer_at;   /* where in the buffer the rest begins */
@@ -46,9 +44,6 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 
 /* Gives the pipe back. What was in hand is lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
-
-/* Whether copy_read would find something at once. It may say no if it does not know. */
-bool copy_ready(struct copy *copy, int from) MUST_USE;
 
 /* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno.
  * Only with nothing in hand. */

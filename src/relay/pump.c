@@ -6,9 +6,6 @@
 
 #include "relay/copy.h"
 
-/* A first message that a new socket takes without a wait: the least send buffer is larger (tcp(7), tcp_wmem). */
-#define FIRST_SMALL 2048
-
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
  * socket lock orders this store before whatever the write does (stolen_error in conn.c relies on
  * it). */
@@ -23,25 +20,14 @@ static void let_go(struct flow *flow, const struct copy *copy) {
     atomic_store_explicit(&flow->holding, false, memory_order_release);
 }
 
-static void start(struct pump_partner *partner) {
-    if (partner->start != NULL)
-        partner->start(partner->arg);
-    partner->start = NULL;
-}
-
 /* Until the source ends: false. Or the sink fails: true, and what the source still sends is to be dropped. */
-static bool carry(struct conn *conn, enum direction dir, struct copy *copy,
-                  struct pump_partner *partner) {
+static bool carry(struct conn *conn, enum direction dir, struct copy *copy) {
     int from = conn->fd[conn_source(dir)], to = conn->fd[conn_sink(dir)];
     struct flow *flow = &conn->flow[dir];
 
-    if (partner->start != NULL && !copy_ready(copy, from))
-        start(partner);
     for (;;) {
         ssize_t n = copy_read(copy, from);
 
-        if (n <= 0 || n > FIRST_SMALL)
-            start(partner);
         if (n == 0) {
             conn_source_ended(conn, dir, copy->written);
             return false;
@@ -55,7 +41,6 @@ static bool carry(struct conn *conn, enum direction dir, struct copy *copy,
         if (r < 0)
             conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn.c */
         let_go(flow, copy);
-        start(partner);
         if (r < 0)
             return true;
     }
@@ -77,17 +62,16 @@ static void drop(struct conn *conn, enum direction dir, char *buffer) {
     }
 }
 
-void pump_run(struct conn *conn, enum direction dir, char *buffer, struct pump_partner partner) {
+void pump_run(struct conn *conn, enum direction dir, char *buffer) {
     bool drops = conn->fd[conn_sink(dir)] < 0; /* a refused client */
 
     if (!drops) {
         struct copy copy;
 
         copy_init(&copy, conn->options.copy, conn->pipes, buffer);
-        drops = carry(conn, dir, &copy, &partner);
+        drops = carry(conn, dir, &copy);
         copy_release(&copy);
     }
-    start(&partner);
     if (drops)
         drop(conn, dir, buffer);
 }

@@ -21,10 +21,9 @@ struct pump {
 /* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and neither needs
  * a lock. conn and running are written before it and stay until all pumps of the round are done; a pump that
  * has no part in a round looks at nothing but this word. */
-#define BIT_OF(dir) (1u << (dir)) /* of the event, for each pump */
-#define WORK_BOTH   1u            /* for both pumps; else for DIR_UP alone */
-#define WORK_QUIT   2u            /* the thread ends */
-#define WORK_ROUND  4u /* the rest counts the rounds, so that each differs from the last */
+#define WORK_BOTH  1u /* for both pumps; else for DIR_UP alone */
+#define WORK_QUIT  2u /* the thread ends */
+#define WORK_ROUND 4u /* the rest counts the rounds, so that each differs from the last */
 
 struct pump_pair {
     TAILQ_ENTRY(pump_pair) link;
@@ -60,7 +59,7 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
 /* Waits for this pump's next conn; NULL: quit. */
 static struct conn *await_work(struct pump_pair *pair, enum direction dir, uint32_t *seen) {
     do {
-        *seen = event_wait_as(&pair->work, *seen, BIT_OF(dir));
+        *seen = event_wait(&pair->work, *seen);
         if (*seen & WORK_QUIT)
             return NULL;
     } while (dir != DIR_UP && !(*seen & WORK_BOTH));
@@ -73,21 +72,6 @@ static void finish_work(struct pump_pair *pair, struct conn *conn) {
         pump_pool_put(pair->pool, pair);
 }
 
-static void start_down(void *arg) {
-    struct pump_pair *pair = arg;
-
-    event_wake(&pair->work, BIT_OF(DIR_DOWN));
-}
-
-/* The pump that the first one starts (pump_pool_run wakes only that one), or none. */
-static struct pump_partner partner_of(const struct pump *pump, const struct conn *conn) {
-    struct pump_partner partner = {.start = NULL, .arg = pump->pair};
-
-    if (pump->dir == DIR_UP && conn->fd[SIDE_SERVER] >= 0)
-        partner.start = start_down;
-    return partner;
-}
-
 static void pump_thread(void *arg) {
     struct pump *pump = arg;
     uint32_t seen = 0;
@@ -95,20 +79,20 @@ static void pump_thread(void *arg) {
 
     thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
-        pump_run(conn, pump->dir, pump->stack.extra, partner_of(pump, conn));
+        pump_run(conn, pump->dir, pump->stack.extra);
         finish_work(pump->pair, conn);
     }
 }
 
-static void set_work(struct pump_pair *pair, uint32_t what, uint32_t whom) {
+static void set_work(struct pump_pair *pair, uint32_t what) {
     uint32_t round = event_value(&pair->work) & ~(WORK_ROUND - 1);
 
-    event_set_for(&pair->work, (round + WORK_ROUND) | what, whom);
+    event_set(&pair->work, (round + WORK_ROUND) | what);
 }
 
 /* The pair is in no list, and both its threads wait or never started. */
 static void end_pair(struct pump_pair *pair) {
-    set_work(pair, WORK_QUIT, BIT_OF(DIR_UP) | BIT_OF(DIR_DOWN));
+    set_work(pair, WORK_QUIT);
     for (int dir = 0; dir < 2; dir++) {
         thread_join(&pair->pumps[dir].thread);
         stack_free(&pair->pumps[dir].stack);
@@ -178,7 +162,7 @@ void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
         conn_ref(conn);
     pair->conn = conn;
     atomic_store_explicit(&pair->running, both ? 2 : 1, memory_order_relaxed);
-    set_work(pair, both ? WORK_BOTH : 0, BIT_OF(DIR_UP));
+    set_work(pair, both ? WORK_BOTH : 0);
 }
 
 void pump_pool_trim(struct pump_pool *pool) {

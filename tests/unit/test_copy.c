@@ -206,30 +206,6 @@ static void urgent_data_is_data(void **state) {
     }
 }
 
-/* A look ahead takes nothing, and what it met is not lost: a socket tells an error only once. */
-static void looking_ahead_loses_nothing(void **state) {
-    struct linger reset = {.l_onoff = 1};
-    struct road road;
-
-    (void)state;
-    open_road(&road, COPY_AUTO, 1);
-    fd_close(&road.in[0]);
-    fd_close(&road.in[1]);
-    tcp_pair(&road.in[1], &road.in[0]);
-    assert_false(copy_ready(&road.copy, road.in[1]));
-    assert_int_equal(send(road.in[0], "abc", 3, 0), 3);
-    while (!copy_ready(&road.copy, road.in[1]))
-        ;
-    assert_int_equal(copy_read(&road.copy, road.in[1]), 3);
-    assert_int_equal(copy_write(&road.copy, road.out[0]), 0);
-    assert_int_equal(setsockopt(road.in[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
-    fd_close(&road.in[0]);
-    while (!copy_ready(&road.copy, road.in[1]))
-        ;
-    assert_int_equal(copy_read(&road.copy, road.in[1]), -ECONNRESET);
-    close_road(&road);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mode_carries_and_counts),
@@ -240,7 +216,6 @@ int main(void) {
         cmocka_unit_test(auto_borrows_a_pipe_until_messages_come_quickly),
         cmocka_unit_test(without_a_pipe_the_buffer_serves),
         cmocka_unit_test(urgent_data_is_data),
-        cmocka_unit_test(looking_ahead_loses_nothing),
     };
 
     signal(SIGPIPE, SIG_IGN);
