@@ -138,14 +138,18 @@ static void admit(struct acceptor *acceptor, struct job *job) {
                   false);
         return;
     }
-    if (queue_try_push(&relay->queue, job))
-        return;
-    if (atomic_load(&acceptor->waits)) {
-        atomic_store(&acceptor->pushing, true);
-        queue_push(&relay->queue, job);
-        atomic_store(&acceptor->pushing, false);
-    } else {
-        turn_away(relay, job, END_QUEUE_FULL, true);
+    /* Here, too. And whoever frees this acceptor does not wait until a worker is done with its dial. */
+    while (!queue_try_push(&relay->queue, job)) {
+        if (atomic_load(&relay->stop_accept)) {
+            queue_push(&relay->queue, job); /* which will have no bound */
+            return;
+        }
+        if (!atomic_load(&acceptor->waits) || atomic_load(&acceptor->ending)) {
+            turn_away(relay, job, END_QUEUE_FULL, true);
+            return;
+        }
+        if (queue_wait_room(&relay->queue) != ROOM_CLOSED)
+            atomic_fetch_add(&acceptor->beats, 1);
     }
 }
 
@@ -195,6 +199,7 @@ struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket)
     *socket = (struct listen_socket){.fd = -1};
     lock_init(&acceptor->lock, RANK_LEAF);
     cond_init(&acceptor->stop);
+    atomic_init(&acceptor->beats, 1); /* the first look may come before its thread has begun */
     return acceptor;
 }
 
@@ -251,7 +256,7 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
 
 bool acceptor_moves(struct acceptor *acceptor) {
     unsigned beats = atomic_load(&acceptor->beats);
-    bool moves = beats != acceptor->seen_beats || atomic_load(&acceptor->pushing);
+    bool moves = beats != acceptor->seen_beats;
 
     acceptor->seen_beats = beats;
     thread_interrupt(&acceptor->thread);

@@ -20,7 +20,6 @@ struct acceptor {
     struct route *route GUARDED; /* of what is accepted from now on; a reference */
     _Atomic bool waits;          /* the route's when_full */
     _Atomic bool ending;
-    _Atomic bool pushing;   /* into a full queue: that takes as long as it takes */
     _Atomic unsigned beats; /* it came round */
 };
 

@@ -16,7 +16,7 @@ struct apply {
     struct passed_socket *passed;
     size_t n_passed;
     struct acceptor_list fresh; /* acceptors for sockets that are new */
-    size_t n_workers;           /* started for it */
+    size_t n_workers;           /* started for it, or kept from ending */
     char *what;
 };
 
@@ -74,17 +74,13 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
     return found > 0 ? 0 : -ENOENT;
 }
 
-/* A socket of ours that is in the way of a wish: its IPV6_V6ONLY cannot be changed any more. */
+/* A socket of ours that is in the way of a wish, whether it goes or stays: both cannot be open at a time. */
 static bool in_our_own_way(const struct relay *relay, const struct listen_wish *wish) {
     const struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
-        const struct listen_socket *socket = &acceptor->socket;
-
-        if (socket->passed_as[0] == '\0' && addr_port(&socket->addr) == addr_port(&wish->addr) &&
-            addr_port(&wish->addr) != 0)
-            return true;
-    }
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    if (listen_wish_overlaps(wish, &acceptor->socket))
+        return true;
     return false;
 }
 
@@ -95,9 +91,7 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
         why =
             "systemd passes sockets only when relayd starts, so this can only change by a restart";
     else if (error == EADDRINUSE && !wish->systemd && in_our_own_way(apply->relay, wish))
-        why =
-            "relayd itself has that port at an address that overlaps, which can only change by a "
-            "restart";
+        why = "relayd itself has that port at an address that overlaps";
     return listen_complaint(wish, error, why);
 }
 
@@ -138,8 +132,10 @@ static int add_workers(struct apply *apply) {
     struct relay *relay = apply->relay;
     size_t wanted = (size_t)apply->config->global.workers, number = 1;
 
+    (void)relay_tidy(relay); /* the numbers of those that have ended are free again */
     if (relay->n_workers < wanted)
-        relay->n_workers += queue_keep(&relay->queue, wanted - relay->n_workers);
+        apply->n_workers = queue_keep(&relay->queue, wanted - relay->n_workers);
+    relay->n_workers += apply->n_workers;
     while (relay->n_workers < wanted) {
         struct worker *worker;
 

@@ -131,17 +131,36 @@ static struct addr fallback(const struct listen_wish *wish) {
     return any_address(AF_INET, ntohs(wish->addr.u.in6.sin6_port));
 }
 
+static bool is_any(const struct addr *addr) {
+    if (addr->u.sa.sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
+    return addr->u.sa.sa_family == AF_INET && addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
 bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket) {
     if (wish->systemd)
         return strcmp(socket->passed_as, wish->listener->name) == 0;
     if (socket->passed_as[0] != '\0')
         return false;
     if (addr_equal(&wish->addr, &socket->addr))
-        return wish->v6only == socket->v6only;
-    if (!wish->any)
+        return wish->v6only == socket->v6only || wish->addr.u.sa.sa_family != AF_INET6 ||
+               !is_any(&wish->addr);
+    if (!wish->any || !socket->stands_in)
         return false;
     struct addr in = fallback(wish);
     return addr_equal(&in, &socket->addr);
+}
+
+bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket) {
+    const struct addr *a = &wish->addr, *b = &socket->addr;
+
+    if (wish->systemd || socket->passed_as[0] != '\0' || addr_port(a) == 0 ||
+        addr_port(a) != addr_port(b))
+        return false;
+    if (a->u.sa.sa_family == b->u.sa.sa_family)
+        return is_any(a) || is_any(b) || addr_equal(a, b);
+    return a->u.sa.sa_family == AF_INET6 ? is_any(a) && !wish->v6only
+                                         : is_any(b) && !socket->v6only;
 }
 
 /* A file left behind by a process that is gone is removed; one that somebody answers at is not. */
@@ -208,7 +227,10 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
     if (!wish->any || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
         return r;
     struct addr in = fallback(wish);
-    return open_at(ret_socket, &in, false, wish->listener);
+    r = open_at(ret_socket, &in, false, wish->listener);
+    if (r == 0)
+        ret_socket->stands_in = true;
+    return r;
 }
 
 /* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */
@@ -273,7 +295,8 @@ char *listen_complaint(const struct listen_wish *wish, int error, const char *wh
 
     if (asprintf(&what, "Listener %s cannot listen on %s: %s; %s.", wish->listener->name,
                  wish->address->text, why != NULL ? why : strerrordesc_np(error),
-                 advice(error, wish->address)) < 0)
+                 error == EADDRINUSE && why != NULL ? "this can only change by a restart"
+                                                    : advice(error, wish->address)) < 0)
         return NULL;
     return what;
 }

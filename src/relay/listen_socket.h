@@ -17,7 +17,8 @@ struct listen_socket {
     char *unlink_path;               /* a unix socket's file that this process made, or NULL */
     char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
     struct addr addr;                /* if systemd did not: where it is bound, */
-    bool v6only;                     /* and whether IPv4 is left to others */
+    bool v6only;                     /* and whether IPv4 is left to others, */
+    bool stands_in;                  /* or stands in for an IPv6 that this machine does not have */
 };
 
 /* A socket that systemd passed, and its FileDescriptorName=. */
@@ -43,6 +44,9 @@ int listen_wishes(const struct config *config, struct listen_wish **ret_list, si
 
 /* Whether an open socket is what is asked for. */
 bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
+
+/* Whether that keeps a wish from being met: both cannot be open at a time. */
+bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket);
 
 /* Opens a socket for a wish (not for those that systemd passes), listening. 0, or -errno with nothing open. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish) MUST_USE;

@@ -32,6 +32,15 @@ def connect(where, receive_buffer=None):
     return Peer(sock)
 
 
+def refuses(where):
+    """Nobody listens there."""
+    try:
+        connect(where).close()
+        return False
+    except OSError:
+        return True
+
+
 def connect_many(where, count):
     return [connect(where) for _ in range(count)]
 

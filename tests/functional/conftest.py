@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -24,6 +25,28 @@ def pytest_collection_modifyitems(items):
 
 def pytest_report_header():
     return f"relayd: {RELAYD}, sanitizer: {SANITIZER or 'none'}"
+
+
+class Hosts:
+    """The daemon gets a hosts file of its own, in a mount namespace of its own, and asks nobody else."""
+
+    def __init__(self, directory):
+        self.path = directory / "hosts"
+        self.order = directory / "nsswitch.conf"
+        self.order.write_text("hosts: files\n")
+        self.set("127.0.0.1 localhost")
+
+    def set(self, *lines):
+        """Written in place: the mount shows this very file."""
+        with open(self.path, "a+", encoding="ascii") as file:
+            file.truncate(0)
+            file.write("".join(line + "\n" for line in lines))
+
+    @property
+    def wrap(self):
+        return ["unshare", "-m", "sh", "-ec",
+                'mount --bind "$0" /etc/hosts; mount --bind "$1" /etc/nsswitch.conf; shift; exec "$@"',
+                self.path, self.order]
 
 
 @pytest.fixture
@@ -85,3 +108,10 @@ def server():
             one.wait_ready()
             return one
         yield start
+
+
+@pytest.fixture
+def hosts(tmp_path):
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("a hosts file of its own needs a mount namespace, which cannot be had here")
+    return Hosts(tmp_path)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -27,6 +28,17 @@ SANITIZER_OPTIONS = {
 
 LINE = re.compile(r"(?P<time>\S+) (?P<level>error|warning|notice|info|debug) (?P<text>.*?)"
                   r"(?:  (?P<fields>[A-Z_]+=\S*(?: [A-Z_]+=\S*)*))?")
+
+
+PASS_ON = """
+import os, sys
+high = [os.dup2(int(number), 100 + index) for index, number in enumerate(sys.argv[1].split(","))]
+for index, number in enumerate(high):
+    os.dup2(number, 3 + index)
+    os.close(number)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Line:
@@ -79,6 +91,15 @@ def config(address, server, **options):
     return text + f"    server a {{ address = {quoted(server)} }}\n}}\n"
 
 
+def section(kind, name, **options):
+    """One section, for files with several of a kind; an upstream takes its server's address as server=."""
+    server = options.pop("server", None)
+    text = f"{kind} {name} {{\n" + "".join(f"    {option} = {quoted(value)}\n" for option, value in options.items())
+    if server is not None:
+        text += f"    server a {{ address = {quoted(getattr(server, 'address', server))} }}\n"
+    return text + "}\n"
+
+
 def environment(**more):
     env = {name: value for name, value in os.environ.items()
            if not name.startswith("LISTEN_") and name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
@@ -113,6 +134,7 @@ class Relay:
     def __init__(self, server=None, *, address=None, text=None, arguments=None, wrap=(), env=None, prepare=None,
                  pass_fds=(), ready=True, **options):
         self.directory = short_directory()
+        self.server = server
         self.port = None
         if address is None:
             self.port = free_port()
@@ -206,12 +228,15 @@ class Relay:
 
     # systemd's protocol
 
-    def wait_notified(self, word, timeout=None, or_exit=False):
-        """Waits for a line of sd_notify that begins so; fails at once when the daemon has exited, unless it may."""
+    def count_notified(self, word):
+        return sum(line.startswith(word) for line in self.notified)
+
+    def wait_notified(self, word, timeout=None, or_exit=False, count=1):
+        """Waits for so many lines of sd_notify that begin so; fails when the daemon has exited, unless it may."""
         deadline = time.monotonic() + (timeout or DEADLINE)
         pidfd = os.pidfd_open(self.pid)
         try:
-            while not any(line.startswith(word) for line in self.notified):
+            while self.count_notified(word) < count:
                 left = max(0, deadline - time.monotonic())
                 readable, _, _ = select.select([self.notify, pidfd], [], [], left)
                 if self.notify in readable:
@@ -226,6 +251,39 @@ class Relay:
                     raise AssertionError(f"no {word} in time:\n{self.log}")
         finally:
             os.close(pidfd)
+
+    def read_notified(self):
+        """What has been told so far, without waiting. Somebody must read it: the socket holds a few messages only."""
+        while select.select([self.notify], [], [], 0)[0]:
+            self.notified += self.notify.recv(4096).decode().splitlines()
+
+    @property
+    def status(self):
+        """The status line, as of the last wait_notified."""
+        return [line for line in self.notified if line.startswith("STATUS=")][-1].removeprefix("STATUS=")
+
+    # Reloading
+
+    def write_conf(self, server=None, *, text=None, address=None, **options):
+        """Writes the file anew, with the listener's address as at the start unless told; nobody reads it yet."""
+        if text is None:
+            text = config(address or self.addresses, getattr(server, "address", server), **options)
+        new = self.directory / "relayd.conf.new"
+        new.write_bytes(text if isinstance(text, bytes) else text.encode())
+        new.replace(self.file)
+
+    def hup(self, timeout=None):
+        """Makes it read the file again, and waits until it has: returns why it was refused, "" if it was not."""
+        before = self.count_notified("READY=1")
+        self.signal(signal.SIGHUP)
+        self.wait_notified("READY=1", timeout, count=before + 1)
+        return self.status.partition("The last reload was refused: ")[2]
+
+    def reload(self, server=None, **options):
+        """Puts a new file in force."""
+        self.write_conf(server, **options)
+        why = self.hup()
+        assert why == "", why
 
     # Its life
 
@@ -272,15 +330,22 @@ class Relay:
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
+    def thread_ids(self, name):
+        """The threads whose names begin so."""
+        return [tid for tid, comm in self._tasks() if comm.startswith(name)]
+
     def thread_names(self):
-        names = []
+        return [comm for _, comm in self._tasks()]
+
+    def _tasks(self):
+        tasks = []
         for task in os.listdir(f"/proc/{self.pid}/task"):
             try:
                 with open(f"/proc/{self.pid}/task/{task}/comm", encoding="utf-8") as comm:
-                    names.append(comm.read().strip())
+                    tasks.append((int(task), comm.read().strip()))
             except OSError:
                 pass  # ended meanwhile
-        return names
+        return tasks
 
     def descriptors(self):
         return sorted(int(number) for number in os.listdir(f"/proc/{self.pid}/fd"))
@@ -295,6 +360,16 @@ class Relay:
                 pass  # closed meanwhile
         return kinds
 
+    def sockets(self):
+        """The kernel's numbers of its open sockets: one that is closed and opened again gets another."""
+        found = set()
+        for number in self.descriptors():
+            try:
+                found.add(os.readlink(f"/proc/{self.pid}/fd/{number}"))
+            except OSError:
+                pass  # closed meanwhile
+        return {link for link in found if link.startswith("socket:")}
+
     def wait_sockets(self, count):
         """Waits until no more sockets are open. (Pipes may be kept with the threads that use them.)"""
         until(lambda: self.open_files()["socket"] <= count, f"{count} sockets")
@@ -304,3 +379,10 @@ class Relay:
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
             fields = stat.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def activated(relay, server, *socks, names="web", address="systemd", **options):
+    """A relay that was given these sockets by the service manager, under these names."""
+    numbers = [sock.fileno() for sock in socks]
+    return relay(server, address=address, wrap=[sys.executable, "-ISc", PASS_ON, ",".join(map(str, numbers))],
+                 pass_fds=numbers, env={"LISTEN_FDS": str(len(numbers)), "LISTEN_FDNAMES": names}, **options)

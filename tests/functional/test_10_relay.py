@@ -2,7 +2,6 @@
 
 import random
 import socket
-import sys
 import threading
 import time
 import zlib
@@ -12,6 +11,7 @@ import pytest
 from client import close_all, connect, connect_many, run
 from origin import echo, http, pattern, silent
 from peer import EOF, Uploader, elapsed, request, response
+from relay import activated
 from settings import BIG, MIB, SANITIZER, free_port, ms, secs, some, until
 
 
@@ -343,23 +343,6 @@ def test_the_client_is_named_with_its_port(relay, origin):
 
 
 # Sockets from the service manager
-
-PASS_ON = """
-import os, sys
-high = [os.dup2(int(number), 100 + index) for index, number in enumerate(sys.argv[1].split(","))]
-for index, number in enumerate(high):
-    os.dup2(number, 3 + index)
-    os.close(number)
-os.environ["LISTEN_PID"] = str(os.getpid())
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
-
-
-def activated(relay, server, *socks, names="web", **options):
-    numbers = [sock.fileno() for sock in socks]
-    return relay(server, address="systemd", wrap=[sys.executable, "-ISc", PASS_ON, ",".join(map(str, numbers))],
-                 pass_fds=numbers, env={"LISTEN_FDS": str(len(numbers)), "LISTEN_FDNAMES": names}, **options)
-
 
 def test_a_passed_socket(relay, origin, copy):
     with socket.create_server(("127.0.0.1", 0)) as sock:
