@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "base/log.h"
@@ -57,15 +58,13 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
         upstreams_new(config, relay->now != NULL ? relay->now->upstreams : NULL);
 
     if (upstreams == NULL || upstreams_start(upstreams) < 0) {
-        upstreams_free(upstreams);
+        upstreams_free(upstreams); /* no lookup is under way */
         *ret_what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
         return EX_OSERR;
     }
     enum apply_outcome outcome = relay_apply(relay, config, upstreams, &limits, daemon->passed.list,
                                              daemon->passed.n, ret_what);
-    if (outcome != APPLY_OK)
-        upstreams_free(upstreams);
-    else
+    if (outcome == APPLY_OK)
         log_set_level((enum log_level)config_log_level(config));
     return statuses[outcome];
 }
@@ -92,13 +91,18 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     return status;
 }
 
+/* Of those that are new. */
 static void say_listeners(struct relay *relay) {
-    const struct acceptor *acceptor;
+    struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
-            acceptor->serves->config->name, acceptor->socket.text,
-            acceptor->serves->upstream->config->name);
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
+        if (acceptor->announced)
+            continue;
+        acceptor->announced = true;
+        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
+                acceptor->serves->config->name, acceptor->socket.text,
+                acceptor->serves->upstream->config->name);
+    }
 }
 
 static void take_error(void *arg, const char *sentence) {
@@ -118,22 +122,27 @@ static bool refuse(struct daemon *daemon, const char *why) {
 
 static bool reload(struct daemon *daemon) {
     struct first_error first = {.text = ""};
+    struct stat st;
     char *what = NULL;
 
     notify_reloading(&daemon->notify);
     if (daemon->file == NULL)
         return refuse(daemon, "relayd was started with --proxy and has no file to read.");
+    if (stat(daemon->file, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return refuse(daemon, "the configuration is a pipe or a device, which may block.");
     struct config *config = config_load(daemon->file, take_error, &first);
     if (config == NULL)
         return refuse(daemon, first.text);
     int status = apply(daemon, config, &what);
     if (status == EX_OK) {
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
+        say_listeners(daemon->relay);
         notify_ready(&daemon->notify, daemon->relay, NULL);
     } else {
         (void)refuse(daemon, what != NULL ? what : "there was no memory.");
     }
-    daemon->next_tidy = clock_now();
+    daemon->next_tidy =
+        clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
     free(what);
     config_unref(config);
     return status == EX_OK;
@@ -210,6 +219,7 @@ static void stop(struct daemon *daemon, bool ran) {
                 cut == 1 ? " was" : "s were");
     log_stop();
     passed_free(&daemon->passed);
+    notify_close(&daemon->notify);
 }
 
 int daemon_run(struct config *config, const char *file) {

@@ -1,20 +1,59 @@
 #include "daemon/notify.h"
 
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 
 #define STATUS_INTERVAL (2 * USEC_PER_SEC)
 #define PATIENCE        (10 * USEC_PER_SEC) /* with a thread that has been given work, at most */
 #define AFTER_DRAIN     (15 * USEC_PER_SEC) /* what the end of a stop may take, as in relayd.service */
 
+/* A socket to $NOTIFY_SOCKET, a path or an abstract name (sd_notify(3)), or -1. */
+static int open_manager(const char *name) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t length = name != NULL ? strlen(name) : 0;
+
+    if (length == 0 || length >= sizeof(to.sun_path))
+        return -1;
+    memcpy(to.sun_path, name, length);
+    if (name[0] == '@')
+        to.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, size) < 0)
+        fd_close(&fd);
+    return fd;
+}
+
+/* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. */
+PRINTF_LIKE(2, 3) static void tell(const struct notify *notify, const char *fmt, ...) {
+    char text[NOTIFY_TEXT_MAX + 128];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (notify->fd < 0 || send(notify->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+        (void)sd_notify(0, text);
+}
+
+void notify_close(struct notify *notify) {
+    fd_close(&notify->fd);
+}
+
 void notify_init(struct notify *notify) {
+    const char *manager = getenv("NOTIFY_SOCKET");
     uint64_t usec = 0;
 
-    *notify = (struct notify){.status = getenv("NOTIFY_SOCKET") != NULL};
+    *notify = (struct notify){.fd = open_manager(manager), .status = manager != NULL};
     if (sd_watchdog_enabled(0, &usec) > 0)
         notify->watchdog = (usec_t)usec / 2; /* sd_watchdog_enabled(3) advises half */
     notify->next_watchdog = clock_now();
@@ -28,17 +67,31 @@ static void describe(const struct notify *notify, struct relay *relay, char *tex
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
 }
 
+/* If the text fills its room it may have been cut within a UTF-8 character, which the manager would not take. */
+static void drop_cut_character(char *text, size_t size) {
+    size_t n = strlen(text);
+
+    while (n + 1 == size && n > 0 && ((unsigned char)text[n - 1] & 0x80) != 0) {
+        bool first = ((unsigned char)text[n - 1] & 0x40) != 0;
+
+        text[--n] = '\0';
+        if (first)
+            break;
+        size--;
+    }
+}
+
 void notify_ready(struct notify *notify, struct relay *relay, const char *refused) {
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
+    drop_cut_character(notify->refused, sizeof(notify->refused));
     describe(notify, relay, notify->sent, sizeof(notify->sent));
-    sd_notifyf(0, "READY=1\nSTATUS=%s", notify->sent);
+    tell(notify, "READY=1\nSTATUS=%s", notify->sent);
     notify->next_status = clock_now() + STATUS_INTERVAL;
 }
 
 void notify_reloading(struct notify *notify) {
-    (void)notify;
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
-               (unsigned long long)clock_now());
+    tell(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
+         (unsigned long long)clock_now());
 }
 
 void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
@@ -54,9 +107,9 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
     if (strcmp(text, notify->sent) == 0)
         return;
     memcpy(notify->sent, text, sizeof(text));
-    sd_notifyf(0, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
+    tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
     if (first)
-        sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
+        tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
 }
 
 usec_t notify_due(const struct notify *notify) {
@@ -70,7 +123,7 @@ static void feed(struct notify *notify, struct relay *relay) {
     char what[LOG_TEXT_MAX / 2];
 
     if (relay_moves(relay, patience, what, sizeof(what))) {
-        sd_notify(0, "WATCHDOG=1");
+        tell(notify, "WATCHDOG=1");
         notify->stuck = false;
     } else if (!notify->stuck) {
         notify->stuck = true;
@@ -94,5 +147,5 @@ void notify_tick(struct notify *notify, struct relay *relay) {
     if (strcmp(text, notify->sent) == 0)
         return;
     memcpy(notify->sent, text, sizeof(text));
-    sd_notifyf(0, "STATUS=%s", text);
+    tell(notify, "STATUS=%s", text);
 }

@@ -11,6 +11,7 @@
 #define NOTIFY_TEXT_MAX 1024
 
 struct notify {
+    int fd; /* to the manager, opened at the start: later there may be no descriptor left; -1: none */
     bool status;     /* there is somebody to tell */
     usec_t watchdog; /* how often it is fed; 0: there is none */
     usec_t next_status, next_watchdog;
@@ -20,6 +21,7 @@ struct notify {
 };
 
 void notify_init(struct notify *notify);
+void notify_close(struct notify *notify);
 
 /* Clients can connect: at the start, and after a reload, good or bad. Why it was bad stays in the status line until
  * the next good one (refused: NULL). */

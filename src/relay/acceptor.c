@@ -71,7 +71,7 @@ static void pause_for(struct acceptor *acceptor, usec_t span) {
 
     lock_acquire(&acceptor->lock);
     while (!stopped(acceptor) && cond_wait_until(&acceptor->stop, &acceptor->lock, until))
-        ;
+        atomic_fetch_add(&acceptor->beats, 1);
     lock_release(&acceptor->lock);
 }
 
@@ -260,5 +260,8 @@ bool acceptor_moves(struct acceptor *acceptor) {
 
     acceptor->seen_beats = beats;
     thread_interrupt(&acceptor->thread);
+    lock_acquire(&acceptor->lock);
+    cond_signal(&acceptor->stop);
+    lock_release(&acceptor->lock);
     return moves;
 }

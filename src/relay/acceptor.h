@@ -11,6 +11,7 @@ struct acceptor {
         *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
     unsigned seen_beats;
     const struct route *serves; /* the route, for the owner to look at */
+    bool announced;             /* the same: the log has told of its socket */
     struct relay *relay;
     struct listen_socket socket;
     struct thread thread;

@@ -260,9 +260,6 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     if (relay->now != NULL)
         SLIST_INSERT_HEAD(&relay->old, relay->now, link);
     relay->now = apply->generation;
-    gate_nudge(&relay->gate); /* who waits for room may have to reject now */
-    queue_nudge(&relay->queue);
-    (void)relay_tidy(relay);
 }
 
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
@@ -273,6 +270,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     TAILQ_INIT(&apply.fresh);
     apply.generation = generation_new(config, upstreams);
     if (apply.generation == NULL) {
+        upstreams_free(upstreams);
         enum apply_outcome failed =
             fail(&apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
 
@@ -284,9 +282,9 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
         commit(&apply, limits);
     } else {
         undo(&apply);
-        apply.generation->upstreams = NULL; /* still the caller's */
-        generation_free(apply.generation);
+        SLIST_INSERT_HEAD(&relay->old, apply.generation, link); /* a lookup may be under way */
         *ret_what = apply.what;
     }
+    (void)relay_tidy(relay);
     return outcome;
 }

@@ -30,7 +30,7 @@ struct generation {
     struct route *routes; /* in the order of config->listeners */
 };
 
-/* Takes a reference to config and, if it succeeds, the upstreams themselves. NULL: no memory. */
+/* Takes a reference to config and, if it succeeds, over the upstreams. NULL: no memory. */
 struct generation *generation_new(struct config *config, struct upstreams *upstreams);
 
 /* Whoever holds a route of it holds a reference. Any thread. */

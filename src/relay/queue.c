@@ -135,11 +135,10 @@ bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret
 }
 
 int queue_resize(struct queue *queue, size_t capacity, size_t pushers) {
-    size_t slots = capacity + pushers;
-
     lock_acquire(&queue->lock);
-    slots =
-        slots > queue->slots ? slots : queue->slots; /* it never shrinks: what is in it has room */
+    /* Room for what is in it, and for what comes in until the bound is changed below. */
+    size_t most = queue->count > queue->capacity ? queue->count : queue->capacity;
+    size_t slots = (capacity > most ? capacity : most) + pushers;
     lock_release(&queue->lock);
     struct job *ring = calloc(slots, sizeof(*ring));
     if (ring == NULL)

@@ -85,8 +85,11 @@ void reaper_set_shortest(struct reaper *reaper, usec_t shortest) {
     usec_t interval = shortest / 4;
 
     interval = interval > INTERVAL_MIN ? interval : INTERVAL_MIN;
+    interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
     lock_acquire(&reaper->registry->lock);
-    reaper->interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
+    /* Live conns keep the timeouts that they began with. */
+    if (interval < reaper->interval || TAILQ_EMPTY(&reaper->registry->conns))
+        reaper->interval = interval;
     cond_signal(&reaper->registry->changed);
     lock_release(&reaper->registry->lock);
 }

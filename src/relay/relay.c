@@ -56,13 +56,18 @@ static size_t count_workers(const struct relay *relay) {
     return n;
 }
 
+/* tidy_nudge: who waits for room under an old configuration may have to reject under the new one. An acceptor that had
+ * just read when_full, and not yet begun to wait, does not hear this nudge, but the next. */
 bool relay_tidy(struct relay *relay) {
     struct generation *generation = SLIST_FIRST(&relay->old);
+
+    gate_nudge(&relay->gate);
+    queue_nudge(&relay->queue);
 
     while (generation != NULL) {
         struct generation *next = SLIST_NEXT(generation, link);
 
-        if (generation_unused(generation)) {
+        if (generation_unused(generation) && upstreams_stop(generation->upstreams, clock_now())) {
             SLIST_REMOVE(&relay->old, generation, generation, link);
             generation_free(generation);
         }
@@ -85,8 +90,23 @@ static usec_t longest_dial(const struct config *config) {
     return longest;
 }
 
+/* The longest that a job may lie in the queue, under any configuration that some of them may have begun with. */
+static usec_t longest_wait(const struct relay *relay) {
+    const struct generation *generation;
+    usec_t timeout = relay->now->config->global.queue_timeout,
+           dial = longest_dial(relay->now->config);
+
+    SLIST_FOREACH(generation, &relay->old, link) {
+        usec_t old_timeout = generation->config->global.queue_timeout;
+        usec_t old_dial = longest_dial(generation->config);
+
+        timeout = old_timeout > timeout ? old_timeout : timeout;
+        dial = old_dial > dial ? old_dial : dial;
+    }
+    return timeout + dial;
+}
+
 static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
-    const struct config *config = relay->now->config;
     usec_t now = clock_now(), oldest = queue_oldest(&relay->queue);
     struct worker *worker;
 
@@ -98,8 +118,7 @@ static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, s
             return false;
         }
     }
-    if (oldest != 0 &&
-        now - oldest > config->global.queue_timeout + longest_dial(config) + patience) {
+    if (oldest != 0 && now - oldest > longest_wait(relay) + patience) {
         snprintf(ret_what, size, "no worker takes what waits in the queue");
         return false;
     }

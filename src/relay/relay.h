@@ -56,7 +56,7 @@ enum apply_outcome { APPLY_OK, APPLY_NO_SOCKET, APPLY_NO_RESOURCES };
 
 /* Puts a configuration in force, for the first time (then threads start, acceptors last) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;
- * NULL: no memory). Takes a reference to config and, if it succeeds, the upstreams, which have been started. passed:
+ * NULL: no memory). Takes a reference to config, and in any case the upstreams, which have been started. passed:
  * the sockets from systemd; those that are used are blanked. */
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
                                struct upstreams *upstreams, const struct relay_limits *limits,

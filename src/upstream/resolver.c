@@ -11,8 +11,7 @@
 #include "base/sync.h"
 #include "base/thread.h"
 
-#define RETRY_FIRST   USEC_PER_SEC
-#define STOP_PATIENCE (2 * USEC_PER_SEC)
+#define RETRY_FIRST USEC_PER_SEC
 
 struct resolver_name {
     LIST_ENTRY(resolver_name) link;
@@ -194,9 +193,9 @@ void resolver_cancel(struct resolver *resolver) {
     lock_release(&resolver->lock);
 }
 
-bool resolver_stop(struct resolver *resolver) {
+bool resolver_stop(struct resolver *resolver, usec_t deadline) {
     resolver_cancel(resolver);
-    return thread_interrupt_join_until(&resolver->thread, clock_now() + STOP_PATIENCE);
+    return thread_interrupt_join_until(&resolver->thread, deadline);
 }
 
 struct addr_list *resolver_known(struct resolver *resolver, struct resolver_name *name) {

@@ -60,10 +60,9 @@ int resolver_start(struct resolver *resolver) MUST_USE;
 /* Begins the stop: whoever waits for a first answer is sent away. Any thread. */
 void resolver_cancel(struct resolver *resolver);
 
-/* Ends the thread. libc offers no way to cut a lookup short, so it is waited for 2 s at most: false
- * means that the thread is still in it and the resolver must not be freed (the process is about to
- * end). */
-bool resolver_stop(struct resolver *resolver) MUST_USE;
+/* Ends the thread. libc offers no way to cut a lookup short, so it is waited for until the deadline: false means that
+ * the thread is still in it and the resolver must not be freed yet; try again. */
+bool resolver_stop(struct resolver *resolver, usec_t deadline) MUST_USE;
 
 /* The name's addresses, with a reference for the caller. Waits only for the first answer, until the
  * deadline. Any thread, no leaf lock held. */

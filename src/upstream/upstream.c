@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#define STOP_PATIENCE (2 * USEC_PER_SEC) /* with a lookup, at the end of the process */
+
 /* The addresses that a name had in another configuration, or NULL. */
 static struct addr_list *known_addresses(const struct upstreams *former,
                                          const struct addr_spec *spec) {
@@ -77,10 +79,14 @@ void upstreams_cancel(struct upstreams *upstreams) {
     resolver_cancel(upstreams->resolver);
 }
 
+bool upstreams_stop(struct upstreams *upstreams, usec_t deadline) {
+    return upstreams->resolver == NULL || resolver_stop(upstreams->resolver, deadline);
+}
+
 void upstreams_free(struct upstreams *upstreams) {
     if (upstreams == NULL)
         return;
-    if (upstreams->resolver != NULL && !resolver_stop(upstreams->resolver))
+    if (!upstreams_stop(upstreams, clock_now() + STOP_PATIENCE))
         return;
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];

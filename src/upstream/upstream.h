@@ -44,6 +44,10 @@ int upstreams_start(struct upstreams *upstreams) MUST_USE;
 /* Sends away whoever waits for a name; see resolver_cancel. */
 void upstreams_cancel(struct upstreams *upstreams);
 
+/* Ends the lookups, and waits for the one that is under way until the deadline. False: it still is; try again before
+ * upstreams_free. */
+bool upstreams_stop(struct upstreams *upstreams, usec_t deadline) MUST_USE;
+
 /* Ends the lookups and frees all. If libc's resolver does not return within 2 s, all is left as it
  * is, for the end of the process. No thread may use them any more. NULL is fine. */
 void upstreams_free(struct upstreams *upstreams);

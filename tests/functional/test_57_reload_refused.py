@@ -123,8 +123,9 @@ def test_without_a_file(relay, origin):
 def test_a_port_that_is_taken_leaves_nothing_behind(relay, origin, short_path):
     """The last of several listeners cannot be had: the others, and the workers, are taken back."""
     one = relay(origin(http), workers=3)
+    own = one.open_files()["socket"]
     assert works(one)
-    one.wait_sockets(1)
+    one.wait_sockets(own)
     until(lambda: len(one.thread_ids("worker-")) == 3, "its threads run")
     new, files = f"127.0.0.1:{free_port()}", len(one.descriptors())
     threads, sockets = one.threads(), one.sockets()
@@ -136,7 +137,7 @@ def test_a_port_that_is_taken_leaves_nothing_behind(relay, origin, short_path):
             why = one.hup()
             assert f"127.0.0.1:{port}" in why and "another process" in why
         assert works(one)
-        one.wait_sockets(1)
+        one.wait_sockets(own)
         assert one.sockets() == sockets
         until(lambda: len(one.descriptors()) <= files, "nothing is left open")
         until(lambda: one.threads() == threads, "no thread is left")
@@ -149,8 +150,9 @@ def test_a_port_that_is_taken_leaves_nothing_behind(relay, origin, short_path):
 @pytest.mark.skipif(bool(SANITIZER), reason="sanitizers take terabytes of addresses")
 def test_no_room_for_threads_leaves_nothing_behind(relay, origin):
     one = relay(origin(http), workers=3)
+    own = one.open_files()["socket"]
     assert works(one)
-    one.wait_sockets(1)
+    one.wait_sockets(own)
     until(lambda: len(one.thread_ids("worker-")) == 3, "its threads run")
     threads, sockets, new = one.threads(), one.sockets(), f"127.0.0.1:{free_port()}"
     with open(f"/proc/{one.pid}/statm", encoding="ascii") as statm:

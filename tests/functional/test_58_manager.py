@@ -1,7 +1,9 @@
 """What the service manager is told: reloading, the status line, the time that a stop takes, and the watchdog."""
 
 import contextlib
+import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -213,3 +215,18 @@ def test_workers_that_are_held_and_have_nothing_to_do(relay, origin):
         one.wait_notified("WATCHDOG=1", count=one.count_notified("WATCHDOG=1") + 3)
     assert "Work does not move" not in one.log
     assert connect(one).get().status == 200
+
+
+def test_the_watchdog_is_fed_without_a_descriptor(relay, origin):
+    """Out of descriptors, connections that live are no reason to be ended."""
+    one = watched(relay, origin(echo))
+    with connect(one) as client:
+        client.send(b"x").read(1)
+        hard = resource.prlimit(one.pid, resource.RLIMIT_NOFILE)[1]
+        most = max(int(number) for number in os.listdir(f"/proc/{one.pid}/fd")) + 1
+        resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (most, hard))
+        late = connect(one)
+        one.wait_notified("WATCHDOG=1", count=one.count_notified("WATCHDOG=1") + 4)
+        assert client.send(b"y").read(1) == b"y"
+        resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        late.close()

@@ -213,6 +213,27 @@ static void a_new_bound_keeps_what_waits(void **state) {
     queue_destroy(&queue);
 }
 
+/* A smaller bound than there are jobs, and at the stop one more from each acceptor. */
+static void a_smaller_bound_leaves_room_for_what_comes(void **state) {
+    struct queue queue;
+    struct job job;
+
+    (void)state;
+    assert_int_equal(queue_init(&queue, 3, 2), 0);
+    for (uint64_t n = 1; n <= 3; n++)
+        push_now(&queue, n);
+    assert_int_equal(queue_resize(&queue, 1, 4), 0);
+    assert_int_equal(queue_resize(&queue, 1, 4), 0);
+    queue_unbind(&queue);
+    for (uint64_t n = 4; n <= 7; n++) {
+        job = job_number(n);
+        queue_push(&queue, &job);
+    }
+    for (uint64_t n = 1; n <= 7; n++)
+        assert_int_equal(pop(&queue), n);
+    queue_destroy(&queue);
+}
+
 static void the_dismissed_end_and_the_others_go_on(void **state) {
     struct queue queue;
     struct pusher poppers[3];
@@ -255,6 +276,7 @@ int main(void) {
         cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(unbinding_lets_a_waiting_push_through),
         cmocka_unit_test(a_new_bound_keeps_what_waits),
+        cmocka_unit_test(a_smaller_bound_leaves_room_for_what_comes),
         cmocka_unit_test(the_dismissed_end_and_the_others_go_on),
         cmocka_unit_test(a_closed_queue_is_emptied_first),
         cmocka_unit_test(many_threads_lose_nothing),

@@ -73,7 +73,7 @@ static struct fixture start(usec_t interval) {
 
 static void stop(struct fixture *f) {
     script(false, false, 1);
-    assert_true(resolver_stop(f->resolver));
+    assert_true(resolver_stop(f->resolver, clock_now() + 2 * USEC_PER_SEC));
     resolver_free(f->resolver);
 }
 
