@@ -1,0 +1,78 @@
+"""The unit files by themselves: no box is needed."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from box import ROOT
+from service import BUILD
+
+UNIT = BUILD / "systemd" / "relayd.service"
+
+
+def settings(text):
+    """Name -> last value of every setting in a unit's text."""
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.M))
+
+
+def seconds(text):
+    """A time span as these unit files have them."""
+    return int(re.fullmatch(r"(\d+)s", text)[1])
+
+
+def default(option):
+    """A global option's number in the sample, which holds every option at its default."""
+    sample = (ROOT / "conf" / "relayd.conf").read_text(encoding="utf-8")
+    return int(re.search(rf"^{option} = (\d+)s?\b", sample, re.M)[1])
+
+
+def test_exposure_is_at_most_1_2():
+    done = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", UNIT],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)[1]) <= 1.2
+
+
+def configured(tmp_path, version):
+    """The settings of the unit that a build against this version of libsystemd makes."""
+    folder = subprocess.run(["pkg-config", "--variable=pcfiledir", "libsystemd"], capture_output=True, text=True,
+                            check=True).stdout.strip()
+    with open(f"{folder}/libsystemd.pc", encoding="utf-8") as original:
+        changed = re.sub(r"^Version:.*$", f"Version: {version}", original.read(), flags=re.M)
+    (tmp_path / "libsystemd.pc").write_text(changed)
+    subprocess.run([shutil.which("meson"), "setup", "-Dtests=disabled", "--prefix=/usr", tmp_path / "build", ROOT],
+                   check=True, capture_output=True, env={**os.environ, "PKG_CONFIG_PATH": str(tmp_path)})
+    return settings((tmp_path / "build" / "systemd" / "relayd.service").read_text())
+
+
+def test_before_253_a_command_reloads(tmp_path):
+    unit = configured(tmp_path, "252")
+    assert unit["Type"] == "notify"
+    assert unit["ExecReload"] == "/usr/sbin/relayd --reload $MAINPID"
+
+
+def test_from_253_systemd_reloads(tmp_path):
+    unit = configured(tmp_path, "253")
+    assert unit["Type"] == "notify-reload"
+    assert unit["ExecReload"] == "/usr/sbin/relayd --check"  # beside HUP: it tells of an error by failing
+
+
+def test_limits_fit_the_defaults():
+    """As src/daemon/limits.c counts, for the dearest way of copying; and the comment says how to raise them."""
+    unit = settings(UNIT.read_text())
+    connections, workers = default("max_connections"), default("workers")
+    assert int(unit["LimitNOFILE"]) >= 6 * connections + 512
+    assert int(unit["TasksMax"]) >= 2 * connections + 2 * 256 + workers + 64
+    for name in ("LimitNOFILE", "TasksMax"):
+        assert re.search(rf"^#.*`systemctl edit relayd`[^=]*^#(.*\n#)*? +{name}=\d+$", UNIT.read_text(), re.M), name
+
+
+def test_stop_leaves_room_for_drain_timeout():
+    unit = settings(UNIT.read_text())
+    assert unit["KillMode"] == "mixed"
+    assert seconds(unit["TimeoutStopSec"]) > default("drain_timeout")
+
+
+def test_the_journal_may_not_drop_lines():
+    assert settings(UNIT.read_text())["LogRateLimitIntervalSec"] == "0"
