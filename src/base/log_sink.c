@@ -19,6 +19,10 @@ const struct log_kind_info log_kind_infos[MSG_COUNT] = {
 
 static bool to_journal;
 
+/* An empty line was written to stderr, which the journal does not keep, but by which it learns the unit of this process. It
+ * would else ask /proc when it reads a native message, and not find a process that could not start and is gone by then. */
+static bool introduced;
+
 /* systemd.exec(5): $JOURNAL_STREAM is "device:inode" of the stream that systemd connected to the
  * journal. If stderr is still that one, the journal reads it, and native messages say more. */
 void log_sink_open(void) {
@@ -28,6 +32,8 @@ void log_sink_open(void) {
 
     to_journal = stream != NULL && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
                  fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+    if (to_journal && !introduced)
+        introduced = write(STDERR_FILENO, "\n", 1) > 0;
 }
 
 static int write_journal(const struct log_line *line) {

@@ -1,11 +1,14 @@
 #include "daemon/ask.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -46,6 +49,21 @@ static bool is_another(pid_t pid) {
     return other[0] != '\0' && own[0] != '\0' && strcmp(other, own) != 0;
 }
 
+/* The answer is a signal, which the daemon may send only to a process of its own user: root becomes that user. Others
+ * are it already, or may not ask. */
+static void become_user_of(pid_t pid) {
+    char path[32];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%ld", (long)pid);
+    if (geteuid() != 0 || stat(path, &st) < 0 || st.st_uid == 0)
+        return;
+    if (setgroups(0, NULL) < 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
+        setresuid(st.st_uid, st.st_uid, st.st_uid) < 0)
+        fprintf(stderr, "relayd: cannot become the user of process %ld: %s.\n", (long)pid,
+                strerrordesc_np(errno));
+}
+
 /* Sends the question. NULL, or why not. */
 static const char *ask(pid_t pid) {
     union sigval value = {.sival_int = ASKS};
@@ -66,6 +84,7 @@ int ask_reload(pid_t pid) {
     sigaddset(&answers, SAYS_RELOADED);
     sigaddset(&answers, SAYS_REFUSED);
     sigprocmask(SIG_BLOCK, &answers, NULL);
+    become_user_of(pid);
     for (usec_t next = clock_now();;) {
         usec_t now = clock_now();
 

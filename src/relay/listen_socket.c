@@ -279,8 +279,10 @@ static const char *advice(int error, const struct listen_address *address) {
     case EADDRINUSE:
         return "another process listens there: find it with ss -ltnp, or choose another address";
     case EACCES:
-        return "ports below 1024 need CAP_NET_BIND_SERVICE; a unix path needs write permission "
-               "in its directory";
+        return "ports below 1024 need CAP_NET_BIND_SERVICE, and in relayd.service PrivateUsers=no "
+               "or relayd.socket (see "
+               "PORTS BELOW 1024 in relayd(8)); a unix path needs write permission in its "
+               "directory";
     case EADDRNOTAVAIL:
         return "this machine has no such address";
     case EMFILE:

@@ -144,13 +144,13 @@ size_t relay_drain(struct relay *relay) {
     struct acceptor *acceptor;
 
     atomic_store(&relay->stop_accept, true);
-    size_t live = gate_close(&relay->gate);
     queue_unbind(&relay->queue);
     while ((acceptor = TAILQ_FIRST(&relay->acceptors)) != NULL) {
         TAILQ_REMOVE(&relay->acceptors, acceptor, link);
         acceptor_free(acceptor);
     }
-    return live;
+    return gate_close(
+        &relay->gate); /* after the acceptors: what they have accepted is still served */
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */

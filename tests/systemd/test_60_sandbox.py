@@ -7,6 +7,8 @@ the copy's rights are the daemon's is a test of its own.
 
 import json
 import re
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -162,10 +164,39 @@ def test_ports_below_1024_are_refused_in_words(relayd):
     assert ":80" in text and "below 1024" in text
 
 
-def test_a_name_is_looked_up(relayd):
+def test_a_name_is_looked_up_in_files(relayd):
     port = relayd.origin.port
     relayd.start(relayd.conf().replace(f"127.0.0.1:{port}", f"localhost:{port}"))
     assert relayd.get().status == 200
+
+
+def name_server(box, address):
+    """A DNS server in the box that knows one address for every name, IPv4, and nothing else. Returns its socket."""
+    with box.network():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 53))
+
+    def serve():
+        while True:
+            try:
+                query, client = sock.recvfrom(512)
+            except OSError:
+                return
+            end = query.index(b"\0", 12) + 5  # of the question: a name, its type and class
+            known = query[end - 3] == 1  # type A
+            head = query[:2] + b"\x81\x80\0\1" + bytes([0, known]) + b"\0\0\0\0"
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(address)
+            sock.sendto(head + query[12:end] + record * known, client)
+    threading.Thread(target=serve, daemon=True).start()
+    box.run("sh", "-c", "rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf")
+    return sock
+
+
+def test_a_name_is_looked_up_in_dns(relayd):
+    port = relayd.origin.port
+    with name_server(relayd.box, "127.0.0.1"):
+        relayd.start(relayd.conf().replace(f"127.0.0.1:{port}", f"origin.example:{port}"))
+        assert relayd.get().status == 200
 
 
 def test_a_refusal_in_http_works(relayd):
