@@ -361,10 +361,12 @@ def test_queue_timeout(relay, full_origin, origin):
 
 def test_log_level_and_log_connections(relay, origin):
     one = relay(origin(sends(b"x")))
+    own = one.open_files()["socket"]
 
     def visit():
         with connect(one) as client:
             assert client.read_end() == (b"x", EOF)
+        one.wait_sockets(own)
         return client.name
     logged = [visit()]
     one.wait_records(1)
@@ -372,7 +374,8 @@ def test_log_level_and_log_connections(relay, origin):
     unlogged = [visit()]
     one.reload(one.server, log_level="error")
     unlogged.append(visit())
-    one.reload(one.server, log_connections="failed")
+    # The level counts when a connection ends, just after its sockets have closed: it stays for one more.
+    one.reload(one.server, log_connections="failed", log_level="error")
     unlogged.append(visit())
     one.reload(one.server)
     logged.append(visit())
