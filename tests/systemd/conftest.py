@@ -2,10 +2,11 @@
 
 import functools
 import re
+import subprocess
 
 import pytest
 
-from box import ROOT, Box, remove_stale, why_no_boxes
+from box import ROOT, Box, Failed, remove_stale, why_no_boxes
 from service import BUILD, Service
 
 LOGS = ROOT / "build" / "test-logs"
@@ -31,7 +32,18 @@ def pytest_collection_modifyitems(items):
 
 @functools.cache
 def no_boxes():
-    return why_no_boxes()
+    """Why there can be none, or "": one has been booted to see."""
+    why = why_no_boxes()
+    if why:
+        return why
+    trial = Box()
+    try:
+        trial.up()
+    except (Failed, subprocess.TimeoutExpired) as failed:
+        return f"a box does not boot on this machine: {failed}"
+    finally:
+        trial.down()
+    return ""
 
 
 @pytest.hookimpl(hookwrapper=True)
