@@ -96,7 +96,18 @@ static void begin_line(struct log_line *line, enum log_kind kind, int64_t realti
     line->text[0] = '\0';
 }
 
-static int write_entry(const struct entry *entry) {
+/* Writes a line, and again if a signal came between, unless log_stop gave up. */
+static void write_or_abandon(const struct log_line *line) {
+    int r;
+
+    do
+        r = log_sink_write(line);
+    while (r == -EINTR && !atomic_load(&abandon));
+    if (r < 0)
+        stats_add(STAT_log_dropped, 1);
+}
+
+static void write_entry(const struct entry *entry) {
     struct log_line line;
 
     begin_line(&line, entry->kind, entry->realtime_usec);
@@ -104,18 +115,7 @@ static int write_entry(const struct entry *entry) {
         entry->format(&line, entry->payload);
     else
         log_line_text(&line, "%s", entry->payload);
-    return log_sink_write(&line);
-}
-
-/* Writes an entry, and again if a signal came between, unless log_stop gave up. */
-static void write_or_abandon(const struct entry *entry) {
-    int r;
-
-    do
-        r = write_entry(entry);
-    while (r == -EINTR && !atomic_load(&abandon));
-    if (r < 0)
-        stats_add(STAT_log_dropped, 1);
+    write_or_abandon(&line);
 }
 
 static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
@@ -142,7 +142,7 @@ void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *pa
 
         log_sink_open();
         fill(&entry, kind, format, payload, size, NULL);
-        write_or_abandon(&entry);
+        write_entry(&entry);
         return;
     }
     lock_acquire(&queue.lock);
@@ -182,7 +182,7 @@ static void say_dropped(uint64_t dropped) {
              "%llu messages were not logged because the log was slower than the traffic.",
              (unsigned long long)dropped);
     fill(&entry, MSG_LOG_DROPPED, NULL, text, strlen(text) + 1, NULL);
-    write_or_abandon(&entry);
+    write_entry(&entry);
 }
 
 /* Whatever summaries are due by then; at the stop, all of them. */
@@ -193,8 +193,7 @@ static void sum_up(usec_t now) {
     begin_line(&line, MSG_COUNT, realtime_now());
     while ((group = log_flood_take(now, &line)) != NULL) {
         line.kind = group->kind;
-        while (log_sink_write(&line) == -EINTR && !atomic_load(&abandon))
-            ;
+        write_or_abandon(&line);
         begin_line(&line, MSG_COUNT, realtime_now());
     }
 }
@@ -229,7 +228,7 @@ static void log_thread(void *arg) {
         if (log_flood_due() <= clock_coarse())
             sum_up(clock_coarse());
         if (oldest->group == NULL || log_flood_admit(oldest->group, oldest->payload, oldest->size))
-            write_or_abandon(oldest); /* in_place_note */
+            write_entry(oldest); /* in_place_note */
         if (dropped > 0)
             say_dropped(dropped);
         lock_acquire(&queue.lock);

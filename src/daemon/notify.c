@@ -81,6 +81,15 @@ static void drop_cut_character(char *text, size_t size) {
     }
 }
 
+/* Whether the status line is another one than before; it is remembered, and looked at again after a while. */
+static bool changes(struct notify *notify, const char *text) {
+    notify->next_status = clock_now() + STATUS_INTERVAL;
+    if (strcmp(text, notify->sent) == 0)
+        return false;
+    snprintf(notify->sent, sizeof(notify->sent), "%s", text);
+    return true;
+}
+
 void notify_ready(struct notify *notify, struct relay *relay, const char *refused) {
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
     drop_cut_character(notify->refused, sizeof(notify->refused));
@@ -101,12 +110,10 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
 
     text_format_duration((left + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC, most,
                          sizeof(most));
-    notify->next_status = now + STATUS_INTERVAL;
     snprintf(text, sizeof(text), "Draining %zu connection%s, for at most %s.", live,
              live == 1 ? "" : "s", most);
-    if (strcmp(text, notify->sent) == 0)
+    if (!changes(notify, text))
         return;
-    memcpy(notify->sent, text, sizeof(text));
     tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
     if (first)
         tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
@@ -142,10 +149,7 @@ void notify_tick(struct notify *notify, struct relay *relay) {
     }
     if (!notify->status || now < notify->next_status)
         return;
-    notify->next_status = now + STATUS_INTERVAL;
     describe(notify, relay, text, sizeof(text));
-    if (strcmp(text, notify->sent) == 0)
-        return;
-    memcpy(notify->sent, text, sizeof(text));
-    tell(notify, "STATUS=%s", text);
+    if (changes(notify, text))
+        tell(notify, "STATUS=%s", text);
 }

@@ -254,6 +254,15 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     free(acceptor);
 }
 
+void acceptor_free_all(struct acceptor_list *acceptors) {
+    struct acceptor *acceptor;
+
+    while ((acceptor = TAILQ_FIRST(acceptors)) != NULL) {
+        TAILQ_REMOVE(acceptors, acceptor, link);
+        acceptor_free(acceptor);
+    }
+}
+
 bool acceptor_moves(struct acceptor *acceptor) {
     unsigned beats = atomic_load(&acceptor->beats);
     bool moves = beats != acceptor->seen_beats;

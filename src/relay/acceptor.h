@@ -36,6 +36,7 @@ void acceptor_use(struct acceptor *acceptor, struct route *route);
 
 /* Ends the thread, if there is one, and closes the socket. */
 void acceptor_free(struct acceptor *acceptor);
+void acceptor_free_all(struct acceptor_list *acceptors);
 
 /* Makes it come round, even if it blocks in a call, and says whether it has since the last time. */
 bool acceptor_moves(struct acceptor *acceptor);

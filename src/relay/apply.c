@@ -196,21 +196,12 @@ static enum apply_outcome prepare(struct apply *apply) {
                  : APPLY_OK;
 }
 
-static void free_all(struct acceptor_list *acceptors) {
-    struct acceptor *acceptor;
-
-    while ((acceptor = TAILQ_FIRST(acceptors)) != NULL) {
-        TAILQ_REMOVE(acceptors, acceptor, link);
-        acceptor_free(acceptor);
-    }
-}
-
 /* As if it had never been tried. The queue's bound may have changed: it is set back. */
 static void undo(struct apply *apply) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor;
 
-    free_all(&apply->fresh);
+    acceptor_free_all(&apply->fresh);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor->next_route = NULL;
     drop_workers(relay, apply->n_workers);
@@ -243,7 +234,7 @@ static void change_acceptors(struct apply *apply) {
         acceptor->next_route = NULL;
         acceptor_go(acceptor);
     }
-    free_all(&gone);
+    acceptor_free_all(&gone);
 }
 
 static void commit(struct apply *apply, const struct relay_limits *limits) {

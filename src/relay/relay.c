@@ -141,14 +141,9 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
 }
 
 size_t relay_drain(struct relay *relay) {
-    struct acceptor *acceptor;
-
     atomic_store(&relay->stop_accept, true);
     queue_unbind(&relay->queue);
-    while ((acceptor = TAILQ_FIRST(&relay->acceptors)) != NULL) {
-        TAILQ_REMOVE(&relay->acceptors, acceptor, link);
-        acceptor_free(acceptor);
-    }
+    acceptor_free_all(&relay->acceptors);
     return gate_close(
         &relay->gate); /* after the acceptors: what they have accepted is still served */
 }

@@ -7,11 +7,14 @@ import itertools
 import json
 import os
 import subprocess
+import sys
 import threading
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(ROOT / "tests" / "functional"))
+from settings import until  # noqa: E402
+
 SCRIPT = Path(__file__).with_name("box")
 #: How long a test waits for something that must happen.
 DEADLINE = 20
@@ -136,11 +139,4 @@ class Box:
 
     def wait(self, condition, what, timeout=DEADLINE):
         """Waits for a state that has no event of its own; returns what the condition returned."""
-        deadline = time.monotonic() + timeout
-        while True:
-            value = condition()
-            if value:
-                return value
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited in vain: {what} (last value: {value!r})")
-            time.sleep(0.03)
+        return until(condition, what, timeout, pause=0.03)

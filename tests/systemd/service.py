@@ -5,16 +5,14 @@ import os
 import re
 import shutil
 import socket
-import sys
 import time
 from pathlib import Path
 
 from box import DEADLINE, ROOT, Failed
 
-sys.path.insert(1, str(ROOT / "tests" / "functional"))
-import client  # noqa: E402
-from origin import Origin, http  # noqa: E402
-from relay import config  # noqa: E402
+import client
+from origin import Origin, http
+from relay import config
 
 BUILD = Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
 UNIT = "relayd.service"
