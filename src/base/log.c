@@ -20,7 +20,8 @@
 #include "base/sync.h"
 #include "base/thread.h"
 
-#define STOP_PATIENCE USEC_PER_SEC /* how long log_stop waits for a stuck journal */
+#define STOP_PATIENCE USEC_PER_SEC        /* at the stop, with a journal that takes nothing, */
+#define STOP_MOST     (10 * USEC_PER_SEC) /* and with one that is slow; relayd.service allows for it */
 
 struct entry {
     enum log_kind kind;
@@ -255,18 +256,28 @@ int log_start(void) {
     return r;
 }
 
-void log_stop(void) {
-    usec_t deadline = clock_now() + STOP_PATIENCE;
-    bool patient = true;
+/* Until the log thread is through, or has written nothing for STOP_PATIENCE, or STOP_MOST is over. */
+static void await_drained(void) REQUIRES(queue.lock) {
+    usec_t last = clock_now() + STOP_MOST;
+    bool moves = true;
 
+    while (queue.stopping && moves) {
+        usec_t until = clock_now() + STOP_PATIENCE;
+        size_t left = queue.count;
+
+        if (!cond_wait_until(&queue.drained, &queue.lock, until < last ? until : last))
+            moves = queue.count < left && clock_now() < last;
+    }
+}
+
+void log_stop(void) {
     if (!queue.open)
         return;
     lock_acquire(&queue.lock);
     queue.stopping = true;
     queue.waiting = false;
     cond_signal(&queue.filled);
-    while (queue.stopping && patient)
-        patient = cond_wait_until(&queue.drained, &queue.lock, deadline);
+    await_drained();
     lock_release(&queue.lock);
     atomic_store(&abandon, true);
     thread_interrupt_join(&queue.thread);

@@ -71,8 +71,8 @@ void log_set_level(enum log_level level);
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 
-/* Writes what waits, for at most a second if the journal is stuck, then ends and joins the thread.
- */
+/* Writes what waits, then ends and joins the thread. Waits no longer than a second for a journal that is stuck, and ten
+ * for one that is slow. */
 void log_stop(void);
 
 #endif

@@ -95,6 +95,44 @@ static void a_stuck_reader_does_not_stop_the_stop(void **state) {
     assert_in_range(clock_now() - began, 0, 5 * USEC_PER_SEC);
 }
 
+/* Reads a little at a time, with pauses that together are longer than the patience with a reader that is stuck. */
+static void read_slowly(void *arg) {
+    static char chunk[4096];
+    const struct timespec pause = {.tv_nsec = 250000000};
+    unsigned *lines = arg;
+
+    for (;;) {
+        ssize_t n = read(reader, chunk, sizeof(chunk));
+
+        if (n <= 0)
+            return;
+        for (ssize_t i = 0; i < n; i++)
+            *lines += chunk[i] == '\n';
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void a_slow_reader_is_waited_for(void **state) {
+    struct thread thread = {0};
+    unsigned lines = 0, i = 0;
+    char text[256];
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    assert_true(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096) >= 4096);
+    assert_int_equal(log_start(), 0);
+    for (; i < 128; i++)
+        log_msg(MSG_READY, "%s", text);
+    assert_int_equal(thread_start(&thread, "reader", NULL, read_slowly, &lines), 0);
+    usec_t began = clock_now();
+    log_stop();
+    assert_true(clock_now() - began > USEC_PER_SEC);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0); /* the end for the reader */
+    thread_join(&thread);
+    assert_int_equal(lines, i);
+}
+
 static void less_urgent_messages_are_not_taken(void **state) {
     struct tally tally = {0};
 
@@ -164,6 +202,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stuck_reader_stops_nobody_and_the_loss_is_said, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_slow_reader_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stuck_reader_does_not_stop_the_stop, set_up, tear_down),
     };
 
