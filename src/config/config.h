@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/prefix.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
 #define CONFIG_DEFAULT_LISTEN ":8080"
@@ -23,6 +24,17 @@ enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
 enum listener_mode { MODE_TCP, MODE_HTTP };
 enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
+enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
+enum check_type { CHECK_TCP, CHECK_HTTP };
+
+/* The values of access below. Of a prefix that stands in both lists deny, the greater one, counts. */
+enum access_value { ACCESS_ALLOW, ACCESS_DENY };
+
+/* A list of prefixes: as written. */
+struct prefix_list {
+    char **texts;
+    size_t n;
+};
 
 struct global_config {
     int64_t workers;
@@ -55,6 +67,14 @@ struct listener_config {
     usec_t linger_timeout;
     usec_t keepalive; /* 0: off */
     int copy;         /* enum copy_mode */
+    int accept_proxy; /* enum proxy_version */
+    struct prefix_list proxy_from, allow, deny;
+    struct prefix_set *senders; /* proxy_from, with value 0 */
+    struct prefix_set *access;  /* allow and deny, with enum access_value; NULL: both are empty */
+    usec_t proxy_timeout;       /* for the whole PROXY header */
+    int64_t max_connections;    /* these three: 0 is no limit */
+    int64_t max_connections_per_client;
+    int64_t max_rate_per_client; /* new connections a second */
 };
 
 struct server_config {
@@ -62,6 +82,29 @@ struct server_config {
     int line;
     char *address_text;
     struct addr_spec address;
+    int64_t weight; /* 0: no new connections */
+    bool backup;
+    int64_t max_connections; /* 0: no limit */
+};
+
+/* Statuses that an HTTP check takes for good, from `first` to `last`. */
+struct status_range {
+    int first, last;
+};
+
+#define STATUS_RANGES_MAX 8
+
+struct health_config {
+    bool given; /* the section is there: servers are checked */
+    int line;
+    int type; /* enum check_type */
+    usec_t interval, timeout;
+    int64_t rise, fall;
+    char *path; /* these three of type http */
+    char *host; /* "": the server's address as it is written */
+    char *expect;
+    struct status_range expected[STATUS_RANGES_MAX];
+    size_t n_expected;
 };
 
 struct upstream_config {
@@ -70,8 +113,18 @@ struct upstream_config {
     usec_t connect_timeout;
     int64_t connect_attempts;
     usec_t resolve_interval;
+    int balance;       /* enum balance */
+    int64_t max_fails; /* 0: servers are never left alone */
+    usec_t fail_timeout;
+    int send_proxy;       /* enum proxy_version, but for PROXY_ANY */
+    char *source_address; /* "": the kernel's choice */
+    struct addr source;   /* the same, with port 0; len 0: none */
+    usec_t
+        slow_start; /* how long the share of a server that has come back rises; 0: it is whole at once */
+    int on_down; /* enum on_down */
+    struct health_config health_check;
     struct server_config *servers;
-    size_t n_servers; /* 1 in this version */
+    size_t n_servers; /* at least 1 */
 };
 
 struct config {

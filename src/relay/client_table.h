@@ -1,0 +1,43 @@
+/* How many connections each client has, and how fast new ones come: the memory behind max_connections_per_client and
+ * max_rate_per_client. A client is an IPv4 address or an IPv6 /64; one table for each listener.
+ *
+ * Memory is bounded whatever addresses come: an entry is there while its client has a connection, or while its rate
+ * is remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX remembered rates the one that was
+ * used longest ago is forgotten: in doubt a client is let in. */
+#ifndef RELAY_CLIENT_TABLE_H
+#define RELAY_CLIENT_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+
+#define CLIENT_TABLE_IDLE_MAX 65536
+
+struct client_table;
+struct client_entry;
+
+/* NULL: no memory. */
+struct client_table *client_table_new(void);
+void client_table_free(struct client_table *table); /* all clients have left; NULL is fine */
+
+enum client_outcome {
+    CLIENT_OK = 0,
+    CLIENT_TOO_MANY, /* it has max_connections already */
+    CLIENT_TOO_FAST, /* more than max_rate new connections a second, after a burst of twice that */
+};
+
+/* A connection of this client comes. max_connections, max_rate: 0 is no limit. now: clock_now() or clock_coarse().
+ * With CLIENT_OK *ret_entry is its place, to be given back by client_table_leave; NULL if nothing has to be counted
+ * (no limit, a unix socket, no memory). A refused connection takes nothing from the rate. Any thread. */
+enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
+                                       int64_t max_connections, int64_t max_rate, usec_t now,
+                                       struct client_entry **ret_entry);
+void client_table_leave(struct client_table *table, struct client_entry *entry); /* NULL is fine */
+
+/* Entries that there are now. Any thread. */
+size_t client_table_size(struct client_table *table);
+
+#endif

@@ -1,0 +1,43 @@
+/* Ways to choose one of several servers: one row in balances.def and one file each. */
+#ifndef UPSTREAM_BALANCE_H
+#define UPSTREAM_BALANCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A server that may be chosen now. Those that are down, full or tried already are not among the candidates. */
+struct candidate {
+    uint64_t id; /* of the server: a hash that is the same in each process and after each reload */
+    uint64_t
+        weight; /* greater than 0; only the proportions matter. It changes while a server ramps up (slow_start) */
+    uint64_t live; /* connections that it has */
+    int64_t
+        *credit; /* the server's own number, kept from pick to pick, 0 at first; for round_robin */
+};
+
+/* What a pick may go by besides the candidates. */
+struct balance_hint {
+    uint64_t client; /* hash of the client's address without its port */
+    uint64_t
+        *random; /* state of a generator (xorshift64*, never 0), to be drawn from and changed */
+};
+
+/* Returns the index of the chosen one; n is at least 1. Called under the upstream's lock. */
+typedef size_t balance_fn(const struct candidate *list, size_t n, struct balance_hint *hint);
+
+enum balance {
+#define BALANCE(name, help) BALANCE_##name,
+#include "upstream/balances.def"
+#undef BALANCE
+    BALANCE_COUNT
+};
+
+extern balance_fn *const balance_fns[BALANCE_COUNT];
+
+/* FNV-1a with a final mix, for ids and client addresses. */
+uint64_t balance_hash(const void *bytes, size_t n);
+
+/* The next number of the generator. */
+uint64_t balance_random(uint64_t *state);
+
+#endif

@@ -1,0 +1,57 @@
+/* The checker: one thread that asks servers whether they live.
+ *
+ * It knows targets (an address and how to check it), nothing of upstreams. Checks are spread over the interval, run
+ * side by side (non-blocking sockets and poll(2), in this one thread), and none delays another. */
+#ifndef UPSTREAM_HEALTH_H
+#define UPSTREAM_HEALTH_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "base/check.h"
+#include "base/proxy_protocol.h"
+#include "config/config.h"
+
+struct health;
+struct health_target;
+
+/* What a target is and whom it tells. All pointers are the caller's and stay until `release` is called. */
+struct health_wish {
+    const struct health_config *config;
+    struct addr addr;
+    const struct addr *source;     /* dial from this address (port 0), or NULL */
+    enum proxy_version send_proxy; /* the check begins with a header that says LOCAL or UNKNOWN */
+    bool down; /* what is known of it at the beginning, from a former configuration: it is down */
+    /* The target was found down, or up again; why: a clause such as "connect: Connection refused", "status 503,
+     * expected 200-399" or "no answer in 1s"; for up: "3 checks in a row succeeded". Called by the checker's thread,
+     * without a lock. */
+    void (*changed)(void *arg, bool up, const char *why);
+    /* It goes up and down again and again: from now on so many good checks in a row are asked for (the usual `rise`
+     * again: it has calmed down). */
+    void (*flaps)(void *arg, unsigned rise);
+    void (*release)(void *arg); /* called once, last: by the checker's thread, or by health_free */
+    void *arg;
+};
+
+/* NULL: no memory. */
+struct health *health_new(void);
+
+/* Ends the thread at once and frees all, targets included. NULL is fine. */
+void health_free(struct health *health);
+
+/* Starts the thread: 0 or -errno. Once. */
+int health_start(struct health *health) MUST_USE;
+
+/* Adds a target, before or after the start; the first check is due at once (spread over at most an interval, or half
+ * a second), and its outcome alone decides, whatever rise and fall say. NULL: no memory, and release is not called.
+ * Any thread. */
+struct health_target *health_add(struct health *health, const struct health_wish *wish) MUST_USE;
+
+/* Removes it. Its callbacks may still be running or about to; the last is release. Any thread, no leaf lock held. */
+void health_remove(struct health *health, struct health_target *target);
+
+/* No check is begun and no change is told any more, for instance because a newer configuration is in force.
+ * Does not wait. Any thread. */
+void health_retire(struct health *health);
+
+#endif
