@@ -65,6 +65,7 @@ static void describe(const struct notify *notify, struct relay *relay, char *tex
     snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
+    upstreams_describe(relay->now->upstreams, text, size);
 }
 
 /* If the text fills its room it may have been cut within a UTF-8 character, which the manager would not take. */

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "relay/admit.h"
 #include "relay/exhausted.h"
 #include "relay/refuse.h"
 
@@ -123,22 +124,44 @@ static void turn_away(struct relay *relay, struct job *job, enum end end, bool i
     route_unref(route);
 }
 
-/* Finds the accepted connection a place in the gate and in the queue, or ends it. */
-static void admit(struct acceptor *acceptor, struct job *job) {
+/* Whether to wait for room at a gate, and it has been waited for. With several acceptors, another one may have taken
+ * the place that this one had waited for before it accepted. */
+static bool waited(struct acceptor *acceptor, struct gate *gate) {
+    if (!atomic_load(&acceptor->waits) || stopped(acceptor) || gate_wait_room(gate) == ROOM_CLOSED)
+        return false;
+    atomic_fetch_add(&acceptor->beats, 1);
+    return true;
+}
+
+/* Finds the accepted connection its places in the gates, or ends it. */
+static bool enter(struct acceptor *acceptor, struct job *job) {
+    struct relay *relay = acceptor->relay;
+    int end = admit_peer(job);
+    bool in_gate = false;
+
+    while (end == 0 && !in_gate) {
+        in_gate = gate_try_enter(&relay->gate);
+        if (!in_gate && !waited(acceptor, &relay->gate))
+            end = END_MAX_CONNECTIONS;
+    }
+    while (end == 0 && !place_enter(&job->has.place, job->route->limit))
+        if (!waited(acceptor, &job->route->limit->gate))
+            end = END_LISTENER_FULL;
+    if (end == 0)
+        end = admit_client(job);
+    if (end == 0)
+        return true;
+    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&relay->stop_accept))
+        end = END_STOPPED;
+    turn_away(relay, job, (enum end)end, in_gate);
+    return false;
+}
+
+/* Puts it into the queue, or ends it. */
+static void queue_up(struct acceptor *acceptor, struct job *job) {
     struct relay *relay = acceptor->relay;
 
-    while (!gate_try_enter(&relay->gate)) {
-        /* With several acceptors, another one may have taken the place that this one had waited for. */
-        if (atomic_load(&acceptor->waits) && !stopped(acceptor) &&
-            gate_wait_room(&relay->gate) != ROOM_CLOSED) {
-            atomic_fetch_add(&acceptor->beats, 1);
-            continue;
-        }
-        turn_away(relay, job, atomic_load(&relay->stop_accept) ? END_STOPPED : END_MAX_CONNECTIONS,
-                  false);
-        return;
-    }
-    /* Here, too. And whoever frees this acceptor does not wait until a worker is done with its dial. */
+    /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait until a worker is done with its dial. */
     while (!queue_try_push(&relay->queue, job)) {
         if (atomic_load(&relay->stop_accept)) {
             queue_push(&relay->queue, job); /* which will have no bound */
@@ -153,12 +176,21 @@ static void admit(struct acceptor *acceptor, struct job *job) {
     }
 }
 
+static bool await_listener_room(struct acceptor *acceptor) {
+    struct route *route = get_route(acceptor);
+    bool there = gate_wait_room(&route->limit->gate) == ROOM_THERE;
+
+    route_unref(route);
+    return there;
+}
+
 /* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
 static bool await_room(struct acceptor *acceptor) {
     struct relay *relay = acceptor->relay;
 
-    return !atomic_load(&acceptor->waits) || (gate_wait_room(&relay->gate) == ROOM_THERE &&
-                                              queue_wait_room(&relay->queue) == ROOM_THERE);
+    return !atomic_load(&acceptor->waits) ||
+           (gate_wait_room(&relay->gate) == ROOM_THERE && queue_wait_room(&relay->queue) == ROOM_THERE &&
+            (!atomic_load(&acceptor->bounded) || await_listener_room(acceptor)));
 }
 
 static void acceptor_thread(void *arg) {
@@ -168,15 +200,15 @@ static void acceptor_thread(void *arg) {
     thread_lighten();
     (void)event_wait(&acceptor->go, STANDING);
     while (!stopped(acceptor)) {
-        struct job job = {.client = -1};
+        struct job job = {.has = HOLDINGS_NONE};
         struct addr *client = &job.record.client;
 
         atomic_fetch_add(&acceptor->beats, 1);
         if (!await_room(acceptor))
             continue;
         client->len = sizeof(client->u);
-        job.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
-        if (job.client < 0) {
+        job.has.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
+        if (job.has.client < 0) {
             if (errno != EINTR)
                 after_failure(acceptor, errno, &pause);
             continue;
@@ -185,7 +217,8 @@ static void acceptor_thread(void *arg) {
         stats_add(STAT_accepted, 1);
         job.route = get_route(acceptor);
         describe(&job, acceptor->relay);
-        admit(acceptor, &job);
+        if (enter(acceptor, &job))
+            queue_up(acceptor, &job);
     }
 }
 
@@ -229,11 +262,20 @@ void acceptor_use(struct acceptor *acceptor, struct route *route) {
     acceptor->serves = route;
     lock_release(&acceptor->lock);
     atomic_store(&acceptor->waits, global->when_full == WHEN_FULL_WAIT);
+    atomic_store(&acceptor->bounded, route->config->max_connections > 0);
     if (old == NULL)
         return;
     name_thread(route, name); /* the listener's, which may have another one now */
     (void)pthread_setname_np(acceptor->thread.id, name);
     route_unref(old);
+}
+
+void acceptor_nudge(struct acceptor *acceptor) {
+    if (!acceptor->thread.running)
+        return; /* it may have no route yet */
+    struct route *route = get_route(acceptor);
+    gate_nudge(&route->limit->gate);
+    route_unref(route);
 }
 
 void acceptor_free(struct acceptor *acceptor) UNCHECKED {
@@ -245,6 +287,7 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     while (!thread_interrupt_join_until(&acceptor->thread, clock_now() + NUDGE_AGAIN)) {
         gate_nudge(&acceptor->relay->gate);
         queue_nudge(&acceptor->relay->queue);
+        acceptor_nudge(acceptor);
     }
     if (acceptor->route != NULL)
         route_unref(acceptor->route);

@@ -20,6 +20,7 @@ struct acceptor {
     struct event go;             /* told to begin, or to end without having begun */
     struct route *route GUARDED; /* of what is accepted from now on; a reference */
     _Atomic bool waits;          /* the route's when_full */
+    _Atomic bool bounded;        /* the route's listener has a max_connections of its own */
     _Atomic bool ending;
     _Atomic unsigned beats; /* it came round */
 };
@@ -33,6 +34,9 @@ void acceptor_go(struct acceptor *acceptor);
 
 /* From now on it accepts for this route. */
 void acceptor_use(struct acceptor *acceptor, struct route *route);
+
+/* Sends it away from its listener's gate, if it waits there: there is something else to look at. */
+void acceptor_nudge(struct acceptor *acceptor);
 
 /* Ends the thread, if there is one, and closes the socket. */
 void acceptor_free(struct acceptor *acceptor);

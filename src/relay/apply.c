@@ -248,6 +248,7 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     reaper_set_shortest(&relay->reaper, generation_shortest_timeout(apply->generation));
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
+    generation_begin(apply->generation, relay->now);
     if (relay->now != NULL)
         SLIST_INSERT_HEAD(&relay->old, relay->now, link);
     relay->now = apply->generation;
@@ -259,7 +260,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     struct apply apply = {.relay = relay, .config = config, .passed = passed, .n_passed = n_passed};
 
     TAILQ_INIT(&apply.fresh);
-    apply.generation = generation_new(config, upstreams);
+    apply.generation = generation_new(config, upstreams, relay->now);
     if (apply.generation == NULL) {
         upstreams_free(upstreams);
         enum apply_outcome failed =
@@ -273,7 +274,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
         commit(&apply, limits);
     } else {
         undo(&apply);
-        SLIST_INSERT_HEAD(&relay->old, apply.generation, link); /* a lookup may be under way */
+        generation_free(apply.generation);
         *ret_what = apply.what;
     }
     (void)relay_tidy(relay);

@@ -70,14 +70,17 @@ static struct conn *make(const struct record *record, const struct conn_options 
 
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
-                      int *client, int *server) {
+                      struct holdings *has) {
     struct conn *conn = make(record, options, registry, gate);
 
     if (conn == NULL)
         return NULL;
+    struct holdings taken = holdings_take(has);
     conn->pipes = pipes;
-    conn->fd[SIDE_CLIENT] = fd_take(client);
-    conn->fd[SIDE_SERVER] = fd_take(server);
+    conn->fd[SIDE_CLIENT] = taken.client;
+    conn->fd[SIDE_SERVER] = taken.server;
+    conn->place = taken.place;
+    conn->member = taken.member;
     registry_add(registry, conn);
     return conn;
 }
@@ -123,6 +126,8 @@ void conn_unref(struct conn *conn) {
     struct gate *gate = conn->gate;
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
+    member_leave(conn->member);
+    place_leave(&conn->place);
     refine_end(conn);
     if (conn->record.end == END_STOPPED)
         stats_add(STAT_cut_at_stop, 1);

@@ -13,6 +13,7 @@
 
 #include "base/sync.h"
 #include "relay/gate.h"
+#include "relay/job.h"
 #include "relay/pipe_pool.h"
 #include "relay/record.h"
 #include "relay/registry.h"
@@ -46,6 +47,8 @@ struct conn {
     struct record record;
     struct conn_options options;
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
+    struct place place;    /* given back at the end, */
+    struct member *member; /* both; NULL: refused */
     struct registry *registry;
     struct gate *gate; /* left at the end; NULL: never entered */
     struct pipe_pool *pipes;
@@ -58,11 +61,11 @@ struct conn {
     usec_t expired GUARDED; /* when the reaper closed it for reading; 0: not */
 };
 
-/* Makes a conn with one reference, and registers it. Takes both sockets and blanks them, and takes
- * over the place in the gate (NULL: none). NULL: no memory, nothing was taken. */
+/* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in
+ * the gate (NULL: none). NULL: no memory, nothing was taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
-                      int *client, int *server);
+                      struct holdings *has);
 
 /* The same for a client that was refused: its answer and the end of data have been sent already.
  * Its one pump (DIR_UP) drops what it still sends. record->end is final. */

@@ -1,6 +1,7 @@
 #include "relay/dial.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -8,14 +9,18 @@
 
 #include "base/fd.h"
 #include "base/stats.h"
+#include "relay/generation.h"
+#include "relay/greet.h"
 #include "relay/tune.h"
+#include "upstream/search.h"
 
-/* What is left of one connection's attempts. */
+/* One connection's dialling. */
 struct attempts {
-    int64_t left;
-    usec_t timeout;
-    usec_t keepalive;
+    struct job *job;
+    const struct upstream_config *upstream;
     const _Atomic bool *stop;
+    struct search search;
+    usec_t timeout; /* of the attempt at hand */
 };
 
 /* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
@@ -49,6 +54,17 @@ static bool talks_to_itself(int fd, const struct addr *addr) {
            addr_equal(&own, addr);
 }
 
+/* Dials from this address; the port is chosen by connect(2), so that it is shared among all destinations (ip(7),
+ * IP_BIND_ADDRESS_NO_PORT). */
+static int bind_source(int fd, const struct addr *source, const struct addr *to) {
+    int yes = 1;
+
+    if (source->len == 0 || source->u.sa.sa_family != to->u.sa.sa_family)
+        return 0;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
+    return bind(fd, &source->u.sa, source->len) < 0 ? -errno : 0;
+}
+
 static int dial_address(const struct addr *addr, const struct attempts *attempts, int *ret_fd) {
     int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int r;
@@ -56,21 +72,26 @@ static int dial_address(const struct addr *addr, const struct attempts *attempts
     stats_add(STAT_dial_attempts, 1);
     if (fd < 0)
         return -errno;
-    r = connect_within(fd, addr, attempts);
+    r = bind_source(fd, &attempts->upstream->source, addr);
+    if (r == 0)
+        r = connect_within(fd, addr, attempts);
     if (r == 0 && talks_to_itself(fd, addr))
         r = -ECONNREFUSED;
-    if (r < 0) {
+    if (r == 0 && !addr_is_unix(addr))
+        tune_socket(fd, attempts->job->route->config->keepalive);
+    if (r == 0 && attempts->upstream->send_proxy != PROXY_OFF)
+        r = greet_server(attempts->job, (enum proxy_version)attempts->upstream->send_proxy, fd);
+    if (r < 0)
         fd_close(&fd);
-        return r;
-    }
-    if (!addr_is_unix(addr))
-        tune_socket(fd, attempts->keepalive);
-    *ret_fd = fd;
-    return 0;
+    else
+        *ret_fd = fd;
+    return r;
 }
 
 static enum dial_outcome judge(int error) {
     switch (error) {
+    case 0:
+        return DIAL_OK;
     case ETIMEDOUT:
         return DIAL_TIMED_OUT;
     case ECANCELED:
@@ -79,56 +100,72 @@ static enum dial_outcome judge(int error) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EADDRNOTAVAIL: /* no local port is left */
+    case EADDRNOTAVAIL: /* no local port is left, or source_address is not this machine's */
         return DIAL_NO_SOCKET;
     default:
         return DIAL_REFUSED;
     }
 }
 
-/* Each address once, beginning with the one that answered last. */
-static enum dial_outcome dial_server(struct server *server, struct attempts *attempts,
-                                     struct record *record, int *ret_fd) {
-    enum dial_outcome outcome = DIAL_NO_NAME;
-    struct addr_list *list;
+/* One attempt. On DIAL_OK the member is the job's; else it is given back. */
+static enum dial_outcome dial_member(struct attempts *attempts, struct member *member) {
+    struct job *job = attempts->job;
+    struct record *record = &job->record;
+    usec_t began = clock_now();
 
-    snprintf(record->server, sizeof(record->server), "%s", server->config->name);
-    enum resolver_outcome found = server_addresses(server, clock_now() + attempts->timeout, &list);
-    if (found != RESOLVER_OK)
-        return found == RESOLVER_STOPPED ? DIAL_STOPPED : DIAL_NO_NAME;
-    size_t first = atomic_load_explicit(&server->first, memory_order_relaxed) % list->n, i;
-    for (i = 0; i < list->n && attempts->left > 0; i++, attempts->left--) {
-        record->server_addr = list->addrs[(first + i) % list->n];
-        int r = dial_address(&record->server_addr, attempts, ret_fd);
-
-        record->error = -r;
-        outcome = r == 0 ? DIAL_OK : judge(-r);
-        if (outcome == DIAL_OK || outcome == DIAL_STOPPED)
-            break;
-        stats_add(STAT_dial_failures, 1);
+    snprintf(record->server, sizeof(record->server), "%s", member->server);
+    record->server_addr = member->addr;
+    int r = dial_address(&member->addr, attempts, &job->has.server);
+    enum dial_outcome outcome = judge(-r);
+    record->error = -r;
+    if (outcome == DIAL_OK) {
+        search_succeeded(&attempts->search, member, clock_now() - began);
+        job->has.member = member;
+        return outcome;
     }
-    if (i > 0) /* the first one failed: the next connection begins where this one came to */
-        atomic_store_explicit(&server->first, (first + i) % list->n, memory_order_relaxed);
-    addr_list_unref(list);
+    if (outcome == DIAL_STOPPED || outcome == DIAL_NO_SOCKET)
+        search_not_asked(&attempts->search, &member);
+    else
+        search_failed(&attempts->search, &member, outcome == DIAL_TIMED_OUT);
+    if (outcome != DIAL_STOPPED)
+        stats_add(STAT_dial_failures, 1);
     return outcome;
 }
 
-enum dial_outcome dial(struct upstream *upstream, usec_t keepalive, const _Atomic bool *stop,
-                       struct record *record, int *ret_fd) {
-    struct attempts attempts = {.left = upstream->config->connect_attempts,
-                                .timeout = upstream->config->connect_timeout,
-                                .keepalive = keepalive,
-                                .stop = stop};
-    enum dial_outcome outcome = DIAL_NO_NAME;
-    struct server *server;
-
-    for (size_t tried = 0; attempts.left > 0; tried++) {
-        server = upstream_pick(upstream, tried);
-        if (server == NULL)
-            break;
-        outcome = dial_server(server, &attempts, record, ret_fd);
-        if (outcome == DIAL_OK || outcome == DIAL_STOPPED)
-            break;
+/* There is nothing (more) to try. before: how the last attempt went. */
+static enum dial_outcome settle(struct search *search, enum search_outcome found, enum dial_outcome before) {
+    switch (found) {
+    case SEARCH_STOPPED:
+        return DIAL_STOPPED;
+    case SEARCH_FULL:
+        return DIAL_FULL;
+    case SEARCH_DOWN:
+        before = DIAL_DOWN;
+        break;
+    case SEARCH_NO_NAME:
+        before = DIAL_NO_NAME;
+        break;
+    case SEARCH_FOUND:
+    case SEARCH_OVER:
+    default:
+        break;
     }
-    return outcome;
+    if (before != DIAL_NO_SOCKET)
+        search_gave_up(search);
+    return before;
+}
+
+enum dial_outcome dial(struct job *job, const _Atomic bool *stop) {
+    struct attempts attempts = {.job = job, .upstream = job->route->upstream->config, .stop = stop};
+    enum dial_outcome outcome = DIAL_NO_NAME;
+    enum search_outcome found;
+    struct member *member;
+
+    search_begin(&attempts.search, job->route->upstream, &job->record.client);
+    while ((found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
+        outcome = dial_member(&attempts, member);
+        if (outcome == DIAL_OK || outcome == DIAL_STOPPED)
+            return outcome;
+    }
+    return settle(&attempts.search, found, outcome);
 }

@@ -2,8 +2,16 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void init_route(struct generation *generation, size_t i) {
+static struct limit *get_limit(const struct generation *former, const char *listener) {
+    for (size_t i = 0; former != NULL && i < former->config->n_listeners; i++)
+        if (strcmp(former->config->listeners[i].name, listener) == 0)
+            return limit_ref(former->routes[i].limit);
+    return limit_new();
+}
+
+static bool init_route(struct generation *generation, size_t i, const struct generation *former) {
     const struct config *config = generation->config;
     const struct listener_config *lc = &config->listeners[i];
 
@@ -16,11 +24,21 @@ static void init_route(struct generation *generation, size_t i) {
                     .half_close = lc->half_close,
                     .copy = (enum copy_mode)lc->copy,
                     .log = (enum log_connections)config->global.log_connections},
+        .limit = get_limit(former, lc->name),
     };
+    return generation->routes[i].limit != NULL;
 }
 
-struct generation *generation_new(struct config *config, struct upstreams *upstreams) {
+static void free_routes(struct generation *generation, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        limit_unref(generation->routes[i].limit);
+    free(generation->routes);
+}
+
+struct generation *generation_new(struct config *config, struct upstreams *upstreams,
+                                  const struct generation *former) {
     struct generation *generation = calloc(1, sizeof(*generation));
+    bool whole = true;
 
     if (generation == NULL)
         return NULL;
@@ -29,11 +47,25 @@ struct generation *generation_new(struct config *config, struct upstreams *upstr
         free(generation);
         return NULL;
     }
-    generation->config = config_ref(config);
+    generation->config = config;
     generation->upstreams = upstreams;
     for (size_t i = 0; i < config->n_listeners; i++)
-        init_route(generation, i);
+        whole = init_route(generation, i, former) && whole;
+    if (!whole) {
+        free_routes(generation, config->n_listeners);
+        free(generation);
+        return NULL;
+    }
+    (void)config_ref(config);
     return generation;
+}
+
+void generation_begin(struct generation *generation, struct generation *former) {
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        limit_set(generation->routes[i].limit, &generation->config->listeners[i]);
+    if (former != NULL)
+        upstreams_retire(former->upstreams);
+    upstreams_begin(generation->upstreams);
 }
 
 struct route *route_ref(struct route *route) {
@@ -54,8 +86,8 @@ void generation_free(struct generation *generation) {
         return;
     CHECK(generation_unused(generation));
     upstreams_free(generation->upstreams);
+    free_routes(generation, generation->config->n_listeners);
     config_unref(generation->config);
-    free(generation->routes);
     free(generation);
 }
 

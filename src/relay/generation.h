@@ -20,6 +20,7 @@ struct route {
     const struct listener_config *config;
     struct upstream *upstream;
     struct conn_options options;
+    struct limit *limit; /* a reference: that of the listener of the same name before */
 };
 
 struct generation {
@@ -30,8 +31,13 @@ struct generation {
     struct route *routes; /* in the order of config->listeners */
 };
 
-/* Takes a reference to config and, if it succeeds, over the upstreams. NULL: no memory. */
-struct generation *generation_new(struct config *config, struct upstreams *upstreams);
+/* Takes a reference to config and, if it succeeds, over the upstreams. former: whose limits go on being counted, or
+ * NULL. NULL: no memory. */
+struct generation *generation_new(struct config *config, struct upstreams *upstreams, const struct generation *former);
+
+/* It is in force now, instead of the former one (or NULL): its limits count, and its upstreams alone are looked up and
+ * checked. */
+void generation_begin(struct generation *generation, struct generation *former);
 
 /* Whoever holds a route of it holds a reference. Any thread. */
 struct route *route_ref(struct route *route);
@@ -40,7 +46,7 @@ void route_unref(struct route *route);
 /* Whether nobody holds a route of it: then it can be freed, if nobody can get one either. */
 bool generation_unused(const struct generation *generation);
 
-/* Frees it, with its upstreams (see upstreams_free: it may wait for a lookup). NULL is fine. */
+/* Frees it, with its upstreams. NULL is fine. */
 void generation_free(struct generation *generation);
 
 /* The shortest idle_timeout or linger_timeout of its listeners. */

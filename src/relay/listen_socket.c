@@ -12,7 +12,6 @@
 
 #include "base/fd.h"
 #include "relay/tune.h"
-#include "upstream/resolver.h"
 
 /* A list of wishes that grows. */
 struct wishes {
@@ -64,25 +63,52 @@ static struct addr any_address(int family, unsigned port) {
     return addr;
 }
 
+/* The addresses of a name, by libc: before a socket is open there is nothing that it could hold up. */
+static const char *look_up(const struct addr_spec *spec, struct addrinfo **ret_found) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char service[8];
+
+    snprintf(service, sizeof(service), "%u", spec->port % 65536);
+    int r = getaddrinfo(spec->name, service, &hints, ret_found);
+    if (r == EAI_SYSTEM)
+        return strerrordesc_np(errno);
+    return r != 0 ? gai_strerror(r) : NULL;
+}
+
+/* Whether an earlier wish of this address has it: a name may be listed twice in /etc/hosts. */
+static bool wished(const struct wishes *wishes, size_t first, const struct addr *addr) {
+    for (size_t i = first; i < wishes->n; i++)
+        if (addr_equal(&wishes->list[i].addr, addr))
+            return true;
+    return false;
+}
+
 static int wish_name(struct wishes *wishes, size_t index, size_t address, const char **ret_why) {
     const struct addr_spec *spec = &wishes->config->listeners[index].address[address].spec;
-    struct addr_list *list;
+    struct addrinfo *found = NULL;
+    size_t first = wishes->n;
     int r = 0;
 
-    *ret_why = resolver_lookup_libc(spec->name, spec->port, &list);
+    *ret_why = look_up(spec, &found);
     if (*ret_why != NULL)
         return -EADDRNOTAVAIL;
-    for (size_t i = 0; i < list->n && r == 0; i++) {
-        struct listen_wish *wish = add_wish(wishes, index, address);
+    for (struct addrinfo *ai = found; ai != NULL && r == 0; ai = ai->ai_next) {
+        struct addr one = {.len = ai->ai_addrlen};
 
+        if (ai->ai_addrlen > sizeof(one.u))
+            continue;
+        memcpy(&one.u, ai->ai_addr, ai->ai_addrlen);
+        if (wished(wishes, first, &one))
+            continue;
+        struct listen_wish *wish = add_wish(wishes, index, address);
         if (wish == NULL) {
             r = -ENOMEM;
         } else {
-            wish->addr = list->addrs[i];
+            wish->addr = one;
             wish->v6only = true;
         }
     }
-    addr_list_unref(list);
+    freeaddrinfo(found);
     return r;
 }
 

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/fd.h"
-
 /* The event of a waiter. */
 enum { WAITING, GIVEN, SENT_AWAY };
 
@@ -31,7 +29,7 @@ void queue_destroy(struct queue *queue) UNCHECKED {
 
 static void give(struct job *to, struct job *job) {
     *to = *job;
-    to->client = fd_take(&job->client);
+    to->has = holdings_take(&job->has);
     job->route = NULL;
 }
 

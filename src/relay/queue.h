@@ -10,16 +10,7 @@
 #include "base/event.h"
 #include "base/sync.h"
 #include "relay/gate.h"
-#include "relay/record.h"
-
-struct route;
-
-/* An accepted connection. Whoever has the job owns the socket and the reference to the route in it. */
-struct job {
-    int client; /* -1: none */
-    struct route *route;
-    struct record record; /* number, names, client and accepted are filled in */
-};
+#include "relay/job.h"
 
 /* A worker's place in the queue. The worker's alone while it works, the queue's while it waits. */
 struct queue_waiter {
@@ -48,7 +39,7 @@ struct queue {
 int queue_init(struct queue *queue, size_t capacity, size_t pushers) MUST_USE;
 void queue_destroy(struct queue *queue); /* must be empty */
 
-/* Puts the job in; its socket is taken and blanked. queue_push waits for room; queue_try_push
+/* Puts the job in; what it holds is taken and blanked. queue_push waits for room; queue_try_push
  * returns false, with the job untouched, if there is none. */
 void queue_push(struct queue *queue, struct job *job);
 bool queue_try_push(struct queue *queue, struct job *job) MUST_USE;

@@ -44,13 +44,15 @@ static void format_text(struct log_line *line, const struct record *r, const cha
 
 static void format(struct log_line *line, const void *payload) {
     const struct record *r = payload;
-    char client[ADDR_TEXT_MAX];
+    char client[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
 
     addr_format(&r->client, client, sizeof(client));
     format_text(line, r, client);
     log_line_field(line, "RELAYD_CONN", "%llu", (unsigned long long)r->number);
     log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
     log_line_field(line, "RELAYD_CLIENT", "%s", client);
+    if (r->peer.len > 0)
+        log_line_field(line, "RELAYD_PEER", "%s", addr_format(&r->peer, peer, sizeof(peer)));
     log_line_field(line, "RELAYD_UPSTREAM", "%s", r->upstream);
     log_line_field(line, "RELAYD_SERVER", "%s", r->server);
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
@@ -86,9 +88,10 @@ static const struct log_group groups[END_COUNT] = {
 
 _Static_assert(END_COUNT <= LOG_GROUP_COUNT, "each end has a group");
 
-/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the phase (ends.def). */
+/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the
+ * phase (ends.def). */
 static bool never_relayed(enum end end) {
-    return strchr("QCDP", end_infos[end].code[1]) != NULL;
+    return strchr("AFHNVQCDP", end_infos[end].code[1]) != NULL;
 }
 
 void record_log(const struct record *record, enum log_connections policy) {

@@ -10,7 +10,7 @@
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
 
-/* RFC 9110, 15.6: 502 bad gateway, 503 service unavailable, 504 gateway timeout. */
+/* RFC 9110, 15.5 and 15.6: 403 forbidden, 502 bad gateway, 503 service unavailable, 504 gateway timeout. */
 struct answer {
     int status;
     const char *reason;
@@ -21,7 +21,10 @@ static struct answer answer_for(enum end end) {
     switch ((int)end) {
     case END_NO_NAME:
     case END_DIAL_REFUSED:
+    case END_SERVERS_DOWN:
         return (struct answer){502, "Bad Gateway", "The server could not be reached.\n"};
+    case END_DENIED:
+        return (struct answer){403, "Forbidden", "You may not use this service.\n"};
     case END_DIAL_TIMEOUT:
         return (struct answer){504, "Gateway Timeout", "The server did not answer in time.\n"};
     default:
@@ -48,16 +51,34 @@ static void send_answer(int fd, enum end end) {
 }
 
 static void count(enum end end) {
-    if (end == END_QUEUE_FULL)
-        stats_add(STAT_refused_queue_full, 1);
-    else if (end == END_MAX_CONNECTIONS)
-        stats_add(STAT_refused_max_connections, 1);
-    else if (end == END_QUEUE_TIMEOUT)
-        stats_add(STAT_refused_queue_timeout, 1);
-    else if (end == END_NO_PUMPS)
-        stats_add(STAT_no_threads, 1);
-    else if (end == END_STOPPED)
-        stats_add(STAT_cut_at_stop, 1);
+    static const struct {
+        enum end end;
+        enum counter counter;
+    } counted[] = {
+        {END_QUEUE_FULL, STAT_refused_queue_full},
+        {END_MAX_CONNECTIONS, STAT_refused_max_connections},
+        {END_QUEUE_TIMEOUT, STAT_refused_queue_timeout},
+        {END_NO_PUMPS, STAT_no_threads},
+        {END_STOPPED, STAT_cut_at_stop},
+        {END_DENIED, STAT_refused_denied},
+        {END_LISTENER_FULL, STAT_refused_listener_full},
+        {END_CLIENT_CONNECTIONS, STAT_refused_client_connections},
+        {END_CLIENT_RATE, STAT_refused_client_rate},
+        {END_SERVERS_FULL, STAT_refused_servers_full},
+        {END_SERVERS_DOWN, STAT_refused_servers_down},
+        {END_SENDER_DENIED, STAT_proxy_header_bad},
+        {END_HEADER_BAD, STAT_proxy_header_bad},
+        {END_HEADER_TIMEOUT, STAT_proxy_header_bad},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+        if (counted[i].end == end)
+            stats_add(counted[i].counter, 1);
+}
+
+/* Where a PROXY header was to come, and did not, what comes is not known to be HTTP, nor who reads the answer. */
+static bool speaks_http(enum end end) {
+    return end != END_SENDER_DENIED && end != END_HEADER_BAD && end != END_HEADER_TIMEOUT;
 }
 
 /* Gives the client a pump that reads on until it closes. False: it gets none, and is still the
@@ -73,7 +94,7 @@ static bool let_linger(struct relay *relay, struct job *job) {
         return false;
     }
     conn = conn_new_refused(&job->record, &job->route->options, &relay->registry, &relay->refused,
-                            &job->client);
+                            &job->has.client);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         gate_leave(&relay->refused);
@@ -93,22 +114,22 @@ static void drop_what_came(int fd) {
 }
 
 void refuse(struct relay *relay, struct job *job, enum end end, int error, bool in_gate) {
-    bool http = job->route->config->mode == MODE_HTTP, lingers = false;
+    bool http = job->route->config->mode == MODE_HTTP && speaks_http(end), lingers = false;
 
     count(end);
     job->record.end = (int)end;
     job->record.error = error;
     if (http) {
-        send_answer(job->client, end);
+        send_answer(job->has.client, end);
         lingers = end != END_STOPPED && let_linger(relay, job);
     }
     if (!lingers) {
         if (http)
-            drop_what_came(job->client);
+            drop_what_came(job->has.client);
         else
-            fd_reset(job->client);
-        fd_close(&job->client);
+            fd_reset(job->has.client);
     }
+    holdings_give_back(&job->has);
     if (in_gate)
         gate_leave(&relay->gate);
     if (!lingers) {

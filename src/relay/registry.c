@@ -33,7 +33,8 @@ void registry_remove(struct registry *registry, struct conn *conn) {
     lock_release(&registry->lock);
 }
 
-static size_t take_unaborted(struct registry *registry, struct conn *batch[BATCH]) {
+static size_t take_unaborted(struct registry *registry, const struct member *member,
+                             struct conn *batch[BATCH]) {
     struct conn *conn;
     size_t n = 0;
 
@@ -41,18 +42,18 @@ static size_t take_unaborted(struct registry *registry, struct conn *batch[BATCH
     TAILQ_FOREACH(conn, &registry->conns, link) {
         if (n == BATCH)
             break;
-        if (!conn->aborted && conn_try_ref(conn))
+        if ((member == NULL || conn->member == member) && !conn->aborted && conn_try_ref(conn))
             batch[n++] = conn;
     }
     lock_release(&registry->lock);
     return n;
 }
 
-void registry_abort_all(struct registry *registry, enum end end) {
+void registry_abort(struct registry *registry, const struct member *member, enum end end) {
     struct conn *batch[BATCH];
     size_t n;
 
-    while ((n = take_unaborted(registry, batch)) > 0) {
+    while ((n = take_unaborted(registry, member, batch)) > 0) {
         for (size_t i = 0; i < n; i++) {
             conn_abort(batch[i], end, 0);
             conn_unref(batch[i]);

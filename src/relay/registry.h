@@ -10,6 +10,7 @@
 #include "relay/ends.h"
 
 struct conn;
+struct member;
 
 struct registry {
     struct lock lock;
@@ -25,7 +26,7 @@ void registry_destroy(struct registry *registry); /* must be empty */
 void registry_add(struct registry *registry, struct conn *conn);
 void registry_remove(struct registry *registry, struct conn *conn);
 
-/* Aborts every conn (see conn_abort). Any thread. */
-void registry_abort_all(struct registry *registry, enum end end);
+/* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). Any thread. */
+void registry_abort(struct registry *registry, const struct member *member, enum end end);
 
 #endif

@@ -13,6 +13,10 @@ static void ignore(void *arg) {
     (void)arg;
 }
 
+void relay_reset_member(void *relay, const struct member *member) {
+    registry_abort(&((struct relay *)relay)->registry, member, END_SERVER_DOWN);
+}
+
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     struct relay *relay = calloc(1, sizeof(*relay));
 
@@ -56,18 +60,26 @@ static size_t count_workers(const struct relay *relay) {
     return n;
 }
 
+/* Sends away every acceptor that waits for room. */
+static void nudge(struct relay *relay) {
+    struct acceptor *acceptor;
+
+    gate_nudge(&relay->gate);
+    queue_nudge(&relay->queue);
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    acceptor_nudge(acceptor);
+}
+
 /* tidy_nudge: who waits for room under an old configuration may have to reject under the new one. An acceptor that had
  * just read when_full, and not yet begun to wait, does not hear this nudge, but the next. */
 bool relay_tidy(struct relay *relay) {
     struct generation *generation = SLIST_FIRST(&relay->old);
 
-    gate_nudge(&relay->gate);
-    queue_nudge(&relay->queue);
-
+    nudge(relay);
     while (generation != NULL) {
         struct generation *next = SLIST_NEXT(generation, link);
 
-        if (generation_unused(generation) && upstreams_stop(generation->upstreams, clock_now())) {
+        if (generation_unused(generation)) {
             SLIST_REMOVE(&relay->old, generation, generation, link);
             generation_free(generation);
         }
@@ -75,6 +87,15 @@ bool relay_tidy(struct relay *relay) {
     }
     join_ended_workers(relay);
     return !SLIST_EMPTY(&relay->old) || count_workers(relay) > relay->n_workers;
+}
+
+static usec_t longest_header(const struct config *config) {
+    usec_t longest = 0;
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].accept_proxy != PROXY_OFF && config->listeners[i].proxy_timeout > longest)
+            longest = config->listeners[i].proxy_timeout;
+    return longest;
 }
 
 /* The longest that a worker can be kept by one job. */
@@ -87,7 +108,7 @@ static usec_t longest_dial(const struct config *config) {
 
         longest = dial > longest ? dial : longest;
     }
-    return longest;
+    return longest + longest_header(config);
 }
 
 /* The longest that a job may lie in the queue, under any configuration that some of them may have begun with. */
@@ -135,8 +156,7 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
         snprintf(ret_what, size, "the acceptor on %s is stuck", acceptor->socket.text);
         moves = false;
     }
-    gate_nudge(&relay->gate); /* acceptors that wait for room come round, too */
-    queue_nudge(&relay->queue);
+    nudge(relay); /* acceptors that wait for room come round, too */
     return workers_move(relay, patience, ret_what, size) && moves;
 }
 
@@ -163,7 +183,7 @@ static void cut(struct relay *relay) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);
     }
-    registry_abort_all(&relay->registry, END_STOPPED);
+    registry_abort(&relay->registry, NULL, END_STOPPED);
 }
 
 void relay_free(struct relay *relay) {

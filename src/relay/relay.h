@@ -51,6 +51,9 @@ struct relay_limits {
  * the relay drains and its last connection has ended. NULL: no memory. Free it with relay_free. */
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg);
 
+/* Resets the connections that lead to this member (an upstream_down_fn; the first argument is the relay). */
+void relay_reset_member(void *relay, const struct member *member);
+
 /* How relay_apply went. */
 enum apply_outcome { APPLY_OK, APPLY_NO_SOCKET, APPLY_NO_RESOURCES };
 

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/fd.h"
+#include "base/log.h"
 #include "base/stats.h"
+#include "relay/admit.h"
 #include "relay/dial.h"
 #include "relay/exhausted.h"
+#include "relay/greet.h"
 #include "relay/refuse.h"
 
 static enum end end_of_dial(enum dial_outcome outcome) {
@@ -19,6 +21,10 @@ static enum end end_of_dial(enum dial_outcome outcome) {
         return END_DIAL_TIMEOUT;
     case DIAL_NO_NAME:
         return END_NO_NAME;
+    case DIAL_FULL:
+        return END_SERVERS_FULL;
+    case DIAL_DOWN:
+        return END_SERVERS_DOWN;
     case DIAL_STOPPED:
         return END_STOPPED;
     case DIAL_NO_SOCKET:
@@ -28,15 +34,15 @@ static enum end end_of_dial(enum dial_outcome outcome) {
     }
 }
 
-/* Both sockets are there: find a pair of pumps for them. On failure both are still the caller's. */
-static int hand_over(struct relay *relay, struct job *job, int *server) {
+/* Both sockets are there: find a pair of pumps for them. On failure the job still holds all. */
+static int hand_over(struct relay *relay, struct job *job) {
     struct pump_pair *pair;
     int r = pump_pool_get(&relay->pumps, &pair);
 
     if (r < 0)
         return r;
     struct conn *conn = conn_new(&job->record, &job->route->options, &relay->registry, &relay->gate,
-                                 &relay->pipes, &job->client, server);
+                                 &relay->pipes, &job->has);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         return -ENOMEM;
@@ -46,9 +52,34 @@ static int hand_over(struct relay *relay, struct job *job, int *server) {
     return 0;
 }
 
+static void say_header_bad(const struct job *job, const char *why) {
+    char sender[ADDR_TEXT_MAX];
+
+    log_msg(MSG_PROXY_HEADER, "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
+            job->record.listener, addr_format(&job->record.peer, sender, sizeof(sender)), why);
+}
+
+/* Reads the PROXY header, if the listener asks for one, and counts the client that it names. False: refused. */
+static bool identify(struct relay *relay, struct job *job) {
+    const struct listener_config *config = job->route->config;
+    const char *why = NULL;
+
+    if (config->accept_proxy == PROXY_OFF)
+        return true;
+    job->record.peer = job->record.client;
+    int end = greet_read(job, &relay->stop_now, &why);
+    if (end == 0)
+        end = admit_named(job);
+    if (why != NULL)
+        say_header_bad(job, why);
+    if (end == 0)
+        return true;
+    refuse(relay, job, (enum end)end, 0, true);
+    return false;
+}
+
 static void serve(struct relay *relay, struct job *job) {
     const struct route *route = job->route;
-    int server = -1;
 
     job->record.popped = clock_now();
     if (atomic_load(&relay->stop_now)) {
@@ -59,18 +90,18 @@ static void serve(struct relay *relay, struct job *job) {
         refuse(relay, job, END_QUEUE_TIMEOUT, 0, true);
         return;
     }
-    enum dial_outcome outcome =
-        dial(route->upstream, route->config->keepalive, &relay->stop_now, &job->record, &server);
+    if (!identify(relay, job))
+        return;
+    enum dial_outcome outcome = dial(job, &relay->stop_now);
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
         exhausted_say("dial a server", job->record.error);
         refuse(relay, job, end_of_dial(outcome), job->record.error, true);
         return;
     }
-    int r = hand_over(relay, job, &server);
+    int r = hand_over(relay, job);
     if (r < 0) {
         exhausted_say("start the threads of a connection", -r);
-        fd_close(&server);
         refuse(relay, job, END_NO_PUMPS, -r, true);
     }
 }

@@ -1,115 +1,223 @@
 #include "upstream/upstream.h"
 
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
 
-#define STOP_PATIENCE (2 * USEC_PER_SEC) /* with a lookup, at the end of the process */
+static void answered(struct server *server) {
+    struct upstream *upstream = server->upstream;
 
-/* The addresses that a name had in another configuration, or NULL. */
-static struct addr_list *known_addresses(const struct upstreams *former,
-                                         const struct addr_spec *spec) {
-    for (size_t i = 0; former != NULL && i < former->n; i++)
-        for (size_t j = 0; j < former->list[i].n_servers; j++) {
-            const struct server *server = &former->list[i].servers[j];
-            const struct addr_spec *other = &server->config->address;
-
-            if (server->name != NULL && other->port == spec->port &&
-                strcmp(other->name, spec->name) == 0)
-                return resolver_known(former->resolver, server->name);
-        }
-    return NULL;
+    lock_acquire(&upstream->lock);
+    if (server->awaited) {
+        server->awaited = false;
+        upstream->n_awaited--;
+    }
+    cond_broadcast(&upstream->answered);
+    lock_release(&upstream->lock);
 }
 
-static bool init_server(struct server *server, const struct server_config *config,
-                        struct resolver *resolver, usec_t interval,
-                        const struct upstreams *former) {
+/* The resolver has an answer, or none: then, as it has said in the log, the last good addresses stay in use. */
+static void on_answer(void *arg, const struct dns_answer *answer, const char *why) {
+    struct server *server = arg;
+
+    (void)why;
+    if (answer != NULL && !upstream_learn(server, answer->places, answer->n))
+        log_msg(MSG_TROUBLE, "There is no memory for the addresses of %s/%s; ignoring them until the next lookup.",
+                server->upstream->config->name, server->config->name);
+    answered(server);
+}
+
+static bool same_name(const struct addr_spec *a, const struct addr_spec *b) {
+    return a->form == b->form && a->port == b->port && strcmp(a->name, b->name) == 0;
+}
+
+/* The addresses that a name had in the configuration before: to go on with until it has been looked up. */
+static size_t former_places(const struct server *server, struct dns_place places[DNS_PLACES_MAX]) {
+    struct upstream *former = server->upstream->former;
+    size_t n = 0;
+
+    if (former == NULL)
+        return 0;
+    lock_acquire(&former->lock);
+    for (size_t i = 0; i < former->roster.n && n < DNS_PLACES_MAX; i++) {
+        const struct slot *slot = &former->roster.slots[i];
+
+        if (strcmp(slot->server->config->name, server->config->name) == 0 &&
+            same_name(&slot->server->config->address, &server->config->address))
+            places[n++] = slot->place;
+    }
+    lock_release(&former->lock);
+    return n;
+}
+
+/* There is no other thread yet. */
+static bool init_server(struct server *server, struct upstream *upstream,
+                        const struct server_config *config) UNCHECKED {
     const struct addr_spec *spec = &config->address;
+    struct dns_place places[DNS_PLACES_MAX] = {{.addr = spec->addr, .weight = 1}};
 
     server->config = config;
-    server->resolver = resolver;
+    server->upstream = upstream;
     if (spec->form == ADDR_LITERAL)
-        server->literal = addr_list_new(&spec->addr, 1);
-    else
-        server->name =
-            resolver_add(resolver, spec->name, spec->port, interval, known_addresses(former, spec));
-    return server->literal != NULL || server->name != NULL;
+        return upstream_learn(server, places, 1);
+    size_t n = former_places(server, places);
+    if (n > 0 && !upstream_learn(server, places, n))
+        return false;
+    server->awaited = true;
+    upstream->n_awaited++;
+    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, on_answer, server);
 }
 
-static bool init_upstream(struct upstream *upstream, const struct upstream_config *config,
-                          struct resolver *resolver, const struct upstreams *former) {
+static bool init_upstream(struct upstreams *all, size_t i, const struct upstreams *former) UNCHECKED {
+    struct upstream *upstream = &all->list[i];
+    const struct upstream_config *config = &all->config->upstreams[i];
+
     upstream->config = config;
+    upstream->all = all;
+    lock_init(&upstream->lock, RANK_LEAF);
+    cond_init(&upstream->answered);
+    all->n++; /* from here on upstreams_free frees it */
+    if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 || upstream->random == 0)
+        upstream->random = (uint64_t)clock_now() | 1;
+    for (size_t k = 0; former != NULL && k < former->n; k++)
+        if (strcmp(former->list[k].config->name, config->name) == 0)
+            upstream->former = &former->list[k];
     upstream->servers = calloc(config->n_servers, sizeof(*upstream->servers));
     if (upstream->servers == NULL)
         return false;
-    upstream->n_servers = config->n_servers;
-    for (size_t i = 0; i < config->n_servers; i++)
-        if (!init_server(&upstream->servers[i], &config->servers[i], resolver,
-                         config->resolve_interval, former))
+    for (size_t k = 0; k < config->n_servers; k++)
+        if (!init_server(&upstream->servers[k], upstream, &config->servers[k]))
             return false;
+    upstream->former = NULL;
     return true;
 }
 
-struct upstreams *upstreams_new(struct config *config, const struct upstreams *former) {
-    struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former, upstream_down_fn *on_down,
+                                void *arg) {
+    struct upstreams *all = calloc(1, sizeof(*all));
 
-    if (upstreams == NULL)
+    if (all == NULL)
         return NULL;
-    upstreams->config = config_ref(config);
-    upstreams->resolver = resolver_new(resolver_lookup_libc);
-    upstreams->list = calloc(config->n_upstreams, sizeof(*upstreams->list));
-    if (upstreams->resolver == NULL || upstreams->list == NULL)
+    all->config = config_ref(config);
+    all->on_down = on_down;
+    all->arg = arg;
+    all->names = names_new();
+    all->health = health_new();
+    all->list = calloc(config->n_upstreams, sizeof(*all->list));
+    if (all->names == NULL || all->health == NULL || all->list == NULL)
         goto fail;
-    upstreams->n = config->n_upstreams;
-    for (size_t i = 0; i < upstreams->n; i++)
-        if (!init_upstream(&upstreams->list[i], &config->upstreams[i], upstreams->resolver, former))
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        if (!init_upstream(all, i, former))
             goto fail;
-    return upstreams;
+    return all;
 fail:
-    upstreams_free(upstreams);
+    upstreams_free(all);
     return NULL;
 }
 
+static bool any_checks(const struct config *config) {
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        if (config->upstreams[i].health_check.given)
+            return true;
+    return false;
+}
+
 int upstreams_start(struct upstreams *upstreams) {
-    return resolver_start(upstreams->resolver);
+    int r = any_checks(upstreams->config) ? health_start(upstreams->health) : 0;
+
+    return r < 0 ? r : names_start(upstreams->names);
 }
 
-void upstreams_cancel(struct upstreams *upstreams) {
-    resolver_cancel(upstreams->resolver);
-}
-
-bool upstreams_stop(struct upstreams *upstreams, usec_t deadline) {
-    return upstreams->resolver == NULL || resolver_stop(upstreams->resolver, deadline);
-}
-
-void upstreams_free(struct upstreams *upstreams) {
-    if (upstreams == NULL)
-        return;
-    if (!upstreams_stop(upstreams, clock_now() + STOP_PATIENCE))
-        return;
+void upstreams_begin(struct upstreams *upstreams) {
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
 
-        for (size_t j = 0; j < upstream->n_servers; j++)
-            addr_list_unref(upstream->servers[j].literal);
+        lock_acquire(&upstream->lock);
+        for (size_t k = 0; k < upstream->roster.n; k++)
+            if (upstream->roster.slots[k].target == NULL)
+                atomic_store(&upstream->roster.slots[k].member->down, false);
+        lock_release(&upstream->lock);
+    }
+}
+
+void upstreams_retire(struct upstreams *upstreams) {
+    names_retire(upstreams->names);
+    health_retire(upstreams->health);
+}
+
+void upstreams_cancel(struct upstreams *upstreams) {
+    for (size_t i = 0; i < upstreams->n; i++) {
+        struct upstream *upstream = &upstreams->list[i];
+
+        lock_acquire(&upstream->lock);
+        upstream->cancelled = true;
+        cond_broadcast(&upstream->answered);
+        lock_release(&upstream->lock);
+    }
+}
+
+void upstreams_free(struct upstreams *upstreams) UNCHECKED {
+    if (upstreams == NULL)
+        return;
+    names_free(upstreams->names); /* no more answers: the lists stay as they are */
+    for (size_t i = 0; i < upstreams->n; i++)
+        roster_clear(&upstreams->list[i].roster, upstreams->health);
+    health_free(upstreams->health); /* no more changes are told */
+    for (size_t i = 0; i < upstreams->n; i++) {
+        struct upstream *upstream = &upstreams->list[i];
+
         free(upstream->servers);
+        cond_destroy(&upstream->answered);
+        lock_destroy(&upstream->lock);
     }
     free(upstreams->list);
-    resolver_free(upstreams->resolver);
     config_unref(upstreams->config);
     free(upstreams);
 }
 
-struct server *upstream_pick(struct upstream *upstream, size_t tried) {
-    return tried < upstream->n_servers ? &upstream->servers[tried] : NULL;
+void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {
+    usec_t now = clock_coarse();
+    size_t all = 0, up = 0;
+
+    lock_acquire(&upstream->lock);
+    for (size_t i = 0; i < upstream->roster.n; i++) {
+        const struct slot *slot = &upstream->roster.slots[i];
+
+        all += slot->weight > 0;
+        up += slot->weight > 0 && member_state(slot->member, now) == MEMBER_READY;
+    }
+    lock_release(&upstream->lock);
+    *ret_all = all;
+    *ret_up = up;
 }
 
-enum resolver_outcome server_addresses(struct server *server, usec_t deadline,
-                                       struct addr_list **ret_list) {
-    if (server->literal != NULL) {
-        *ret_list = addr_list_ref(server->literal);
-        return RESOLVER_OK;
+void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why) {
+    char text[MEMBER_TEXT_MAX];
+
+    member_format(member, text, sizeof(text));
+    lock_acquire(&upstream->lock);
+    snprintf(upstream->trouble, sizeof(upstream->trouble), "%s: %.120s", text, why);
+    lock_release(&upstream->lock);
+}
+
+void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
+    for (size_t i = 0; i < upstreams->n; i++) {
+        struct upstream *upstream = &upstreams->list[i];
+        char trouble[TROUBLE_MAX];
+        size_t all, up;
+
+        upstream_count(upstream, &all, &up);
+        if (up == all)
+            continue;
+        lock_acquire(&upstream->lock);
+        memcpy(trouble, upstream->trouble, sizeof(trouble));
+        lock_release(&upstream->lock);
+        text_append(buf, size, " %zu of %zu addresses of %s can be used%s%s%s.", up, all, upstream->config->name,
+                    trouble[0] != '\0' ? " (" : "", trouble, trouble[0] != '\0' ? ")" : "");
     }
-    return resolver_get(server->resolver, server->name, deadline, ret_list);
 }

@@ -1,63 +1,114 @@
-/* Where connections go: an upstream is a named group of servers, a server one place to dial.
+/* Where connections go: an upstream is a named group of servers, a server what the operator wrote, and each address of
+ * a server a member (member.h), which is what is chosen and dialled.
  *
- * In this version a group has one server. upstream_pick is the seam where balancing comes in; dial
- * asks it again after each server that failed. */
+ * The members of names come and go with DNS: the resolver's thread puts a new list in the place of the old one.
+ * Whoever has picked a member holds a reference, so connections do not care. */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
 
 #include <stddef.h>
 
-#include "base/clock.h"
+#include "base/sync.h"
 #include "config/config.h"
-#include "upstream/resolver.h"
+#include "upstream/balance.h"
+#include "upstream/health.h"
+#include "upstream/member.h"
+#include "upstream/names.h"
+
+/* A member in the list of one upstream of one configuration. */
+struct slot {
+    struct member *member; /* a reference */
+    const struct server *server;
+    struct dns_place place; /* of the answer that it comes from */
+    uint64_t weight; /* the server's, times that of its SRV record */
+    unsigned tier;   /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
+    int64_t credit;  /* see struct candidate */
+    struct health_target *target; /* NULL: it is not checked */
+};
+
+/* The list, with room for a pick to work in. */
+struct roster {
+    size_t n;
+    struct slot *slots;
+    struct candidate *candidates;
+    size_t *candidate_slots; /* where in the list a candidate is */
+};
 
 struct server {
     const struct server_config *config;
-    struct resolver *resolver;
-    struct resolver_name *name; /* NULL: the address is a literal */
-    struct addr_list *literal;  /* NULL: it is a name */
-    _Atomic size_t
-        first; /* where in the list of addresses dialling starts: at the last that answered */
+    struct upstream *upstream;
+    bool awaited GUARDED; /* a name without a first answer, under the upstream's lock */
 };
+
+#define TROUBLE_MAX (MEMBER_TEXT_MAX + 128)
 
 struct upstream {
     const struct upstream_config *config;
-    struct server *servers;
-    size_t n_servers;
+    struct upstreams *all;
+    struct upstream *former; /* of the same name in the configuration before, while this one is made; else NULL */
+    struct server *servers; /* config->n_servers */
+    struct lock lock;
+    struct cond answered; /* a first answer has come, or cancelled */
+    size_t n_awaited GUARDED; /* names without a first answer */
+    struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
+    uint64_t random GUARDED;
+    bool cancelled GUARDED;
+    char trouble[TROUBLE_MAX] GUARDED; /* which member went down last, and why */
+    _Atomic bool unreachable;          /* no member could be had, and that was said */
 };
 
-/* All upstreams of one configuration. Immutable after creation but for what the resolver learns. */
+/* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */
+typedef void upstream_down_fn(void *arg, const struct member *member);
+
+/* All upstreams of one configuration. */
 struct upstreams {
     struct config *config; /* a reference */
-    struct resolver *resolver;
+    struct names *names;
+    struct health *health;
+    upstream_down_fn *on_down;
+    void *arg;
     struct upstream *list; /* in the order of config->upstreams */
     size_t n;
 };
 
-/* Makes them, names not yet looked up; those that the former ones (or NULL) have addresses for go on with these until
- * then. Takes a reference to config. NULL: no memory. */
-struct upstreams *upstreams_new(struct config *config, const struct upstreams *former);
+/* Makes them. What the former ones (or NULL) know of addresses and members goes on. Takes a reference to config.
+ * on_down is called by the checker's thread, without a lock. NULL: no memory. */
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former, upstream_down_fn *on_down,
+                                void *arg);
 
-/* Starts looking up names: 0 or -errno. */
+/* Starts looking up names, and checks: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;
 
-/* Sends away whoever waits for a name; see resolver_cancel. */
+/* These are in force now: those of their members that they do not check are not taken for down any more. */
+void upstreams_begin(struct upstreams *upstreams);
+
+/* Newer ones are in force: no more lookups and checks. Connections that were accepted before go on using them. */
+void upstreams_retire(struct upstreams *upstreams);
+
+/* Sends away whoever waits for a name. Any thread. */
 void upstreams_cancel(struct upstreams *upstreams);
 
-/* Ends the lookups, and waits for the one that is under way until the deadline. False: it still is; try again before
- * upstreams_free. */
-bool upstreams_stop(struct upstreams *upstreams, usec_t deadline) MUST_USE;
-
-/* Ends the lookups and frees all. If libc's resolver does not return within 2 s, all is left as it
- * is, for the end of the process. No thread may use them any more. NULL is fine. */
+/* Ends the threads and frees all. No thread may use them any more, but members may still have references. NULL is
+ * fine. */
 void upstreams_free(struct upstreams *upstreams);
 
-/* The server to try as attempt number `tried` (0 first) of one connection; NULL: there is no
- * further. */
-struct server *upstream_pick(struct upstream *upstream, size_t tried);
+/* For the status line: "; 2 of 3 servers of app are up (app/b (10.0.0.2:80): connect: Connection refused)" for each
+ * upstream that lacks one; appends to buf. Any thread. */
+void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size);
 
-/* The server's addresses, with a reference; see resolver_get. */
-enum resolver_outcome server_addresses(struct server *server, usec_t deadline,
-                                       struct addr_list **ret_list) MUST_USE;
+/* How many members there are, and how many of them can be chosen; those with weight 0 are not counted. Any thread. */
+void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
+
+/* Why a member cannot be used, for the status line. */
+void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
+
+/* A new answer of DNS for one of its servers (roster.c). The resolver's thread; or whoever makes the upstreams, before
+ * they start. False: no memory, and all is as it was. */
+bool upstream_learn(struct server *server, const struct dns_place *places, size_t n) MUST_USE;
+
+/* A member that the upstream has of this server and address, with a reference; or NULL. */
+struct member *upstream_find(struct upstream *upstream, const char *server, const struct addr *addr);
+
+void roster_clear(struct roster *roster, struct health *health);
 
 #endif

@@ -32,15 +32,15 @@ static struct world begin(enum copy_mode copy, bool half_close) {
     struct record record = {.number = 1};
     struct pump_pair *pair;
     struct world world;
-    int client, server;
+    struct holdings has = HOLDINGS_NONE;
 
-    tcp_pair(&client, &world.client);
-    tcp_pair(&server, &world.server);
+    tcp_pair(&has.client, &world.client);
+    tcp_pair(&has.server, &world.server);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
-    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, &client, &server);
+    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, &has);
     assert_non_null(world.conn);
-    assert_int_equal(client, -1);
-    assert_int_equal(server, -1);
+    assert_int_equal(has.client, -1);
+    assert_int_equal(has.server, -1);
     conn_ref(world.conn); /* the test's own, so that it can look at the record */
     pump_pool_run(pair, world.conn);
     return world;

@@ -8,14 +8,14 @@
 #include "relay/queue.h"
 
 static struct job job_number(uint64_t number) {
-    return (struct job){.client = (int)number + 1000, .record = {.number = number}};
+    return (struct job){.has = {.client = (int)number + 1000, .server = -1}, .record = {.number = number}};
 }
 
 static void push_now(struct queue *queue, uint64_t number) {
     struct job job = job_number(number);
 
     assert_true(queue_try_push(queue, &job));
-    assert_int_equal(job.client, -1); /* given away and blanked */
+    assert_int_equal(job.has.client, -1); /* given away and blanked */
 }
 
 static uint64_t pop(struct queue *queue) {
@@ -23,7 +23,7 @@ static uint64_t pop(struct queue *queue) {
     struct job job;
 
     assert_true(queue_pop(queue, &waiter, &job));
-    assert_int_equal(job.client, (int)job.record.number + 1000);
+    assert_int_equal(job.has.client, (int)job.record.number + 1000);
     return job.record.number;
 }
 
@@ -50,7 +50,7 @@ static void a_full_queue_refuses_and_leaves_the_job(void **state) {
     push_now(&queue, 1);
     push_now(&queue, 2);
     assert_false(queue_try_push(&queue, &job));
-    assert_int_equal(job.client, 1003);
+    assert_int_equal(job.has.client, 1003);
     assert_int_equal(pop(&queue), 1);
     assert_true(queue_try_push(&queue, &job));
     assert_int_equal(pop(&queue), 2);

@@ -1,0 +1,48 @@
+#include "relay/admit.h"
+
+#include "base/proxy_protocol.h"
+#include "relay/generation.h"
+
+/* The longest prefix of both lists that covers the client decides. What none covers is let in, unless there is a list
+ * of those who are. */
+static int check_access(const struct listener_config *config, const struct addr *client) {
+    int access = prefix_set_find(config->access, client);
+
+    if (access < 0)
+        return config->allow.n == 0 ? 0 : END_DENIED;
+    return access == ACCESS_ALLOW ? 0 : END_DENIED;
+}
+
+/* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */
+static int check_sender(const struct listener_config *config, const struct addr *sender) {
+    return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0 ? 0 : END_SENDER_DENIED;
+}
+
+static int count(struct job *job) {
+    switch (place_count_client(&job->has.place, job->route->config, &job->record.client)) {
+    case CLIENT_TOO_MANY:
+        return END_CLIENT_CONNECTIONS;
+    case CLIENT_TOO_FAST:
+        return END_CLIENT_RATE;
+    case CLIENT_OK:
+    default:
+        return 0;
+    }
+}
+
+int admit_peer(const struct job *job) {
+    const struct listener_config *config = job->route->config;
+
+    return config->accept_proxy == PROXY_OFF ? check_access(config, &job->record.client)
+                                             : check_sender(config, &job->record.client);
+}
+
+int admit_client(struct job *job) {
+    return job->route->config->accept_proxy == PROXY_OFF ? count(job) : 0;
+}
+
+int admit_named(struct job *job) {
+    int end = check_access(job->route->config, &job->record.client);
+
+    return end != 0 ? end : count(job);
+}

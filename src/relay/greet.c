@@ -1,0 +1,129 @@
+/* no_further: what is looked at with MSG_PEEK is consumed only as far as it surely belongs to the header, so that the
+ * pumps find the rest where they expect it, in the socket. */
+#include "relay/greet.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay/generation.h"
+
+static int set_receive_timeout(int fd, usec_t span) {
+    struct timeval timeout = clock_timeval(span);
+
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+}
+
+/* Waits for bytes and looks at them, until the deadline: how many, 0 at the end of data, or -errno. */
+static ssize_t peek(int fd, void *buf, size_t size, usec_t deadline, const _Atomic bool *stop) {
+    for (;;) {
+        usec_t left = deadline - clock_now();
+
+        if (left <= 0)
+            return -EAGAIN;
+        int r = set_receive_timeout(fd, left);
+        if (r < 0)
+            return r;
+        ssize_t n = recv(fd, buf, size, MSG_PEEK);
+        if (n >= 0)
+            return n;
+        if (errno != EINTR)
+            return -errno;
+        if (atomic_load(stop))
+            return -ECANCELED;
+    }
+}
+
+/* Takes so many bytes that are there. */
+static bool consume(int fd, void *buf, size_t n) {
+    while (n > 0) {
+        ssize_t r = recv(fd, buf, n, 0);
+
+        if (r <= 0 && !(r < 0 && errno == EINTR))
+            return false;
+        n -= r > 0 ? (size_t)r : 0;
+    }
+    return true;
+}
+
+static int fail_read(ssize_t n, const char **ret_why) {
+    if (n == -ECANCELED)
+        return END_STOPPED;
+    if (n == -EAGAIN)
+        return END_HEADER_TIMEOUT;
+    *ret_why = n == 0 ? "the connection ended before the header" : "the connection broke before the header";
+    return END_HEADER_BAD;
+}
+
+static int read_header(struct job *job, usec_t deadline, const _Atomic bool *stop, struct proxy_header *header,
+                       const char **ret_why) {
+    enum proxy_version accept = (enum proxy_version)job->route->config->accept_proxy;
+    char bytes[PROXY_HEADER_MAX];
+    size_t have = 0, length = 0;
+
+    for (;;) {
+        ssize_t n = peek(job->has.client, bytes + have, sizeof(bytes) - have, deadline, stop);
+
+        if (n <= 0)
+            return fail_read(n, ret_why);
+        enum proxy_outcome outcome =
+            proxy_parse(accept, bytes, have + (size_t)n, header, &length, ret_why);
+        if (outcome == PROXY_BAD || (outcome == PROXY_MORE && have + (size_t)n == sizeof(bytes)))
+            return END_HEADER_BAD;
+        size_t belongs = outcome == PROXY_WHOLE ? length - have : (size_t)n; /* no_further */
+        if (!consume(job->has.client, bytes + have, belongs))
+            return fail_read(-1, ret_why);
+        have += belongs;
+        if (outcome == PROXY_WHOLE)
+            return 0;
+    }
+}
+
+int greet_read(struct job *job, const _Atomic bool *stop, const char **ret_why) {
+    struct proxy_header header = {0};
+    usec_t deadline = clock_now() + job->route->config->proxy_timeout;
+    int end = read_header(job, deadline, stop, &header, ret_why);
+
+    if (end == 0 && set_receive_timeout(job->has.client, 0) < 0)
+        end = END_HEADER_BAD;
+    if (end == 0 && header.known) {
+        job->record.client = header.source;
+        job->destination = header.destination;
+    }
+    return end;
+}
+
+/* The connection's name for the server's log: the moment when this process began to count, and the number. */
+static size_t make_id(uint64_t number, char *id, size_t size) {
+    static _Atomic uint64_t began;
+    uint64_t none = 0, now = (uint64_t)time(NULL);
+
+    if (atomic_load(&began) == 0)
+        (void)atomic_compare_exchange_strong(&began, &none, now);
+    return (size_t)snprintf(id, size, "%llx-%x-%llx", (unsigned long long)atomic_load(&began), (unsigned)getpid(),
+                            (unsigned long long)number);
+}
+
+int greet_server(const struct job *job, enum proxy_version version, int server) {
+    struct addr destination = job->destination;
+    unsigned char header[PROXY_WRITE_MAX];
+    char id[64];
+
+    if (destination.len == 0) {
+        destination.len = sizeof(destination.u);
+        if (getsockname(job->has.client, &destination.u.sa, &destination.len) < 0)
+            destination.len = 0;
+    }
+    size_t n = proxy_write(version, &job->record.client, &destination, id,
+                           make_id(job->record.number, id, sizeof(id)), header);
+    /* The send buffer is empty, and larger than a header. */
+    ssize_t r = send(server, header, n, MSG_NOSIGNAL);
+    if (r < 0)
+        return -errno;
+    return (size_t)r == n ? 0 : -EPIPE;
+}

@@ -1,0 +1,12 @@
+#include "relay/job.h"
+
+#include "base/fd.h"
+
+void holdings_give_back(struct holdings *holdings) {
+    struct holdings taken = holdings_take(holdings);
+
+    fd_close(&taken.client);
+    fd_close(&taken.server);
+    member_leave(taken.member);
+    place_leave(&taken.place);
+}

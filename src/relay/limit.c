@@ -1,0 +1,69 @@
+#include "relay/limit.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* The gate is never closed, so nobody hears of it. */
+static void ignore(void *arg) {
+    (void)arg;
+}
+
+struct limit *limit_new(void) {
+    struct limit *limit = calloc(1, sizeof(*limit));
+
+    if (limit == NULL)
+        return NULL;
+    limit->clients = client_table_new();
+    if (limit->clients == NULL) {
+        free(limit);
+        return NULL;
+    }
+    atomic_init(&limit->refs, 1);
+    gate_init(&limit->gate, SIZE_MAX, ignore, NULL);
+    return limit;
+}
+
+struct limit *limit_ref(struct limit *limit) {
+    atomic_fetch_add_explicit(&limit->refs, 1, memory_order_relaxed);
+    return limit;
+}
+
+void limit_unref(struct limit *limit) {
+    if (limit == NULL || atomic_fetch_sub_explicit(&limit->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    client_table_free(limit->clients);
+    gate_destroy(&limit->gate);
+    free(limit);
+}
+
+void limit_set(struct limit *limit, const struct listener_config *config) {
+    gate_set_max(&limit->gate, config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX);
+}
+
+bool place_enter(struct place *place, struct limit *limit) {
+    if (!gate_try_enter(&limit->gate))
+        return false;
+    *place = (struct place){.limit = limit_ref(limit)};
+    return true;
+}
+
+enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
+                                       const struct addr *client) {
+    if (config->max_connections_per_client == 0 && config->max_rate_per_client == 0)
+        return CLIENT_OK;
+    return client_table_enter(place->limit->clients, client, config->max_connections_per_client,
+                              config->max_rate_per_client, clock_coarse(), &place->client);
+}
+
+void place_leave(struct place *place) {
+    struct limit *limit = place->limit;
+
+    if (limit == NULL)
+        return;
+    if (place->client != NULL)
+        client_table_leave(limit->clients, place->client);
+    gate_leave(&limit->gate);
+    *place = (struct place){0};
+    limit_unref(limit);
+}

@@ -1,0 +1,40 @@
+/* What bounds one listener: max_connections, and the connections and the rate of each of its clients. The counts stay
+ * when the configuration is loaded anew: a listener of the same name goes on with the same limit. */
+#ifndef RELAY_LIMIT_H
+#define RELAY_LIMIT_H
+
+#include "config/config.h"
+#include "relay/client_table.h"
+#include "relay/gate.h"
+
+struct limit {
+    _Atomic unsigned refs;
+    struct gate gate;
+    struct client_table *clients;
+};
+
+/* With one reference. NULL: no memory. */
+struct limit *limit_new(void);
+struct limit *limit_ref(struct limit *limit);
+void limit_unref(struct limit *limit); /* NULL is fine; the last one: every place was left */
+
+/* Puts the listener's max_connections in force. */
+void limit_set(struct limit *limit, const struct listener_config *config);
+
+/* What one connection takes of a limit. Zeroed: nothing. */
+struct place {
+    struct limit *limit; /* a place in its gate, and a reference */
+    struct client_entry *client;
+};
+
+/* Takes a place in the listener's gate, if there is room. */
+bool place_enter(struct place *place, struct limit *limit) MUST_USE;
+
+/* Counts the client. The place in the gate is there. */
+enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
+                                       const struct addr *client) MUST_USE;
+
+/* Gives all of it back, and blanks it. */
+void place_leave(struct place *place);
+
+#endif

@@ -1,0 +1,117 @@
+#include "upstream/member.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "upstream/balance.h"
+
+#define SMOOTH 8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
+
+struct member *member_new(const char *upstream, const char *server, const struct addr *addr) {
+    struct member *member = calloc(1, sizeof(*member));
+    char text[ADDR_TEXT_MAX], whole[MEMBER_TEXT_MAX];
+
+    if (member == NULL)
+        return NULL;
+    atomic_init(&member->refs, 1);
+    snprintf(member->upstream, sizeof(member->upstream), "%s", upstream);
+    snprintf(member->server, sizeof(member->server), "%s", server);
+    member->addr = *addr;
+    /* Not of the upstream's name: renaming that moves no client. */
+    snprintf(whole, sizeof(whole), "%s %s", server, addr_format(addr, text, sizeof(text)));
+    member->id = balance_hash(whole, strlen(whole));
+    return member;
+}
+
+struct member *member_ref(struct member *member) {
+    atomic_fetch_add_explicit(&member->refs, 1, memory_order_relaxed);
+    return member;
+}
+
+void member_unref(struct member *member) {
+    if (member != NULL && atomic_fetch_sub_explicit(&member->refs, 1, memory_order_acq_rel) == 1)
+        free(member);
+}
+
+const char *member_format(const struct member *member, char *buf, size_t size) {
+    char text[ADDR_TEXT_MAX];
+
+    snprintf(buf, size, "%s/%s (%s)", member->upstream, member->server,
+             addr_format(&member->addr, text, sizeof(text)));
+    return buf;
+}
+
+enum member_state member_state(const struct member *member, usec_t now) {
+    usec_t until = atomic_load_explicit(&member->out_until, memory_order_relaxed);
+
+    if (atomic_load_explicit(&member->down, memory_order_relaxed))
+        return MEMBER_DOWN;
+    if (until == 0)
+        return MEMBER_READY;
+    return now >= until && !atomic_load(&member->probed) ? MEMBER_PROBE : MEMBER_OUT;
+}
+
+bool member_claim_probe(struct member *member) {
+    bool free = false;
+
+    return atomic_compare_exchange_strong(&member->probed, &free, true);
+}
+
+bool member_dialled(struct member *member, usec_t took, usec_t now) {
+    usec_t usual = atomic_load_explicit(&member->usual_dial, memory_order_relaxed);
+
+    usual = usual == 0 ? took : usual + (took - usual) / SMOOTH;
+    atomic_store_explicit(&member->usual_dial, usual > 0 ? usual : 1, memory_order_relaxed);
+    if (atomic_load_explicit(&member->failed, memory_order_relaxed) != 0)
+        atomic_store(&member->failed, 0);
+    if (atomic_load_explicit(&member->out_until, memory_order_relaxed) == 0)
+        return false;
+    if (atomic_exchange(&member->out_until, 0) == 0)
+        return false;
+    atomic_store(&member->back_since, now);
+    atomic_store(&member->probed, false);
+    return true;
+}
+
+bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
+    unsigned failed = atomic_fetch_add(&member->failed, 1) + 1;
+    usec_t until = 0;
+
+    if (max_fails == 0 || failed < (uint64_t)max_fails)
+        return false;
+    bool first = atomic_compare_exchange_strong(&member->out_until, &until, now + fail_timeout);
+    if (!first)
+        atomic_store(&member->out_until, now + fail_timeout);
+    atomic_store(&member->probed, false);
+    return first;
+}
+
+void member_not_asked(struct member *member) {
+    atomic_store(&member->probed, false);
+}
+
+void member_set_down(struct member *member, bool down, usec_t now) {
+    bool was = atomic_exchange(&member->down, down);
+
+    if (was && !down) {
+        /* What the dials had found is out of date. */
+        atomic_store(&member->failed, 0);
+        atomic_store(&member->out_until, 0);
+        atomic_store(&member->probed, false);
+        atomic_store(&member->back_since, now);
+    }
+}
+
+void member_enter(struct member *member) {
+    (void)member_ref(member);
+    atomic_fetch_add_explicit(&member->live, 1, memory_order_relaxed);
+}
+
+void member_leave(struct member *member) {
+    if (member == NULL)
+        return;
+    atomic_fetch_sub_explicit(&member->live, 1, memory_order_relaxed);
+    member_unref(member);
+}

@@ -1,0 +1,64 @@
+/* A member: one address of a server of an upstream, which is what is dialled, counted and found up or down.
+ *
+ * A name that stands for three addresses makes three members. A reload keeps the members whose upstream, server and
+ * address the new configuration has too, so that their connections and failures go on being counted. All that
+ * changes in a member is atomic; it is owned by references. */
+#ifndef UPSTREAM_MEMBER_H
+#define UPSTREAM_MEMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "config/config.h"
+
+struct member {
+    _Atomic unsigned refs;
+    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
+    struct addr addr;
+    uint64_t id;               /* see struct candidate */
+    _Atomic size_t live;       /* dials under way and connections */
+    _Atomic bool down;         /* health checks found it so */
+    _Atomic unsigned failed;   /* dials in a row */
+    _Atomic usec_t out_until;  /* it is left alone, after so many failures; 0: it is not */
+    _Atomic bool probed;       /* and one connection is finding out whether it is back */
+    _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
+    _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
+};
+
+/* With one reference. NULL: no memory. */
+struct member *member_new(const char *upstream, const char *server, const struct addr *addr);
+struct member *member_ref(struct member *member);
+void member_unref(struct member *member); /* NULL is fine */
+
+/* "app/a (10.0.0.1:80)", for messages. Returns buf. */
+#define MEMBER_TEXT_MAX (2 * CONFIG_NAME_MAX + ADDR_TEXT_MAX + 8)
+const char *member_format(const struct member *member, char *buf, size_t size);
+
+/* What it can be chosen for now. */
+enum member_state {
+    MEMBER_READY,
+    MEMBER_PROBE, /* left alone until now: one connection may find out (member_claim_probe) */
+    MEMBER_OUT,   /* left alone; only if there is nothing else */
+    MEMBER_DOWN,  /* by health checks: not at all */
+};
+enum member_state member_state(const struct member *member, usec_t now);
+
+/* True for one caller, who must then report how the dial went. */
+bool member_claim_probe(struct member *member);
+
+/* How a dial went. The first two return true if the member is back by this, or left alone from now on. */
+bool member_dialled(struct member *member, usec_t took, usec_t now);
+bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now);
+void member_not_asked(struct member *member); /* the dial ended for reasons that are not the server's */
+
+/* Health checks say so. */
+void member_set_down(struct member *member, bool down, usec_t now);
+
+/* Counts a connection in, or out; whoever counts it out gives a reference back with it. */
+void member_enter(struct member *member);
+void member_leave(struct member *member); /* NULL is fine */
+
+#endif

@@ -1,0 +1,45 @@
+/* One connection's search for a server that takes it: which member to dial next, and for how long. */
+#ifndef UPSTREAM_SEARCH_H
+#define UPSTREAM_SEARCH_H
+
+#include "upstream/upstream.h"
+
+#define SEARCH_MOST 100 /* attempts; the most that connect_attempts can be */
+
+struct search {
+    struct upstream *upstream;
+    uint64_t client; /* hash of the client's address, for source_hash */
+    int64_t left;    /* attempts */
+    size_t n_tried;
+    struct {
+        const struct member *member; /* not a reference: only compared */
+        bool hurried;                /* it did not answer in a hurry, and can be asked again */
+    } tried[SEARCH_MOST];
+};
+
+enum search_outcome {
+    SEARCH_FOUND = 0,
+    SEARCH_OVER,    /* all that can be tried was tried */
+    SEARCH_FULL,    /* nothing was tried: all that are up have max_connections */
+    SEARCH_DOWN,    /* nothing was tried: checks found all servers down, or all have weight 0 */
+    SEARCH_NO_NAME, /* nothing was tried: no name has an address */
+    SEARCH_STOPPED, /* upstreams_cancel */
+};
+
+/* client may be a unix socket's, or none. */
+void search_begin(struct search *search, struct upstream *upstream, const struct addr *client);
+
+/* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take *ret_timeout: less than
+ * connect_timeout while there are others to try. Waits for the first answer of DNS, for at most connect_timeout. */
+enum search_outcome search_next(struct search *search, struct member **ret_member, usec_t *ret_timeout) MUST_USE;
+
+/* How the dial went: says so in the log if that changes something. The member stays the caller's if it succeeded, and
+ * is counted out and blanked if not. timed_out: it was not refused, but not answered within the timeout. */
+void search_succeeded(struct search *search, struct member *member, usec_t took);
+void search_failed(struct search *search, struct member **member, bool timed_out);
+void search_not_asked(struct search *search, struct member **member); /* the fault is ours */
+
+/* Every attempt failed, or there was nothing to try. */
+void search_gave_up(struct search *search);
+
+#endif
