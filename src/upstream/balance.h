@@ -2,6 +2,7 @@
 #ifndef UPSTREAM_BALANCE_H
 #define UPSTREAM_BALANCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,10 @@ struct balance_hint {
 /* Returns the index of the chosen one; n is at least 1. Called under the upstream's lock. */
 typedef size_t balance_fn(const struct candidate *list, size_t n, struct balance_hint *hint);
 
+#define BALANCE(name, help) balance_fn balance_##name;
+#include "upstream/balances.def"
+#undef BALANCE
+
 enum balance {
 #define BALANCE(name, help) BALANCE_##name,
 #include "upstream/balances.def"
@@ -37,7 +42,17 @@ extern balance_fn *const balance_fns[BALANCE_COUNT];
 /* FNV-1a with a final mix, for ids and client addresses. */
 uint64_t balance_hash(const void *bytes, size_t n);
 
+/* One hash of two. */
+uint64_t balance_pair(uint64_t a, uint64_t b);
+
 /* The next number of the generator. */
 uint64_t balance_random(uint64_t *state);
+
+/* The index of one at random in proportion to the weights, but not `but` (n: any). */
+size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random);
+
+/* Whether a would have fewer connections for its weight than b, with one more each. Exact: connections and weights are
+ * below 2^32. */
+bool balance_less_busy(const struct candidate *a, const struct candidate *b);
 
 #endif

@@ -1,0 +1,61 @@
+#include "upstream/balance.h"
+
+balance_fn *const balance_fns[BALANCE_COUNT] = {
+#define BALANCE(name, help) [BALANCE_##name] = balance_##name,
+#include "upstream/balances.def"
+#undef BALANCE
+};
+
+/* The finalizer of MurmurHash3: every bit of the input changes half the bits of the output. */
+static uint64_t mix(uint64_t h) {
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdULL;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53ULL;
+    return h ^ h >> 33;
+}
+
+uint64_t balance_hash(const void *bytes, size_t n) {
+    const unsigned char *at = bytes;
+    uint64_t h = 0xcbf29ce484222325ULL;
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ at[i]) * 0x100000001b3ULL;
+    return mix(h);
+}
+
+uint64_t balance_pair(uint64_t a, uint64_t b) {
+    return mix(a ^ mix(b + 0x9e3779b97f4a7c15ULL));
+}
+
+uint64_t balance_random(uint64_t *state) {
+    uint64_t x = *state;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    *state = x;
+    return x * 0x2545f4914f6cdd1dULL;
+}
+
+size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random) {
+    uint64_t total = 0;
+    size_t last = 0;
+
+    for (size_t i = 0; i < n; i++)
+        total += i != but ? list[i].weight : 0;
+    uint64_t at = balance_random(random) % total; /* the bias of % is below 2^-40 for any weights that there are */
+    for (size_t i = 0; i < n; i++) {
+        if (i == but)
+            continue;
+        if (at < list[i].weight)
+            return i;
+        at -= list[i].weight;
+        last = i;
+    }
+    return last;
+}
+
+bool balance_less_busy(const struct candidate *a, const struct candidate *b) {
+    return (a->live + 1) * b->weight < (b->live + 1) * a->weight;
+}
