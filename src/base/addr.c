@@ -118,6 +118,19 @@ static bool check_name(const char *name, const char **ret_why) {
     }
 }
 
+/* RFC 2782: the service and the protocol, each with a "_" before it, and the domain. */
+static bool parse_srv(const char *text, struct addr_spec *spec, const char **ret_why) {
+    const char *second = strchr(text, '.');
+
+    if (text[0] != '_' || second == NULL || strncmp(second, "._tcp.", 6) != 0)
+        return fail(ret_why, "the name of a service is written as srv:_http._tcp.app.example");
+    if (!check_name(text, ret_why))
+        return false;
+    spec->form = ADDR_SRV;
+    memcpy(spec->name, text, strlen(text) + 1);
+    return true;
+}
+
 static bool parse_host(const char *text, const char *colon, struct addr_spec *spec,
                        const char **ret_why) {
     struct sockaddr_in *in = &spec->addr.u.in;
@@ -147,6 +160,8 @@ static bool parse(const char *text, struct addr_spec *spec, const char **ret_why
         return fail(ret_why, "the address is empty");
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, spec, ret_why);
+    if (strncmp(text, "srv:", 4) == 0)
+        return parse_srv(text + 4, spec, ret_why);
     if (strstr(text, "://"))
         return fail(ret_why, "this is a URL; write the host and the port alone, as in name:80");
     if (*text == '[')
@@ -173,6 +188,23 @@ bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_w
     if (!parse(text, &spec, ret_why))
         return false;
     *ret_spec = spec;
+    return true;
+}
+
+bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) {
+    struct addr addr;
+
+    memset(&addr, 0, sizeof addr);
+    if (inet_pton(AF_INET, text, &addr.u.in.sin_addr) == 1) {
+        addr.u.in.sin_family = AF_INET;
+        addr.len = sizeof addr.u.in;
+    } else if (inet_pton(AF_INET6, text, &addr.u.in6.sin6_addr) == 1) {
+        addr.u.in6.sin6_family = AF_INET6;
+        addr.len = sizeof addr.u.in6;
+    } else {
+        return fail(ret_why, "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
+    }
+    *ret_addr = addr;
     return true;
 }
 

@@ -27,6 +27,7 @@ struct addr {
 enum addr_form {
     ADDR_LITERAL, /* addr is ready: 1.2.3.4:80, [::1]:80, unix:/path */
     ADDR_NAME,    /* name and port: app.example:80 */
+    ADDR_SRV,     /* the name of a service: srv:_http._tcp.app.example (RFC 2782) */
     ADDR_ANY,     /* port alone, of every local address: ":80" or "80" */
 };
 
@@ -34,8 +35,8 @@ enum addr_form {
 
 struct addr_spec {
     enum addr_form form;
-    unsigned port;            /* 1 to 65535; 0 for unix */
-    char name[ADDR_NAME_MAX]; /* ADDR_NAME only, else "" */
+    unsigned port;            /* 1 to 65535; 0 for unix and ADDR_SRV */
+    char name[ADDR_NAME_MAX]; /* ADDR_NAME and ADDR_SRV, else "" */
     struct addr addr;         /* ADDR_LITERAL only */
 };
 
@@ -44,6 +45,9 @@ struct addr_spec {
  * untouched. Pure, but for the number of the interface in [fe80::1%eth0]:80, which the kernel is
  * asked for. */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
+
+/* Reads an IP address without a port: 10.0.0.1 or 2001:db8::1. *ret_addr has port 0. Pure. */
+bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) MUST_USE;
 
 /* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4
  * clients of an IPv6 socket (::ffff:1.2.3.4) are written as IPv4, unnamed peers of a unix socket as

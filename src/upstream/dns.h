@@ -1,8 +1,57 @@
+/* DNS by c-ares: names to addresses with their TTLs, and SRV records, several at a time and without blocking.
+ *
+ * All of it is used by one thread, which drives it (dns_wait); only dns_wake may be called by others. */
 #ifndef UPSTREAM_DNS_H
 #define UPSTREAM_DNS_H
+
+#include <stddef.h>
+
 #include "base/addr.h"
 #include "base/clock.h"
-#define DNS_PLACES_MAX 64
-struct dns_place { struct addr addr; unsigned priority; unsigned weight; };
-struct dns_answer { size_t n; usec_t ttl; struct dns_place places[DNS_PLACES_MAX]; };
+
+#define DNS_PLACES_MAX 64 /* of one name; a longer answer is cut */
+
+/* One place that a name leads to. */
+struct dns_place {
+    struct addr addr;
+    unsigned priority; /* of SRV: lower ones first; else 0 */
+    unsigned weight;   /* of SRV, at least 1; else 1 */
+};
+
+struct dns_answer {
+    size_t n;
+    usec_t ttl; /* the least of the records that it is made of */
+    struct dns_place places[DNS_PLACES_MAX];
+};
+
+struct dns;
+
+/* Called once for each lookup, from within dns_lookup, dns_wait or dns_free: the answer, or NULL and why there is none,
+ * in words. Both are valid during the call. */
+typedef void dns_done_fn(void *arg, const struct dns_answer *answer, const char *why);
+
+/* The way to DNS, so that a test can script one. */
+struct dns_ops {
+    struct dns *(*new)(void); /* NULL: no memory or no descriptor */
+    void (*free)(struct dns *dns);
+    void (*lookup)(struct dns *dns, const struct addr_spec *spec, dns_done_fn *done, void *arg);
+    void (*wait)(struct dns *dns, usec_t deadline);
+    void (*wake)(struct dns *dns);
+};
+
+extern const struct dns_ops dns_cares;
+
+struct dns *dns_new(void);
+
+/* Ends what is under way (done is called with a reason). NULL is fine. */
+void dns_free(struct dns *dns);
+
+/* Begins to look up a name (ADDR_NAME: /etc/hosts, then A and AAAA; ADDR_SRV: SRV, then the addresses of its targets).
+ * /etc/resolv.conf is read anew now and then. */
+void dns_lookup(struct dns *dns, const struct addr_spec *spec, dns_done_fn *done, void *arg);
+
+/* Goes on with lookups as answers come, until something has happened, or the deadline, or dns_wake. */
+void dns_wait(struct dns *dns, usec_t deadline);
+void dns_wake(struct dns *dns);
+
 #endif
