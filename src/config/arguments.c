@@ -33,9 +33,10 @@ static bool fill(struct config *config, const char *listen, const struct addr_sp
     config->n_upstreams = 1;
     upstream->servers = server;
     upstream->n_servers = 1;
-    options_set_defaults(SECTION_LISTENER, listener);
-    options_set_defaults(SECTION_UPSTREAM, upstream);
-    options_set_defaults(SECTION_SERVER, server);
+    if (!config_set_defaults(SECTION_LISTENER, listener) || !config_set_defaults(SECTION_UPSTREAM, upstream) ||
+        !config_set_defaults(SECTION_SERVER, server) ||
+        !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check))
+        return false;
     strcpy(listener->name, "web");
     strcpy(upstream->name, "app");
     strcpy(server->name, "a");
@@ -54,7 +55,7 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
 
     if (!listen)
         listen = CONFIG_DEFAULT_LISTEN;
-    if (!addr_parse(listen, &listen_spec, &why)) {
+    if (!config_parse_listen(listen, &listen_spec, &why)) {
         report("--listen", listen, why, on_error, arg);
         good = false;
     }

@@ -31,6 +31,40 @@ bool config_add_address(struct listener_config *listener, const char *text, bool
     return true;
 }
 
+/* Adds a prefix to its list, and to the set that the list is part of. */
+static bool add_prefix(struct listener_config *listener, const struct option_info *row, const char *text,
+                       const struct prefix *prefix) {
+    struct prefix_list *list = (struct prefix_list *)(void *)((char *)listener + row->offset);
+    bool sender = row == &option_infos[OPT_listener_proxy_from];
+    struct prefix_set **set = sender ? &listener->senders : &listener->access;
+    char **bigger = reallocarray(list->texts, list->n + 1, sizeof *bigger), *copy = strdup(text);
+
+    if (bigger)
+        list->texts = bigger;
+    if (!*set)
+        *set = prefix_set_new();
+    if (!bigger || !copy || !*set ||
+        !prefix_set_add(*set, prefix, row == &option_infos[OPT_listener_deny] ? ACCESS_DENY : ACCESS_ALLOW)) {
+        free(copy);
+        return false;
+    }
+    bigger[list->n++] = copy;
+    return true;
+}
+
+bool config_parse_listen(const char *text, struct addr_spec *ret, const char **ret_why) {
+    struct addr_spec spec;
+
+    if (!addr_parse(text, &spec, ret_why))
+        return false;
+    if (spec.form == ADDR_SRV) {
+        *ret_why = "the name of a service stands for servers, and cannot be listened on";
+        return false;
+    }
+    *ret = spec;
+    return true;
+}
+
 bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) {
     struct addr_spec spec;
 
@@ -58,6 +92,7 @@ static void set_value(const struct build *build, size_t section, const struct tr
                       void *base) {
     char allowed[OPTIONS_TEXT_MAX];
     struct addr_spec spec;
+    struct prefix prefix;
     const char *why;
 
     if (options_is_scalar(value->row)) {
@@ -66,7 +101,7 @@ static void set_value(const struct build *build, size_t section, const struct tr
     } else if (value->row->type == OPTION_ADDRESSES) {
         bool systemd = strcmp(value->text, "systemd") == 0;
 
-        if (!systemd && !addr_parse(value->text, &spec, &why))
+        if (!systemd && !config_parse_listen(value->text, &spec, &why))
             note_value(build, section, value, why);
         else if (!config_add_address(base, value->text, systemd, &spec))
             build->problems->out_of_memory = true;
@@ -79,6 +114,17 @@ static void set_value(const struct build *build, size_t section, const struct tr
             build->problems->out_of_memory = true;
         if (!config_parse_server(value->text, &server->address, &why))
             note_value(build, section, value, why);
+    } else if (value->row->type == OPTION_PREFIXES) {
+        if (!prefix_parse(value->text, &prefix, &why))
+            note_value(build, section, value, why);
+        else if (!add_prefix(base, value->row, value->text, &prefix))
+            build->problems->out_of_memory = true;
+    } else if (value->row->type == OPTION_TEXT) {
+        why = config_set_text(value->row, value->text, base);
+        if (why == CONFIG_NO_MEMORY)
+            build->problems->out_of_memory = true;
+        else if (why)
+            note_value(build, section, value, why);
     }
 }
 
@@ -86,7 +132,8 @@ static void set_value(const struct build *build, size_t section, const struct tr
 static void set_values(const struct build *build, size_t section, void *base) {
     const struct tree_section *from = &build->tree->sections[section];
 
-    options_set_defaults(from->kind, base);
+    if (!config_set_defaults(from->kind, base))
+        build->problems->out_of_memory = true;
     for (size_t i = 0; i < from->n_values; i++)
         set_value(build, section, &from->values[i], base);
 }
@@ -120,6 +167,19 @@ static size_t count(const struct tree *tree, size_t parent, enum option_section 
     return n;
 }
 
+/* Its values are the defaults, and nothing is checked, if the section is not there. */
+static bool build_health_check(const struct build *build, size_t upstream, struct health_check_config *check) {
+    const struct tree *tree = build->tree;
+    size_t at = tree_next(tree, upstream, SECTION_HEALTH_CHECK);
+
+    if (at == tree->n || tree->sections[at].parent != upstream)
+        return config_set_defaults(SECTION_HEALTH_CHECK, check);
+    check->given = true;
+    check->line = tree->sections[at].line;
+    set_values(build, at, check);
+    return true;
+}
+
 static bool build_upstream(const struct build *build, size_t section,
                            struct upstream_config *upstream) {
     size_t n = count(build->tree, section, SECTION_SERVER), at = section;
@@ -137,7 +197,7 @@ static bool build_upstream(const struct build *build, size_t section,
         set_title(build, at, server->name, &server->line);
         set_values(build, at, server);
     }
-    return true;
+    return build_health_check(build, section, &upstream->health_check);
 }
 
 static bool build_sections(const struct build *build) {

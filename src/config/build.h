@@ -22,7 +22,23 @@ void config_check(const struct tree *tree, struct config *config, struct problem
 bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
                         const struct addr_spec *spec) MUST_USE;
 
+/* Reads a listener's address: as addr_parse, but the name of a service is none. */
+bool config_parse_listen(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
+
 /* Reads a server's address: as addr_parse, but a port alone is none. */
 bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
+
+/* Every option of the section at its default, in the zeroed struct at base; false without memory. */
+bool config_set_defaults(enum option_section section, void *base) MUST_USE;
+
+/* Sets a row of type TEXT (texts.c): NULL; or why the value is not allowed, in a clause; or CONFIG_NO_MEMORY. */
+extern const char CONFIG_NO_MEMORY[];
+const char *config_set_text(const struct option_info *row, const char *text, void *base);
+
+/* The servers of each upstream, and what holds between options (check_upstream.c, check_listener.c). */
+void config_check_upstream(const struct tree *tree, size_t section, const struct upstream_config *upstream,
+                           struct problems *problems);
+void config_check_listener(const struct tree *tree, size_t section, const struct listener_config *listener,
+                           struct problems *problems);
 
 #endif

@@ -104,25 +104,9 @@ static void check_upstream_name(const struct check *check, size_t section,
                  suggested);
 }
 
-/* This version takes exactly one server in an upstream. */
-static void check_servers(const struct check *check, size_t section) {
-    const struct tree *tree = check->tree;
-    const struct tree_section *upstream = &tree->sections[section];
-    size_t first = tree_next(tree, section, SECTION_SERVER), second;
-    char where[TREE_WHERE_MAX];
-
-    tree_where(tree, section, where);
-    if (first == tree->n || tree->sections[first].parent != section) {
-        problems_add(check->problems, upstream->line,
-                     "%sa server must be given, as in server a { address = \"127.0.0.1:80\" }",
-                     where);
-        return;
-    }
-    second = tree_next(tree, first, SECTION_SERVER);
-    if (second != tree->n && tree->sections[second].parent == section)
-        problems_add(check->problems, tree->sections[second].line,
-                     "%sthis version takes one server in an upstream, and server %s is on line %d",
-                     where, tree->sections[first].title, tree->sections[first].line);
+static void check_listener(const struct check *check, size_t section, struct listener_config *listener) {
+    check_upstream_name(check, section, listener);
+    config_check_listener(check->tree, section, listener, check->problems);
 }
 
 /* One address that is listened on, and where the file says so. */
@@ -202,15 +186,15 @@ static void check_addresses(const struct check *check) {
 
 void config_check(const struct tree *tree, struct config *config, struct problems *problems) {
     struct check check = {tree, config, problems};
-    size_t listeners = 0;
+    size_t listeners = 0, upstreams = 0;
 
     for (size_t i = 1; i < tree->n; i++) {
         check_title(&check, i);
         check_missing(&check, i);
         if (tree->sections[i].kind == SECTION_LISTENER)
-            check_upstream_name(&check, i, &config->listeners[listeners++]);
+            check_listener(&check, i, &config->listeners[listeners++]);
         else if (tree->sections[i].kind == SECTION_UPSTREAM)
-            check_servers(&check, i);
+            config_check_upstream(tree, i, &config->upstreams[upstreams++], problems);
     }
     check_addresses(&check);
     if (config->n_listeners == 0)

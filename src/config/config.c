@@ -37,16 +37,31 @@ struct config *config_ref(struct config *config) {
     return config;
 }
 
+static void free_prefixes(struct prefix_list *list) {
+    for (size_t i = 0; i < list->n; i++)
+        free(list->texts[i]);
+    free(list->texts);
+}
+
 static void free_listener(struct listener_config *listener) {
     for (size_t i = 0; i < listener->n_address; i++)
         free(listener->address[i].text);
     free(listener->address);
+    free_prefixes(&listener->proxy_from);
+    free_prefixes(&listener->allow);
+    free_prefixes(&listener->deny);
+    prefix_set_free(listener->senders);
+    prefix_set_free(listener->access);
 }
 
 static void free_upstream(struct upstream_config *upstream) {
     for (size_t i = 0; i < upstream->n_servers; i++)
         free(upstream->servers[i].address_text);
     free(upstream->servers);
+    free(upstream->source_address);
+    free(upstream->health_check.path);
+    free(upstream->health_check.host);
+    free(upstream->health_check.expect);
 }
 
 void config_unref(struct config *config) {

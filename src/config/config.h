@@ -94,7 +94,7 @@ struct status_range {
 
 #define STATUS_RANGES_MAX 8
 
-struct health_config {
+struct health_check_config {
     bool given; /* the section is there: servers are checked */
     int line;
     int type; /* enum check_type */
@@ -122,7 +122,7 @@ struct upstream_config {
     usec_t
         slow_start; /* how long the share of a server that has come back rises; 0: it is whole at once */
     int on_down; /* enum on_down */
-    struct health_config health_check;
+    struct health_check_config health_check;
     struct server_config *servers;
     size_t n_servers; /* at least 1 */
 };

@@ -23,10 +23,18 @@ static void print_addresses(const struct listener_config *listener, FILE *out) {
     putc('}', out);
 }
 
+static void print_prefixes(const struct prefix_list *list, FILE *out) {
+    putc('{', out);
+    for (size_t i = 0; i < list->n; i++)
+        fprintf(out, "%s\"%s\"", i ? ", " : "", list->texts[i]);
+    putc('}', out);
+}
+
 static void print_value(const struct config *config, const struct option_info *row,
                         const void *base, FILE *out) {
     const struct listener_config *listener = base;
     const struct server_config *server = base;
+    const void *member = (const char *)base + row->offset;
     char text[OPTIONS_TEXT_MAX];
 
     if (options_is_scalar(row))
@@ -35,6 +43,10 @@ static void print_value(const struct config *config, const struct option_info *r
         print_addresses(listener, out);
     else if (row->type == OPTION_ADDRESS)
         print_quoted(server->address_text, out);
+    else if (row->type == OPTION_PREFIXES)
+        print_prefixes(member, out);
+    else if (row->type == OPTION_TEXT)
+        print_quoted(*(char *const *)member, out);
     else
         fputs(config->upstreams[listener->upstream].name, out);
 }
@@ -59,6 +71,11 @@ static void print_upstream(const struct config *config, const struct upstream_co
     for (size_t i = 0; i < upstream->n_servers; i++) {
         fprintf(out, "    server %s {\n", upstream->servers[i].name);
         print_options(config, SECTION_SERVER, &upstream->servers[i], 8, out);
+        fputs("    }\n", out);
+    }
+    if (upstream->health_check.given) {
+        fputs("    health_check {\n", out);
+        print_options(config, SECTION_HEALTH_CHECK, &upstream->health_check, 8, out);
         fputs("    }\n", out);
     }
     fputs("}\n", out);

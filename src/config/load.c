@@ -82,7 +82,7 @@ static void make_schema(struct load *load) {
         const struct option_info *row = &option_infos[i];
         cfg_opt_t *to = &load->schema[row->section][used[row->section]++];
 
-        if (row->type == OPTION_ADDRESSES)
+        if (options_is_list(row))
             *to = (cfg_opt_t)CFG_STR_LIST_CB(row->name, 0, CFGF_NODEFAULT, on_value);
         else
             *to = (cfg_opt_t)CFG_STR_CB(row->name, 0, CFGF_NODEFAULT, on_value);
@@ -92,7 +92,7 @@ static void make_schema(struct load *load) {
         cfg_opt_t *to = &load->schema[parent][used[parent]++];
 
         *to = (cfg_opt_t)CFG_SEC(options_section_name(kind), load->schema[kind],
-                                 CFGF_MULTI | CFGF_TITLE);
+                                 CFGF_MULTI | (options_section_has_title(kind) ? CFGF_TITLE : 0));
         to->validcb = on_section_end;
     }
     for (size_t i = 0; i < SECTION_COUNT; i++)

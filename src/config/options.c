@@ -11,6 +11,7 @@
 #define SECTION_OF_listener SECTION_LISTENER
 #define SECTION_OF_upstream SECTION_UPSTREAM
 #define SECTION_OF_server   SECTION_SERVER
+#define SECTION_OF_health_check SECTION_HEALTH_CHECK
 
 const struct option_info option_infos[OPTIONS_COUNT] = {
 #define OPTION(in, word, kind, def, least, most, words, sentence)                                  \
@@ -35,6 +36,7 @@ static const struct {
     [SECTION_LISTENER] = {"listener", SECTION_GLOBAL},
     [SECTION_UPSTREAM] = {"upstream", SECTION_GLOBAL},
     [SECTION_SERVER] = {"server", SECTION_UPSTREAM},
+    [SECTION_HEALTH_CHECK] = {"health_check", SECTION_UPSTREAM},
 };
 
 const struct option_info *options_find(enum option_section section, const char *name) {
@@ -63,8 +65,16 @@ bool options_section_find(enum option_section parent, const char *name, enum opt
 }
 
 bool options_is_scalar(const struct option_info *row) {
-    return row->type != OPTION_ADDRESSES && row->type != OPTION_ADDRESS &&
-           row->type != OPTION_UPSTREAM;
+    return !options_is_list(row) && row->type != OPTION_ADDRESS && row->type != OPTION_UPSTREAM &&
+           row->type != OPTION_TEXT;
+}
+
+bool options_is_list(const struct option_info *row) {
+    return row->type == OPTION_ADDRESSES || row->type == OPTION_PREFIXES;
+}
+
+bool options_section_has_title(enum option_section section) {
+    return section != SECTION_HEALTH_CHECK;
 }
 
 /* The word at the start of a row's choices, or of what is left of them; *ret_next is where the next
@@ -193,6 +203,12 @@ const char *options_allowed(const struct option_info *row, char *buf, size_t siz
         break;
     case OPTION_UPSTREAM:
         snprintf(buf, size, "must be the title of an upstream section");
+        break;
+    case OPTION_PREFIXES:
+        snprintf(buf, size, "must be a prefix or a list of them, as in {\"10.0.0.0/8\", \"2001:db8::/32\"}");
+        break;
+    case OPTION_TEXT:
+        snprintf(buf, size, "must be one value");
         break;
     }
     return buf;

@@ -13,7 +13,8 @@ enum option_section {
     SECTION_GLOBAL, /* the top level of the file */
     SECTION_LISTENER,
     SECTION_UPSTREAM,
-    SECTION_SERVER, /* inside an upstream */
+    SECTION_SERVER,       /* inside an upstream */
+    SECTION_HEALTH_CHECK, /* inside an upstream, without a title */
     SECTION_COUNT
 };
 
@@ -22,9 +23,11 @@ enum option_type {
     OPTION_DURATION,  /* usec_t */
     OPTION_BOOL,      /* bool */
     OPTION_CHOICE,    /* int: the index in choices */
-    OPTION_ADDRESSES, /* these three are not scalar: options_parse leaves them to build.c */
+    OPTION_ADDRESSES, /* these are not scalar: options_parse leaves them to build.c */
     OPTION_ADDRESS,
     OPTION_UPSTREAM,
+    OPTION_PREFIXES, /* struct prefix_list */
+    OPTION_TEXT,     /* char *, never NULL */
 };
 
 /* OPT_listener_copy and so on: the index in option_infos. */
@@ -57,6 +60,8 @@ const struct option_info *options_find(enum option_section section, const char *
 /* "listener"; "" for the top level. */
 const char *options_section_name(enum option_section section);
 
+bool options_section_has_title(enum option_section section);
+
 /* The section that a section stands in; of SECTION_GLOBAL, itself. */
 enum option_section options_section_parent(enum option_section section);
 
@@ -64,6 +69,8 @@ enum option_section options_section_parent(enum option_section section);
 bool options_section_find(enum option_section parent, const char *name,
                           enum option_section *ret) MUST_USE;
 
+/* Whether its value is a list in braces, or one item without. */
+bool options_is_list(const struct option_info *row);
 bool options_is_scalar(const struct option_info *row);
 
 /* Reads the value of a scalar row into its member of the struct at base. False, and nothing is

@@ -110,7 +110,7 @@ static bool known_option(struct outline *outline, struct token name,
         return false;
     if (!skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, value.line))
         return give_up(outline, name);
-    if (row->type != OPTION_ADDRESSES) {
+    if (!options_is_list(row)) {
         problems_add(outline->problems, name.line, "%s%s = {...}: %s, not a list",
                      tree_where(outline->tree, outline->section, where), row->name,
                      options_allowed(row, allowed, sizeof allowed));
@@ -119,14 +119,29 @@ static bool known_option(struct outline *outline, struct token name,
     return true;
 }
 
-static bool known_section(struct outline *outline, enum option_section kind) {
-    struct token title = scan_next(&outline->scan), open;
-    char text[NAME_MAX_BYTES];
+/* A title where none belongs: notes it and overwrites it. */
+static void drop_title(struct outline *outline, enum option_section kind, struct token title) {
+    char where[TREE_WHERE_MAX], text[NAME_MAX_BYTES], shown[PROBLEMS_SHOWN_MAX];
 
-    if (title.kind != TOKEN_WORD)
-        return false;
     scan_word(&outline->scan, title, text, sizeof text);
-    open = scan_next(&outline->scan);
+    problems_add(outline->problems, title.line, "%ssection %s takes no title, and \"%s\" stands there",
+                 tree_where(outline->tree, outline->section, where), options_section_name(kind),
+                 problems_show(text, shown));
+    scan_blank(&outline->scan, title.start, title.end);
+}
+
+static bool known_section(struct outline *outline, enum option_section kind) {
+    struct token title = scan_next(&outline->scan), open = title;
+    char text[NAME_MAX_BYTES] = "";
+
+    if (title.kind == TOKEN_WORD && options_section_has_title(kind))
+        scan_word(&outline->scan, title, text, sizeof text);
+    else if (title.kind == TOKEN_WORD)
+        drop_title(outline, kind, title);
+    else if (options_section_has_title(kind))
+        return false;
+    if (title.kind == TOKEN_WORD)
+        open = scan_next(&outline->scan);
     if (open.kind != TOKEN_OPEN)
         return false;
     if (!tree_add_section(outline->tree, kind, outline->section, text, title.line)) {

@@ -95,7 +95,7 @@ const char *tree_where(const struct tree *tree, size_t section, char *buf) {
         snprintf(outer, sizeof outer, "%s %s: ", options_section_name(parent->kind),
                  problems_show(parent->title, title));
     }
-    snprintf(buf, TREE_WHERE_MAX, "%s%s %s: ", outer, options_section_name(at->kind),
-             problems_show(at->title, title));
+    snprintf(buf, TREE_WHERE_MAX, "%s%s%s%s: ", outer, options_section_name(at->kind),
+             options_section_has_title(at->kind) ? " " : "", problems_show(at->title, title));
     return buf;
 }

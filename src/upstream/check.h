@@ -22,7 +22,7 @@ enum check_state {
 
 /* What is asked, and how. The strings are the configuration's. */
 struct check_wish {
-    const struct health_config *config;
+    const struct health_check_config *config;
     struct addr addr;
     const struct addr *source; /* dial from there; NULL: the kernel's choice */
     enum proxy_version send_proxy;

@@ -22,7 +22,7 @@ static size_t request(const struct check_wish *wish, char *buf, size_t size) {
     return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
-static bool is_expected(const struct health_config *config, int status) {
+static bool is_expected(const struct health_check_config *config, int status) {
     for (size_t i = 0; i < config->n_expected; i++)
         if (status >= config->expected[i].first && status <= config->expected[i].last)
             return true;

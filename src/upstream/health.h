@@ -17,7 +17,7 @@ struct health_target;
 
 /* What a target is and whom it tells. All pointers are the caller's and stay until `release` is called. */
 struct health_wish {
-    const struct health_config *config;
+    const struct health_check_config *config;
     struct addr addr;
     const struct addr *source;     /* dial from this address (port 0), or NULL */
     enum proxy_version send_proxy; /* the check begins with a header that says LOCAL or UNKNOWN */

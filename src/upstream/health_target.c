@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static usec_t window(const struct health_config *config) {
+static usec_t window(const struct health_check_config *config) {
     usec_t span = FLAP_INTERVALS * config->interval;
 
     return span > FLAP_SPAN ? span : FLAP_SPAN;
@@ -12,11 +12,11 @@ void health_state_init(struct health_state *state, bool down) {
     *state = (struct health_state){.down = down, .judged = down, .patience = 1};
 }
 
-unsigned health_state_rise(const struct health_state *state, const struct health_config *config) {
+unsigned health_state_rise(const struct health_state *state, const struct health_check_config *config) {
     return (unsigned)(config->rise * state->patience);
 }
 
-static void go_down(struct health_state *state, const struct health_config *config, usec_t now,
+static void go_down(struct health_state *state, const struct health_check_config *config, usec_t now,
                     struct health_news *news) {
     memmove(&state->downs[1], &state->downs[0], sizeof(state->downs) - sizeof(state->downs[0]));
     state->downs[0] = now;
@@ -27,7 +27,7 @@ static void go_down(struct health_state *state, const struct health_config *conf
     }
 }
 
-struct health_news health_state_take(struct health_state *state, const struct health_config *config, bool good,
+struct health_news health_state_take(struct health_state *state, const struct health_check_config *config, bool good,
                                      usec_t now) {
     bool against = good == state->down, first = !state->judged;
     struct health_news news = {.changed = false};

@@ -33,10 +33,10 @@ struct health_news {
 void health_state_init(struct health_state *state, bool down);
 
 /* good: the check succeeded. now: its moment. */
-struct health_news health_state_take(struct health_state *state, const struct health_config *config, bool good,
+struct health_news health_state_take(struct health_state *state, const struct health_check_config *config, bool good,
                                      usec_t now);
 
 /* How many good checks in a row it takes to come back. */
-unsigned health_state_rise(const struct health_state *state, const struct health_config *config);
+unsigned health_state_rise(const struct health_state *state, const struct health_check_config *config);
 
 #endif

@@ -1,0 +1,119 @@
+/* Options of type TEXT: each is kept as it was written, and read into what it stands for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/build.h"
+
+#define PATH_MOST 512 /* bytes of a path; with HOST_MOST it fits a check's request (upstream/check.h) */
+#define HOST_MOST 253 /* RFC 1035, 2.3.4 */
+
+const char CONFIG_NO_MEMORY[] = "out of memory";
+
+/* Visible ASCII alone: it goes into a request line or a header. */
+static bool is_visible(const char *text) {
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
+            return false;
+    return true;
+}
+
+static const char *check_path(const char *text) {
+    if (text[0] != '/' || !is_visible(text))
+        return "must be a path that begins with \"/\" and has no blanks or control characters";
+    return strlen(text) > PATH_MOST ? "must not be longer than 512 bytes" : NULL;
+}
+
+static const char *check_host(const char *text) {
+    if (!is_visible(text))
+        return "must be a host name, and may have a port";
+    return strlen(text) > HOST_MOST ? "must not be longer than 253 bytes" : NULL;
+}
+
+/* "200" or "200-399" */
+static bool read_range(const char *text, size_t length, struct status_range *range) {
+    const char *dash = memchr(text, '-', length);
+    size_t first = dash != NULL ? (size_t)(dash - text) : length;
+    int values[2] = {0, 0};
+
+    if (first != 3 || (dash != NULL && length != 7))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (i == 3)
+            continue;
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        int *value = &values[i > 3];
+        *value = *value * 10 + (text[i] - '0');
+    }
+    range->first = values[0];
+    range->last = dash != NULL ? values[1] : values[0];
+    return range->first >= 100 && range->last <= 599 && range->first <= range->last;
+}
+
+static const char *read_expect(const char *text, struct health_check_config *check) {
+    static const char why[] =
+        "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in 200-299,404";
+    size_t n = 0;
+
+    for (const char *at = text;; n++) {
+        size_t length = strcspn(at, ",");
+
+        if (n == STATUS_RANGES_MAX || !read_range(at, length, &check->expected[n]))
+            return why;
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    check->n_expected = n + 1;
+    return NULL;
+}
+
+static const char *read_source(const char *text, struct upstream_config *upstream) {
+    const char *why = NULL;
+
+    upstream->source = (struct addr){.len = 0};
+    return text[0] == '\0' || addr_parse_ip(text, &upstream->source, &why) ? NULL : why;
+}
+
+const char *config_set_text(const struct option_info *row, const char *text, void *base) {
+    char **member = (char **)(void *)((char *)base + row->offset), *copy = strdup(text);
+    const char *why = NULL;
+
+    if (copy == NULL)
+        return CONFIG_NO_MEMORY;
+    switch ((int)(row - option_infos)) {
+    case OPT_upstream_source_address:
+        why = read_source(text, base);
+        break;
+    case OPT_health_check_path:
+        why = check_path(text);
+        break;
+    case OPT_health_check_host:
+        why = check_host(text);
+        break;
+    case OPT_health_check_expect:
+        why = read_expect(text, base);
+        break;
+    default:
+        CHECK(false);
+    }
+    free(*member);
+    *member = copy; /* even if it is not allowed: it is never NULL */
+    return why;
+}
+
+bool config_set_defaults(enum option_section section, void *base) {
+    options_set_defaults(section, base);
+    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+        const struct option_info *row = &option_infos[i];
+
+        if (row->section != section || row->type != OPTION_TEXT)
+            continue;
+        const char *why = config_set_text(row, row->default_text, base);
+        if (why == CONFIG_NO_MEMORY)
+            return false;
+        CHECK(why == NULL);
+    }
+    return true;
+}
