@@ -202,7 +202,8 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
         addr.u.in6.sin6_family = AF_INET6;
         addr.len = sizeof addr.u.in6;
     } else {
-        return fail(ret_why, "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
+        return fail(ret_why,
+                    "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
     }
     *ret_addr = addr;
     return true;

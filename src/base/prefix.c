@@ -47,7 +47,8 @@ static unsigned common(const uint8_t *a, const uint8_t *b, unsigned most) {
     return at;
 }
 
-static bool parse_address(const char *text, struct prefix *prefix, unsigned *ret_least, const char **ret_why) {
+static bool parse_address(const char *text, struct prefix *prefix, unsigned *ret_least,
+                          const char **ret_why) {
     if (inet_pton(AF_INET, text, &prefix->bytes[sizeof(mapped)]) == 1) {
         memcpy(prefix->bytes, mapped, sizeof(mapped));
         *ret_least = MAPPED_BITS;
@@ -56,7 +57,9 @@ static bool parse_address(const char *text, struct prefix *prefix, unsigned *ret
     *ret_least = 0;
     if (inet_pton(AF_INET6, text, prefix->bytes) == 1)
         return true;
-    return fail(ret_why, "it does not begin with an IPv4 or IPv6 address, as in 10.0.0.0/8 or 2001:db8::/32");
+    return fail(
+        ret_why,
+        "it does not begin with an IPv4 or IPv6 address, as in 10.0.0.0/8 or 2001:db8::/32");
 }
 
 bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_why) {
@@ -74,14 +77,18 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_
     if (!parse_address(address, &prefix, &least, ret_why))
         return false;
     if (slash != NULL) {
-        if (!text_parse_number(slash + 1, &bits) || bits > ALL_BITS - least || (slash[1] == '0' && slash[2] != '\0'))
-            return fail(ret_why, least > 0 ? "the length after the \"/\" must be a number from 0 to 32"
-                                           : "the length after the \"/\" must be a number from 0 to 128");
+        if (!text_parse_number(slash + 1, &bits) || bits > ALL_BITS - least ||
+            (slash[1] == '0' && slash[2] != '\0'))
+            return fail(ret_why, least > 0
+                                     ? "the length after the \"/\" must be a number from 0 to 32"
+                                     : "the length after the \"/\" must be a number from 0 to 128");
         prefix.bits = least + (unsigned)bits;
     }
     for (unsigned i = prefix.bits; i < ALL_BITS; i++)
         if (bit(prefix.bytes, i) != 0)
-            return fail(ret_why, "the address has bits set beyond the length; clear them, or raise the length");
+            return fail(
+                ret_why,
+                "the address has bits set beyond the length; clear them, or raise the length");
     *ret_prefix = prefix;
     return true;
 }
@@ -187,7 +194,8 @@ int prefix_set_find(const struct prefix_set *set, const struct addr *addr) {
     if (set == NULL || !bytes_of(addr, bytes))
         return -1;
     const struct node *node = memcmp(bytes, mapped, sizeof(mapped)) == 0 ? set->ipv4 : set->ipv6;
-    while (node != NULL && common(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
+    while (node != NULL &&
+           common(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
         value = node->value >= 0 ? node->value : value;
         node = node->prefix.bits < ALL_BITS ? node->child[bit(bytes, node->prefix.bits)] : NULL;
     }

@@ -32,7 +32,8 @@ static bool is_mapped(const unsigned char bytes[16]) {
     return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)bytes);
 }
 
-bool proxy_pair(const struct addr *source, const struct addr *destination, struct proxy_pair *ret_pair) {
+bool proxy_pair(const struct addr *source, const struct addr *destination,
+                struct proxy_pair *ret_pair) {
     struct proxy_pair pair = {.family = AF_INET6, .size = 16};
 
     if (!to_ipv6(source, pair.source, &pair.source_port) ||
@@ -48,24 +49,28 @@ bool proxy_pair(const struct addr *source, const struct addr *destination, struc
     return true;
 }
 
-enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, size_t n, struct proxy_header *ret_header,
-                               size_t *ret_length, const char **ret_why) {
+enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, size_t n,
+                               struct proxy_header *ret_header, size_t *ret_length,
+                               const char **ret_why) {
     const char *text = bytes;
 
     if (n == 0)
         return PROXY_MORE;
     bool v2 = text[0] == PROXY_V2_SIGNATURE[0], v1 = text[0] == 'P';
     if ((v2 && accept == PROXY_V1) || (v1 && accept == PROXY_V2)) {
-        (void)proxy_fail(ret_why, v2 ? "it seems to begin with version 2 of the PROXY protocol, and accept_proxy = v1"
-                                     : "it seems to begin with version 1 of the PROXY protocol, and accept_proxy = v2");
+        (void)proxy_fail(
+            ret_why,
+            v2 ? "it seems to begin with version 2 of the PROXY protocol, and accept_proxy = v1"
+               : "it seems to begin with version 1 of the PROXY protocol, and accept_proxy = v2");
         return PROXY_BAD;
     }
     return v2 ? proxy_v2_parse(bytes, n, ret_header, ret_length, ret_why)
               : proxy_v1_parse(text, n, ret_header, ret_length, ret_why);
 }
 
-size_t proxy_write(enum proxy_version version, const struct addr *source, const struct addr *destination,
-                   const void *id, size_t id_length, unsigned char *buf) {
+size_t proxy_write(enum proxy_version version, const struct addr *source,
+                   const struct addr *destination, const void *id, size_t id_length,
+                   unsigned char *buf) {
     CHECK(version == PROXY_V1 || version == PROXY_V2);
     CHECK(id_length <= PROXY_ID_MAX);
     return version == PROXY_V1 ? proxy_v1_write(source, destination, buf)

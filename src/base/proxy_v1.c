@@ -25,7 +25,8 @@ static char *next_word(char **at) {
 static bool read_port(const char *text, uint16_t *ret) {
     int64_t port;
 
-    if (text == NULL || (text[0] == '0' && text[1] != '\0') || !text_parse_number(text, &port) || port > 65535)
+    if (text == NULL || (text[0] == '0' && text[1] != '\0') || !text_parse_number(text, &port) ||
+        port > 65535)
         return false;
     *ret = htons((uint16_t)port);
     return true;
@@ -38,10 +39,12 @@ static bool read_address(int family, const char *host, const char *port, struct 
     addr->u.sa.sa_family = (sa_family_t)family;
     if (family == AF_INET) {
         addr->len = sizeof(addr->u.in);
-        return inet_pton(AF_INET, host, &addr->u.in.sin_addr) == 1 && read_port(port, &addr->u.in.sin_port);
+        return inet_pton(AF_INET, host, &addr->u.in.sin_addr) == 1 &&
+               read_port(port, &addr->u.in.sin_port);
     }
     addr->len = sizeof(addr->u.in6);
-    return inet_pton(AF_INET6, host, &addr->u.in6.sin6_addr) == 1 && read_port(port, &addr->u.in6.sin6_port);
+    return inet_pton(AF_INET6, host, &addr->u.in6.sin6_addr) == 1 &&
+           read_port(port, &addr->u.in6.sin6_port);
 }
 
 /* What stands after "PROXY ", without CRLF. */
@@ -58,12 +61,14 @@ static bool read_line(char *line, struct proxy_header *header, const char **ret_
     const char *source = next_word(&line), *destination = next_word(&line);
     const char *source_port = next_word(&line), *destination_port = next_word(&line);
     header->known = read_address(family, source, source_port, &header->source) &&
-                    read_address(family, destination, destination_port, &header->destination) && line == NULL;
-    return header->known || proxy_fail(ret_why, "the PROXY line has no two good addresses and ports");
+                    read_address(family, destination, destination_port, &header->destination) &&
+                    line == NULL;
+    return header->known ||
+           proxy_fail(ret_why, "the PROXY line has no two good addresses and ports");
 }
 
-enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_header *ret_header, size_t *ret_length,
-                                  const char **ret_why) {
+enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_header *ret_header,
+                                  size_t *ret_length, const char **ret_why) {
     size_t start = strlen(START), shown = n < LINE_MAX_BYTES ? n : LINE_MAX_BYTES;
     const char *end = memchr(bytes, '\n', shown);
     struct proxy_header header = {.known = false};
@@ -93,7 +98,8 @@ enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_head
     return PROXY_WHOLE;
 }
 
-size_t proxy_v1_write(const struct addr *source, const struct addr *destination, unsigned char *buf) {
+size_t proxy_v1_write(const struct addr *source, const struct addr *destination,
+                      unsigned char *buf) {
     char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
     struct proxy_pair pair;
 
@@ -102,6 +108,7 @@ size_t proxy_v1_write(const struct addr *source, const struct addr *destination,
     inet_ntop(pair.family, pair.source, from, sizeof(from));
     inet_ntop(pair.family, pair.destination, to, sizeof(to));
     return (size_t)snprintf((char *)buf, PROXY_WRITE_MAX, START "%s %s %s %u %u\r\n",
-                            pair.family == AF_INET ? "TCP4" : "TCP6", from, to, (unsigned)ntohs(pair.source_port),
+                            pair.family == AF_INET ? "TCP4" : "TCP6", from, to,
+                            (unsigned)ntohs(pair.source_port),
                             (unsigned)ntohs(pair.destination_port));
 }

@@ -26,7 +26,8 @@ static void write16(unsigned char *at, size_t value) {
     at[1] = (unsigned char)value;
 }
 
-static void read_ip(int family, const unsigned char *address, const unsigned char *port, struct addr *addr) {
+static void read_ip(int family, const unsigned char *address, const unsigned char *port,
+                    struct addr *addr) {
     memset(addr, 0, sizeof(*addr));
     addr->u.sa.sa_family = (sa_family_t)family;
     if (family == AF_INET) {
@@ -43,7 +44,8 @@ static void read_ip(int family, const unsigned char *address, const unsigned cha
 /* The length of a unix address is not told: its name ends with the first NUL, but for the one that begins the name of an
  * abstract one. */
 static void read_unix(const unsigned char *name, struct addr *addr) {
-    size_t first = name[0] == '\0' ? 1 : 0, length = first + strnlen((const char *)name + first, UNIX_SIZE - first);
+    size_t first = name[0] == '\0' ? 1 : 0,
+           length = first + strnlen((const char *)name + first, UNIX_SIZE - first);
 
     memset(addr, 0, sizeof(*addr));
     addr->u.un.sun_family = AF_UNIX;
@@ -54,7 +56,8 @@ static void read_unix(const unsigned char *name, struct addr *addr) {
 }
 
 /* The size of both addresses; SIZE_MAX for a family that relayd does not carry. */
-static size_t read_addresses(unsigned family, const unsigned char *at, size_t left, struct proxy_header *header) {
+static size_t read_addresses(unsigned family, const unsigned char *at, size_t left,
+                             struct proxy_header *header) {
     size_t size = family == FAMILY_TCP4 ? 4 : family == FAMILY_TCP6 ? 16 : 0;
     int af = family == FAMILY_TCP4 ? AF_INET : AF_INET6;
 
@@ -85,8 +88,8 @@ static bool crc_matches(const unsigned char *header, size_t length, size_t at) {
     return ntohl(told) == crc;
 }
 
-static bool read_tlv(const unsigned char *header, size_t length, size_t at, size_t size, struct proxy_header *ret,
-                     const char **ret_why) {
+static bool read_tlv(const unsigned char *header, size_t length, size_t at, size_t size,
+                     struct proxy_header *ret, const char **ret_why) {
     switch (header[at - TLV_SIZE]) {
     case TLV_CRC32C:
         if (size != CRC_SIZE || !crc_matches(header, length, at))
@@ -94,19 +97,21 @@ static bool read_tlv(const unsigned char *header, size_t length, size_t at, size
         return true;
     case TLV_UNIQUE_ID:
         if (size > PROXY_ID_MAX)
-            return proxy_fail(ret_why, "the unique id in the PROXY header is longer than 128 bytes");
+            return proxy_fail(ret_why,
+                              "the unique id in the PROXY header is longer than 128 bytes");
         memcpy(ret->id, header + at, size);
         ret->id_length = size;
         return true;
     case TLV_SSL:
-        return size >= SSL_LEAST || proxy_fail(ret_why, "the SSL field of the PROXY header is too short");
+        return size >= SSL_LEAST ||
+               proxy_fail(ret_why, "the SSL field of the PROXY header is too short");
     default:
         return true;
     }
 }
 
-static bool read_tlvs(const unsigned char *header, size_t length, size_t at, struct proxy_header *ret,
-                      const char **ret_why) {
+static bool read_tlvs(const unsigned char *header, size_t length, size_t at,
+                      struct proxy_header *ret, const char **ret_why) {
     while (at < length) {
         size_t size = length - at >= TLV_SIZE ? read16(header + at + 1) : SIZE_MAX;
 
@@ -120,11 +125,15 @@ static bool read_tlvs(const unsigned char *header, size_t length, size_t at, str
     return true;
 }
 
-static bool read_body(const unsigned char *bytes, size_t length, struct proxy_header *header, const char **ret_why) {
-    size_t left = length - HEAD_SIZE, size = read_addresses(bytes[13], bytes + HEAD_SIZE, left, header);
+static bool read_body(const unsigned char *bytes, size_t length, struct proxy_header *header,
+                      const char **ret_why) {
+    size_t left = length - HEAD_SIZE,
+           size = read_addresses(bytes[13], bytes + HEAD_SIZE, left, header);
 
     if (size == SIZE_MAX)
-        return proxy_fail(ret_why, "the PROXY header is of no TCP or unix connection, or too short for its addresses");
+        return proxy_fail(
+            ret_why,
+            "the PROXY header is of no TCP or unix connection, or too short for its addresses");
     if (!read_tlvs(bytes, length, HEAD_SIZE + size, header, ret_why))
         return false;
     if ((bytes[12] & 0x0f) == COMMAND_LOCAL)
@@ -145,8 +154,9 @@ static bool check_head(const unsigned char *bytes, size_t n, const char **ret_wh
     return true;
 }
 
-enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n, struct proxy_header *ret_header,
-                                  size_t *ret_length, const char **ret_why) {
+enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n,
+                                  struct proxy_header *ret_header, size_t *ret_length,
+                                  const char **ret_why) {
     struct proxy_header header = {.known = false};
 
     if (!check_head(bytes, n, ret_why))
@@ -162,15 +172,16 @@ enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n, struct p
 }
 
 static void write_unix(const struct addr *addr, unsigned char *at) {
-    size_t offset = offsetof(struct sockaddr_un, sun_path), size = addr->len > offset ? addr->len - offset : 0;
+    size_t offset = offsetof(struct sockaddr_un, sun_path),
+           size = addr->len > offset ? addr->len - offset : 0;
 
     memset(at, 0, UNIX_SIZE);
     memcpy(at, addr->u.un.sun_path, size < UNIX_SIZE ? size : UNIX_SIZE);
 }
 
 /* Writes the addresses; returns their size, and the family. */
-static size_t write_addresses(const struct addr *source, const struct addr *destination, unsigned char *at,
-                              unsigned char *ret_family) {
+static size_t write_addresses(const struct addr *source, const struct addr *destination,
+                              unsigned char *at, unsigned char *ret_family) {
     struct proxy_pair pair;
 
     *ret_family = FAMILY_UNSPEC;
@@ -201,8 +212,8 @@ static size_t write_tlv(unsigned char *at, unsigned char type, const void *value
 }
 
 /* Neither family, and so UNSPEC, has no fields: a receiver skips what follows. */
-size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id, size_t id_length,
-                      unsigned char *buf) {
+size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id,
+                      size_t id_length, unsigned char *buf) {
     static const unsigned char zeros[CRC_SIZE];
     size_t n = HEAD_SIZE, crc_at;
 

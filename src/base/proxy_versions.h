@@ -16,17 +16,20 @@ struct proxy_pair {
 };
 
 /* IPv4 in a pair with IPv6 becomes ::ffff:a.b.c.d, and two of those IPv4. False: one of them is no IP address. */
-bool proxy_pair(const struct addr *source, const struct addr *destination, struct proxy_pair *ret_pair);
+bool proxy_pair(const struct addr *source, const struct addr *destination,
+                struct proxy_pair *ret_pair);
 
 /* Sets *ret_why and returns false. */
 bool proxy_fail(const char **ret_why, const char *why);
 
-enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_header *ret_header, size_t *ret_length,
-                                  const char **ret_why);
-enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n, struct proxy_header *ret_header,
+enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_header *ret_header,
                                   size_t *ret_length, const char **ret_why);
-size_t proxy_v1_write(const struct addr *source, const struct addr *destination, unsigned char *buf);
-size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id, size_t id_length,
+enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n,
+                                  struct proxy_header *ret_header, size_t *ret_length,
+                                  const char **ret_why);
+size_t proxy_v1_write(const struct addr *source, const struct addr *destination,
                       unsigned char *buf);
+size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id,
+                      size_t id_length, unsigned char *buf);
 
 #endif

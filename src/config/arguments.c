@@ -33,7 +33,8 @@ static bool fill(struct config *config, const char *listen, const struct addr_sp
     config->n_upstreams = 1;
     upstream->servers = server;
     upstream->n_servers = 1;
-    if (!config_set_defaults(SECTION_LISTENER, listener) || !config_set_defaults(SECTION_UPSTREAM, upstream) ||
+    if (!config_set_defaults(SECTION_LISTENER, listener) ||
+        !config_set_defaults(SECTION_UPSTREAM, upstream) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check))
         return false;

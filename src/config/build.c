@@ -32,8 +32,8 @@ bool config_add_address(struct listener_config *listener, const char *text, bool
 }
 
 /* Adds a prefix to its list, and to the set that the list is part of. */
-static bool add_prefix(struct listener_config *listener, const struct option_info *row, const char *text,
-                       const struct prefix *prefix) {
+static bool add_prefix(struct listener_config *listener, const struct option_info *row,
+                       const char *text, const struct prefix *prefix) {
     struct prefix_list *list = (struct prefix_list *)(void *)((char *)listener + row->offset);
     bool sender = row == &option_infos[OPT_listener_proxy_from];
     struct prefix_set **set = sender ? &listener->senders : &listener->access;
@@ -44,7 +44,8 @@ static bool add_prefix(struct listener_config *listener, const struct option_inf
     if (!*set)
         *set = prefix_set_new();
     if (!bigger || !copy || !*set ||
-        !prefix_set_add(*set, prefix, row == &option_infos[OPT_listener_deny] ? ACCESS_DENY : ACCESS_ALLOW)) {
+        !prefix_set_add(*set, prefix,
+                        row == &option_infos[OPT_listener_deny] ? ACCESS_DENY : ACCESS_ALLOW)) {
         free(copy);
         return false;
     }
@@ -168,7 +169,8 @@ static size_t count(const struct tree *tree, size_t parent, enum option_section 
 }
 
 /* Its values are the defaults, and nothing is checked, if the section is not there. */
-static bool build_health_check(const struct build *build, size_t upstream, struct health_check_config *check) {
+static bool build_health_check(const struct build *build, size_t upstream,
+                               struct health_check_config *check) {
     const struct tree *tree = build->tree;
     size_t at = tree_next(tree, upstream, SECTION_HEALTH_CHECK);
 

@@ -36,9 +36,9 @@ extern const char CONFIG_NO_MEMORY[];
 const char *config_set_text(const struct option_info *row, const char *text, void *base);
 
 /* The servers of each upstream, and what holds between options (check_upstream.c, check_listener.c). */
-void config_check_upstream(const struct tree *tree, size_t section, const struct upstream_config *upstream,
-                           struct problems *problems);
-void config_check_listener(const struct tree *tree, size_t section, const struct listener_config *listener,
-                           struct problems *problems);
+void config_check_upstream(const struct tree *tree, size_t section,
+                           const struct upstream_config *upstream, struct problems *problems);
+void config_check_listener(const struct tree *tree, size_t section,
+                           const struct listener_config *listener, struct problems *problems);
 
 #endif

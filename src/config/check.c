@@ -104,7 +104,8 @@ static void check_upstream_name(const struct check *check, size_t section,
                  suggested);
 }
 
-static void check_listener(const struct check *check, size_t section, struct listener_config *listener) {
+static void check_listener(const struct check *check, size_t section,
+                           struct listener_config *listener) {
     check_upstream_name(check, section, listener);
     config_check_listener(check->tree, section, listener, check->problems);
 }

@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "config/config.h"
 
-#define SECTION_OF_global   SECTION_GLOBAL
-#define SECTION_OF_listener SECTION_LISTENER
-#define SECTION_OF_upstream SECTION_UPSTREAM
-#define SECTION_OF_server   SECTION_SERVER
+#define SECTION_OF_global       SECTION_GLOBAL
+#define SECTION_OF_listener     SECTION_LISTENER
+#define SECTION_OF_upstream     SECTION_UPSTREAM
+#define SECTION_OF_server       SECTION_SERVER
 #define SECTION_OF_health_check SECTION_HEALTH_CHECK
 
 const struct option_info option_infos[OPTIONS_COUNT] = {
@@ -205,7 +205,8 @@ const char *options_allowed(const struct option_info *row, char *buf, size_t siz
         snprintf(buf, size, "must be the title of an upstream section");
         break;
     case OPTION_PREFIXES:
-        snprintf(buf, size, "must be a prefix or a list of them, as in {\"10.0.0.0/8\", \"2001:db8::/32\"}");
+        snprintf(buf, size,
+                 "must be a prefix or a list of them, as in {\"10.0.0.0/8\", \"2001:db8::/32\"}");
         break;
     case OPTION_TEXT:
         snprintf(buf, size, "must be one value");

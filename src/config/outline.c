@@ -124,7 +124,8 @@ static void drop_title(struct outline *outline, enum option_section kind, struct
     char where[TREE_WHERE_MAX], text[NAME_MAX_BYTES], shown[PROBLEMS_SHOWN_MAX];
 
     scan_word(&outline->scan, title, text, sizeof text);
-    problems_add(outline->problems, title.line, "%ssection %s takes no title, and \"%s\" stands there",
+    problems_add(outline->problems, title.line,
+                 "%ssection %s takes no title, and \"%s\" stands there",
                  tree_where(outline->tree, outline->section, where), options_section_name(kind),
                  problems_show(text, shown));
     scan_blank(&outline->scan, title.start, title.end);

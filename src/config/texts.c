@@ -5,7 +5,8 @@
 #include "base/text.h"
 #include "config/build.h"
 
-#define PATH_MOST 512 /* bytes of a path; with HOST_MOST it fits a check's request (upstream/check.h) */
+#define PATH_MOST                                                                                  \
+    512 /* bytes of a path; with HOST_MOST it fits a check's request (upstream/check.h) */
 #define HOST_MOST 253 /* RFC 1035, 2.3.4 */
 
 const char CONFIG_NO_MEMORY[] = "out of memory";
@@ -53,7 +54,8 @@ static bool read_range(const char *text, size_t length, struct status_range *ran
 
 static const char *read_expect(const char *text, struct health_check_config *check) {
     static const char why[] =
-        "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in 200-299,404";
+        "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in "
+        "200-299,404";
     size_t n = 0;
 
     for (const char *at = text;; n++) {

@@ -54,8 +54,8 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
         [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
     struct relay *relay = daemon->relay;
     struct relay_limits limits = limits_settle(config);
-    struct upstreams *upstreams =
-        upstreams_new(config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
+    struct upstreams *upstreams = upstreams_new(
+        config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
     if (upstreams == NULL || upstreams_start(upstreams) < 0) {
         upstreams_free(upstreams); /* no lookup is under way */

@@ -151,7 +151,8 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
         end = admit_client(job);
     if (end == 0)
         return true;
-    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&relay->stop_accept))
+    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) &&
+        atomic_load(&relay->stop_accept))
         end = END_STOPPED;
     turn_away(relay, job, (enum end)end, in_gate);
     return false;
@@ -189,7 +190,8 @@ static bool await_room(struct acceptor *acceptor) {
     struct relay *relay = acceptor->relay;
 
     return !atomic_load(&acceptor->waits) ||
-           (gate_wait_room(&relay->gate) == ROOM_THERE && queue_wait_room(&relay->queue) == ROOM_THERE &&
+           (gate_wait_room(&relay->gate) == ROOM_THERE &&
+            queue_wait_room(&relay->queue) == ROOM_THERE &&
             (!atomic_load(&acceptor->bounded) || await_listener_room(acceptor)));
 }
 

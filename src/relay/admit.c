@@ -15,7 +15,9 @@ static int check_access(const struct listener_config *config, const struct addr 
 
 /* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */
 static int check_sender(const struct listener_config *config, const struct addr *sender) {
-    return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0 ? 0 : END_SENDER_DENIED;
+    return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0
+               ? 0
+               : END_SENDER_DENIED;
 }
 
 static int count(struct job *job) {

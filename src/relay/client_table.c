@@ -25,7 +25,8 @@ struct client_entry {
     TAILQ_ENTRY(client_entry) in_idle; /* while live is 0 */
     struct key key;
     size_t live;
-    usec_t full_at; /* when its bucket will be full again: each connection costs a share of a second */
+    usec_t
+        full_at; /* when its bucket will be full again: each connection costs a share of a second */
 };
 
 LIST_HEAD(bucket, client_entry);
@@ -39,7 +40,8 @@ struct client_table {
 };
 
 struct client_table *client_table_new(void) UNCHECKED {
-    struct client_table *table = calloc(1, sizeof(*table)); /* pages that are never used cost nothing */
+    struct client_table *table =
+        calloc(1, sizeof(*table)); /* pages that are never used cost nothing */
 
     if (table == NULL)
         return NULL;
@@ -84,7 +86,8 @@ static bool make_key(const struct addr *client, struct key *key) {
     return true;
 }
 
-static struct bucket *bucket_of(struct client_table *table, const struct key *key) REQUIRES(table->lock) {
+static struct bucket *bucket_of(struct client_table *table, const struct key *key)
+    REQUIRES(table->lock) {
     return &table->buckets[siphash(&table->secret, key->high, key->low) % BUCKETS];
 }
 
@@ -107,7 +110,8 @@ static void forget(struct client_table *table, struct client_entry *entry) REQUI
 
 /* Whether the rate admits one more now; then *ret_full_at is when the bucket will be full after it. The bucket holds
  * BURST_TIMES * rate connections and gains one each second / rate. */
-static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t now, usec_t *ret_full_at) {
+static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t now,
+                        usec_t *ret_full_at) {
     usec_t cost = USEC_PER_SEC / rate > 0 ? USEC_PER_SEC / rate : 1;
     usec_t full_at = entry->full_at > now ? entry->full_at : now;
 
@@ -115,8 +119,9 @@ static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t n
     return *ret_full_at - now <= BURST_TIMES * rate * cost;
 }
 
-enum client_outcome client_table_enter(struct client_table *table, const struct addr *client, int64_t max_connections,
-                                       int64_t max_rate, usec_t now, struct client_entry **ret_entry) {
+enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
+                                       int64_t max_connections, int64_t max_rate, usec_t now,
+                                       struct client_entry **ret_entry) {
     enum client_outcome outcome = CLIENT_OK;
     struct client_entry *spare, *old = NULL;
     usec_t full_at = 0;

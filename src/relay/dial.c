@@ -133,7 +133,8 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
 }
 
 /* There is nothing (more) to try. before: how the last attempt went. */
-static enum dial_outcome settle(struct search *search, enum search_outcome found, enum dial_outcome before) {
+static enum dial_outcome settle(struct search *search, enum search_outcome found,
+                                enum dial_outcome before) {
     switch (found) {
     case SEARCH_STOPPED:
         return DIAL_STOPPED;

@@ -33,7 +33,8 @@ struct generation {
 
 /* Takes a reference to config and, if it succeeds, over the upstreams. former: whose limits go on being counted, or
  * NULL. NULL: no memory. */
-struct generation *generation_new(struct config *config, struct upstreams *upstreams, const struct generation *former);
+struct generation *generation_new(struct config *config, struct upstreams *upstreams,
+                                  const struct generation *former);
 
 /* It is in force now, instead of the former one (or NULL): its limits count, and its upstreams alone are looked up and
  * checked. */

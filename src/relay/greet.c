@@ -56,12 +56,13 @@ static int fail_read(ssize_t n, const char **ret_why) {
         return END_STOPPED;
     if (n == -EAGAIN)
         return END_HEADER_TIMEOUT;
-    *ret_why = n == 0 ? "the connection ended before the header" : "the connection broke before the header";
+    *ret_why = n == 0 ? "the connection ended before the header"
+                      : "the connection broke before the header";
     return END_HEADER_BAD;
 }
 
-static int read_header(struct job *job, usec_t deadline, const _Atomic bool *stop, struct proxy_header *header,
-                       const char **ret_why) {
+static int read_header(struct job *job, usec_t deadline, const _Atomic bool *stop,
+                       struct proxy_header *header, const char **ret_why) {
     enum proxy_version accept = (enum proxy_version)job->route->config->accept_proxy;
     char bytes[PROXY_HEADER_MAX];
     size_t have = 0, length = 0;
@@ -105,8 +106,8 @@ static size_t make_id(uint64_t number, char *id, size_t size) {
 
     if (atomic_load(&began) == 0)
         (void)atomic_compare_exchange_strong(&began, &none, now);
-    return (size_t)snprintf(id, size, "%llx-%x-%llx", (unsigned long long)atomic_load(&began), (unsigned)getpid(),
-                            (unsigned long long)number);
+    return (size_t)snprintf(id, size, "%llx-%x-%llx", (unsigned long long)atomic_load(&began),
+                            (unsigned)getpid(), (unsigned long long)number);
 }
 
 int greet_server(const struct job *job, enum proxy_version version, int server) {

@@ -31,9 +31,10 @@ void holdings_give_back(struct holdings *holdings);
 
 struct job {
     struct holdings has;
-    struct route *route;     /* a reference; NULL: none */
-    struct addr destination; /* where the client connected to, if a PROXY header said so; else len 0 */
-    struct record record;    /* number, names, client and accepted are filled in by the acceptor */
+    struct route *route; /* a reference; NULL: none */
+    struct addr
+        destination;      /* where the client connected to, if a PROXY header said so; else len 0 */
+    struct record record; /* number, names, client and accepted are filled in by the acceptor */
 };
 
 #endif

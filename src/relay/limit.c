@@ -38,7 +38,8 @@ void limit_unref(struct limit *limit) {
 }
 
 void limit_set(struct limit *limit, const struct listener_config *config) {
-    gate_set_max(&limit->gate, config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX);
+    gate_set_max(&limit->gate,
+                 config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX);
 }
 
 bool place_enter(struct place *place, struct limit *limit) {

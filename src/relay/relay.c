@@ -93,7 +93,8 @@ static usec_t longest_header(const struct config *config) {
     usec_t longest = 0;
 
     for (size_t i = 0; i < config->n_listeners; i++)
-        if (config->listeners[i].accept_proxy != PROXY_OFF && config->listeners[i].proxy_timeout > longest)
+        if (config->listeners[i].accept_proxy != PROXY_OFF &&
+            config->listeners[i].proxy_timeout > longest)
             longest = config->listeners[i].proxy_timeout;
     return longest;
 }

@@ -55,7 +55,8 @@ static int hand_over(struct relay *relay, struct job *job) {
 static void say_header_bad(const struct job *job, const char *why) {
     char sender[ADDR_TEXT_MAX];
 
-    log_msg(MSG_PROXY_HEADER, "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
+    log_msg(MSG_PROXY_HEADER,
+            "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
             job->record.listener, addr_format(&job->record.peer, sender, sizeof(sender)), why);
 }
 

@@ -4,7 +4,8 @@
 
 /* Among equals by turns: the search begins after a random place, so that an idle upstream does not give everything to
  * the first of the list. */
-size_t balance_least_connections(const struct candidate *list, size_t n, struct balance_hint *hint) {
+size_t balance_least_connections(const struct candidate *list, size_t n,
+                                 struct balance_hint *hint) {
     size_t first = (size_t)(balance_random(hint->random) % n), best = first;
 
     for (size_t i = 1; i < n; i++) {

@@ -5,7 +5,8 @@
 size_t balance_random_two(const struct candidate *list, size_t n, struct balance_hint *hint) {
     if (n == 1)
         return 0;
-    size_t one = balance_draw(list, n, n, hint->random), two = balance_draw(list, n, one, hint->random);
+    size_t one = balance_draw(list, n, n, hint->random),
+           two = balance_draw(list, n, one, hint->random);
 
     return balance_less_busy(&list[two], &list[one]) ? two : one;
 }

@@ -16,7 +16,8 @@ static const struct check_type_ops *ops_of(const struct check_wish *wish) {
 
 /* Faults of this machine say nothing of the server. */
 static bool is_ours(int error) {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+           error == EADDRNOTAVAIL;
 }
 
 static enum check_state fail(struct check *check, const char *what, int error) {
@@ -25,7 +26,8 @@ static enum check_state fail(struct check *check, const char *what, int error) {
 }
 
 static enum check_state judge(struct check *check, const struct check_wish *wish, bool ended) {
-    return ops_of(wish)->judge(wish, check->answer, check->n_answer, ended, check->why, sizeof(check->why));
+    return ops_of(wish)->judge(wish, check->answer, check->n_answer, ended, check->why,
+                               sizeof(check->why));
 }
 
 /* The header of a connection of our own, then what the type asks. */
@@ -33,12 +35,13 @@ static void write_request(struct check *check, const struct check_wish *wish) {
     if (wish->send_proxy != PROXY_OFF)
         check->n_request =
             proxy_write(wish->send_proxy, NULL, NULL, NULL, 0, (unsigned char *)check->request);
-    check->n_request +=
-        ops_of(wish)->request(wish, check->request + check->n_request, sizeof(check->request) - check->n_request);
+    check->n_request += ops_of(wish)->request(wish, check->request + check->n_request,
+                                              sizeof(check->request) - check->n_request);
 }
 
 static int open_socket(const struct check_wish *wish) {
-    int fd = socket(wish->addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
+    int fd = socket(wish->addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+        yes = 1;
     const struct addr *source = wish->source;
 
     if (fd < 0 || source == NULL || source->u.sa.sa_family != wish->addr.u.sa.sa_family)
@@ -76,7 +79,8 @@ static enum check_state find_connected(struct check *check) {
 }
 
 static enum check_state send_some(struct check *check) {
-    ssize_t n = send(check->fd, check->request + check->sent, check->n_request - check->sent, MSG_NOSIGNAL);
+    ssize_t n =
+        send(check->fd, check->request + check->sent, check->n_request - check->sent, MSG_NOSIGNAL);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? CHECK_GOES_ON : fail(check, "send", errno);
@@ -85,7 +89,8 @@ static enum check_state send_some(struct check *check) {
 }
 
 static enum check_state read_some(struct check *check, const struct check_wish *wish) {
-    ssize_t n = recv(check->fd, check->answer + check->n_answer, sizeof(check->answer) - check->n_answer, 0);
+    ssize_t n = recv(check->fd, check->answer + check->n_answer,
+                     sizeof(check->answer) - check->n_answer, 0);
 
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? CHECK_GOES_ON : fail(check, "receive", errno);

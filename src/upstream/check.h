@@ -9,9 +9,10 @@
 #include "base/proxy_protocol.h"
 #include "config/config.h"
 
-#define CHECK_WHY_MAX     160
-#define CHECK_REQUEST_MAX 1536 /* path and host are at most some hundred bytes each (config/options.def) */
-#define CHECK_ANSWER_MAX  512  /* of a status line; what is longer is no good answer */
+#define CHECK_WHY_MAX 160
+#define CHECK_REQUEST_MAX                                                                          \
+    1536 /* path and host are at most some hundred bytes each (config/options.def) */
+#define CHECK_ANSWER_MAX 512 /* of a status line; what is longer is no good answer */
 
 enum check_state {
     CHECK_GOES_ON,
@@ -42,8 +43,8 @@ struct check {
  * ended: no more will come. Both are pure but for what they are given. */
 struct check_type_ops {
     size_t (*request)(const struct check_wish *wish, char *buf, size_t size);
-    enum check_state (*judge)(const struct check_wish *wish, const char *answer, size_t n, bool ended, char *why,
-                              size_t size);
+    enum check_state (*judge)(const struct check_wish *wish, const char *answer, size_t n,
+                              bool ended, char *why, size_t size);
 };
 extern const struct check_type_ops check_tcp_ops, check_http_ops;
 

@@ -10,7 +10,8 @@ static size_t request(const struct check_wish *wish, char *buf, size_t size) {
     const char *host = wish->config->host;
 
     if (host[0] == '\0')
-        host = addr_is_unix(&wish->addr) ? "localhost" : addr_format(&wish->addr, address, sizeof(address));
+        host = addr_is_unix(&wish->addr) ? "localhost"
+                                         : addr_format(&wish->addr, address, sizeof(address));
     int n = snprintf(buf, size,
                      "GET %s HTTP/1.1\r\n"
                      "Host: %s\r\n"
@@ -43,8 +44,8 @@ static bool fits(const char *answer, size_t n) {
     return n < sizeof(form) || strchr(" \r\n", answer[sizeof(form) - 1]) != NULL;
 }
 
-static enum check_state judge(const struct check_wish *wish, const char *answer, size_t n, bool ended, char *why,
-                              size_t size) {
+static enum check_state judge(const struct check_wish *wish, const char *answer, size_t n,
+                              bool ended, char *why, size_t size) {
     if (!fits(answer, n)) {
         snprintf(why, size, "the answer is not HTTP");
         return CHECK_BAD;

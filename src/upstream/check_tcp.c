@@ -8,8 +8,8 @@ static size_t request(const struct check_wish *wish, char *buf, size_t size) {
     return 0;
 }
 
-static enum check_state judge(const struct check_wish *wish, const char *answer, size_t n, bool ended, char *why,
-                              size_t size) {
+static enum check_state judge(const struct check_wish *wish, const char *answer, size_t n,
+                              bool ended, char *why, size_t size) {
     (void)wish;
     (void)answer;
     (void)n;

@@ -14,8 +14,8 @@
 #include "base/thread.h"
 #include "upstream/dns_srv.h"
 
-#define TIMEOUT_MSEC 2000 /* of a first try; c-ares doubles it for each further one */
-#define TRIES        3    /* with each server of /etc/resolv.conf */
+#define TIMEOUT_MSEC 2000         /* of a first try; c-ares doubles it for each further one */
+#define TRIES        3            /* with each server of /etc/resolv.conf */
 #define FRESH_FOR    USEC_PER_SEC /* so long /etc/resolv.conf is not read again */
 #define TYPE_SRV     33
 #define CLASS_IN     1
@@ -104,14 +104,16 @@ static void end_part(struct lookup *lookup) {
     if (lookup->answer.n > 0)
         lookup->done(lookup->arg, &lookup->answer, NULL);
     else
-        lookup->done(lookup->arg, NULL, lookup->why != NULL ? lookup->why : "it has no address that can be dialled");
+        lookup->done(lookup->arg, NULL,
+                     lookup->why != NULL ? lookup->why : "it has no address that can be dialled");
     free(lookup);
 }
 
 /* Adds an address of a part's name, unless it is there. */
 static void add_place(const struct part *part, const struct ares_addrinfo_node *node) {
     struct dns_answer *answer = &part->lookup->answer;
-    struct dns_place place = {.priority = part->priority, .weight = part->weight > 0 ? part->weight : 1};
+    struct dns_place place = {.priority = part->priority,
+                              .weight = part->weight > 0 ? part->weight : 1};
     usec_t ttl = (usec_t)(node->ai_ttl > 0 ? node->ai_ttl : 0) * USEC_PER_SEC;
 
     if (node->ai_addrlen > sizeof(place.addr.u))
@@ -149,9 +151,10 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
 }
 
 /* Looks up the addresses of one name. lookup->pending counts it already. */
-static void begin_part(struct lookup *lookup, const char *host, unsigned port, unsigned priority, unsigned weight) {
-    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-                                              .ai_flags = ARES_AI_NOSORT};
+static void begin_part(struct lookup *lookup, const char *host, unsigned port, unsigned priority,
+                       unsigned weight) {
+    const struct ares_addrinfo_hints hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
     struct part *part = malloc(sizeof(*part));
 
     if (part == NULL) {
@@ -215,11 +218,12 @@ static nfds_t poll_set(const struct dns *dns, struct pollfd set[ARES_GETSOCK_MAX
 
     set[0] = (struct pollfd){.fd = dns->wake, .events = POLLIN};
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        bool reads = ARES_GETSOCK_READABLE(wanted, i) != 0, writes = ARES_GETSOCK_WRITABLE(wanted, i) != 0;
+        bool reads = ARES_GETSOCK_READABLE(wanted, i) != 0,
+             writes = ARES_GETSOCK_WRITABLE(wanted, i) != 0;
 
         if (reads || writes)
-            set[n++] = (struct pollfd){.fd = sockets[i],
-                                       .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
+            set[n++] = (struct pollfd){
+                .fd = sockets[i], .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
     }
     return n;
 }
@@ -248,10 +252,12 @@ void dns_wait(struct dns *dns, usec_t deadline) {
     if (!dns->open)
         return;
     for (nfds_t i = 1; i < n; i++) {
-        bool reads = (set[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0, writes = (set[i].revents & POLLOUT) != 0;
+        bool reads = (set[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0,
+             writes = (set[i].revents & POLLOUT) != 0;
 
         if (reads || writes)
-            ares_process_fd(dns->channel, reads ? set[i].fd : ARES_SOCKET_BAD, writes ? set[i].fd : ARES_SOCKET_BAD);
+            ares_process_fd(dns->channel, reads ? set[i].fd : ARES_SOCKET_BAD,
+                            writes ? set[i].fd : ARES_SOCKET_BAD);
     }
     ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
 }

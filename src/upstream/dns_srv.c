@@ -18,11 +18,13 @@ static unsigned read16(const unsigned char *at) {
 }
 
 /* The size of the name at this place, compressed or not; 0: it is none. *ret_name (NULL: not wanted) gets it. */
-static size_t read_name(const unsigned char *reply, size_t size, size_t at, char *ret_name, size_t room) {
+static size_t read_name(const unsigned char *reply, size_t size, size_t at, char *ret_name,
+                        size_t room) {
     char *name = NULL;
     long length = 0;
 
-    if (at >= size || ares_expand_name(reply + at, reply, (int)size, &name, &length) != ARES_SUCCESS)
+    if (at >= size ||
+        ares_expand_name(reply + at, reply, (int)size, &name, &length) != ARES_SUCCESS)
         return 0;
     bool fits = ret_name == NULL || strlen(name) < room;
     if (fits && ret_name != NULL)
@@ -31,7 +33,8 @@ static size_t read_name(const unsigned char *reply, size_t size, size_t at, char
     return fits && length > 0 ? (size_t)length : 0;
 }
 
-static bool read_srv(const unsigned char *reply, size_t size, size_t at, size_t length, struct dns_srv *srv) {
+static bool read_srv(const unsigned char *reply, size_t size, size_t at, size_t length,
+                     struct dns_srv *srv) {
     if (length <= SRV_SIZE)
         return false;
     srv->priority = read16(reply + at);
@@ -40,7 +43,8 @@ static bool read_srv(const unsigned char *reply, size_t size, size_t at, size_t 
     return read_name(reply, size, at + SRV_SIZE, srv->host, sizeof(srv->host)) != 0;
 }
 
-int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[DNS_SRV_MAX], usec_t *ret_ttl) {
+int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[DNS_SRV_MAX],
+                  usec_t *ret_ttl) {
     usec_t ttl = (usec_t)INT_MAX * USEC_PER_SEC;
     size_t at = HEADER_SIZE;
     int n = 0;
@@ -65,7 +69,8 @@ int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[D
         if (size - at < length)
             return -1;
         if (read16(record) == TYPE_SRV && read16(record + 2) == CLASS_IN && n < DNS_SRV_MAX) {
-            usec_t one = (usec_t)((uint32_t)read16(record + 4) << 16 | read16(record + 6)) * USEC_PER_SEC;
+            usec_t one =
+                (usec_t)((uint32_t)read16(record + 4) << 16 | read16(record + 6)) * USEC_PER_SEC;
 
             if (!read_srv(reply, size, at, length, &list[n]))
                 return -1;

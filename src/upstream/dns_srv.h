@@ -16,6 +16,7 @@ struct dns_srv {
 
 /* Reads the SRV records of a reply, which is hostile: how many there are in list, or -1 if it makes no sense. *ret_ttl is
  * the least of theirs. Pure. */
-int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[DNS_SRV_MAX], usec_t *ret_ttl);
+int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[DNS_SRV_MAX],
+                  usec_t *ret_ttl);
 
 #endif

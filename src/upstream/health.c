@@ -22,8 +22,9 @@
 #include "upstream/check.h"
 #include "upstream/health_target.h"
 
-#define FIRST_WITHIN (500 * USEC_PER_MSEC) /* the first checks are spread over so much, or an interval */
-#define GOLDEN       0.6180339887498949    /* multiples of it, modulo 1, lie apart however many there are */
+#define FIRST_WITHIN                                                                               \
+    (500 * USEC_PER_MSEC)         /* the first checks are spread over so much, or an interval */
+#define GOLDEN 0.6180339887498949 /* multiples of it, modulo 1, lie apart however many there are */
 
 struct health_target {
     LIST_ENTRY(health_target) link;
@@ -81,8 +82,10 @@ struct health_target *health_add(struct health *health, const struct health_wish
     if (target == NULL)
         return NULL;
     target->wish = *wish;
-    target->check_wish = (struct check_wish){
-        .config = wish->config, .addr = wish->addr, .source = wish->source, .send_proxy = wish->send_proxy};
+    target->check_wish = (struct check_wish){.config = wish->config,
+                                             .addr = wish->addr,
+                                             .source = wish->source,
+                                             .send_proxy = wish->send_proxy};
     target->check.fd = -1;
     health_state_init(&target->state, wish->down);
     usec_t spread = wish->config->interval < FIRST_WITHIN ? wish->config->interval : FIRST_WITHIN;
@@ -111,7 +114,8 @@ void health_retire(struct health *health) {
 }
 
 /* Takes the removed ones out of the list, to be freed without the lock. */
-static void take_removed(struct health *health, struct target_list *ret_gone) REQUIRES(health->lock) {
+static void take_removed(struct health *health, struct target_list *ret_gone)
+    REQUIRES(health->lock) {
     struct health_target *target = LIST_FIRST(&health->targets);
 
     LIST_INIT(ret_gone);
@@ -157,7 +161,8 @@ static void tell(struct health_target *target, struct health_news news, const ch
 }
 
 /* A check has come to its verdict. */
-static void conclude(struct health *health, struct health_target *target, enum check_state verdict) {
+static void conclude(struct health *health, struct health_target *target,
+                     enum check_state verdict) {
     check_end(&target->check);
     if (verdict == CHECK_NOTHING || !is_wanted(health, target))
         return;
@@ -215,7 +220,8 @@ static size_t turn(struct health *health, struct health_target *first, usec_t *r
             begin(health, target, now);
         target->polled = 0;
         if (target->check.fd >= 0 && n < health->room) {
-            health->set[n] = (struct pollfd){.fd = target->check.fd, .events = check_events(&target->check)};
+            health->set[n] =
+                (struct pollfd){.fd = target->check.fd, .events = check_events(&target->check)};
             target->polled = ++n;
         }
         usec_t then = target->check.fd >= 0 ? target->deadline : target->due;

@@ -12,22 +12,25 @@ void health_state_init(struct health_state *state, bool down) {
     *state = (struct health_state){.down = down, .judged = down, .patience = 1};
 }
 
-unsigned health_state_rise(const struct health_state *state, const struct health_check_config *config) {
+unsigned health_state_rise(const struct health_state *state,
+                           const struct health_check_config *config) {
     return (unsigned)(config->rise * state->patience);
 }
 
-static void go_down(struct health_state *state, const struct health_check_config *config, usec_t now,
-                    struct health_news *news) {
+static void go_down(struct health_state *state, const struct health_check_config *config,
+                    usec_t now, struct health_news *news) {
     memmove(&state->downs[1], &state->downs[0], sizeof(state->downs) - sizeof(state->downs[0]));
     state->downs[0] = now;
     usec_t oldest = state->downs[FLAP_DOWNS - 1];
-    if (oldest != 0 && now - oldest <= window(config) && state->patience < FLAP_MOST) { /* flap_rule */
+    if (oldest != 0 && now - oldest <= window(config) &&
+        state->patience < FLAP_MOST) { /* flap_rule */
         state->patience *= 2;
         news->flaps = true;
     }
 }
 
-struct health_news health_state_take(struct health_state *state, const struct health_check_config *config, bool good,
+struct health_news health_state_take(struct health_state *state,
+                                     const struct health_check_config *config, bool good,
                                      usec_t now) {
     bool against = good == state->down, first = !state->judged;
     struct health_news news = {.changed = false};

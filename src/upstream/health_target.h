@@ -17,26 +17,28 @@
 #define FLAP_MOST      64
 
 struct health_state {
-    bool down, judged; /* judged: a first check has been made */
-    int64_t row;       /* checks in a row that speak against it */
-    int64_t patience;  /* times `rise` that it takes to come back: 1, 2, 4 ... */
+    bool down, judged;        /* judged: a first check has been made */
+    int64_t row;              /* checks in a row that speak against it */
+    int64_t patience;         /* times `rise` that it takes to come back: 1, 2, 4 ... */
     usec_t downs[FLAP_DOWNS]; /* when it went down last, the latest first */
     usec_t changed;           /* when it went up or down last */
 };
 
 /* What one more check has changed. */
 struct health_news {
-    bool changed;   /* it is down now, or up */
-    bool flaps;     /* patience has changed */
+    bool changed; /* it is down now, or up */
+    bool flaps;   /* patience has changed */
 };
 
 void health_state_init(struct health_state *state, bool down);
 
 /* good: the check succeeded. now: its moment. */
-struct health_news health_state_take(struct health_state *state, const struct health_check_config *config, bool good,
+struct health_news health_state_take(struct health_state *state,
+                                     const struct health_check_config *config, bool good,
                                      usec_t now);
 
 /* How many good checks in a row it takes to come back. */
-unsigned health_state_rise(const struct health_state *state, const struct health_check_config *config);
+unsigned health_state_rise(const struct health_state *state,
+                           const struct health_check_config *config);
 
 #endif

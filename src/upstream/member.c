@@ -7,7 +7,8 @@
 
 #include "upstream/balance.h"
 
-#define SMOOTH 8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
+#define SMOOTH                                                                                     \
+    8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
 
 struct member *member_new(const char *upstream, const char *server, const struct addr *addr) {
     struct member *member = calloc(1, sizeof(*member));

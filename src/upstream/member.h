@@ -52,7 +52,8 @@ bool member_claim_probe(struct member *member);
 /* How a dial went. The first two return true if the member is back by this, or left alone from now on. */
 bool member_dialled(struct member *member, usec_t took, usec_t now);
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now);
-void member_not_asked(struct member *member); /* the dial ended for reasons that are not the server's */
+void member_not_asked(
+    struct member *member); /* the dial ended for reasons that are not the server's */
 
 /* Health checks say so. */
 void member_set_down(struct member *member, bool down, usec_t now);

@@ -53,8 +53,8 @@ struct names *names_new(void) {
     return names_new_with(&dns_cares);
 }
 
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval, names_answer_fn *answered,
-               void *arg) {
+bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
+               names_answer_fn *answered, void *arg) {
     struct name *name = calloc(1, sizeof(*name));
 
     CHECK(!names->thread.running);
@@ -175,7 +175,7 @@ static void resolver_thread(void *arg) {
 int names_start(struct names *names) {
     if (LIST_EMPTY(&names->list))
         return 0;
-    names->dns = names->ops->new();
+    names->dns = names->ops->new ();
     if (names->dns == NULL)
         return -ENOMEM;
     return thread_start(&names->thread, "resolver", NULL, resolver_thread, names);

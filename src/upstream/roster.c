@@ -55,11 +55,11 @@ static void say_checked(struct watch *watch, bool up, const char *why) {
     upstream_count(upstream, &all, &usable);
     member_format(watch->member, text, sizeof(text));
     if (up)
-        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s can be used.", text, why, usable, all,
-                upstream->config->name);
+        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s can be used.", text,
+                why, usable, all, upstream->config->name);
     else
-        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s can be used.", text, why, usable,
-                all, upstream->config->name);
+        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s can be used.",
+                text, why, usable, all, upstream->config->name);
     if (usable == 0 && !atomic_exchange(&upstream->unreachable, true))
         log_msg(MSG_UPSTREAM_DOWN,
                 "No server of upstream %s can be reached: its clients are refused until one can.",
@@ -90,10 +90,12 @@ static void on_flaps(void *arg, unsigned rise) {
     member_format(watch->member, text, sizeof(text));
     if ((int64_t)rise > watch->upstream->config->health_check.rise)
         log_msg(MSG_SERVER_FLAPS,
-                "Server %s goes up and down again and again: it is held down until %u checks in a row succeed.", text,
-                rise);
+                "Server %s goes up and down again and again: it is held down until %u checks in a "
+                "row succeed.",
+                text, rise);
     else
-        log_msg(MSG_SERVER_FLAPS, "Server %s has calmed down: %u checks in a row are enough again.", text, rise);
+        log_msg(MSG_SERVER_FLAPS, "Server %s has calmed down: %u checks in a row are enough again.",
+                text, rise);
 }
 
 static void on_release(void *arg) {
@@ -134,7 +136,8 @@ static void begin_checks(struct slot *slot) {
 
 /* Learning */
 
-static struct slot *find_slot(const struct roster *roster, const struct server *server, const struct addr *addr) {
+static struct slot *find_slot(const struct roster *roster, const struct server *server,
+                              const struct addr *addr) {
     for (size_t i = 0; i < roster->n; i++)
         if (roster->slots[i].server == server && addr_equal(&roster->slots[i].member->addr, addr))
             return &roster->slots[i];
@@ -158,8 +161,9 @@ static unsigned rank(const struct dns_place *places, size_t n, unsigned priority
 /* One that the former configuration has, or a new one. */
 static struct member *get_member(const struct server *server, const struct addr *addr) {
     struct upstream *upstream = server->upstream;
-    struct member *member =
-        upstream->former != NULL ? upstream_find(upstream->former, server->config->name, addr) : NULL;
+    struct member *member = upstream->former != NULL
+                                ? upstream_find(upstream->former, server->config->name, addr)
+                                : NULL;
 
     return member != NULL ? member : member_new(upstream->config->name, server->config->name, addr);
 }
@@ -189,8 +193,8 @@ static bool add_place(struct roster *to, const struct roster *from, struct serve
 }
 
 /* Takes over the slots of the other servers, and those of this one that an earlier configuration left. */
-static bool fill(struct roster *to, const struct roster *from, struct server *server, const struct dns_place *places,
-                 size_t n) {
+static bool fill(struct roster *to, const struct roster *from, struct server *server,
+                 const struct dns_place *places, size_t n) {
     for (size_t i = 0; i < from->n; i++) {
         if (from->slots[i].server == server)
             continue;
@@ -206,7 +210,8 @@ static bool fill(struct roster *to, const struct roster *from, struct server *se
 /* Gives back what `of` has and `but` has not: members, and checks of those that are gone. */
 static void let_go(struct roster *of, const struct roster *but, struct health *health) {
     for (size_t i = 0; i < of->n; i++) {
-        struct slot *slot = &of->slots[i], *same = find_slot(but, slot->server, &slot->member->addr);
+        struct slot *slot = &of->slots[i],
+                    *same = find_slot(but, slot->server, &slot->member->addr);
 
         if (same != NULL && same->target == slot->target)
             slot->target = NULL;
@@ -215,14 +220,16 @@ static void let_go(struct roster *of, const struct roster *but, struct health *h
     roster_free(of);
 }
 
-struct member *upstream_find(struct upstream *upstream, const char *server, const struct addr *addr) {
+struct member *upstream_find(struct upstream *upstream, const char *server,
+                             const struct addr *addr) {
     struct member *found = NULL;
 
     lock_acquire(&upstream->lock);
     for (size_t i = 0; i < upstream->roster.n && found == NULL; i++) {
         struct slot *slot = &upstream->roster.slots[i];
 
-        if (strcmp(slot->server->config->name, server) == 0 && addr_equal(&slot->member->addr, addr))
+        if (strcmp(slot->server->config->name, server) == 0 &&
+            addr_equal(&slot->member->addr, addr))
             found = member_ref(slot->member);
     }
     lock_release(&upstream->lock);

@@ -48,7 +48,8 @@ static bool was_tried(const struct search *search, const struct member *member) 
 static bool is_full(const struct slot *slot) {
     int64_t most = slot->server->config->max_connections;
 
-    return most > 0 && atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
+    return most > 0 &&
+           atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
 }
 
 /* The share that it is to have now (slow_start). */
@@ -59,7 +60,8 @@ static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t no
     if (slow_start == 0 || since == 0 || now - since >= slow_start)
         return weight;
     usec_t least = slow_start / RAMP_LEAST, risen = now - since > least ? now - since : least;
-    uint64_t ramped = weight * (uint64_t)(risen / USEC_PER_MSEC) / ((uint64_t)(slow_start / USEC_PER_MSEC) + 1);
+    uint64_t ramped =
+        weight * (uint64_t)(risen / USEC_PER_MSEC) / ((uint64_t)(slow_start / USEC_PER_MSEC) + 1);
     return ramped > 0 ? ramped : 1;
 }
 
@@ -72,7 +74,8 @@ struct view {
 
 /* Fills in the candidates: those of the lowest tier that has any that can be chosen now. resort: those that are
  * left alone, because there is nothing else. */
-static struct view gather(struct search *search, bool resort, usec_t now) REQUIRES(search->upstream->lock) {
+static struct view gather(struct search *search, bool resort, usec_t now)
+    REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
     usec_t slow_start = search->upstream->config->slow_start;
     struct view view = {0};
@@ -83,7 +86,8 @@ static struct view gather(struct search *search, bool resort, usec_t now) REQUIR
         enum member_state state = member_state(slot->member, now);
         bool ready = state == MEMBER_READY || state == MEMBER_PROBE;
 
-        if (slot->weight == 0 || state == MEMBER_DOWN || ready == resort || was_tried(search, slot->member))
+        if (slot->weight == 0 || state == MEMBER_DOWN || ready == resort ||
+            was_tried(search, slot->member))
             continue;
         if (is_full(slot)) {
             view.full++;
@@ -99,25 +103,28 @@ static struct view gather(struct search *search, bool resort, usec_t now) REQUIR
         }
         tier = slot->tier;
         roster->candidate_slots[view.n] = i;
-        roster->candidates[view.n++] =
-            (struct candidate){.id = slot->member->id,
-                               .weight = weight_now(slot, slow_start, now),
-                               .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-                               .credit = &slot->credit};
+        roster->candidates[view.n++] = (struct candidate){
+            .id = slot->member->id,
+            .weight = weight_now(slot, slow_start, now),
+            .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
+            .credit = &slot->credit};
     }
     return view;
 }
 
 /* Chooses among the candidates. One that was left alone goes to the first who claims the probe. */
-static struct member *choose(struct search *search, size_t n, usec_t now) REQUIRES(search->upstream->lock) {
+static struct member *choose(struct search *search, size_t n, usec_t now)
+    REQUIRES(search->upstream->lock) {
     struct upstream *upstream = search->upstream;
     struct roster *roster = &upstream->roster;
     struct balance_hint hint = {.client = search->client, .random = &upstream->random};
-    size_t chosen = n == 1 ? 0 : balance_fns[upstream->config->balance](roster->candidates, n, &hint);
+    size_t chosen =
+        n == 1 ? 0 : balance_fns[upstream->config->balance](roster->candidates, n, &hint);
     struct member *member = roster->slots[roster->candidate_slots[chosen]].member;
 
     if (member_state(member, now) == MEMBER_PROBE)
-        (void)member_claim_probe(member); /* nobody else picks here meanwhile: the upstream is locked */
+        (void)member_claim_probe(
+            member); /* nobody else picks here meanwhile: the upstream is locked */
     member_enter(member);
     return member;
 }
@@ -205,7 +212,8 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
     return member;
 }
 
-enum search_outcome search_next(struct search *search, struct member **ret_member, usec_t *ret_timeout) {
+enum search_outcome search_next(struct search *search, struct member **ret_member,
+                                usec_t *ret_timeout) {
     usec_t timeout = search->upstream->config->connect_timeout;
     enum search_outcome outcome = SEARCH_FOUND;
 
@@ -223,13 +231,14 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     return outcome;
 }
 
-static void say(enum log_kind kind, struct search *search, const struct member *member, const char *what) {
+static void say(enum log_kind kind, struct search *search, const struct member *member,
+                const char *what) {
     char text[MEMBER_TEXT_MAX];
     size_t all, up;
 
     upstream_count(search->upstream, &all, &up);
-    log_msg(kind, "Server %s %s. %zu of %zu addresses of %s can be used.", member_format(member, text, sizeof(text)),
-            what, up, all, member->upstream);
+    log_msg(kind, "Server %s %s. %zu of %zu addresses of %s can be used.",
+            member_format(member, text, sizeof(text)), what, up, all, member->upstream);
 }
 
 void search_succeeded(struct search *search, struct member *member, usec_t took) {
@@ -253,8 +262,8 @@ void search_failed(struct search *search, struct member **member, bool timed_out
             search->tried[i].hurried = false;
     if (member_failed(failed, config->max_fails, config->fail_timeout, clock_coarse())) {
         snprintf(what, sizeof(what), "is left alone for %s: %lld dials in a row %s",
-                 text_format_duration(config->fail_timeout, span, sizeof(span)), (long long)config->max_fails,
-                 timed_out ? "were not answered" : "failed");
+                 text_format_duration(config->fail_timeout, span, sizeof(span)),
+                 (long long)config->max_fails, timed_out ? "were not answered" : "failed");
         upstream_note_trouble(search->upstream, failed, what);
         say(MSG_SERVER_OUT, search, failed, what);
     }

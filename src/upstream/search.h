@@ -31,7 +31,8 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
 
 /* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take *ret_timeout: less than
  * connect_timeout while there are others to try. Waits for the first answer of DNS, for at most connect_timeout. */
-enum search_outcome search_next(struct search *search, struct member **ret_member, usec_t *ret_timeout) MUST_USE;
+enum search_outcome search_next(struct search *search, struct member **ret_member,
+                                usec_t *ret_timeout) MUST_USE;
 
 /* How the dial went: says so in the log if that changes something. The member stays the caller's if it succeeded, and
  * is counted out and blanked if not. timed_out: it was not refused, but not answered within the timeout. */

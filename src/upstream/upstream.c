@@ -27,8 +27,10 @@ static void on_answer(void *arg, const struct dns_answer *answer, const char *wh
 
     (void)why;
     if (answer != NULL && !upstream_learn(server, answer->places, answer->n))
-        log_msg(MSG_TROUBLE, "There is no memory for the addresses of %s/%s; ignoring them until the next lookup.",
-                server->upstream->config->name, server->config->name);
+        log_msg(
+            MSG_TROUBLE,
+            "There is no memory for the addresses of %s/%s; ignoring them until the next lookup.",
+            server->upstream->config->name, server->config->name);
     answered(server);
 }
 
@@ -70,10 +72,12 @@ static bool init_server(struct server *server, struct upstream *upstream,
         return false;
     server->awaited = true;
     upstream->n_awaited++;
-    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, on_answer, server);
+    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, on_answer,
+                     server);
 }
 
-static bool init_upstream(struct upstreams *all, size_t i, const struct upstreams *former) UNCHECKED {
+static bool init_upstream(struct upstreams *all, size_t i,
+                          const struct upstreams *former) UNCHECKED {
     struct upstream *upstream = &all->list[i];
     const struct upstream_config *config = &all->config->upstreams[i];
 
@@ -82,7 +86,8 @@ static bool init_upstream(struct upstreams *all, size_t i, const struct upstream
     lock_init(&upstream->lock, RANK_LEAF);
     cond_init(&upstream->answered);
     all->n++; /* from here on upstreams_free frees it */
-    if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 || upstream->random == 0)
+    if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 ||
+        upstream->random == 0)
         upstream->random = (uint64_t)clock_now() | 1;
     for (size_t k = 0; former != NULL && k < former->n; k++)
         if (strcmp(former->list[k].config->name, config->name) == 0)
@@ -97,8 +102,8 @@ static bool init_upstream(struct upstreams *all, size_t i, const struct upstream
     return true;
 }
 
-struct upstreams *upstreams_new(struct config *config, const struct upstreams *former, upstream_down_fn *on_down,
-                                void *arg) {
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former,
+                                upstream_down_fn *on_down, void *arg) {
     struct upstreams *all = calloc(1, sizeof(*all));
 
     if (all == NULL)
@@ -196,7 +201,8 @@ void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) 
     *ret_up = up;
 }
 
-void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why) {
+void upstream_note_trouble(struct upstream *upstream, const struct member *member,
+                           const char *why) {
     char text[MEMBER_TEXT_MAX];
 
     member_format(member, text, sizeof(text));
@@ -217,7 +223,8 @@ void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
         lock_acquire(&upstream->lock);
         memcpy(trouble, upstream->trouble, sizeof(trouble));
         lock_release(&upstream->lock);
-        text_append(buf, size, " %zu of %zu addresses of %s can be used%s%s%s.", up, all, upstream->config->name,
-                    trouble[0] != '\0' ? " (" : "", trouble, trouble[0] != '\0' ? ")" : "");
+        text_append(buf, size, " %zu of %zu addresses of %s can be used%s%s%s.", up, all,
+                    upstream->config->name, trouble[0] != '\0' ? " (" : "", trouble,
+                    trouble[0] != '\0' ? ")" : "");
     }
 }

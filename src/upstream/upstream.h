@@ -20,9 +20,10 @@ struct slot {
     struct member *member; /* a reference */
     const struct server *server;
     struct dns_place place; /* of the answer that it comes from */
-    uint64_t weight; /* the server's, times that of its SRV record */
-    unsigned tier;   /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
-    int64_t credit;  /* see struct candidate */
+    uint64_t weight;        /* the server's, times that of its SRV record */
+    unsigned
+        tier; /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
+    int64_t credit;               /* see struct candidate */
     struct health_target *target; /* NULL: it is not checked */
 };
 
@@ -45,11 +46,12 @@ struct server {
 struct upstream {
     const struct upstream_config *config;
     struct upstreams *all;
-    struct upstream *former; /* of the same name in the configuration before, while this one is made; else NULL */
+    struct upstream *
+        former; /* of the same name in the configuration before, while this one is made; else NULL */
     struct server *servers; /* config->n_servers */
     struct lock lock;
-    struct cond answered; /* a first answer has come, or cancelled */
-    size_t n_awaited GUARDED; /* names without a first answer */
+    struct cond answered;         /* a first answer has come, or cancelled */
+    size_t n_awaited GUARDED;     /* names without a first answer */
     struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
     uint64_t random GUARDED;
     bool cancelled GUARDED;
@@ -73,8 +75,8 @@ struct upstreams {
 
 /* Makes them. What the former ones (or NULL) know of addresses and members goes on. Takes a reference to config.
  * on_down is called by the checker's thread, without a lock. NULL: no memory. */
-struct upstreams *upstreams_new(struct config *config, const struct upstreams *former, upstream_down_fn *on_down,
-                                void *arg);
+struct upstreams *upstreams_new(struct config *config, const struct upstreams *former,
+                                upstream_down_fn *on_down, void *arg);
 
 /* Starts looking up names, and checks: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;
@@ -107,7 +109,8 @@ void upstream_note_trouble(struct upstream *upstream, const struct member *membe
 bool upstream_learn(struct server *server, const struct dns_place *places, size_t n) MUST_USE;
 
 /* A member that the upstream has of this server and address, with a reference; or NULL. */
-struct member *upstream_find(struct upstream *upstream, const char *server, const struct addr *addr);
+struct member *upstream_find(struct upstream *upstream, const char *server,
+                             const struct addr *addr);
 
 void roster_clear(struct roster *roster, struct health *health);
 

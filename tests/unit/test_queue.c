@@ -8,7 +8,8 @@
 #include "relay/queue.h"
 
 static struct job job_number(uint64_t number) {
-    return (struct job){.has = {.client = (int)number + 1000, .server = -1}, .record = {.number = number}};
+    return (struct job){.has = {.client = (int)number + 1000, .server = -1},
+                        .record = {.number = number}};
 }
 
 static void push_now(struct queue *queue, uint64_t number) {
