@@ -78,14 +78,14 @@ enum proxy_outcome proxy_v1_parse(const char *bytes, size_t n, struct proxy_head
         (void)proxy_fail(ret_why, "it begins with other bytes than a PROXY header");
         return PROXY_BAD;
     }
-    if (end == NULL) {
-        if (n < LINE_MAX_BYTES && memchr(bytes, '\0', n) == NULL)
-            return PROXY_MORE;
+    size_t length = end != NULL ? (size_t)(end - bytes) : shown;
+    if (memchr(bytes, '\0', length) != NULL || (end == NULL && n >= LINE_MAX_BYTES)) {
         (void)proxy_fail(ret_why, "the PROXY line is longer than 107 bytes, or has a NUL in it");
         return PROXY_BAD;
     }
-    size_t length = (size_t)(end - bytes);
-    if (length < start || bytes[length - 1] != '\r' || memchr(bytes, '\0', length) != NULL) {
+    if (end == NULL)
+        return PROXY_MORE;
+    if (length < start || bytes[length - 1] != '\r') {
         (void)proxy_fail(ret_why, "the PROXY line does not end with CR LF");
         return PROXY_BAD;
     }

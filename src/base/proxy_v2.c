@@ -113,9 +113,9 @@ static bool read_tlv(const unsigned char *header, size_t length, size_t at, size
 static bool read_tlvs(const unsigned char *header, size_t length, size_t at,
                       struct proxy_header *ret, const char **ret_why) {
     while (at < length) {
-        size_t size = length - at >= TLV_SIZE ? read16(header + at + 1) : SIZE_MAX;
+        size_t left = length - at, size = left >= TLV_SIZE ? read16(header + at + 1) : 0;
 
-        if (size > length - at - TLV_SIZE)
+        if (left < TLV_SIZE || size > left - TLV_SIZE)
             return proxy_fail(ret_why, "a field of the PROXY header is longer than the header");
         at += TLV_SIZE;
         if (!read_tlv(header, length, at, size, ret, ret_why))

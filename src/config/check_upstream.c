@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "config/build.h"
 
 struct check {
@@ -61,7 +63,7 @@ static void check_some_take(const struct check *check) {
         tree_where(check->tree, check->section, where));
 }
 
-/* What has a meaning for type = http alone. */
+/* What has a meaning for type = http alone; the default does no harm (conf/relayd.conf has it). */
 static void check_http_options(const struct check *check) {
     static const enum option_id http[] = {OPT_health_check_path, OPT_health_check_host,
                                           OPT_health_check_expect};
@@ -70,14 +72,15 @@ static void check_http_options(const struct check *check) {
 
     for (size_t i = check->section + 1; i < tree->n && tree->sections[i].parent == check->section;
          i++) {
-        if (tree->sections[i].kind != SECTION_HEALTH_CHECK ||
-            check->upstream->health_check.type == CHECK_HTTP)
-            continue;
-        for (size_t k = 0; k < ARRAY_LEN(http); k++)
-            if (tree->sections[i].given[http[k]] != 0)
-                problems_add(check->problems, tree->sections[i].given[http[k]],
-                             "%s%s has no meaning without type = http", tree_where(tree, i, where),
-                             option_infos[http[k]].name);
+        for (size_t k = 0; k < ARRAY_LEN(http); k++) {
+            const struct tree_value *value = tree_value(&tree->sections[i], http[k]);
+
+            if (value == NULL || check->upstream->health_check.type == CHECK_HTTP ||
+                strcmp(value->text, value->row->default_text) == 0)
+                continue;
+            problems_add(check->problems, value->line, "%s%s has no meaning without type = http",
+                         tree_where(tree, i, where), value->row->name);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ struct name {
     usec_t due;
     usec_t retry; /* the pause after the next failure */
     bool under_way;
-    bool known;   /* there was an answer: it is in last */
+    bool known;   /* there was an answer, in this configuration or the one before */
     bool failing; /* the last lookup failed, and that has been said */
     struct dns_answer last;
 };
@@ -53,7 +53,7 @@ struct names *names_new(void) {
     return names_new_with(&dns_cares);
 }
 
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
+bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval, bool known,
                names_answer_fn *answered, void *arg) {
     struct name *name = calloc(1, sizeof(*name));
 
@@ -63,6 +63,7 @@ bool names_add(struct names *names, const struct addr_spec *spec, usec_t interva
     name->names = names;
     name->spec = *spec;
     name->interval = interval;
+    name->known = known;
     name->retry = RETRY_FIRST;
     name->answered = answered;
     name->arg = arg;
@@ -102,7 +103,7 @@ static void say_failed(const struct name *name, const char *why) {
 }
 
 static void take_answer(struct name *name, const struct dns_answer *answer) {
-    bool say = name->failing || (name->known && !same_set(&name->last, answer));
+    bool say = name->failing || (name->last.n > 0 && !same_set(&name->last, answer));
     usec_t pause = answer->ttl > TTL_LEAST ? answer->ttl : TTL_LEAST;
 
     if (say)

@@ -19,9 +19,9 @@ struct names *names_new(void);
 struct names *names_new_with(const struct dns_ops *ops);
 
 /* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up again when its TTL is over, not before 1 s
- * and not later than interval. While lookups fail it is tried again after 1 s, doubling up to the interval. False: no
+ * and not later than interval; known: there are addresses of it to go on with until then. While lookups fail it is tried again after 1 s, doubling up to the interval. False: no
  * memory. */
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
+bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval, bool known,
                names_answer_fn *answered, void *arg) MUST_USE;
 
 /* Starts the thread, if there is any name: 0 or -errno. */

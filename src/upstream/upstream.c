@@ -72,8 +72,8 @@ static bool init_server(struct server *server, struct upstream *upstream,
         return false;
     server->awaited = true;
     upstream->n_awaited++;
-    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, on_answer,
-                     server);
+    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, n > 0,
+                     on_answer, server);
 }
 
 static bool init_upstream(struct upstreams *all, size_t i,

@@ -82,6 +82,24 @@ def with_server(words):
     with_server("server a { address = app.example:8080 }"),
     with_server('server a { address = "unix:/run/app.sock" }'),
     with_server('server a { address = "[2001:db8::1]:80" }'),
+    with_listener('accept_proxy = v1 proxy_from = {"10.0.0.0/8", "::1"}'),
+    with_listener("proxy_from = {}"),
+    with_listener("allow = {}"),
+    with_listener("deny = {}"),
+    with_listener("max_connections = 1"),
+    with_listener("max_connections_per_client = 1"),
+    with_listener("max_rate_per_client = 1"),
+    with_upstream("balance = round_robin"),
+    with_upstream("max_fails = 3"),
+    with_upstream("fail_timeout = 10s"),
+    with_upstream("send_proxy = off"),
+    with_upstream('source_address = ""'),
+    with_upstream("health_check { type = tcp }"),
+    with_server('server a { address = "127.0.0.1:1" weight = 1 }'),
+    with_server('server a { address = "127.0.0.1:1" backup = false }'),
+    with_server('server a { address = "127.0.0.1:1" max_connections = 0 }'),
+    with_server('server a { address = "127.0.0.1:1" }\n    server b { address = "127.0.0.1:2" }'),
+    with_server('server a { address = "srv:_http._tcp.app.example" }'),
 ])
 def test_accepted(check, text):
     assert check(text) == (0, [])
@@ -112,23 +130,6 @@ def test_an_unknown_option_that_resembles_none(check):
 
 @pytest.mark.parametrize("text", [
     with_global("keeper = auto"),
-    with_listener("accept_proxy = v1"),
-    with_listener("proxy_from = {}"),
-    with_listener("allow = {}"),
-    with_listener("deny = {}"),
-    with_listener("max_connections = 1"),
-    with_listener("max_connections_per_client = 1"),
-    with_listener("max_rate_per_client = 1"),
-    with_upstream("balance = round_robin"),
-    with_upstream("max_fails = 3"),
-    with_upstream("fail_timeout = 10s"),
-    with_upstream("send_proxy = off"),
-    with_upstream('source_address = ""'),
-    with_upstream("health_check { type = tcp }"),
-    with_server('server a { address = "127.0.0.1:1" weight = 1 }'),
-    with_server('server a { address = "127.0.0.1:1" backup = false }'),
-    with_server('server a { address = "127.0.0.1:1" max_connections = 0 }'),
-    with_server('server a { address = "127.0.0.1:1" }\n    server b { address = "127.0.0.1:2" }'),
 ])
 def test_what_is_not_built_is_an_error_and_never_ignored(check, text):
     assert check(text)[0] == 78

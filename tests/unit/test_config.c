@@ -22,6 +22,7 @@ static void test_defaults_are_the_tables(void **state) {
         [SECTION_LISTENER] = &config->listeners[0],
         [SECTION_UPSTREAM] = &config->upstreams[0],
         [SECTION_SERVER] = &config->upstreams[0].servers[0],
+        [SECTION_HEALTH_CHECK] = &config->upstreams[0].health_check,
     };
 
     (void)state;
@@ -32,6 +33,8 @@ static void test_defaults_are_the_tables(void **state) {
             struct global_config global;
             struct listener_config listener;
             struct upstream_config upstream;
+            struct server_config server;
+            struct health_check_config health_check;
         } values;
 
         if (!options_is_scalar(row))
@@ -133,7 +136,8 @@ static void test_dump_loads_again(void **state) {
 }
 
 static void test_dump_has_every_option(void **state) {
-    struct config *config = good(WEB APP);
+    struct config *config =
+        good(WEB "upstream app { server a { address = \"[::]:80\" } health_check { } }");
     char *text = dump(config);
 
     (void)state;
@@ -159,7 +163,7 @@ static void test_the_sample_is_the_defaults(void **state) {
     assert_int_equal(sample->n_upstreams, 1);
     snprintf(text, sizeof text,
              "listener %s { address = '%s' upstream = %s }\nupstream %s { server %s { address = "
-             "'%s' } }",
+             "'%s' } health_check { } }",
              sample->listeners[0].name, sample->listeners[0].address[0].text,
              sample->upstreams[0].name, sample->upstreams[0].name,
              sample->upstreams[0].servers[0].name, sample->upstreams[0].servers[0].address_text);

@@ -18,6 +18,7 @@ union any_config {
     struct listener_config listener;
     struct upstream_config upstream;
     struct server_config server;
+    struct health_check_config health_check;
 };
 
 static const struct option_info *row(enum option_section section, const char *name) {
@@ -48,7 +49,10 @@ static void test_each_row_has_help_and_a_fitting_default(void **state) {
         assert_non_null(at->help);
         assert_int_equal(at->help[strlen(at->help) - 1], '.');
         assert_true(at->min <= at->max);
-        assert_true(options_is_scalar(at) == (at->default_text != NULL));
+        if (options_is_scalar(at) || at->type == OPTION_PREFIXES || at->type == OPTION_TEXT)
+            assert_non_null(at->default_text);
+        else
+            assert_null(at->default_text);
         if (!options_is_scalar(at))
             continue;
         assert_true(options_parse(at, at->default_text, &values));
