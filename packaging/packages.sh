@@ -5,7 +5,7 @@
 # To build relayd. (meson brings python3, which the demo origin of quickstart runs on.)
 # shellcheck disable=SC2034
 build_packages=(
-    gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev
+    gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev libc-ares-dev
 )
 
 # Beyond these, to test it.
@@ -17,6 +17,8 @@ test_packages=(
     mandoc shellcheck codespell universal-ctags systemd        # what the lint tests ask
     nginx-light redis-server redis-tools                       # real origins ...
     postgresql nghttp2-server
+    haproxy libnginx-mod-stream                                # PROXY protocol on the other side
+    dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd                     # ... and real clients
     strace iproute2 procps util-linux
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots

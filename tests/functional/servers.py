@@ -12,6 +12,9 @@ from pathlib import Path
 from settings import DEADLINE, MIB, free_port, short_directory, until
 
 
+NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+
 class Server:
     def __init__(self):
         self.directory = short_directory()
@@ -127,3 +130,41 @@ class Postgres(Server):
         if self.process:
             self.process.send_signal(2)  # fast shutdown: does not wait for clients
         super().stop()
+
+
+class HAProxy(Server):
+    """HAProxy with these sections; PORT in the text is where it listens."""
+
+    def __init__(self, text):
+        super().__init__()
+        (self.directory / "haproxy.cfg").write_text(
+            "global\n    maxconn 100\ndefaults\n    mode tcp\n    timeout connect 10s\n    timeout client 1m\n"
+            "    timeout server 1m\n" + text.replace("PORT", self.address))
+        self.spawn("haproxy", "-db", "-f", self.directory / "haproxy.cfg")
+
+
+class NginxStream(Server):
+    """nginx as a balancer that sends version 1 of the PROXY protocol."""
+
+    def __init__(self, target):
+        super().__init__()
+        (self.directory / "nginx.conf").write_text(
+            f"load_module {NGINX_STREAM};\ndaemon off; master_process off; user root; pid {self.directory}/pid;\n"
+            f"error_log {self.directory}/error.log;\nevents {{ worker_connections 100; }}\n"
+            f"stream {{ server {{ listen {self.address}; proxy_pass {target}; proxy_protocol on; }} }}\n")
+        self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
+
+
+class NginxProxyProtocol(Server):
+    """nginx behind a balancer: answers with the client's address as the PROXY header tells it."""
+
+    def __init__(self):
+        super().__init__()
+        temps = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n"
+                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        (self.directory / "nginx.conf").write_text(
+            f"daemon off; master_process off; user root; pid {self.directory}/pid; error_log {self.directory}/error.log;\n"
+            f"events {{ worker_connections 100; }}\nhttp {{\n    access_log off;\n{temps}"
+            f"    server {{ listen {self.address} proxy_protocol;\n"
+            "        location / { return 200 $proxy_protocol_addr; }\n    }\n}\n")
+        self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")

@@ -1,0 +1,164 @@
+"""Health checks: who is up, why not, and what becomes of connections."""
+
+import pytest
+
+from client import connect, refused_in_http
+from fleet import Named, site
+from origin import echo, sends
+from peer import EOF, RESET, elapsed, request
+from settings import free_port, ms, secs, until
+from test_43_servers import answers
+
+QUICK = {"interval": ms(50), "timeout": ms(300), "rise": 2, "fall": 2}
+
+
+def test_a_dead_server_is_found_before_a_client_is(relay, origin):
+    dead = f"127.0.0.1:{free_port()}"
+    one = site(relay, {"x": dead, "a": origin(sends(b"a"))}, check={"interval": "1h"})
+    line = one.wait_log("Server app/x .* is down")[0]
+    assert line.level == "warning"
+    assert "connect: Connection refused. 1 of 2 addresses of app can be used" in line.text
+    assert answers(one, 5) == {"a": 5}
+    assert all(record.dial_usec < secs(1) * 1e6 for record in one.wait_records(5))
+
+
+def test_down_and_up_again(relay, server, origin):
+    named = server(Named, name="b")
+    one = site(relay, {"b": named, "a": origin(sends(b"a"))}, check=QUICK)
+    named.kill()
+    _, took = elapsed(lambda: one.wait_log("app/b .* is down: connect: Connection refused"))
+    assert took < secs(2)
+    assert answers(one, 4) == {"a": 4}
+    named.again()
+    line = one.wait_log("app/b .* is up: 2 checks in a row succeeded. 2 of 2 addresses")[0]
+    assert line.level == "notice"
+
+
+@pytest.mark.parametrize("path, reason", [
+    ("/down", "status 503, expected 200-399"),
+])
+def test_a_status_that_is_not_expected(relay, server, path, reason):
+    named = server(Named, name="b")
+    one = site(relay, {"b": named}, check={**QUICK, "type": "http", "path": path}, listener={"mode": "http"})
+    one.wait_log(f"app/b .* is down: {reason}")
+    one.wait_log("error No server of upstream app can be reached")
+    with connect(one) as client:
+        refused_in_http(client.send(request()), 502)
+    assert one.record(client).end == "HD"
+
+
+def test_what_is_expected_can_be_said(relay, server):
+    named = server(Named, name="b")
+    one = site(relay, {"b": named}, check={**QUICK, "type": "http", "path": "/down", "expect": "503"})
+    with connect(one) as client:
+        assert client.get("/").body == b"b"
+    assert "is down" not in one.log
+
+
+@pytest.mark.parametrize("script, reason", [
+    (lambda peer: peer.send(b"220 mail ESMTP\r\n"), "the answer is not HTTP"),
+    (lambda peer: peer.send(b"H" * 100000), "the answer is not HTTP"),
+    (lambda peer: peer.read_head(), "the connection was closed before an answer"),
+    (lambda peer: peer.read_end(), "no answer in"),
+    (lambda peer: peer.send(b"HTTP/1.1 2") and peer.read_end(), "no answer in"),
+    (lambda peer: peer.reset(), "(receive|send|connect): Connection reset by peer|connection was closed"),
+])
+def test_answers_that_are_none(relay, origin, script, reason):
+    one = site(relay, {"b": origin(script)}, check={**QUICK, "type": "http", "timeout": ms(100)})
+    one.wait_log(f"app/b .* is down: ({reason})")
+
+
+def test_the_request(relay, origin):
+    asked = []
+
+    def script(peer):
+        asked.append(peer.read_head())
+        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    site(relay, {"b": origin(script)}, check={**QUICK, "type": "http", "path": "/live?a=1", "host": "app.example"})
+    until(lambda: asked, "a check has come")
+    head = asked[0] if isinstance(asked[0], bytes) else str(asked[0]).encode()
+    assert b"/live?a=1" in head and b"app.example" in head
+
+
+def test_a_slow_server_delays_no_other_check(relay, origin, full_origin):
+    good = origin(lambda peer: peer.read_end())
+    servers = {f"x{i}": {"address": full_origin.address, "weight": 1} for i in range(1)}
+    one = site(relay, {**servers, "a": good}, check={"interval": ms(50), "timeout": "20s"})
+    until(lambda: good.accepted >= 10, "the good one is checked all the time")
+    assert "is down" not in one.log
+
+
+def test_live_connections_stay_or_are_reset(relay, origin):
+    for on_down, ending in (("keep", EOF), ("reset", RESET)):
+        port = free_port()
+        first = origin(echo, port=port)
+        one = site(relay, {"b": f"127.0.0.1:{port}"}, check=QUICK, on_down=on_down)
+        client = connect(one)
+        assert client.send(b"x").read(1) == b"x"
+        first.socket.close()   # it takes no more; the connection lives
+        import socket as sockets
+        with sockets.socket() as nobody:   # and nobody else takes the port
+            nobody.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+            one.wait_log("app/b .* is down")
+            if ending == RESET:
+                assert client.read_end() == (b"", RESET)
+                assert one.record(client).end == "HR"
+            else:
+                assert client.send(b"y").read(1) == b"y"
+        client.close()
+        one.finish()
+
+
+def test_the_status_line_says_who_is_down(relay, origin):
+    dead = f"127.0.0.1:{free_port()}"
+    one = site(relay, {"x": dead, "a": origin(sends(b"a"))}, check={"interval": "1h"})
+    one.wait_log("app/x .* is down")
+    until(lambda: (one.read_notified() or True) and "1 of 2 addresses of app can be used (app/x" in one.status,
+          "the status line")
+    assert "connect: Connection refused" in one.status
+
+
+def test_a_flapping_server_is_held_down(relay, server, origin):
+    named = server(Named, name="b")
+    one = site(relay, {"b": named, "a": origin(sends(b"a"))},
+               check={"interval": ms(20), "timeout": ms(500), "rise": 1, "fall": 1})
+    for number in range(1, 4):
+        named.kill()
+        one.wait_log("app/b .* is down", number)
+        named.again()
+        if number < 3:
+            one.wait_log("app/b .* is up", number)
+    one.wait_log("app/b .* goes up and down again and again: it is held down until 2 checks in a row succeed")
+    one.wait_log("app/b .* is up: 2 checks in a row succeeded")
+
+
+def test_a_slow_start(relay, server, origin):
+    """Right after its return a server gets about a tenth of its share."""
+    named = server(Named, name="b")
+    one = site(relay, {"b": named, "a": origin(lambda peer: peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"))},
+               check=QUICK, slow_start="1h")
+    named.kill()
+    one.wait_log("app/b .* is down")
+    named.again()
+    one.wait_log("app/b .* is up")
+    found = []
+    for _ in range(44):
+        with connect(one) as client:
+            found.append(client.get("/").body)
+    assert found.count(b"b") == 4
+
+
+def test_a_reload_keeps_a_server_down_and_can_end_checks(relay, origin):
+    dead = f"127.0.0.1:{free_port()}"
+    servers = {"x": dead, "a": origin(sends(b"a"))}
+    one = site(relay, servers, check={"interval": "1h"})
+    one.wait_log("app/x .* is down")
+    one.write_conf(text=one.file.read_text() + "# changed\n")
+    assert one.hup() == ""
+    assert answers(one, 4) == {"a": 4}
+    assert len(one.wait_log("is down")) == 1   # said once
+    text = one.file.read_text()
+    one.write_conf(text=text[:text.index("health_check")] + "}\n")
+    assert one.hup() == ""
+    answers(one, 6)
+    one.wait_log("app/x .* is left alone")   # dialled again

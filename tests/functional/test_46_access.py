@@ -1,0 +1,143 @@
+"""allow, deny, and the limits of a listener and of each client."""
+
+import socket
+
+import pytest
+
+from client import connect, refused_in_http
+from fleet import site
+from origin import echo, sends
+from peer import EOF, RESET, Peer, request
+from settings import DEADLINE, until
+
+
+def connect_from(one, source):
+    sock = socket.socket()
+    sock.settimeout(DEADLINE)
+    sock.bind((source, 0))
+    host, port = one.address.split(":")
+    try:
+        sock.connect((host, int(port)))
+    except ConnectionResetError:
+        return Peer(sock, was_reset=True)
+    return Peer(sock)
+
+
+def admitted(one, source):
+    with connect_from(one, source) as client:
+        return client.read_end() == (b"in", EOF)
+
+
+@pytest.mark.parametrize("allow, deny, inside, outside", [
+    (("127.0.0.2",), (), ["127.0.0.2"], ["127.0.0.3"]),
+    ((), ("127.0.0.2",), ["127.0.0.3"], ["127.0.0.2"]),
+    (("127.0.0.0/8",), ("127.0.1.0/24",), ["127.0.0.1", "127.0.2.1"], ["127.0.1.1"]),
+    (("127.0.1.7", "127.0.0.0/16"), ("127.0.1.0/24",), ["127.0.1.7", "127.0.2.1"], ["127.0.1.8", "127.1.0.1"]),
+    (("127.0.0.5",), ("127.0.0.5",), [], ["127.0.0.5"]),
+])
+def test_the_longest_prefix_decides(relay, origin, allow, deny, inside, outside):
+    one = site(relay, {"a": origin(sends(b"in"))}, listener={"allow": allow, "deny": deny})
+    for source in inside:
+        assert admitted(one, source), source
+    for source in outside:
+        assert not admitted(one, source), source
+    assert {record.end for record in one.wait_records(len(inside) + len(outside))} <= {"SE", "LA"}
+
+
+def test_a_denied_client_is_told_in_http(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"mode": "http", "deny": ("127.0.0.0/8",)})
+    with connect(one) as client:
+        refused_in_http(client.send(request()), 403)
+    assert one.record(client).end == "LA"
+
+
+def test_a_reload_changes_who_is_admitted(relay, origin):
+    one = site(relay, {"a": origin(sends(b"in"))})
+    assert admitted(one, "127.0.0.2")
+    text = one.file.read_text()
+    one.write_conf(text=text.replace("upstream = app }", 'upstream = app deny = "127.0.0.2" }'))
+    one.write_conf(text=text.replace("upstream = app\n", 'upstream = app\ndeny = "127.0.0.2"\n'))
+    assert one.hup() == ""
+    assert not admitted(one, "127.0.0.2")
+    assert admitted(one, "127.0.0.3")
+
+
+def test_connections_of_one_client(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections_per_client": 2, "mode": "http"})
+    clients = [connect_from(one, source) for source in ("127.0.0.2", "127.0.0.2", "127.0.0.3")]
+    for client in clients:
+        assert client.send(b"x").read(1) == b"x"
+    with connect_from(one, "127.0.0.2") as client:
+        refused_in_http(client.send(request()), 503)
+    assert one.record(client).end == "LN"
+    clients[0].close()
+    one.record(clients[0])
+    with connect_from(one, "127.0.0.2") as client:
+        assert client.send(b"x").read(1) == b"x"
+    for client in clients[1:]:
+        client.close()
+
+
+def test_the_rate_of_one_client(relay, origin):
+    one = site(relay, {"a": origin(sends(b"in"))}, listener={"max_rate_per_client": 1})
+    assert [admitted(one, "127.0.0.2") for _ in range(3)] == [True, True, False]   # a burst of twice the rate
+    assert admitted(one, "127.0.0.3")
+    assert "LV" in {record.end for record in one.wait_records(4)}
+    until(lambda: admitted(one, "127.0.0.2"), "a second later there is room for one")
+
+
+def test_connections_of_a_listener_that_rejects(relay, origin):
+    one = site(relay, {"a": origin(echo)}, top="when_full = reject\n", listener={"max_connections": 2, "mode": "http"})
+    clients = [connect(one) for _ in range(2)]
+    for client in clients:
+        assert client.send(b"x").read(1) == b"x"
+    with connect(one) as client:
+        refused_in_http(client.send(request()), 503)
+    assert one.record(client).end == "LF"
+    for client in clients:
+        client.close()
+        one.record(client)
+    with connect(one) as client:
+        assert client.send(b"x").read(1) == b"x"
+
+
+def test_connections_of_a_listener_that_waits(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections": 1})
+    first, second = connect(one), None
+    assert first.send(b"x").read(1) == b"x"
+    second = connect(one).send(b"y")
+    assert second.is_silent(0.2)   # it waits in the kernel's backlog, or in the acceptor's hands
+    first.close()
+    assert second.read(1) == b"y"
+    second.close()
+    assert {record.end for record in one.wait_records(2)} == {"CE"}
+
+
+def test_a_reload_frees_an_acceptor_that_waits(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections": 1})
+    first = connect(one)
+    assert first.send(b"x").read(1) == b"x"
+    second = connect(one).send(b"y")
+    one.write_conf(text=one.file.read_text().replace("max_connections = 1", "max_connections = 5"))
+    assert one.hup() == ""
+    assert second.read(1) == b"y"
+    first.close()
+    second.close()
+
+
+def test_a_stop_while_an_acceptor_waits(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections": 1})
+    first = connect(one)
+    assert first.send(b"x").read(1) == b"x"
+    second = connect(one).send(b"y")
+    one.finish()
+    assert first.read_end()[1] == RESET
+    second.close()
+
+
+def test_a_flood_of_refused_clients_is_summed_up(relay, origin):
+    one = site(relay, {"a": origin(sends(b"in"))}, listener={"deny": ("127.0.0.0/8",)})
+    for _ in range(300):
+        assert not admitted(one, "127.0.0.2")
+    one.wait_log("more connections within a second: each was refused: allow and deny do not admit the client")
+    assert len(one.records()) < 300
