@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 
 from relay import quoted
@@ -67,6 +68,14 @@ class Named(Server):
         self.spawn(*self.prefix, "nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c",
                    self.directory / "nginx.conf")
 
+    def is_ready(self):
+        host, port = self.bind.split(":")
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+            return True
+        except OSError:
+            return False
+
     def again(self):
         self.begin()
         self.wait_ready()
@@ -100,10 +109,13 @@ class Load:
         script = directory / "load.lua"
         script.write_text(WRK)
         self.seconds = seconds
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(self.command(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
-             *([] if keep else ["-H", "Connection: close"]), "-s", script, f"http://{where}{path}"],
+             *([] if keep else ["-H", "Connection: close"]), "-s", script, f"http://{where}{path}"]),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def command(self, words):
+        return words
 
     @property
     def runs(self):

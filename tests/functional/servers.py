@@ -168,3 +168,71 @@ class NginxProxyProtocol(Server):
             f"    server {{ listen {self.address} proxy_protocol;\n"
             "        location / { return 200 $proxy_protocol_addr; }\n    }\n}\n")
         self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
+
+
+class Dnsmasq(Server):
+    """A DNS server on a loopback address of its own; wrap makes a command see it in /etc/resolv.conf."""
+
+    def __init__(self):
+        super().__init__()
+        self.nameserver = f"127.53.{self.port // 250}.{self.port % 250 + 1}"
+        self.addresses, self.records, self.silent = {}, [], []
+        (self.directory / "resolv.conf").write_text(f"nameserver {self.nameserver}\noptions timeout:1 attempts:1\n")
+        (self.directory / "nsswitch.conf").write_text("hosts: files dns\n")
+        (self.directory / "hosts").write_text("127.0.0.1 localhost\n")
+        (self.directory / "names").write_text("")
+        self.directory.chmod(0o755)
+        self.begin()
+
+    def begin(self):
+        self.spawn("dnsmasq", "-k", "-C", "/dev/null", "-p", 53, "-a", self.nameserver, "-z", "-R", "-h", "--local-ttl=1",
+                   "-u", "root", "--local=/test/", "-x", self.directory / "pid", f"--addn-hosts={self.directory}/names",
+                   # For these names it asks somebody who never answers: a socket that nobody reads.
+                   *[f"--server=/{name}/{self.deaf()}" for name in self.silent],
+                   *[f"--srv-host={','.join(str(word) for word in record)}" for record in self.records])
+
+    def deaf(self):
+        if not hasattr(self, "hole"):
+            self.hole = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.hole.bind(("127.0.0.1", 0))
+        return f"127.0.0.1#{self.hole.getsockname()[1]}"
+
+    def is_ready(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.2)
+            try:   # a query for "localhost."
+                sock.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\x09localhost\0\0\1\0\1", (self.nameserver, 53))
+                return len(sock.recv(512)) > 0
+            except OSError:
+                return False
+
+    def _again(self):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+        self.begin()
+        self.wait_ready()
+
+    def hosts(self, name, *addresses):
+        self.addresses[name] = addresses
+        (self.directory / "names").write_text("".join(f"{address} {name}\n" for name, found in self.addresses.items()
+                                                      for address in found))
+        self._again()
+
+    def services(self, name, *targets):
+        self.records += [(name, *target) for target in targets]
+        self._again()
+
+    def swallow(self, name):
+        self.silent.append(name)
+        self._again()
+
+    @property
+    def wrap(self):
+        here = self.directory
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c",
+                'for file in resolv.conf nsswitch.conf hosts; do mount --bind "$0/$file" /etc/$file; done; exec "$@"', here]
+
+    def stop(self):
+        super().stop()
+        if hasattr(self, "hole"):
+            self.hole.close()
