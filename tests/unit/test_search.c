@@ -1,4 +1,300 @@
+/* upstream/search and member: which member is dialled next, for how long, and what its failures do. */
 #include "unit.h"
-int main(void) {
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "config_text.h"
+#include "base/log.h"
+#include "upstream/search.h"
+
+static struct config *config;
+static struct upstreams *upstreams;
+
+/* An upstream of this text between the braces. */
+static struct upstream *make(const char *text) {
+    char all[1024];
+
+    snprintf(all, sizeof(all), WEB "upstream app { %s }", text);
+    config = good(all);
+    upstreams = upstreams_new(config, NULL, NULL, NULL);
+    assert_non_null(upstreams);
+    return &upstreams->list[0];
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    upstreams_free(upstreams);
+    config_unref(config);
     return 0;
+}
+
+static const struct addr nobody = {.len = 0};
+
+/* The next one; its name, or the outcome as a digit. Fails it. */
+static const char *next(struct search *search, usec_t *timeout, bool timed_out) {
+    static const char *const outcomes[] = {"0", "over", "full", "down", "no name", "stopped"};
+    static char name[CONFIG_NAME_MAX];
+    struct member *member;
+    enum search_outcome outcome = search_next(search, &member, timeout);
+
+    if (outcome != SEARCH_FOUND)
+        return outcomes[outcome];
+    snprintf(name, sizeof(name), "%s", member->server);
+    search_failed(search, &member, timed_out);
+    assert_null(member);
+    return name;
+}
+
+static void each_is_tried_once(void **state) {
+    struct upstream *app =
+        make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "a");
+    assert_string_equal(next(&search, &timeout, false), "b");
+    assert_string_equal(next(&search, &timeout, false), "over");
+}
+
+static void attempts_bound_it(void **state) {
+    struct upstream *app = make(
+        "connect_attempts = 1 server a { address = 127.0.0.1:1 } server b { address = "
+        "127.0.0.1:2 }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "a");
+    assert_int_equal(timeout, 5 * USEC_PER_SEC); /* the last one gets all the time */
+    assert_string_equal(next(&search, &timeout, false), "over");
+}
+
+static void in_a_hurry_first_and_then_with_patience(void **state) {
+    struct upstream *app = make(
+        "connect_attempts = 9 max_fails = 0 server a { address = 127.0.0.1:1 } server b { "
+        "address = 127.0.0.1:2 }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, true), "a");
+    assert_int_equal(timeout, 250 * USEC_PER_MSEC);
+    assert_string_equal(next(&search, &timeout, false), "b"); /* refused: it is not asked again */
+    assert_int_equal(timeout, 250 * USEC_PER_MSEC);           /* since a can be asked once more */
+    assert_string_equal(next(&search, &timeout, true), "a");
+    assert_int_equal(timeout, 5 * USEC_PER_SEC);
+    assert_string_equal(next(&search, &timeout, true), "over");
+}
+
+static void who_usually_takes_long_gets_longer(void **state) {
+    struct upstream *app =
+        make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
+    struct search search;
+    struct member *member;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &member, &timeout), SEARCH_FOUND);
+    search_succeeded(&search, member, 300 * USEC_PER_MSEC);
+    member_leave(member);
+    search_begin(&search, app, &nobody);
+    (void)next(&search, &timeout, false); /* b */
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "a");
+    assert_int_equal(timeout, 1200 * USEC_PER_MSEC);
+}
+
+static void failures_leave_it_alone_and_one_connection_probes(void **state) {
+    struct upstream *app = make(
+        "max_fails = 2 fail_timeout = 10ms server a { address = 127.0.0.1:1 } server b { address "
+        "= 127.0.0.1:2 backup = true }");
+    struct search search;
+    struct member *a, *other;
+    usec_t timeout;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        search_begin(&search, app, &nobody);
+        assert_string_equal(next(&search, &timeout, false), "a");
+    }
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &other, &timeout), SEARCH_FOUND);
+    assert_string_equal(other->server, "b"); /* a is left alone */
+    search_succeeded(&search, other, 1);
+    member_leave(other);
+    a = member_ref(app->roster.slots[0].member);
+    while (member_state(a, clock_coarse()) != MEMBER_PROBE)
+        continue;
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &other, &timeout), SEARCH_FOUND);
+    assert_ptr_equal(other, a); /* the probe */
+    struct search second;
+    struct member *elsewhere;
+    search_begin(&second, app, &nobody);
+    assert_int_equal(search_next(&second, &elsewhere, &timeout), SEARCH_FOUND);
+    assert_string_equal(elsewhere->server, "b"); /* one probe at a time */
+    search_not_asked(&second, &elsewhere);
+    search_succeeded(&search, other, 1);
+    member_leave(other);
+    assert_int_equal(member_state(a, clock_coarse()), MEMBER_READY);
+    assert_int_equal(atomic_load(&a->live), 0);
+    member_unref(a);
+}
+
+static void who_is_left_alone_is_used_if_there_is_no_other(void **state) {
+    struct upstream *app =
+        make("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        search_begin(&search, app, &nobody);
+        assert_string_equal(next(&search, &timeout, false), "a");
+        assert_string_equal(next(&search, &timeout, false), "over");
+    }
+}
+
+static void who_checks_found_down_is_not(void **state) {
+    struct upstream *app = make("server a { address = 127.0.0.1:1 }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    member_set_down(app->roster.slots[0].member, true, 1);
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "down");
+    member_set_down(app->roster.slots[0].member, false, 2);
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "a");
+}
+
+static void full_members_are_passed_over(void **state) {
+    struct upstream *app = make("server a { address = 127.0.0.1:1 max_connections = 1 }");
+    struct search search;
+    struct member *first, *second;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &first, &timeout), SEARCH_FOUND);
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &second, &timeout), SEARCH_FULL);
+    member_leave(first);
+    search_begin(&search, app, &nobody);
+    assert_int_equal(search_next(&search, &first, &timeout), SEARCH_FOUND);
+    member_leave(first);
+}
+
+static void names_without_an_answer(void **state) {
+    struct upstream *app = make("connect_timeout = 20ms server a { address = nowhere.invalid:1 }");
+    struct search search;
+    usec_t timeout, began = clock_now();
+
+    (void)state;
+    search_begin(&search, app, &nobody); /* nobody looks it up: not started */
+    assert_string_equal(next(&search, &timeout, false), "no name");
+    assert_true(clock_now() - began >= 20 * USEC_PER_MSEC);
+    upstreams_cancel(upstreams);
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "stopped");
+}
+
+static struct dns_place place(const char *text, unsigned priority, unsigned weight) {
+    struct addr_spec spec;
+    const char *why;
+
+    assert_true(addr_parse(text, &spec, &why));
+    return (struct dns_place){.addr = spec.addr, .priority = priority, .weight = weight};
+}
+
+static void answers_change_the_list(void **state) {
+    struct upstream *app = make(
+        "server a { address = srv:_x._tcp.y } server b { address = 127.0.0.9:9 backup = true }");
+    const struct dns_place first[] = {place("127.0.0.1:1", 10, 5), place("127.0.0.2:1", 20, 0),
+                                      place("127.0.0.3:1", 10, 1)};
+    const struct dns_place later[] = {place("127.0.0.2:1", 7, 1), place("127.0.0.4:1", 7, 1)};
+
+    (void)state;
+    assert_true(upstream_learn(&app->servers[0], first, 3));
+    assert_int_equal(app->roster.n, 4);
+    struct member *kept = member_ref(app->roster.slots[2].member),
+                  *gone = member_ref(app->roster.slots[1].member);
+    assert_int_equal(app->roster.slots[1].weight, 5);
+    assert_int_equal(app->roster.slots[1].tier, 0);
+    assert_int_equal(app->roster.slots[2].tier, 1); /* the rank, not the number */
+    assert_int_equal(app->roster.slots[2].weight, 1);
+    assert_true(app->roster.slots[0].tier > 65535); /* the backup */
+    assert_true(upstream_learn(&app->servers[0], later, 2));
+    assert_int_equal(app->roster.n, 3);
+    assert_ptr_equal(app->roster.slots[1].member, kept); /* it goes on being counted */
+    assert_int_equal(atomic_load(&kept->refs), 2);
+    assert_int_equal(atomic_load(&gone->refs), 1); /* ours alone */
+    member_unref(kept);
+    member_unref(gone);
+}
+
+static void a_new_configuration_takes_members_over(void **state) {
+    struct upstream *app = make("server a { address = 127.0.0.1:1 } server n { address = name:1 }");
+    const struct dns_place known = place("127.0.0.5:1", 0, 1);
+    struct upstreams *old = upstreams;
+
+    (void)state;
+    assert_true(upstream_learn(&app->servers[1], &known, 1));
+    upstreams = upstreams_new(config, old, NULL, NULL);
+    assert_non_null(upstreams);
+    assert_int_equal(upstreams->list[0].roster.n, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_ptr_equal(upstreams->list[0].roster.slots[i].member,
+                         old->list[0].roster.slots[i].member);
+    upstreams_free(old);
+}
+
+static void a_slow_start_ramps(void **state) {
+    struct upstream *app = make(
+        "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
+    unsigned b = 0;
+
+    (void)state;
+    member_set_down(app->roster.slots[1].member, true, 1);
+    member_set_down(app->roster.slots[1].member, false,
+                    clock_coarse() - 50 * USEC_PER_SEC); /* half way */
+    for (int i = 0; i < 3000; i++) {
+        struct search search;
+        struct member *member;
+        usec_t timeout;
+
+        search_begin(&search, app, &nobody);
+        assert_int_equal(search_next(&search, &member, &timeout), SEARCH_FOUND);
+        b += member->server[0] == 'b';
+        search_succeeded(&search, member, 1);
+        member_leave(member);
+    }
+    assert_in_range(b, 990, 1010); /* a third: 1/2 against 1 */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(each_is_tried_once, tear_down),
+        cmocka_unit_test_teardown(attempts_bound_it, tear_down),
+        cmocka_unit_test_teardown(in_a_hurry_first_and_then_with_patience, tear_down),
+        cmocka_unit_test_teardown(who_usually_takes_long_gets_longer, tear_down),
+        cmocka_unit_test_teardown(failures_leave_it_alone_and_one_connection_probes, tear_down),
+        cmocka_unit_test_teardown(who_is_left_alone_is_used_if_there_is_no_other, tear_down),
+        cmocka_unit_test_teardown(who_checks_found_down_is_not, tear_down),
+        cmocka_unit_test_teardown(full_members_are_passed_over, tear_down),
+        cmocka_unit_test_teardown(names_without_an_answer, tear_down),
+        cmocka_unit_test_teardown(answers_change_the_list, tear_down),
+        cmocka_unit_test_teardown(a_new_configuration_takes_members_over, tear_down),
+        cmocka_unit_test_teardown(a_slow_start_ramps, tear_down),
+    };
+
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests_name("search", tests, NULL, NULL);
 }
