@@ -85,7 +85,7 @@ def manual_options():
 
 
 KINDS = {"NUMBER": "number", "DURATION": "duration", "BOOL": "boolean", "CHOICE": "choice",
-         "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title"}
+         "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title", "PREFIXES": "prefixes", "TEXT": "text"}
 
 
 def constant(expression):
@@ -114,7 +114,8 @@ def test_option_is_in_the_manual_with_default_and_range(option):
     written, text = manual_options()[section, option_name]
     assert written == KINDS[kind]
     if default != "NULL":
-        assert f"\nDefault:\n.Cm {default} .\n" in text
+        shown = default or r"\(dq\(dq"
+        assert f"\nDefault:\n.Cm {shown} .\n" in text
     else:
         assert "\nIt must be given" in text and "Default:" not in text
     if kind in ("NUMBER", "DURATION"):
@@ -126,6 +127,25 @@ def test_option_is_in_the_manual_with_default_and_range(option):
 
 def test_manual_has_no_option_of_its_own():
     assert sorted(manual_options()) == sorted((row[0], row[1]) for row in OPTIONS)
+
+
+# Options: what they are called elsewhere. An entry is ".It Cm NAME" in the .Ss of its section, up to the next.
+
+def other_names():
+    """(section, name) -> mdoc of the entry, in OTHER NAMES."""
+    found = {}
+    names = re.search(r"^\.Sh OTHER NAMES\n(.*?)^\.Sh ", tree.read("man/relayd.conf.5"), re.M | re.S)[1]
+    for section in re.split(r"^\.Ss Options of ", names, flags=re.M)[1:]:
+        entries = re.split(r"^\.It Cm (\w+)\n", section, flags=re.M)
+        for option_name, text in zip(entries[1::2], entries[2::2]):
+            found[section.split()[0], option_name] = text
+    return found
+
+
+def test_manual_has_the_other_names_of_each_option_in_the_order_of_the_table():
+    assert list(other_names()) == [(row[0], row[1]) for row in OPTIONS]
+    for option_name, text in other_names().items():
+        assert re.match(r"HAProxy:\n.*;\nnginx:\n.*\.\n", text, re.S), option_name
 
 
 # The command line
