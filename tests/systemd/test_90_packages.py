@@ -30,6 +30,7 @@ COMMON = {
     "/usr/share/man/man5/relayd.conf.5",
     "/usr/share/bash-completion/completions/relayd",
     "/usr/share/doc/relayd/relayd.conf",
+    *(f"/usr/share/doc/relayd/examples/{path.name}" for path in (ROOT / "conf" / "examples").iterdir()),
 }
 DOCUMENTS = {"/usr/share/doc/relayd/README.md", "/usr/share/doc/relayd/NEWS.md"}
 
