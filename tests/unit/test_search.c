@@ -1,4 +1,4 @@
-/* upstream/search and member: which member is dialled next, for how long, and what its failures do. */
+/* upstream/search and member (one thread, so without the lock): which member is dialled next, for how long, and what its failures do. */
 #include "unit.h"
 
 #include <stdatomic.h>
@@ -22,7 +22,7 @@ static struct upstream *make(const char *text) {
     return &upstreams->list[0];
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state) UNCHECKED {
     (void)state;
     upstreams_free(upstreams);
     config_unref(config);
@@ -46,7 +46,7 @@ static const char *next(struct search *search, usec_t *timeout, bool timed_out) 
     return name;
 }
 
-static void each_is_tried_once(void **state) {
+static void each_is_tried_once(void **state) UNCHECKED {
     struct upstream *app =
         make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     struct search search;
@@ -59,7 +59,7 @@ static void each_is_tried_once(void **state) {
     assert_string_equal(next(&search, &timeout, false), "over");
 }
 
-static void attempts_bound_it(void **state) {
+static void attempts_bound_it(void **state) UNCHECKED {
     struct upstream *app = make(
         "connect_attempts = 1 server a { address = 127.0.0.1:1 } server b { address = "
         "127.0.0.1:2 }");
@@ -73,7 +73,7 @@ static void attempts_bound_it(void **state) {
     assert_string_equal(next(&search, &timeout, false), "over");
 }
 
-static void in_a_hurry_first_and_then_with_patience(void **state) {
+static void in_a_hurry_first_and_then_with_patience(void **state) UNCHECKED {
     struct upstream *app = make(
         "connect_attempts = 9 max_fails = 0 server a { address = 127.0.0.1:1 } server b { "
         "address = 127.0.0.1:2 }");
@@ -91,7 +91,7 @@ static void in_a_hurry_first_and_then_with_patience(void **state) {
     assert_string_equal(next(&search, &timeout, true), "over");
 }
 
-static void who_usually_takes_long_gets_longer(void **state) {
+static void who_usually_takes_long_gets_longer(void **state) UNCHECKED {
     struct upstream *app =
         make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     struct search search;
@@ -110,7 +110,7 @@ static void who_usually_takes_long_gets_longer(void **state) {
     assert_int_equal(timeout, 1200 * USEC_PER_MSEC);
 }
 
-static void failures_leave_it_alone_and_one_connection_probes(void **state) {
+static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCHECKED {
     struct upstream *app = make(
         "max_fails = 2 fail_timeout = 10ms server a { address = 127.0.0.1:1 } server b { address "
         "= 127.0.0.1:2 backup = true }");
@@ -147,7 +147,7 @@ static void failures_leave_it_alone_and_one_connection_probes(void **state) {
     member_unref(a);
 }
 
-static void who_is_left_alone_is_used_if_there_is_no_other(void **state) {
+static void who_is_left_alone_is_used_if_there_is_no_other(void **state) UNCHECKED {
     struct upstream *app =
         make("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
     struct search search;
@@ -161,7 +161,7 @@ static void who_is_left_alone_is_used_if_there_is_no_other(void **state) {
     }
 }
 
-static void who_checks_found_down_is_not(void **state) {
+static void who_checks_found_down_is_not(void **state) UNCHECKED {
     struct upstream *app = make("server a { address = 127.0.0.1:1 }");
     struct search search;
     usec_t timeout;
@@ -175,7 +175,7 @@ static void who_checks_found_down_is_not(void **state) {
     assert_string_equal(next(&search, &timeout, false), "a");
 }
 
-static void full_members_are_passed_over(void **state) {
+static void full_members_are_passed_over(void **state) UNCHECKED {
     struct upstream *app = make("server a { address = 127.0.0.1:1 max_connections = 1 }");
     struct search search;
     struct member *first, *second;
@@ -192,7 +192,7 @@ static void full_members_are_passed_over(void **state) {
     member_leave(first);
 }
 
-static void names_without_an_answer(void **state) {
+static void names_without_an_answer(void **state) UNCHECKED {
     struct upstream *app = make("connect_timeout = 20ms server a { address = nowhere.invalid:1 }");
     struct search search;
     usec_t timeout, began = clock_now();
@@ -214,7 +214,7 @@ static struct dns_place place(const char *text, unsigned priority, unsigned weig
     return (struct dns_place){.addr = spec.addr, .priority = priority, .weight = weight};
 }
 
-static void answers_change_the_list(void **state) {
+static void answers_change_the_list(void **state) UNCHECKED {
     struct upstream *app = make(
         "server a { address = srv:_x._tcp.y } server b { address = 127.0.0.9:9 backup = true }");
     const struct dns_place first[] = {place("127.0.0.1:1", 10, 5), place("127.0.0.2:1", 20, 0),
@@ -240,7 +240,7 @@ static void answers_change_the_list(void **state) {
     member_unref(gone);
 }
 
-static void a_new_configuration_takes_members_over(void **state) {
+static void a_new_configuration_takes_members_over(void **state) UNCHECKED {
     struct upstream *app = make("server a { address = 127.0.0.1:1 } server n { address = name:1 }");
     const struct dns_place known = place("127.0.0.5:1", 0, 1);
     struct upstreams *old = upstreams;
@@ -256,7 +256,7 @@ static void a_new_configuration_takes_members_over(void **state) {
     upstreams_free(old);
 }
 
-static void a_slow_start_ramps(void **state) {
+static void a_slow_start_ramps(void **state) UNCHECKED {
     struct upstream *app = make(
         "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     unsigned b = 0;
