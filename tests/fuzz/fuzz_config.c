@@ -1,0 +1,20 @@
+/* relayd.conf: either a configuration and no error, or errors and none. */
+#include "fuzz.h"
+
+#include <stdio.h>
+
+#include "config/load.h"
+
+static void count(void *arg, const char *sentence) {
+    CHECK(sentence[0] != '\0');
+    ++*(unsigned *)arg;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+    unsigned errors = 0;
+    struct config *config = config_load_buffer("f", (const char *)bytes, n, count, &errors);
+
+    CHECK((config == NULL) == (errors > 0));
+    config_unref(config);
+    return 0;
+}
