@@ -213,13 +213,15 @@ void dns_lookup(struct dns *dns, const struct addr_spec *spec, dns_done_fn *done
 /* The sockets of the lookups under way, after that of dns_wake. */
 static nfds_t poll_set(const struct dns *dns, struct pollfd set[ARES_GETSOCK_MAXNUM + 1]) {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    int wanted = dns->open ? ares_getsock(dns->channel, sockets, ARES_GETSOCK_MAXNUM) : 0;
+    /* A bit for each to be read, above them one for each to be written (ares_getsock(3), whose macros shift too far). */
+    unsigned wanted =
+        dns->open ? (unsigned)ares_getsock(dns->channel, sockets, ARES_GETSOCK_MAXNUM) : 0;
     nfds_t n = 1;
 
     set[0] = (struct pollfd){.fd = dns->wake, .events = POLLIN};
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        bool reads = ARES_GETSOCK_READABLE(wanted, i) != 0,
-             writes = ARES_GETSOCK_WRITABLE(wanted, i) != 0;
+        bool reads = (wanted >> i & 1) != 0,
+             writes = (wanted >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
 
         if (reads || writes)
             set[n++] = (struct pollfd){
