@@ -1,19 +1,90 @@
-#include "base/proxy_protocol.h"
+#include <stdlib.h>
+#include <string.h>
+
 #include "config/build.h"
 
-void config_check_listener(const struct tree *tree, size_t section,
-                           const struct listener_config *listener, struct problems *problems) {
-    const struct tree_section *at = &tree->sections[section];
+struct check {
+    const struct tree *tree;
+    size_t section;
+    struct problems *problems;
+};
+
+/* A prefix of a list, and where the file has it. */
+struct written {
+    struct prefix prefix;
+    const struct tree_value *value;
+};
+
+/* In the order of the prefixes, and among equal ones of the file. */
+static int compare(const void *a, const void *b) {
+    const struct written *x = a, *y = b;
+    int order = memcmp(x->prefix.bytes, y->prefix.bytes, sizeof x->prefix.bytes);
+
+    if (order == 0)
+        order = (int)x->prefix.bits - (int)y->prefix.bits;
+    return order != 0 ? order : x->value < y->value ? -1 : x->value > y->value;
+}
+
+static bool same_prefix(const struct written *a, const struct written *b) {
+    return a->prefix.bits == b->prefix.bits &&
+           memcmp(a->prefix.bytes, b->prefix.bytes, sizeof a->prefix.bytes) == 0;
+}
+
+/* A prefix may stand once in a list, however it is written. Lists may be long: they are sorted first. */
+static void check_prefixes(const struct check *check, enum option_id list) {
+    const struct tree_section *at = &check->tree->sections[check->section];
+    struct written *all = calloc(at->n_values + 1, sizeof *all);
+    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+    size_t n = 0, first = 0;
+    const char *why;
+
+    if (!all) {
+        check->problems->out_of_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < at->n_values; i++) {
+        all[n].value = &at->values[i];
+        if (at->values[i].row == &option_infos[list] &&
+            prefix_parse(at->values[i].text, &all[n].prefix, &why))
+            n++;
+    }
+    qsort(all, n, sizeof *all, compare);
+    for (size_t i = 1; i < n; i++) {
+        if (!same_prefix(&all[first], &all[i]))
+            first = i;
+        else
+            problems_add(check->problems, all[i].value->line,
+                         "%s%s: prefix %s is given twice; the first is on line %d",
+                         tree_where(check->tree, check->section, where), option_infos[list].name,
+                         problems_show(all[i].value->text, shown), all[first].value->line);
+    }
+    free(all);
+}
+
+/* Who may send the header, and whether it is taken, go together. */
+static void check_proxy(const struct check *check) {
+    const struct tree_section *at = &check->tree->sections[check->section];
     const struct tree_value *accept = tree_value(at, OPT_listener_accept_proxy);
+    bool off = tree_is_default(at, OPT_listener_accept_proxy);
+    bool senders = tree_value(at, OPT_listener_proxy_from);
     char where[TREE_WHERE_MAX];
 
-    if (listener->accept_proxy != PROXY_OFF && listener->proxy_from.n == 0)
-        problems_add(problems, accept != NULL ? accept->line : at->line,
+    tree_where(check->tree, check->section, where);
+    if (!off && !senders)
+        problems_add(check->problems, accept->line,
                      "%saccept_proxy needs proxy_from: who may send the header, as in proxy_from = "
                      "{\"10.0.0.0/8\"}",
-                     tree_where(tree, section, where));
-    if (listener->accept_proxy == PROXY_OFF && listener->proxy_from.n > 0)
-        problems_add(problems, at->given[OPT_listener_proxy_from],
-                     "%sproxy_from has no meaning without accept_proxy = v1, v2 or any",
-                     tree_where(tree, section, where));
+                     where);
+    if (off && senders)
+        problems_add(check->problems, at->given[OPT_listener_proxy_from],
+                     "%sproxy_from has no meaning without accept_proxy = v1, v2 or any", where);
+}
+
+void config_check_listener(const struct tree *tree, size_t section, struct problems *problems) {
+    const struct check check = {tree, section, problems};
+
+    check_proxy(&check);
+    check_prefixes(&check, OPT_listener_proxy_from);
+    check_prefixes(&check, OPT_listener_allow);
+    check_prefixes(&check, OPT_listener_deny);
 }

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 
 #include "config/build.h"
 
@@ -9,15 +10,22 @@ struct check {
     struct problems *problems;
 };
 
-static int line_of_address(const struct check *check, const struct server_config *server) {
-    const struct tree *tree = check->tree;
+/* What is written as the address of the n-th server; NULL: nothing. */
+static const struct tree_value *written_address(const struct check *check, size_t n) {
+    size_t at = tree_next(check->tree, check->section, SECTION_SERVER);
 
-    for (size_t i = check->section + 1; i < tree->n && tree->sections[i].parent == check->section;
-         i++)
-        if (tree->sections[i].kind == SECTION_SERVER && tree->sections[i].line == server->line &&
-            tree->sections[i].given[OPT_server_address] != 0)
-            return tree->sections[i].given[OPT_server_address];
-    return server->line;
+    for (; n > 0; n--)
+        at = tree_next(check->tree, at, SECTION_SERVER);
+    return tree_value(&check->tree->sections[at], OPT_server_address);
+}
+
+/* An address that is missing, or was not allowed, is the same as none. */
+static bool same_place(const struct addr_spec *a, const struct addr_spec *b) {
+    if (a->form != b->form)
+        return false;
+    if (a->form == ADDR_LITERAL)
+        return a->addr.len != 0 && addr_equal(&a->addr, &b->addr);
+    return a->port == b->port && strcasecmp(a->name, b->name) == 0;
 }
 
 /* Two servers at one place would each get a share, and each be counted. */
@@ -26,26 +34,26 @@ static void check_same(const struct check *check, size_t n) {
     char where[TREE_WHERE_MAX];
 
     for (size_t i = 0; i < n; i++) {
-        if (servers[i].address.form != ADDR_LITERAL || last->address.form != ADDR_LITERAL ||
-            !addr_equal(&servers[i].address.addr, &last->address.addr))
+        if (!same_place(&servers[i].address, &last->address))
             continue;
-        problems_add(check->problems, line_of_address(check, last),
+        problems_add(check->problems, written_address(check, n)->line,
                      "%sserver %s has the address of server %s, on line %d; give that one more "
                      "weight instead",
                      tree_where(check->tree, check->section, where), last->name, servers[i].name,
-                     line_of_address(check, &servers[i]));
+                     written_address(check, i)->line);
         return;
     }
 }
 
-static void check_source(const struct check *check, const struct server_config *server) {
+static void check_source(const struct check *check, size_t n) {
+    const struct server_config *server = &check->upstream->servers[n];
     const struct addr *source = &check->upstream->source, *to = &server->address.addr;
     char where[TREE_WHERE_MAX];
 
     if (source->len == 0 || server->address.form != ADDR_LITERAL || addr_is_unix(to) ||
         to->len == 0 || to->u.sa.sa_family == source->u.sa.sa_family)
         return;
-    problems_add(check->problems, line_of_address(check, server),
+    problems_add(check->problems, written_address(check, n)->line,
                  "%ssource_address = %s cannot reach server %s: one is IPv4, the other IPv6",
                  tree_where(check->tree, check->section, where), check->upstream->source_address,
                  server->name);
@@ -63,25 +71,22 @@ static void check_some_take(const struct check *check) {
         tree_where(check->tree, check->section, where));
 }
 
-/* What has a meaning for type = http alone; the default does no harm (conf/relayd.conf has it). */
+/* What has a meaning for type = http alone; the default does no harm (conf/relayd.conf and --dump have it). */
 static void check_http_options(const struct check *check) {
     static const enum option_id http[] = {OPT_health_check_path, OPT_health_check_host,
                                           OPT_health_check_expect};
     const struct tree *tree = check->tree;
+    size_t at = tree_next(tree, check->section, SECTION_HEALTH_CHECK);
     char where[TREE_WHERE_MAX];
 
-    for (size_t i = check->section + 1; i < tree->n && tree->sections[i].parent == check->section;
-         i++) {
-        for (size_t k = 0; k < ARRAY_LEN(http); k++) {
-            const struct tree_value *value = tree_value(&tree->sections[i], http[k]);
-
-            if (value == NULL || check->upstream->health_check.type == CHECK_HTTP ||
-                strcmp(value->text, value->row->default_text) == 0)
-                continue;
-            problems_add(check->problems, value->line, "%s%s has no meaning without type = http",
-                         tree_where(tree, i, where), value->row->name);
-        }
-    }
+    if (!check->upstream->health_check.given ||
+        !tree_is_default(&tree->sections[at], OPT_health_check_type))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(http); i++)
+        if (!tree_is_default(&tree->sections[at], http[i]))
+            problems_add(check->problems, tree_value(&tree->sections[at], http[i])->line,
+                         "%s%s has no meaning without type = http", tree_where(tree, at, where),
+                         option_infos[http[i]].name);
 }
 
 void config_check_upstream(const struct tree *tree, size_t section,
@@ -97,7 +102,7 @@ void config_check_upstream(const struct tree *tree, size_t section,
     }
     for (size_t i = 0; i < upstream->n_servers; i++) {
         check_same(&check, i);
-        check_source(&check, &upstream->servers[i]);
+        check_source(&check, i);
     }
     check_some_take(&check);
     check_http_options(&check);

@@ -82,6 +82,12 @@ const struct tree_value *tree_value(const struct tree_section *section, enum opt
     return NULL;
 }
 
+bool tree_is_default(const struct tree_section *section, enum option_id id) {
+    const struct tree_value *value = tree_value(section, id);
+
+    return !value || strcmp(value->text, value->row->default_text) == 0;
+}
+
 const char *tree_where(const struct tree *tree, size_t section, char *buf) {
     const struct tree_section *at = &tree->sections[section];
     char outer[TREE_WHERE_MAX / 2] = "", title[PROBLEMS_SHOWN_MAX];

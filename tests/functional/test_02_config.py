@@ -201,6 +201,31 @@ def test_syntax_errors(check, text):
     assert check(text)[0] == 78
 
 
+@pytest.mark.parametrize("text, line, words", [
+    (with_listener("accept_proxy = v2"), 5, ["accept_proxy", "needs proxy_from"]),
+    (with_listener('proxy_from = "10.0.0.0/8"'), 5, ["proxy_from", "no meaning", "accept_proxy"]),
+    (with_listener('allow = {"10.0.0.1/8"}'), 5, ["allow", "10.0.0.1/8"]),
+    (with_listener('deny = {"10.0.0.0/8", "10.0.0.0/8"}'), 5, ["deny", "10.0.0.0/8", "twice"]),
+    (with_upstream('source_address = "::1"'), 8, ["source_address", "server a", "IPv4", "IPv6"]),
+    (with_upstream("health_check app { }"), 7, ["health_check", "no title", "app"]),
+    (with_upstream("health_check { }\nhealth_check { }"), 8, ["health_check", "twice", "line 7"]),
+    (with_upstream("health_check { path = /x }"), 7, ["path", "no meaning", "type = http"]),
+    (with_upstream('health_check { type = http expect = "200-99" }'), 7, ["expect", "200-99", "100 to 599"]),
+    (with_upstream("health_check { type = http path = live }"), 7, ["path", "live", '"/"']),
+    (with_server('server a { address = "127.0.0.1:1" }\nserver b { address = "127.0.0.1:1" }'), 8,
+     ["server b", "server a", "line 7"]),
+    (with_server('server a { address = "127.0.0.1:1" backup = true }'), 6, ["app", "no server", "backup", "weight"]),
+    (with_server('server a { address = "127.0.0.1:1" weight = 0 }'), 6, ["app", "no server", "weight"]),
+])
+def test_options_that_do_not_go_together(check, text, line, words):
+    code, errors = check(text)
+    assert code == 78
+    [(number, message)] = errors
+    assert number == line
+    for word in words:
+        assert word in message, (word, message)
+
+
 def test_every_error_is_told_in_one_run(check):
     code, errors = check("""wrokers = 3
 workers = 0

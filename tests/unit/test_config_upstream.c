@@ -191,6 +191,296 @@ static void test_errors_of_listeners(void **state) {
         "listened on\n");
 }
 
+static void test_the_same_server_twice(void **state) {
+    static const char *const pairs[][2] = {
+        {"[::1]:80", "\"[0::1]:80\""},
+        {"app.example:80", "APP.example:80"},
+        {"unix:/run/a", "unix:/run/a"},
+        {"srv:_http._tcp.x", "srv:_HTTP._tcp.x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        char options[256];
+
+        snprintf(options, sizeof(options),
+                 "server z { address = 192.0.2.1:1 }\nserver a { weight = 2\n"
+                 "address = \"%s\" } server b { address = %s }",
+                 pairs[i][0], pairs[i][1]);
+        bad_upstream(
+            options,
+            "f:5: upstream app: server b has the address of server a, on line 5; give that one "
+            "more weight instead\n");
+    }
+    config_unref(good(WEB "upstream app { server a { address = a:1 } server b { address = a:2 } "
+                          "server c { address = srv:_a._tcp.a } }\n"
+                          "upstream b { server a { address = a:1 } }"));
+    /* Two that are wrong, or not there, are not the same. */
+    bad_upstream("server a { address = x }\nserver b { address = y }",
+                 "f:3: upstream app: server a: address = x: the port is missing, as in name:80\n"
+                 "f:4: upstream app: server b: address = y: the port is missing, as in name:80\n");
+    bad_upstream(
+        "server a { }\nserver b { }",
+        "f:3: upstream app: server a: address must be given, as in address = \"127.0.0.1:80\"\n"
+        "f:4: upstream app: server b: address must be given, as in address = \"127.0.0.1:80\"\n");
+    bad_upstream("server a { address = a:1 }\nserver a { address = b:1 }",
+                 "f:4: upstream app: server a is given twice; the first is on line 3\n");
+}
+
+static void test_source_address(void **state) {
+    static const char *const reach[] = {"source_address = 127.0.0.1 server a { address = unix:/a }",
+                                        "source_address = ::1 server a { address = a:1 }",
+                                        "source_address = ::1 server a { address = \"[::1]:1\" }",
+                                        "source_address = '' server a { address = \"[::1]:1\" }"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(reach); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), WEB "upstream app { %s }", reach[i]);
+        config_unref(good(text));
+    }
+    bad_upstream("source_address = 127.0.0.1\nserver a { weight = 2\naddress = \"[::1]:1\" }",
+                 "f:5: upstream app: source_address = 127.0.0.1 cannot reach server a: one is "
+                 "IPv4, the other IPv6\n");
+}
+
+static void test_prefixes_given_twice(void **state) {
+    (void)state;
+    bad_listener(
+        "allow = {10.0.0.0/8,\n::1,\n10.0.0.0/8,\n\"10.0.0.0/8\",\n::1/128}",
+        "f:4: listener web: allow: prefix 10.0.0.0/8 is given twice; the first is on line 2\n"
+        "f:5: listener web: allow: prefix 10.0.0.0/8 is given twice; the first is on line 2\n"
+        "f:6: listener web: allow: prefix ::1/128 is given twice; the first is on line 3\n");
+    bad_listener(
+        "deny = 192.0.2.1\ndeny += 192.0.2.1/32",
+        "f:3: listener web: deny: prefix 192.0.2.1/32 is given twice; the first is on line 2\n");
+    bad_listener("accept_proxy = any proxy_from = {10.0.0.0/8, ::/0,\n10.0.0.0/8}",
+                 "f:3: listener web: proxy_from: prefix 10.0.0.0/8 is given twice; the first is on "
+                 "line 2\n");
+    config_unref(
+        good("listener web { address = :80 upstream = app allow = {10.0.0.0/8, 10.0.0.0/9, ::/0}\n"
+             "deny = {10.0.0.0/8} }" APP));
+}
+
+/* What follows from another error is not told. */
+static void test_errors_come_alone(void **state) {
+    (void)state;
+    bad_listener("accept_proxy = v3 proxy_from = 10.0.0.0/8",
+                 "f:2: listener web: accept_proxy = v3: must be off, v1, v2 or any\n");
+    bad_listener("accept_proxy = v2 proxy_from = 10.0.0.0/33",
+                 "f:2: listener web: proxy_from = 10.0.0.0/33: the length after the \"/\" must be "
+                 "a number from 0 to "
+                 "32\n");
+    bad_upstream(SERVER "health_check { type = htp path = /x }",
+                 "f:3: upstream app: health_check: type = htp: must be tcp or http\n");
+    config_unref(good(WEB "upstream app { " SERVER
+                          "health_check { path = / host = '' expect = 200-399 } }"));
+}
+
+#define DIGITS_50 "01234567890123456789012345678901234567890123456789"
+#define HUNDRED   DIGITS_50 DIGITS_50
+
+static void test_texts_of_checks(void **state) {
+    static const char *const fine[] = {
+        "path = '/" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED "12345678901'", /* 512 */
+        "host = '" HUNDRED HUNDRED DIGITS_50 "123'",                        /* 253 */
+        "host = '[::1]:8080'",
+        "expect = 100-599",
+        "expect = \"100,200,300,400,500,101,202,303-303\"",
+    };
+    static const char status[] =
+        "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in "
+        "200-299,404";
+    static const char path[] =
+        "must be a path that begins with \"/\" and has no blanks or control characters";
+    static const char host[] = "must be a host name, and may have a port";
+    const struct {
+        const char *name, *value, *why;
+    } wrong[] = {
+        {"path", "", path},
+        {"path", "a/b", path},
+        {"path", "/a b", path},
+        {"path", "/\xc3\xa4", path},
+        {"host", "a b", host},
+        {"host", "\xc3\xa4.example", host},
+        {"expect", "", status},
+        {"expect", "99", status},
+        {"expect", "600", status},
+        {"expect", "20", status},
+        {"expect", "2000", status},
+        {"expect", "200-", status},
+        {"expect", "-200", status},
+        {"expect", "300-200", status},
+        {"expect", "200-300-400", status},
+        {"expect", "200,", status},
+        {"expect", ",200", status},
+        {"expect", "200, 300", status},
+        {"expect", "2xx", status},
+        {"expect", "101,102,103,104,105,106,107,108,109", status},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        char text[1024];
+
+        snprintf(text, sizeof(text),
+                 WEB "upstream app { " SERVER "health_check { type = http %s } }", fine[i]);
+        config_unref(good(text));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        const char *value = wrong[i].value;
+        char options[256], expected[512];
+
+        snprintf(options, sizeof(options), SERVER "health_check { type = http %s = '%s' }",
+                 wrong[i].name, value);
+        snprintf(expected, sizeof(expected),
+                 *value ? "f:3: upstream app: health_check: %s = %s: %s\n"
+                        : "f:3: upstream app: health_check: %s = \"%s\": %s\n",
+                 wrong[i].name, value, wrong[i].why);
+        bad_upstream(options, expected);
+    }
+    bad_upstream(SERVER
+                 "health_check { type = http path = '/" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
+                 "123456789012' }",
+                 "f:3: upstream app: health_check: path = "
+                 "/012345678901234567890123456789012345678901234567890123456789012345678901234...:"
+                 " must not be longer "
+                 "than 512 bytes\n");
+    bad_upstream(SERVER "health_check { type = http host = '" HUNDRED HUNDRED DIGITS_50 "1234' }",
+                 "f:3: upstream app: health_check: host = "
+                 "0123456789012345678901234567890123456789012345678901234567890123456789012345...:"
+                 " must not be longer "
+                 "than 253 bytes\n");
+    bad_upstream(SERVER "health_check { type = http path = '/a\tb' }",
+                 "f:3: upstream app: health_check: path = /a?b: must be a path that begins with "
+                 "\"/\" and has no blanks "
+                 "or control characters\n");
+    bad_upstream(
+        SERVER "health_check { expect = {200, 204} }",
+        "f:3: upstream app: health_check: expect = {...}: must be one value, not a list\n");
+}
+
+static void test_bad_values(void **state) {
+    static const struct {
+        const char *option, *allowed;
+    } upstream[] =
+        {
+            {"balance = turns",
+             "must be round_robin, least_connections, source_hash or random_two"},
+            {"max_fails = 1001", "must be a number from 0 to 1000"},
+            {"fail_timeout = 9ms",
+             "must be a duration from 10ms to 1h, such as 250ms, 5s, 10m or 1h"},
+            {"send_proxy = any", "must be off, v1 or v2"},
+            {"slow_start = 61m", "must be a duration from 0 to 1h, such as 250ms, 5s, 10m or 1h"},
+            {"on_down = close", "must be keep or reset"},
+            {"source_address = a",
+             "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1"},
+        },
+      server[] =
+          {
+              {"weight = 1.5", "must be a number from 0 to 1000"},
+              {"backup = maybe", "must be true or false"},
+              {"max_connections = 1000001", "must be a number from 0 to 1000000"},
+          },
+      health[] =
+          {
+              {"type = icmp", "must be tcp or http"},
+              {"interval = 9ms",
+               "must be a duration from 10ms to 1h, such as 250ms, 5s, 10m or 1h"},
+              {"timeout = 0", "must be a duration from 1ms to 1h, such as 250ms, 5s, 10m or 1h"},
+              {"rise = 101", "must be a number from 1 to 100"},
+              {"fall = 0", "must be a number from 1 to 100"},
+          },
+      listener[] = {
+          {"proxy_timeout = 0", "must be a duration from 1ms to 1h, such as 250ms, 5s, 10m or 1h"},
+          {"max_connections = many", "must be a number from 0 to 1000000"},
+          {"max_connections_per_client = 1000001", "must be a number from 0 to 1000000"},
+          {"max_rate_per_client = 1/s", "must be a number from 0 to 1000000"},
+      };
+    char options[256], expected[512];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(upstream); i++) {
+        snprintf(options, sizeof(options), SERVER "%s", upstream[i].option);
+        snprintf(expected, sizeof(expected), "f:3: upstream app: %s: %s\n", upstream[i].option,
+                 upstream[i].allowed);
+        bad_upstream(options, expected);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(server); i++) {
+        snprintf(options, sizeof(options), "server a { address = a:1 %s }", server[i].option);
+        snprintf(expected, sizeof(expected), "f:3: upstream app: server a: %s: %s\n",
+                 server[i].option, server[i].allowed);
+        bad_upstream(options, expected);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(health); i++) {
+        snprintf(options, sizeof(options), SERVER "health_check { %s }", health[i].option);
+        snprintf(expected, sizeof(expected), "f:3: upstream app: health_check: %s: %s\n",
+                 health[i].option, health[i].allowed);
+        bad_upstream(options, expected);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(listener); i++) {
+        snprintf(expected, sizeof(expected), "f:2: listener web: %s: %s\n", listener[i].option,
+                 listener[i].allowed);
+        bad_listener(listener[i].option, expected);
+    }
+}
+
+/* libconfuse meets sections without a title, too, in the order of the tree: each value goes to its own. */
+static void test_a_section_without_a_title(void **state) {
+    struct config *config =
+        good(WEB APP
+             "upstream b { health_check { fall = 7 } server a { address = b:1 } server b { address "
+             "= b:2 } }\n"
+             "upstream c { server a { address = c:1 } }\n"
+             "upstream d { server a { address = d:1 }\nhealth_check /* */ { # none\n}\n"
+             "server b { address = d:2 } }\n"
+             "upstream e { server a { address = e:1 } health_check { rise = 9 } }\n");
+
+    (void)state;
+    assert_int_equal(config->n_upstreams, 5);
+    for (size_t i = 0; i < 5; i++) {
+        const struct health_check_config *check = &config->upstreams[i].health_check;
+
+        assert_true(check->given == (i != 0 && i != 2));
+        assert_int_equal(check->fall, i == 1 ? 7 : 3);
+        assert_int_equal(check->rise, i == 4 ? 9 : 2);
+        assert_string_equal(check->path, "/");
+        assert_int_equal(config->upstreams[i].n_servers, i == 1 || i == 3 ? 2 : 1);
+    }
+    assert_int_equal(config->upstreams[3].health_check.line, 6);
+    config_unref(config);
+
+    bad_upstream(SERVER "\nhealth_check\n",
+                 "f:6: syntax error: missing opening brace for section 'health_check'\n");
+    bad_upstream(SERVER "\nhealth_check = 1\n",
+                 "f:4: syntax error: missing opening brace for section 'health_check'\n");
+    bad_upstream("server a { address = a:1\nhealth_check { } }",
+                 "f:4: upstream app: server a: section \"health_check\" belongs in section "
+                 "upstream; is a \"}\" "
+                 "missing before it?\n");
+    bad_upstream(SERVER "health_check { \nserver b { address = b:1 } }",
+                 "f:4: upstream app: health_check: section \"server\" belongs in section upstream; "
+                 "is a \"}\" missing "
+                 "before it?\n");
+}
+
+static void test_arguments_have_the_defaults(void **state) {
+    char *errors = NULL;
+    struct config *config = config_from_arguments(NULL, "localhost:1", collect, &errors);
+
+    (void)state;
+    assert_non_null(config);
+    assert_string_equal(config->upstreams[0].source_address, "");
+    assert_int_equal(config->upstreams[0].max_fails, 3);
+    assert_int_equal(config->upstreams[0].servers[0].weight, 1);
+    assert_false(config->upstreams[0].health_check.given);
+    assert_string_equal(config->upstreams[0].health_check.path, "/");
+    assert_int_equal(config->upstreams[0].health_check.n_expected, 1);
+    assert_null(config->listeners[0].access);
+    config_unref(config);
+}
+
 /* The choices of balance are the rows of the table of balancers, in its order. */
 static void test_balance_choices(void **state) {
     static const char names[] =
@@ -211,6 +501,14 @@ int main(void) {
         cmocka_unit_test(test_errors_of_upstreams),
         cmocka_unit_test(test_errors_of_health_checks),
         cmocka_unit_test(test_errors_of_listeners),
+        cmocka_unit_test(test_the_same_server_twice),
+        cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_prefixes_given_twice),
+        cmocka_unit_test(test_errors_come_alone),
+        cmocka_unit_test(test_texts_of_checks),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_a_section_without_a_title),
+        cmocka_unit_test(test_arguments_have_the_defaults),
         cmocka_unit_test(test_balance_choices),
     };
 
