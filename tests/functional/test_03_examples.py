@@ -1,11 +1,17 @@
 """conf/examples: each is right as it stands, and short enough to be read."""
 
 import re
+import socket
+import sys
 
 import pytest
 
-from relay import once
-from settings import REPO
+from client import connect, refused_in_http, run
+from fleet import Named
+from origin import http, sends
+from relay import PASS_ON, once
+from servers import Dnsmasq, Postgres
+from settings import REPO, free_port
 
 EXAMPLES = sorted((REPO / "conf" / "examples").glob("*.conf"))
 OURS = [*EXAMPLES, REPO / "conf" / "relayd.conf", REPO / "packaging" / "relayd.conf"]
@@ -43,3 +49,106 @@ def test_it_says_what_it_is_for_and_is_short(path):
     assert re.match(r"# \S.*", lines[0])
     assert len(lines) <= 60
     assert all(len(line) <= 120 for line in lines)
+
+
+# Each of them for real: with addresses of this machine in the place of those that it has
+
+def example(name, **addresses):
+    """Its text, with other addresses: what stands in quotes is replaced as a whole."""
+    text = (REPO / "conf" / "examples" / f"{name}.conf").read_text(encoding="utf-8")
+    for old, new in addresses.pop("words", {}).items():
+        assert f'"{old}"' in text, old
+        text = text.replace(f'"{old}"', f'"{new}"')
+    return text
+
+
+def here():
+    return f"127.0.0.1:{free_port()}"
+
+
+def test_a_single_origin_works(relay, origin):
+    address = here()
+    text = example("single-origin", words={":80": address, "127.0.0.1:3000": origin(http).address})
+    with connect(relay(text=text, address=address)) as client:
+        assert client.get("/page").body == b"/page\n"
+
+
+def test_a_balanced_site_works(relay, server):
+    address = here()
+    servers = {word: server(Named, name=word) for word in
+               ("10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080", "203.0.113.10:8080")}
+    text = example("balanced-site", words={":80": address, **{word: one.address for word, one in servers.items()}})
+    one = relay(text=text.replace("interval = 2s", ""), address=address)
+    found = set()
+    for _ in range(12):
+        with connect(one) as client:
+            found.add(client.get("/").body.decode())
+    assert found == {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}   # not the backup
+    assert "is down" not in one.log
+
+
+def test_behind_a_balancer_works(relay, origin):
+    def script(peer):
+        if peer.recv(16)[:12] != b"\r\n\r\n\0\r\nQUIT\n":
+            return
+        peer.recv()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+    address = here()
+    text = example("behind-cloud-balancer", words={
+        ":8080": address, "10.0.1.0/28": "127.0.0.1", "10.0.10.1:8080": origin(script).address,
+        "10.0.10.2:8080": origin(script).address})
+    one = relay(text=text, address=address)
+    with connect(one) as client:
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n")
+        assert client.read_response().body == b"ok"
+    with connect(one) as client:
+        refused_in_http(client.send(b"PROXY TCP4 198.51.100.9 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n"), 403)
+    assert [record.client for record in one.wait_records(2)] == ["192.0.2.1:1", "198.51.100.9:1"]
+
+
+def test_a_database_works(relay, server):
+    primary, replica = here(), here()
+    database = server(Postgres)
+    text = example("database", words={
+        "127.0.0.1:5432": primary, "127.0.0.1:5433": replica, "primary.db.example:5432": database.address,
+        "r1.db.example:5432": database.address, "r2.db.example:5432": here()})
+    one = relay(text=text, address=[primary, replica])
+    for address in (primary, replica):
+        host, port = address.split(":")
+        assert run("psql", "-h", host, "-p", port, "-U", "postgres", "-Atc", "select 6 * 7").stdout == b"42\n"
+    one.wait_log("Server replicas/r2 .* is down: connect: Connection refused")
+
+
+def test_unix_sockets_work(relay, origin, short_path):
+    address, path = here(), f"unix:{short_path}/web.sock"
+    for name in "ab":
+        origin(sends(name.encode()), path=short_path / f"{name}.sock")
+    text = example("unix-socket", words={":8080": address, "unix:/run/relayd/web.sock": path,
+                                         "unix:/run/app/a.sock": f"unix:{short_path}/a.sock",
+                                         "unix:/run/app/b.sock": f"unix:{short_path}/b.sock"})
+    relay(text=text, address=address)
+    assert {connect(where).read_end()[0] for where in (address, path, address, path)} == {b"a", b"b"}
+
+
+def test_socket_activation_works(relay, origin):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        text = example("socket-activation", words={"10.0.0.1:8443": origin(sends(b"a")).address,
+                                                   "10.0.0.2:8443": origin(sends(b"b")).address})
+        relay(text=text, address=address, pass_fds=(listening.fileno(),),
+              wrap=[sys.executable, "-ISc", PASS_ON, str(listening.fileno())],
+              env={"LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"})
+        assert {connect(address).read_end()[0] for _ in range(2)} == {b"a", b"b"}
+
+
+def test_dns_services_work(relay, server, origin):
+    dns, named = server(Dnsmasq), server(Named, name="first")
+    address = here()
+    dns.hosts("a.test", "127.0.0.1")
+    dns.services("_http._tcp.app.example", ("a.test", named.port, 10, 5), ("a.test", origin(sends(b"")).port, 20, 1))
+    one = relay(text=example("dns-srv", words={":8080": address}), address=address,
+                wrap=dns.wrap)
+    with connect(one) as client:
+        assert client.get("/").body == b"first"

@@ -68,6 +68,15 @@ static void version_1(void **state) {
     assert_addr(&header.source, "[2001:db8::1]:443");
     assert_addr(&header.destination, "[::1]:80");
     assert_false(good(PROXY_ANY, BYTES("PROXY UNKNOWN\r\n")).known);
+    /* The examples and the worst cases of proxy-protocol.txt, 2.1. */
+    header = good(PROXY_V1, BYTES("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n"));
+    assert_addr(&header.source, "192.168.0.1:56324");
+    assert_addr(&header.destination, "192.168.0.11:443");
+    assert_true(
+        good(PROXY_V1, BYTES("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n")).known);
+    header = good(PROXY_V1, BYTES("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+                                  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"));
+    assert_addr(&header.source, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
     assert_int_equal(sizeof(longest) - 1, 107);
     assert_false(good(PROXY_V1, BYTES(longest)).known);
 }
