@@ -11,7 +11,7 @@
 
 #define CHECK_WHY_MAX 160
 #define CHECK_REQUEST_MAX                                                                          \
-    1536 /* path and host are at most some hundred bytes each (config/options.def) */
+    1536 /* path and host are at most some hundred bytes each (config/texts.c) */
 #define CHECK_ANSWER_MAX 512 /* of a status line; what is longer is no good answer */
 
 enum check_state {
