@@ -12,14 +12,15 @@
 #include "base/stack.h"
 
 /* What the process has besides connections: stdio, the log, dials under
- * way and some for libc's resolver. */
-#define DESCRIPTORS_BASE 48
-#define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
-#define MAPS_BASE        256
-#define PIPES_MIN        16 /* that copy = auto can count on */
-#define PIPE_PAGES       16 /* of a full pipe, pipe(7) */
-#define REFUSED_MAX      256 /* refused clients that are waited for: each a descriptor and a pump pair */
-#define UNLIMITED        ((int64_t)INT64_MAX)
+ * way and some for DNS. */
+#define DESCRIPTORS_BASE    48
+#define THREADS_BASE        8 /* main, log, resolver, reaper, and some to come */
+#define MAPS_BASE           256
+#define PIPES_MIN           16 /* that copy = auto can count on */
+#define PIPE_PAGES          16 /* of a full pipe, pipe(7) */
+#define REFUSED_MAX         256 /* refused clients that are waited for: each a descriptor and a pump pair */
+#define ADDRESSES_OF_A_NAME 8 /* that are checked at a time; more of one name are rare */
+#define UNLIMITED           ((int64_t)INT64_MAX)
 
 /* One bound: how much there is, and how it is spent. */
 struct bound {
@@ -101,6 +102,18 @@ static bool any_splice(const struct config *config) {
     return false;
 }
 
+/* Sockets of health checks that may be under way at a time. */
+static int64_t check_sockets(const struct config *config) {
+    int64_t n = 0;
+
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        for (size_t k = 0;
+             config->upstreams[i].health_check.given && k < config->upstreams[i].n_servers; k++)
+            n += config->upstreams[i].servers[k].address.form == ADDR_LITERAL ? 1
+                                                                              : ADDRESSES_OF_A_NAME;
+    return n;
+}
+
 static int64_t fits(const struct bound *bound) {
     int64_t left = bound->have - bound->base;
 
@@ -145,7 +158,8 @@ static void list_bounds(const struct config *config, int64_t files, struct bound
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
-    int64_t files_base = DESCRIPTORS_BASE + sockets + workers + (splice ? 0 : 2 * PIPES_MIN);
+    int64_t files_base =
+        DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets;
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     const struct bound list[N_BOUNDS] = {

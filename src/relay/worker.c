@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -52,12 +53,41 @@ static int hand_over(struct relay *relay, struct job *job) {
     return 0;
 }
 
-static void say_header_bad(const struct job *job, const char *why) {
+/* What was wrong with a PROXY header. */
+struct bad_header {
+    char listener[CONFIG_NAME_MAX];
+    struct addr sender;
+    char why[128];
+};
+
+static void format_bad_header(struct log_line *line, const void *payload) {
+    const struct bad_header *bad = payload;
     char sender[ADDR_TEXT_MAX];
 
-    log_msg(MSG_PROXY_HEADER,
-            "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
-            job->record.listener, addr_format(&job->record.peer, sender, sizeof(sender)), why);
+    log_line_text(line, "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
+                  bad->listener, addr_format(&bad->sender, sender, sizeof(sender)), bad->why);
+}
+
+static void format_more_bad_headers(struct log_line *line, const void *last, unsigned long count) {
+    const struct bad_header *bad = last;
+
+    log_line_text(
+        line,
+        "%lu more PROXY headers were refused within a second; the last one on listener %s: %s.",
+        count, bad->listener, bad->why);
+    log_line_field(line, "RELAYD_COUNT", "%lu", count);
+}
+
+/* A balancer that is set up wrongly sends many. */
+static void say_header_bad(const struct job *job, const char *why) {
+    static const struct log_group group = {LOG_GROUP_COUNT - 1, MSG_PROXY_HEADER,
+                                           format_more_bad_headers};
+    struct bad_header bad = {.sender = job->record.peer};
+
+    _Static_assert(END_COUNT < LOG_GROUP_COUNT, "the last group is no end's (record.c)");
+    memcpy(bad.listener, job->record.listener, sizeof(bad.listener));
+    snprintf(bad.why, sizeof(bad.why), "%s", why);
+    log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
 }
 
 /* Reads the PROXY header, if the listener asks for one, and counts the client that it names. False: refused. */
