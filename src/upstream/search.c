@@ -107,7 +107,7 @@ static struct view gather(struct search *search, bool resort, usec_t now)
             .id = slot->member->id,
             .weight = weight_now(slot, slow_start, now),
             .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-            .credit = &slot->credit};
+            .credit = &roster->credits[i]};
     }
     return view;
 }

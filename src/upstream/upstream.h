@@ -23,14 +23,14 @@ struct slot {
     uint64_t weight;        /* the server's, times that of its SRV record */
     unsigned
         tier; /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
-    int64_t credit;               /* see struct candidate */
     struct health_target *target; /* NULL: it is not checked */
 };
 
 /* The list, with room for a pick to work in. */
 struct roster {
     size_t n;
-    struct slot *slots;
+    struct slot *slots; /* but for the members they stay as they are: see roster.c */
+    int64_t *credits;   /* of each slot, see struct candidate; written by picks, under the lock */
     struct candidate *candidates;
     size_t *candidate_slots; /* where in the list a candidate is */
 };
