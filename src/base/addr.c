@@ -118,11 +118,18 @@ static bool check_name(const char *name, const char **ret_why) {
     }
 }
 
+static bool is_port(const char *text) {
+    return *text != '\0' && text[strspn(text, DIGITS)] == '\0';
+}
+
 /* RFC 2782: the service and the protocol, each with a "_" before it, and the domain. */
 static bool parse_srv(const char *text, struct addr_spec *spec, const char **ret_why) {
-    const char *second = strchr(text, '.');
+    const char *protocol = strchr(text, '.');
 
-    if (text[0] != '_' || second == NULL || strncmp(second, "._tcp.", 6) != 0)
+    if (strchr(text, ':') != NULL)
+        return fail(ret_why, "the name of a service takes no port: its SRV records have it");
+    if (text[0] != '_' || text[1] == '.' || protocol == NULL ||
+        strncmp(protocol, "._tcp.", 6) != 0 || protocol[6] == '\0')
         return fail(ret_why, "the name of a service is written as srv:_http._tcp.app.example");
     if (!check_name(text, ret_why))
         return false;
@@ -160,7 +167,8 @@ static bool parse(const char *text, struct addr_spec *spec, const char **ret_why
         return fail(ret_why, "the address is empty");
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, spec, ret_why);
-    if (strncmp(text, "srv:", 4) == 0)
+    if (strncmp(text, "srv:", 4) == 0 &&
+        !is_port(text + 4)) /* srv:80 is a host that has this name */
         return parse_srv(text + 4, spec, ret_why);
     if (strstr(text, "://"))
         return fail(ret_why, "this is a URL; write the host and the port alone, as in name:80");
@@ -170,7 +178,7 @@ static bool parse(const char *text, struct addr_spec *spec, const char **ret_why
         spec->form = ADDR_ANY;
         return parse_port(text + 1, &spec->port, ret_why);
     }
-    if (!colon && text[strspn(text, DIGITS)] == '\0') {
+    if (is_port(text)) {
         spec->form = ADDR_ANY;
         return parse_port(text, &spec->port, ret_why);
     }

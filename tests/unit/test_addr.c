@@ -85,6 +85,41 @@ static void test_names_and_ports(void **state) {
     refused(name, "longer than 253");
 }
 
+static void test_services(void **state) {
+    struct addr_spec spec = parsed("srv:_http._tcp.app.example");
+    char name[300] = "srv:_http._tcp.";
+
+    (void)state;
+    assert_int_equal(spec.form, ADDR_SRV);
+    assert_string_equal(spec.name, "_http._tcp.app.example");
+    assert_int_equal(spec.port, 0);
+    assert_int_equal(spec.addr.len, 0);
+    assert_string_equal(parsed("srv:_a-b._tcp.example.").name, "_a-b._tcp.example.");
+    refused("srv:", "srv:_http._tcp.app.example");
+    refused("srv:app.example", "srv:_http._tcp.app.example");
+    refused("srv:http.tcp.app.example", "srv:_http._tcp.app.example");
+    refused("srv:_http", "srv:_http._tcp.app.example");
+    refused("srv:_http.app.example", "srv:_http._tcp.app.example");
+    refused("srv:_http._udp.app.example", "srv:_http._tcp.app.example");
+    refused("srv:_._tcp.app.example", "srv:_http._tcp.app.example");
+    refused("srv:_http._tcp", "srv:_http._tcp.app.example");
+    refused("srv:_http._tcp.", "srv:_http._tcp.app.example");
+    refused("srv:_http._tcp..", "empty part");
+    refused("srv:_http._tcp.a b", "only letters");
+    refused("srv:_http._tcp.app.example:80", "takes no port");
+    memset(name + 15, 'a', 243);
+    for (size_t i = 15 + 60; i < 258; i += 61)
+        name[i] = '.';
+    refused(name, "longer than 253");
+    name[4 + 253] = '\0';
+    assert_int_equal(strlen(parsed(name).name), 253);
+
+    spec = parsed("srv:8080"); /* a host */
+    assert_int_equal(spec.form, ADDR_NAME);
+    assert_string_equal(spec.name, "srv");
+    assert_int_equal(spec.port, 8080);
+}
+
 static void test_refusals(void **state) {
     char path[200] = "unix:/", label[80];
 
@@ -190,6 +225,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literals_come_back),
         cmocka_unit_test(test_names_and_ports),
+        cmocka_unit_test(test_services),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_equal),
