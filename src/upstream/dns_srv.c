@@ -10,6 +10,7 @@
 #define QUESTION_SIZE 4  /* type and class, after the name: 4.1.2 */
 #define RECORD_SIZE   10 /* type, class, TTL, length, after the name: 4.1.3 */
 #define SRV_SIZE      6  /* priority, weight, port, before the target: RFC 2782 */
+#define TYPE_CNAME    5
 #define TYPE_SRV      33
 #define CLASS_IN      1
 
@@ -43,6 +44,20 @@ static bool read_srv(const unsigned char *reply, size_t size, size_t at, size_t 
     return read_name(reply, size, at + SRV_SIZE, srv->host, sizeof(srv->host)) != 0;
 }
 
+/* Puts it behind those that are used before it. If the list is full, the last one is left out. */
+static int insert(struct dns_srv list[DNS_SRV_MAX], int n, const struct dns_srv *srv) {
+    int at = n;
+
+    while (at > 0 && list[at - 1].priority > srv->priority)
+        at--;
+    if (at == DNS_SRV_MAX)
+        return n;
+    n = n < DNS_SRV_MAX ? n + 1 : n;
+    memmove(&list[at + 1], &list[at], (size_t)(n - 1 - at) * sizeof(*list));
+    list[at] = *srv;
+    return n;
+}
+
 int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[DNS_SRV_MAX],
                   usec_t *ret_ttl) {
     usec_t ttl = (usec_t)INT_MAX * USEC_PER_SEC;
@@ -64,19 +79,19 @@ int dns_srv_parse(const unsigned char *reply, size_t size, struct dns_srv list[D
         if (name == 0 || size - at - name < RECORD_SIZE)
             return -1;
         const unsigned char *record = reply + at + name;
+        unsigned type = read16(record + 2) == CLASS_IN ? read16(record) : 0;
+        usec_t its_ttl =
+            (usec_t)((uint32_t)read16(record + 4) << 16 | read16(record + 6)) * USEC_PER_SEC;
         size_t length = read16(record + 8);
-        at += name + RECORD_SIZE;
-        if (size - at < length)
-            return -1;
-        if (read16(record) == TYPE_SRV && read16(record + 2) == CLASS_IN && n < DNS_SRV_MAX) {
-            usec_t one =
-                (usec_t)((uint32_t)read16(record + 4) << 16 | read16(record + 6)) * USEC_PER_SEC;
+        struct dns_srv srv;
 
-            if (!read_srv(reply, size, at, length, &list[n]))
-                return -1;
-            ttl = one < ttl ? one : ttl;
-            n++;
-        }
+        at += name + RECORD_SIZE;
+        if (size - at < length || (type == TYPE_SRV && !read_srv(reply, size, at, length, &srv)))
+            return -1;
+        if (type == TYPE_SRV)
+            n = insert(list, n, &srv);
+        if ((type == TYPE_SRV || type == TYPE_CNAME) && its_ttl < ttl)
+            ttl = its_ttl;
         at += length;
     }
     *ret_ttl = ttl;

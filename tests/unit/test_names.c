@@ -185,6 +185,19 @@ static void failures_are_told_and_tried_again(void **state) {
     names_free(names);
 }
 
+static void a_failing_name_is_tried_again_later_each_time(void **state) {
+    (void)state;
+    start(1, 3600 * USEC_PER_SEC);
+    for (unsigned i = 1; i <= 2; i++) { /* after 1 s, then 2 s */
+        await_lookups(i);
+        usec_t began = clock_now();
+        answer(0, -1);
+        await_lookups(i + 1);
+        assert_in_range(clock_now() - began, i * USEC_PER_SEC, 20 * USEC_PER_SEC);
+    }
+    names_free(names);
+}
+
 static void a_name_that_hangs_delays_no_other(void **state) {
     (void)state;
     start(2, 20 * USEC_PER_MSEC);
@@ -240,6 +253,43 @@ static void services_are_read(void **state) {
         assert_int_equal(dns_srv_parse(buf, cut, list, &ttl), -1);
 }
 
+static void the_ttl_of_an_alias_counts(void **state) {
+    static const char two[] =
+        "\xc0\x0c\0\5\0\1\0\0\0\7\0\2\xc0\x0f" /* CNAME */
+        "\xc0\x0f\0\x21\0\1\0\0\0\x1e\0\x0b\0\x0a\0\5\0\x50\1a\1b\0";
+    unsigned char buf[512];
+    struct dns_srv list[DNS_SRV_MAX];
+    usec_t ttl = 0;
+
+    (void)state;
+    assert_int_equal(dns_srv_parse(buf, reply(buf, 2, two, sizeof(two) - 1), list, &ttl), 1);
+    assert_int_equal(ttl, 7 * USEC_PER_SEC);
+}
+
+/* Priorities from last to first, in pairs; the port tells which of a pair came first. */
+static void of_too_many_services_the_last_are_left_out(void **state) {
+    static const unsigned char one[] = "\xc0\x0c\0\x21\0\1\0\0\0\x1e\0\x09\0\0\0\5\0\0\1a";
+    const unsigned many = 100;
+    unsigned char records[100 * sizeof(one)], buf[sizeof(records) + 64];
+    struct dns_srv list[DNS_SRV_MAX];
+    usec_t ttl;
+
+    (void)state;
+    for (unsigned i = 0; i < many; i++) {
+        unsigned char *record = records + i * sizeof(one);
+
+        memcpy(record, one, sizeof(one));
+        record[13] = (unsigned char)((many - i - 1) / 2);
+        record[17] = (unsigned char)i;
+    }
+    assert_int_equal(dns_srv_parse(buf, reply(buf, many, records, sizeof(records)), list, &ttl),
+                     DNS_SRV_MAX);
+    for (unsigned i = 0; i < DNS_SRV_MAX; i++) {
+        assert_int_equal(list[i].priority, i / 2);
+        assert_int_equal(list[i].port, many - (i / 2 + 1) * 2 + i % 2);
+    }
+}
+
 static void hostile_replies_are_refused(void **state) {
     static const char loop[] =
         "\xc0\x1b\0\x21\0\1\0\0\0\x3c\0\x0a\0\x0a\0\5\0\x50\xc0\x1b"; /* a name that points to itself */
@@ -269,9 +319,12 @@ int main(void) {
         cmocka_unit_test(it_is_looked_up_again_when_its_ttl_is_over),
         cmocka_unit_test(it_is_looked_up_again_after_the_interval_at_the_latest),
         cmocka_unit_test(failures_are_told_and_tried_again),
+        cmocka_unit_test(a_failing_name_is_tried_again_later_each_time),
         cmocka_unit_test(a_name_that_hangs_delays_no_other),
         cmocka_unit_test(nothing_is_told_after_the_retirement),
         cmocka_unit_test(services_are_read),
+        cmocka_unit_test(the_ttl_of_an_alias_counts),
+        cmocka_unit_test(of_too_many_services_the_last_are_left_out),
         cmocka_unit_test(hostile_replies_are_refused),
     };
 
