@@ -27,7 +27,7 @@ struct dns_answer {
 struct dns;
 
 /* Called once for each lookup, from within dns_lookup, dns_wait or dns_free: the answer, or NULL and why there is none,
- * in words. Both are valid during the call. */
+ * in words. Both are valid during the call, which must not free the dns. */
 typedef void dns_done_fn(void *arg, const struct dns_answer *answer, const char *why);
 
 /* The way to DNS, so that a test can script one. */
@@ -46,8 +46,10 @@ struct dns *dns_new(void);
 /* Ends what is under way (done is called with a reason). NULL is fine. */
 void dns_free(struct dns *dns);
 
-/* Begins to look up a name (ADDR_NAME: /etc/hosts, then A and AAAA; ADDR_SRV: SRV, then the addresses of its targets).
- * /etc/resolv.conf is read anew now and then. */
+/* Begins to look up a name: an ADDR_NAME in /etc/hosts and DNS, in the order of /etc/nsswitch.conf, with the domains that
+ * /etc/resolv.conf says to search; an ADDR_SRV in DNS alone, as it is, and then the addresses of its targets: those that
+ * have none are left out. An address of /etc/hosts has the TTL 0. An edit of these files counts after 2 s at the
+ * latest. */
 void dns_lookup(struct dns *dns, const struct addr_spec *spec, dns_done_fn *done, void *arg);
 
 /* Goes on with lookups as answers come, until something has happened, or the deadline, or dns_wake. */

@@ -18,16 +18,17 @@ struct names;
 struct names *names_new(void);
 struct names *names_new_with(const struct dns_ops *ops);
 
-/* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up again when its TTL is over, not before 1 s
- * and not later than interval; known: there are addresses of it to go on with until then. While lookups fail it is tried again after 1 s, doubling up to the interval. False: no
- * memory. */
+/* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up at once, and again when its TTL is over, not
+ * before 1 s and not later than interval. While lookups fail it is tried again after 1 s, doubling up to the interval.
+ * known: there are addresses of it to go on with until then. False: no memory. */
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval, bool known,
                names_answer_fn *answered, void *arg) MUST_USE;
 
 /* Starts the thread, if there is any name: 0 or -errno. */
 int names_start(struct names *names) MUST_USE;
 
-/* No answer is told any more, and no lookup begun. Does not wait. Any thread. */
+/* No answer is told any more, but for one that is being told at this moment, and no lookup begun. Does not wait. Any
+ * thread. */
 void names_retire(struct names *names);
 
 /* Cancels what is under way, ends the thread and frees all. NULL is fine. */
