@@ -217,7 +217,8 @@ def test_a_server_is_killed_and_comes_back_ten_times_under_load(relay, fleet, tm
     result = load.result()
     one.term()
     one.wait_exit()
-    unanswered = [record for record in one.records() if record.bytes_down == 0 and record.end != "CE"]
+    # (At its end wrk leaves what is under way: those are ended by the client.)
+    unanswered = [record for record in one.records() if record.bytes_down == 0 and not record.end.startswith("C")]
     print(f"{rounds} kills, {result}, {len(unanswered)} connections were under way on the killed server")
     assert result["requests"] > some(2000)
     assert {record.server for record in unanswered} <= {"b"}, unanswered[:5]

@@ -174,7 +174,8 @@ def test_addresses_are_swapped_under_load(relay, dns, server, tmp_path):
     assert load.runs
     result = load.result()
     assert failures(result) == {}, result
-    assert not one.records()
+    # At its end wrk leaves what is under way: those, and nobody else, end before they were served.
+    assert all(record.end.startswith("C") for record in one.records()), one.records()[:5]
 
 
 @pytest.fixture
