@@ -5,8 +5,7 @@
 #include "base/text.h"
 #include "config/build.h"
 
-#define PATH_MOST                                                                                  \
-    512 /* bytes of a path; with HOST_MOST it fits a check's request (upstream/check.h) */
+#define PATH_MOST 512 /* bytes of a path; every server should take 8000 (RFC 9112, 3) */
 #define HOST_MOST 253 /* RFC 1035, 2.3.4 */
 
 const char CONFIG_NO_MEMORY[] = "out of memory";

@@ -1,115 +1,164 @@
-/* The sockets of checks are non-blocking and polled: they are not on the road, and one thread makes all of them. */
 #include "upstream/check.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 
-static const struct check_type_ops *ops_of(const struct check_wish *wish) {
-    return wish->config->type == CHECK_HTTP ? &check_http_ops : &check_tcp_ops;
-}
+#define READ_MAX 1024 /* bytes of an answer that are looked at in one go */
 
-/* Faults of this machine say nothing of the server. */
-static bool is_ours(int error) {
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-           error == EADDRNOTAVAIL;
-}
+static const struct check_ops *const types[] = {
+    [CHECK_TCP] = &check_tcp_ops,
+    [CHECK_HTTP] = &check_http_ops,
+};
 
-static enum check_state fail(struct check *check, const char *what, int error) {
-    snprintf(check->why, sizeof(check->why), "%s: %s", what, strerrordesc_np(error));
-    return is_ours(error) ? CHECK_NOTHING : CHECK_BAD;
-}
+int check_init(struct check *check, const struct health_wish *wish) {
+    const struct check_ops *ops = types[wish->config->type];
+    unsigned char header[PROXY_WRITE_MAX];
+    size_t header_length = 0, length = 0;
 
-static enum check_state judge(struct check *check, const struct check_wish *wish, bool ended) {
-    return ops_of(wish)->judge(wish, check->answer, check->n_answer, ended, check->why,
-                               sizeof(check->why));
-}
-
-/* The header of a connection of our own, then what the type asks. */
-static void write_request(struct check *check, const struct check_wish *wish) {
     if (wish->send_proxy != PROXY_OFF)
-        check->n_request =
-            proxy_write(wish->send_proxy, NULL, NULL, NULL, 0, (unsigned char *)check->request);
-    check->n_request += ops_of(wish)->request(wish, check->request + check->n_request,
-                                              sizeof(check->request) - check->n_request);
+        header_length = proxy_write(wish->send_proxy, NULL, NULL, NULL, 0, header);
+    if (ops->request != NULL)
+        length = ops->request(wish, NULL, 0);
+    char *request = malloc(header_length + length + 1);
+    if (request == NULL)
+        return -ENOMEM;
+    memcpy(request, header, header_length);
+    if (ops->request != NULL)
+        ops->request(wish, request + header_length, length + 1);
+    *check = (struct check){.wish = wish,
+                            .ops = ops,
+                            .request = request,
+                            .request_length = header_length + length,
+                            .fd = -1};
+    return 0;
 }
 
-static int open_socket(const struct check_wish *wish) {
-    int fd = socket(wish->addr.u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-        yes = 1;
-    const struct addr *source = wish->source;
-
-    if (fd < 0 || source == NULL || source->u.sa.sa_family != wish->addr.u.sa.sa_family)
-        return fd;
-    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes)); /* as dials do */
-    if (bind(fd, &source->u.sa, source->len) < 0)
-        fd_close(&fd);
-    return fd;
+void check_destroy(struct check *check) {
+    check_end(check);
+    free(check->request);
 }
 
-enum check_state check_begin(struct check *check, const struct check_wish *wish) {
-    *check = (struct check){.fd = open_socket(wish)};
+enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(check->why, sizeof(check->why), fmt, args);
+    va_end(args);
+    return CHECK_BAD;
+}
+
+/* A call on the socket has failed. A fault of this machine must not take servers down. EADDRNOTAVAIL: no local port
+ * is left, or this machine does not have source_address, or no address of the family at all. */
+static enum check_outcome fail(struct check *check, const char *doing, int error) {
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+        return CHECK_VOID;
+    default:
+        return check_bad(check, "%s: %s", doing, strerrordesc_np(error));
+    }
+}
+
+/* The check takes the way that connections take: from the same address, if it is of the server's family. With
+ * IP_BIND_ADDRESS_NO_PORT (ip(7)) the port is chosen at the connect, where it need only be unique for this server. */
+static int bind_source(int fd, const struct addr *source, const struct addr *to) {
+    int yes = 1;
+
+    if (source == NULL || source->u.sa.sa_family != to->u.sa.sa_family)
+        return 0;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
+    return bind(fd, &source->u.sa, source->len) < 0 ? -errno : 0;
+}
+
+enum check_outcome check_begin(struct check *check) {
+    const struct addr *addr = &check->wish->addr;
+
+    check->connected = false;
+    check->sent = 0;
+    check->line = (struct status_line){0};
+    check->fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (check->fd < 0)
         return fail(check, "socket", errno);
-    write_request(check, wish);
-    if (connect(check->fd, &wish->addr.u.sa, wish->addr.len) == 0 || errno == EINPROGRESS)
-        return CHECK_GOES_ON;
+    int r = bind_source(check->fd, check->wish->source, addr);
+    if (r < 0)
+        return fail(check, "bind", -r);
+    if (connect(check->fd, &addr->u.sa, addr->len) == 0)
+        return check_go_on(check); /* a unix socket is connected at once */
+    if (errno == EINPROGRESS)
+        return CHECK_UNDER_WAY;
+    if (errno == EAGAIN) /* unix(7) */
+        return check_bad(check, "connect: the server's backlog is full");
     return fail(check, "connect", errno);
 }
 
-short check_events(const struct check *check) {
-    return !check->connected || check->sent < check->n_request ? POLLOUT : POLLIN;
+static bool is_asked(const struct check *check) {
+    return check->connected && check->sent == check->request_length;
 }
 
-static enum check_state find_connected(struct check *check) {
+short check_events(const struct check *check) {
+    return is_asked(check) ? POLLIN : POLLOUT;
+}
+
+/* Whether the connect came to a connection. A dead port of this machine may, by chance, be the very port that the
+ * socket was given to connect from, and TCP then connects it to itself (simultaneous open, RFC 9293, 3.5). */
+static enum check_outcome find_connected(struct check *check) {
+    struct addr own = {.len = sizeof(own.u)};
     int error = 0;
     socklen_t size = sizeof(error);
 
     if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
+    if (error == 0 && !addr_is_unix(&check->wish->addr) &&
+        getsockname(check->fd, &own.u.sa, &own.len) == 0 && addr_equal(&own, &check->wish->addr))
+        error = ECONNREFUSED;
     if (error != 0)
         return fail(check, "connect", error);
     check->connected = true;
-    return CHECK_GOES_ON;
+    return CHECK_UNDER_WAY;
 }
 
-static enum check_state send_some(struct check *check) {
-    ssize_t n =
-        send(check->fd, check->request + check->sent, check->n_request - check->sent, MSG_NOSIGNAL);
+static enum check_outcome send_request(struct check *check) {
+    if (check->sent < check->request_length) {
+        ssize_t n = send(check->fd, check->request + check->sent,
+                         check->request_length - check->sent, MSG_NOSIGNAL);
+
+        if (n < 0)
+            return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "send", errno);
+        check->sent += (size_t)n;
+    }
+    return is_asked(check) && check->ops->answer == NULL ? CHECK_GOOD : CHECK_UNDER_WAY;
+}
+
+static enum check_outcome receive(struct check *check) {
+    char bytes[READ_MAX];
+    ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
 
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? CHECK_GOES_ON : fail(check, "send", errno);
-    check->sent += (size_t)n;
-    return CHECK_GOES_ON;
+        return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "receive", errno);
+    if (n == 0)
+        return check_bad(check, "the connection was closed before an answer");
+    return check->ops->answer(check, bytes, (size_t)n);
 }
 
-static enum check_state read_some(struct check *check, const struct check_wish *wish) {
-    ssize_t n = recv(check->fd, check->answer + check->n_answer,
-                     sizeof(check->answer) - check->n_answer, 0);
+enum check_outcome check_go_on(struct check *check) {
+    enum check_outcome outcome = CHECK_UNDER_WAY;
 
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? CHECK_GOES_ON : fail(check, "receive", errno);
-    check->n_answer += (size_t)n;
-    return judge(check, wish, n == 0 || check->n_answer == sizeof(check->answer));
-}
-
-enum check_state check_go_on(struct check *check, const struct check_wish *wish) {
-    enum check_state state = CHECK_GOES_ON;
-
+    if (is_asked(check))
+        return receive(check);
     if (!check->connected)
-        state = find_connected(check);
-    if (state == CHECK_GOES_ON && check->sent < check->n_request)
-        state = send_some(check);
-    else if (state == CHECK_GOES_ON && check->n_request > 0)
-        return read_some(check, wish);
-    if (state == CHECK_GOES_ON && check->sent == check->n_request)
-        state = judge(check, wish, false); /* a type that waits for no answer is through */
-    return state;
+        outcome = find_connected(check);
+    return outcome == CHECK_UNDER_WAY ? send_request(check) : outcome;
 }
 
 void check_end(struct check *check) {

@@ -1,63 +1,70 @@
-/* One check of one server, from connect to verdict: a non-blocking socket that the checker polls. */
+/* One check of one server: from the connect to a verdict, on a socket that never blocks. The checker's thread polls
+ * it, and ends it when its time is up. What differs between types of checks is in struct check_ops.
+ *
+ * All of it is the checker's thread's, but for check_init. */
 #ifndef UPSTREAM_CHECK_H
 #define UPSTREAM_CHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/addr.h"
-#include "base/proxy_protocol.h"
-#include "config/config.h"
+#include "base/check.h"
+#include "upstream/health.h"
+#include "upstream/status_line.h"
 
 #define CHECK_WHY_MAX 160
-#define CHECK_REQUEST_MAX                                                                          \
-    1536 /* path and host are at most some hundred bytes each (config/texts.c) */
-#define CHECK_ANSWER_MAX 512 /* of a status line; what is longer is no good answer */
 
-enum check_state {
-    CHECK_GOES_ON,
+enum check_outcome {
+    CHECK_UNDER_WAY,
     CHECK_GOOD,
-    CHECK_BAD,     /* why says why */
-    CHECK_NOTHING, /* it could not be made, by no fault of the server's */
+    CHECK_BAD, /* `why` says why, in a clause without any byte of the server's */
+    CHECK_VOID, /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
 };
 
-/* What is asked, and how. The strings are the configuration's. */
-struct check_wish {
-    const struct health_check_config *config;
-    struct addr addr;
-    const struct addr *source; /* dial from there; NULL: the kernel's choice */
-    enum proxy_version send_proxy;
+struct check;
+
+/* A type of check. */
+struct check_ops {
+    /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how many it would be
+     * without the NUL. NULL: nothing. */
+    size_t (*request)(const struct health_wish *wish, char *buf, size_t size);
+    /* Looks at the next n bytes of the answer, in whatever split they come. NULL: none is waited for, and the check
+     * is good once all is sent. */
+    enum check_outcome (*answer)(struct check *check, const char *bytes, size_t n);
 };
+
+extern const struct check_ops check_tcp_ops, check_http_ops;
 
 struct check {
-    int fd; /* -1: none is under way */
+    const struct health_wish *wish;
+    const struct check_ops *ops;
+    char *request; /* the same each time: a PROXY header, then what ops asks */
+    size_t request_length;
+    /* Of the check under way: */
+    int fd; /* -1: none is */
     bool connected;
-    char request[CHECK_REQUEST_MAX];
-    size_t n_request, sent;
-    char answer[CHECK_ANSWER_MAX];
-    size_t n_answer;
+    size_t sent;
+    struct status_line line; /* of type http */
     char why[CHECK_WHY_MAX];
 };
 
-/* A type of check: what it sends once it is connected (returns the length), and what it makes of the answer so far.
- * ended: no more will come. Both are pure but for what they are given. */
-struct check_type_ops {
-    size_t (*request)(const struct check_wish *wish, char *buf, size_t size);
-    enum check_state (*judge)(const struct check_wish *wish, const char *answer, size_t n,
-                              bool ended, char *why, size_t size);
-};
-extern const struct check_type_ops check_tcp_ops, check_http_ops;
+/* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any thread. */
+int check_init(struct check *check, const struct health_wish *wish) MUST_USE;
+void check_destroy(struct check *check); /* ends one that is under way */
 
-/* Begins it. */
-enum check_state check_begin(struct check *check, const struct check_wish *wish);
+/* Begins one; none is under way. It may have its outcome at once. */
+enum check_outcome check_begin(struct check *check) MUST_USE;
 
 /* What poll(2) is to wait for. */
 short check_events(const struct check *check);
 
-/* Something of that has happened. */
-enum check_state check_go_on(struct check *check, const struct check_wish *wish);
+/* It has happened. One system call or two, so that no server can keep the thread busy. */
+enum check_outcome check_go_on(struct check *check) MUST_USE;
 
-/* Gives up, or tidies up after the verdict. */
+/* Closes the socket, if there is one. `why` stays. */
 void check_end(struct check *check);
+
+/* Writes why, cutting what does not fit, and returns CHECK_BAD. */
+enum check_outcome check_bad(struct check *check, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -1,17 +1,27 @@
-/* A server is up if it answers a GET with a status that is expected. Of the answer only the status line is read (RFC
- * 9112, 4); none of its bytes, which are the server's, come into a message. */
+/* Type http: a server is up if it answers a GET with a status that is expected. Of the answer the status line alone is
+ * read; the socket is closed with the rest unread, by a reset then, which no longer matters to the server. */
 #include <stdio.h>
 #include <string.h>
 
 #include "upstream/check.h"
 
-static size_t request(const struct check_wish *wish, char *buf, size_t size) {
-    char address[ADDR_TEXT_MAX];
+/* The Host of an address, without the zone of an IPv6 address, which has no meaning elsewhere (RFC 6874, 4). */
+static const char *host_of(const struct addr *addr, char *buf, size_t size) {
+    if (addr_is_unix(addr))
+        return "localhost";
+    addr_format(addr, buf, size);
+    char *zone = strchr(buf, '%'), *end = strchr(buf, ']');
+    if (zone != NULL && end != NULL)
+        memmove(zone, end, strlen(end) + 1);
+    return buf;
+}
+
+static size_t request(const struct health_wish *wish, char *buf, size_t size) {
     const char *host = wish->config->host;
+    char text[ADDR_TEXT_MAX];
 
     if (host[0] == '\0')
-        host = addr_is_unix(&wish->addr) ? "localhost"
-                                         : addr_format(&wish->addr, address, sizeof(address));
+        host = host_of(&wish->addr, text, sizeof(text));
     int n = snprintf(buf, size,
                      "GET %s HTTP/1.1\r\n"
                      "Host: %s\r\n"
@@ -20,7 +30,8 @@ static size_t request(const struct check_wish *wish, char *buf, size_t size) {
                      "Connection: close\r\n"
                      "\r\n",
                      wish->config->path, host);
-    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+    CHECK(n > 0);
+    return (size_t)n;
 }
 
 static bool is_expected(const struct health_check_config *config, int status) {
@@ -30,35 +41,20 @@ static bool is_expected(const struct health_check_config *config, int status) {
     return false;
 }
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+static enum check_outcome answer(struct check *check, const char *bytes, size_t n) {
+    const struct health_check_config *config = check->wish->config;
 
-/* "HTTP/1.1 200" and a blank or the line's end: 13 bytes say all. `x` stands for any digit. */
-static bool fits(const char *answer, size_t n) {
-    static const char form[] = "HTTP/1.x xxx";
-
-    for (size_t i = 0; i < n && i < sizeof(form) - 1; i++)
-        if (form[i] == 'x' ? !is_digit(answer[i]) : answer[i] != form[i])
-            return false;
-    return n < sizeof(form) || strchr(" \r\n", answer[sizeof(form) - 1]) != NULL;
-}
-
-static enum check_state judge(const struct check_wish *wish, const char *answer, size_t n,
-                              bool ended, char *why, size_t size) {
-    if (!fits(answer, n)) {
-        snprintf(why, size, "the answer is not HTTP");
-        return CHECK_BAD;
+    switch (status_line_take(&check->line, bytes, n)) {
+    case STATUS_LINE_MORE:
+        return CHECK_UNDER_WAY;
+    case STATUS_LINE_BAD:
+        return check_bad(check, "the answer is not HTTP");
+    case STATUS_LINE_WHOLE:
+        break;
     }
-    if (n < 13) {
-        snprintf(why, size, "the connection was closed before an answer");
-        return ended ? CHECK_BAD : CHECK_GOES_ON;
-    }
-    int status = (answer[9] - '0') * 100 + (answer[10] - '0') * 10 + (answer[11] - '0');
-    if (is_expected(wish->config, status))
+    if (is_expected(config, check->line.status))
         return CHECK_GOOD;
-    snprintf(why, size, "status %d, expected %.100s", status, wish->config->expect);
-    return CHECK_BAD;
+    return check_bad(check, "status %03d, expected %s", check->line.status, config->expect);
 }
 
-const struct check_type_ops check_http_ops = {.request = request, .judge = judge};
+const struct check_ops check_http_ops = {.request = request, .answer = answer};

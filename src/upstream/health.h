@@ -15,7 +15,8 @@
 struct health;
 struct health_target;
 
-/* What a target is and whom it tells. All pointers are the caller's and stay until `release` is called. */
+/* What a target is and whom it tells: all three functions are needed. All pointers are the caller's and stay until
+ * `release` is called. */
 struct health_wish {
     const struct health_check_config *config;
     struct addr addr;
@@ -42,16 +43,16 @@ void health_free(struct health *health);
 /* Starts the thread: 0 or -errno. Once. */
 int health_start(struct health *health) MUST_USE;
 
-/* Adds a target, before or after the start; the first check is due at once (spread over at most an interval, or half
- * a second), and its outcome alone decides, whatever rise and fall say. NULL: no memory, and release is not called.
- * Any thread. */
+/* Adds a target, before or after the start (but not while health_start runs); the first check is due at once (spread
+ * over at most an interval, or half a second). Its outcome alone decides, whatever rise and fall say; only one that is
+ * known to be down must rise as ever. NULL: no memory, and release is not called. Any thread. */
 struct health_target *health_add(struct health *health, const struct health_wish *wish) MUST_USE;
 
 /* Removes it. Its callbacks may still be running or about to; the last is release. Any thread, no leaf lock held. */
 void health_remove(struct health *health, struct health_target *target);
 
-/* No check is begun and no change is told any more, for instance because a newer configuration is in force.
- * Does not wait. Any thread. */
+/* No check is begun and no change is told any more, for instance because a newer configuration is in force. Does not
+ * wait: a change may be on its way to be told at this moment. Any thread. */
 void health_retire(struct health *health);
 
 #endif

@@ -1,27 +1,23 @@
-/* The answer to a health check: one verdict, and the same however it is cut into pieces. */
+/* The answer to a health check: one outcome, and the same however it is cut into pieces. */
 #include "fuzz.h"
 
-#include <string.h>
-
-#include "upstream/check.h"
-
-static char expect[] = "200-399";
-static const struct health_check_config config = {
-    .type = CHECK_HTTP, .expect = expect, .expected = {{200, 399}}, .n_expected = 1};
+#include "upstream/status_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
-    const struct check_wish wish = {.config = &config};
     const char *answer = (const char *)bytes;
-    enum check_state whole, pieces = CHECK_GOES_ON;
-    char why[CHECK_WHY_MAX] = "";
+    struct status_line once = {0}, piecewise = {0};
+    enum status_line_outcome whole = status_line_take(&once, answer, n), pieces = STATUS_LINE_MORE;
+    size_t taken = 0;
 
-    if (n > CHECK_ANSWER_MAX)
-        return 0;
-    whole = check_http_ops.judge(&wish, answer, n, true, why, sizeof(why));
-    CHECK(whole == CHECK_GOOD || whole == CHECK_BAD);
-    CHECK(whole == CHECK_GOOD || strlen(why) > 0);
-    for (size_t i = 0; i <= n && pieces == CHECK_GOES_ON; i++)
-        pieces = check_http_ops.judge(&wish, answer, i, i == n, why, sizeof(why));
+    for (size_t step = 1; taken < n && pieces == STATUS_LINE_MORE; step = step * 2 % 7) {
+        size_t size = step < n - taken ? step : n - taken;
+
+        pieces = status_line_take(&piecewise, answer + taken, size);
+        taken += size;
+    }
     CHECK(pieces == whole);
+    CHECK(once.length <= STATUS_LINE_MAX && once.length <= n);
+    CHECK(once.status == piecewise.status && once.length == piecewise.length);
+    CHECK(whole != STATUS_LINE_WHOLE || (once.status >= 0 && once.status <= 999));
     return 0;
 }

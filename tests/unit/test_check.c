@@ -1,0 +1,338 @@
+/* upstream/check: one check at a time against a scripted server on loopback. */
+#include "unit.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/thread.h"
+#include "upstream/check.h"
+
+#define PATH_MOST 512 /* config/texts.c */
+#define HOST_MOST 253
+
+static struct health_check_config config;
+static char path[PATH_MOST + 1], host[HOST_MOST + 1], expect[] = "200-399";
+static usec_t patience; /* with a check that does not end */
+
+static int set_up(void **state) {
+    (void)state;
+    snprintf(path, sizeof(path), "/live?a=1");
+    memset(host, 0, sizeof(host));
+    patience = 20 * USEC_PER_SEC;
+    config = (struct health_check_config){.type = CHECK_HTTP,
+                                          .path = path,
+                                          .host = host,
+                                          .expect = expect,
+                                          .expected = {{200, 299}, {302, 302}},
+                                          .n_expected = 2};
+    return 0;
+}
+
+static struct health_wish wish_for(const char *text) {
+    struct health_wish wish = {.config = &config};
+    struct addr_spec spec;
+    const char *why;
+
+    assert_true(addr_parse(text, &spec, &why));
+    wish.addr = spec.addr;
+    return wish;
+}
+
+/* A listening socket; the address is written into the wish. */
+static int listening(struct health_wish *wish, int backlog) {
+    struct addr *addr = &wish->addr;
+    int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (!addr_is_unix(addr))
+        addr->u.in.sin_port = 0; /* in6 has it in the same place */
+    assert_int_equal(bind(fd, &addr->u.sa, addr->len), 0);
+    assert_int_equal(listen(fd, backlog), 0);
+    if (!addr_is_unix(addr))
+        assert_int_equal(getsockname(fd, &addr->u.sa, &addr->len), 0);
+    return fd;
+}
+
+/* Makes one check as the checker's thread would; UNDER_WAY: it did not end in time. */
+static enum check_outcome run(const struct health_wish *wish, char *ret_why) {
+    struct check check;
+
+    assert_int_equal(check_init(&check, wish), 0);
+    enum check_outcome outcome = check_begin(&check);
+    while (outcome == CHECK_UNDER_WAY) {
+        struct pollfd one = {.fd = check.fd, .events = check_events(&check)};
+
+        if (poll(&one, 1, (int)(patience / USEC_PER_MSEC)) == 0)
+            break;
+        outcome = check_go_on(&check);
+    }
+    snprintf(ret_why, CHECK_WHY_MAX, "%s", check.why);
+    check_destroy(&check);
+    return outcome;
+}
+
+/* The server: takes one connection, reads the request, answers in its manner, and reads until the end. */
+enum manner { PLAIN, DRIP, CLOSE, RESET, ENDLESS };
+
+struct origin {
+    int fd;
+    enum manner manner;
+    const char *answer;
+    char request[2048];
+    size_t length;
+    struct addr peer;
+    struct thread thread;
+};
+
+static void read_request(struct origin *origin, int fd) {
+    ssize_t n;
+
+    while (strstr(origin->request, "\r\n\r\n") == NULL &&
+           (n = recv(fd, origin->request + origin->length,
+                     sizeof(origin->request) - 1 - origin->length, 0)) > 0)
+        origin->length += (size_t)n;
+}
+
+static void serve_one(void *arg) {
+    struct origin *origin = arg;
+    struct linger hard = {.l_onoff = 1};
+    char rest[4096];
+
+    origin->peer.len = sizeof(origin->peer.u);
+    int fd = accept(origin->fd, &origin->peer.u.sa, &origin->peer.len);
+    assert_true(fd >= 0);
+    read_request(origin, fd);
+    size_t n = strlen(origin->answer), step = origin->manner == DRIP ? 1 : n;
+    for (size_t i = 0; i < n; i += step) {
+        if (send(fd, origin->answer + i, step, MSG_NOSIGNAL) < 0)
+            break; /* the check has seen enough */
+        if (origin->manner == DRIP)
+            (void)poll(NULL, 0, 1);
+    }
+    memset(rest, 'a', sizeof(rest));
+    while (origin->manner == ENDLESS && send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
+        ;
+    if (origin->manner == RESET)
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    while (origin->manner < CLOSE && recv(fd, rest, sizeof(rest), 0) > 0)
+        ;
+    fd_close(&fd);
+}
+
+static enum check_outcome ask(struct origin *origin, struct health_wish *wish, char *ret_why) {
+    origin->fd = listening(wish, 1);
+    assert_int_equal(thread_start(&origin->thread, "origin", NULL, serve_one, origin), 0);
+    enum check_outcome outcome = run(wish, ret_why);
+    thread_join(&origin->thread);
+    fd_close(&origin->fd);
+    return outcome;
+}
+
+static void answers_and_what_they_are_worth(void **state) {
+    static const struct {
+        const char *answer;
+        enum manner manner;
+        enum check_outcome outcome;
+        const char *why;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", PLAIN, CHECK_GOOD, ""},
+        {"HTTP/1.0 204 No Content\r\n", PLAIN, CHECK_GOOD, ""},
+        {"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", PLAIN, CHECK_GOOD, ""},
+        {"HTTP/1.1 200 OK\r\n\r\n", DRIP, CHECK_GOOD, ""},
+        {"HTTP/1.1 200 OK\r\n\r\nbody", CLOSE, CHECK_GOOD, ""},
+        {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_GOOD, ""},
+        {"HTTP/1.1 301 Moved\r\n", PLAIN, CHECK_BAD, "status 301, expected 200-399"},
+        {"HTTP/1.1 404 Not Found\r\n", PLAIN, CHECK_BAD, "status 404, expected 200-399"},
+        {"HTTP/1.1 503 x\r\n", DRIP, CHECK_BAD, "status 503, expected 200-399"},
+        {"HTTP/1.1 020 x\r\n", PLAIN, CHECK_BAD, "status 020, expected 200-399"},
+        {"220 mail.example ESMTP\r\n", PLAIN, CHECK_BAD, "the answer is not HTTP"},
+        {"HTTP/1.1 200 ", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
+        {"a", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
+        {"", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
+        {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
+        {"", RESET, CHECK_BAD, "receive: Connection reset by peer"},
+        {"", PLAIN, CHECK_UNDER_WAY, ""},
+        {"HTTP/1.1 200 OK", PLAIN, CHECK_UNDER_WAY, ""},
+    };
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct origin origin = {.manner = cases[i].manner, .answer = cases[i].answer};
+        struct health_wish wish = wish_for("127.0.0.1:1");
+
+        if (cases[i].outcome == CHECK_UNDER_WAY)
+            patience = 50 * USEC_PER_MSEC;
+        assert_int_equal(ask(&origin, &wish, why), cases[i].outcome);
+        assert_string_equal(why, cases[i].why);
+    }
+}
+
+#define REQUEST(host)                                                                              \
+    "GET /live?a=1 HTTP/1.1\r\nHost: " host                                                        \
+    "\r\nUser-Agent: relayd\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+
+static void assert_request(const struct health_wish *wish, const char *expected, size_t n) {
+    struct check check;
+
+    assert_int_equal(check_init(&check, wish), 0);
+    assert_int_equal(check.request_length, n);
+    assert_memory_equal(check.request, expected, n);
+    check_destroy(&check);
+}
+
+static void what_is_sent(void **state) {
+    static const struct {
+        const char *address, *host, *request;
+    } cases[] = {
+        {"127.0.0.1:80", "", REQUEST("127.0.0.1:80")},
+        {"[::1]:8080", "", REQUEST("[::1]:8080")},
+        {"[fe80::1%1]:8080", "", REQUEST("[fe80::1]:8080")},
+        {"unix:/run/app.sock", "", REQUEST("localhost")},
+        {"unix:/run/app.sock", "app.example:81", REQUEST("app.example:81")},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct health_wish wish = wish_for(cases[i].address);
+
+        snprintf(host, sizeof(host), "%s", cases[i].host);
+        assert_request(&wish, cases[i].request, strlen(cases[i].request));
+    }
+    struct health_wish wish = wish_for("127.0.0.1:80");
+    config.type = CHECK_TCP;
+    assert_request(&wish, "", 0);
+}
+
+static void a_proxy_header_comes_first(void **state) {
+    unsigned char header[PROXY_WRITE_MAX];
+    char request[PROXY_WRITE_MAX + 512], why[CHECK_WHY_MAX];
+
+    (void)state;
+    for (enum proxy_version version = PROXY_V1; version <= PROXY_V2; version++) {
+        struct health_wish wish = wish_for("127.0.0.1:80");
+        size_t n = proxy_write(version, NULL, NULL, NULL, 0, header);
+
+        wish.send_proxy = version;
+        config.type = CHECK_TCP;
+        memcpy(request, header, n);
+        assert_request(&wish, request, n);
+        struct origin origin = {.manner = PLAIN, .answer = ""};
+        assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+        assert_int_equal(origin.length, n); /* sent, and then the end */
+        assert_memory_equal(origin.request, header, n);
+
+        wish = wish_for("127.0.0.1:80");
+        wish.send_proxy = version;
+        config.type = CHECK_HTTP;
+        memcpy(request + n, REQUEST("127.0.0.1:80"), sizeof(REQUEST("127.0.0.1:80")) - 1);
+        assert_request(&wish, request, n + sizeof(REQUEST("127.0.0.1:80")) - 1);
+    }
+}
+
+static void the_longest_path_and_host_arrive(void **state) {
+    struct origin origin = {.manner = PLAIN, .answer = "HTTP/1.1 200 OK\r\n"};
+    struct health_wish wish = wish_for("127.0.0.1:80");
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    memset(path + 1, 'p', PATH_MOST - 1);
+    memset(host, 'h', HOST_MOST);
+    assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+    assert_non_null(strstr(origin.request, path));
+    assert_non_null(strstr(origin.request, host));
+}
+
+static void type_tcp_asks_for_a_connection_alone(void **state) {
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    config.type = CHECK_TCP;
+    struct health_wish wish = wish_for("127.0.0.1:1"), v6 = wish_for("[::1]:1");
+    int fd = listening(&wish, 1), fd6 = listening(&v6, 1);
+    assert_int_equal(run(&wish, why), CHECK_GOOD);
+    assert_int_equal(run(&v6, why), CHECK_GOOD);
+    fd_close(&fd);
+    fd_close(&fd6);
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    assert_string_equal(why, "connect: Connection refused");
+}
+
+static void unix_sockets(void **state) {
+    char name[64], text[80], why[CHECK_WHY_MAX];
+
+    (void)state;
+    snprintf(name, sizeof(name), "/tmp/relayd-check-%d.sock", (int)getpid());
+    snprintf(text, sizeof(text), "unix:%s", name);
+    struct health_wish wish = wish_for(text);
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    assert_string_equal(why, "connect: No such file or directory");
+    struct origin origin = {.manner = DRIP, .answer = "HTTP/1.1 200 OK\r\n"};
+    assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    assert_string_equal(why, "connect: Connection refused");
+    unlink(name);
+    config.type = CHECK_TCP;
+    int fd = listening(&wish, 0);
+    assert_int_equal(run(&wish, why), CHECK_GOOD); /* and it stays in the backlog */
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    assert_string_equal(why, "connect: the server's backlog is full");
+    fd_close(&fd);
+    unlink(name);
+}
+
+static void checks_come_from_the_source_address(void **state) {
+    struct addr source = wish_for("127.0.0.2:1").addr, foreign = wish_for("192.0.2.1:1").addr,
+                other_family = wish_for("[::1]:1").addr;
+    char why[CHECK_WHY_MAX], peer[ADDR_TEXT_MAX];
+
+    (void)state;
+    source.u.in.sin_port = foreign.u.in.sin_port = 0;
+    struct origin origin = {.manner = PLAIN, .answer = "HTTP/1.1 200 OK\r\n"};
+    struct health_wish wish = wish_for("127.0.0.1:1");
+    wish.source = &source;
+    assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+    assert_int_equal(
+        strncmp(addr_format(&origin.peer, peer, sizeof(peer)), "127.0.0.2:", strlen("127.0.0.2:")),
+        0);
+    wish.source = &other_family; /* of no use for this server, nor to its connections */
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    wish.source = &foreign; /* not an address of this machine: that says nothing of the server */
+    assert_int_equal(run(&wish, why), CHECK_VOID);
+}
+
+/* Nobody listens, but the socket is given the very port that it asks for. */
+static void a_socket_that_reaches_itself_has_found_nobody(void **state) {
+    struct health_wish wish = wish_for("127.0.0.1:1");
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    config.type = CHECK_TCP;
+    int fd = listening(&wish, 1);
+    fd_close(&fd);
+    struct addr own = wish.addr;
+    wish.source = &own;
+    assert_int_equal(run(&wish, why), CHECK_BAD);
+    assert_string_equal(why, "connect: Connection refused");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(answers_and_what_they_are_worth, set_up),
+        cmocka_unit_test_setup(what_is_sent, set_up),
+        cmocka_unit_test_setup(a_proxy_header_comes_first, set_up),
+        cmocka_unit_test_setup(the_longest_path_and_host_arrive, set_up),
+        cmocka_unit_test_setup(type_tcp_asks_for_a_connection_alone, set_up),
+        cmocka_unit_test_setup(unix_sockets, set_up),
+        cmocka_unit_test_setup(checks_come_from_the_source_address, set_up),
+        cmocka_unit_test_setup(a_socket_that_reaches_itself_has_found_nobody, set_up),
+    };
+
+    thread_init_process();
+    alarm(50); /* a hang is a failure */
+    return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}
