@@ -70,6 +70,7 @@ static void who_is_known_to_be_down_rises_as_ever(void **state) {
     struct health_target target = make(true, 0);
 
     (void)state;
+    assert_false(take(&target, 1, true, 1).changed);  /* nothing is special with the first check */
     assert_false(take(&target, 1, false, 1).changed); /* known, so not told again */
     assert_false(take(&target, 1, true, 1).changed);
     assert_true(take(&target, 1, true, 1).changed);
