@@ -269,6 +269,33 @@ const char *addr_format(const struct addr *addr, char *buf, size_t size) {
     return buf;
 }
 
+static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]) {
+    if (addr->len == 0)
+        return false;
+    if (addr->u.sa.sa_family == AF_INET) {
+        memcpy(ret_bytes, mapped, sizeof mapped);
+        memcpy(ret_bytes + sizeof mapped, &addr->u.in.sin_addr, 4);
+    } else if (addr->u.sa.sa_family == AF_INET6) {
+        memcpy(ret_bytes, &addr->u.in6.sin6_addr, 16);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool addr_bytes_are_ipv4(const unsigned char bytes[16]) {
+    return memcmp(bytes, mapped, sizeof mapped) == 0;
+}
+
+bool addr_is_own(int fd, const struct addr *addr) {
+    struct addr own = {.len = sizeof own.u};
+
+    return !addr_is_unix(addr) && getsockname(fd, &own.u.sa, &own.len) == 0 &&
+           addr_equal(&own, addr);
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b) {
     if (a->len == 0 || b->len == 0)
         return a->len == b->len;

@@ -54,6 +54,14 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
  * "unix:", no address as "-". */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
+/* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: it is no IP address. */
+bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
+bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
+
+/* Whether a TCP socket that was to connect to this address is connected to itself: dialling a dead port of this machine
+ * can, by chance, be given that very port to dial from (simultaneous open, RFC 9293, 3.5). */
+bool addr_is_own(int fd, const struct addr *addr);
+
 bool addr_equal(const struct addr *a, const struct addr *b);
 unsigned addr_port(const struct addr *addr); /* 0: it has none */
 bool addr_is_unix(const struct addr *addr);

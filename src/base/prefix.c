@@ -29,7 +29,7 @@ static bool fail(const char **ret_why, const char *why) {
 }
 
 static bool is_ipv4(const struct prefix *prefix) {
-    return prefix->bits >= MAPPED_BITS && memcmp(prefix->bytes, mapped, sizeof(mapped)) == 0;
+    return prefix->bits >= MAPPED_BITS && addr_bytes_are_ipv4(prefix->bytes);
 }
 
 static unsigned bit(const uint8_t *bytes, unsigned at) {
@@ -173,27 +173,13 @@ bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int val
     return *at != NULL;
 }
 
-static bool bytes_of(const struct addr *addr, uint8_t bytes[16]) {
-    if (addr->len == 0)
-        return false;
-    if (addr->u.sa.sa_family == AF_INET) {
-        memcpy(bytes, mapped, sizeof(mapped));
-        memcpy(bytes + sizeof(mapped), &addr->u.in.sin_addr, 4);
-    } else if (addr->u.sa.sa_family == AF_INET6) {
-        memcpy(bytes, &addr->u.in6.sin6_addr, 16);
-    } else {
-        return false;
-    }
-    return true;
-}
-
 int prefix_set_find(const struct prefix_set *set, const struct addr *addr) {
     uint8_t bytes[16];
     int value = -1;
 
-    if (set == NULL || !bytes_of(addr, bytes))
+    if (set == NULL || !addr_ipv6_bytes(addr, bytes))
         return -1;
-    const struct node *node = memcmp(bytes, mapped, sizeof(mapped)) == 0 ? set->ipv4 : set->ipv6;
+    const struct node *node = addr_bytes_are_ipv4(bytes) ? set->ipv4 : set->ipv6;
     while (node != NULL &&
            common(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
         value = node->value >= 0 ? node->value : value;

@@ -10,36 +10,21 @@ bool proxy_fail(const char **ret_why, const char *why) {
     return false;
 }
 
-static bool to_ipv6(const struct addr *addr, unsigned char bytes[16], uint16_t *port) {
-    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    if (addr == NULL || addr->len == 0)
+static bool read_ip(const struct addr *addr, unsigned char bytes[16], uint16_t *port) {
+    if (addr == NULL || !addr_ipv6_bytes(addr, bytes))
         return false;
-    if (addr->u.sa.sa_family == AF_INET) {
-        memcpy(bytes, mapped, sizeof(mapped));
-        memcpy(bytes + sizeof(mapped), &addr->u.in.sin_addr, 4);
-        *port = addr->u.in.sin_port;
-    } else if (addr->u.sa.sa_family == AF_INET6) {
-        memcpy(bytes, &addr->u.in6.sin6_addr, 16);
-        *port = addr->u.in6.sin6_port;
-    } else {
-        return false;
-    }
+    *port = addr->u.sa.sa_family == AF_INET ? addr->u.in.sin_port : addr->u.in6.sin6_port;
     return true;
-}
-
-static bool is_mapped(const unsigned char bytes[16]) {
-    return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)bytes);
 }
 
 bool proxy_pair(const struct addr *source, const struct addr *destination,
                 struct proxy_pair *ret_pair) {
     struct proxy_pair pair = {.family = AF_INET6, .size = 16};
 
-    if (!to_ipv6(source, pair.source, &pair.source_port) ||
-        !to_ipv6(destination, pair.destination, &pair.destination_port))
+    if (!read_ip(source, pair.source, &pair.source_port) ||
+        !read_ip(destination, pair.destination, &pair.destination_port))
         return false;
-    if (is_mapped(pair.source) && is_mapped(pair.destination)) {
+    if (addr_bytes_are_ipv4(pair.source) && addr_bytes_are_ipv4(pair.destination)) {
         pair.family = AF_INET;
         pair.size = 4;
         memmove(pair.source, pair.source + 12, 4);

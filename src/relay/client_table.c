@@ -4,7 +4,6 @@
  * filled. The hash is keyed: clients choose their addresses. */
 #include "relay/client_table.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -17,7 +16,7 @@
 
 /* A client: an IPv4 address, or the first half of an IPv6 address. */
 struct key {
-    uint64_t high, low; /* as an IPv6 address in the machine's order; low is 0 but for IPv4 */
+    uint64_t high, low; /* the halves of an IPv6 address; low is 0 but for IPv4 */
 };
 
 struct client_entry {
@@ -65,24 +64,16 @@ void client_table_free(struct client_table *table) UNCHECKED {
     free(table);
 }
 
-/* False: not an IP address. */
+/* False: not an IP address. IPv4 is ::ffff:a.b.c.d as a whole, and so apart from each /64 of IPv6. */
 static bool make_key(const struct addr *client, struct key *key) {
-    const struct in6_addr *in6 = &client->u.in6.sin6_addr;
+    unsigned char bytes[16];
 
     *key = (struct key){0, 0};
-    if (client->len == 0)
+    if (!addr_ipv6_bytes(client, bytes))
         return false;
-    if (client->u.sa.sa_family == AF_INET) {
-        memcpy(&key->low, &client->u.in.sin_addr, 4);
-        key->low |= UINT64_C(1) << 63; /* apart from IPv6 */
-    } else if (client->u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(in6)) {
-        memcpy(&key->low, &in6->s6_addr[12], 4);
-        key->low |= UINT64_C(1) << 63;
-    } else if (client->u.sa.sa_family == AF_INET6) {
-        memcpy(&key->high, in6, 8);
-    } else {
-        return false;
-    }
+    memcpy(&key->high, bytes, sizeof(key->high));
+    if (addr_bytes_are_ipv4(bytes))
+        memcpy(&key->low, bytes + sizeof(key->high), sizeof(key->low));
     return true;
 }
 

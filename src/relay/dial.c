@@ -45,15 +45,6 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
     return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
 
-/* Dialling a dead port of this machine can, by chance, be given that very port to dial from, and
- * TCP then connects the socket to itself (simultaneous open, RFC 9293, 3.5). */
-static bool talks_to_itself(int fd, const struct addr *addr) {
-    struct addr own = {.len = sizeof(own.u)};
-
-    return !addr_is_unix(addr) && getsockname(fd, &own.u.sa, &own.len) == 0 &&
-           addr_equal(&own, addr);
-}
-
 /* Dials from this address; the port is chosen by connect(2), so that it is shared among all destinations (ip(7),
  * IP_BIND_ADDRESS_NO_PORT). */
 static int bind_source(int fd, const struct addr *source, const struct addr *to) {
@@ -75,7 +66,7 @@ static int dial_address(const struct addr *addr, const struct attempts *attempts
     r = bind_source(fd, &attempts->upstream->source, addr);
     if (r == 0)
         r = connect_within(fd, addr, attempts);
-    if (r == 0 && talks_to_itself(fd, addr))
+    if (r == 0 && addr_is_own(fd, addr))
         r = -ECONNREFUSED;
     if (r == 0 && !addr_is_unix(addr))
         tune_socket(fd, attempts->job->route->config->keepalive);

@@ -110,17 +110,14 @@ short check_events(const struct check *check) {
     return is_asked(check) ? POLLIN : POLLOUT;
 }
 
-/* Whether the connect came to a connection. A dead port of this machine may, by chance, be the very port that the
- * socket was given to connect from, and TCP then connects it to itself (simultaneous open, RFC 9293, 3.5). */
+/* Whether the connect came to a connection. */
 static enum check_outcome find_connected(struct check *check) {
-    struct addr own = {.len = sizeof(own.u)};
     int error = 0;
     socklen_t size = sizeof(error);
 
     if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
-    if (error == 0 && !addr_is_unix(&check->wish->addr) &&
-        getsockname(check->fd, &own.u.sa, &own.len) == 0 && addr_equal(&own, &check->wish->addr))
+    if (error == 0 && addr_is_own(check->fd, &check->wish->addr))
         error = ECONNREFUSED;
     if (error != 0)
         return fail(check, "connect", error);

@@ -21,14 +21,9 @@
 
 /* The address without its port. */
 static uint64_t hash_client(const struct addr *client) {
-    if (client->len == 0 || addr_is_unix(client))
-        return 0;
-    if (client->u.sa.sa_family == AF_INET)
-        return balance_hash(&client->u.in.sin_addr, sizeof(client->u.in.sin_addr));
-    const struct in6_addr *in6 = &client->u.in6.sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(in6))
-        return balance_hash(&in6->s6_addr[12], 4);
-    return balance_hash(in6, sizeof(*in6));
+    unsigned char bytes[16];
+
+    return addr_ipv6_bytes(client, bytes) ? balance_hash(bytes, sizeof(bytes)) : 0;
 }
 
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client) {
