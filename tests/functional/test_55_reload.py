@@ -345,7 +345,7 @@ def test_queue_size(relay, full_origin):
 
 def test_queue_timeout(relay, full_origin, origin):
     """Of those that are accepted under it."""
-    options = {"workers": 1, "mode": "http", "connect_timeout": ms(1300), "connect_attempts": 1}
+    options = {"workers": 1, "mode": "http", "connect_timeout": ms(3000), "connect_attempts": 1}
     one = relay(full_origin, queue_timeout="1h", **options)
     stuck = connect(one)
     until(lambda: full_origin.dials() == 1, "the worker dials")
