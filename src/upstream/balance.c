@@ -58,5 +58,5 @@ size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t
 }
 
 bool balance_less_busy(const struct candidate *a, const struct candidate *b) {
-    return (a->live + 1) * b->weight < (b->live + 1) * a->weight;
+    return a->live * b->weight < b->live * a->weight;
 }

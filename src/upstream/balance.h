@@ -51,7 +51,7 @@ uint64_t balance_random(uint64_t *state);
 /* The index of one at random in proportion to the weights, but not `but` (n: any). */
 size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random);
 
-/* Whether a would have fewer connections for its weight than b, with one more each. Exact: connections and weights are
+/* Whether a has fewer connections for its weight than b. Exact: connections and weights are
  * below 2^32. */
 bool balance_less_busy(const struct candidate *a, const struct candidate *b);
 

@@ -120,11 +120,21 @@ static void least_connections_keeps_the_loads_even(void **state) {
 }
 
 static void equals_take_turns(void **state) {
+    static const unsigned weights[] = {5, 1, 1};
+    char order[8] = "";
+
     (void)state;
-    set_up_servers(4, NULL);
-    for (int i = 0; i < PICKS; i++)
-        (void)pick(BALANCE_least_connections, 4, 0); /* nobody keeps a connection */
-    assert_shares(4, PICKS);
+    set_up_servers(3, weights);
+    for (int i = 0; i < 7; i++) /* nobody keeps a connection: as in round robin */
+        order[i] = (char)('a' + pick(BALANCE_least_connections, 3, 0));
+    assert_string_equal(order, "aabacaa");
+    set_up_servers(3, NULL);
+    world.list[0].live = 1; /* a is not among them */
+    for (int i = 0; i < 10; i++)
+        (void)pick(BALANCE_least_connections, 3, 0);
+    assert_int_equal(world.picked[0], 0);
+    assert_int_equal(world.picked[1], 5);
+    assert_int_equal(world.picked[2], 5);
 }
 
 static void source_hash_shares_and_stays(void **state) {
