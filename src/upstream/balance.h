@@ -8,12 +8,10 @@
 
 /* A server that may be chosen now. Those that are down, full or tried already are not among the candidates. */
 struct candidate {
-    uint64_t id; /* of the server: a hash that is the same in each process and after each reload */
-    uint64_t
-        weight; /* greater than 0; only the proportions matter. It changes while a server ramps up (slow_start) */
-    uint64_t live; /* connections that it has */
-    int64_t
-        *credit; /* the server's own number, kept from pick to pick, 0 at first; for round_robin */
+    uint64_t id;     /* of the server: a hash, the same in each process and after each reload */
+    uint64_t weight; /* 1 to 2^36 - 1; it may change from pick to pick (slow_start) */
+    uint64_t live;   /* connections that it has, below 2^28 */
+    int64_t *credit; /* its own, kept from pick to pick, 0 at first; see balance_turn */
 };
 
 /* What a pick may go by besides the candidates. */
@@ -51,8 +49,11 @@ uint64_t balance_random(uint64_t *state);
 /* The index of one at random in proportion to the weights, but not `but` (n: any). */
 size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random);
 
-/* Whether a has fewer connections for its weight than b. Exact: connections and weights are
- * below 2^32. */
+/* Whether a has fewer connections for its weight than b. Exact. */
 bool balance_less_busy(const struct candidate *a, const struct candidate *b);
+
+/* The next by turns, in proportion to the weights, among those that are as busy as `like`, which is one of the list
+ * (NULL: among all). Changes the credits of these. In balance_round_robin.c. */
+size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like);
 
 #endif

@@ -1,20 +1,44 @@
-/* Smooth weighted round robin, as nginx has it: each pick gives every candidate its weight in credit, takes the richest,
- * and has it pay for all. With weights 5, 1, 1 the order is a a b a c a a, not a a a a a b c. */
+/* Smooth weighted round robin, as nginx does it: at each pick everybody gets credit for its weight, the one with the most
+ * is chosen and pays for all. So the shares are exact, and a heavy server's turns are spread between the others'.
+ *
+ * Unlike nginx's, a credit counts in turns, not in weights: a pick is one turn, which those who could have got it earn
+ * in parts. A turn is then worth the same however many share it and whatever the weights are, and everybody's picks
+ * stay within about one of what it has earned, also while candidates and weights change from pick to pick.
+ *
+ * Who is no candidate keeps its credit and earns nothing. So a server that comes back goes on as if no time had
+ * passed: it has no arrears to make up for in a burst. */
 #include "upstream/balance.h"
 
-/* A server that was away neither saved up credit nor fell into debt: what it has left from before is bounded by the
- * sum of the weights, so it comes back without a burst. */
-size_t balance_round_robin(const struct candidate *list, size_t n, struct balance_hint *hint) {
-    int64_t total = 0;
-    size_t best = 0;
+#define TURN_SHIFT                                                                                 \
+    28 /* a credit is in 2^-28 of a turn; what is lost by rounding is less than one pick in 2^27 */
 
-    (void)hint;
+static bool takes_part(const struct candidate *one, const struct candidate *like) {
+    return like == NULL || (!balance_less_busy(one, like) && !balance_less_busy(like, one));
+}
+
+size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like) {
+    uint64_t total = 0;
+    int64_t earned = 0; /* by all: one turn but for the rounding */
+    size_t best = n;
+
+    for (size_t i = 0; i < n; i++)
+        if (takes_part(&list[i], like))
+            total += list[i].weight;
     for (size_t i = 0; i < n; i++) {
-        *list[i].credit += (int64_t)list[i].weight;
-        total += (int64_t)list[i].weight;
-        if (*list[i].credit > *list[best].credit)
+        if (!takes_part(&list[i], like))
+            continue;
+        int64_t part = (int64_t)((list[i].weight << TURN_SHIFT) / total);
+
+        earned += part;
+        *list[i].credit += part;
+        if (best == n || *list[i].credit > *list[best].credit)
             best = i;
     }
-    *list[best].credit -= total;
+    *list[best].credit -= earned;
     return best;
+}
+
+size_t balance_round_robin(const struct candidate *list, size_t n, struct balance_hint *hint) {
+    (void)hint;
+    return balance_turn(list, n, NULL);
 }

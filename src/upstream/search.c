@@ -16,7 +16,8 @@
 
 #define RAMP_LEAST 10 /* slow_start begins at a tenth of the weight */
 
-/* Only proportions matter; this leaves room for the ramp. */
+/* Only proportions matter; this leaves room for the ramp. A weight is at most 1,000 times the 65,535 of an SRV record, and
+ * this times that is below 2^36 (struct candidate). */
 #define WEIGHT_SCALE 1000
 
 /* The address without its port. */
