@@ -272,14 +272,6 @@ void acceptor_use(struct acceptor *acceptor, struct route *route) {
     route_unref(old);
 }
 
-void acceptor_nudge(struct acceptor *acceptor) {
-    if (!acceptor->thread.running)
-        return; /* it may have no route yet */
-    struct route *route = get_route(acceptor);
-    gate_nudge(&route->limit->gate);
-    route_unref(route);
-}
-
 void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     lock_acquire(&acceptor->lock);
     atomic_store(&acceptor->ending, true);
@@ -287,9 +279,7 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     lock_release(&acceptor->lock);
     acceptor_go(acceptor);
     while (!thread_interrupt_join_until(&acceptor->thread, clock_now() + NUDGE_AGAIN)) {
-        gate_nudge(&acceptor->relay->gate);
-        queue_nudge(&acceptor->relay->queue);
-        acceptor_nudge(acceptor);
+        relay_nudge(acceptor->relay);
     }
     if (acceptor->route != NULL)
         route_unref(acceptor->route);

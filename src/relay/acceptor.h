@@ -35,9 +35,6 @@ void acceptor_go(struct acceptor *acceptor);
 /* From now on it accepts for this route. */
 void acceptor_use(struct acceptor *acceptor, struct route *route);
 
-/* Sends it away from its listener's gate, if it waits there: there is something else to look at. */
-void acceptor_nudge(struct acceptor *acceptor);
-
 /* Ends the thread, if there is one, and closes the socket. */
 void acceptor_free(struct acceptor *acceptor);
 void acceptor_free_all(struct acceptor_list *acceptors);

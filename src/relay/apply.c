@@ -244,11 +244,12 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     gate_set_max(&relay->gate, limits->max_connections);
     gate_set_max(&relay->refused, limits->max_refused);
     pipe_pool_set_limit(&relay->pipes, limits->max_pipes);
+    generation_begin(apply->generation,
+                     relay->now); /* its limits hold before anybody is accepted under it */
     change_acceptors(apply);
     reaper_set_shortest(&relay->reaper, generation_shortest_timeout(apply->generation));
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
-    generation_begin(apply->generation, relay->now);
     if (relay->now != NULL)
         SLIST_INSERT_HEAD(&relay->old, relay->now, link);
     relay->now = apply->generation;

@@ -51,11 +51,15 @@ static bool consume(int fd, void *buf, size_t n) {
     return true;
 }
 
-static int fail_read(ssize_t n, const char **ret_why) {
+/* have: bytes of the header that came. Whoever sends none and closes only looks whether somebody listens, as balancers do:
+ * nothing to warn of. */
+static int fail_read(ssize_t n, size_t have, const char **ret_why) {
     if (n == -ECANCELED)
         return END_STOPPED;
     if (n == -EAGAIN)
         return END_HEADER_TIMEOUT;
+    if (n == 0 && have == 0)
+        return END_HEADER_BAD;
     *ret_why = n == 0 ? "the connection ended before the header"
                       : "the connection broke before the header";
     return END_HEADER_BAD;
@@ -71,14 +75,14 @@ static int read_header(struct job *job, usec_t deadline, const _Atomic bool *sto
         ssize_t n = peek(job->has.client, bytes + have, sizeof(bytes) - have, deadline, stop);
 
         if (n <= 0)
-            return fail_read(n, ret_why);
+            return fail_read(n, have, ret_why);
         enum proxy_outcome outcome =
             proxy_parse(accept, bytes, have + (size_t)n, header, &length, ret_why);
         if (outcome == PROXY_BAD || (outcome == PROXY_MORE && have + (size_t)n == sizeof(bytes)))
             return END_HEADER_BAD;
         size_t belongs = outcome == PROXY_WHOLE ? length - have : (size_t)n; /* no_further */
         if (!consume(job->has.client, bytes + have, belongs))
-            return fail_read(-1, ret_why);
+            return fail_read(-1, have, ret_why);
         have += belongs;
         if (outcome == PROXY_WHOLE)
             return 0;

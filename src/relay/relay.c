@@ -60,14 +60,22 @@ static size_t count_workers(const struct relay *relay) {
     return n;
 }
 
-/* Sends away every acceptor that waits for room. */
-static void nudge(struct relay *relay) {
-    struct acceptor *acceptor;
+static void nudge_limits(const struct generation *generation) {
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        gate_nudge(&generation->routes[i].limit->gate);
+}
+
+/* An acceptor waits at the limit of the route that it had when it began to wait, and holds a reference to that: its
+ * generation is among these. */
+void relay_nudge(struct relay *relay) {
+    const struct generation *generation;
 
     gate_nudge(&relay->gate);
     queue_nudge(&relay->queue);
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    acceptor_nudge(acceptor);
+    if (relay->now != NULL)
+        nudge_limits(relay->now);
+    SLIST_FOREACH(generation, &relay->old, link)
+    nudge_limits(generation);
 }
 
 /* tidy_nudge: who waits for room under an old configuration may have to reject under the new one. An acceptor that had
@@ -75,7 +83,7 @@ static void nudge(struct relay *relay) {
 bool relay_tidy(struct relay *relay) {
     struct generation *generation = SLIST_FIRST(&relay->old);
 
-    nudge(relay);
+    relay_nudge(relay);
     while (generation != NULL) {
         struct generation *next = SLIST_NEXT(generation, link);
 
@@ -157,7 +165,7 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
         snprintf(ret_what, size, "the acceptor on %s is stuck", acceptor->socket.text);
         moves = false;
     }
-    nudge(relay); /* acceptors that wait for room come round, too */
+    relay_nudge(relay); /* acceptors that wait for room come round, too */
     return workers_move(relay, patience, ret_what, size) && moves;
 }
 

@@ -70,6 +70,9 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
  * another time. */
 bool relay_tidy(struct relay *relay);
 
+/* Sends away every acceptor that waits for room, wherever: there is something else to look at. The owner's. */
+void relay_nudge(struct relay *relay);
+
 /* Whether work moves: acceptors come round, and no job waits while nothing takes it. Called again and again, with
  * at least `patience` (at most some seconds) in between. False: *ret_what, of that size, says what is stuck. */
 bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size);

@@ -49,6 +49,9 @@ static int hand_over(struct relay *relay, struct job *job) {
         return -ENOMEM;
     }
     stats_add(STAT_relayed, 1);
+    /* Its server may have been found down during the dial, when this was no connection yet. */
+    if (job->route->upstream->config->on_down == ON_DOWN_RESET && atomic_load(&conn->member->down))
+        conn_abort(conn, END_SERVER_DOWN, 0);
     pump_pool_run(pair, conn);
     return 0;
 }

@@ -191,6 +191,8 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
     (void)timeouts;
     if (status != ARES_SUCCESS)
         lookup->why = ares_strerror(status);
+    if (status != ARES_SUCCESS && status != ARES_ENOTFOUND && status != ARES_ENODATA)
+        lookup->answer.partial = true;
     for (const struct ares_addrinfo_node *node = found != NULL ? found->nodes : NULL; node != NULL;
          node = node->ai_next)
         add_place(part, node);

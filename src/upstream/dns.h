@@ -4,6 +4,7 @@
 #ifndef UPSTREAM_DNS_H
 #define UPSTREAM_DNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -20,7 +21,8 @@ struct dns_place {
 
 struct dns_answer {
     size_t n;
-    usec_t ttl; /* the least of the records that it is made of */
+    bool partial; /* some targets of a service could not be looked up: there may be more places */
+    usec_t ttl;   /* the least of the records that it is made of */
     struct dns_place places[DNS_PLACES_MAX];
 };
 

@@ -28,7 +28,7 @@ struct health {
     struct lock lock;
     struct thread thread;
     int wake; /* eventfd: something below has changed; -1 before the start */
-    _Atomic bool retired, stop;
+    _Atomic bool begun, retired, stop;
     _Atomic uint64_t added;
     struct target_list newcomers GUARDED;
     /* The thread's: */
@@ -73,6 +73,11 @@ struct health_target *health_add(struct health *health, const struct health_wish
 
 void health_remove(struct health *health, struct health_target *target) {
     atomic_store(&target->removed, true); /* from here on it may be gone */
+    wake(health);
+}
+
+void health_begin(struct health *health) {
+    atomic_store(&health->begun, true);
     wake(health);
 }
 
@@ -142,7 +147,11 @@ static void conclude(struct health *health, struct health_target *target,
     }
     stats_add(STAT_checks, 1);
     stats_add(STAT_check_failures, outcome == CHECK_BAD);
-    tell(target, health_target_judge(target, outcome == CHECK_GOOD, clock_now()));
+    bool good = outcome == CHECK_GOOD;
+    struct health_news news = health_target_judge(target, good, clock_now());
+    tell(target, news);
+    if (!news.changed && good == !target->down && target->wish.stayed != NULL)
+        target->wish.stayed(target->wish.arg, good);
 }
 
 static bool make_room(struct health *health, size_t places) {
@@ -245,7 +254,7 @@ static void health_thread(void *arg) {
         usec_t next = USEC_NEVER;
 
         sort_targets(health);
-        if (atomic_load(&health->retired)) {
+        if (atomic_load(&health->retired) || !atomic_load(&health->begun)) {
             give_up(health);
             health->set[0] = (struct pollfd){.fd = health->wake, .events = POLLIN};
         } else {
@@ -275,15 +284,19 @@ int health_start(struct health *health) {
     return r;
 }
 
+void health_stop(struct health *health) {
+    atomic_store(&health->stop, true);
+    wake(health);
+    thread_join(&health->thread);
+}
+
 /* There is no thread any more that would need the lock. */
 void health_free(struct health *health) UNCHECKED {
     struct health_target *target;
 
     if (health == NULL)
         return;
-    atomic_store(&health->stop, true);
-    wake(health);
-    thread_join(&health->thread);
+    health_stop(health);
     while ((target = LIST_FIRST(&health->newcomers)) != NULL)
         release(target);
     while ((target = LIST_FIRST(&health->targets)) != NULL)

@@ -27,6 +27,8 @@ struct health_wish {
      * expected 200-399" or "no answer in 1s"; for up: "3 checks in a row succeeded". Called by the checker's thread,
      * without a lock. */
     void (*changed)(void *arg, bool up, const char *why);
+    /* A check has confirmed what was told last, or known at the beginning. NULL: nobody wants to know. */
+    void (*stayed)(void *arg, bool up);
     /* It goes up and down again and again: from now on so many good checks in a row are asked for (the usual `rise`
      * again: it has calmed down). */
     void (*flaps)(void *arg, unsigned rise);
@@ -40,7 +42,7 @@ struct health *health_new(void);
 /* Ends the thread at once and frees all, targets included. NULL is fine. */
 void health_free(struct health *health);
 
-/* Starts the thread: 0 or -errno. Once. */
+/* Starts the thread: 0 or -errno. Once. It begins with checks at health_begin. */
 int health_start(struct health *health) MUST_USE;
 
 /* Adds a target, before or after the start (but not while health_start runs); the first check is due at once (spread
@@ -50,6 +52,12 @@ struct health_target *health_add(struct health *health, const struct health_wish
 
 /* Removes it. Its callbacks may still be running or about to; the last is release. Any thread, no leaf lock held. */
 void health_remove(struct health *health, struct health_target *target);
+
+/* From now on targets are checked; before that the thread only waits. Any thread. */
+void health_begin(struct health *health);
+
+/* Ends the thread at once; targets stay, for health_free. Once more, or without a start, it does nothing. */
+void health_stop(struct health *health);
 
 /* No check is begun and no change is told any more, for instance because a newer configuration is in force. Does not
  * wait: a change may be on its way to be told at this moment. Any thread. */

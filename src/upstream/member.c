@@ -78,10 +78,15 @@ bool member_dialled(struct member *member, usec_t took, usec_t now) {
 
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
     unsigned failed = atomic_fetch_add(&member->failed, 1) + 1;
+    bool out = atomic_load(&member->out_until) != 0; /* it was probed, or is a last resort */
     usec_t until = 0;
 
-    if (max_fails == 0 || failed < (uint64_t)max_fails)
+    if (max_fails == 0 || (!out && failed < (uint64_t)max_fails)) {
+        if (max_fails == 0)
+            atomic_store(&member->out_until, 0); /* of an earlier configuration */
+        atomic_store(&member->probed, false);
         return false;
+    }
     bool first = atomic_compare_exchange_strong(&member->out_until, &until, now + fail_timeout);
     if (!first)
         atomic_store(&member->out_until, now + fail_timeout);

@@ -137,6 +137,11 @@ static void on_done(void *arg, const struct dns_answer *answer, const char *why)
     name->under_way = false;
     if (is_over(name->names))
         return; /* it was cancelled, or nobody wants to know any more */
+    if (answer != NULL && answer->partial &&
+        name->known) { /* rather the whole of before than a part */
+        answer = NULL;
+        why = "some of its targets could not be looked up";
+    }
     if (answer != NULL)
         take_answer(name, answer);
     else

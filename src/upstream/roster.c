@@ -63,27 +63,44 @@ static void say_checked(struct watch *watch, bool up, const char *why) {
     else
         log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s can be used.",
                 text, why, usable, all, upstream->config->name);
-    if (usable == 0 && !atomic_exchange(&upstream->unreachable, true))
-        log_msg(MSG_UPSTREAM_DOWN,
-                "No server of upstream %s can be reached: its clients are refused until one can.",
-                upstream->config->name);
-    else if (up && atomic_exchange(&upstream->unreachable, false))
-        log_msg(MSG_UPSTREAM_UP, "Upstream %s can be reached again.", upstream->config->name);
+    if (usable == 0)
+        upstream_say_unreachable(upstream);
+    else if (up)
+        upstream_say_reachable(upstream);
+}
+
+/* Takes the change in, unless a newer configuration is in force: what it knows must not be changed any more. False:
+ * nothing has changed. */
+static bool take_change(struct watch *watch, bool up) {
+    struct upstream *upstream = watch->upstream;
+
+    lock_acquire(&upstream->lock);
+    bool changes = !upstream->retired && atomic_load(&watch->member->down) == up;
+    if (changes)
+        member_set_down(watch->member, !up, clock_now());
+    lock_release(&upstream->lock);
+    return changes;
 }
 
 static void on_changed(void *arg, bool up, const char *why) {
     struct watch *watch = arg;
     struct upstream *upstream = watch->upstream;
 
-    /* A reload may have two checkers look at one member for a moment: the change is told by who makes it. */
-    if (atomic_load(&watch->member->down) == !up)
+    if (!take_change(watch, up))
         return;
-    member_set_down(watch->member, !up, clock_now());
     if (!up)
         upstream_note_trouble(upstream, watch->member, why);
     say_checked(watch, up, why);
     if (!up && upstream->config->on_down == ON_DOWN_RESET)
         upstream->all->on_down(upstream->all->arg, watch->member);
+}
+
+/* The checker of the configuration before may have told something else in its last moment, after this one had begun. */
+static void on_stayed(void *arg, bool up) {
+    const struct watch *watch = arg;
+
+    if (atomic_load_explicit(&watch->member->down, memory_order_relaxed) == up)
+        on_changed(arg, up, up ? "checks succeed" : "checks fail");
 }
 
 static void on_flaps(void *arg, unsigned rise) {
@@ -128,6 +145,7 @@ static void begin_checks(struct slot *slot) {
         .send_proxy = (enum proxy_version)config->send_proxy,
         .down = atomic_load(&slot->member->down),
         .changed = on_changed,
+        .stayed = on_stayed,
         .flaps = on_flaps,
         .release = on_release,
         .arg = watch,

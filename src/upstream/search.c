@@ -242,9 +242,8 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
 
     if (member_dialled(member, took, clock_coarse()))
         say(MSG_SERVER_UP, search, member, "takes connections again");
-    if (atomic_load_explicit(&upstream->unreachable, memory_order_relaxed) &&
-        atomic_exchange(&upstream->unreachable, false))
-        log_msg(MSG_UPSTREAM_UP, "Upstream %s can be reached again.", upstream->config->name);
+    if (atomic_load_explicit(&upstream->unreachable, memory_order_relaxed))
+        upstream_say_reachable(upstream);
 }
 
 void search_failed(struct search *search, struct member **member, bool timed_out) {
@@ -275,10 +274,9 @@ void search_not_asked(struct search *search, struct member **member) {
 }
 
 void search_gave_up(struct search *search) {
-    struct upstream *upstream = search->upstream;
+    size_t all, up;
 
-    if (!atomic_exchange(&upstream->unreachable, true))
-        log_msg(MSG_UPSTREAM_DOWN,
-                "No server of upstream %s can be reached: its clients are refused until one can.",
-                upstream->config->name);
+    upstream_count(search->upstream, &all, &up);
+    if (up == 0)
+        upstream_say_unreachable(search->upstream);
 }

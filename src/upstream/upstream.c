@@ -9,11 +9,13 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define SAY_AGAIN (10 * USEC_PER_SEC)
+
 static void answered(struct server *server) {
     struct upstream *upstream = server->upstream;
 
     lock_acquire(&upstream->lock);
-    if (server->awaited) {
+    if (server->awaited && upstream->n_awaited > 0) {
         server->awaited = false;
         upstream->n_awaited--;
     }
@@ -139,6 +141,7 @@ int upstreams_start(struct upstreams *upstreams) {
 }
 
 void upstreams_begin(struct upstreams *upstreams) {
+    health_begin(upstreams->health);
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
 
@@ -153,6 +156,15 @@ void upstreams_begin(struct upstreams *upstreams) {
 void upstreams_retire(struct upstreams *upstreams) {
     names_retire(upstreams->names);
     health_retire(upstreams->health);
+    for (size_t i = 0; i < upstreams->n; i++) {
+        struct upstream *upstream = &upstreams->list[i];
+
+        lock_acquire(&upstream->lock);
+        upstream->retired = true;
+        upstream->n_awaited = 0; /* no answer will come */
+        cond_broadcast(&upstream->answered);
+        lock_release(&upstream->lock);
+    }
 }
 
 void upstreams_cancel(struct upstreams *upstreams) {
@@ -169,10 +181,11 @@ void upstreams_cancel(struct upstreams *upstreams) {
 void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     if (upstreams == NULL)
         return;
-    names_free(upstreams->names); /* no more answers: the lists stay as they are */
+    names_free(upstreams->names);   /* no more answers: the lists stay as they are */
+    health_stop(upstreams->health); /* nor does the checker look at them any more */
     for (size_t i = 0; i < upstreams->n; i++)
         roster_clear(&upstreams->list[i].roster, upstreams->health);
-    health_free(upstreams->health); /* no more changes are told */
+    health_free(upstreams->health);
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
 
@@ -183,6 +196,23 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     free(upstreams->list);
     config_unref(upstreams->config);
     free(upstreams);
+}
+
+void upstream_say_unreachable(struct upstream *upstream) {
+    usec_t now = clock_coarse(), said = atomic_load(&upstream->unreachable_said);
+
+    if (atomic_load(&upstream->unreachable) || (said != 0 && now - said < SAY_AGAIN) ||
+        !atomic_compare_exchange_strong(&upstream->unreachable_said, &said, now))
+        return;
+    atomic_store(&upstream->unreachable, true);
+    log_msg(MSG_UPSTREAM_DOWN,
+            "No server of upstream %s can be reached: its clients are refused until one can.",
+            upstream->config->name);
+}
+
+void upstream_say_reachable(struct upstream *upstream) {
+    if (atomic_exchange(&upstream->unreachable, false))
+        log_msg(MSG_UPSTREAM_UP, "Upstream %s can be reached again.", upstream->config->name);
 }
 
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {

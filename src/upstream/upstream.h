@@ -55,8 +55,10 @@ struct upstream {
     struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
     uint64_t random GUARDED;
     bool cancelled GUARDED;
+    bool retired GUARDED;              /* a newer configuration is in force */
     char trouble[TROUBLE_MAX] GUARDED; /* which member went down last, and why */
     _Atomic bool unreachable;          /* no member could be had, and that was said */
+    _Atomic usec_t unreachable_said;   /* when */
 };
 
 /* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */
@@ -97,6 +99,10 @@ void upstreams_free(struct upstreams *upstreams);
 /* For the status line: "; 2 of 3 servers of app are up (app/b (10.0.0.2:80): connect: Connection refused)" for each
  * upstream that lacks one; appends to buf. Any thread. */
 void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size);
+
+/* No member can be had; one can be had again. Each is said once, and not more often than every SAY_AGAIN. */
+void upstream_say_unreachable(struct upstream *upstream);
+void upstream_say_reachable(struct upstream *upstream);
 
 /* How many members there are, and how many of them can be chosen; those with weight 0 are not counted. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);

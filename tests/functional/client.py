@@ -53,7 +53,7 @@ def close_all(peers):
 def refused_in_http(client, status=503):
     """The whole refusal: an answer in HTTP, then the end."""
     answer = client.read_response()
-    assert answer.status == status
+    assert answer.status == status, answer
     assert answer.headers["connection"] == "close"
     assert answer.headers["content-type"]
     assert int(answer.headers["content-length"]) == len(answer.body) > 0

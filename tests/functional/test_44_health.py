@@ -1,5 +1,7 @@
 """Health checks: who is up, why not, and what becomes of connections."""
 
+import socket
+
 import pytest
 
 from client import connect, refused_in_http
@@ -96,9 +98,8 @@ def test_live_connections_stay_or_are_reset(relay, origin):
         client = connect(one)
         assert client.send(b"x").read(1) == b"x"
         first.socket.close()   # it takes no more; the connection lives
-        import socket as sockets
-        with sockets.socket() as nobody:   # and nobody else takes the port
-            nobody.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        with socket.socket() as nobody:   # and nobody else takes the port
+            nobody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.wait_log("app/b .* is down")
             if ending == RESET:
                 assert client.read_end() == (b"", RESET)
@@ -162,3 +163,34 @@ def test_a_reload_keeps_a_server_down_and_can_end_checks(relay, origin):
     assert one.hup() == ""
     answers(one, 6)
     one.wait_log("app/x .* is left alone")   # dialled again
+
+
+def test_a_refused_reload_does_not_touch_servers(relay, server):
+    """Its checks are not begun: what they would find says nothing of the configuration in force."""
+    named = server(Named, name="b")
+    one = site(relay, {"b": named}, check={**QUICK, "type": "http", "path": "/"})
+    with connect(one) as client:
+        assert client.get("/").body == b"b"
+    text = one.file.read_text()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for _ in range(10):
+            one.write_conf(text=text.replace('path = "/"', 'path = "/down"')
+                           + f"listener more {{ address = 127.0.0.1:{taken.getsockname()[1]} upstream = app }}\n")
+            assert one.hup() != ""
+            with connect(one) as client:
+                assert client.get("/").body == b"b"
+    assert "is down" not in one.log
+
+
+def test_max_fails_may_be_raised_while_a_server_is_left_alone(relay, origin):
+    port = free_port()
+    one = site(relay, {"x": f"127.0.0.1:{port}", "a": origin(sends(b"a"))}, max_fails=1, fail_timeout=ms(100))
+    answers(one, 2)
+    one.wait_log("app/x .* is left alone")
+    one.write_conf(text=one.file.read_text().replace("max_fails = 1", "max_fails = 0"))
+    assert one.hup() == ""
+    until(lambda: answers(one, 4)["a"] == 4 and True, "it is tried, and fails")
+    origin(sends(b"x"), port=port)
+    until(lambda: answers(one, 2) == {"x": 1, "a": 1}, "it is used again")

@@ -86,6 +86,15 @@ def test_an_end_instead_of_a_header(relay, origin):
     assert one.record(client).end == "CH"
 
 
+def test_who_only_looks_whether_somebody_listens_is_not_warned_of(relay, origin):
+    one = behind(relay, origin(echo))
+    with connect(one) as client:
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.read_end()[0] == b""
+    assert one.record(client).end == "CH"
+    assert "refuses a connection" not in one.log
+
+
 def test_no_header_in_time(relay, origin):
     one = behind(relay, origin(echo), proxy_timeout=ms(300))
     with connect(one) as client:

@@ -141,3 +141,18 @@ def test_a_flood_of_refused_clients_is_summed_up(relay, origin):
         assert not admitted(one, "127.0.0.2")
     one.wait_log("more connections within a second: each was refused: allow and deny do not admit the client")
     assert len(one.records()) < 300
+
+
+def test_a_stop_while_an_acceptor_waits_at_a_listener_that_was_renamed(relay, origin):
+    """It waits at the limit of the listener that it had; the new name has a limit of its own."""
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections": 1})
+    first = connect(one)
+    assert first.send(b"x").read(1) == b"x"
+    second = connect(one).send(b"y")
+    for name in ("other", "third"):
+        text = one.file.read_text()
+        one.write_conf(text=text.replace(text[text.index("listener "):text.index(" {")], f"listener {name}"))
+        assert one.hup() == ""
+    one.finish()
+    assert first.read_end()[1] == RESET
+    second.close()

@@ -105,7 +105,10 @@ static int set_up(void **state) {
                                               .n_expected = 1};
     http.type = CHECK_HTTP;
     health = health_new();
-    return health == NULL || health_start(health) < 0;
+    if (health == NULL || health_start(health) < 0)
+        return -1;
+    health_begin(health);
+    return 0;
 }
 
 static int tear_down(void **state) {
@@ -442,6 +445,7 @@ static void targets_may_come_before_the_start(void **state) {
     add(&removed, &dead, &tcp);
     health_remove(health, removed.target);
     assert_int_equal(health_start(health), 0);
+    health_begin(health);
     await_told(&removed.released, 1);
     await_told(&early.downs, 1);
     tear_down(NULL);
