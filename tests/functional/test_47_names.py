@@ -224,7 +224,7 @@ class NamedInside(Named):
 class LoadInside(Load):
     def __init__(self, where, directory, *, inside, **options):
         self.inside = inside
-        super().__init__(where, directory, **options)
+        super().__init__(where, directory, connections=16, nice=0, **options)   # its own waits are not to be measured
 
     def command(self, words):
         return [*self.inside, *words]
