@@ -167,6 +167,8 @@ def test_addresses_are_swapped_under_load(relay, dns, server, tmp_path):
         server(Named, name=str(last), address=f"127.0.1.{last}:{port}")
     dns.hosts("app.test", "127.0.1.1", "127.0.1.2")
     one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap, top="log_connections = failed\n")
+    with connect(one) as client:   # the first pair is known, so the next one is a change
+        assert client.get("/").body in (b"1", b"2")
     load = Load(one.address, tmp_path, seconds=6)
     for count, pair in enumerate((("127.0.1.3", "127.0.1.4"), ("127.0.1.2", "127.0.1.3")), 1):
         dns.hosts("app.test", *pair)
