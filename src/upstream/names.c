@@ -142,11 +142,11 @@ static void on_done(void *arg, const struct dns_answer *answer, const char *why)
         answer = NULL;
         why = "some of its targets could not be looked up";
     }
-    name->answered(name->arg, answer, why); /* first: what the log says is so */
-    if (answer != NULL)
-        take_answer(name, answer);
-    else
+    if (answer == NULL)
         take_failure(name, why);
+    name->answered(name->arg, answer, why);
+    if (answer != NULL) /* now, so that what the log says is so already */
+        take_answer(name, answer);
 }
 
 /* Begins what is due. Returns when the next one will be. */
