@@ -51,8 +51,6 @@ bool place_enter(struct place *place, struct limit *limit) {
 
 enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
                                        const struct addr *client) {
-    if (config->max_connections_per_client == 0 && config->max_rate_per_client == 0)
-        return CLIENT_OK;
     return client_table_enter(place->limit->clients, client, config->max_connections_per_client,
                               config->max_rate_per_client, clock_coarse(), &place->client);
 }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/thread.h"
 #include "upstream/dns_srv.h"
 
 #define TIMEOUT_MSEC 2000               /* of a first try; c-ares doubles it for each further one */

@@ -1,7 +1,6 @@
 """A production site: several servers behind one relay, and load on it."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -132,7 +131,3 @@ class Load:
 
 def failures(result):
     return {kind: result[kind] for kind in ("status", "connect", "read", "write", "timeout") if result[kind]}
-
-
-def is_root():
-    return os.geteuid() == 0

@@ -54,10 +54,10 @@ def test_it_says_what_it_is_for_and_is_short(path):
 
 # Each of them for real: with addresses of this machine in the place of those that it has
 
-def example(name, **addresses):
-    """Its text, with other addresses: what stands in quotes is replaced as a whole."""
+def example(name, words):
+    """Its text, with other words in the place of these: what stands in quotes is replaced as a whole."""
     text = (REPO / "conf" / "examples" / f"{name}.conf").read_text(encoding="utf-8")
-    for old, new in addresses.pop("words", {}).items():
+    for old, new in words.items():
         assert f'"{old}"' in text, old
         text = text.replace(f'"{old}"', f'"{new}"')
     return text

@@ -84,8 +84,7 @@ def test_the_request(relay, origin):
 
 def test_a_slow_server_delays_no_other_check(relay, origin, full_origin):
     good = origin(lambda peer: peer.read_end())
-    servers = {f"x{i}": {"address": full_origin.address, "weight": 1} for i in range(1)}
-    one = site(relay, {**servers, "a": good}, check={"interval": ms(50), "timeout": "20s"})
+    one = site(relay, {"x": full_origin, "a": good}, check={"interval": ms(50), "timeout": "20s"})
     until(lambda: good.accepted >= 10, "the good one is checked all the time")
     assert "is down" not in one.log
 

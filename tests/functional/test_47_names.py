@@ -1,12 +1,13 @@
 """Names: a real DNS server, addresses that come and go, services (SRV), and families that lead nowhere."""
 
+import socket
 import subprocess
 
 import pytest
 
 from client import connect, refused_in_http
 from fleet import Load, Named, failures, site
-from origin import FullOrigin, sends
+from origin import FullOrigin, Origin, echo, sends
 from peer import EOF, elapsed, request
 from servers import Dnsmasq
 from settings import SANITIZER, free_port, ms, secs, until
@@ -23,7 +24,6 @@ def dns(server, tmp_path):
 
 def at(address, port, name):
     """An origin at another loopback address that says its name."""
-    from origin import Origin
     return Origin(sends(name.encode()), host=address, port=port)
 
 
@@ -60,7 +60,6 @@ def test_addresses_come_and_go_with_their_ttl(relay, dns, places):
 
 
 def test_live_connections_are_left_alone(relay, dns, origin):
-    from origin import echo
     port = free_port()
     origin(echo, host="127.0.1.1", port=port)
     origin(sends(b"new"), host="127.0.1.2", port=port)
@@ -143,7 +142,6 @@ def test_a_family_that_leads_nowhere_costs_a_quarter_second(relay, hosts, origin
     """A name with IPv6 and IPv4, of which IPv6 swallows packets: RFC 8305 in spirit."""
     class Full6(FullOrigin):
         def __init__(self):
-            import socket
             self.socket = socket.socket(socket.AF_INET6)
             self.socket.bind(("::1", 0))
             self.socket.listen(0)
