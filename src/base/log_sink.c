@@ -39,16 +39,15 @@ void log_sink_open(void) {
 static int write_journal(const struct log_line *line) {
     const struct log_kind_info *info = &log_kind_infos[line->kind];
     struct iovec iov[LOG_FIELDS_MAX + 4];
-    char head[3][LOG_TEXT_MAX + 32];
+    char head[4][LOG_TEXT_MAX + 32];
     int n = 0;
 
     snprintf(head[0], sizeof(head[0]), "MESSAGE=%s", line->text);
     snprintf(head[1], sizeof(head[1]), "PRIORITY=%d", (int)info->level);
     snprintf(head[2], sizeof(head[2]), "MESSAGE_ID=%s", info->id);
+    snprintf(head[3], sizeof(head[3]), "SYSLOG_IDENTIFIER=%s", program_invocation_short_name);
     for (size_t i = 0; i < ARRAY_LEN(head); i++)
         iov[n++] = (struct iovec){head[i], strlen(head[i])};
-    char identifier[] = "SYSLOG_IDENTIFIER=relayd";
-    iov[n++] = (struct iovec){identifier, sizeof(identifier) - 1};
     for (size_t i = 0; i < line->n_fields; i++) {
         /* The journal takes char pointers that it does not write to. */
         union {

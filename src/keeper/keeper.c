@@ -1,0 +1,241 @@
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
+#define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
+
+static bool is_held(const struct keeper_slot *slot) {
+    return slot->fd[0] >= 0;
+}
+
+/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (relay/tune.h). */
+static void empty(struct keeper_slot *slot, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        fd_close(&slot->fd[i]);
+}
+
+static void drop_all(struct keeper *keeper) {
+    for (size_t i = 0; i < keeper->n_slots; i++)
+        empty(&keeper->slots[i], KEEPER_FDS);
+}
+
+static size_t count_held(const struct keeper *keeper, size_t first) {
+    size_t n = 0;
+
+    for (size_t i = first; i < keeper->n_slots; i++)
+        n += is_held(&keeper->slots[i]);
+    return n;
+}
+
+int keeper_init(struct keeper *keeper, int socket, size_t n_slots) {
+    struct keeper_slot *slots = malloc((n_slots + 1) * sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    memset(slots, 0xff, n_slots * sizeof(*slots)); /* -1 everywhere */
+    *keeper = (struct keeper){.socket = socket,
+                              .client = -1,
+                              .slots = slots,
+                              .n_slots = n_slots,
+                              .timeout = TIMEOUT_DEFAULT};
+    return 0;
+}
+
+void keeper_free(struct keeper *keeper) {
+    drop_all(keeper);
+    fd_close(&keeper->client);
+    fd_close(&keeper->socket);
+    free(keeper->slots);
+}
+
+static void lose_client(struct keeper *keeper) {
+    fd_close(&keeper->client);
+    if (keeper->attached && count_held(keeper, 0) > 0) {
+        keeper->gone = clock_now();
+        log_msg(MSG_KEEPER_HOLDS,
+                "relayd is gone. Its %zu connections are held for the next one, for %lld s.",
+                count_held(keeper, KEEPER_CONNECTIONS),
+                (long long)(keeper->timeout / USEC_PER_SEC));
+    }
+    keeper->attached = false;
+}
+
+static int say_slot(const struct keeper *keeper, enum keeper_type type, size_t index) {
+    struct keeper_message message = keeper_message(type);
+    const struct keeper_slot *slot = &keeper->slots[index];
+
+    message.head.index = (uint32_t)index;
+    while (message.n_fd < KEEPER_FDS && slot->fd[message.n_fd] >= 0) {
+        message.fd[message.n_fd] = slot->fd[message.n_fd];
+        message.n_fd++;
+    }
+    return keeper_send(keeper->client, &message, 0);
+}
+
+/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. */
+static int attach(struct keeper *keeper, const struct keeper_message *message) {
+    struct keeper_message hello = keeper_message(KEEPER_HELLO), end = keeper_message(KEEPER_END);
+
+    if (message->head.count == 1)
+        drop_all(keeper);
+    hello.head.index = (uint32_t)keeper->n_slots;
+    hello.head.count = (uint32_t)count_held(keeper, KEEPER_CONNECTIONS);
+    hello.head.usec = keeper->gone;
+    keeper->attached = true;
+    keeper->gone = 0;
+    keeper->timeout = message->head.usec;
+    int r = keeper_send(keeper->client, &hello, 0);
+    for (size_t i = 0; r == 0 && i < keeper->n_slots; i++)
+        if (is_held(&keeper->slots[i]))
+            r = say_slot(keeper, KEEPER_HOLD, i);
+        else
+            empty(&keeper->slots[i], KEEPER_FDS);
+    return r == 0 ? keeper_send(keeper->client, &end, 0) : r;
+}
+
+static int release(struct keeper *keeper, const struct keeper_message *message) {
+    for (size_t i = 0; i < message->n_indexes; i++) {
+        uint32_t which = message->indexes[i], index = which & ~KEEPER_KEEP_PIPES;
+
+        if (index >= keeper->n_slots)
+            return -EBADMSG;
+        empty(&keeper->slots[index],
+              (which & KEEPER_KEEP_PIPES) != 0 ? KEEPER_CONNECTION_FDS : KEEPER_FDS);
+    }
+    return 0;
+}
+
+/* A connection whose pipes were not kept comes with all its descriptors; without some it is worth nothing. */
+static int hold(struct keeper *keeper, struct keeper_message *message) {
+    uint32_t index = message->head.index;
+    int r = release(keeper, message);
+
+    if (r < 0 || index >= keeper->n_slots)
+        return -EBADMSG;
+    struct keeper_slot *slot = &keeper->slots[index];
+    empty(slot, message->n_fd);
+    for (size_t i = 0; i < message->n_fd; i++)
+        slot->fd[i] = fd_take(&message->fd[i]);
+    if (!message->cut && (index < KEEPER_CONNECTIONS || slot->fd[KEEPER_FDS - 1] >= 0))
+        return 0;
+    empty(slot, KEEPER_FDS);
+    return say_slot(keeper, KEEPER_LOST, index);
+}
+
+static void refuse(int client, enum keeper_refusal why) {
+    struct keeper_message refused = keeper_message(KEEPER_REFUSED);
+
+    refused.head.count = why;
+    (void)keeper_send(client, &refused, MSG_DONTWAIT);
+}
+
+/* 0, or -errno: this relayd is not to be listened to any more. */
+static int obey(struct keeper *keeper, struct keeper_message *message) {
+    if (message->head.version != KEEPER_VERSION) {
+        refuse(keeper->client, KEEPER_OTHER_VERSION);
+        return -EPROTONOSUPPORT;
+    }
+    if (!keeper->attached)
+        return message->head.type == KEEPER_ATTACH ? attach(keeper, message) : -EBADMSG;
+    switch (message->head.type) {
+    case KEEPER_HOLD:
+        return hold(keeper, message);
+    case KEEPER_RELEASE:
+        return release(keeper, message);
+    case KEEPER_PATIENCE:
+        keeper->timeout = message->head.usec;
+        return 0;
+    case KEEPER_FORGET:
+        drop_all(keeper);
+        return 0;
+    default:
+        return -EBADMSG;
+    }
+}
+
+/* One message, or the end of them. */
+static void serve(struct keeper *keeper) {
+    struct keeper_message message;
+    int r = keeper_receive(keeper->client, &message);
+
+    if (r == -EINTR)
+        return;
+    if (r > 0) {
+        r = obey(keeper, &message);
+        keeper_message_drop(&message);
+        if (r == 0)
+            return;
+    }
+    if (r < 0 && r != -ECONNRESET)
+        log_msg(MSG_KEEPER_REFUSES,
+                "A relayd is cut off from its keeper (which speaks version %d): %s.",
+                KEEPER_VERSION, strerrordesc_np(-r));
+    lose_client(keeper);
+}
+
+static bool is_our_user(int client) {
+    struct ucred who;
+    socklen_t size = sizeof(who);
+
+    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+        return false;
+    if (who.uid == geteuid())
+        return true;
+    log_msg(MSG_KEEPER_REFUSES, "Process %ld of user %ld may not use the keeper.", (long)who.pid,
+            (long)who.uid);
+    return false;
+}
+
+static void meet(struct keeper *keeper) {
+    struct timeval patience = clock_timeval(SEND_PATIENCE);
+    int client = accept4(keeper->socket, NULL, NULL, SOCK_CLOEXEC);
+
+    if (client < 0)
+        return; /* it is gone, or there is no descriptor: it will try again */
+    if (!is_our_user(client)) {
+        fd_close(&client);
+    } else if (keeper->attached) {
+        log_msg(MSG_KEEPER_REFUSES,
+                "A second relayd came while one is attached; it has no keeper.");
+        refuse(client, KEEPER_BUSY);
+        fd_close(&client);
+    } else {
+        fd_close(&keeper->client); /* one that came and said nothing */
+        (void)setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        keeper->client = client;
+    }
+}
+
+static void give_up(struct keeper *keeper) {
+    log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connections are reset.",
+            (long long)(keeper->timeout / USEC_PER_SEC), count_held(keeper, KEEPER_CONNECTIONS));
+    drop_all(keeper);
+    keeper->gone = 0;
+}
+
+int keeper_step(struct keeper *keeper) {
+    struct pollfd wanted[2] = {{.fd = keeper->client, .events = POLLIN},
+                               {.fd = keeper->socket, .events = POLLIN}};
+    usec_t now = clock_now(), until = keeper->gone + keeper->timeout;
+    struct timespec left = clock_timespec(until > now ? until - now : 0);
+
+    if (ppoll(wanted, ARRAY_LEN(wanted), keeper->gone != 0 ? &left : NULL, NULL) < 0)
+        return errno == EINTR ? 0 : -errno;
+    /* What relayd has said counts, even if it has gone and the next one waits. */
+    if (wanted[0].revents != 0)
+        serve(keeper);
+    else if (wanted[1].revents != 0)
+        meet(keeper);
+    else if (keeper->gone != 0 && clock_now() >= until)
+        give_up(keeper);
+    return 0;
+}

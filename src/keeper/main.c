@@ -1,0 +1,113 @@
+/* relayd-keeper: its socket, and the loop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "keeper/keeper.h"
+#include "version.h"
+
+#define BACKLOG          16
+#define DESCRIPTORS_BASE 32 /* stdio, the log, both sockets, and what a message brings */
+#define SLOTS_MAX        1000000
+
+static const char usage[] =
+    "relayd-keeper holds the connections of relayd while that restarts.\n\n"
+    "usage: relayd-keeper [--socket PATH]\n\n"
+    "      --socket PATH        listen there, and not on the socket that systemd passes\n"
+    "  -V, --version            print the version and exit\n"
+    "  -h, --help               print this help and exit\n"
+    "\nIt stays in the foreground. See relayd-keeper(8).\n";
+
+/* A file that nobody answers at is one that a keeper before this one has left. */
+static void remove_stale(const struct sockaddr_un *at) {
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 &&
+        errno == ECONNREFUSED)
+        (void)unlink(at->sun_path);
+    fd_close(&fd);
+}
+
+/* At no moment can anybody but this user connect. */
+static int listen_at(const char *path) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    if (snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) >= (int)sizeof(at.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    remove_stale(&at);
+    mode_t mask = umask(0177);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd >= 0 &&
+        (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0))
+        fd_close(&fd);
+    (void)umask(mask);
+    return fd;
+}
+
+static size_t slots_that_fit(void) {
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    size_t base = DESCRIPTORS_BASE + KEEPER_CONNECTIONS;
+    size_t fit = limit.rlim_cur > base ? (limit.rlim_cur - base) / KEEPER_FDS : 0;
+    return KEEPER_CONNECTIONS + (fit < SLOTS_MAX ? fit : SLOTS_MAX);
+}
+
+static int run(int socket) {
+    struct keeper keeper;
+    int r = keeper_init(&keeper, socket, slots_that_fit());
+
+    if (r == 0) {
+        log_msg(MSG_KEEPER_READY, "Ready to hold %zu connections of relayd.",
+                keeper.n_slots - KEEPER_CONNECTIONS);
+        (void)sd_notify(0, "READY=1");
+    }
+    while (r == 0)
+        r = keeper_step(&keeper);
+    log_msg(MSG_START_FAILED, "relayd-keeper cannot go on: %s.", strerrordesc_np(-r));
+    return EX_OSERR;
+}
+
+int main(int argc, char **argv) {
+    const char *option = argc > 1 ? argv[1] : "";
+    int fd = SD_LISTEN_FDS_START;
+
+    if (argc == 2 && (strcmp(option, "-V") == 0 || strcmp(option, "--version") == 0))
+        return puts("relayd-keeper " RELAYD_VERSION) < 0 ? EX_IOERR : EX_OK;
+    if (argc == 2 && (strcmp(option, "-h") == 0 || strcmp(option, "--help") == 0))
+        return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
+    if (argc != 1 && (argc != 3 || strcmp(option, "--socket") != 0)) {
+        fputs("relayd-keeper: wrong arguments; see relayd-keeper --help\n", stderr);
+        return EX_USAGE;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc == 3) {
+        fd = listen_at(argv[2]);
+        if (fd >= 0)
+            return run(fd);
+        log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", argv[2],
+                strerrordesc_np(errno));
+        return EX_UNAVAILABLE;
+    }
+    if (sd_listen_fds(1) == 1 && sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
+        return run(fd);
+    log_msg(MSG_START_FAILED,
+            "systemd passed relayd-keeper no socket: start relayd-keeper.socket, or "
+            "give --socket PATH.");
+    return EX_UNAVAILABLE;
+}

@@ -1,0 +1,78 @@
+/* What relayd and relayd-keeper say to each other, over a SOCK_SEQPACKET socket: one message a packet, with the
+ * descriptors that it is about as ancillary data (SCM_RIGHTS, unix(7)).
+ *
+ * relayd begins with ATTACH. The keeper answers REFUSED and closes, or HELLO, a HOLD for each slot that is held, and
+ * END. From then on relayd tells what is to be held and what no more, and the keeper is silent but for LOST. The magic,
+ * the version and the type keep their places for ever, so that each end can say which version the other one is. */
+#ifndef KEEPER_MESSAGE_H
+#define KEEPER_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+#define KEEPER_MAGIC 0x504b5952u /* "RYKP" */
+#define KEEPER_VERSION                                                                             \
+    1 /* of the messages, and of what relayd writes into its table (relay/table.h) */
+#define KEEPER_FDS     6  /* of a slot, at most */
+#define KEEPER_INDEXES 64 /* in one message */
+
+/* What the slots are for. The keeper counts connections and is otherwise told nothing of it. */
+#define KEEPER_TABLE         0 /* the memory in which relayd describes the rest */
+#define KEEPER_LISTENERS     1 /* the first of the listening sockets */
+#define KEEPER_LISTENERS_MAX 255
+#define KEEPER_CONNECTIONS                                                                         \
+    (KEEPER_LISTENERS + KEEPER_LISTENERS_MAX) /* the first of the connections */
+#define KEEPER_CONNECTION_FDS                                                                      \
+    2 /* of which so many are sockets, and the first; the rest are its pipes */
+
+enum keeper_type {
+    KEEPER_ATTACH = 1, /* usec: keeper_timeout; count 1: all that is held from before is dropped */
+    KEEPER_HOLD, /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done before */
+    KEEPER_RELEASE,  /* indexes: each slot is emptied, or of its sockets alone: KEEPER_KEEP_PIPES */
+    KEEPER_PATIENCE, /* usec: keeper_timeout from now on */
+    KEEPER_FORGET,   /* all is released */
+    KEEPER_HELLO, /* index: slots that there are; count: those held; usec: when the last relayd went, or 0 */
+    KEEPER_END,
+    KEEPER_REFUSED, /* count: enum keeper_refusal */
+    KEEPER_LOST,    /* index: it could not be held, and is empty */
+};
+
+enum keeper_refusal { KEEPER_OTHER_VERSION = 1, KEEPER_BUSY };
+
+#define KEEPER_KEEP_PIPES 0x80000000u
+
+struct keeper_message {
+    /* what is sent, followed by n_indexes numbers */
+    struct keeper_head {
+        uint32_t magic;
+        uint16_t version;
+        uint16_t type; /* enum keeper_type */
+        uint32_t index;
+        uint32_t count;
+        int64_t usec;
+    } head;
+    uint32_t indexes[KEEPER_INDEXES];
+    size_t n_indexes;
+    int fd[KEEPER_FDS]; /* -1: none */
+    size_t n_fd;
+    bool cut; /* fewer descriptors came than were sent: this process is out of them */
+};
+
+/* An empty message of this type. */
+struct keeper_message keeper_message(enum keeper_type type);
+
+/* Sends it in one call; the descriptors stay the caller's. flags: of send(2). 0, or -errno (then nothing was sent).
+ * Any thread. */
+int keeper_send(int fd, const struct keeper_message *message, int flags);
+
+/* Receives one; its descriptors are the caller's, who takes them or drops them. 1; 0 if the other end is gone; -EBADMSG
+ * if it is no message (nothing is left to drop), or another -errno. Waits as the socket does. */
+int keeper_receive(int fd, struct keeper_message *ret_message) MUST_USE;
+
+/* Closes the descriptors that nobody has taken. */
+void keeper_message_drop(struct keeper_message *message);
+
+#endif
