@@ -49,22 +49,30 @@ static enum direction other(enum direction dir) {
     return dir == DIR_UP ? DIR_DOWN : DIR_UP;
 }
 
+/* One that is in no table. */
+struct with_state {
+    struct conn conn; /* first: freed as one */
+    struct conn_state state;
+};
+
 static struct conn *make(const struct record *record, const struct conn_options *options,
                          struct registry *registry, struct gate *gate) UNCHECKED {
-    struct conn *conn = aligned_alloc(_Alignof(struct conn), sizeof(*conn));
+    struct with_state *both = aligned_alloc(_Alignof(struct with_state), sizeof(*both));
     usec_t now = clock_coarse();
 
-    if (conn == NULL)
+    if (both == NULL)
         return NULL;
-    memset(conn, 0, sizeof(*conn));
-    conn->record = *record;
-    conn->options = *options;
+    memset(both, 0, sizeof(*both));
+    struct conn *conn = &both->conn;
+    conn->state = &both->state;
+    conn->state->record = *record;
+    conn->state->options = *options;
     conn->registry = registry;
     conn->gate = gate;
     conn->fd[SIDE_CLIENT] = conn->fd[SIDE_SERVER] = -1;
     atomic_init(&conn->refs, 1);
     for (int dir = 0; dir < 2; dir++)
-        atomic_init(&conn->flow[dir].active, now);
+        atomic_init(&conn->state->flow[dir].active, now);
     return conn;
 }
 
@@ -92,7 +100,7 @@ struct conn *conn_new_refused(const struct record *record, const struct conn_opt
     if (conn == NULL)
         return NULL;
     conn->fd[SIDE_CLIENT] = fd_take(client);
-    conn->flow[DIR_DOWN].ended = conn->lingering = conn->decided = true;
+    conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     registry_add(registry, conn);
     return conn;
 }
@@ -103,10 +111,11 @@ void conn_ref(struct conn *conn) {
 
 /* An orderly end during which bytes had to be dropped has its own name. */
 static void refine_end(struct conn *conn) UNCHECKED {
-    if (conn->record.end == END_CLIENT_ENDED && conn->flow[DIR_DOWN].sink_error != 0)
-        conn->record.end = END_CLIENT_LEFT;
-    else if (conn->record.end == END_SERVER_ENDED && conn->flow[DIR_UP].sink_error != 0)
-        conn->record.end = END_SERVER_LEFT;
+    if (conn->state->record.end == END_CLIENT_ENDED && conn->state->flow[DIR_DOWN].sink_error != 0)
+        conn->state->record.end = END_CLIENT_LEFT;
+    else if (conn->state->record.end == END_SERVER_ENDED &&
+             conn->state->flow[DIR_UP].sink_error != 0)
+        conn->state->record.end = END_SERVER_LEFT;
 }
 
 bool conn_try_ref(struct conn *conn) {
@@ -129,26 +138,26 @@ void conn_unref(struct conn *conn) {
     member_leave(conn->member);
     place_leave(&conn->place);
     refine_end(conn);
-    if (conn->record.end == END_STOPPED)
+    if (conn->state->record.end == END_STOPPED)
         stats_add(STAT_cut_at_stop, 1);
-    conn->record.ended = clock_now();
+    conn->state->record.ended = clock_now();
     for (int dir = 0; dir < 2; dir++)
-        conn->record.bytes[dir] = atomic_load(&conn->flow[dir].bytes);
-    stats_add(STAT_bytes_up, conn->record.bytes[DIR_UP]);
-    stats_add(STAT_bytes_down, conn->record.bytes[DIR_DOWN]);
+        conn->state->record.bytes[dir] = atomic_load(&conn->state->flow[dir].bytes);
+    stats_add(STAT_bytes_up, conn->state->record.bytes[DIR_UP]);
+    stats_add(STAT_bytes_down, conn->state->record.bytes[DIR_DOWN]);
     if (gate != NULL)
         gate_leave(gate); /* before the record: who reads it may count on the place */
-    record_log(&conn->record, conn->options.log);
+    record_log(&conn->state->record, conn->state->options.log);
     free(conn);
 }
 
 /* The first end stays, unless a later one says worse. A refused client's is final. */
 static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
-    if (conn->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
+    if (conn->state->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
         return;
-    conn->decided = true;
-    conn->record.end = (int)end;
-    conn->record.error = error;
+    conn->state->decided = true;
+    conn->state->record.end = (int)end;
+    conn->state->record.error = error;
 }
 
 static void touch(struct flow *flow) {
@@ -168,7 +177,7 @@ static bool end_is_true(int fd, uint64_t bytes_read, int error) {
 
 /* stolen_error: whether the end that dir's pump has read hides a reset. Returns its errno, or 0. */
 static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_read) {
-    struct flow *writer = &conn->flow[other(dir)];
+    struct flow *writer = &conn->state->flow[other(dir)];
     int source = conn->fd[conn_source(dir)];
     bool writing = atomic_load(&writer->holding);
     bool doubt = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
@@ -191,14 +200,14 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
     int sink = conn->fd[conn_sink(dir)];
 
     lock_acquire(&conn->registry->lock);
-    bool reset = !conn->aborted && conn->expired == 0 && error != 0;
-    bool in_order = !conn->aborted && !reset;
+    bool reset = !conn->state->aborted && conn->state->expired == 0 && error != 0;
+    bool in_order = !conn->state->aborted && !reset;
     if (in_order) {
-        conn->flow[dir].ended = true;
-        if (!conn->options.half_close)
-            conn->lingering = true;
+        conn->state->flow[dir].ended = true;
+        if (!conn->state->options.half_close)
+            conn->state->lingering = true;
         decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
-        touch(&conn->flow[dir]);
+        touch(&conn->state->flow[dir]);
     }
     lock_release(&conn->registry->lock);
     if (reset)
@@ -210,16 +219,17 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
 void conn_source_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
     /* A client that resets after the server's end, when it has all it wanted, is everyday. */
-    bool keep = conn->decided && conn->record.end == END_SERVER_ENDED && dir == DIR_UP;
+    bool keep =
+        conn->state->decided && conn->state->record.end == END_SERVER_ENDED && dir == DIR_UP;
     lock_release(&conn->registry->lock);
     conn_abort(conn, keep ? END_SERVER_ENDED : reset_by(dir), keep ? 0 : error);
 }
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
-    conn->flow[dir].sink_error = error;
-    conn->lingering = true;
-    touch(&conn->flow[dir]);
+    conn->state->flow[dir].sink_error = error;
+    conn->state->lingering = true;
+    touch(&conn->state->flow[dir]);
     lock_release(&conn->registry->lock);
 }
 
@@ -235,12 +245,13 @@ static void cut_side(struct conn *conn, enum side side, bool given_end) {
 
 void conn_abort(struct conn *conn, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
-    bool first = !conn->aborted;
+    bool first = !conn->state->aborted;
     if (first) {
-        conn->aborted = true;
+        conn->state->aborted = true;
         decide(conn, end, error);
     }
-    bool client_given = conn->flow[DIR_DOWN].ended, server_given = conn->flow[DIR_UP].ended;
+    bool client_given = conn->state->flow[DIR_DOWN].ended,
+         server_given = conn->state->flow[DIR_UP].ended;
     lock_release(&conn->registry->lock);
     if (!first)
         return;
@@ -251,12 +262,12 @@ void conn_abort(struct conn *conn, enum end end, int error) {
 
 void conn_expire(struct conn *conn, enum end end) {
     lock_acquire(&conn->registry->lock);
-    bool first = !conn->aborted && conn->expired == 0;
+    bool first = !conn->state->aborted && conn->state->expired == 0;
     if (first) {
-        conn->expired = clock_coarse();
-        if (!conn->decided || conn->fd[SIDE_SERVER] >= 0) {
-            conn->decided = true;
-            conn->record.end = (int)end;
+        conn->state->expired = clock_coarse();
+        if (!conn->state->decided || conn->fd[SIDE_SERVER] >= 0) {
+            conn->state->decided = true;
+            conn->state->record.end = (int)end;
         }
     }
     lock_release(&conn->registry->lock);
@@ -298,47 +309,45 @@ static usec_t last_taken(struct conn *conn, usec_t now) UNCHECKED {
     usec_t last = 0;
 
     for (int dir = 0; dir < 2; dir++) {
-        struct flow *flow = &conn->flow[dir];
+        struct watch *watch = &conn->watch[dir];
         int sink = conn->fd[conn_sink((enum direction)dir)];
 
         if (sink < 0 || !on_its_way(sink)) {
-            flow->watched = false;
+            watch->on = false;
             continue;
         }
         uint64_t taken = taken_by_peer(sink);
-        if (!flow->watched || taken != flow->taken) {
-            flow->watched = true;
-            flow->taken = taken;
-            flow->taken_at = now;
-        }
-        last = flow->taken_at > last ? flow->taken_at : last;
+        if (!watch->on || taken != watch->taken)
+            *watch = (struct watch){.on = true, .taken = taken, .taken_at = now};
+        last = watch->taken_at > last ? watch->taken_at : last;
     }
     return last;
 }
 
 /* Part of conn_review, under its lock. */
 static enum end linger_end(const struct conn *conn) UNCHECKED {
-    if (conn->flow[DIR_DOWN].sink_error != 0)
+    if (conn->state->flow[DIR_DOWN].sink_error != 0)
         return END_CLIENT_LEFT;
-    if (conn->flow[DIR_UP].sink_error != 0)
+    if (conn->state->flow[DIR_UP].sink_error != 0)
         return END_SERVER_LEFT;
-    return conn->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
+    return conn->state->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
 }
 
 enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
                           usec_t *ret_deadline, enum end *ret_end) {
-    struct flow *up = &conn->flow[DIR_UP], *down = &conn->flow[DIR_DOWN];
-    usec_t timeout = conn->lingering ? conn->options.linger_timeout : conn->options.idle_timeout;
+    struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
+    usec_t timeout = conn->state->lingering ? conn->state->options.linger_timeout
+                                            : conn->state->options.idle_timeout;
     usec_t last = later(atomic_load(&up->active), atomic_load(&down->active));
     bool holding = atomic_load(&up->holding) || atomic_load(&down->holding);
 
     (void)registry; /* named for the lock */
     *ret_deadline = USEC_NEVER;
-    if (conn->aborted)
+    if (conn->state->aborted)
         return CONN_LIVE;
-    if (conn->expired != 0) {
-        *ret_deadline = conn->expired + EXPIRE_PATIENCE;
-        *ret_end = conn->lingering ? (enum end)conn->record.end : END_STALLED;
+    if (conn->state->expired != 0) {
+        *ret_deadline = conn->state->expired + EXPIRE_PATIENCE;
+        *ret_end = conn->state->lingering ? (enum end)conn->state->record.end : END_STALLED;
         return now < *ret_deadline ? CONN_LIVE : CONN_ABORT;
     }
     if (timeout == 0)
@@ -350,7 +359,7 @@ enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t n
         return CONN_LIVE;
     /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
     bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
-    if (conn->lingering)
+    if (conn->state->lingering)
         *ret_end = linger_end(conn);
     else
         *ret_end = holding ? END_STALLED : END_IDLE;

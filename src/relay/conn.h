@@ -14,51 +14,29 @@
 #include "base/sync.h"
 #include "relay/gate.h"
 #include "relay/job.h"
+#include "relay/conn_state.h"
 #include "relay/pipe_pool.h"
-#include "relay/record.h"
 #include "relay/registry.h"
 
-/* What a conn takes from its listener when it begins, and keeps whatever becomes of the
- * configuration. */
-struct conn_options {
-    usec_t idle_timeout; /* 0: never */
-    usec_t linger_timeout;
-    bool half_close;
-    enum copy_mode copy;
-    enum log_connections log;
-};
-
-/* Bytes of one direction on their way. The first group is written by its pump alone, without a
- * lock. */
-struct flow {
-    _Alignas(64) _Atomic usec_t active; /* clock_coarse() of the last byte read or written */
-    _Atomic uint64_t bytes;             /* written to the sink */
-    _Atomic bool holding;               /* bytes were read and are not yet all written */
-    bool ended GUARDED;                 /* the source's end of data was passed on to the sink */
-    int sink_error GUARDED;             /* errno: the sink takes no more; what comes is dropped */
-    bool watched GUARDED;               /* the reaper found it in a write, and looks at the sink: */
-    uint64_t taken GUARDED;             /* what the sink's peer had taken then */
-    usec_t taken_at GUARDED; /* when the reaper saw that change: a slow reader is not a dead one */
+/* What the reaper knows of a sink in which a write blocks. */
+struct watch {
+    bool on;         /* it was found in a write, and is looked at: */
+    uint64_t taken;  /* what the sink's peer had taken then */
+    usec_t taken_at; /* when the reaper saw that change: a slow reader is not a dead one */
 };
 
 struct conn {
     TAILQ_ENTRY(conn) link;
-    /* end and error: under the lock; the server side and times: before the start. */
-    struct record record;
-    struct conn_options options;
+    struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
     struct place place;    /* given back at the end, */
     struct member *member; /* both; NULL: refused */
     struct registry *registry;
     struct gate *gate; /* left at the end; NULL: never entered */
     struct pipe_pool *pipes;
-    struct flow flow[2]; /* by direction */
+    struct watch watch[2] GUARDED; /* by direction */
     _Atomic unsigned refs;
-    _Atomic bool over;      /* aborted or expired: a pump that drops stops */
-    bool aborted GUARDED;   /* reset was sent where it had to be */
-    bool lingering GUARDED; /* one side has ended or fails: linger_timeout counts now */
-    bool decided GUARDED;   /* record.end says how it ends */
-    usec_t expired GUARDED; /* when the reaper closed it for reading; 0: not */
+    _Atomic bool over; /* aborted or expired: a pump that drops stops */
 };
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in

@@ -23,7 +23,7 @@ static void let_go(struct flow *flow, const struct copy *copy) {
 /* Until the source ends: false. Or the sink fails: true, and what the source still sends is to be dropped. */
 static bool carry(struct conn *conn, enum direction dir, struct copy *copy) {
     int from = conn->fd[conn_source(dir)], to = conn->fd[conn_sink(dir)];
-    struct flow *flow = &conn->flow[dir];
+    struct flow *flow = &conn->state->flow[dir];
 
     for (;;) {
         ssize_t n = copy_read(copy, from);
@@ -68,7 +68,7 @@ void pump_run(struct conn *conn, enum direction dir, char *buffer) {
     if (!drops) {
         struct copy copy;
 
-        copy_init(&copy, conn->options.copy, conn->pipes, buffer);
+        copy_init(&copy, conn->state->options.copy, conn->pipes, buffer);
         drops = carry(conn, dir, &copy);
         copy_release(&copy);
     }

@@ -42,7 +42,7 @@ static size_t take_unaborted(struct registry *registry, const struct member *mem
     TAILQ_FOREACH(conn, &registry->conns, link) {
         if (n == BATCH)
             break;
-        if ((member == NULL || conn->member == member) && !conn->aborted && conn_try_ref(conn))
+        if ((member == NULL || conn->member == member) && !conn->state->aborted && conn_try_ref(conn))
             batch[n++] = conn;
     }
     lock_release(&registry->lock);

@@ -54,7 +54,7 @@ static void await_pumps(struct world *world) {
 
 static void finish(struct world *world, enum end end) {
     await_pumps(world);
-    assert_string_equal(end_infos[world->conn->record.end].code, end_infos[end].code);
+    assert_string_equal(end_infos[world->conn->state->record.end].code, end_infos[end].code);
     conn_unref(world->conn);
     fd_close(&world->client);
     fd_close(&world->server);
@@ -69,7 +69,7 @@ static bool on_its_way(struct conn *conn, enum side to) {
 
 static void finish_somehow(struct world *world) {
     await_pumps(world);
-    finish(world, (enum end)world->conn->record.end);
+    finish(world, (enum end)world->conn->state->record.end);
 }
 
 static void say(int fd, const char *words) {
@@ -117,7 +117,7 @@ static size_t fill(struct world *world, int fd, enum direction dir) {
             quiet = 0;
         } else {
             usleep(1000);
-            quiet += atomic_load(&world->conn->flow[dir].holding);
+            quiet += atomic_load(&world->conn->state->flow[dir].holding);
         }
     }
     return sent;
@@ -214,7 +214,7 @@ static void an_early_answer_arrives_whole(void **state) {
         fd_close(&world.client);
         await_pumps(&world);
         lock_acquire(&registry.lock);
-        int error = world.conn->flow[DIR_UP].sink_error;
+        int error = world.conn->state->flow[DIR_UP].sink_error;
         lock_release(&registry.lock);
         assert_int_not_equal(error, 0);
         finish(&world, END_SERVER_ENDED);
@@ -324,7 +324,7 @@ static void a_slow_reader_is_not_stalled(void **state) {
     fill(&world, world.server, DIR_DOWN);
     lock_acquire(&registry.lock);
     conn_review(&registry, world.conn, clock_coarse() + QUIET, &deadline, &end);
-    bool watched = world.conn->flow[DIR_DOWN].watched;
+    bool watched = world.conn->watch[DIR_DOWN].on;
     lock_release(&registry.lock);
     assert_true(watched);
     for (size_t taken = 0; taken < 3 * sizeof(got);)
@@ -360,8 +360,8 @@ static void a_tail_that_is_being_taken_is_left_alone(void **state) {
             left -= (size_t)recv(world.client, got, sizeof(got), 0);
     }
     shutdown(world.server, SHUT_WR);
-    while (atomic_load(&world.conn->flow[DIR_DOWN].bytes) < sizeof(data))
-        if (atomic_load(&world.conn->flow[DIR_DOWN].holding))
+    while (atomic_load(&world.conn->state->flow[DIR_DOWN].bytes) < sizeof(data))
+        if (atomic_load(&world.conn->state->flow[DIR_DOWN].holding))
             left -= (size_t)recv(world.client, got, sizeof(got), 0);
     lock_acquire(&registry.lock);
     conn_review(&registry, world.conn, clock_coarse() + USEC_PER_SEC, &deadline, &end);
