@@ -34,6 +34,7 @@
 
 #include "base/fd.h"
 #include "base/stats.h"
+#include "relay/tune.h"
 
 #define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 
@@ -118,6 +119,13 @@ static void refine_end(struct conn *conn) UNCHECKED {
         conn->state->record.end = END_SERVER_LEFT;
 }
 
+/* The last reference is gone: no lock is needed. */
+static void close_side(struct conn *conn, enum side side, enum direction towards) UNCHECKED {
+    if (conn->fd[side] >= 0 && conn->state->flow[towards].ended)
+        tune_for_end(conn->fd[side]);
+    fd_close(&conn->fd[side]);
+}
+
 bool conn_try_ref(struct conn *conn) {
     unsigned refs = atomic_load(&conn->refs);
 
@@ -133,8 +141,8 @@ void conn_unref(struct conn *conn) {
     registry_remove(conn->registry, conn);
 
     struct gate *gate = conn->gate;
-    fd_close(&conn->fd[SIDE_CLIENT]);
-    fd_close(&conn->fd[SIDE_SERVER]);
+    close_side(conn, SIDE_CLIENT, DIR_DOWN);
+    close_side(conn, SIDE_SERVER, DIR_UP);
     member_leave(conn->member);
     place_leave(&conn->place);
     refine_end(conn);

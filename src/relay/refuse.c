@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/stats.h"
 #include "relay/copy.h"
+#include "relay/tune.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
 
@@ -124,10 +125,12 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
         lingers = end != END_STOPPED && let_linger(relay, job);
     }
     if (!lingers) {
-        if (http)
+        if (http) {
             drop_what_came(job->has.client);
-        else
+            tune_for_end(job->has.client);
+        } else {
             fd_reset(job->has.client);
+        }
     }
     holdings_give_back(&job->has);
     if (in_gate)
