@@ -36,8 +36,9 @@ static bool fill(struct config *config, const char *listen, const struct addr_sp
     if (!config_set_defaults(SECTION_LISTENER, listener) ||
         !config_set_defaults(SECTION_UPSTREAM, upstream) ||
         !config_set_defaults(SECTION_SERVER, server) ||
-        !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check))
-        return false;
+        !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||
+        config_set_text(&option_infos[OPT_global_keeper], "off", &config->global) != NULL)
+        return false; /* the keeper is the service's */
     strcpy(listener->name, "web");
     strcpy(upstream->name, "app");
     strcpy(server->name, "a");

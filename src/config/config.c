@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/build.h"
+#include "config/build.h"
 #include "config/options.h"
 
 /* The references are nobody's business but this file's. */
@@ -26,7 +27,10 @@ struct config *config_new(const char *path) {
         return NULL;
     }
     atomic_init(&shared->references, 1);
-    options_set_defaults(SECTION_GLOBAL, &shared->config.global);
+    if (!config_set_defaults(SECTION_GLOBAL, &shared->config.global)) {
+        config_unref(&shared->config);
+        return NULL;
+    }
     return &shared->config;
 }
 
@@ -75,6 +79,7 @@ void config_unref(struct config *config) {
         free_upstream(&config->upstreams[i]);
     free(config->listeners);
     free(config->upstreams);
+    free(config->global.keeper);
     free(config->path);
     free(shared);
 }

@@ -22,6 +22,7 @@
 /* The values of the CHOICE options, in the order of their rows. */
 enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
+enum on_term { ON_TERM_AUTO, ON_TERM_DRAIN, ON_TERM_LEAVE };
 enum listener_mode { MODE_TCP, MODE_HTTP };
 enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
@@ -45,6 +46,9 @@ struct global_config {
     usec_t drain_timeout;
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
+    char *keeper;        /* "auto", "off", or the path of a socket */
+    usec_t keeper_timeout;
+    int on_term; /* enum on_term */
 };
 
 /* One address of a listener: as written, and as read. */

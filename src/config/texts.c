@@ -1,6 +1,7 @@
 /* Options of type TEXT: each is kept as it was written, and read into what it stands for. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/text.h"
 #include "config/build.h"
@@ -77,6 +78,14 @@ static const char *read_source(const char *text, struct upstream_config *upstrea
     return text[0] == '\0' || addr_parse_ip(text, &upstream->source, &why) ? NULL : why;
 }
 
+static const char *check_keeper(const char *text) {
+    if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
+        return NULL;
+    return text[0] == '/' && strlen(text) < sizeof(((struct sockaddr_un *)0)->sun_path)
+               ? NULL
+               : "must be auto, off, or the path of a socket (at most 107 bytes)";
+}
+
 const char *config_set_text(const struct option_info *row, const char *text, void *base) {
     char **member = (char **)(void *)((char *)base + row->offset), *copy = strdup(text);
     const char *why = NULL;
@@ -84,6 +93,9 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     if (copy == NULL)
         return CONFIG_NO_MEMORY;
     switch ((int)(row - option_infos)) {
+    case OPT_global_keeper:
+        why = check_keeper(text);
+        break;
     case OPT_upstream_source_address:
         why = read_source(text, base);
         break;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,13 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "daemon/ask.h"
+#include "daemon/keeping.h"
 #include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
+#include "daemon/restart.h"
 #include "relay/acceptor.h"
+#include "relay/adopt.h"
 #include "relay/relay.h"
 
 /* The relay's last connection has ended: wakes main's wait for signals. */
@@ -31,7 +35,10 @@ struct daemon {
     struct passed passed;
     struct notify notify;
     usec_t next_tidy;
+    uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
 };
+
+#define LEAVE_LOOK (20 * USEC_PER_MSEC) /* whether all has been dialled that was accepted */
 
 /* The first error of a file, while all of them are logged. */
 struct first_error {
@@ -53,10 +60,12 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
     static const int statuses[] = {
         [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
     struct relay *relay = daemon->relay;
-    struct relay_limits limits = limits_settle(config);
+    struct relay_limits limits = limits_settle(config, relay->link);
     struct upstreams *upstreams = upstreams_new(
         config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
+    if (upstreams != NULL)
+        adopt_expect(relay, upstreams);
     if (upstreams == NULL || upstreams_start(upstreams) < 0) {
         upstreams_free(upstreams); /* no lookup is under way */
         *ret_what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
@@ -82,11 +91,18 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     daemon->relay = relay_new(drained, main_thread);
     if (daemon->relay == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory");
+    keeping_begin(daemon->relay, config);
+    daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = apply(daemon, config, &what);
-    if (status != EX_OK)
+    if (status != EX_OK) {
+        atomic_store(&daemon->relay->leaves, true); /* what is held is for one that can start */
         log_msg(MSG_START_FAILED, "%s", what != NULL ? what : "relayd could not start: no memory.");
-    else
+    } else {
         passed_drop_unused(&daemon->passed);
+        keeping_adopt(daemon->relay);
+        relay_open(daemon->relay);
+        keeping_settle(daemon->relay);
+    }
     free(what);
     return status;
 }
@@ -133,8 +149,11 @@ static bool reload(struct daemon *daemon) {
     struct config *config = config_load(daemon->file, take_error, &first);
     if (config == NULL)
         return refuse(daemon, first.text);
+    struct config *before = config_ref(daemon->relay->now->config);
     int status = apply(daemon, config, &what);
     if (status == EX_OK) {
+        relay_open(daemon->relay);
+        keeping_change(daemon->relay, before->global.keeper);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
         say_listeners(daemon->relay);
         notify_ready(&daemon->notify, daemon->relay, NULL);
@@ -144,6 +163,7 @@ static bool reload(struct daemon *daemon) {
     daemon->next_tidy =
         clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
     free(what);
+    config_unref(before);
     config_unref(config);
     return status == EX_OK;
 }
@@ -185,6 +205,13 @@ static void run(struct daemon *daemon, const sigset_t *set) {
     }
 }
 
+/* A second signal to end. */
+static bool is_hurried(int signal, const siginfo_t *info) {
+    if (signal == SIGHUP)
+        ask_answer(info, false);
+    return signal == SIGTERM || signal == SIGINT;
+}
+
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
 static void drain(struct daemon *daemon, const sigset_t *set) {
     usec_t timeout = daemon->relay->now->config->global.drain_timeout,
@@ -202,18 +229,48 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
         int signal = wait_signal(set, due < deadline ? due : deadline, &info);
 
         live = gate_live(&daemon->relay->gate);
-        if (signal == SIGTERM || signal == SIGINT)
+        if (is_hurried(signal, &info))
             return;
-        if (signal == SIGHUP)
-            ask_answer(&info, false);
         if (live > 0)
             notify_draining(&daemon->notify, live, deadline);
     }
 }
 
+/* Whether connections are left to the next relayd. */
+static bool wants_to_leave(const struct daemon *daemon) {
+    int on_term = daemon->relay->now->config->global.on_term;
+
+    if (daemon->relay->link == NULL || on_term == ON_TERM_DRAIN)
+        return false;
+    return on_term == ON_TERM_LEAVE || restart_is_under_way();
+}
+
+/* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in a drain. */
+static void leave(struct daemon *daemon, const sigset_t *set) {
+    struct relay *relay = daemon->relay;
+    usec_t deadline = clock_now() + relay->now->config->global.drain_timeout;
+    bool hurried = false;
+    size_t unheld = 0;
+
+    relay_leave(relay);
+    while (!hurried && clock_now() < deadline &&
+           (relay_is_dialling(relay) || (unheld = relay_count_unheld(relay)) > 0)) {
+        siginfo_t info;
+
+        if (unheld > 0)
+            notify_draining(&daemon->notify, unheld, deadline);
+        hurried = is_hurried(wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
+    }
+    size_t left = gate_live(&relay->gate);
+    unheld = relay_count_unheld(relay);
+    relay_park(relay);
+    log_msg(MSG_LEFT, "Left %zu connections to the next relayd, which relayd-keeper holds for it.",
+            left > unheld ? left - unheld : 0);
+}
+
 static void stop(struct daemon *daemon, bool ran) {
     relay_free(daemon->relay);
-    uint64_t cut = stats_get(STAT_cut_at_stop);
+    uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
                 cut == 1 ? " was" : "s were");
@@ -240,7 +297,10 @@ int daemon_run(struct config *config, const char *file) {
         say_listeners(daemon.relay);
         notify_ready(&daemon.notify, daemon.relay, NULL);
         run(&daemon, &set);
-        drain(&daemon, &set);
+        if (wants_to_leave(&daemon))
+            leave(&daemon, &set);
+        else
+            drain(&daemon, &set);
     }
     stop(&daemon, status == EX_OK);
     return status;

@@ -152,8 +152,8 @@ static int64_t full_pipes(void) {
 
 enum { N_BOUNDS = 6 };
 
-static void list_bounds(const struct config *config, int64_t files, struct bound bounds[N_BOUNDS]) {
-    bool splice = any_splice(config);
+static void list_bounds(const struct config *config, int64_t files, bool splice,
+                        struct bound bounds[N_BOUNDS]) {
     int64_t workers = config->global.workers, sockets = 0;
 
     for (size_t i = 0; i < config->n_listeners; i++)
@@ -184,11 +184,29 @@ static int64_t fits_all(const struct bound bounds[N_BOUNDS], int64_t wanted) {
     return fit > 0 ? fit : 1;
 }
 
-struct relay_limits limits_settle(const struct config *config) {
+/* The keeper holds fewer than may come, or their pipes would be small ones. */
+static void warn_of_keeper(int64_t fit, const struct link *link) {
+    if (link == NULL)
+        return;
+    if ((int64_t)link->table->n < fit)
+        log_msg(MSG_LIMITS,
+                "relayd-keeper can hold %zu of %lld connections; the others would not outlive "
+                "relayd. Raise LimitNOFILE of relayd-keeper.service, 6 for each connection.",
+                link->table->n, (long long)fit);
+    int64_t full = full_pipes() / 2;
+    if (full < fit)
+        log_msg(MSG_LIMITS,
+                "From connection %lld on, pipes hold 8 KiB only, which makes bulk transfers "
+                "slower: raise the sysctl fs.pipe-user-pages-soft to %lld.",
+                (long long)full + 1, (long long)fit * 2 * PIPE_PAGES);
+}
+
+struct relay_limits limits_settle(const struct config *config, const struct link *link) {
+    bool splice = link != NULL || any_splice(config);
     int64_t wanted = config->global.max_connections, files = raise_descriptors();
     struct bound bounds[N_BOUNDS];
 
-    list_bounds(config, files, bounds);
+    list_bounds(config, files, splice, bounds);
     int64_t refused = fits_all(bounds, wanted) / 8 + 1;
     refused = refused < REFUSED_MAX ? refused : REFUSED_MAX;
     for (size_t i = 0; i < N_BOUNDS; i++)
@@ -196,8 +214,9 @@ struct relay_limits limits_settle(const struct config *config) {
     int64_t fit = fits_all(bounds, wanted);
     if (fit < wanted)
         warn(bounds, N_BOUNDS, wanted, fit);
+    warn_of_keeper(fit, link);
     int64_t pipes = (files - bounds[0].base - 2 * fit) / 2 + PIPES_MIN;
-    if (!any_splice(config) && full_pipes() < pipes)
+    if (!splice && full_pipes() < pipes)
         pipes = full_pipes();
     return (struct relay_limits){.max_connections = (size_t)fit,
                                  .max_refused = (size_t)refused,

@@ -230,6 +230,7 @@ struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket)
     if (acceptor == NULL)
         return NULL;
     acceptor->relay = relay;
+    acceptor->kept = -1;
     acceptor->socket = *socket;
     *socket = (struct listen_socket){.fd = -1};
     lock_init(&acceptor->lock, RANK_LEAF);
@@ -251,6 +252,13 @@ int acceptor_start(struct acceptor *acceptor, struct route *route) {
 }
 
 void acceptor_go(struct acceptor *acceptor) {
+    struct table_listener description;
+
+    acceptor->socket.inherited = false;
+    if (acceptor->relay->link != NULL && acceptor->kept < 0 &&
+        listen_socket_describe(&acceptor->socket, &description))
+        acceptor->kept =
+            link_hold_listener(acceptor->relay->link, acceptor->socket.fd, &description);
     event_set(&acceptor->go, GOING);
 }
 
@@ -277,12 +285,16 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     atomic_store(&acceptor->ending, true);
     cond_signal(&acceptor->stop);
     lock_release(&acceptor->lock);
-    acceptor_go(acceptor);
+    event_set(&acceptor->go, GOING);
     while (!thread_interrupt_join_until(&acceptor->thread, clock_now() + NUDGE_AGAIN)) {
         relay_nudge(acceptor->relay);
     }
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
+    if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0)
+        listen_socket_leave(&acceptor->socket);
+    else if (acceptor->kept >= 0)
+        link_release_listener(acceptor->relay->link, acceptor->kept);
     listen_socket_close(&acceptor->socket);
     cond_destroy(&acceptor->stop);
     lock_destroy(&acceptor->lock);

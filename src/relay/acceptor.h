@@ -11,6 +11,7 @@ struct acceptor {
         *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
     unsigned seen_beats;
     const struct route *serves; /* the route, for the owner to look at */
+    int kept;                   /* the link's index of its socket; -1: none */
     bool announced;             /* the same: the log has told of its socket */
     struct relay *relay;
     struct listen_socket socket;
@@ -28,7 +29,8 @@ struct acceptor {
 /* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still the caller's. */
 struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket);
 
-/* Makes the thread, for this route; it accepts nothing before acceptor_go. 0 or -errno. */
+/* Makes the thread, for this route; it accepts nothing before acceptor_go, which also has its socket held by the keeper.
+ * 0 or -errno. */
 int acceptor_start(struct acceptor *acceptor, struct route *route) MUST_USE;
 void acceptor_go(struct acceptor *acceptor);
 

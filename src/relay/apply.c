@@ -74,6 +74,26 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
     return found > 0 ? 0 : -ENOENT;
 }
 
+/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for this wish. */
+static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
+    struct relay *relay = apply->relay;
+
+    for (size_t i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+        const struct table_listener *description = &relay->link->table->head->listeners[i];
+        struct listen_socket socket = {.addr = description->addr,
+                                       .v6only = description->v6only,
+                                       .stands_in = description->stands_in};
+
+        if (relay->heritage.listeners[i] < 0 || !description->used ||
+            !listen_wish_met(wish, &socket) ||
+            listen_socket_inherit(&socket, &relay->heritage.listeners[i], description) < 0)
+            continue;
+        listen_socket_tune(&socket, wish->listener);
+        return add_fresh(apply, &socket, wish);
+    }
+    return -ENOENT;
+}
+
 /* A socket of ours that is in the way of a wish, whether it goes or stays: both cannot be open at a time. */
 static bool in_our_own_way(const struct relay *relay, const struct listen_wish *wish) {
     const struct acceptor *acceptor;
@@ -105,7 +125,7 @@ static int find_sockets(struct apply *apply, const struct listen_wish *wishes, s
             continue;
         if (wish->systemd) {
             r = take_passed(apply, wish);
-        } else {
+        } else if ((r = take_inherited(apply, wish)) == -ENOENT) {
             r = listen_socket_open(&socket, wish);
             if (r == 0)
                 r = add_fresh(apply, &socket, wish);
@@ -230,10 +250,8 @@ static void change_acceptors(struct apply *apply) {
         acceptor = next;
     }
     TAILQ_CONCAT(&relay->acceptors, &apply->fresh, link);
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
-        acceptor->next_route = NULL;
-        acceptor_go(acceptor);
-    }
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    acceptor->next_route = NULL;
     acceptor_free_all(&gone);
 }
 

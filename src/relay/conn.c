@@ -15,7 +15,8 @@
  * that sees the end looks at the writer of the same socket. If that has met nothing and is not in a write,
  * the end is true. If it is in a write, an empty send tells whether the socket is alive. In doubt, TCP_INFO
  * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. A unix socket
- * has no such count; there the writer's error decides.
+ * has no such count; there the writer's error decides. What the relayd before has met is not known: a connection that
+ * was adopted is always in doubt.
  *
  * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
  * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that
@@ -23,20 +24,16 @@
 #include "relay/conn.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/stats.h"
 #include "relay/tune.h"
-
-#define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 
 enum side conn_source(enum direction dir) {
     return dir == DIR_UP ? SIDE_CLIENT : SIDE_SERVER;
@@ -56,50 +53,94 @@ struct with_state {
     struct conn_state state;
 };
 
-static struct conn *make(const struct record *record, const struct conn_options *options,
-                         struct registry *registry, struct gate *gate) UNCHECKED {
-    struct with_state *both = aligned_alloc(_Alignof(struct with_state), sizeof(*both));
-    usec_t now = clock_coarse();
+static size_t round_up(size_t size) { /* aligned_alloc(3) wants it */
+    size_t unit = _Alignof(struct with_state);
+
+    return (size + unit - 1) / unit * unit;
+}
+
+/* state: NULL, or what it has in a table. */
+static struct conn *make(struct conn_state *state, struct registry *registry,
+                         struct gate *gate) UNCHECKED {
+    size_t size = state == NULL ? sizeof(struct with_state) : sizeof(struct conn);
+    struct with_state *both = aligned_alloc(_Alignof(struct with_state), round_up(size));
 
     if (both == NULL)
         return NULL;
-    memset(both, 0, sizeof(*both));
     struct conn *conn = &both->conn;
-    conn->state = &both->state;
-    conn->state->record = *record;
-    conn->state->options = *options;
+    memset(both, 0, size);
+    conn->state = state != NULL ? state : &both->state;
     conn->registry = registry;
     conn->gate = gate;
     conn->fd[SIDE_CLIENT] = conn->fd[SIDE_SERVER] = -1;
     atomic_init(&conn->refs, 1);
-    for (int dir = 0; dir < 2; dir++)
-        atomic_init(&conn->state->flow[dir].active, now);
     return conn;
 }
 
-struct conn *conn_new(const struct record *record, const struct conn_options *options,
-                      struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
-                      struct holdings *has) {
-    struct conn *conn = make(record, options, registry, gate);
+static void describe(struct conn_state *state, const struct record *record,
+                     const struct conn_options *options) UNCHECKED {
+    usec_t now = clock_coarse();
 
-    if (conn == NULL)
-        return NULL;
+    memset(state, 0, sizeof(*state));
+    state->record = *record;
+    state->options = *options;
+    for (int dir = 0; dir < 2; dir++)
+        atomic_init(&state->flow[dir].active, now);
+    atomic_store(&state->live, CONN_STATE_LIVE); /* after the rest, see survives */
+}
+
+static void take(struct conn *conn, struct pipe_pool *pipes, struct holdings *has) {
     struct holdings taken = holdings_take(has);
+
     conn->pipes = pipes;
     conn->fd[SIDE_CLIENT] = taken.client;
     conn->fd[SIDE_SERVER] = taken.server;
     conn->place = taken.place;
     conn->member = taken.member;
-    registry_add(registry, conn);
+    registry_add(conn->registry, conn);
+}
+
+struct conn *conn_new(const struct record *record, const struct conn_options *options,
+                      struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
+                      struct link *link, struct holdings *has) {
+    uint32_t slot = 0;
+    bool kept = link != NULL && table_take(link->table, &slot) == 0;
+    struct conn *conn = make(kept ? &link->table->states[slot] : NULL, registry, gate);
+
+    if (conn == NULL) {
+        if (kept)
+            table_give(link->table, slot);
+        return NULL;
+    }
+    describe(conn->state, record, options);
+    conn->kept_by = kept ? link : NULL;
+    conn->slot = slot;
+    take(conn, pipes, has);
+    if (link != NULL && !kept)
+        stats_add(STAT_unheld, 1);
+    return conn;
+}
+
+struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
+                              struct gate *gate, struct pipe_pool *pipes, struct holdings *has) {
+    struct conn *conn = make(&link->table->states[slot], registry, gate);
+
+    if (conn == NULL)
+        return NULL;
+    conn->kept_by = link;
+    conn->slot = slot;
+    atomic_init(&conn->held, atomic_load(&link->epoch));
+    take(conn, pipes, has);
     return conn;
 }
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate, int *client) UNCHECKED {
-    struct conn *conn = make(record, options, registry, gate);
+    struct conn *conn = make(NULL, registry, gate);
 
     if (conn == NULL)
         return NULL;
+    describe(conn->state, record, options);
     conn->fd[SIDE_CLIENT] = fd_take(client);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     registry_add(registry, conn);
@@ -135,28 +176,72 @@ bool conn_try_ref(struct conn *conn) {
     return false;
 }
 
+/* It goes on in another process: nothing is told to anybody. */
+static bool is_left(const struct conn *conn) {
+    return atomic_load(&conn->parked) && !atomic_load(&conn->over);
+}
+
+/* The last reference is gone: no lock is needed. */
+static void conclude(struct conn *conn) UNCHECKED {
+    struct record *record = &conn->state->record;
+
+    refine_end(conn);
+    if (record->end == END_STOPPED)
+        stats_add(STAT_cut_at_stop, 1);
+    record->ended = clock_now();
+    for (int dir = 0; dir < 2; dir++)
+        record->bytes[dir] = atomic_load(&conn->state->flow[dir].bytes);
+    stats_add(STAT_bytes_up, record->bytes[DIR_UP]);
+    stats_add(STAT_bytes_down, record->bytes[DIR_DOWN]);
+}
+
 void conn_unref(struct conn *conn) {
     if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) > 1)
         return;
     registry_remove(conn->registry, conn);
 
     struct gate *gate = conn->gate;
+    bool left = is_left(conn);
     close_side(conn, SIDE_CLIENT, DIR_DOWN);
     close_side(conn, SIDE_SERVER, DIR_UP);
     member_leave(conn->member);
     place_leave(&conn->place);
-    refine_end(conn);
-    if (conn->state->record.end == END_STOPPED)
-        stats_add(STAT_cut_at_stop, 1);
-    conn->state->record.ended = clock_now();
-    for (int dir = 0; dir < 2; dir++)
-        conn->state->record.bytes[dir] = atomic_load(&conn->state->flow[dir].bytes);
-    stats_add(STAT_bytes_up, conn->state->record.bytes[DIR_UP]);
-    stats_add(STAT_bytes_down, conn->state->record.bytes[DIR_DOWN]);
+    if (!left)
+        conclude(conn);
     if (gate != NULL)
         gate_leave(gate); /* before the record: who reads it may count on the place */
-    record_log(&conn->state->record, conn->state->options.log);
+    if (!left) {
+        record_log(&conn->state->record, conn->state->options.log);
+        if (conn->kept_by != NULL)
+            link_release(conn->kept_by, conn);
+    }
     free(conn);
+}
+
+bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept) {
+    struct flow *flow = &conn->state->flow[dir];
+
+    if (conn->kept_by == NULL)
+        return false;
+    *ret_kept = (struct kept_pipe){
+        .ends = conn->kept_by->table->slots[conn->slot].pipe[dir],
+        .in_hand = conn->in_hand[dir],
+        .written = atomic_load(&flow->bytes),
+        .parks = &conn->registry->parks,
+        .in_memory = &flow->in_memory,
+    };
+    return true;
+}
+
+bool conn_drops(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    bool drops = conn->fd[conn_sink(dir)] < 0 || conn->state->flow[dir].sink_error != 0;
+    lock_release(&conn->registry->lock);
+    return drops;
+}
+
+bool conn_parks(const struct conn *conn) {
+    return conn->kept_by != NULL && atomic_load(&conn->registry->parks);
 }
 
 /* The first end stays, unless a later one says worse. A refused client's is final. */
@@ -193,7 +278,7 @@ static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_re
     lock_acquire(&conn->registry->lock);
     int error = writer->sink_error;
     lock_release(&conn->registry->lock);
-    doubt = doubt || error != 0;
+    doubt = doubt || error != 0 || conn->doubtful[conn_source(dir)];
     if (!doubt || end_is_true(source, bytes_read, error))
         return 0;
     return error != 0 && error != EPIPE ? error : ECONNRESET;
@@ -204,7 +289,8 @@ static enum end reset_by(enum direction dir) {
 }
 
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {
-    int error = hidden_reset(conn, dir, bytes_read);
+    uint64_t header = dir == DIR_UP ? conn->state->record.header : 0;
+    int error = hidden_reset(conn, dir, bytes_read + header);
     int sink = conn->fd[conn_sink(dir)];
 
     lock_acquire(&conn->registry->lock);
@@ -285,91 +371,4 @@ void conn_expire(struct conn *conn, enum end end) {
     for (int side = 0; side < 2; side++)
         if (conn->fd[side] >= 0)
             (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
-}
-
-static usec_t later(usec_t a, usec_t b) {
-    return a > b ? a : b;
-}
-
-/* A number that changes whenever the peer takes bytes that were sent before. Not the length of the
- * send queue where it can be avoided: while the peer takes and a pump refills, that may look
- * unchanged. */
-static uint64_t taken_by_peer(int fd) {
-    struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    int queued = 0;
-
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
-        return info.tcpi_bytes_acked;
-    return ioctl(fd, SIOCOUTQ, &queued) == 0 ? (uint64_t)queued : 0;
-}
-
-/* Bytes that the peer has not taken yet: sent, or only queued. */
-static bool on_its_way(int fd) {
-    int queued = 0;
-
-    return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0;
-}
-
-/* Part of conn_review, under its lock: when the peers of a quiet conn last took bytes, as far as that has
- * been watched. A write that blocks, or a send queue that empties slowly, moves without its pump's doing. */
-static usec_t last_taken(struct conn *conn, usec_t now) UNCHECKED {
-    usec_t last = 0;
-
-    for (int dir = 0; dir < 2; dir++) {
-        struct watch *watch = &conn->watch[dir];
-        int sink = conn->fd[conn_sink((enum direction)dir)];
-
-        if (sink < 0 || !on_its_way(sink)) {
-            watch->on = false;
-            continue;
-        }
-        uint64_t taken = taken_by_peer(sink);
-        if (!watch->on || taken != watch->taken)
-            *watch = (struct watch){.on = true, .taken = taken, .taken_at = now};
-        last = watch->taken_at > last ? watch->taken_at : last;
-    }
-    return last;
-}
-
-/* Part of conn_review, under its lock. */
-static enum end linger_end(const struct conn *conn) UNCHECKED {
-    if (conn->state->flow[DIR_DOWN].sink_error != 0)
-        return END_CLIENT_LEFT;
-    if (conn->state->flow[DIR_UP].sink_error != 0)
-        return END_SERVER_LEFT;
-    return conn->state->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
-}
-
-enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
-                          usec_t *ret_deadline, enum end *ret_end) {
-    struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
-    usec_t timeout = conn->state->lingering ? conn->state->options.linger_timeout
-                                            : conn->state->options.idle_timeout;
-    usec_t last = later(atomic_load(&up->active), atomic_load(&down->active));
-    bool holding = atomic_load(&up->holding) || atomic_load(&down->holding);
-
-    (void)registry; /* named for the lock */
-    *ret_deadline = USEC_NEVER;
-    if (conn->state->aborted)
-        return CONN_LIVE;
-    if (conn->state->expired != 0) {
-        *ret_deadline = conn->state->expired + EXPIRE_PATIENCE;
-        *ret_end = conn->state->lingering ? (enum end)conn->state->record.end : END_STALLED;
-        return now < *ret_deadline ? CONN_LIVE : CONN_ABORT;
-    }
-    if (timeout == 0)
-        return CONN_LIVE;
-    if (now >= last + timeout / 4) /* the pumps are quiet: what do the peers do? */
-        last = later(last, last_taken(conn, now));
-    *ret_deadline = last + timeout;
-    if (now < *ret_deadline)
-        return CONN_LIVE;
-    /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
-    bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
-    if (conn->state->lingering)
-        *ret_end = linger_end(conn);
-    else
-        *ret_end = holding ? END_STALLED : END_IDLE;
-    return holding || lost ? CONN_ABORT : CONN_EXPIRE;
 }

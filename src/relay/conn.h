@@ -14,7 +14,9 @@
 #include "base/sync.h"
 #include "relay/gate.h"
 #include "relay/job.h"
+#include "relay/link.h"
 #include "relay/conn_state.h"
+#include "relay/copy.h"
 #include "relay/pipe_pool.h"
 #include "relay/registry.h"
 
@@ -36,14 +38,27 @@ struct conn {
     struct pipe_pool *pipes;
     struct watch watch[2] GUARDED; /* by direction */
     _Atomic unsigned refs;
-    _Atomic bool over; /* aborted or expired: a pump that drops stops */
+    _Atomic bool over;     /* aborted or expired: a pump that drops stops */
+    struct link *kept_by;  /* NULL: it has no slot, and does not outlive this process */
+    uint32_t slot;         /* of the link's table */
+    _Atomic unsigned held; /* the link's epoch in which the keeper got it; 0: never */
+    _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
+    _Atomic bool parked;   /* a pump has come to a halt for the next relayd */
+    _Atomic bool dirty;    /* bytes are left in a pipe */
+    size_t in_hand[2];     /* by direction: what is in its pipe when the pumps start */
+    bool doubtful[2];      /* by side: its end is believed if TCP_INFO says so, see stolen_error */
 };
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in
- * the gate (NULL: none). NULL: no memory, nothing was taken. */
+ * the gate (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper. NULL: no memory, nothing was
+ * taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
-                      struct holdings *has);
+                      struct link *link, struct holdings *has);
+
+/* The same for one that a relayd before has left in this slot, which was adopted; its state goes on. */
+struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
+                              struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
 /* The same for a client that was refused: its answer and the end of data have been sent already.
  * Its one pump (DIR_UP) drops what it still sends. record->end is final. */
@@ -56,6 +71,15 @@ void conn_ref(struct conn *conn);
 bool conn_try_ref(struct conn *conn);
 /* The last one closes, logs, counts, leaves the gate and frees. No leaf lock held. */
 void conn_unref(struct conn *conn);
+
+/* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
+bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
+
+/* Whether what the source sends is to be dropped from the start: there is no sink, or it failed under the relayd before. */
+bool conn_drops(struct conn *conn, enum direction dir);
+
+/* Whether a pump that was interrupted is to come to a halt, and to set conn->parked. */
+bool conn_parks(const struct conn *conn);
 
 /* Where a direction reads from and writes to. */
 enum side conn_source(enum direction dir);

@@ -1,6 +1,7 @@
 #include "relay/copy.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/stats.h"
@@ -51,7 +52,19 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
         copy->way = COPY_WAY_PIPE;
 }
 
+void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer) {
+    *copy = (struct copy){.kept = kept,
+                          .way = COPY_WAY_PIPE,
+                          .pipe = kept->ends,
+                          .in_pipe = true,
+                          .in_hand = kept->in_hand,
+                          .written = kept->written,
+                          .buffer = buffer};
+}
+
 void copy_release(struct copy *copy) {
+    if (copy->kept != NULL)
+        return;
     pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0 || !copy->in_pipe);
     copy->in_hand = 0;
 }
@@ -114,10 +127,42 @@ static ssize_t await_bytes(int from) {
     return n < 0 ? -errno : n;
 }
 
-ssize_t copy_read(struct copy *copy, int from) {
+static bool parks(const struct copy *copy) {
+    return copy->kept != NULL && atomic_load(copy->kept->parks);
+}
+
+/* splice stops at TCP's urgent mark as if at the end. The byte after it has to be read, and for as long as it is nowhere
+ * but here, the connection would not outlive this process. */
+static ssize_t read_past_mark(struct copy *copy, int from) {
+    ssize_t n = await_bytes(from);
+
+    if (n <= 0)
+        return n;
+    atomic_store(copy->kept->in_memory, true);
+    n = recv(from, copy->buffer, 1, 0);
+    if (n > 0)
+        copy->in_pipe = false;
+    else
+        atomic_store(copy->kept->in_memory, false);
+    copy->in_buffer_at = 0;
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t read_kept(struct copy *copy, int from) {
     ssize_t n;
 
-    CHECK(copy->in_hand == 0);
+    do {
+        copy->in_pipe = true;
+        n = copy_splice_read(copy, from);
+        if (n == 0)
+            n = read_past_mark(copy, from);
+    } while (n == -EINTR && !parks(copy));
+    return n;
+}
+
+static ssize_t read_any(struct copy *copy, int from) {
+    ssize_t n;
+
     if (copy->way == COPY_WAY_LOAN) {
         n = await_bytes(from);
         if (n <= 0)
@@ -134,6 +179,13 @@ ssize_t copy_read(struct copy *copy, int from) {
             n = copy_buffer_read(copy, from);
         }
     } while (n == -EINTR);
+    return n;
+}
+
+ssize_t copy_read(struct copy *copy, int from) {
+    CHECK(copy->in_hand == 0);
+    ssize_t n = copy->kept != NULL ? read_kept(copy, from) : read_any(copy, from);
+
     if (n > 0)
         copy->in_hand = (size_t)n;
     return n;
@@ -145,7 +197,7 @@ int copy_write(struct copy *copy, int to) {
     while (copy->in_hand > 0) {
         ssize_t n = copy->in_pipe ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
 
-        if (n == -EINTR)
+        if (n == -EINTR && !parks(copy))
             continue;
         if (n < 0)
             return (int)n;
@@ -154,5 +206,7 @@ int copy_write(struct copy *copy, int to) {
     }
     if (copy->adapts)
         adapt(copy, all);
+    else if (!copy->in_pipe && copy->kept != NULL)
+        atomic_store(copy->kept->in_memory, false);
     return 0;
 }

@@ -27,7 +27,8 @@ enum copy_way { COPY_WAY_LOAN, COPY_WAY_BUFFER, COPY_WAY_PIPE };
 
 /* One direction's copying. Its pump's alone. */
 struct copy {
-    bool adapts; /* COPY_AUTO */
+    bool adapts;                  /* COPY_AUTO */
+    const struct kept_pipe *kept; /* its own pipe for all bytes, or NULL */
     enum copy_way way;
     struct pipe_pool *pipes;
     struct pipe_ends pipe; /* COPY_WAY_PIPE: there; COPY_WAY_LOAN: there with bytes in hand */
@@ -40,16 +41,26 @@ struct copy {
     uint64_t written;      /* bytes, in all */
 };
 
+/* With a keeper: a pipe of the connection's own, which outlives this process with all that is in it. */
+struct kept_pipe {
+    struct pipe_ends ends;
+    size_t in_hand;            /* bytes that are in it at the start */
+    uint64_t written;          /* in all, before */
+    const _Atomic bool *parks; /* true: come to a halt, with all that is in hand in the pipe */
+    _Atomic bool *in_memory;   /* set while a byte is in hand that is not in the pipe */
+};
+
+void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer);
 void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer);
 
 /* Gives the pipe back. What was in hand is lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
-/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno.
- * Only with nothing in hand. */
+/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR: the thread
+ * was interrupted, and the kept pipe parks). Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
-/* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand. */
+/* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand (-EINTR: as above). */
 int copy_write(struct copy *copy, int to) MUST_USE;
 
 /* The engines, each one attempt: bytes moved, 0 at the end of data, or -errno. */

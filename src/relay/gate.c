@@ -51,6 +51,12 @@ bool gate_try_enter(struct gate *gate) {
     return enter;
 }
 
+void gate_enter(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    gate->live++;
+    lock_release(&gate->lock);
+}
+
 void gate_leave(struct gate *gate) {
     lock_acquire(&gate->lock);
     CHECK(gate->live > 0);

@@ -39,6 +39,9 @@ void gate_set_max(struct gate *gate, size_t max);
 /* Lets one in, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;
 
+/* Lets one in that is inside already, in a way: a connection of the process before. The gate is open. */
+void gate_enter(struct gate *gate);
+
 void gate_leave(struct gate *gate);
 
 /* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not

@@ -84,8 +84,10 @@ static int read_header(struct job *job, usec_t deadline, const _Atomic bool *sto
         if (!consume(job->has.client, bytes + have, belongs))
             return fail_read(-1, have, ret_why);
         have += belongs;
-        if (outcome == PROXY_WHOLE)
+        if (outcome == PROXY_WHOLE) {
+            job->record.header = have;
             return 0;
+        }
     }
 }
 
@@ -114,7 +116,7 @@ static size_t make_id(uint64_t number, char *id, size_t size) {
                             (unsigned)getpid(), (unsigned long long)number);
 }
 
-int greet_server(const struct job *job, enum proxy_version version, int server) {
+int greet_server(struct job *job, enum proxy_version version, int server) {
     struct addr destination = job->destination;
     unsigned char header[PROXY_WRITE_MAX];
     char id[64];
@@ -130,5 +132,6 @@ int greet_server(const struct job *job, enum proxy_version version, int server) 
     ssize_t r = send(server, header, n, MSG_NOSIGNAL);
     if (r < 0)
         return -errno;
+    job->record.greeting = (uint64_t)r;
     return (size_t)r == n ? 0 : -EPIPE;
 }

@@ -12,6 +12,6 @@
 int greet_read(struct job *job, const _Atomic bool *stop, const char **ret_why) MUST_USE;
 
 /* Writes a header to a server that was just dialled. 0 or -errno. */
-int greet_server(const struct job *job, enum proxy_version version, int server) MUST_USE;
+int greet_server(struct job *job, enum proxy_version version, int server) MUST_USE;
 
 #endif

@@ -55,6 +55,15 @@ enum client_outcome place_count_client(struct place *place, const struct listene
                               config->max_rate_per_client, clock_coarse(), &place->client);
 }
 
+void place_adopt(struct place *place, struct limit *limit, const struct listener_config *config,
+                 const struct addr *client) {
+    gate_enter(&limit->gate);
+    *place = (struct place){.limit = limit_ref(limit)};
+    (void)client_table_enter(limit->clients, client,
+                             config->max_connections_per_client > 0 ? INT64_MAX : 0, 0,
+                             clock_coarse(), &place->client);
+}
+
 void place_leave(struct place *place) {
     struct limit *limit = place->limit;
 

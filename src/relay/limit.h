@@ -34,6 +34,10 @@ bool place_enter(struct place *place, struct limit *limit) MUST_USE;
 enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
                                        const struct addr *client) MUST_USE;
 
+/* Takes a place and counts the client, beyond the limits: for a connection that the process before had let in. */
+void place_adopt(struct place *place, struct limit *limit, const struct listener_config *config,
+                 const struct addr *client);
+
 /* Gives all of it back, and blanks it. */
 void place_leave(struct place *place);
 

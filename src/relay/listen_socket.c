@@ -288,7 +288,8 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
 }
 
 void listen_socket_close(struct listen_socket *socket) {
-    if (socket->unlink_path != NULL) /* before the close: after it the path may be a successor's */
+    if (socket->unlink_path != NULL &&
+        !socket->inherited) /* before the close: after it the path may be a successor's */
         (void)unlink(socket->unlink_path);
     fd_close(&socket->fd);
     free(socket->unlink_path);

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "config/config.h"
+#include "relay/table.h"
 
 struct listen_socket {
     int fd;                          /* -1: not open */
@@ -19,6 +20,8 @@ struct listen_socket {
     struct addr addr;                /* if systemd did not: where it is bound, */
     bool v6only;                     /* and whether IPv4 is left to others, */
     bool stands_in;                  /* or stands in for an IPv6 that this machine does not have */
+    bool
+        inherited; /* from a relayd before, and not yet in force: the path is not this process's to remove */
 };
 
 /* A socket that systemd passed, and its FileDescriptorName=. */
@@ -54,6 +57,18 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 /* Takes (and blanks) one that systemd passed: 0, or -EINVAL, closed, if it does not listen. */
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
                         struct passed_socket *passed) MUST_USE;
+
+/* Takes (and blanks) one that a relayd before has bound, and that was held meanwhile. 0; or -errno, closed, if it is not
+ * what its description says. */
+int listen_socket_inherit(struct listen_socket *ret_socket, int *fd,
+                          const struct table_listener *description) MUST_USE;
+
+/* What the next relayd must know of it. False: systemd passed it, and will again. */
+bool listen_socket_describe(const struct listen_socket *socket,
+                            struct table_listener *ret_description);
+
+/* The file of a unix socket is not to be removed when it closes: the socket lives on elsewhere. */
+void listen_socket_leave(struct listen_socket *socket);
 
 /* Gives an open one the listener's backlog and keepalive. */
 void listen_socket_tune(const struct listen_socket *socket, const struct listener_config *config);

@@ -20,58 +20,91 @@ static void let_go(struct flow *flow, const struct copy *copy) {
     atomic_store_explicit(&flow->holding, false, memory_order_release);
 }
 
-/* Until the source ends: false. Or the sink fails: true, and what the source still sends is to be dropped. */
-static bool carry(struct conn *conn, enum direction dir, struct copy *copy) {
-    int from = conn->fd[conn_source(dir)], to = conn->fd[conn_sink(dir)];
+/* How the carrying of bytes came to its end. */
+enum carried {
+    SOURCE_OVER, /* it ended or failed, and the conn knows */
+    SINK_OVER,   /* it failed: what the source still sends is to be dropped */
+    PARKED,      /* all that is in hand is in the kept pipe */
+};
+
+/* Writes what is in hand. False: *ret says why nothing more is to be read. */
+static bool deliver(struct conn *conn, enum direction dir, struct copy *copy, enum carried *ret) {
     struct flow *flow = &conn->state->flow[dir];
 
+    hold(flow);
+    int r = copy_write(copy, conn->fd[conn_sink(dir)]);
+    if (r < 0 && r != -EINTR)
+        conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn.c */
+    let_go(flow, copy);
+    *ret = r == -EINTR ? PARKED : SINK_OVER;
+    return r == 0;
+}
+
+static enum carried carry(struct conn *conn, enum direction dir, struct copy *copy) {
+    int from = conn->fd[conn_source(dir)];
+    enum carried how;
+
+    if (copy->in_hand > 0 && !deliver(conn, dir, copy, &how))
+        return how;
     for (;;) {
         ssize_t n = copy_read(copy, from);
 
-        if (n == 0) {
+        if (n > 0) {
+            if (deliver(conn, dir, copy, &how))
+                continue;
+            return how;
+        }
+        if (n == 0)
             conn_source_ended(conn, dir, copy->written);
-            return false;
-        }
-        if (n < 0) {
+        else if (n == -EINTR)
+            return PARKED;
+        else
             conn_source_failed(conn, dir, (int)-n);
-            return false;
-        }
-        hold(flow);
-        int r = copy_write(copy, to);
-        if (r < 0)
-            conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn.c */
-        let_go(flow, copy);
-        if (r < 0)
-            return true;
+        return SOURCE_OVER;
     }
 }
 
 /* Nobody wants what the source still sends; reading it lets the source come to its end. */
-static void drop(struct conn *conn, enum direction dir, char *buffer) {
+static enum carried drop(struct conn *conn, enum direction dir, char *buffer) {
     int from = conn->fd[conn_source(dir)];
 
     while (!atomic_load(&conn->over)) {
         ssize_t n = recv(from, buffer, COPY_BUFFER_SIZE, 0);
 
         if (n == 0)
-            return;
+            break;
+        if (n < 0 && errno == EINTR && conn_parks(conn))
+            return PARKED;
         if (n < 0 && errno != EINTR) {
             conn_source_failed(conn, dir, errno);
-            return;
+            break;
         }
     }
+    return SOURCE_OVER;
+}
+
+static enum carried copy_all(struct conn *conn, enum direction dir, char *buffer) {
+    struct kept_pipe kept;
+    struct copy copy;
+
+    if (conn_kept_pipe(conn, dir, &kept))
+        copy_init_kept(&copy, &kept, buffer);
+    else
+        copy_init(&copy, conn->state->options.copy, conn->pipes, buffer);
+    enum carried how = carry(conn, dir, &copy);
+    if (copy.in_hand > 0)
+        atomic_store(&conn->dirty, true);
+    copy_release(&copy);
+    return how;
 }
 
 void pump_run(struct conn *conn, enum direction dir, char *buffer) {
-    bool drops = conn->fd[conn_sink(dir)] < 0; /* a refused client */
+    enum carried how = SINK_OVER;
 
-    if (!drops) {
-        struct copy copy;
-
-        copy_init(&copy, conn->state->options.copy, conn->pipes, buffer);
-        drops = carry(conn, dir, &copy);
-        copy_release(&copy);
-    }
-    if (drops)
-        drop(conn, dir, buffer);
+    if (!conn_drops(conn, dir))
+        how = copy_all(conn, dir, buffer);
+    if (how == SINK_OVER)
+        how = drop(conn, dir, buffer);
+    if (how == PARKED)
+        atomic_store(&conn->parked, true);
 }

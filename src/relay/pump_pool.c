@@ -8,6 +8,8 @@
 #include "relay/copy.h"
 #include "relay/pump.h"
 
+#define INTERRUPT_AGAIN (10 * USEC_PER_MSEC)
+
 /* A pump's frames are small; its copy buffer lies above its stack. */
 #define PUMP_STACK ((size_t)32 * 1024)
 
@@ -39,6 +41,7 @@ void pump_pool_init(struct pump_pool *pool) UNCHECKED {
     lock_init(&pool->lock, RANK_LEAF);
     cond_init(&pool->all_idle);
     TAILQ_INIT(&pool->idle);
+    TAILQ_INIT(&pool->working);
     pool->busy = 0;
 }
 
@@ -51,6 +54,7 @@ static void one_less_busy(struct pump_pool *pool) REQUIRES(pool->lock) {
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     pair->idle_since = clock_coarse();
+    TAILQ_REMOVE(&pool->working, pair, link);
     TAILQ_INSERT_HEAD(&pool->idle, pair, link);
     one_less_busy(pool);
     lock_release(&pool->lock);
@@ -132,16 +136,22 @@ static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
 static struct pump_pair *take_idle(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
     struct pump_pair *pair = TAILQ_FIRST(&pool->idle);
-    if (pair != NULL)
+    if (pair != NULL) {
         TAILQ_REMOVE(&pool->idle, pair, link);
+        TAILQ_INSERT_HEAD(&pool->working, pair, link);
+    }
     pool->busy++;
     lock_release(&pool->lock);
     return pair;
 }
 
-static void not_busy(struct pump_pool *pool) {
+/* One that take_idle has counted was made, or could not be (NULL). */
+static void count_made(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
-    one_less_busy(pool);
+    if (pair != NULL)
+        TAILQ_INSERT_HEAD(&pool->working, pair, link);
+    else
+        one_less_busy(pool);
     lock_release(&pool->lock);
 }
 
@@ -150,8 +160,7 @@ int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) {
     if (*ret_pair != NULL)
         return 0;
     int r = make_pair(pool, ret_pair);
-    if (r < 0)
-        not_busy(pool);
+    count_made(pool, *ret_pair); /* NULL, if it failed */
     return r;
 }
 
@@ -163,6 +172,19 @@ void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
     pair->conn = conn;
     atomic_store_explicit(&pair->running, both ? 2 : 1, memory_order_relaxed);
     set_work(pair, both ? WORK_BOTH : 0);
+}
+
+void pump_pool_park(struct pump_pool *pool) {
+    struct pump_pair *pair;
+
+    lock_acquire(&pool->lock);
+    while (pool->busy > 0) {
+        TAILQ_FOREACH(pair, &pool->working, link)
+        for (int dir = 0; dir < 2; dir++)
+            thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
+        cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + INTERRUPT_AGAIN);
+    }
+    lock_release(&pool->lock);
 }
 
 void pump_pool_trim(struct pump_pool *pool) {

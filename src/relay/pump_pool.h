@@ -20,7 +20,8 @@ struct pump_pool {
     struct lock lock;
     struct cond all_idle;
     TAILQ_HEAD(pair_list, pump_pair) idle GUARDED; /* most recently used first */
-    size_t busy GUARDED;
+    struct pair_list working GUARDED;
+    size_t busy GUARDED; /* those that work, and those that are being made */
 };
 
 void pump_pool_init(struct pump_pool *pool);
@@ -36,6 +37,9 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
 /* Gives the caller's reference to the pair and sets it going: both pumps for a relayed conn, DIR_UP
  * alone for a refused one. The pair goes back to the pool by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
+
+/* Interrupts all that work until each has ended its conn: the caller has set registry->parks, or has ended it otherwise. */
+void pump_pool_park(struct pump_pool *pool);
 
 /* Ends pairs that have been idle for PUMP_IDLE_MAX. */
 void pump_pool_trim(struct pump_pool *pool);

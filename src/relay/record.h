@@ -30,6 +30,8 @@ struct record {
     usec_t dialled;          /* when the dial ended, well or not; 0: never begun */
     usec_t ended;
     uint64_t bytes[2]; /* by direction: written to the other side */
+    uint64_t header;   /* bytes of the PROXY header that came from the client */
+    uint64_t greeting; /* and of the one that was sent to the server */
     int end;           /* enum end */
     int error;         /* the errno behind it, or 0 */
 };

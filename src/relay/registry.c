@@ -1,5 +1,7 @@
 #include "relay/registry.h"
 
+#include <stdatomic.h>
+
 #include "relay/conn.h"
 
 #define BATCH 64 /* conns that are referenced at once, to be aborted without the lock */
@@ -9,6 +11,7 @@ void registry_init(struct registry *registry) UNCHECKED {
     cond_init(&registry->changed);
     TAILQ_INIT(&registry->conns);
     registry->asleep = false;
+    atomic_init(&registry->parks, false);
 }
 
 void registry_destroy(struct registry *registry) UNCHECKED {
@@ -33,7 +36,20 @@ void registry_remove(struct registry *registry, struct conn *conn) {
     lock_release(&registry->lock);
 }
 
-static size_t take_unaborted(struct registry *registry, const struct member *member,
+/* Which conns are meant. */
+struct choice {
+    const struct member *member; /* NULL: whichever */
+    bool unheld;                 /* only those that the keeper of this epoch has not */
+    unsigned epoch;
+};
+
+static bool is_meant(const struct conn *conn, const struct choice *choice) {
+    if (choice->unheld && conn->kept_by != NULL && atomic_load(&conn->held) == choice->epoch)
+        return false;
+    return choice->member == NULL || conn->member == choice->member;
+}
+
+static size_t take_unaborted(struct registry *registry, const struct choice *choice,
                              struct conn *batch[BATCH]) {
     struct conn *conn;
     size_t n = 0;
@@ -42,21 +58,80 @@ static size_t take_unaborted(struct registry *registry, const struct member *mem
     TAILQ_FOREACH(conn, &registry->conns, link) {
         if (n == BATCH)
             break;
-        if ((member == NULL || conn->member == member) && !conn->state->aborted && conn_try_ref(conn))
+        if (is_meant(conn, choice) && !conn->state->aborted && conn_try_ref(conn))
             batch[n++] = conn;
     }
     lock_release(&registry->lock);
     return n;
 }
 
-void registry_abort(struct registry *registry, const struct member *member, enum end end) {
+static void abort_chosen(struct registry *registry, const struct choice *choice, enum end end) {
     struct conn *batch[BATCH];
     size_t n;
 
-    while ((n = take_unaborted(registry, member, batch)) > 0) {
+    while ((n = take_unaborted(registry, choice, batch)) > 0) {
         for (size_t i = 0; i < n; i++) {
             conn_abort(batch[i], end, 0);
             conn_unref(batch[i]);
         }
     }
+}
+
+void registry_abort(struct registry *registry, const struct member *member, enum end end) {
+    const struct choice choice = {.member = member};
+
+    abort_chosen(registry, &choice, end);
+}
+
+void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end end) {
+    const struct choice choice = {.unheld = true, .epoch = epoch};
+
+    abort_chosen(registry, &choice, end);
+}
+
+static bool is_unheld(const struct conn *conn, unsigned epoch) {
+    return conn->kept_by != NULL && atomic_load(&conn->held) != epoch &&
+           atomic_load(&conn->lost) != epoch;
+}
+
+size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn **ret_batch,
+                       size_t most) {
+    struct conn *conn;
+    size_t n = 0;
+
+    lock_acquire(&registry->lock);
+    TAILQ_FOREACH(conn, &registry->conns, link) {
+        if (n == most)
+            break;
+        if (is_unheld(conn, epoch) && conn_try_ref(conn))
+            ret_batch[n++] = conn;
+    }
+    lock_release(&registry->lock);
+    return n;
+}
+
+size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
+    const struct conn *conn;
+    size_t n = 0;
+
+    lock_acquire(&registry->lock);
+    TAILQ_FOREACH(conn, &registry->conns, link)
+    n += conn->fd[SIDE_SERVER] >= 0 && (conn->kept_by == NULL || atomic_load(&conn->held) != epoch);
+    lock_release(&registry->lock);
+    return n;
+}
+
+bool registry_lose(struct registry *registry, uint32_t slot, unsigned epoch) {
+    struct conn *conn;
+    bool found = false;
+
+    lock_acquire(&registry->lock);
+    TAILQ_FOREACH(conn, &registry->conns, link)
+    if (conn->kept_by != NULL && conn->slot == slot) {
+        atomic_store(&conn->held, 0);
+        atomic_store(&conn->lost, epoch);
+        found = true;
+    }
+    lock_release(&registry->lock);
+    return found;
 }

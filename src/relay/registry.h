@@ -3,7 +3,9 @@
 #ifndef RELAY_REGISTRY_H
 #define RELAY_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/sync.h"
@@ -18,6 +20,7 @@ struct registry {
         changed; /* for the reaper: it slept with an empty registry, and a conn came; or stop */
     TAILQ_HEAD(conn_list, conn) conns GUARDED;
     bool asleep GUARDED;
+    _Atomic bool parks; /* pumps that are interrupted come to a halt */
 };
 
 void registry_init(struct registry *registry);
@@ -28,5 +31,19 @@ void registry_remove(struct registry *registry, struct conn *conn);
 
 /* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). Any thread. */
 void registry_abort(struct registry *registry, const struct member *member, enum end end);
+
+/* Those that have a slot and that the keeper of this epoch neither has nor has lost: with a reference each, at most so
+ * many. Any thread. */
+size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn **ret_batch,
+                       size_t most);
+
+/* Aborts those that the keeper of this epoch does not hold, and refused clients. */
+void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
+
+/* How many conns the keeper of this epoch does not hold, and how many there are. Refused clients are not counted. */
+size_t registry_count_unheld(struct registry *registry, unsigned epoch);
+
+/* The keeper of this epoch has lost what is in the slot. False: nothing is. */
+bool registry_lose(struct registry *registry, uint32_t slot, unsigned epoch);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/stats.h"
 #include "relay/acceptor.h"
 #include "relay/worker.h"
 
@@ -34,6 +35,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     registry_init(&relay->registry);
     pipe_pool_init(&relay->pipes, 1);
     pump_pool_init(&relay->pumps);
+    relay->heritage = heritage_none();
     return relay;
 }
 
@@ -177,10 +179,49 @@ size_t relay_drain(struct relay *relay) {
         &relay->gate); /* after the acceptors: what they have accepted is still served */
 }
 
+void relay_open(struct relay *relay) {
+    struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    acceptor_go(acceptor);
+}
+
+void relay_leave(struct relay *relay) {
+    atomic_store(&relay->leaves, true);
+    (void)relay_drain(relay);
+    queue_close(&relay->queue); /* workers end when it is empty */
+}
+
+bool relay_is_dialling(struct relay *relay) {
+    join_ended_workers(relay);
+    return !TAILQ_EMPTY(&relay->workers);
+}
+
+size_t relay_count_unheld(struct relay *relay) {
+    return registry_count_unheld(&relay->registry, atomic_load(&relay->link->epoch));
+}
+
+static void end_workers(struct relay *relay) {
+    struct worker *worker;
+
+    atomic_store(&relay->stop_now, true);
+    while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
+        TAILQ_REMOVE(&relay->workers, worker, link);
+        worker_free(worker);
+    }
+}
+
+void relay_park(struct relay *relay) {
+    end_workers(relay);
+    registry_abort_unheld(&relay->registry, atomic_load(&relay->link->epoch), END_STOPPED);
+    atomic_store(&relay->registry.parks, true);
+    pump_pool_park(&relay->pumps);
+    atomic_store(&relay->link->table->head->parked, clock_now());
+}
+
 /* Workers and dials end at once, pumps as soon as they notice. */
 static void cut(struct relay *relay) {
     struct generation *generation;
-    struct worker *worker;
 
     atomic_store(&relay->stop_now, true);
     if (relay->now != NULL)
@@ -188,11 +229,20 @@ static void cut(struct relay *relay) {
     SLIST_FOREACH(generation, &relay->old, link)
     upstreams_cancel(generation->upstreams);
     queue_close(&relay->queue);
-    while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
-        TAILQ_REMOVE(&relay->workers, worker, link);
-        worker_free(worker);
-    }
+    end_workers(relay);
     registry_abort(&relay->registry, NULL, END_STOPPED);
+}
+
+/* The last references to conns may be its thread's. */
+static void end_link(struct relay *relay) {
+    heritage_free(&relay->heritage);
+    if (relay->link == NULL)
+        return;
+    link_stop(relay->link, !atomic_load(&relay->leaves));
+    stats_use(NULL);
+    table_free(relay->link->table);
+    link_free(relay->link);
+    free(relay->link);
 }
 
 void relay_free(struct relay *relay) {
@@ -204,6 +254,7 @@ void relay_free(struct relay *relay) {
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
+    end_link(relay);
     while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
         SLIST_REMOVE_HEAD(&relay->old, link);
         generation_free(generation);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "relay/gate.h"
 #include "relay/generation.h"
+#include "relay/link.h"
 #include "relay/listen_socket.h"
 #include "relay/pipe_pool.h"
 #include "relay/pump_pool.h"
@@ -37,6 +38,9 @@ struct relay {
     _Atomic uint64_t accepted; /* numbers the connections */
     _Atomic bool stop_accept;  /* acceptors end */
     _Atomic bool stop_now;     /* nothing is dialled any more */
+    _Atomic bool leaves;       /* it ends without touching what the keeper holds */
+    struct link *link; /* to the keeper; NULL: there is none. Set before the first relay_apply */
+    struct heritage heritage; /* what it held, until that is adopted */
 };
 
 /* What the system allows (see daemon/limits.h). */
@@ -57,7 +61,7 @@ void relay_reset_member(void *relay, const struct member *member);
 /* How relay_apply went. */
 enum apply_outcome { APPLY_OK, APPLY_NO_SOCKET, APPLY_NO_RESOURCES };
 
-/* Puts a configuration in force, for the first time (then threads start, acceptors last) or instead of the one
+/* Puts a configuration in force, for the first time (then threads start) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;
  * NULL: no memory). Takes a reference to config, and in any case the upstreams, which have been started. passed:
  * the sockets from systemd; those that are used are blanked. */
@@ -65,6 +69,9 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
                                struct upstreams *upstreams, const struct relay_limits *limits,
                                struct passed_socket *passed, size_t n_passed,
                                char **ret_what) MUST_USE;
+
+/* After relay_apply: the acceptors of new sockets begin. */
+void relay_open(struct relay *relay);
 
 /* Frees what former configurations have left behind, as far as nothing needs it any more. Whether there is more, for
  * another time. */
@@ -80,6 +87,17 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
 /* Takes no more connections: the acceptors end, the listening sockets close. Returns how many
  * connections there are; if any, on_empty will be called. */
 size_t relay_drain(struct relay *relay);
+
+/* Instead of relay_drain, when another relayd will go on: no more connections are taken, and the listening sockets stay
+ * open in the keeper. What was accepted is still dialled for. */
+void relay_leave(struct relay *relay);
+
+/* After that: whether all that was accepted has been dialled for, and how many connections the keeper does not hold. */
+bool relay_is_dialling(struct relay *relay);
+size_t relay_count_unheld(struct relay *relay);
+
+/* Ends what the keeper does not hold, and brings the rest to a halt. Then relay_free touches nothing of that. */
+void relay_park(struct relay *relay);
 
 /* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
  * relay_drain, or if relay_apply failed or was never called. */

@@ -43,12 +43,14 @@ static int hand_over(struct relay *relay, struct job *job) {
     if (r < 0)
         return r;
     struct conn *conn = conn_new(&job->record, &job->route->options, &relay->registry, &relay->gate,
-                                 &relay->pipes, &job->has);
+                                 &relay->pipes, relay->link, &job->has);
     if (conn == NULL) {
         pump_pool_put(&relay->pumps, pair);
         return -ENOMEM;
     }
     stats_add(STAT_relayed, 1);
+    if (conn->kept_by != NULL)
+        link_hold(relay->link, conn);
     /* Its server may have been found down during the dial, when this was no connection yet. */
     if (job->route->upstream->config->on_down == ON_DOWN_RESET && atomic_load(&conn->member->down))
         conn_abort(conn, END_SERVER_DOWN, 0);

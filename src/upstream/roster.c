@@ -186,6 +186,8 @@ static struct member *get_member(const struct server *server, const struct addr 
                                 ? upstream_find(upstream->former, server->config->name, addr)
                                 : NULL;
 
+    if (member == NULL)
+        member = upstream_find_expected(upstream, server->config->name, addr);
     return member != NULL ? member : member_new(upstream->config->name, server->config->name, addr);
 }
 

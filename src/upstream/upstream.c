@@ -189,6 +189,9 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
 
+        for (size_t k = 0; k < upstream->n_expected; k++)
+            member_unref(upstream->expected[k]);
+        free(upstream->expected);
         free(upstream->servers);
         cond_destroy(&upstream->answered);
         lock_destroy(&upstream->lock);

@@ -54,6 +54,8 @@ struct upstream {
     size_t n_awaited GUARDED;     /* names without a first answer */
     struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
     uint64_t random GUARDED;
+    struct member **expected GUARDED; /* see upstreams_expect; references */
+    size_t n_expected GUARDED;
     bool cancelled GUARDED;
     bool retired GUARDED;              /* a newer configuration is in force */
     char trouble[TROUBLE_MAX] GUARDED; /* which member went down last, and why */
@@ -117,6 +119,19 @@ bool upstream_learn(struct server *server, const struct dns_place *places, size_
 /* A member that the upstream has of this server and address, with a reference; or NULL. */
 struct member *upstream_find(struct upstream *upstream, const char *server,
                              const struct addr *addr);
+
+/* A connection of the process before leads to this server of this upstream. If DNS has yet to name the address, its
+ * member is made beforehand, so that the connection is counted when it comes. Before upstreams_start. Without memory it
+ * will not be counted. */
+void upstreams_expect(struct upstreams *upstreams, const char *upstream, const char *server,
+                      const struct addr *addr);
+
+struct member *upstream_find_expected(struct upstream *upstream, const char *server,
+                                      const struct addr *addr); /* with a reference, or NULL */
+
+/* The member for it, with a reference; one of no upstream, if the configuration has none. NULL: no memory. Any thread. */
+struct member *upstreams_member(struct upstreams *upstreams, const char *upstream,
+                                const char *server, const struct addr *addr);
 
 void roster_clear(struct roster *roster, struct health *health);
 

@@ -37,7 +37,7 @@ static struct world begin(enum copy_mode copy, bool half_close) {
     tcp_pair(&has.client, &world.client);
     tcp_pair(&has.server, &world.server);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
-    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, &has);
+    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, NULL, &has);
     assert_non_null(world.conn);
     assert_int_equal(has.client, -1);
     assert_int_equal(has.server, -1);

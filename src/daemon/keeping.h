@@ -1,0 +1,20 @@
+/* What this process has to do with relayd-keeper at its start and its end. */
+#ifndef DAEMON_KEEPING_H
+#define DAEMON_KEEPING_H
+
+#include "relay/relay.h"
+
+/* Attaches to the keeper, if the configuration says so and one is there, and says which it is: relay->link, or none.
+ * Before the first relay_apply. */
+void keeping_begin(struct relay *relay, const struct config *config);
+
+/* Goes on with what it held. After the first relay_apply, before relay_open. */
+void keeping_adopt(struct relay *relay);
+
+/* The listening sockets are open: what nobody has taken is let go, and the link looks after itself. */
+void keeping_settle(struct relay *relay);
+
+/* A new configuration is in force instead of this keeper's. */
+void keeping_change(struct relay *relay, const char *keeper_before);
+
+#endif

@@ -1,0 +1,239 @@
+/* untrusted: what stands in the table was written by a process that may have died of its own mistakes. It is copied into
+ * nothing before it has been looked at, and a connection for which it makes no sense is reset. */
+#include "relay/adopt.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "relay/adopt_count.h"
+#include "relay/adopt_record.h"
+
+/* What is under way. */
+struct adopting {
+    struct relay *relay;
+    usec_t since;   /* when the connections came to a halt; 0: unknown */
+    usec_t *stills; /* how long each stood still; NULL: no memory */
+    struct adoption result;
+};
+
+static bool is_known(const struct relay *relay, const struct heir *heir) {
+    const struct table *table = relay->link->table;
+
+    return heir->slot < table->n && record_is_sound(&table->states[heir->slot]);
+}
+
+void adopt_expect(struct relay *relay, struct upstreams *upstreams) {
+    for (size_t i = 0; i < relay->heritage.n_conns; i++) {
+        const struct heir *heir = &relay->heritage.conns[i];
+
+        if (!is_known(relay, heir))
+            continue;
+        const struct record *record = &relay->link->table->states[heir->slot].record;
+        upstreams_expect(upstreams, record->upstream, record->server, &record->server_addr);
+    }
+}
+
+/* The ends of one pipe. */
+static bool is_pipe(int read_end, int write_end, ino_t *ret_inode) {
+    struct stat in, out;
+
+    if (fstat(read_end, &in) < 0 || fstat(write_end, &out) < 0 || !S_ISFIFO(in.st_mode) ||
+        !S_ISFIFO(out.st_mode) || in.st_ino != out.st_ino)
+        return false;
+    *ret_inode = in.st_ino;
+    return true;
+}
+
+static bool is_stream(int fd) {
+    int type = 0, listening = 0;
+    socklen_t size = sizeof(int);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && !listening;
+}
+
+/* In the order of a message that holds a connection (link.c). */
+static bool are_descriptors_sound(const struct heir *heir) {
+    ino_t up = 0, down = 0;
+
+    return is_stream(heir->fd[0]) && is_stream(heir->fd[1]) &&
+           is_pipe(heir->fd[2], heir->fd[3], &up) && is_pipe(heir->fd[4], heir->fd[5], &down) &&
+           up != down;
+}
+
+static const char *find_fault(const struct relay *relay, const struct heir *heir) {
+    if (!is_known(relay, heir))
+        return "what was noted of it makes no sense";
+    if (relay->link->table->slots[heir->slot].used)
+        return "it was held twice";
+    if (!are_descriptors_sound(heir))
+        return "its descriptors are not what they should be";
+    return record_lacks_bytes(&relay->link->table->states[heir->slot])
+               ? "a byte of it was in the memory of the process before"
+               : NULL;
+}
+
+static void take_places(struct relay *relay, const struct record *record, struct holdings *has) {
+    for (size_t i = 0; i < relay->now->config->n_listeners; i++) {
+        const struct route *route = &relay->now->routes[i];
+
+        if (strcmp(route->config->name, record->listener) == 0)
+            place_adopt(&has->place, route->limit, route->config, &record->client);
+    }
+    struct member *member = upstreams_member(relay->now->upstreams, record->upstream,
+                                             record->server, &record->server_addr);
+    if (member != NULL)
+        member_enter(member);
+    member_unref(member);
+    has->member = member;
+}
+
+/* The state of the directions, as this process goes on with it. */
+static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
+    const struct table_slot *slot = &conn->kept_by->table->slots[conn->slot];
+
+    for (int dir = 0; dir < 2; dir++) {
+        struct flow *flow = &conn->state->flow[dir];
+        int in_pipe = 0;
+
+        if (ioctl(slot->pipe[dir].read, FIONREAD, &in_pipe) < 0)
+            return false;
+        conn->in_hand[dir] = (size_t)in_pipe;
+        conn->doubtful[conn_source((enum direction)dir)] =
+            adopt_is_tcp(conn->fd[conn_source((enum direction)dir)]);
+        if (atomic_load(&flow->holding))
+            atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
+        atomic_store(&flow->holding, false);
+        atomic_store(&flow->active, atomic_load(&flow->active) + stood);
+        if (flow->ended && in_pipe > 0)
+            return false;
+    }
+    return true;
+}
+
+/* What had been decided, and may not have been done. */
+static void redo(struct conn *conn) UNCHECKED {
+    struct conn_state *state = conn->state;
+
+    if (state->aborted) {
+        state->aborted = false;
+        conn_abort(conn, (enum end)state->record.end, state->record.error);
+    } else if (state->expired != 0) {
+        state->expired = 0;
+        conn_expire(conn, (enum end)state->record.end);
+    }
+}
+
+/* Hands it to a pair of pumps. NULL, or why not: then it is as before. */
+static const char *go_on(struct adopting *adopting, struct heir *heir) {
+    struct relay *relay = adopting->relay;
+    struct table *table = relay->link->table;
+    const struct record *record = &table->states[heir->slot].record;
+    struct holdings has = HOLDINGS_NONE;
+    struct pump_pair *pair;
+
+    if (pump_pool_get(&relay->pumps, &pair) < 0)
+        return "there are no threads for it";
+    struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
+    take_places(relay, record, &has);
+    has.client = heir->fd[0];
+    has.server = heir->fd[1];
+    struct conn *conn = conn_new_adopted(relay->link, heir->slot, &relay->registry, &relay->gate,
+                                         &relay->pipes, &has);
+    if (conn == NULL) {
+        has.client = has.server = -1; /* still the heir's */
+        holdings_give_back(&has);
+        pump_pool_put(&relay->pumps, pair);
+        return "there is no memory for it";
+    }
+    for (size_t i = 0; i < KEEPER_FDS; i++)
+        heir->fd[i] = -1;
+    table_adopt(table, heir->slot, pipes);
+    gate_enter(&relay->gate);
+    usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
+    if (!settle_flows(conn, stood))
+        conn_abort(conn, END_NOT_ADOPTED, 0);
+    else
+        redo(conn);
+    pump_pool_run(pair, conn);
+    if (adopting->stills != NULL)
+        adopting->stills[adopting->result.adopted] = stood;
+    return NULL;
+}
+
+static void give_up(struct adopting *adopting, struct heir *heir, const char *why) {
+    struct relay *relay = adopting->relay;
+    const struct table *table = relay->link->table;
+
+    adopting->result.failed++;
+    stats_add(STAT_not_adopted, 1);
+    if (is_known(relay, heir))
+        log_msg(MSG_ADOPT_FAILED, "Connection %llu to %s could not be adopted: %s. It was reset.",
+                (unsigned long long)table->states[heir->slot].record.number,
+                table->states[heir->slot].record.listener, why);
+    else
+        log_msg(MSG_ADOPT_FAILED, "A held connection could not be adopted: %s. It was reset.", why);
+    fd_reset(heir->fd[0]);
+    fd_reset(heir->fd[1]);
+}
+
+/* It had ended, and only its release did not arrive. */
+static bool is_over(const struct relay *relay, const struct heir *heir) {
+    const struct table *table = relay->link->table;
+
+    return heir->slot < table->n && atomic_load(&table->states[heir->slot].live) == 0;
+}
+
+static void adopt(struct adopting *adopting, struct heir *heir) {
+    struct relay *relay = adopting->relay;
+
+    if (!is_over(relay, heir)) {
+        const char *why = find_fault(relay, heir);
+
+        if (why == NULL)
+            why = go_on(adopting, heir);
+        if (why == NULL) {
+            adopting->result.adopted++;
+            return;
+        }
+        give_up(adopting, heir, why);
+    }
+    link_disown(relay->link, heir->slot);
+}
+
+static int compare(const void *a, const void *b) {
+    usec_t x = *(const usec_t *)a, y = *(const usec_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+struct adoption adopt_all(struct relay *relay) {
+    struct heritage *heritage = &relay->heritage;
+    struct table_head *head = relay->link->table->head;
+    struct adopting adopting = {.relay = relay, .since = atomic_exchange(&head->parked, 0)};
+
+    if (adopting.since == 0)
+        adopting.since = heritage->gone;
+    adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
+    for (size_t i = 0; i < heritage->n_conns; i++)
+        adopt(&adopting, &heritage->conns[i]);
+    size_t n = adopting.result.adopted;
+    if (adopting.stills != NULL && n > 0) {
+        qsort(adopting.stills, n, sizeof(*adopting.stills), compare);
+        adopting.result.median = adopting.stills[n / 2];
+        adopting.result.longest = adopting.stills[n - 1];
+    }
+    free(adopting.stills);
+    stats_add(STAT_adopted, n);
+    atomic_store(&relay->accepted, atomic_load(&head->last_number));
+    heritage_free(heritage);
+    return adopting.result;
+}

@@ -1,0 +1,22 @@
+/* Adopting: going on with the connections that the relayd before has left with the keeper. */
+#ifndef RELAY_ADOPT_H
+#define RELAY_ADOPT_H
+
+#include <stddef.h>
+
+#include "relay/relay.h"
+
+struct adoption {
+    size_t adopted;
+    size_t failed;          /* reset; each has been logged */
+    usec_t median, longest; /* how long they stood still */
+};
+
+/* Prepares the upstreams of the first configuration for what relay->heritage leads to. Before upstreams_start. */
+void adopt_expect(struct relay *relay, struct upstreams *upstreams);
+
+/* After the first relay_apply and before relay_open: sets the pumps of all connections in relay->heritage going, which is
+ * empty then. Those whose listener or server the configuration does not have live on, too. Main. */
+struct adoption adopt_all(struct relay *relay);
+
+#endif

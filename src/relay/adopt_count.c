@@ -1,0 +1,62 @@
+#include "relay/adopt_count.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* tcpi_state, as the kernel numbers it (linux/tcp_states.h, which is not for programs). */
+enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 11 };
+
+static bool ask(int fd, struct tcp_info *ret_info) {
+    socklen_t size = sizeof(*ret_info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
+}
+
+bool adopt_is_tcp(int fd) {
+    struct tcp_info info = {0};
+
+    return ask(fd, &info);
+}
+
+/* By the sequence numbers of the sink: acknowledged, and not yet. To one that was dialled, the first one that was
+ * acknowledged is that of the SYN. */
+static bool count_at_sink(const struct conn *conn, enum direction dir, uint64_t *ret_count) {
+    struct tcp_info info = {0};
+    int sink = conn->fd[conn_sink(dir)], queued = 0;
+    uint64_t before = dir == DIR_UP ? conn->state->record.greeting + 1 : 0;
+
+    if (!ask(sink, &info) || (info.tcpi_state != ESTABLISHED && info.tcpi_state != CLOSE_WAIT) ||
+        ioctl(sink, SIOCOUTQ, &queued) < 0 || queued < 0)
+        return false;
+    uint64_t all = (uint64_t)info.tcpi_bytes_acked + (uint64_t)queued;
+    *ret_count = all - before;
+    return all >= before;
+}
+
+/* By those of the source: received, but for the end of data, what is still in the socket, and what is in the pipe. */
+static bool count_at_source(const struct conn *conn, enum direction dir, size_t in_pipe,
+                            uint64_t *ret_count) {
+    struct tcp_info info = {0};
+    int source = conn->fd[conn_source(dir)], unread = 0;
+
+    if (!ask(source, &info) || info.tcpi_state == CLOSE || ioctl(source, SIOCINQ, &unread) < 0)
+        return false;
+    bool ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
+                 info.tcpi_state == CLOSING || info.tcpi_state == TIME_WAIT;
+    uint64_t elsewhere = (uint64_t)ended + (uint64_t)unread + in_pipe +
+                         (dir == DIR_UP ? conn->state->record.header : 0);
+    *ret_count = (uint64_t)info.tcpi_bytes_received - elsewhere;
+    return info.tcpi_bytes_received >= elsewhere;
+}
+
+uint64_t adopt_count(const struct conn *conn, enum direction dir, size_t in_pipe) {
+    uint64_t noted = atomic_load(&conn->state->flow[dir].bytes), count;
+
+    if (!count_at_sink(conn, dir, &count) && !count_at_source(conn, dir, in_pipe, &count))
+        return noted;
+    return count >= noted ? count : noted;
+}

@@ -1,0 +1,15 @@
+/* Whether what a process before has noted of a connection makes sense. Pure. */
+#ifndef RELAY_ADOPT_RECORD_H
+#define RELAY_ADOPT_RECORD_H
+
+#include <stdbool.h>
+
+#include "relay/conn_state.h"
+
+/* Every name ends, every address, number and choice is in its range. Nothing of it may be used otherwise. */
+bool record_is_sound(const struct conn_state *state);
+
+/* A byte may have been in the memory of the process and nowhere else: the connection cannot go on. */
+bool record_lacks_bytes(const struct conn_state *state);
+
+#endif

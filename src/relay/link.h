@@ -1,0 +1,106 @@
+/* The link to relayd-keeper: what it is told while connections come and go, and a thread that looks after it.
+ *
+ * never_waits: to hold and to release is one sendmsg(2) that does not wait. If the keeper is slow, or gone, connections
+ * go on unheld, and the thread makes up for it: what could not be said is said later, and a new keeper is given
+ * everything.
+ *
+ * same_number: the thread puts a new socket in the place of the old one (dup3(2)), so that whoever sends needs no lock.
+ * What is sent meanwhile goes to one or the other. An epoch counts the keepers: what was held in an earlier one is held
+ * again, and to hold twice is harmless. */
+#ifndef RELAY_LINK_H
+#define RELAY_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/sync.h"
+#include "base/thread.h"
+#include "keeper/message.h"
+#include "relay/registry.h"
+#include "relay/table.h"
+
+struct conn;
+
+/* What a keeper held when this process came. */
+struct heritage {
+    size_t n_slots;                      /* connections that the keeper can hold */
+    usec_t gone;                         /* when the relayd before went; 0: none did */
+    int table;                           /* -1: none */
+    int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
+    struct heir {
+        uint32_t slot;
+        int fd[KEEPER_FDS];
+    } * conns;
+    size_t n_conns, room;
+};
+
+enum link_outcome {
+    LINK_OK = 0,
+    LINK_NOBODY, /* nothing listens there */
+    LINK_SILENT, /* it takes no messages, or does not answer */
+    LINK_BUSY,   /* another relayd is attached */
+    LINK_OTHER_VERSION,
+};
+
+struct link {
+    int fd; /* always open while the link is there, see same_number */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct table *table;
+    struct registry *registry; /* of the connections that are to be held */
+    _Atomic usec_t keeper_timeout;
+    _Atomic unsigned epoch; /* 0: no keeper is there */
+    unsigned epochs;        /* so many keepers have been there; the thread's */
+    _Atomic bool missed;    /* something could not be said */
+    bool said;              /* that connections are not held; the thread's */
+    struct thread thread;
+    _Atomic bool stop;
+    struct lock lock;
+    uint32_t *unsaid GUARDED; /* slots whose release could not be said, as in a message */
+    size_t n_unsaid GUARDED;
+    struct lock listeners_lock;                  /* outer: held while the keeper is told */
+    int listeners[KEEPER_LISTENERS_MAX] GUARDED; /* -1: none; the descriptors are the acceptors' */
+};
+
+/* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free), another
+ * link_outcome, or -errno. drop: the keeper drops what it holds before. Waits some seconds at most. */
+int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
+                struct heritage *ret_heritage) MUST_USE;
+
+struct heritage heritage_none(void);
+
+/* Closes what nobody has taken. */
+void heritage_free(struct heritage *heritage);
+
+/* A link over an attached socket, which is taken over with the table; the keeper is given the table's memory if it has
+ * another one. 0 or -ENOMEM. */
+int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
+              struct registry *registry, usec_t keeper_timeout) MUST_USE;
+int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
+
+/* Ends the thread. forget: the keeper is to drop all; else it holds what it has for the next relayd. Then link_free. */
+void link_stop(struct link *link, bool forget);
+void link_free(struct link *link);
+
+/* A connection, which has a slot. Any thread that holds a reference to it. */
+void link_hold(struct link *link, struct conn *conn);
+
+/* The connection has ended, its sockets are shut, and its slot is given back, now or as soon as the keeper knows. Any
+ * thread; its last act with the slot. */
+void link_release(struct link *link, struct conn *conn);
+
+/* The keeper is to let go of what it holds in this slot from before. */
+void link_disown(struct link *link, uint32_t slot);
+
+/* A listening socket that stays open until link_release_listener: its index, or -1 if there is no room. Main alone. */
+int link_hold_listener(struct link *link, int fd, const struct table_listener *description);
+void link_release_listener(struct link *link, int index);
+
+/* Those of a relayd before that have found no listener: the keeper is to let go of them. After the others are held. */
+void link_disown_listeners(struct link *link);
+
+void link_set_timeout(struct link *link, usec_t keeper_timeout);
+
+#endif

@@ -1,0 +1,52 @@
+/* Listening sockets that outlive the process which has bound them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "relay/listen_socket.h"
+
+int listen_socket_inherit(struct listen_socket *ret_socket, int *fd,
+                          const struct table_listener *description) {
+    struct listen_socket sock = {.fd = fd_take(fd),
+                                 .addr = description->addr,
+                                 .v6only = description->v6only,
+                                 .stands_in = description->stands_in,
+                                 .inherited = true};
+    struct addr bound = {.len = sizeof(bound.u)};
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+
+    if (getsockopt(sock.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening ||
+        getsockname(sock.fd, &bound.u.sa, &bound.len) < 0 || !addr_equal(&bound, &sock.addr)) {
+        fd_close(&sock.fd);
+        return -EINVAL;
+    }
+    addr_format(&sock.addr, sock.text, sizeof(sock.text));
+    if (description->unlinks) {
+        sock.unlink_path = strdup(sock.addr.u.un.sun_path);
+        if (sock.unlink_path == NULL) {
+            fd_close(&sock.fd);
+            return -ENOMEM;
+        }
+    }
+    *ret_socket = sock;
+    return 0;
+}
+
+bool listen_socket_describe(const struct listen_socket *socket,
+                            struct table_listener *ret_description) {
+    if (socket->passed_as[0] != '\0')
+        return false;
+    *ret_description = (struct table_listener){.addr = socket->addr,
+                                               .v6only = socket->v6only,
+                                               .stands_in = socket->stands_in,
+                                               .unlinks = socket->unlink_path != NULL};
+    return true;
+}
+
+void listen_socket_leave(struct listen_socket *socket) {
+    free(socket->unlink_path);
+    socket->unlink_path = NULL;
+}

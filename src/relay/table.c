@@ -1,0 +1,227 @@
+#include "relay/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/fd.h"
+
+#define MAGIC       0x524c5954u /* "RLYT" */
+#define SLOTS_MAX   1000000
+#define SPARE_PIPES 256 /* free slots that keep their pipes */
+
+_Static_assert(STAT_COUNT <= TABLE_COUNTERS_MAX, "the counters have room");
+
+static const char counter_names[] =
+#define COUNTER(name, unit, help) #name " "
+#include "base/counters.def"
+#undef COUNTER
+    ;
+
+static size_t states_at(void) {
+    size_t unit = _Alignof(struct conn_state);
+
+    return (sizeof(struct table_head) + unit - 1) / unit * unit;
+}
+
+static size_t size_for(size_t n) {
+    return states_at() + n * sizeof(struct conn_state);
+}
+
+static uint32_t sum_of_names(void) {
+    return crc32c(0, counter_names, sizeof(counter_names));
+}
+
+/* Everything but the memory itself. */
+static struct table *make(size_t n) UNCHECKED {
+    struct table *table = calloc(1, sizeof(*table));
+
+    if (table == NULL)
+        return NULL;
+    table->fd = -1;
+    table->n = n;
+    table->size = size_for(n);
+    table->slots = calloc(n + 1, sizeof(*table->slots));
+    table->free = calloc(n + 1, sizeof(*table->free));
+    if (table->slots == NULL || table->free == NULL) {
+        free(table->slots);
+        free(table->free);
+        free(table);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        table->slots[i].pipe[DIR_UP] = table->slots[i].pipe[DIR_DOWN] =
+            (struct pipe_ends){.read = -1, .write = -1};
+    lock_init(&table->lock, RANK_LEAF);
+    return table;
+}
+
+static int map(struct table *table, int fd) {
+    void *memory = mmap(NULL, table->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        return -errno;
+    table->head = memory;
+    table->states = (void *)((char *)memory + states_at());
+    return 0;
+}
+
+int table_new(size_t n_slots, struct table **ret_table) {
+    size_t n = n_slots < SLOTS_MAX ? n_slots : SLOTS_MAX;
+    struct table *table = make(n);
+
+    if (table == NULL)
+        return -ENOMEM;
+    int fd = memfd_create("relayd", MFD_CLOEXEC);
+    int r = fd < 0 || ftruncate(fd, (off_t)table->size) < 0 ? -errno : map(table, fd);
+    if (r < 0) {
+        fd_close(&fd);
+        table_free(table);
+        return r;
+    }
+    table->fd = fd;
+    table->head->magic = MAGIC;
+    table->head->version = KEEPER_VERSION;
+    table->head->state_size = sizeof(struct conn_state);
+    table->head->n_slots = (uint32_t)n;
+    table->head->counter_names = sum_of_names();
+    table_settle(table);
+    *ret_table = table;
+    return 0;
+}
+
+/* Whether the memory is a table, how many slots it has. */
+static bool examine(int fd, size_t *ret_n) {
+    struct table_head head;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0 || pread(fd, &head, offsetof(struct table_head, parked), 0) !=
+                                  (ssize_t)offsetof(struct table_head, parked))
+        return false;
+    *ret_n = head.n_slots;
+    return head.magic == MAGIC && head.version == KEEPER_VERSION &&
+           head.state_size == sizeof(struct conn_state) && head.n_slots <= SLOTS_MAX &&
+           (size_t)st.st_size == size_for(head.n_slots);
+}
+
+int table_open(int *fd, struct table **ret_table) {
+    size_t n;
+
+    if (!examine(*fd, &n))
+        return -EPROTO;
+    struct table *table = make(n);
+    if (table == NULL)
+        return -ENOMEM;
+    int r = map(table, *fd);
+    if (r < 0) {
+        table_free(table);
+        return r;
+    }
+    table->fd = fd_take(fd);
+    if (table->head->counter_names != sum_of_names()) { /* another version's: they begin anew */
+        for (size_t i = 0; i < TABLE_COUNTERS_MAX; i++)
+            atomic_store(&table->head->counters[i], 0);
+        table->head->counter_names = sum_of_names();
+    }
+    *ret_table = table;
+    return 0;
+}
+
+void table_settle(struct table *table) {
+    lock_acquire(&table->lock);
+    for (size_t i = table->n; i-- > 0;) {
+        if (!table->slots[i].used)
+            table->free[table->n_free++] = (uint32_t)i;
+    }
+    lock_release(&table->lock);
+}
+
+static void close_pipes(struct table_slot *slot) {
+    for (int dir = 0; dir < 2; dir++) {
+        fd_close(&slot->pipe[dir].read);
+        fd_close(&slot->pipe[dir].write);
+    }
+    atomic_store(&slot->pipes_held, 0);
+}
+
+void table_free(struct table *table) UNCHECKED {
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->n; i++)
+        close_pipes(&table->slots[i]);
+    if (table->head != NULL)
+        CHECK(munmap(table->head, table->size) == 0);
+    fd_close(&table->fd);
+    lock_destroy(&table->lock);
+    free(table->slots);
+    free(table->free);
+    free(table);
+}
+
+static int open_pipes(struct table_slot *slot) {
+    for (int dir = 0; dir < 2; dir++) {
+        int fds[2];
+
+        if (pipe2(fds, O_CLOEXEC) < 0) {
+            int error = errno;
+
+            close_pipes(slot);
+            return -error;
+        }
+        slot->pipe[dir] = (struct pipe_ends){.read = fds[0], .write = fds[1]};
+    }
+    return 0;
+}
+
+int table_take(struct table *table, uint32_t *ret_slot) {
+    lock_acquire(&table->lock);
+    bool any = table->n_free > 0;
+    uint32_t which = any ? table->free[--table->n_free] : 0;
+    struct table_slot *slot = &table->slots[which];
+    bool has_pipes = slot->pipe[DIR_UP].read >= 0;
+    if (any && has_pipes)
+        table->n_spare--;
+    lock_release(&table->lock);
+    if (!any)
+        return -ENOSPC;
+    int r = has_pipes ? 0 : open_pipes(slot);
+    if (r < 0)
+        table_give(table, which);
+    else
+        *ret_slot = which;
+    return r;
+}
+
+void table_adopt(struct table *table, uint32_t which, struct pipe_ends pipe[2]) {
+    struct table_slot *slot = &table->slots[which];
+
+    slot->used = true;
+    for (int dir = 0; dir < 2; dir++) {
+        slot->pipe[dir] = pipe[dir];
+        pipe[dir] = (struct pipe_ends){.read = -1, .write = -1};
+    }
+}
+
+bool table_keeps_pipes(struct table *table, uint32_t which, bool empty) {
+    lock_acquire(&table->lock);
+    bool keeps = empty && table->n_spare < SPARE_PIPES;
+    lock_release(&table->lock);
+    if (!keeps)
+        close_pipes(&table->slots[which]);
+    return keeps;
+}
+
+void table_give(struct table *table, uint32_t which) {
+    atomic_store(&table->states[which].live, 0);
+    lock_acquire(&table->lock);
+    if (table->slots[which].pipe[DIR_UP].read >= 0)
+        table->n_spare++;
+    table->free[table->n_free++] = which;
+    lock_release(&table->lock);
+}
