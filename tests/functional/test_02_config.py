@@ -128,12 +128,6 @@ def test_an_unknown_option_that_resembles_none(check):
     assert "did you mean" not in errors[0][1].lower()
 
 
-@pytest.mark.parametrize("text", [
-    with_global("keeper = auto"),
-])
-def test_what_is_not_built_is_an_error_and_never_ignored(check, text):
-    assert check(text)[0] == 78
-
 
 @pytest.mark.parametrize("text, line, words", [
     (with_global("workers = 0"), 1, ["workers"]),
