@@ -80,7 +80,7 @@ def relay_cpu(relay):
     """A function that says what CPU seconds the relay used since now."""
     if relay.child is None:
         return lambda: None
-    pids = process.family(relay.child.pid)
+    pids = relay.pids()
     before = process.cpu_seconds(pids)
     return lambda: process.cpu_seconds(pids) - before
 

@@ -32,7 +32,7 @@ def relayd():
     """build-bench/relayd, in release mode."""
     if not (BUILD / "build.ninja").exists():
         _run("meson", "setup", BUILD, "--buildtype=release", "-Dtests=disabled")
-    _run("ninja", "-C", BUILD, "relayd")
+    _run("ninja", "-C", BUILD, "relayd", "relayd-keeper")
     return BUILD / "relayd"
 
 

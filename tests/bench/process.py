@@ -138,6 +138,15 @@ def wait_for_answer(port, child, name, seconds=10):
     raise Failed(f"{name} does not answer on port {port}")
 
 
+def wait_for_file(path, child, seconds=10):
+    """Until the program has made it."""
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise Failed(f"{path} was not made")
+        time.sleep(0.01)
+
+
 def family(pid):
     """The process and its descendants."""
     parents = {}

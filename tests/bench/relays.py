@@ -22,7 +22,9 @@ class Relay:
     program: str = ""
     options: tuple = ()  # of relayd: lines for its configuration
     port: int = 0        # where it listens
+    keeper: bool = False # of relayd: it has a relayd-keeper, which counts as part of it
     child: object = None
+    helper: object = None
 
     def start(self, folder, origin, bulk, most):
         """Starts it: port -> origin, for at most so many connections. Direct: it is the origin."""
@@ -32,6 +34,9 @@ class Relay:
         log = folder / f"{self.name}.log"
         write = getattr(self, "_" + self.kind.replace("-", "_"))
         arguments, last_signal = write(folder, origin, bulk, most)
+        if self.keeper:
+            self.helper = process.start([self.program + "-keeper", "--socket", folder / f"{self.name}.sock"], log)
+            process.wait_for_file(folder / f"{self.name}.sock", self.helper)
         self.child = process.start(arguments, log, last_signal, env=unit_environment() if self.kind == "relayd" else None)
 
     def wait(self):
@@ -41,7 +46,12 @@ class Relay:
     def stop(self):
         if self.child:
             process.stop(self.child)
-        self.child = None
+        if self.helper:
+            process.stop(self.helper)
+        self.child = self.helper = None
+
+    def pids(self):
+        return [pid for child in (self.child, self.helper) if child for pid in process.family(child.pid)]
 
     def alive(self):
         return self.child is None or self.child.poll() is None
@@ -51,6 +61,8 @@ class Relay:
         lines = {"global": ["log_connections = none", f"max_connections = {most}"],
                  "listener": [f"address = 127.0.0.1:{self.port}", "upstream = origin"],
                  "upstream": [], "server": [f"address = 127.0.0.1:{origin}"]}
+        if self.keeper:
+            lines["global"].append(f"keeper = {folder}/{self.name}.sock")
         for line in self.options:   # instead of the same option above
             section, name = section_of(line), line.split("=")[0].strip()
             lines[section] = [old for old in lines[section] if old.split(" =")[0] != name] + [line]
