@@ -252,6 +252,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
     bool hurried = false;
     size_t unheld = 0;
 
+    notify_leaving(&daemon->notify, gate_live(&relay->gate));
     relay_leave(relay);
     while (!hurried && clock_now() < deadline &&
            (relay_is_dialling(relay) || (unheld = relay_count_unheld(relay)) > 0)) {
@@ -264,8 +265,9 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
     size_t left = gate_live(&relay->gate);
     unheld = relay_count_unheld(relay);
     relay_park(relay);
-    log_msg(MSG_LEFT, "Left %zu connections to the next relayd, which relayd-keeper holds for it.",
-            left > unheld ? left - unheld : 0);
+    left -= left > unheld ? unheld : left;
+    log_msg(MSG_LEFT, "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.",
+            left, left == 1 ? "" : "s");
 }
 
 static void stop(struct daemon *daemon, bool ran) {

@@ -120,6 +120,12 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
         tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
 }
 
+void notify_leaving(struct notify *notify, size_t live) {
+    snprintf(notify->sent, sizeof(notify->sent), "Leaving %zu connection%s to the next relayd.",
+             live, live == 1 ? "" : "s");
+    tell(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
+}
+
 usec_t notify_due(const struct notify *notify) {
     usec_t due = notify->status ? notify->next_status : USEC_NEVER;
 

@@ -32,6 +32,9 @@ void notify_reloading(struct notify *notify);
 /* So many connections may finish until the deadline. */
 void notify_draining(struct notify *notify, size_t live, usec_t deadline);
 
+/* So many connections are left to the next relayd. */
+void notify_leaving(struct notify *notify, size_t live);
+
 /* When notify_tick or notify_draining wants to be called next; USEC_NEVER without a manager. */
 usec_t notify_due(const struct notify *notify);
 
