@@ -16,6 +16,9 @@
 static struct registry registry;
 static struct pipe_pool pipes;
 static struct pump_pool pumps;
+static struct link *kept; /* in the second round: every conn has a slot, as with a keeper */
+static struct link to_keeper;
+static int keeper; /* its end of the link: it reads nothing */
 
 /* A conn under test, and the far ends of its two sockets. */
 struct world {
@@ -37,8 +40,11 @@ static struct world begin(enum copy_mode copy, bool half_close) {
     tcp_pair(&has.client, &world.client);
     tcp_pair(&has.server, &world.server);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
-    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, NULL, &has);
+    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, kept, &has);
     assert_non_null(world.conn);
+    assert_true((kept != NULL) == (world.conn->kept_by != NULL));
+    if (kept != NULL)
+        link_hold(kept, world.conn);
     assert_int_equal(has.client, -1);
     assert_int_equal(has.server, -1);
     conn_ref(world.conn); /* the test's own, so that it can look at the record */
@@ -449,6 +455,32 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* A keeper that takes few messages and reads none: holding and releasing must not wait for it. */
+static int set_up_kept(void **state) {
+    struct table *table;
+    int ends[2];
+
+    assert_int_equal(set_up(state), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(table_new(64, &table), 0);
+    keeper = ends[1];
+    assert_int_equal(link_init(&to_keeper, "/none", &ends[0], table, true, &registry, USEC_PER_SEC),
+                     0);
+    kept = &to_keeper;
+    return 0;
+}
+
+static int tear_down_kept(void **state) {
+    link_stop(&to_keeper, true);
+    for (size_t i = 0; i < to_keeper.table->n; i++)
+        assert_int_equal(atomic_load(&to_keeper.table->states[i].live), 0);
+    assert_int_equal(to_keeper.table->n_free + to_keeper.n_unsaid, to_keeper.table->n);
+    table_free(to_keeper.table);
+    link_free(&to_keeper);
+    fd_close(&keeper);
+    return tear_down(state);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_order_client_first),
@@ -466,5 +498,6 @@ int main(void) {
         cmocka_unit_test(a_refused_client_is_read_until_it_closes),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests_name("conn", tests, set_up, tear_down);
+    return failed + cmocka_run_group_tests_name("conn_kept", tests, set_up_kept, tear_down_kept);
 }

@@ -1,0 +1,105 @@
+/* relay/adopt_record: what a process that died may have left makes sense, or it does not. */
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "relay/adopt_record.h"
+
+static struct conn_state sound(void) {
+    usec_t now = clock_now();
+    struct conn_state state = {
+        .live = CONN_STATE_LIVE,
+        .record = {.number = 17,
+                   .listener = "web",
+                   .upstream = "app",
+                   .server = "a",
+                   .client = {.len = sizeof(struct sockaddr_in), .u.in.sin_family = AF_INET},
+                   .server_addr = {.len = sizeof(struct sockaddr_in6),
+                                   .u.in6.sin6_family = AF_INET6},
+                   .accepted = now,
+                   .queued = now,
+                   .popped = now,
+                   .dialled = now},
+        .options = {.idle_timeout = USEC_PER_SEC, .linger_timeout = USEC_PER_SEC},
+    };
+
+    atomic_init(&state.flow[DIR_UP].active, now);
+    atomic_init(&state.flow[DIR_DOWN].active, now);
+    return state;
+}
+
+static void a_sound_one_is_sound(void **state) {
+    struct conn_state good = sound();
+
+    (void)state;
+    assert_true(record_is_sound(&good));
+    assert_false(record_lacks_bytes(&good));
+    good.record.peer = good.record.client;
+    good.record.server_addr = (struct addr){.len = 2, .u.sa.sa_family = AF_UNIX};
+    good.flow[DIR_UP].sink_error = 104;
+    assert_true(record_is_sound(&good));
+    atomic_store(&good.flow[DIR_DOWN].in_memory, true);
+    assert_true(record_lacks_bytes(&good));
+}
+
+/* What C would not write into a bool. */
+static void set_byte(uintptr_t at, unsigned char value) {
+    memcpy((void *)at, &value, 1);
+}
+
+#define REFUSE(change)                                                                             \
+    do {                                                                                           \
+        struct conn_state bad = sound();                                                           \
+        change;                                                                                    \
+        assert_false(record_is_sound(&bad));                                                       \
+    } while (0)
+
+static void each_thing_that_makes_no_sense_is_found(void **state) {
+    usec_t later = clock_now() + 3600 * USEC_PER_SEC;
+
+    (void)state;
+    REFUSE(atomic_store(&bad.live, 1));
+    REFUSE(bad.record.number = 0);
+    REFUSE(memset(bad.record.listener, 'x', CONFIG_NAME_MAX));
+    REFUSE(memset(bad.record.upstream, 'x', CONFIG_NAME_MAX));
+    REFUSE(memset(bad.record.server, 'x', CONFIG_NAME_MAX));
+    REFUSE(bad.record.client.len = 0);
+    REFUSE(bad.record.client.len = 5);
+    REFUSE(bad.record.client.len = sizeof(bad.record.client.u) + 1);
+    REFUSE(bad.record.client.u.sa.sa_family = AF_NETLINK);
+    REFUSE(bad.record.peer.len = 1);
+    REFUSE(bad.record.server_addr.len = 0);
+    REFUSE(bad.record.server_addr.u.sa.sa_family = AF_INET);
+    REFUSE(bad.record.accepted = -1);
+    REFUSE(bad.record.accepted = later);
+    REFUSE(bad.record.queued = later);
+    REFUSE(bad.record.popped = later);
+    REFUSE(bad.record.dialled = later);
+    REFUSE(bad.record.end = -1);
+    REFUSE(bad.record.end = END_COUNT);
+    REFUSE(bad.record.error = -5);
+    REFUSE(bad.options.idle_timeout = -1);
+    REFUSE(bad.options.linger_timeout = INT64_MAX);
+    REFUSE(bad.options.copy = (enum copy_mode)9);
+    REFUSE(bad.options.log = (enum log_connections)9);
+    REFUSE(set_byte((uintptr_t)&bad.options.half_close, 2));
+    REFUSE(atomic_store(&bad.flow[DIR_UP].active, later));
+    REFUSE(set_byte((uintptr_t)&bad.flow[DIR_UP].holding, 3));
+    REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].in_memory, 3));
+    REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].ended, 0xff));
+    REFUSE(bad.flow[DIR_DOWN].sink_error = -1);
+    REFUSE(set_byte((uintptr_t)&bad.aborted, 2));
+    REFUSE(set_byte((uintptr_t)&bad.lingering, 2));
+    REFUSE(set_byte((uintptr_t)&bad.decided, 2));
+    REFUSE(bad.expired = later);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sound_one_is_sound),
+        cmocka_unit_test(each_thing_that_makes_no_sense_is_found),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

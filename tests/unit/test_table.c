@@ -1,0 +1,167 @@
+/* relay/table: slots, their pipes, and what the next process makes of the memory. */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "relay/table.h"
+
+static void a_slot_is_used_again_with_its_pipes(void **state) {
+    struct table *table;
+    uint32_t first, second, again;
+
+    (void)state;
+    assert_int_equal(table_new(2, &table), 0);
+    assert_int_equal(table_take(table, &first), 0);
+    assert_int_equal(table_take(table, &second), 0);
+    assert_int_not_equal(first, second);
+    assert_int_equal(table_take(table, &again), -ENOSPC);
+    int pipe = table->slots[first].pipe[DIR_UP].read;
+    assert_true(pipe >= 0);
+    assert_true(table_keeps_pipes(table, first, true));
+    table_give(table, first);
+    assert_int_equal(table_take(table, &again), 0);
+    assert_int_equal(again, first);
+    assert_int_equal(table->slots[again].pipe[DIR_UP].read, pipe);
+    table_free(table);
+}
+
+static void pipes_with_bytes_in_them_are_not_used_again(void **state) {
+    struct table *table;
+    uint32_t slot;
+
+    (void)state;
+    assert_int_equal(table_new(1, &table), 0);
+    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(write(table->slots[slot].pipe[DIR_DOWN].write, "x", 1), 1);
+    assert_false(table_keeps_pipes(table, slot, false));
+    assert_int_equal(table->slots[slot].pipe[DIR_DOWN].write, -1);
+    table_give(table, slot);
+    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(write(table->slots[slot].pipe[DIR_DOWN].write, "y", 1), 1);
+    char c = 0;
+    assert_int_equal(read(table->slots[slot].pipe[DIR_DOWN].read, &c, 1), 1);
+    assert_int_equal(c, 'y');
+    table_free(table);
+}
+
+static void only_so_many_spare_pipes_are_kept(void **state) {
+    enum { N = 300, SPARE = 256 };
+    struct table *table;
+    uint32_t slots[N];
+    size_t with_pipes = 0;
+
+    (void)state;
+    assert_int_equal(table_new(N, &table), 0);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(table_take(table, &slots[i]), 0);
+    for (size_t i = 0; i < N; i++) {
+        (void)table_keeps_pipes(table, slots[i], true);
+        table_give(table, slots[i]);
+    }
+    for (size_t i = 0; i < N; i++)
+        with_pipes += table->slots[i].pipe[DIR_UP].read >= 0;
+    assert_int_equal(with_pipes, SPARE);
+    table_free(table);
+}
+
+/* As a keeper does: the memory outlives the table. */
+static int leave(struct table *table) {
+    int fd = dup(table->fd);
+
+    assert_true(fd >= 0);
+    table_free(table);
+    return fd;
+}
+
+static void the_next_process_finds_what_was_noted(void **state) {
+    struct table *table;
+    uint32_t slot, other;
+    int ends[2][2];
+
+    (void)state;
+    assert_int_equal(table_new(3, &table), 0);
+    assert_int_equal(table_take(table, &slot), 0);
+    table->states[slot].record.number = 4711;
+    atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
+    atomic_store(&table->head->last_number, 4711);
+    atomic_store(&table->head->counters[STAT_accepted], 12);
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_int_equal(fd, -1);
+    assert_int_equal(table->states[slot].record.number, 4711);
+    assert_int_equal(atomic_load(&table->head->last_number), 4711);
+    assert_int_equal(atomic_load(&table->head->counters[STAT_accepted]), 12);
+    assert_int_equal(pipe(ends[0]), 0);
+    assert_int_equal(pipe(ends[1]), 0);
+    struct pipe_ends pipes[2] = {{ends[0][0], ends[0][1]}, {ends[1][0], ends[1][1]}};
+    table_adopt(table, slot, pipes);
+    assert_int_equal(pipes[0].read, -1);
+    table_settle(table);
+    assert_int_equal(table_take(table, &other), 0);
+    assert_int_not_equal(other, slot);
+    assert_int_equal(table_take(table, &other), 0);
+    assert_int_not_equal(other, slot);
+    assert_int_equal(table_take(table, &other), -ENOSPC);
+    table_free(table);
+}
+
+static void counters_of_another_version_begin_anew(void **state) {
+    struct table *table;
+
+    (void)state;
+    assert_int_equal(table_new(1, &table), 0);
+    table->head->counter_names++;
+    atomic_store(&table->head->counters[STAT_accepted], 12);
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_int_equal(atomic_load(&table->head->counters[STAT_accepted]), 0);
+    table_free(table);
+}
+
+/* What is no table of this version is not mapped, and stays the caller's. */
+static void refuse(int fd) {
+    struct table *table;
+    int same = fd;
+
+    assert_int_equal(table_open(&fd, &table), -EPROTO);
+    assert_int_equal(fd, same);
+    fd_close(&fd);
+}
+
+static void what_is_no_table_is_refused(void **state) {
+    struct table *table;
+    int ends[2];
+
+    (void)state;
+    for (int what = 0; what < 5; what++) {
+        assert_int_equal(table_new(4, &table), 0);
+        uint32_t *const fields[] = {&table->head->magic, &table->head->version,
+                                    &table->head->state_size, &table->head->n_slots};
+        if (what < 4)
+            *fields[what] += 1;
+        int fd = leave(table);
+        if (what == 4)
+            assert_int_equal(ftruncate(fd, 100), 0);
+        refuse(fd);
+    }
+    assert_int_equal(pipe(ends), 0);
+    refuse(ends[0]);
+    fd_close(&ends[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slot_is_used_again_with_its_pipes),
+        cmocka_unit_test(pipes_with_bytes_in_them_are_not_used_again),
+        cmocka_unit_test(only_so_many_spare_pipes_are_kept),
+        cmocka_unit_test(the_next_process_finds_what_was_noted),
+        cmocka_unit_test(counters_of_another_version_begin_anew),
+        cmocka_unit_test(what_is_no_table_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
