@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "keeper/keeper.h"
 #include "version.h"
 
@@ -96,6 +97,7 @@ int main(int argc, char **argv) {
         return EX_USAGE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    thread_lighten(); /* relayd does not wait for it: it need not interrupt others to run */
     if (argc == 3) {
         fd = listen_at(argv[2]);
         if (fd >= 0)

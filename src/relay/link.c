@@ -18,6 +18,9 @@
 #define ROOM                                                                                       \
     (1 << 20) /* bytes of messages that may be on their way, as far as net.core.wmem_max allows */
 #define BATCH 64
+#define QUIET                                                                                      \
+    (10 * USEC_PER_MSEC) /* no connection has come for so long: a release is said at once, */
+#define UNSAID_MOST 32   /* as are so many */
 
 /* Saying */
 
@@ -47,6 +50,65 @@ static void miss(struct link *link) {
         atomic_store(&link->missed, true);
 }
 
+/* Releases wait in link->unsaid for the next message, which may be that of a connection that comes: then they cost
+ * nothing. Their slots are free once they are said. */
+
+static void put_unsaid(struct link *link, const uint32_t *indexes, size_t n) {
+    lock_acquire(&link->lock);
+    for (size_t i = 0; i < n; i++)
+        link->unsaid[link->n_unsaid++] = indexes[i];
+    lock_release(&link->lock);
+}
+
+static void take_unsaid(struct link *link, struct keeper_message *message) {
+    lock_acquire(&link->lock);
+    while (link->n_unsaid > 0 && message->n_indexes < KEEPER_INDEXES)
+        message->indexes[message->n_indexes++] = link->unsaid[--link->n_unsaid];
+    lock_release(&link->lock);
+}
+
+/* Sends a message with what was unsaid. On failure that stays so. */
+static int say_with_unsaid(struct link *link, struct keeper_message *message, int flags) {
+    take_unsaid(link, message);
+    int r = keeper_send(link->fd, message, flags);
+    if (r < 0) {
+        put_unsaid(link, message->indexes, message->n_indexes);
+        miss(link);
+        return r;
+    }
+    for (size_t i = 0; i < message->n_indexes; i++)
+        table_give(link->table, (message->indexes[i] & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
+    return 0;
+}
+
+static size_t count_unsaid(struct link *link) {
+    lock_acquire(&link->lock);
+    size_t n = link->n_unsaid;
+    lock_release(&link->lock);
+    return n;
+}
+
+static void say_unsaid(struct link *link, int flags) {
+    int r = 0;
+
+    while (r == 0 && count_unsaid(link) > 0) {
+        struct keeper_message message = keeper_message(KEEPER_RELEASE);
+
+        r = say_with_unsaid(link, &message, flags);
+    }
+}
+
+/* The keeper that it would have been said to is gone. */
+static void forget_unsaid(struct link *link) {
+    while (count_unsaid(link) > 0) {
+        struct keeper_message message = keeper_message(KEEPER_RELEASE);
+
+        take_unsaid(link, &message);
+        for (size_t i = 0; i < message.n_indexes; i++)
+            table_give(link->table, (message.indexes[i] & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
+    }
+}
+
 static int hold(struct link *link, struct conn *conn, int flags) {
     struct table_slot *slot = &link->table->slots[conn->slot];
     struct keeper_message message = keeper_message(KEEPER_HOLD);
@@ -62,11 +124,9 @@ static int hold(struct link *link, struct conn *conn, int flags) {
         message.fd[message.n_fd++] = slot->pipe[dir].read;
         message.fd[message.n_fd++] = slot->pipe[dir].write;
     }
-    int r = keeper_send(link->fd, &message, flags);
-    if (r < 0) {
-        miss(link);
+    int r = say_with_unsaid(link, &message, flags);
+    if (r < 0)
         return r;
-    }
     atomic_store(&slot->pipes_held, epoch);
     atomic_store(&conn->held, epoch);
     return 0;
@@ -77,56 +137,28 @@ void link_hold(struct link *link, struct conn *conn) {
 
     if (number > atomic_load_explicit(&link->table->head->last_number, memory_order_relaxed))
         atomic_store_explicit(&link->table->head->last_number, number, memory_order_relaxed);
+    atomic_store_explicit(&link->last_hold, clock_coarse(), memory_order_relaxed);
     if (hold(link, conn, MSG_DONTWAIT) < 0)
         stats_add(STAT_unheld, 1);
-}
-
-void link_disown(struct link *link, uint32_t slot) {
-    (void)say_index(link->fd, KEEPER_RELEASE, index_of(slot), 0);
-}
-
-static void put_unsaid(struct link *link, uint32_t index) {
-    lock_acquire(&link->lock);
-    link->unsaid[link->n_unsaid++] = index;
-    lock_release(&link->lock);
 }
 
 void link_release(struct link *link, struct conn *conn) {
     bool keeps = table_keeps_pipes(link->table, conn->slot, !atomic_load(&conn->dirty));
     uint32_t index = index_of(conn->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
-    int r = 0;
+    usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
 
-    if (atomic_load(&conn->held) != 0 && atomic_load(&link->epoch) != 0)
-        r = say_index(link->fd, KEEPER_RELEASE, index, MSG_DONTWAIT);
-    if (r != -EAGAIN) {
+    if (atomic_load(&conn->held) == 0 || atomic_load(&link->epoch) == 0) {
         table_give(link->table, conn->slot);
         return;
     }
-    put_unsaid(link, index);
-    miss(link);
+    atomic_store(&conn->state->live, 0);
+    put_unsaid(link, &index, 1);
+    if (clock_coarse() - last_hold > QUIET || count_unsaid(link) >= UNSAID_MOST)
+        say_unsaid(link, MSG_DONTWAIT);
 }
 
-static bool take_unsaid(struct link *link, uint32_t *ret_index) {
-    lock_acquire(&link->lock);
-    bool any = link->n_unsaid > 0;
-    if (any)
-        *ret_index = link->unsaid[--link->n_unsaid];
-    lock_release(&link->lock);
-    return any;
-}
-
-/* What could not be said before; the slots are free once it is. reaches: there is a keeper that it concerns. */
-static void say_unsaid(struct link *link, bool reaches) {
-    uint32_t index;
-
-    while (take_unsaid(link, &index)) {
-        if (reaches && say_index(link->fd, KEEPER_RELEASE, index, 0) == -EAGAIN) {
-            put_unsaid(link, index);
-            miss(link);
-            return;
-        }
-        table_give(link->table, (index & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
-    }
+void link_disown(struct link *link, uint32_t slot) {
+    (void)say_index(link->fd, KEEPER_RELEASE, index_of(slot), 0);
 }
 
 /* Listening sockets */
@@ -210,7 +242,7 @@ static void hold_missing(struct link *link) {
 
 static void catch_up(struct link *link) {
     atomic_store(&link->missed, false);
-    say_unsaid(link, true);
+    say_unsaid(link, 0);
     hold_missing(link);
     bool missed = atomic_load(&link->missed);
     if (missed && !link->said)
@@ -242,7 +274,7 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
 
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
-    say_unsaid(link, false);
+    forget_unsaid(link);
     if (!link->said)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is gone: connections go on, and would not outlive relayd. See "
@@ -303,8 +335,12 @@ static void link_thread(void *arg) {
             find_keeper(link);
         else
             listen_to_keeper(link);
-        if (atomic_load(&link->missed) && atomic_load(&link->epoch) != 0)
+        if (atomic_load(&link->epoch) == 0)
+            continue;
+        if (atomic_load(&link->missed))
             catch_up(link);
+        else
+            say_unsaid(link, 0);
     }
 }
 
@@ -343,7 +379,7 @@ void link_stop(struct link *link, bool forget) {
     if (forget)
         (void)keeper_send(link->fd, &message, 0);
     else
-        say_unsaid(link, true);
+        say_unsaid(link, 0);
 }
 
 void link_free(struct link *link) UNCHECKED {

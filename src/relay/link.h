@@ -51,14 +51,15 @@ struct link {
     struct table *table;
     struct registry *registry; /* of the connections that are to be held */
     _Atomic usec_t keeper_timeout;
-    _Atomic unsigned epoch; /* 0: no keeper is there */
-    unsigned epochs;        /* so many keepers have been there; the thread's */
-    _Atomic bool missed;    /* something could not be said */
-    bool said;              /* that connections are not held; the thread's */
+    _Atomic unsigned epoch;   /* 0: no keeper is there */
+    unsigned epochs;          /* so many keepers have been there; the thread's */
+    _Atomic usec_t last_hold; /* when the last connection came */
+    _Atomic bool missed;      /* something could not be said */
+    bool said;                /* that connections are not held; the thread's */
     struct thread thread;
     _Atomic bool stop;
     struct lock lock;
-    uint32_t *unsaid GUARDED; /* slots whose release could not be said, as in a message */
+    uint32_t *unsaid GUARDED; /* releases that are still to be said, as in a message */
     size_t n_unsaid GUARDED;
     struct lock listeners_lock;                  /* outer: held while the keeper is told */
     int listeners[KEEPER_LISTENERS_MAX] GUARDED; /* -1: none; the descriptors are the acceptors' */
