@@ -225,6 +225,7 @@ struct adoption adopt_all(struct relay *relay) {
     adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
     for (size_t i = 0; i < heritage->n_conns; i++)
         adopt(&adopting, &heritage->conns[i]);
+    table_settle(relay->link->table);
     size_t n = adopting.result.adopted;
     if (adopting.stills != NULL && n > 0) {
         qsort(adopting.stills, n, sizeof(*adopting.stills), compare);

@@ -134,6 +134,9 @@ int table_open(int *fd, struct table **ret_table) {
 }
 
 void table_settle(struct table *table) {
+    if (table->settled)
+        return;
+    table->settled = true;
     lock_acquire(&table->lock);
     for (size_t i = table->n; i-- > 0;) {
         if (!table->slots[i].used)

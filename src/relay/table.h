@@ -55,6 +55,7 @@ struct table {
     uint32_t *free GUARDED; /* a stack: the last one that was used is the first to be used again */
     size_t n_free GUARDED;
     size_t n_spare GUARDED; /* free slots that have pipes */
+    bool settled;
 };
 
 /* A fresh one: 0 or -errno. */
@@ -64,7 +65,7 @@ int table_new(size_t n_slots, struct table **ret_table) MUST_USE;
  * table_settle. -EPROTO: it is not one that this version can read. */
 int table_open(int *fd, struct table **ret_table) MUST_USE;
 
-/* Everything that was found in it has been adopted (table_adopt) or given up. */
+/* Everything that was found in it has been adopted (table_adopt) or given up. Of one that is new: nothing. */
 void table_settle(struct table *table);
 
 /* Closes the pipes and unmaps it. */
