@@ -25,7 +25,6 @@ int keeper_send(int fd, const struct keeper_message *message, int flags) {
                              {from->indexes, from->n_indexes * sizeof(from->indexes[0])}};
     struct msghdr msg = {.msg_iov = parts, .msg_iovlen = from->n_indexes > 0 ? 2 : 1};
     union control control;
-    ssize_t n;
 
     if (message->n_fd > 0) {
         memset(&control, 0, sizeof(control));
@@ -36,10 +35,7 @@ int keeper_send(int fd, const struct keeper_message *message, int flags) {
         control.align.cmsg_len = CMSG_LEN(message->n_fd * sizeof(int));
         memcpy(CMSG_DATA(&control.align), message->fd, message->n_fd * sizeof(int));
     }
-    do
-        n = sendmsg(fd, &msg, flags | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : 0;
+    return sendmsg(fd, &msg, flags | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static void take_descriptors(struct msghdr *msg, struct keeper_message *message) {

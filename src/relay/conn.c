@@ -117,7 +117,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     conn->slot = slot;
     take(conn, pipes, has);
     if (link != NULL && !kept)
-        stats_add(STAT_unheld, 1);
+        link_note_crowded(link);
     return conn;
 }
 

@@ -55,6 +55,8 @@ struct link {
     unsigned epochs;          /* so many keepers have been there; the thread's */
     _Atomic usec_t last_hold; /* when the last connection came */
     _Atomic bool missed;      /* something could not be said */
+    _Atomic bool crowded;     /* a connection found no slot */
+    bool said_crowded;        /* the thread\'s */
     bool said;                /* that connections are not held; the thread's */
     struct thread thread;
     _Atomic bool stop;
@@ -63,6 +65,7 @@ struct link {
     size_t n_unsaid GUARDED;
     struct lock listeners_lock;                  /* outer: held while the keeper is told */
     int listeners[KEEPER_LISTENERS_MAX] GUARDED; /* -1: none; the descriptors are the acceptors' */
+    bool listeners_untold[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
 /* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free), another
@@ -87,6 +90,9 @@ void link_free(struct link *link);
 
 /* A connection, which has a slot. Any thread that holds a reference to it. */
 void link_hold(struct link *link, struct conn *conn);
+
+/* There was no slot, or no pipe, for a connection. Any thread. */
+void link_note_crowded(struct link *link);
 
 /* The connection has ended, its sockets are shut, and its slot is given back, now or as soon as the keeper knows. Any
  * thread; its last act with the slot. */

@@ -1,0 +1,68 @@
+/* What the keeper is told of listening sockets. Their lock is held while it is told: they are few, and a descriptor must
+ * not be closed meanwhile. */
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "relay/link_say.h"
+
+/* Tells of one, as it is now; what could not be told is told later. */
+static void tell(struct link *link, int index, int flags) REQUIRES(link->listeners_lock) {
+    int fd = link->listeners[index];
+    uint32_t number = KEEPER_LISTENERS + (uint32_t)index;
+    int r = 0;
+
+    if (atomic_load(&link->epoch) != 0)
+        r = fd >= 0 ? link_say_fd(link->fd, number, fd, flags)
+                    : link_say_index(link->fd, KEEPER_RELEASE, number, flags);
+    link->listeners_untold[index] = r < 0;
+    if (r < 0)
+        atomic_store(&link->missed, true);
+}
+
+int link_hold_listener(struct link *link, int fd, const struct table_listener *description) {
+    int index = 0;
+
+    lock_acquire(&link->listeners_lock);
+    while (index < KEEPER_LISTENERS_MAX && link->listeners[index] >= 0)
+        index++;
+    if (index < KEEPER_LISTENERS_MAX) {
+        struct table_listener *noted = &link->table->head->listeners[index];
+
+        link->listeners[index] = fd;
+        noted->used = false;
+        *noted = *description;
+        noted->used = true;
+        tell(link, index, MSG_DONTWAIT);
+    }
+    lock_release(&link->listeners_lock);
+    return index < KEEPER_LISTENERS_MAX ? index : -1;
+}
+
+void link_release_listener(struct link *link, int index) {
+    lock_acquire(&link->listeners_lock);
+    link->listeners[index] = -1;
+    link->table->head->listeners[index].used = false;
+    tell(link, index, MSG_DONTWAIT);
+    lock_release(&link->listeners_lock);
+}
+
+void link_disown_listeners(struct link *link) {
+    lock_acquire(&link->listeners_lock);
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        struct table_listener *noted = &link->table->head->listeners[i];
+
+        if (!noted->used || link->listeners[i] >= 0)
+            continue;
+        noted->used = false;
+        tell(link, i, MSG_DONTWAIT);
+    }
+    lock_release(&link->listeners_lock);
+}
+
+void link_tell_listeners(struct link *link, bool all) {
+    lock_acquire(&link->listeners_lock);
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
+        if (link->listeners_untold[i] || (all && link->listeners[i] >= 0))
+            tell(link, i, 0);
+    lock_release(&link->listeners_lock);
+}

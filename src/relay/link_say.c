@@ -1,0 +1,151 @@
+/* What the keeper is told of connections. */
+#include "relay/link_say.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "base/stats.h"
+
+#define QUIET                                                                                      \
+    (10 * USEC_PER_MSEC) /* no connection has come for so long: a release is said at once, */
+#define UNSAID_MOST 32   /* as are so many */
+
+int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags) {
+    struct keeper_message message = keeper_message(type);
+
+    message.indexes[0] = index;
+    message.n_indexes = 1;
+    return keeper_send(fd, &message, flags);
+}
+
+int link_say_fd(int fd, size_t index, int what, int flags) {
+    struct keeper_message message = keeper_message(KEEPER_HOLD);
+
+    message.head.index = (uint32_t)index;
+    message.fd[0] = what;
+    message.n_fd = 1;
+    return keeper_send(fd, &message, flags);
+}
+
+static void miss(struct link *link) {
+    if (!atomic_load_explicit(&link->missed, memory_order_relaxed))
+        atomic_store(&link->missed, true);
+}
+
+/* Releases wait in link->unsaid for the next message, which may be that of a connection that comes: then they cost
+ * nothing. Their slots are free once they are said. */
+
+static void put_unsaid(struct link *link, const uint32_t *indexes, size_t n) {
+    lock_acquire(&link->lock);
+    for (size_t i = 0; i < n; i++)
+        link->unsaid[link->n_unsaid++] = indexes[i];
+    lock_release(&link->lock);
+}
+
+static void take_unsaid(struct link *link, struct keeper_message *message) {
+    lock_acquire(&link->lock);
+    while (link->n_unsaid > 0 && message->n_indexes < KEEPER_INDEXES)
+        message->indexes[message->n_indexes++] = link->unsaid[--link->n_unsaid];
+    lock_release(&link->lock);
+}
+
+/* Sends a message with what was unsaid. On failure that stays so. */
+static int say_with_unsaid(struct link *link, struct keeper_message *message, int flags) {
+    take_unsaid(link, message);
+    int r = keeper_send(link->fd, message, flags);
+    if (r < 0) {
+        put_unsaid(link, message->indexes, message->n_indexes);
+        miss(link);
+        return r;
+    }
+    for (size_t i = 0; i < message->n_indexes; i++)
+        table_give(link->table, (message->indexes[i] & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
+    return 0;
+}
+
+static size_t count_unsaid(struct link *link) {
+    lock_acquire(&link->lock);
+    size_t n = link->n_unsaid;
+    lock_release(&link->lock);
+    return n;
+}
+
+void link_say_unsaid(struct link *link, int flags) {
+    int r = 0;
+
+    while (r == 0 && count_unsaid(link) > 0) {
+        struct keeper_message message = keeper_message(KEEPER_RELEASE);
+
+        r = say_with_unsaid(link, &message, flags);
+    }
+}
+
+/* The keeper that it would have been said to is gone. */
+void link_forget_unsaid(struct link *link) {
+    while (count_unsaid(link) > 0) {
+        struct keeper_message message = keeper_message(KEEPER_RELEASE);
+
+        take_unsaid(link, &message);
+        for (size_t i = 0; i < message.n_indexes; i++)
+            table_give(link->table, (message.indexes[i] & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
+    }
+}
+
+int link_try_hold(struct link *link, struct conn *conn, int flags) {
+    struct table_slot *slot = &link->table->slots[conn->slot];
+    struct keeper_message message = keeper_message(KEEPER_HOLD);
+    unsigned epoch = atomic_load(&link->epoch);
+
+    if (epoch == 0)
+        return -ENOTCONN; /* the next keeper is given everything */
+    message.head.index = link_index_of(conn->slot);
+    message.fd[0] = conn->fd[SIDE_CLIENT];
+    message.fd[1] = conn->fd[SIDE_SERVER];
+    message.n_fd = KEEPER_CONNECTION_FDS;
+    for (int dir = 0; atomic_load(&slot->pipes_held) != epoch && dir < 2; dir++) {
+        message.fd[message.n_fd++] = slot->pipe[dir].read;
+        message.fd[message.n_fd++] = slot->pipe[dir].write;
+    }
+    int r = say_with_unsaid(link, &message, flags);
+    if (r < 0)
+        return r;
+    atomic_store(&slot->pipes_held, epoch);
+    atomic_store(&conn->held, epoch);
+    return 0;
+}
+
+void link_hold(struct link *link, struct conn *conn) {
+    uint64_t number = conn->state->record.number;
+
+    if (number > atomic_load_explicit(&link->table->head->last_number, memory_order_relaxed))
+        atomic_store_explicit(&link->table->head->last_number, number, memory_order_relaxed);
+    atomic_store_explicit(&link->last_hold, clock_coarse(), memory_order_relaxed);
+    if (link_try_hold(link, conn, MSG_DONTWAIT) < 0)
+        stats_add(STAT_unheld, 1);
+}
+
+void link_note_crowded(struct link *link) {
+    stats_add(STAT_unheld, 1);
+    if (!atomic_load_explicit(&link->crowded, memory_order_relaxed))
+        atomic_store(&link->crowded, true);
+}
+
+void link_release(struct link *link, struct conn *conn) {
+    bool keeps = table_keeps_pipes(link->table, conn->slot, !atomic_load(&conn->dirty));
+    uint32_t index = link_index_of(conn->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
+    usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
+
+    if (atomic_load(&conn->held) == 0 || atomic_load(&link->epoch) == 0) {
+        table_give(link->table, conn->slot);
+        return;
+    }
+    atomic_store(&conn->state->live, 0);
+    put_unsaid(link, &index, 1);
+    if (clock_coarse() - last_hold > QUIET || count_unsaid(link) >= UNSAID_MOST)
+        link_say_unsaid(link, MSG_DONTWAIT);
+}
+
+void link_disown(struct link *link, uint32_t slot) {
+    (void)link_say_index(link->fd, KEEPER_RELEASE, link_index_of(slot), 0);
+}

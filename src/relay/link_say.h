@@ -1,0 +1,27 @@
+/* What the files of the link have in common. Private to them. */
+#ifndef RELAY_LINK_SAY_H
+#define RELAY_LINK_SAY_H
+
+#include "relay/conn.h"
+#include "relay/link.h"
+
+/* The keeper's index for a slot of the table. */
+static inline uint32_t link_index_of(uint32_t slot) {
+    return KEEPER_CONNECTIONS + slot;
+}
+
+/* A message about one index, without and with a descriptor. 0 or -errno. */
+int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags);
+int link_say_fd(int fd, size_t index, int what, int flags);
+
+/* What has waited to be said; or the keeper that it would have been said to is gone. */
+void link_say_unsaid(struct link *link, int flags);
+void link_forget_unsaid(struct link *link);
+
+/* link_hold, with an outcome and flags of send(2). 0 or -errno. */
+int link_try_hold(struct link *link, struct conn *conn, int flags);
+
+/* Of the listening sockets, all, for a new keeper, or those that could not be told of. The thread's. */
+void link_tell_listeners(struct link *link, bool all);
+
+#endif
