@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from keeper import Keeper, Meeting, Revived
 from origin import FullOrigin, Origin
 from relay import Relay
 from settings import COPY, DEADLINE, RELAYD, SANITIZER, short_directory
@@ -82,6 +83,38 @@ def relay(origin):
                 one.wait_notified("READY=1")
             return one
         yield start
+
+
+@pytest.fixture
+def keeper(short_path):
+    """A running relayd-keeper."""
+    one = Keeper(short_path / "keeper")
+    yield one
+    one.finish()
+
+
+@pytest.fixture
+def revived(keeper):
+    """revived(server, option=value, ...) starts a relayd that can be killed and started again, and leaves its connections
+    to the keeper. The last one must exit 0 after the test."""
+    with contextlib.ExitStack() as stack:
+        def start(server=None, **options):
+            if "text" not in options:
+                options = {"keeper": keeper.path, "on_term": "leave", **options}
+            one = Revived(server, **{**options, "ready": False})
+            stack.callback(one.finish)
+            if options.get("ready", True):
+                one.wait_notified("READY=1")
+            return one
+        yield start
+
+
+@pytest.fixture
+def meeting():
+    """A server that the test itself plays."""
+    one = Meeting()
+    yield one
+    one.stop()
 
 
 @pytest.fixture(params=COPY)

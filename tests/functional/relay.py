@@ -155,15 +155,19 @@ class Relay:
         self.checked = False
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.directory / "notify"))
+        self.wrap, self.env, self.prepare, self.pass_fds = wrap, env, prepare, pass_fds
+        self._spawn()
+        if ready:
+            self.wait_notified("READY=1")
+
+    def _spawn(self):
         self.process = subprocess.Popen(
-            list(wrap) + command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, pass_fds=pass_fds, preexec_fn=prepare,
-            env=environment(NOTIFY_SOCKET=str(self.directory / "notify"), **(env or {})))
+            list(self.wrap) + command(*self.arguments), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, pass_fds=self.pass_fds, preexec_fn=self.prepare,
+            env=environment(NOTIFY_SOCKET=str(self.directory / "notify"), **(self.env or {})))
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        if ready:
-            self.wait_notified("READY=1")
 
     # The log
 

@@ -11,6 +11,9 @@ REPO = Path(__file__).resolve().parents[2]
 RELAYD = os.environ.get("RELAYD", str(REPO / "build" / "relayd"))
 SANITIZER = os.environ.get("RELAYD_SANITIZER", "")
 
+#: Soak tests, with `tests/run --long`.
+LONG = bool(os.environ.get("RELAYD_LONG"))
+
 #: Waits and timeouts are multiplied by this; sizes and counts are divided where a test says so.
 SCALE = 3 if SANITIZER else 1
 #: How long a test waits for something that must happen.

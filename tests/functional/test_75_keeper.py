@@ -1,0 +1,402 @@
+"""Connections outlive relayd: what goes on in the next process, and what the keeper's copies must not hold up."""
+
+import re
+import resource
+import signal
+
+import pytest
+
+from client import close_all, connect, connect_many, refuses
+from keeper import GREETING, WAYS, Meeting, ask
+from origin import echo, http, pattern
+from peer import EOF, RESET, elapsed
+from relay import section
+from settings import DEADLINE, free_port, ms, secs, some, until
+
+AT_ONCE = secs(0.3)
+
+# The end of one relayd and the start of the next
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_connection_outlives_relayd(revived, meeting, how):
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    for _ in range(3):
+        one.kill(how)
+        client.send(b"said to nobody")
+        server.send(b"answered to nobody")
+        one.again()
+        assert server.read(14) == b"said to nobody"
+        assert client.read(18) == b"answered to nobody"
+        ask(client, server)
+    assert one.adopted() == [(1, 0)] * 3
+
+
+def test_what_is_said_at_the_start(revived, keeper, meeting):
+    one = revived(meeting)
+    lines = [line.text for line in one.wait_log(re.escape(f"relayd-keeper at {keeper.path}"))]
+    assert len(lines) == 1
+    assert re.match(rf"Connections outlive relayd: relayd-keeper at {re.escape(keeper.path)} holds up to \d+ of them\.", lines[0])
+    meeting.pairs(one, 3)
+    one.kill()
+    keeper.wait_log("relayd is gone. Its 3 connections are held for the next one, for 60 s.")
+    one.again()
+    told = one.wait_log("Adopted ")
+    assert len(told) == 1
+    assert re.match(r"Adopted 3 connections, which stood still for [\d.]+ m?s \(median\) and [\d.]+ m?s at most", told[0].text)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_leaving(revived, meeting, number):
+    """It does not wait for its connections and does not touch them."""
+    one = revived(meeting, drain_timeout="1h")
+    pairs = meeting.pairs(one, 10)
+    _, took = elapsed(lambda: one.kill(number))
+    assert took < secs(2)
+    assert not one.records()
+    for client, server in pairs:
+        assert client.is_silent(0.01) and server.is_silent(0.01)
+    one.again()
+    for client, server in pairs:
+        ask(client, server)
+
+
+@pytest.mark.parametrize("on_term", ["drain", "auto"])
+def test_draining_with_a_keeper(revived, keeper, meeting, on_term):
+    """Who asks for a stop, and no restart, gets one: connections may finish, and what is left is reset, by relayd itself."""
+    one = revived(meeting, on_term=on_term, drain_timeout=ms(700))
+    (client, server), (left, behind) = meeting.pairs(one, 2)
+    one.term()
+    one.wait_notified("STOPPING=1")
+    ask(client, server)
+    client.shut()
+    server.shut()
+    assert client.read_end() == server.read_end() == (b"", EOF)
+    assert one.wait_exit() == 0
+    assert left.read_end() == behind.read_end() == (b"", RESET)
+    assert {record.end for record in one.records()} == {"CE", "OS"}
+    keeper.wait_held(0)
+
+
+def test_a_dial_is_finished_before_it_leaves(revived, full_origin):
+    """A client that was accepted is not lost by a restart, however slow its server is."""
+    one = revived(full_origin, connect_timeout="1h", drain_timeout="1h")
+    client = connect(one)
+    client.send(b"early")
+    until(lambda: full_origin.dials() == 1, "the worker dials")
+    one.term()
+    one.wait_notified("STOPPING=1")
+    full_origin.socket.settimeout(DEADLINE)
+    full_origin.socket.accept()[0].close()   # room for one
+    server, _ = full_origin.socket.accept()
+    assert one.wait_exit() == 0
+    one.again()
+    assert server.recv(5) == b"early"
+    server.sendall(b"late")
+    assert client.read(4) == b"late"
+    server.close()
+
+
+def test_the_second_term_at_once(revived, keeper, full_origin, meeting):
+    """Even while it waits for a dial. What is held stays held."""
+    text = (section("listener", "slow", address=f"127.0.0.1:{free_port()}", upstream="slow")
+            + section("listener", "web", address=f"127.0.0.1:{free_port()}", upstream="app")
+            + section("upstream", "slow", server=full_origin, connect_timeout="1h") + section("upstream", "app", server=meeting))
+    slow, web = re.findall(r"127.0.0.1:\d+", text)[:2]
+    one = revived(text=f'keeper = "{keeper.path}"\non_term = leave\n' + text, address=[web, slow])
+    client, server = meeting.pair(one)
+    waits = connect(slow)
+    until(lambda: full_origin.dials() == 1, "the worker dials")
+    one.term()
+    one.wait_notified("STOPPING=1")
+    one.term()
+    code, took = elapsed(one.wait_exit)
+    assert (code, took < secs(2)) == (0, True)
+    assert waits.ending() == RESET
+    one.again()
+    ask(client, server)
+
+
+def test_keeper_off(revived, keeper, meeting):
+    one = revived(meeting, keeper="off")
+    client, server = meeting.pair(one)
+    assert keeper.sockets() == 0
+    one.kill()
+    assert client.ending() == server.ending() == RESET
+    one.again()
+    assert not one.adopted()
+
+
+def test_unix_sockets(revived, short_path):
+    meeting = Meeting(path=short_path / "server")
+    one = revived(meeting, address=f"unix:{short_path}/web")
+    client, server = meeting.pair(one)
+    for how in WAYS:
+        one.crash(how)
+        ask(client, server)
+    client.close()
+    assert server.read_end() == (b"", EOF)
+    meeting.stop()
+
+
+# The end of a connection is passed on at once, though the keeper holds copies
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("how", ["close", "shut", "reset"])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_ends_are_passed_on_at_once(revived, keeper, meeting, who, how, killed):
+    one = revived(meeting)
+    pair = meeting.pair(one)
+    keeper.wait_held(1)
+    if killed:
+        one.crash()
+    ender, other = pair if who == "client" else reversed(pair)
+    other.send(b"a word")
+    assert ender.read(6) == b"a word"
+    getattr(ender.send(b"the last word"), how)()
+    (data, end), took = elapsed(other.read_end)
+    if how == "reset":
+        assert (data in (b"", b"the last word"), end) == (True, RESET)
+    else:
+        assert (data, end) == (b"the last word", EOF)
+    assert took < AT_ONCE
+    if how == "shut":
+        other.shut()
+        end, took = elapsed(ender.ending)
+        assert (end, took < AT_ONCE) == (EOF, True)
+    else:
+        other.close()
+    assert one.record(pair[0]).end == ("C" if who == "client" else "S") + ("R" if how == "reset" else "E")
+    keeper.wait_held(0)
+
+
+def test_the_keeper_holds_nothing_for_what_has_ended(revived, keeper, origin):
+    """As many connections as it has room for would have come and gone otherwise; pipes may wait for the next connection."""
+    one = revived(origin(http))
+    before = len(keeper.links())
+    for wave in range(3):
+        clients = connect_many(one, some(60))
+        for client in clients:
+            assert client.get("/x").status == 200
+        keeper.wait_held(len(clients))
+        close_all(clients)
+        one.wait_records((wave + 1) * len(clients))
+        keeper.wait_held(0)
+        assert len(keeper.links()) <= before + 4 * len(clients)
+        if wave == 1:
+            one.crash()
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_half_closed_connections_come_to_their_end(revived, keeper, meeting, first):
+    """The end that was passed on before the kill stays passed on, and the other one is, by the next relayd."""
+    one = revived(meeting, half_close=True)
+    pair = meeting.pair(one)
+    ender, other = pair if first == "client" else reversed(pair)
+    ender.send(b"q").shut()
+    assert other.read_end() == (b"q", EOF)
+    one.crash()
+    other.send(b"late")
+    assert ender.read(4) == b"late"
+    one.crash(signal.SIGTERM)
+    other.send(b"later").shut()
+    (data, end), took = elapsed(ender.read_end)
+    assert (data, end, took < AT_ONCE) == (b"later", EOF, True)
+    assert one.record(pair[0]).end == ("CE" if first == "client" else "SE")
+    keeper.wait_held(0)
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_an_end_while_relayd_is_away(revived, meeting, who):
+    """The next relayd finds data and the end, or a reset, and passes on what it finds."""
+    one = revived(meeting)
+    data = pattern(100000)
+    ended, reset = meeting.pairs(one, 2)
+    one.kill()
+    ender, other = ended if who == "client" else reversed(ended)
+    ender.send(data).close()
+    resetter, shaken = reset if who == "client" else reversed(reset)
+    resetter.reset()
+    one.again()
+    assert other.read_end() == (data, EOF)
+    assert shaken.read_end() == (b"", RESET)
+
+
+# What is told of it at its end
+
+
+def test_the_record_counts_over_all_processes(revived, meeting):
+    one = revived(meeting)
+    (client, server), (second, behind) = meeting.pairs(one, 2)
+
+    def carry():
+        client.send(b"u" * 1000)
+        server.read(1000)
+        server.send(pattern(70000))
+        client.read(70000)
+    _, took = elapsed(lambda: [carry(), one.crash(), carry(), one.crash(signal.SIGTERM), carry()])
+    third, last = meeting.pair(one)
+    assert not one.records()
+    for peer in (client, server, second, behind, third, last):
+        peer.shut()
+    records = {record.client: record for record in one.wait_records(3)}
+    assert len(one.records()) == 3
+    record = records[client.name]
+    assert (record.bytes_up, record.bytes_down) == (GREETING + 3000, GREETING + 210000)
+    assert (record.listener, record.upstream, record.server, record.end) == ("web", "app", "a", "CE")
+    assert record.duration_usec >= took * 1e6
+    assert (records[second.name].bytes_up, records[third.name].bytes_up) == (GREETING, GREETING)
+    assert records[third.name].duration_usec < record.duration_usec
+    assert {records[client.name].conn, records[second.name].conn} == {1, 2}
+    assert records[third.name].conn > 2, "numbers go on"
+
+
+# Limits
+
+
+@pytest.mark.parametrize("limit, end", [("max_connections", "LC"), ("listener", "LF"), ("client", "LN"), ("server", "LD")])
+def test_limits_count_what_was_adopted(revived, meeting, keeper, limit, end):
+    address = f"127.0.0.1:{free_port()}"
+    top = {"max_connections": {"max_connections": 2}}.get(limit, {})
+    listener = {"listener": {"max_connections": 2}, "client": {"max_connections_per_client": 2}}.get(limit, {})
+    server = "max_connections = 2" if limit == "server" else ""
+    text = (f'keeper = "{keeper.path}"\non_term = leave\nwhen_full = reject\n'
+            + "".join(f"{name} = {value}\n" for name, value in top.items())
+            + section("listener", "web", address=address, upstream="app", **listener)
+            + f'upstream app {{ server a {{ address = "{meeting.address}" {server} }} }}\n')
+    one = revived(text=text, address=address)
+    pairs = meeting.pairs(one, 2)
+    one.crash()
+    third = connect(one)
+    assert third.ending() == RESET
+    assert one.record(third).end == end
+    client, server = pairs.pop()
+    client.close()
+    server.close()
+    one.record(client)
+    pairs.append(meeting.pair(one))
+    one.crash()
+    for client, server in pairs:
+        ask(client, server)
+    fourth = connect(one)
+    assert fourth.ending() == RESET
+    assert one.record(fourth).end == end
+
+
+def test_a_lower_limit_resets_nobody(revived, keeper, meeting):
+    one = revived(meeting, when_full="reject")
+    pairs = meeting.pairs(one, 4)
+    one.kill()
+    one.write_conf(meeting, max_connections=2, when_full="reject", keeper=keeper.path, on_term="leave")
+    one.again()
+    for client, server in pairs:
+        ask(client, server)
+    assert connect(one).ending() == RESET
+
+
+# Another configuration
+
+
+@pytest.mark.parametrize("gone", ["listener", "server", "both"])
+def test_its_listener_or_server_is_gone(revived, meeting, origin, keeper, gone):
+    """The connection lives on, and its record says where it came from; new ones are relayed as the new file says."""
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    one.kill()
+    address = one.address if gone == "server" else f"127.0.0.1:{free_port()}"
+    listener = "web" if gone == "server" else "other"
+    other = origin(echo)
+    target = meeting if gone == "listener" else other
+    upstream = "app" if gone == "listener" else "elsewhere"
+    one.write_conf(text=f'keeper = "{keeper.path}"\non_term = leave\n'
+                   + section("listener", listener, address=address, upstream=upstream)
+                   + section("upstream", upstream, server=target))
+    one.again()
+    ask(client, server)
+    if gone != "server":
+        assert refuses(one), "nobody listens at an address that the file no longer has"
+    if gone == "listener":
+        ask(*meeting.pair(address))
+    else:
+        with connect(address) as new:
+            assert new.send(b"new").read(3) == b"new"
+    one.crash()
+    ask(client, server)
+    client.shut()
+    server.shut()
+    assert (client.read_end(), server.read_end()) == ((b"", EOF), (b"", EOF))
+    record = one.record(client)
+    assert (record.listener, record.upstream, record.server, record.end) == ("web", "app", "a", "CE")
+
+
+def test_a_reload_drops_a_listener_that_was_adopted(revived, keeper, meeting):
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    one.crash()
+    other = f"127.0.0.1:{free_port()}"
+    one.reload(meeting, address=other, keeper=keeper.path, on_term="leave")
+    until(lambda: refuses(one), "the old address is closed")
+    one.crash()
+    assert refuses(one)
+    ask(client, server)
+    ask(*meeting.pair(other))
+
+
+# Timeouts
+
+
+def test_idle_timeout_after_adoption(revived, meeting):
+    one = revived(meeting, idle_timeout=ms(1000))
+    client, server = meeting.pair(one)
+    one.crash()
+    ask(client, server)
+    how, took = elapsed(client.ending)
+    assert (how, server.ending()) == (EOF, EOF)
+    assert secs(0.9) <= took < secs(2.5)
+    assert one.record(client).end == "TI"
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_linger_timeout_after_adoption(revived, meeting, keeper, first):
+    one = revived(meeting, linger_timeout=ms(1000))
+    pair = meeting.pair(one)
+    ender, other = pair if first == "client" else reversed(pair)
+    ender.shut()
+    assert other.read_end() == (b"", EOF)
+    one.crash()
+    _, took = elapsed(ender.ending)
+    assert took < secs(2.5)
+    assert one.record(pair[0]).end == ("CL" if first == "client" else "SL")
+    keeper.wait_held(0)
+
+
+def test_a_stalled_connection_is_reset_after_adoption(revived, meeting):
+    one = revived(meeting, idle_timeout=ms(1000))
+    client, server = meeting.pair(one, receive_buffer=1 << 16)
+    server.send_until_blocked(quiet=secs(0.2))
+    one.crash()
+    assert server.ending() == RESET
+    assert client.ending() == RESET
+    assert one.record(client).end == "TR"
+
+
+# Many
+
+
+@pytest.mark.timeout(8 * DEADLINE)
+def test_three_thousand_are_adopted_within_a_second(meeting, revived):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    count = min(some(3000), (limit - 2000) // 600 * 100)
+    one = revived(meeting, workers=8)
+    pairs = []
+    while len(pairs) < count:
+        pairs += meeting.pairs(one, 100)
+    one.kill()
+    took = one.again()
+    assert one.adopted() == [(count, 0)]
+    assert took < secs(1), f"{took} s from exec to READY"
+    for client, server in pairs[::10]:
+        ask(client, server)
+    print(f"{count} adopted within {took:.3f} s")
