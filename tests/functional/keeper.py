@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from client import connect
-from peer import Peer
+from peer import EOF, Peer
 from relay import SANITIZER_OPTIONS, Relay, environment, no_report
 from settings import DEADLINE, LONG, RELAYD, SANITIZER, some, until
 
@@ -95,19 +95,24 @@ class Keeper:
         return found
 
     def sockets(self):
-        """How many sockets of connections it holds, dead ones too: those that are neither its own nor listen."""
-        others = set()
+        """How many TCP sockets it holds, dead ones too."""
         with open("/proc/net/unix", encoding="ascii") as table:   # Num RefCount Protocol Flags Type St Inode Path
-            others |= {line.split()[6] for line in table.readlines()[1:]}
-        for name in ("tcp", "tcp6"):
-            with open(f"/proc/net/{name}", encoding="ascii") as table:
-                rows = (line.split() for line in table.readlines()[1:])
-                others |= {row[9] for row in rows if row[3] == "0A"}
-        return sum(link.startswith("socket:") and link[8:-1] not in others for link in self.links())
+            unix = {f"socket:[{line.split()[6]}]" for line in table.readlines()[1:]}
+        return sum(link.startswith("socket:") and link not in unix for link in self.links())
 
-    def wait_held(self, connections):
+    def wait_held(self, connections, listeners=1):
         """Waits until it holds the sockets of just so many."""
-        until(lambda: self.sockets() == 2 * connections, f"{connections} connections are held")
+        wanted = listeners + 2 * connections
+
+        def held():
+            nonlocal count
+            count = self.sockets()
+            return count == wanted
+        count = 0
+        try:
+            until(held, "")
+        except AssertionError:
+            raise AssertionError(f"the keeper holds {count} TCP sockets, not {wanted}; it said: {self.lines[-20:]}") from None
 
     def finish(self):
         with contextlib.suppress(ProcessLookupError):
@@ -164,6 +169,10 @@ class Revived(Relay):
         """Killed, and there again."""
         self.kill(how)
         return self.again()
+
+    def wait_adopted(self, starts):
+        self.wait_log("Adopted ", starts)
+        return self.adopted()
 
     def adopted(self):
         """What each start has said of it: (adopted, lost)."""
@@ -267,3 +276,11 @@ def ask(client, server, word=b"ping"):
     assert server.read(len(word)) == word
     server.send(word[::-1])
     assert client.read(len(word)) == word[::-1]
+
+
+def farewell(client, server):
+    """The client ends, then the server."""
+    client.shut()
+    assert server.read_end() == (b"", EOF)
+    server.shut()
+    assert client.read_end() == (b"", EOF)
