@@ -470,7 +470,7 @@ static int set_up_kept(void **state) {
     return 0;
 }
 
-static int tear_down_kept(void **state) {
+static int tear_down_kept(void **state) UNCHECKED {
     link_stop(&to_keeper, true);
     for (size_t i = 0; i < to_keeper.table->n; i++)
         assert_int_equal(atomic_load(&to_keeper.table->states[i].live), 0);
