@@ -11,10 +11,18 @@
 #include "base/log.h"
 
 #define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
+#define TIMEOUT_MAX     (365 * 24 * 3600 * USEC_PER_SEC)
 #define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
 
 static bool is_held(const struct keeper_slot *slot) {
     return slot->fd[0] >= 0;
+}
+
+static bool is_whole(const struct keeper_slot *slot) {
+    for (size_t i = 0; i < KEEPER_FDS; i++)
+        if (slot->fd[i] < 0)
+            return false;
+    return true;
 }
 
 /* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (relay/tune.h). */
@@ -69,6 +77,10 @@ static void lose_client(struct keeper *keeper) {
     keeper->attached = false;
 }
 
+static void set_timeout(struct keeper *keeper, usec_t timeout) {
+    keeper->timeout = timeout < 0 ? 0 : timeout < TIMEOUT_MAX ? timeout : TIMEOUT_MAX;
+}
+
 static int say_slot(const struct keeper *keeper, enum keeper_type type, size_t index) {
     struct keeper_message message = keeper_message(type);
     const struct keeper_slot *slot = &keeper->slots[index];
@@ -92,7 +104,7 @@ static int attach(struct keeper *keeper, const struct keeper_message *message) {
     hello.head.usec = keeper->gone;
     keeper->attached = true;
     keeper->gone = 0;
-    keeper->timeout = message->head.usec;
+    set_timeout(keeper, message->head.usec);
     int r = keeper_send(keeper->client, &hello, 0);
     for (size_t i = 0; r == 0 && i < keeper->n_slots; i++)
         if (is_held(&keeper->slots[i]))
@@ -125,7 +137,7 @@ static int hold(struct keeper *keeper, struct keeper_message *message) {
     empty(slot, message->n_fd);
     for (size_t i = 0; i < message->n_fd; i++)
         slot->fd[i] = fd_take(&message->fd[i]);
-    if (!message->cut && (index < KEEPER_CONNECTIONS || slot->fd[KEEPER_FDS - 1] >= 0))
+    if (!message->cut && (index < KEEPER_CONNECTIONS || is_whole(slot)))
         return 0;
     empty(slot, KEEPER_FDS);
     return say_slot(keeper, KEEPER_LOST, index);
@@ -152,7 +164,7 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
     case KEEPER_RELEASE:
         return release(keeper, message);
     case KEEPER_PATIENCE:
-        keeper->timeout = message->head.usec;
+        set_timeout(keeper, message->head.usec);
         return 0;
     case KEEPER_FORGET:
         drop_all(keeper);
@@ -175,7 +187,7 @@ static void serve(struct keeper *keeper) {
         if (r == 0)
             return;
     }
-    if (r < 0 && r != -ECONNRESET)
+    if (r < 0)
         log_msg(MSG_KEEPER_REFUSES,
                 "A relayd is cut off from its keeper (which speaks version %d): %s.",
                 KEEPER_VERSION, strerrordesc_np(-r));
