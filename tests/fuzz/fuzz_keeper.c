@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "keeper/keeper.h"
 
-#define CONNECTIONS 8
+#define CONNECTIONS 2
 #define SLOTS       (KEEPER_CONNECTIONS + CONNECTIONS)
 #define FDS_MAX     8 /* of one packet: more than a keeper takes */
 
@@ -87,29 +87,37 @@ static void send_packet(int fd, void *bytes, size_t size, size_t n_fd) {
     (void)sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The head of a message, some of it as it should be. */
+/* A message, mostly one that makes sense where it comes. */
 static void send_message(int fd, struct input *input) {
-    struct keeper_message message = keeper_message(take(input) % (KEEPER_LOST + 2));
-    uint8_t how = take(input);
+    static const uint8_t types[16] = {2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 1, 4, 5, 6, 9, 10};
+    static const size_t fds[8] = {6, 6, 6, 2, 2, 1, 0, FDS_MAX};
+    struct keeper_message message = keeper_message(types[take(input) % ARRAY_LEN(types)]);
+    uint8_t how = take(input), kept = (how & 8) != 0;
 
     message.head.index = take_index(input);
-    if ((how & 8) != 0)
-        message.head.count = take(input);
-    if ((how & 16) != 0)
-        (void)take_bytes(input, &message.head.usec, sizeof(message.head.usec));
-    if ((how & 224) == 32)
+    message.head.count = (how & 16) != 0;
+    switch (how >> 5) {
+    case 0:
         message.head.magic ^= take(input);
-    if ((how & 224) == 64)
         message.head.version ^= take(input);
-    if ((how & 224) == 96)
+        break;
+    case 1:
         (void)take_bytes(input, &message.head.index, sizeof(message.head.index));
-    if ((how & 224) == 128)
+        (void)take_bytes(input, &message.head.usec, sizeof(message.head.usec));
+        break;
+    case 2:
         message.n_indexes = take(input) % (KEEPER_INDEXES + 1);
+        break;
+    case 3:
+        break;
+    default:
+        message.n_indexes = 1;
+    }
     for (size_t i = 0; i < message.n_indexes; i++)
-        message.indexes[i] = take_index(input) | ((how & 1) != 0 ? KEEPER_KEEP_PIPES : 0);
+        message.indexes[i] = take_index(input) | (kept ? KEEPER_KEEP_PIPES : 0);
     /* (The indexes follow the head in the struct as they do in the packet.) */
     send_packet(fd, &message, sizeof(message.head) + message.n_indexes * sizeof(message.indexes[0]),
-                how % FDS_MAX);
+                fds[how % ARRAY_LEN(fds)]);
 }
 
 static void send_nonsense(int fd, struct input *input) {
@@ -126,17 +134,19 @@ static int new_socket(void) {
     return fd;
 }
 
-static int come(int listening) {
+static int come(int listening, bool attach) {
+    struct keeper_message message = keeper_message(KEEPER_ATTACH);
     struct sockaddr_un at;
     socklen_t size = sizeof(at);
     int fd = new_socket();
 
     CHECK(getsockname(listening, (struct sockaddr *)&at, &size) == 0);
     CHECK(connect(fd, (struct sockaddr *)&at, size) == 0);
+    if (attach)
+        (void)keeper_send(fd, &message, MSG_DONTWAIT);
     return fd;
 }
 
-/* A relayd reads what the keeper says, or it would be cut off for that. */
 static void read_all(int fd) {
     char packet[512];
 
@@ -159,7 +169,10 @@ static void check_slots(const struct keeper *keeper) {
     }
 }
 
+/* All that can be done now. The keeper's patience with relayds that do not read is shortened. */
 static void settle(struct keeper *keeper) {
+    struct timeval patience = {.tv_usec = 1000};
+
     for (;;) {
         struct pollfd ready[2] = {{.fd = keeper->client, .events = POLLIN},
                                   {.fd = keeper->socket, .events = POLLIN}};
@@ -167,6 +180,8 @@ static void settle(struct keeper *keeper) {
         if (poll(ready, 2, 0) == 0)
             return;
         CHECK(keeper_step(keeper) == 0);
+        if (keeper->client >= 0)
+            (void)setsockopt(keeper->client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     }
 }
 
@@ -189,7 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         if ((what & 14) == 2)
             fd_close(fd);
         else if (*fd < 0)
-            *fd = come(listening);
+            *fd = come(listening, (what & 64) == 0);
         else if ((what & 14) == 4)
             send_nonsense(*fd, &input);
         else
