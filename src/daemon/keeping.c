@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "relay/adopt.h"
 
-static void say_outcome(int outcome, const char *path, bool automatic) {
+static void say_outcome(int outcome, const char *path, bool automatic, unsigned version) {
     switch (outcome) {
     case LINK_NOBODY:
         if (automatic)
@@ -37,10 +37,11 @@ static void say_outcome(int outcome, const char *path, bool automatic) {
                 path);
         break;
     case LINK_OTHER_VERSION:
-        log_msg(MSG_KEEPER_TROUBLE,
-                "Connections end with relayd: relayd-keeper at %s speaks another version than %d. "
-                "Restart relayd-keeper, then relayd.",
-                path, KEEPER_VERSION);
+        log_msg(
+            MSG_KEEPER_TROUBLE,
+            "Connections end with relayd: relayd-keeper at %s speaks version %u, and this relayd "
+            "speaks version %d. Restart relayd-keeper, then relayd.",
+            path, version, KEEPER_VERSION);
         break;
     default:
         log_msg(MSG_KEEPER_TROUBLE, "Connections end with relayd: relayd-keeper at %s: %s.", path,
@@ -112,9 +113,9 @@ void keeping_begin(struct relay *relay, const struct config *config) {
     if (r == LINK_OK)
         r = make_link(relay, path, &fd, config->global.keeper_timeout);
     if (r != LINK_OK) {
+        say_outcome(r, path, automatic, relay->heritage.version);
         heritage_free(&relay->heritage);
         fd_close(&fd);
-        say_outcome(r, path, automatic);
         return;
     }
     log_msg(MSG_KEEPER, "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",

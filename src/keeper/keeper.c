@@ -93,9 +93,15 @@ static int say_slot(const struct keeper *keeper, enum keeper_type type, size_t i
     return keeper_send(keeper->client, &message, 0);
 }
 
+static int say(const struct keeper *keeper, enum keeper_type type) {
+    struct keeper_message message = keeper_message(type);
+
+    return keeper_send(keeper->client, &message, 0);
+}
+
 /* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. */
 static int attach(struct keeper *keeper, const struct keeper_message *message) {
-    struct keeper_message hello = keeper_message(KEEPER_HELLO), end = keeper_message(KEEPER_END);
+    struct keeper_message hello = keeper_message(KEEPER_HELLO);
 
     if (message->head.count == 1)
         drop_all(keeper);
@@ -111,7 +117,7 @@ static int attach(struct keeper *keeper, const struct keeper_message *message) {
             r = say_slot(keeper, KEEPER_HOLD, i);
         else
             empty(&keeper->slots[i], KEEPER_FDS);
-    return r == 0 ? keeper_send(keeper->client, &end, 0) : r;
+    return r == 0 ? say(keeper, KEEPER_END) : r;
 }
 
 static int release(struct keeper *keeper, const struct keeper_message *message) {
@@ -169,6 +175,8 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
     case KEEPER_FORGET:
         drop_all(keeper);
         return 0;
+    case KEEPER_PING:
+        return say(keeper, KEEPER_PONG);
     default:
         return -EBADMSG;
     }

@@ -2,7 +2,7 @@
  * descriptors that it is about as ancillary data (SCM_RIGHTS, unix(7)).
  *
  * relayd begins with ATTACH. The keeper answers REFUSED and closes, or HELLO, a HOLD for each slot that is held, and
- * END. From then on relayd tells what is to be held and what no more, and the keeper is silent but for LOST. The magic,
+ * END. From then on relayd tells what is to be held and what no more, and the keeper is silent but for LOST and PONG. The magic,
  * the version and the type keep their places for ever, so that each end can say which version the other one is. */
 #ifndef KEEPER_MESSAGE_H
 #define KEEPER_MESSAGE_H
@@ -35,10 +35,12 @@ enum keeper_type {
     KEEPER_RELEASE,  /* indexes: each slot is emptied, or of its sockets alone: KEEPER_KEEP_PIPES */
     KEEPER_PATIENCE, /* usec: keeper_timeout from now on */
     KEEPER_FORGET,   /* all is released */
+    KEEPER_PING,     /* to be answered by PONG */
     KEEPER_HELLO, /* index: slots that there are; count: those held; usec: when the last relayd went, or 0 */
     KEEPER_END,
     KEEPER_REFUSED, /* count: enum keeper_refusal */
     KEEPER_LOST,    /* index: it could not be held, and is empty */
+    KEEPER_PONG,
 };
 
 enum keeper_refusal { KEEPER_OTHER_VERSION = 1, KEEPER_BUSY };

@@ -86,6 +86,7 @@ static int inherit(struct heritage *heritage, struct keeper_message *message) {
 
 /* One message of the answer, which may be the last one. */
 static int take_answer(struct heritage *heritage, struct keeper_message *message, bool *ret_last) {
+    heritage->version = message->head.version;
     if (message->head.version != KEEPER_VERSION)
         return LINK_OTHER_VERSION;
     switch (message->head.type) {
@@ -129,6 +130,7 @@ int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
     struct heritage heritage = heritage_none();
     int fd = -1, r = dial_keeper(path, &fd);
 
+    *ret_heritage = heritage;
     if (r != LINK_OK)
         return r;
     attach.head.usec = keeper_timeout;
@@ -139,8 +141,12 @@ int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
     else if (r == 0 || r == -EPIPE) /* it may have refused before this */
         r = take_answers(fd, &heritage);
     if (r != LINK_OK) {
+        unsigned version = heritage.version;
+
         heritage_free(&heritage);
         fd_close(&fd);
+        *ret_heritage = heritage_none();
+        ret_heritage->version = version;
         return r;
     }
     *ret_fd = fd;

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +19,8 @@
 #define AGAIN (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */
 #define ROOM                                                                                       \
     (1 << 20) /* bytes of messages that may be on their way, as far as net.core.wmem_max allows */
-#define BATCH 64
+#define BATCH    64
+#define PATIENCE (2 * USEC_PER_SEC) /* with a keeper that was asked for a sign of life */
 
 void link_set_timeout(struct link *link, usec_t keeper_timeout) {
     struct keeper_message message = keeper_message(KEEPER_PATIENCE);
@@ -44,20 +47,52 @@ static void hold_missing(struct link *link) {
     }
 }
 
+static void say_stalled(struct link *link) {
+    if (!link->said)
+        log_msg(MSG_KEEPER_TROUBLE,
+                "relayd-keeper at %s stands still: connections go on, and the new ones may not "
+                "outlive relayd. See systemctl status relayd-keeper.",
+                link->path);
+    link->said = true;
+}
+
+/* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which it is asked. */
 static void catch_up(struct link *link) {
     atomic_store(&link->missed, false);
     link_tell_listeners(link, false);
     link_say_unsaid(link, 0);
     hold_missing(link);
-    bool missed = atomic_load(&link->missed);
-    if (missed && !link->said)
-        log_msg(MSG_KEEPER_TROUBLE,
-                "relayd-keeper at %s takes no more messages: new connections go on, and would not "
-                "outlive relayd. See systemctl status relayd-keeper.",
-                link->path);
-    else if (!missed && link->said)
+    if (atomic_load(&link->missed))
+        say_stalled(link);
+}
+
+/* Bytes that the keeper has not read (unix(7), SIOCOUTQ). */
+static bool is_behind(const struct link *link) {
+    int unread = 0;
+
+    return ioctl(link->fd, SIOCOUTQ, &unread) == 0 && unread > 0;
+}
+
+/* Asks for a sign of life, if the keeper is behind, or if it is to be told that it is back. */
+static void ping(struct link *link) {
+    struct keeper_message message = keeper_message(KEEPER_PING);
+    usec_t now = clock_now();
+
+    if (link->pinged != 0) {
+        if (now - link->pinged > PATIENCE)
+            say_stalled(link);
+    } else if ((is_behind(link) || link->said) &&
+               keeper_send(link->fd, &message, MSG_DONTWAIT) == 0) {
+        link->pinged = now;
+    }
+}
+
+static void take_pong(struct link *link) {
+    link->pinged = 0;
+    if (link->said && !atomic_load(&link->missed)) {
         log_msg(MSG_KEEPER_BACK, "relayd-keeper at %s holds all connections again.", link->path);
-    link->said = missed;
+        link->said = false;
+    }
 }
 
 static void say_crowded(struct link *link) {
@@ -74,17 +109,17 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     static const char why[] =
         "raise LimitNOFILE of relayd-keeper.service, or lower max_connections";
 
-    if (message->head.type != KEEPER_LOST || message->head.index < KEEPER_CONNECTIONS)
+    if (message->head.index < KEEPER_CONNECTIONS)
         return;
     uint32_t slot = message->head.index - KEEPER_CONNECTIONS;
     if (slot < link->table->n)
         atomic_store(&link->table->slots[slot].pipes_held, 0);
-    if (registry_lose(link->registry, slot, atomic_load(&link->epoch)) && !link->said)
+    if (registry_lose(link->registry, slot, atomic_load(&link->epoch)) && !link->said_lost)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is out of descriptors: connections go on that would not "
                 "outlive relayd; %s.",
                 link->path, why);
-    link->said = true;
+    link->said_lost = true;
 }
 
 static void lose_keeper(struct link *link) {
@@ -124,9 +159,11 @@ static void find_keeper(struct link *link) {
     if (r < 0)
         return;
     (void)link_say_fd(link->fd, KEEPER_TABLE, link->table->fd, 0);
+    link->pinged = 0;
+    link->said_lost = false;
     atomic_store(&link->epoch, ++link->epochs);
     link_tell_listeners(link, true);
-    link->said = true; /* catch_up says that it is back */
+    link->said = true; /* its sign of life will be said */
     atomic_store(&link->missed, true);
 }
 
@@ -135,7 +172,10 @@ static void listen_to_keeper(struct link *link) {
     int r = keeper_receive(link->fd, &message);
 
     if (r > 0) {
-        take_lost(link, &message);
+        if (message.head.type == KEEPER_LOST)
+            take_lost(link, &message);
+        else if (message.head.type == KEEPER_PONG)
+            take_pong(link);
         keeper_message_drop(&message);
     } else if (r != -EAGAIN && r != -EINTR) {
         lose_keeper(link);
@@ -158,6 +198,7 @@ static void link_thread(void *arg) {
             catch_up(link);
         else
             link_say_unsaid(link, 0);
+        ping(link);
     }
 }
 

@@ -26,6 +26,7 @@ struct conn;
 
 /* What a keeper held when this process came. */
 struct heritage {
+    unsigned version;                    /* of the keeper; 0: it has not said any */
     size_t n_slots;                      /* connections that the keeper can hold */
     usec_t gone;                         /* when the relayd before went; 0: none did */
     int table;                           /* -1: none */
@@ -56,7 +57,9 @@ struct link {
     _Atomic usec_t last_hold; /* when the last connection came */
     _Atomic bool missed;      /* something could not be said */
     _Atomic bool crowded;     /* a connection found no slot */
-    bool said_crowded;        /* the thread\'s */
+    bool said_crowded;        /* the thread's */
+    bool said_lost;           /* the thread's, too */
+    usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
     bool said;                /* that connections are not held; the thread's */
     struct thread thread;
     _Atomic bool stop;
@@ -69,7 +72,7 @@ struct link {
 };
 
 /* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free), another
- * link_outcome, or -errno. drop: the keeper drops what it holds before. Waits some seconds at most. */
+ * link_outcome, or -errno (then ret_heritage->version alone is set). drop: the keeper drops what it holds before. Waits some seconds at most. */
 int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) MUST_USE;
 
