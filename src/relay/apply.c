@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "relay/acceptor.h"
 #include "relay/relay.h"
 #include "relay/worker.h"
@@ -115,27 +116,54 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
     return listen_complaint(wish, error, why);
 }
 
-static int find_sockets(struct apply *apply, const struct listen_wish *wishes, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const struct listen_wish *wish = &wishes[i];
-        struct listen_socket socket;
-        int r = 0;
+/* Sockets of the relayd before that no wish has met, and that may be in the way of one. */
+static void drop_inherited(struct relay *relay) {
+    bool any = false;
 
-        if (keep(apply, wish))
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        if (relay->heritage.listeners[i] < 0)
             continue;
-        if (wish->systemd) {
-            r = take_passed(apply, wish);
-        } else if ((r = take_inherited(apply, wish)) == -ENOENT) {
-            r = listen_socket_open(&socket, wish);
-            if (r == 0)
-                r = add_fresh(apply, &socket, wish);
-        }
-        if (r < 0) {
-            apply->what = complain(apply, wish, -r);
-            return r;
-        }
+        any = true;
+        fd_close(&relay->heritage.listeners[i]);
+        link_disown_listener(relay->link, i);
     }
-    return 0;
+    if (any)
+        (void)link_await_pong(relay->link->fd);
+}
+
+static int open_socket(struct apply *apply, const struct listen_wish *wish) {
+    struct listen_socket socket;
+
+    if (wish->systemd)
+        return take_passed(apply, wish);
+    int r = listen_socket_open(&socket, wish);
+    if (r == -EADDRINUSE && apply->relay->link != NULL && apply->relay->now == NULL) {
+        drop_inherited(apply->relay);
+        r = listen_socket_open(&socket, wish);
+    }
+    return r == 0 ? add_fresh(apply, &socket, wish) : r;
+}
+
+/* First what is open already, here or in the keeper; then what is new. */
+static int find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) {
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++) {
+        wishes[i].met = keep(apply, &wishes[i]);
+        if (wishes[i].met || wishes[i].systemd)
+            continue;
+        r = take_inherited(apply, &wishes[i]);
+        wishes[i].met = r == 0;
+        r = r == -ENOENT ? 0 : r;
+    }
+    for (size_t i = 0; i < n && r == 0; i++) {
+        if (wishes[i].met)
+            continue;
+        r = open_socket(apply, &wishes[i]);
+        if (r < 0)
+            apply->what = complain(apply, &wishes[i], -r);
+    }
+    return r;
 }
 
 static bool number_taken(const struct relay *relay, size_t number) {

@@ -124,6 +124,18 @@ static int take_answers(int fd, struct heritage *heritage) {
     return r;
 }
 
+int link_await_pong(int fd) {
+    struct keeper_message message = keeper_message(KEEPER_PING);
+    int r = keeper_send(fd, &message, 0);
+
+    while (r >= 0 && (r = keeper_receive(fd, &message)) > 0) {
+        keeper_message_drop(&message);
+        if (message.head.type == KEEPER_PONG)
+            return 0;
+    }
+    return r == 0 ? -EPIPE : r;
+}
+
 int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) {
     struct keeper_message attach = keeper_message(KEEPER_ATTACH);

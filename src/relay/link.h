@@ -76,6 +76,10 @@ struct link {
 int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) MUST_USE;
 
+/* Waits until the keeper at the other end has done all that it was told; some seconds at most. Before link_start. 0 or
+ * -errno. */
+int link_await_pong(int fd);
+
 struct heritage heritage_none(void);
 
 /* Closes what nobody has taken. */
@@ -108,7 +112,8 @@ void link_disown(struct link *link, uint32_t slot);
 int link_hold_listener(struct link *link, int fd, const struct table_listener *description);
 void link_release_listener(struct link *link, int index);
 
-/* Those of a relayd before that have found no listener: the keeper is to let go of them. After the others are held. */
+/* One of a relayd before, or all that are not held again by now: the keeper is to let go of them. */
+void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
 
 void link_set_timeout(struct link *link, usec_t keeper_timeout);

@@ -46,16 +46,25 @@ void link_release_listener(struct link *link, int index) {
     lock_release(&link->listeners_lock);
 }
 
+static void disown(struct link *link, int index) REQUIRES(link->listeners_lock) {
+    struct table_listener *noted = &link->table->head->listeners[index];
+
+    if (!noted->used || link->listeners[index] >= 0)
+        return;
+    noted->used = false;
+    tell(link, index, MSG_DONTWAIT);
+}
+
+void link_disown_listener(struct link *link, int index) {
+    lock_acquire(&link->listeners_lock);
+    disown(link, index);
+    lock_release(&link->listeners_lock);
+}
+
 void link_disown_listeners(struct link *link) {
     lock_acquire(&link->listeners_lock);
-    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
-        struct table_listener *noted = &link->table->head->listeners[i];
-
-        if (!noted->used || link->listeners[i] >= 0)
-            continue;
-        noted->used = false;
-        tell(link, i, MSG_DONTWAIT);
-    }
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
+        disown(link, i);
     lock_release(&link->listeners_lock);
 }
 

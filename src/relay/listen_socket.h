@@ -38,6 +38,7 @@ struct listen_wish {
     bool any;     /* every local address; IPv4 will do on a machine without IPv6 */
     bool v6only;
     struct addr addr;
+    bool met; /* there is a socket for it; the caller's */
 };
 
 /* What a configuration asks for; names of local addresses are looked up. 0; or -errno, with *ret_what set to a

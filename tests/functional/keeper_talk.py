@@ -1,0 +1,81 @@
+"""The language of relayd and relayd-keeper (src/keeper/message.h), spoken by somebody who means no good."""
+
+import mmap
+import os
+import socket
+import struct
+
+from settings import DEADLINE
+
+HEAD = struct.Struct("=IHHIIq")
+MAGIC, VERSION = 0x504b5952, 1
+ATTACH, HOLD, RELEASE, PATIENCE, FORGET, PING, HELLO, END, REFUSED, LOST, PONG = range(1, 12)
+TABLE, LISTENERS, CONNECTIONS = 0, 1, 256
+HEAD_WORDS = 5   # of the table, before what changes: magic, version, size of a state, slots, sum of names
+
+
+class Intruder:
+    """Attaches to a keeper whose relayd is gone: `held` has the descriptors of each slot. Leaves by close()."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(path)
+        self.held = {}
+        self.say(ATTACH, usec=60_000_000)
+        while True:
+            kind, index, fds = self.hear()
+            if kind == END:
+                break
+            if kind == HOLD:
+                self.held[index] = fds
+
+    def say(self, kind, index=0, count=0, usec=0, indexes=(), fds=()):
+        packet = HEAD.pack(MAGIC, VERSION, kind, index, count, usec) + struct.pack(f"={len(indexes)}I", *indexes)
+        socket.send_fds(self.socket, [packet], list(fds))
+
+    def hear(self):
+        packet, fds, _, _ = socket.recv_fds(self.socket, 1024, 8)
+        magic, _, kind, index, _, _ = HEAD.unpack(packet[:HEAD.size])
+        assert magic == MAGIC
+        return kind, index, fds
+
+    @property
+    def slots(self):
+        """The slots of connections."""
+        return sorted(index - CONNECTIONS for index in self.held if index >= CONNECTIONS)
+
+    def close(self):
+        for fds in self.held.values():
+            for fd in fds:
+                os.close(fd)
+        self.socket.close()
+
+
+class Table:
+    """The memory in which relayd describes its connections."""
+
+    def __init__(self, fd):
+        self.fd = fd
+        self.memory = mmap.mmap(fd, 0)
+        _, _, self.state_size, self.n, _ = struct.unpack(f"={HEAD_WORDS}I", self.memory[:4 * HEAD_WORDS])
+        self.states_at = len(self.memory) - self.n * self.state_size
+
+    def state(self, slot):
+        """Where it is: offset and end."""
+        at = self.states_at + slot * self.state_size
+        return at, at + self.state_size
+
+    def number(self, slot):
+        """Of the connection, which grows from one to the next."""
+        return struct.unpack_from("=Q", self.memory, self.state(slot)[0] + 8)[0]
+
+    def mangle(self, dice, slot, times):
+        """Some bytes, or one whole stretch, become others."""
+        first, end = self.state(slot)
+        if dice.random() < 0.3:
+            at = dice.randrange(first, end)
+            size = min(dice.randrange(1, 200), end - at)
+            self.memory[at:at + size] = dice.choice([bytes(size), b"\xff" * size, dice.randbytes(size)])
+        for _ in range(times):
+            self.memory[dice.randrange(first, end)] = dice.randrange(256)

@@ -1,0 +1,140 @@
+"""What the keeper holds makes no sense: whatever it is, relayd starts, what is whole goes on, and the rest is reset."""
+
+import os
+import struct
+
+import pytest
+
+from keeper import ask, seeded
+from keeper_talk import CONNECTIONS, HEAD_WORDS, HOLD, RELEASE, TABLE, Intruder, Table
+from peer import EOF, RESET
+from settings import LONG, some
+
+
+def left_by(revived, keeper, meeting, count):
+    """A relayd that was killed with so many connections, and the pairs."""
+    one = revived(meeting, linger_timeout="500ms", idle_timeout="2s")
+    pairs = [meeting.pair(one) for _ in range(count)]   # one after the other: the slots are taken in this order
+    keeper.wait_held(count)
+    one.kill()
+    return one, pairs
+
+
+def goes_on_or_ends(client, server):
+    """Either it works, or it is over, and never anything else. True: it works."""
+    try:
+        ask(client, server)
+        return True
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+    except AssertionError:   # an end, or nothing of what was sent came before one
+        assert client.read_end()[1] in (RESET, EOF)
+        return False
+
+
+def test_mangled_states(revived, keeper, meeting):
+    """Random bytes in the descriptions of some connections do nothing to the others, nor to relayd."""
+    one = revived(meeting, linger_timeout="500ms", idle_timeout="2s")
+    with seeded() as dice:
+        for _ in range(some(200 if LONG else 15)):
+            pairs = [meeting.pair(one) for _ in range(12)]
+            one.kill()
+            intruder = Intruder(keeper.path)
+            table = Table(intruder.held[TABLE][0])
+            slots = sorted(intruder.slots, key=table.number)
+            assert len(slots) == 12
+            mangled = dice.sample(range(12), 6)
+            for which in mangled:
+                table.mangle(dice, slots[which], dice.randrange(1, 4))
+            intruder.close()
+            one.again()
+            for which in set(range(12)) - set(mangled):
+                ask(*pairs[which])
+            for which in mangled:
+                goes_on_or_ends(*pairs[which])
+            ask(*meeting.pair(one))
+            for peer in meeting.opened:
+                peer.close()
+            keeper.wait_held(0)
+
+
+@pytest.mark.parametrize("word", range(HEAD_WORDS - 1), ids=["magic", "version", "size", "slots"])
+def test_a_table_of_another_version(revived, keeper, meeting, word):
+    """Nothing of it can be read: all that was held is reset, which is said once, and relayd begins anew."""
+    one, pairs = left_by(revived, keeper, meeting, 5)
+    intruder = Intruder(keeper.path)
+    memory = Table(intruder.held[TABLE][0]).memory
+    value, = struct.unpack_from("=I", memory, 4 * word)
+    struct.pack_into("=I", memory, 4 * word, value + 1)
+    intruder.close()
+    one.again()
+    for client, server in pairs:
+        assert (client.ending(), server.ending()) == (RESET, RESET)
+    one.wait_log("cannot be read .*: the 5 connections that were held are reset")
+    pair = meeting.pair(one)
+    keeper.wait_held(1)
+    one.crash()
+    ask(*pair)
+
+
+def test_a_table_that_was_cut_short(revived, keeper, meeting):
+    one, pairs = left_by(revived, keeper, meeting, 2)
+    intruder = Intruder(keeper.path)
+    os.ftruncate(intruder.held[TABLE][0], 4096)
+    intruder.close()
+    one.again()
+    assert [client.ending() for client, _ in pairs] == [RESET, RESET]
+    ask(*meeting.pair(one))
+
+
+def other_descriptors(fds):
+    """Six that are no connection: each list is wrong in another way."""
+    client, server, up_read, up_write, down_read, down_write = fds
+    return {
+        "no socket": [up_read, server, up_read, up_write, down_read, down_write],
+        "no pipe": [client, server, client, up_write, down_read, down_write],
+        "one pipe twice": [client, server, up_read, up_write, up_read, up_write],
+        "ends of two pipes": [client, server, up_read, down_write, down_read, up_write],
+    }
+
+
+def test_descriptors_that_are_not_what_they_should_be(revived, keeper, meeting):
+    """That connection alone is reset, with a message."""
+    one, pairs = left_by(revived, keeper, meeting, 5)
+    intruder = Intruder(keeper.path)
+    wrong = list(other_descriptors(range(6)))
+    for slot, what in enumerate(wrong):
+        fds = intruder.held[CONNECTIONS + slot]
+        intruder.say(HOLD, CONNECTIONS + slot, fds=other_descriptors(fds)[what])
+    intruder.close()
+    one.again()
+    assert one.wait_adopted(1)[-1] == (1, len(wrong))
+    for client, server in pairs[1:len(wrong)]:
+        assert (client.ending(), server.ending()) == (RESET, RESET)
+    ask(*pairs[-1])
+    one.wait_log("could not be adopted: its descriptors are not what they should be", len(wrong))
+    keeper.wait_held(1)
+
+
+def test_a_listening_socket_that_is_none(revived, keeper, meeting):
+    """relayd opens another one."""
+    one, pairs = left_by(revived, keeper, meeting, 1)
+    intruder = Intruder(keeper.path)
+    intruder.say(HOLD, 1, fds=[intruder.held[CONNECTIONS][0]])
+    intruder.close()
+    one.again()
+    ask(*pairs[0])
+    ask(*meeting.pair(one))
+
+
+def test_slots_that_are_held_without_a_state(revived, keeper, meeting):
+    one, pairs = left_by(revived, keeper, meeting, 1)
+    intruder = Intruder(keeper.path)
+    fds = intruder.held[CONNECTIONS]
+    for slot in (7, 2000):
+        intruder.say(HOLD, CONNECTIONS + slot, fds=fds)
+    intruder.say(RELEASE, indexes=[CONNECTIONS + 2000])
+    intruder.close()
+    one.again()
+    ask(*pairs[0])
+    keeper.wait_held(1)
