@@ -16,6 +16,9 @@ from relay import config
 
 BUILD = Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
 UNIT = "relayd.service"
+#: What relayd.service brings with it, and does not take with it when it stops.
+KEEPER = "relayd-keeper.service"
+KEEPER_SOCKET = "relayd-keeper.socket"
 ADDRESS = "127.0.0.1:8080"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/test.conf"
 
@@ -47,8 +50,12 @@ class Service:
         self.box.run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet")
         self.box.run("systemctl", "daemon-reload")
 
+    def stop_all(self):
+        """Connections of one test are not adopted in the next."""
+        self.systemctl("stop", "relayd.socket", UNIT, KEEPER_SOCKET, KEEPER, check=False)
+
     def begin(self):
-        self.systemctl("stop", "relayd.socket", UNIT, check=False)
+        self.stop_all()
         self.box.run("rm", "-rf", os.path.dirname(DROP_IN), "/etc/relayd.conf")
         self.systemctl("daemon-reload")
         self.systemctl("reset-failed", check=False)
@@ -57,7 +64,7 @@ class Service:
 
     def end(self):
         self.kill("KILL", check=False)  # a failed test's clients may still be there: no drain
-        self.systemctl("stop", "relayd.socket", UNIT, check=False)
+        self.stop_all()
         self.stack.close()
         for one in self.origins:
             one.stop()

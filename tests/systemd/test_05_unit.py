@@ -5,10 +5,13 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from box import ROOT
 from service import BUILD
 
 UNIT = BUILD / "systemd" / "relayd.service"
+KEEPER = BUILD / "systemd" / "relayd-keeper.service"
 
 
 def settings(text):
@@ -27,8 +30,9 @@ def default(option):
     return int(re.search(rf"^{option} = (\d+)s?\b", sample, re.M)[1])
 
 
-def test_exposure_is_at_most_1_2():
-    done = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", UNIT],
+@pytest.mark.parametrize("unit", [UNIT, KEEPER], ids=lambda unit: unit.stem)
+def test_exposure_is_at_most_1_2(unit):
+    done = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=12", unit],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)[1]) <= 1.2
@@ -66,6 +70,34 @@ def test_limits_fit_the_defaults():
     assert int(unit["TasksMax"]) >= 2 * connections + 2 * 256 + workers + 64
     for name in ("LimitNOFILE", "TasksMax"):
         assert re.search(rf"^#.*`systemctl edit relayd`[^=]*^#(.*\n#)*? +{name}=\d+$", UNIT.read_text(), re.M), name
+
+
+def test_limits_of_the_keeper_fit_the_defaults():
+    """As src/keeper counts: a table, listening sockets, and what it has for itself."""
+    message = (ROOT / "src" / "keeper" / "message.h").read_text(encoding="utf-8")
+    each = int(re.search(r"define KEEPER_FDS +(\d+)", message)[1])
+    listeners = int(re.search(r"define KEEPER_LISTENERS_MAX +(\d+)", message)[1])
+    unit = settings(KEEPER.read_text())
+    assert int(unit["LimitNOFILE"]) >= each * default("max_connections") + 1 + listeners + 32
+    assert int(unit["TasksMax"]) < 10
+
+
+def test_a_keeper_is_there_before_relayd_and_does_not_go_with_it():
+    relayd, keeper = UNIT.read_text(), KEEPER.read_text()
+    assert re.search(r"^Wants=.*\brelayd-keeper\.socket\b", relayd, re.M)
+    assert re.search(r"^After=.*\brelayd-keeper\.socket\b", relayd, re.M)
+    assert not re.search(r"^(PartOf|BindsTo|Requires|StopPropagatedFrom)=.*\brelayd\.service\b", keeper, re.M)
+
+
+def test_after_a_failure_connections_do_not_stand_still_for_long():
+    for unit in (UNIT, KEEPER):
+        assert settings(unit.read_text())["RestartSec"] == "100ms"
+
+
+def test_pipes_of_the_default_connections_stay_whole():
+    text = (ROOT / "systemd" / "relayd.sysctl").read_text(encoding="utf-8")
+    pages = int(re.search(r"^fs\.pipe-user-pages-soft = (\d+)$", text, re.M)[1])
+    assert pages >= 2 * 16 * default("max_connections")
 
 
 def test_stop_leaves_room_for_drain_timeout():

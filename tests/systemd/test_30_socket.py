@@ -140,8 +140,8 @@ def test_a_unix_socket_stays_through_restart_and_stop(relayd):
 
 
 def test_a_connection_drains_while_the_next_waits(passed):
-    """A restart lets the old process finish; who connects meanwhile is served by the new one."""
-    passed.write_conf(passed.conf(passed.add_origin(echo), address="systemd"))
+    """Without a keeper, a restart lets the old process finish; who connects meanwhile is served by the new one."""
+    passed.write_conf(passed.conf(passed.add_origin(echo), address="systemd", keeper="off"))
     with passed.connect() as old:
         old.send(b"a").read(1)
         first = passed.pid
