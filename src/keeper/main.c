@@ -20,6 +20,11 @@
 #define BACKLOG          16
 #define DESCRIPTORS_BASE 32 /* stdio, the log, both sockets, and what a message brings */
 #define SLOTS_MAX        1000000
+#define QUOTE(text)      #text
+#define QUOTED(macro)    QUOTE(macro)
+
+/* The scripts of packages read it. */
+static const char version[] = "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION);
 
 static const char usage[] =
     "relayd-keeper holds the connections of relayd while that restarts.\n\n"
@@ -89,7 +94,7 @@ int main(int argc, char **argv) {
     int fd = SD_LISTEN_FDS_START;
 
     if (argc == 2 && (strcmp(option, "-V") == 0 || strcmp(option, "--version") == 0))
-        return puts("relayd-keeper " RELAYD_VERSION) < 0 ? EX_IOERR : EX_OK;
+        return puts(version) < 0 ? EX_IOERR : EX_OK;
     if (argc == 2 && (strcmp(option, "-h") == 0 || strcmp(option, "--help") == 0))
         return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
     if (argc != 1 && (argc != 3 || strcmp(option, "--socket") != 0)) {
