@@ -150,14 +150,15 @@ def test_manual_has_the_other_names_of_each_option_in_the_order_of_the_table():
 
 # The command line
 
-def test_help_and_manual_have_the_same_flags():
-    program = tree.ROOT / "build" / "relayd"
-    if not program.exists():
-        pytest.skip("build/relayd is not there: tests/run makes it")
-    done = tree.run(str(program), "--help")
+@pytest.mark.parametrize("program", ["relayd", "relayd-keeper"])
+def test_help_and_manual_have_the_same_flags(program):
+    path = tree.ROOT / "build" / program
+    if not path.exists():
+        pytest.skip(f"build/{program} is not there: tests/run makes it")
+    done = tree.run(str(path), "--help")
     assert done.returncode == 0, done.stdout
     flags = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*\b")
-    source = re.sub(r"^\.\\\".*\n", "", tree.read("man/relayd.8"), flags=re.M)
+    source = re.sub(r"^\.\\\".*\n", "", tree.read(f"man/{program}.8"), flags=re.M)
     in_manual = set()
     for line in re.findall(r"^\.It Fl .*$", source, re.M):
         for long, short in re.findall(r"Fl Fl (\w+)|Fl (?!Fl\b)(\w+)", line):

@@ -63,17 +63,19 @@ def test_clang_checks_the_locks():
         assert "-Wthread-safety" in command and "-Werror" in command
 
 
-def test_unit_file():
-    unit = tree.ROOT / "build" / "systemd" / "relayd.service"
-    if not unit.exists() or not shutil.which("systemd-analyze"):
-        pytest.skip("needs build/systemd/relayd.service and systemd-analyze")
-    program = tree.ROOT / "build" / "relayd"
-    fixed = re.sub(r"^(Exec\w+)=\S+", rf"\1={program}", unit.read_text(), flags=re.M)
-    fixed = re.sub(r"^Documentation=.*\n", "", fixed, flags=re.M)   # the manuals are not installed
-    copy = unit.parent / "verify" / "relayd.service"
-    copy.parent.mkdir(exist_ok=True)
-    copy.write_text(fixed)
-    done = tree.run("systemd-analyze", "verify", "--man=no", str(copy))
+@pytest.mark.parametrize("program", ["relayd", "relayd-keeper"])
+def test_unit_file(program, tmp_path):
+    folder = tree.ROOT / "build" / "systemd"
+    if not (folder / f"{program}.service").exists() or not shutil.which("systemd-analyze"):
+        pytest.skip(f"needs build/systemd/{program}.service and systemd-analyze")
+    for name in ("relayd", "relayd-keeper"):
+        text = (folder / f"{name}.service").read_text() + "\f" + tree.read(f"systemd/{name}.socket")
+        fixed = re.sub(r"^(Exec\w+)=\S+", rf"\1={tree.ROOT}/build/{name}", text, flags=re.M)
+        fixed = re.sub(r"^Documentation=.*\n", "", fixed, flags=re.M)   # the manuals are not installed
+        for kind, part in zip(("service", "socket"), fixed.split("\f")):
+            (tmp_path / f"{name}.{kind}").write_text(part)
+    units = [str(tmp_path / f"{program}.{kind}") for kind in ("service", "socket")]
+    done = tree.run("systemd-analyze", "verify", "--man=no", *units)
     complaints = [line for line in done.stdout.splitlines() if "relayd" in line]
     assert not complaints
 

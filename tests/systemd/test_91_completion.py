@@ -69,14 +69,20 @@ def terminal(tmp_path):
     shell.close()
 
 
-def options_of_the_help():
-    said = subprocess.run([BUILD / "relayd", "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=10)
+def options_of_the_help(program="relayd"):
+    said = subprocess.run([BUILD / program, "--help"], stdout=subprocess.PIPE, text=True, check=True, timeout=10)
     return set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*\b", said.stdout))
 
 
 def test_completion_offers_each_option(terminal):
     assert options_of_the_help() <= set(terminal.offered("relayd -"))
     assert {word for word in options_of_the_help() if word.startswith("--")} <= set(terminal.offered("relayd --"))
+
+
+def test_completion_for_the_keeper(terminal):
+    assert options_of_the_help("relayd-keeper") <= set(terminal.offered("relayd-keeper -"))
+    assert terminal.completed("relayd-keeper --so") == "relayd-keeper --socket "
+    assert terminal.completed("relayd-keeper --socket fol") == "relayd-keeper --socket folder/"
 
 
 def test_completion_of_files_and_of_nothing_else(terminal):
