@@ -23,7 +23,7 @@
 #define QUOTE(text)      #text
 #define QUOTED(macro)    QUOTE(macro)
 
-/* The scripts of packages read it. */
+/* Packages look for it in this program's file (packaging/debian/relayd.postinst). */
 static const char version[] = "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION);
 
 static const char usage[] =

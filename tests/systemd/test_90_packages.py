@@ -1,9 +1,11 @@
 """The packages, and `meson install`: what is in them, and what they do to a running system."""
+import contextlib
 import hashlib
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -11,7 +13,7 @@ import types
 
 import pytest
 
-from service import BUILD
+from service import BUILD, listening
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"^  version: '(.*)'", (ROOT / "meson.build").read_text(), re.M)[1]
@@ -22,16 +24,23 @@ pytestmark = pytest.mark.timeout(300)       # the first test waits for the build
 # What every way of installation brings, compressed or not.
 COMMON = {
     "/usr/sbin/relayd",
+    "/usr/sbin/relayd-keeper",
     "/usr/lib/systemd/system/relayd.service",
     "/usr/lib/systemd/system/relayd.socket",
+    "/usr/lib/systemd/system/relayd-keeper.service",
+    "/usr/lib/systemd/system/relayd-keeper.socket",
     "/usr/lib/systemd/catalog/relayd.catalog",
     "/usr/lib/sysusers.d/relayd.conf",
+    "/usr/lib/sysctl.d/50-relayd.conf",
     "/usr/share/man/man8/relayd.8",
+    "/usr/share/man/man8/relayd-keeper.8",
     "/usr/share/man/man5/relayd.conf.5",
     "/usr/share/bash-completion/completions/relayd",
+    "/usr/share/bash-completion/completions/relayd-keeper",
     "/usr/share/doc/relayd/relayd.conf",
     *(f"/usr/share/doc/relayd/examples/{path.name}" for path in (ROOT / "conf" / "examples").iterdir()),
 }
+UNITS = [os.path.basename(name) for name in sorted(COMMON) if name.startswith("/usr/lib/systemd/system/")]
 DOCUMENTS = {"/usr/share/doc/relayd/README.md", "/usr/share/doc/relayd/NEWS.md"}
 
 
@@ -198,6 +207,9 @@ def test_install_starts_a_relay_for_this_machine_alone(machine, debs):
     assert show(machine, "relayd.service", "UnitFileState") == "enabled"
     assert show(machine, "relayd.socket", "UnitFileState") == "disabled"
     assert show(machine, "relayd.socket", "ActiveState") == "inactive"
+    assert show(machine, "relayd-keeper.socket", "UnitFileState") == "enabled"
+    assert show(machine, "relayd-keeper.socket", "ActiveState") == "active"
+    assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
     pid = show(machine, "relayd.service", "MainPID")
     assert machine.run("ps", "-o", "user=", "-p", pid).stdout.strip() == "relayd"
     sockets = machine.run("ss", "-Hltnp").stdout
@@ -234,6 +246,58 @@ def test_upgrade_leaves_a_stopped_service_stopped(machine, debs):
     install(machine, the_deb(debs.next))
     assert show(machine, "relayd.service", "ActiveState") == "inactive"
     assert show(machine, "relayd.service", "UnitFileState") == "disabled"
+
+
+@contextlib.contextmanager
+def connection(box):
+    """One through relayd: the client's and the server's end."""
+    with box.network():
+        server = listening("127.0.0.1:8000")
+        client = socket.create_connection(("127.0.0.1", 8080), 10)
+    with server, client:
+        server.settimeout(10)
+        end, _ = server.accept()
+        with end:
+            end.settimeout(10)
+            exchange(client, end)
+            yield client, end
+
+
+def exchange(client, server):
+    """One byte each way."""
+    for one, other in ((client, server), (server, client)):
+        one.sendall(b"x")
+        assert other.recv(2) == b"x"
+
+
+def test_upgrade_keeps_connections_and_the_keeper(machine, debs):
+    install(machine, the_deb(debs.first))
+    keeper = show(machine, "relayd-keeper.service", "MainPID")
+    before = show(machine, "relayd.service", "MainPID")
+    assert keeper != "0"
+    with connection(machine) as ends:
+        install(machine, the_deb(debs.next))
+        exchange(*ends)
+    assert show(machine, "relayd-keeper.service", "MainPID") == keeper
+    assert show(machine, "relayd.service", "MainPID") != before
+    assert show(machine, "relayd-keeper.socket", "UnitFileState") == "enabled"
+
+
+def test_upgrade_restarts_a_keeper_of_another_protocol(machine, debs):
+    """That which runs only says that it is: the number is in its file."""
+    install(machine, the_deb(debs.first))
+    program = machine.host_path("/usr/sbin/relayd-keeper")
+    ours = re.search(rb"relayd-keeper [^ ]*, protocol \d", program.read_bytes())[0]
+    other = program.read_bytes().replace(ours, ours[:-1] + b"0")
+    program.unlink()
+    program.write_bytes(other)
+    program.chmod(0o755)
+    machine.run("systemctl", "restart", "relayd-keeper.service")
+    keeper = show(machine, "relayd-keeper.service", "MainPID")
+    install(machine, the_deb(debs.next))
+    assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
+    assert show(machine, "relayd-keeper.service", "MainPID") != keeper
+    assert ask(machine) == "502"
 
 
 def use_the_socket(box):
@@ -288,10 +352,10 @@ def test_remove_stops_and_keeps_the_file(machine, debs):
     machine.wait(lambda: "502" in client.answers, "the client is answered")
     machine.run("dpkg", "--remove", "relayd")
     client.stop()
-    for unit in ("relayd.service", "relayd.socket"):
+    for unit in UNITS:
         assert show(machine, unit, "ActiveState") == "inactive"
         assert show(machine, unit, "LoadState") == "not-found"
-    assert machine.run("pgrep", "-x", "relayd", check=False).returncode == 1
+    assert machine.run("pgrep", "-x", "relayd(-keeper)?", check=False).returncode == 1
     assert ask(machine) == "000"
     assert '"systemd"' in machine.run("cat", "/etc/relayd.conf").stdout
     install(machine, the_deb(debs.first), "--force-confold")
@@ -329,12 +393,13 @@ def test_rpm_works_where_rpm_is_a_stranger(machine, rpms):
     machine.run("rpm", "--force-debian", "--nodeps", "-i", *rpms.first)
     machine.run("systemctl", "start", "relayd.service")
     assert ask(machine) == "502"
+    assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
     assert "relayd" in machine.run("journalctl", "--list-catalog").stdout
     use_the_socket(machine)
     assert ask(machine) == "502"
     machine.run("rpm", "--force-debian", "-e", "relayd")
-    assert machine.run("pgrep", "-x", "relayd", check=False).returncode == 1
-    for unit in ("relayd.service", "relayd.socket"):
+    assert machine.run("pgrep", "-x", "relayd(-keeper)?", check=False).returncode == 1
+    for unit in UNITS:
         assert show(machine, unit, "ActiveState") == "inactive"
         assert show(machine, unit, "LoadState") == "not-found"
     assert "relayd" not in machine.run("journalctl", "--list-catalog").stdout
@@ -353,7 +418,7 @@ def test_meson_install_works_without_a_package(machine):
         assert show(machine, "relayd.service", "FragmentPath").startswith("/usr/local/lib/systemd/system/")
         assert "relayd" in machine.run("journalctl", "--list-catalog").stdout
     finally:
-        machine.run("systemctl", "stop", "relayd", check=False)
+        machine.run("systemctl", "stop", "relayd", "relayd-keeper.socket", check=False)
         machine.run("ninja", "-C", BUILD, "uninstall")
 
 
@@ -371,6 +436,6 @@ def test_meson_install_goes_where_systemd_looks(tmp_path):
     run("meson", "setup", tmp_path / "build", ROOT, "--prefix=/usr", "-Dtests=disabled")
     names = re.findall(r'": "(/[^"]*)"', run("meson", "introspect", "--installed", tmp_path / "build"))
     folders = plain(os.path.dirname(name) + "/" for name in names)
-    for variable in ("systemd_system_unit_dir", "catalog_dir", "sysusers_dir"):
+    for variable in ("systemd_system_unit_dir", "catalog_dir", "sysusers_dir", "sysctl_dir"):
         place = run("pkg-config", "--variable", variable, "systemd").strip()
         assert plain([place.rstrip("/") + "/"]) <= folders, variable
