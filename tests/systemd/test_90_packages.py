@@ -283,16 +283,20 @@ def test_upgrade_keeps_connections_and_the_keeper(machine, debs):
     assert show(machine, "relayd-keeper.socket", "UnitFileState") == "enabled"
 
 
-def test_upgrade_restarts_a_keeper_of_another_protocol(machine, debs):
-    """That which runs only says that it is: the number is in its file."""
-    install(machine, the_deb(debs.first))
-    program = machine.host_path("/usr/sbin/relayd-keeper")
+def claim_another_protocol(box):
+    """The keeper that runs only says that it speaks another one: the number is in its file."""
+    program = box.host_path("/usr/sbin/relayd-keeper")
     ours = re.search(rb"relayd-keeper [^ ]*, protocol \d", program.read_bytes())[0]
     other = program.read_bytes().replace(ours, ours[:-1] + b"0")
     program.unlink()
     program.write_bytes(other)
     program.chmod(0o755)
-    machine.run("systemctl", "restart", "relayd-keeper.service")
+    box.run("systemctl", "restart", "relayd-keeper.service")
+
+
+def test_upgrade_restarts_a_keeper_of_another_protocol(machine, debs):
+    install(machine, the_deb(debs.first))
+    claim_another_protocol(machine)
     keeper = show(machine, "relayd-keeper.service", "MainPID")
     install(machine, the_deb(debs.next))
     assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
@@ -386,6 +390,27 @@ def test_purge_leaves_nothing(machine, debs):
     assert after[0] - before[0] == set()
     assert after[1:] == before[1:]
     assert "relayd" not in machine.run("journalctl", "--list-catalog").stdout
+
+
+def test_rpm_upgrade_keeps_connections_and_the_keeper(machine, rpms):
+    """The same version over itself, in whose scripts it is an upgrade."""
+    machine.run("rpm", "--force-debian", "--nodeps", "-i", *rpms.first)
+    try:
+        machine.run("systemctl", "start", "relayd.service")
+        keeper = show(machine, "relayd-keeper.service", "MainPID")
+        before = show(machine, "relayd.service", "MainPID")
+        with connection(machine) as ends:
+            machine.run("rpm", "--force-debian", "--nodeps", "-U", "--replacepkgs", *rpms.first)
+            assert show(machine, "relayd.service", "MainPID") != before
+            exchange(*ends)
+        assert show(machine, "relayd-keeper.service", "MainPID") == keeper != "0"
+        claim_another_protocol(machine)
+        keeper = show(machine, "relayd-keeper.service", "MainPID")
+        machine.run("rpm", "--force-debian", "--nodeps", "-U", "--replacepkgs", *rpms.first)
+        assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
+        assert show(machine, "relayd-keeper.service", "MainPID") != keeper
+    finally:
+        machine.run("rpm", "--force-debian", "-e", "relayd")
 
 
 def test_rpm_works_where_rpm_is_a_stranger(machine, rpms):
