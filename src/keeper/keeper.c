@@ -12,6 +12,7 @@
 
 #define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
 #define TIMEOUT_MAX     (365 * 24 * 3600 * USEC_PER_SEC)
+#define ACCEPT_AGAIN    50                 /* milliseconds */
 #define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
 
 static bool is_held(const struct keeper_slot *slot) {
@@ -68,7 +69,8 @@ void keeper_free(struct keeper *keeper) {
 static void lose_client(struct keeper *keeper) {
     fd_close(&keeper->client);
     if (keeper->attached && count_held(keeper, 0) > 0) {
-        keeper->gone = clock_now();
+        if (keeper->gone == 0)
+            keeper->gone = clock_now();
         log_msg(MSG_KEEPER_HOLDS,
                 "relayd is gone. Its %zu connections are held for the next one, for %lld s.",
                 count_held(keeper, KEEPER_CONNECTIONS),
@@ -109,7 +111,6 @@ static int attach(struct keeper *keeper, const struct keeper_message *message) {
     hello.head.count = (uint32_t)count_held(keeper, KEEPER_CONNECTIONS);
     hello.head.usec = keeper->gone;
     keeper->attached = true;
-    keeper->gone = 0;
     set_timeout(keeper, message->head.usec);
     int r = keeper_send(keeper->client, &hello, 0);
     for (size_t i = 0; r == 0 && i < keeper->n_slots; i++)
@@ -164,6 +165,8 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
     }
     if (!keeper->attached)
         return message->head.type == KEEPER_ATTACH ? attach(keeper, message) : -EBADMSG;
+    keeper->gone =
+        0; /* it has come further than to attach: one that dies before does not keep clients waiting */
     switch (message->head.type) {
     case KEEPER_HOLD:
         return hold(keeper, message);
@@ -219,8 +222,10 @@ static void meet(struct keeper *keeper) {
     struct timeval patience = clock_timeval(SEND_PATIENCE);
     int client = accept4(keeper->socket, NULL, NULL, SOCK_CLOEXEC);
 
-    if (client < 0)
-        return; /* it is gone, or there is no descriptor: it will try again */
+    if (client < 0) { /* it is gone; or there is no descriptor, which will not change at once */
+        (void)poll(NULL, 0, ACCEPT_AGAIN);
+        return;
+    }
     if (!is_our_user(client)) {
         fd_close(&client);
     } else if (keeper->attached) {
@@ -246,16 +251,17 @@ int keeper_step(struct keeper *keeper) {
     struct pollfd wanted[2] = {{.fd = keeper->client, .events = POLLIN},
                                {.fd = keeper->socket, .events = POLLIN}};
     usec_t now = clock_now(), until = keeper->gone + keeper->timeout;
+    bool waits = keeper->gone != 0 && !keeper->attached;
     struct timespec left = clock_timespec(until > now ? until - now : 0);
 
-    if (ppoll(wanted, ARRAY_LEN(wanted), keeper->gone != 0 ? &left : NULL, NULL) < 0)
+    if (ppoll(wanted, ARRAY_LEN(wanted), waits ? &left : NULL, NULL) < 0)
         return errno == EINTR ? 0 : -errno;
     /* What relayd has said counts, even if it has gone and the next one waits. */
     if (wanted[0].revents != 0)
         serve(keeper);
     else if (wanted[1].revents != 0)
         meet(keeper);
-    else if (keeper->gone != 0 && clock_now() >= until)
+    else if (waits && clock_now() >= until)
         give_up(keeper);
     return 0;
 }

@@ -25,7 +25,8 @@ struct keeper {
     struct keeper_slot *slots;
     size_t n_slots;
     usec_t timeout; /* keeper_timeout */
-    usec_t gone;    /* when relayd went; 0: one is there, or nothing is held for the next */
+    usec_t
+        gone; /* when relayd went; 0: nothing is held for the next, or that has come and gone on */
 };
 
 /* Takes over the socket, which listens. n_slots: as many as the descriptors of this process suffice for, or fewer.
