@@ -237,10 +237,15 @@ class Streams(threading.Thread):
                                      + str([(end.peer.name, end.into.received, end.into.sent) for end in lost[:5]]))
             time.sleep(TICK)
 
-    def finish(self):
-        """Everybody reads what there is, ends its data, and has then seen what the other end did."""
+    def hurry(self):
+        """Everybody reads as fast as it can from now on."""
         for end in self.ends:
             end.pace = FAST
+
+    def finish(self):
+        """Everybody reads what there is, ends its data, and has then seen what the other end did."""
+        self.hurry()
+        for end in self.ends:
             if not end.closed:
                 self.later(end, 0, end.shut)
         self.wait_ended()

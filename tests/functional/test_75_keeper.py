@@ -220,6 +220,27 @@ def test_an_end_while_relayd_is_away(revived, meeting, who):
     assert shaken.read_end() == (b"", RESET)
 
 
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_by_a_side_that_does_not_read(revived, meeting, who, away):
+    """Buffers and pipes are full: the reset passes by all that waits, at once."""
+    one = revived(meeting)
+    pair = meeting.pair(one, receive_buffer=1 << 16)
+    resetter, other = pair if who == "client" else reversed(pair)
+    other.send_until_blocked(quiet=secs(0.1))
+    one.kill()
+    if away:
+        resetter.reset()
+        one.again()
+    else:
+        one.again()
+        resetter.reset()
+    record, took = elapsed(lambda: one.record(pair[0]))
+    assert took < secs(1)
+    assert record.end == ("CR" if who == "client" else "SR")
+    assert other.ending() == RESET
+
+
 # What is told of it at its end
 
 

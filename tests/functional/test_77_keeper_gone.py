@@ -117,11 +117,11 @@ def test_nobody_comes_back(revived, keeper, meeting):
 def test_a_timeout_that_was_changed_by_a_reload(revived, keeper, meeting):
     one = revived(meeting, keeper_timeout="1h")
     client, server = meeting.pair(one)
-    one.reload(meeting, keeper=keeper.path, on_term="leave", keeper_timeout=ms(500))
+    one.reload(meeting, keeper=keeper.path, on_term="leave", keeper_timeout=ms(1000))
     ask(client, server)
     one.kill()
     how, took = elapsed(client.ending)
-    assert (how, took < secs(3)) == (RESET, True)
+    assert (how, took < secs(4)) == (RESET, True)
     one.again()
 
 
@@ -173,22 +173,29 @@ def test_the_keeper_is_killed_again_and_again(revived, keeper, meeting):
 
 def test_a_keeper_that_stands_still(revived, keeper, meeting):
     """New connections go on unheld and without delay, and it is said; once it moves again, they are held."""
-    one = revived(meeting, max_connections=4000)
+    one = revived(meeting, max_connections=3000)
     pairs = [meeting.pair(one)]
     keeper.freeze()
     times = []
-    while not one.warned_of_keeper():
-        assert len(times) < 2500, "nothing was said of the keeper"
-        pair, took = elapsed(lambda: meeting.pair(one))
-        pairs.append(pair)
+    for number in range(4000):
+        if number % 100 == 0 and one.warned_of_keeper():
+            break
+        (client, server), took = elapsed(lambda: meeting.pair(one))
         times.append(took)
+        if number % 25 == 0:
+            pairs.append((client, server))
+        else:
+            client.reset()
+            server.close()
+    else:
+        raise AssertionError("relayd does not say that its keeper takes no more messages")
     for _ in range(20):
         pair, took = elapsed(lambda: meeting.pair(one))
         pairs.append(pair)
         times.append(took)
     times.sort()
     assert times[len(times) // 2] < secs(0.05) and times[-1] < secs(1), (times[len(times) // 2], times[-5:])
-    while len(pairs) > 100:   # these end meanwhile
+    for _ in range(10):   # the end is passed on at once, too
         client, server = pairs.pop()
         client.close()
         (_, how), took = elapsed(server.read_end)
@@ -200,6 +207,22 @@ def test_a_keeper_that_stands_still(revived, keeper, meeting):
     assert one.wait_adopted(1) == [(len(pairs), 0)]
     for client, server in pairs:
         ask(client, server)
+
+
+@pytest.mark.parametrize("connections", [1, 1500])
+def test_a_stop_beside_a_keeper_that_stands_still(revived, keeper, meeting, connections):
+    """It is not held up for as long as the service manager would wait."""
+    one = revived(meeting, on_term="drain", drain_timeout=ms(500), max_connections=3000)
+    keeper.freeze()
+    pairs = []
+    while len(pairs) < connections:
+        pairs += meeting.pairs(one, min(100, connections - len(pairs)))
+    one.term()
+    code, took = elapsed(one.wait_exit)
+    assert (code, took < secs(8)) == (0, True)
+    for client, server in pairs:
+        assert client.ending() == server.ending() == RESET
+    keeper.thaw()
 
 
 def test_a_keeper_that_stands_still_when_relayd_is_killed(revived, keeper, meeting):
@@ -281,7 +304,7 @@ class Foreign:
 def test_a_keeper_of_another_version(revived, origin, short_path):
     keeper = Foreign(short_path / "foreign")
     one = revived(origin(echo), keeper=f"{short_path}/foreign")
-    complains(one, "99")
+    complains(one, "another version")
     magic, version, kind = struct.unpack("=IHH", keeper.heard[0][:8])
     assert (magic, kind) == (MAGIC, 1) and version != VERSION
     with connect(one) as client:
@@ -328,9 +351,9 @@ def test_a_keeper_that_is_full(meeting, short_path):
         one.crash()
         alive = 0
         for client, server in pairs:
-            client.send(b"x")
             try:
-                alive += server.recv(1) == b"x"
+                ask(client, server)
+                alive += 1
             except ConnectionResetError:
-                assert client.ending() == RESET
+                assert server.ending() == RESET
         assert alive == room
