@@ -228,6 +228,8 @@ class Meeting:
     """A server that the test itself plays: it gets both ends of each connection."""
 
     def __init__(self, receive_buffer=None, path=None):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))   # two descriptors for each connection
         self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

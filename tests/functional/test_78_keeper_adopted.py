@@ -1,0 +1,188 @@
+"""What the next relayd knows of a connection that it has adopted: its counts, limits, timeouts and where it came from."""
+
+import resource
+import signal
+
+import pytest
+
+from client import connect, refuses
+from keeper import GREETING, ask, farewell
+from origin import echo, pattern
+from peer import EOF, RESET, elapsed
+from relay import section
+from settings import DEADLINE, free_port, ms, secs, some, until
+
+# The record
+
+
+def test_the_record_counts_over_all_processes(revived, meeting):
+    one = revived(meeting)
+    (client, server), (second, behind) = meeting.pairs(one, 2)
+
+    def carry():
+        client.send(b"u" * 1000)
+        server.read(1000)
+        server.send(pattern(70000))
+        client.read(70000)
+    _, took = elapsed(lambda: [carry(), one.crash(), carry(), one.crash(signal.SIGTERM), carry()])
+    third, last = meeting.pair(one)
+    assert not one.records()
+    for pair in ((client, server), (second, behind), (third, last)):
+        farewell(*pair)
+    records = {record.client: record for record in one.wait_records(3)}
+    assert len(one.records()) == 3
+    record = records[client.name]
+    assert (record.bytes_up, record.bytes_down) == (GREETING + 3000, GREETING + 210000)
+    assert (record.listener, record.upstream, record.server, record.end) == ("web", "app", "a", "CE")
+    assert record.duration_usec >= took * 1e6
+    assert (records[second.name].bytes_up, records[third.name].bytes_up) == (GREETING, GREETING)
+    assert records[third.name].duration_usec < record.duration_usec
+    assert {records[client.name].conn, records[second.name].conn} == {1, 2}
+    assert records[third.name].conn > 2, "numbers go on"
+
+
+# Limits
+
+
+@pytest.mark.parametrize("limit, end", [("max_connections", "LC"), ("listener", "LF"), ("client", "LN"), ("server", "LD")])
+def test_limits_count_what_was_adopted(revived, meeting, keeper, limit, end):
+    address = f"127.0.0.1:{free_port()}"
+    top = {"max_connections": {"max_connections": 2}}.get(limit, {})
+    listener = {"listener": {"max_connections": 2}, "client": {"max_connections_per_client": 2}}.get(limit, {})
+    server = "max_connections = 2" if limit == "server" else ""
+    text = (f'keeper = "{keeper.path}"\non_term = leave\nwhen_full = reject\n'
+            + "".join(f"{name} = {value}\n" for name, value in top.items())
+            + section("listener", "web", address=address, upstream="app", **listener)
+            + f'upstream app {{ server a {{ address = "{meeting.address}" {server} }} }}\n')
+    one = revived(text=text, address=address)
+    pairs = meeting.pairs(one, 2)
+    one.crash()
+    third = connect(one)
+    assert third.ending() == RESET
+    assert one.record(third).end == end
+    client, server = pairs.pop()
+    client.close()
+    server.close()
+    one.record(client)
+    pairs.append(meeting.pair(one))
+    one.crash()
+    for client, server in pairs:
+        ask(client, server)
+    fourth = connect(one)
+    assert fourth.ending() == RESET
+    assert one.record(fourth).end == end
+
+
+def test_a_lower_limit_resets_nobody(revived, keeper, meeting):
+    one = revived(meeting, when_full="reject")
+    pairs = meeting.pairs(one, 4)
+    one.kill()
+    one.write_conf(meeting, max_connections=2, when_full="reject", keeper=keeper.path, on_term="leave")
+    one.again()
+    for client, server in pairs:
+        ask(client, server)
+    assert connect(one).ending() == RESET
+
+
+# Another configuration
+
+
+@pytest.mark.parametrize("gone", ["listener", "server", "both"])
+def test_its_listener_or_server_is_gone(revived, meeting, origin, keeper, gone):
+    """The connection lives on, and its record says where it came from; new ones are relayed as the new file says."""
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    one.kill()
+    address = one.address if gone == "server" else f"127.0.0.1:{free_port()}"
+    listener = "web" if gone == "server" else "other"
+    other = origin(echo)
+    target = meeting if gone == "listener" else other
+    upstream = "app" if gone == "listener" else "elsewhere"
+    one.write_conf(text=f'keeper = "{keeper.path}"\non_term = leave\n'
+                   + section("listener", listener, address=address, upstream=upstream)
+                   + section("upstream", upstream, server=target))
+    one.again()
+    ask(client, server)
+    if gone != "server":
+        until(lambda: refuses(one), "nobody listens at an address that the file no longer has")
+    if gone == "listener":
+        ask(*meeting.pair(address))
+    else:
+        with connect(address) as new:
+            assert new.send(b"new").read(3) == b"new"
+    one.crash()
+    ask(client, server)
+    farewell(client, server)
+    record = one.record(client)
+    assert (record.listener, record.upstream, record.server, record.end) == ("web", "app", "a", "CE")
+
+
+def test_a_reload_drops_a_listener_that_was_adopted(revived, keeper, meeting):
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    one.crash()
+    other = f"127.0.0.1:{free_port()}"
+    one.reload(meeting, address=other, keeper=keeper.path, on_term="leave")
+    until(lambda: refuses(one), "the old address is closed")
+    one.crash()
+    until(lambda: refuses(one), "the old address stays closed")
+    ask(client, server)
+    ask(*meeting.pair(other))
+
+
+# Timeouts
+
+
+def test_idle_timeout_after_adoption(revived, meeting):
+    one = revived(meeting, idle_timeout=ms(1000))
+    client, server = meeting.pair(one)
+    one.crash()
+    ask(client, server)
+    how, took = elapsed(client.ending)
+    assert (how, server.ending()) == (EOF, EOF)
+    assert secs(0.9) <= took < secs(2.5)
+    assert one.record(client).end == "TI"
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_linger_timeout_after_adoption(revived, meeting, keeper, first):
+    one = revived(meeting, linger_timeout=ms(1000))
+    pair = meeting.pair(one)
+    ender, other = pair if first == "client" else reversed(pair)
+    ender.shut()
+    assert other.read_end() == (b"", EOF)
+    one.crash()
+    _, took = elapsed(ender.ending)
+    assert took < secs(2.5)
+    assert one.record(pair[0]).end == ("CL" if first == "client" else "SL")
+    keeper.wait_held(0)
+
+
+def test_a_stalled_connection_is_reset_after_adoption(revived, meeting):
+    one = revived(meeting, idle_timeout=ms(1000))
+    client, server = meeting.pair(one, receive_buffer=1 << 16)
+    server.send_until_blocked(quiet=secs(0.2))
+    one.crash()
+    assert server.ending() == RESET
+    assert client.ending() == RESET
+    assert one.record(client).end == "TR"
+
+
+# Many
+
+
+@pytest.mark.timeout(8 * DEADLINE)
+def test_three_thousand_are_adopted_within_a_second(meeting, revived):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    count = min(some(3000), (limit - 2000) // 600 * 100)
+    one = revived(meeting, workers=8)
+    pairs = []
+    while len(pairs) < count:
+        pairs += meeting.pairs(one, 100)
+    one.kill()
+    took = one.again()
+    assert one.wait_adopted(1) == [(count, 0)]
+    assert took < secs(1), f"{took} s from exec to READY"
+    for client, server in pairs[::10]:
+        ask(client, server)
+    print(f"{count} adopted within {took:.3f} s")
