@@ -112,7 +112,8 @@ class Keeper:
         try:
             until(held, "")
         except AssertionError:
-            raise AssertionError(f"the keeper holds {count} TCP sockets, not {wanted}; it said: {self.lines[-20:]}") from None
+            raise AssertionError(f"the keeper holds {count} TCP sockets, not {wanted}; "
+                                 f"it said: {self.lines[-20:]}") from None
 
     def finish(self):
         with contextlib.suppress(ProcessLookupError):

@@ -36,14 +36,16 @@ def test_what_is_said_at_the_start(revived, keeper, meeting):
     one = revived(meeting)
     lines = [line.text for line in one.wait_log(re.escape(f"relayd-keeper at {keeper.path}"))]
     assert len(lines) == 1
-    assert re.match(rf"Connections outlive relayd: relayd-keeper at {re.escape(keeper.path)} holds up to \d+ of them\.", lines[0])
+    assert re.match(rf"Connections outlive relayd: relayd-keeper at {re.escape(keeper.path)} holds up to \d+ of them\.",
+                    lines[0])
     meeting.pairs(one, 3)
     one.kill()
     keeper.wait_log("relayd is gone. Its 3 connections are held for the next one, for 60 s.")
     one.again()
     told = one.wait_log("Adopted ")
     assert len(told) == 1
-    assert re.match(r"Adopted 3 connections, which stood still for [\d.]+ m?s \(median\) and [\d.]+ m?s at most", told[0].text)
+    assert re.match(r"Adopted 3 connections, which stood still for [\d.]+ m?s \(median\) and [\d.]+ m?s at most",
+                    told[0].text)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -63,7 +65,7 @@ def test_leaving(revived, meeting, number):
 
 @pytest.mark.parametrize("on_term", ["drain", "auto"])
 def test_draining_with_a_keeper(revived, keeper, meeting, on_term):
-    """Who asks for a stop, and no restart, gets one: connections may finish, and what is left is reset, by relayd itself."""
+    """Who asks for a stop, and no restart, gets one: connections may finish, and relayd itself resets what is left."""
     one = revived(meeting, on_term=on_term, drain_timeout=ms(700))
     (client, server), (left, behind) = meeting.pairs(one, 2)
     one.term()
@@ -98,7 +100,8 @@ def test_the_second_term_at_once(revived, keeper, full_origin, meeting):
     """Even while it waits for a dial. What is held stays held."""
     text = (section("listener", "slow", address=f"127.0.0.1:{free_port()}", upstream="slow")
             + section("listener", "web", address=f"127.0.0.1:{free_port()}", upstream="app")
-            + section("upstream", "slow", server=full_origin, connect_timeout="10m") + section("upstream", "app", server=meeting))
+            + section("upstream", "slow", server=full_origin, connect_timeout="10m")
+            + section("upstream", "app", server=meeting))
     slow, web = re.findall(r"127.0.0.1:\d+", text)[:2]
     one = revived(text=f'keeper = "{keeper.path}"\non_term = leave\n' + text, address=[web, slow])
     client, server = meeting.pair(one)

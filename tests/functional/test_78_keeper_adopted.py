@@ -10,7 +10,7 @@ from keeper import GREETING, ask, farewell
 from origin import echo, pattern
 from peer import EOF, RESET, elapsed
 from relay import section
-from settings import DEADLINE, free_port, ms, secs, some, until
+from settings import DEADLINE, SANITIZER, free_port, ms, secs, some, until
 
 # The record
 
@@ -182,7 +182,7 @@ def test_three_thousand_are_adopted_within_a_second(meeting, revived):
     one.kill()
     took = one.again()
     assert one.wait_adopted(1) == [(count, 0)]
-    assert took < secs(1), f"{took} s from exec to READY"
+    assert took < (DEADLINE if SANITIZER else 1), f"{took} s from exec to READY"
     for client, server in pairs[::10]:
         ask(client, server)
     print(f"{count} adopted within {took:.3f} s")
