@@ -240,7 +240,7 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
 static bool wants_to_leave(const struct daemon *daemon) {
     int on_term = daemon->relay->now->config->global.on_term;
 
-    if (daemon->relay->link == NULL || on_term == ON_TERM_DRAIN)
+    if (daemon->relay->link == NULL || !link_is_up(daemon->relay->link) || on_term == ON_TERM_DRAIN)
         return false;
     return on_term == ON_TERM_LEAVE || restart_is_under_way();
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "daemon/limits.h"
 #include "relay/adopt.h"
 
 static void say_outcome(int outcome, const char *path, bool automatic, unsigned version) {
@@ -112,6 +113,7 @@ void keeping_begin(struct relay *relay, const struct config *config) {
         log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
         return;
     }
+    (void)limits_raise_descriptors(); /* what was held may be many */
     int r = link_attach(path, config->global.keeper_timeout, false, &fd, &relay->heritage);
     if (r == LINK_OK)
         r = make_link(relay, path, &fd, config->global.keeper_timeout);

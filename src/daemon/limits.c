@@ -71,7 +71,7 @@ static int64_t cgroup_pids(void) {
     return least;
 }
 
-static int64_t raise_descriptors(void) {
+int64_t limits_raise_descriptors(void) {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -203,7 +203,7 @@ static void warn_of_keeper(int64_t fit, const struct link *link) {
 
 struct relay_limits limits_settle(const struct config *config, const struct link *link) {
     bool splice = link != NULL || any_splice(config);
-    int64_t wanted = config->global.max_connections, files = raise_descriptors();
+    int64_t wanted = config->global.max_connections, files = limits_raise_descriptors();
     struct bound bounds[N_BOUNDS];
 
     list_bounds(config, files, splice, bounds);

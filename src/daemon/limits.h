@@ -5,6 +5,9 @@
 #include "config/config.h"
 #include "relay/relay.h"
 
+/* Raises the soft limit on descriptors to the hard one: how many there are. */
+int64_t limits_raise_descriptors(void);
+
 /* Raises the soft limit on descriptors to the hard one, then works out how many connections fit:
  * never more than max_connections, never fewer than one. What does not fit is said in one warning
  * (MSG_LIMITS). link: to the keeper, or NULL. The main thread. */

@@ -83,8 +83,8 @@ static void set_timeout(struct keeper *keeper, usec_t timeout) {
     keeper->timeout = timeout < 0 ? 0 : timeout < TIMEOUT_MAX ? timeout : TIMEOUT_MAX;
 }
 
-static int say_slot(const struct keeper *keeper, enum keeper_type type, size_t index) {
-    struct keeper_message message = keeper_message(type);
+static int say_slot(const struct keeper *keeper, size_t index) {
+    struct keeper_message message = keeper_message(KEEPER_HOLD);
     const struct keeper_slot *slot = &keeper->slots[index];
 
     message.head.index = (uint32_t)index;
@@ -115,39 +115,45 @@ static int attach(struct keeper *keeper, const struct keeper_message *message) {
     int r = keeper_send(keeper->client, &hello, 0);
     for (size_t i = 0; r == 0 && i < keeper->n_slots; i++)
         if (is_held(&keeper->slots[i]))
-            r = say_slot(keeper, KEEPER_HOLD, i);
+            r = say_slot(keeper, i);
         else
             empty(&keeper->slots[i], KEEPER_FDS);
     return r == 0 ? say(keeper, KEEPER_END) : r;
 }
 
-static int release(struct keeper *keeper, const struct keeper_message *message) {
+/* What it was never given is no harm. */
+static void release(struct keeper *keeper, const struct keeper_message *message) {
     for (size_t i = 0; i < message->n_indexes; i++) {
         uint32_t which = message->indexes[i], index = which & ~KEEPER_KEEP_PIPES;
 
-        if (index >= keeper->n_slots)
-            return -EBADMSG;
-        empty(&keeper->slots[index],
-              (which & KEEPER_KEEP_PIPES) != 0 ? KEEPER_CONNECTION_FDS : KEEPER_FDS);
+        if (index < keeper->n_slots)
+            empty(&keeper->slots[index],
+                  (which & KEEPER_KEEP_PIPES) != 0 ? KEEPER_CONNECTION_FDS : KEEPER_FDS);
     }
-    return 0;
 }
 
 /* A connection whose pipes were not kept comes with all its descriptors; without some it is worth nothing. */
-static int hold(struct keeper *keeper, struct keeper_message *message) {
+static bool hold(struct keeper *keeper, struct keeper_message *message) {
     uint32_t index = message->head.index;
-    int r = release(keeper, message);
 
-    if (r < 0 || index >= keeper->n_slots)
-        return -EBADMSG;
+    if (index >= keeper->n_slots)
+        return false;
     struct keeper_slot *slot = &keeper->slots[index];
     empty(slot, message->n_fd);
     for (size_t i = 0; i < message->n_fd; i++)
         slot->fd[i] = fd_take(&message->fd[i]);
     if (!message->cut && (index < KEEPER_CONNECTIONS || is_whole(slot)))
-        return 0;
+        return true;
     empty(slot, KEEPER_FDS);
-    return say_slot(keeper, KEEPER_LOST, index);
+    return false;
+}
+
+static int lose(const struct keeper *keeper, const struct keeper_message *message) {
+    struct keeper_message lost = keeper_message(KEEPER_LOST);
+
+    lost.head.index = message->head.index;
+    lost.head.count = message->head.count;
+    return keeper_send(keeper->client, &lost, 0);
 }
 
 static void refuse(int client, enum keeper_refusal why) {
@@ -165,13 +171,15 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
     }
     if (!keeper->attached)
         return message->head.type == KEEPER_ATTACH ? attach(keeper, message) : -EBADMSG;
-    keeper->gone =
-        0; /* it has come further than to attach: one that dies before does not keep clients waiting */
+    /* It has come further than to attach: one that dies before does not keep clients waiting. */
+    keeper->gone = 0;
     switch (message->head.type) {
     case KEEPER_HOLD:
-        return hold(keeper, message);
+        release(keeper, message);
+        return hold(keeper, message) ? 0 : lose(keeper, message);
     case KEEPER_RELEASE:
-        return release(keeper, message);
+        release(keeper, message);
+        return 0;
     case KEEPER_PATIENCE:
         set_timeout(keeper, message->head.usec);
         return 0;

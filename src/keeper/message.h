@@ -31,7 +31,7 @@
 
 enum keeper_type {
     KEEPER_ATTACH = 1, /* usec: keeper_timeout; count 1: all that is held from before is dropped */
-    KEEPER_HOLD, /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done before */
+    KEEPER_HOLD, /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done before; count: see LOST */
     KEEPER_RELEASE,  /* indexes: each slot is emptied, or of its sockets alone: KEEPER_KEEP_PIPES */
     KEEPER_PATIENCE, /* usec: keeper_timeout from now on */
     KEEPER_FORGET,   /* all is released */
@@ -39,7 +39,7 @@ enum keeper_type {
     KEEPER_HELLO, /* index: slots that there are; count: those held; usec: when the last relayd went, or 0 */
     KEEPER_END,
     KEEPER_REFUSED, /* count: enum keeper_refusal */
-    KEEPER_LOST,    /* index: it could not be held, and is empty */
+    KEEPER_LOST,    /* index and count of a HOLD: it could not be done, and the slot is empty */
     KEEPER_PONG,
 };
 

@@ -14,6 +14,7 @@
 #include "relay/admit.h"
 #include "relay/exhausted.h"
 #include "relay/refuse.h"
+#include "relay/tune.h"
 
 #define PAUSE_MIN   (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
 #define PAUSE_MAX   USEC_PER_SEC
@@ -111,7 +112,9 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
 static void describe(struct job *job, struct relay *relay) {
     struct record *record = &job->record;
 
-    record->number = atomic_fetch_add(&relay->accepted, 1) + 1;
+    record->number =
+        1 + atomic_fetch_add(
+                relay->link != NULL ? &relay->link->table->head->accepted : &relay->accepted, 1);
     record->accepted = clock_now();
     snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
     snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
@@ -218,6 +221,10 @@ static void acceptor_thread(void *arg) {
         pause = PAUSE_MIN;
         stats_add(STAT_accepted, 1);
         job.route = get_route(acceptor);
+        if (acceptor->socket.untuned > 0) {
+            acceptor->socket.untuned--;
+            tune_socket(job.has.client, job.route->config->keepalive);
+        }
         describe(&job, acceptor->relay);
         if (enter(acceptor, &job))
             queue_up(acceptor, &job);
@@ -254,7 +261,11 @@ int acceptor_start(struct acceptor *acceptor, struct route *route) {
 void acceptor_go(struct acceptor *acceptor) {
     struct table_listener description;
 
-    acceptor->socket.inherited = false;
+    if (acceptor->socket.inherited) {
+        link_keep_listener(acceptor->relay->link, acceptor->socket.index, acceptor->socket.fd);
+        acceptor->kept = acceptor->socket.index;
+        acceptor->socket.inherited = false;
+    }
     if (acceptor->relay->link != NULL && acceptor->kept < 0 &&
         listen_socket_describe(&acceptor->socket, &description))
         acceptor->kept =

@@ -163,6 +163,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
         conn_abort(conn, END_NOT_ADOPTED, 0);
     else
         redo(conn);
+    registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
     pump_pool_run(pair, conn);
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
@@ -234,7 +235,6 @@ struct adoption adopt_all(struct relay *relay) {
     }
     free(adopting.stills);
     stats_add(STAT_adopted, n);
-    atomic_store(&relay->accepted, atomic_load(&head->last_number));
     heritage_free(heritage);
     return adopting.result;
 }

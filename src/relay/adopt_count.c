@@ -10,6 +10,8 @@
 /* tcpi_state, as the kernel numbers it (linux/tcp_states.h, which is not for programs). */
 enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9, CLOSING = 11 };
 
+#define TRIES_MOST 1000
+
 static bool ask(int fd, struct tcp_info *ret_info) {
     socklen_t size = sizeof(*ret_info);
 
@@ -22,15 +24,26 @@ bool adopt_is_tcp(int fd) {
     return ask(fd, &info);
 }
 
+/* Asks for both at one moment: nobody reads or writes, but bytes and acknowledgements come. */
+static bool ask_both(int fd, unsigned long what, struct tcp_info *ret_info, int *ret_bytes) {
+    int before = -1, after = 0;
+
+    for (int tries = 0; tries < TRIES_MOST && before != after; tries++)
+        if (ioctl(fd, what, &before) < 0 || !ask(fd, ret_info) || ioctl(fd, what, &after) < 0)
+            return false;
+    *ret_bytes = after;
+    return before == after && after >= 0;
+}
+
 /* By the sequence numbers of the sink: acknowledged, and not yet. To one that was dialled, the first one that was
  * acknowledged is that of the SYN. */
 static bool count_at_sink(const struct conn *conn, enum direction dir, uint64_t *ret_count) {
     struct tcp_info info = {0};
-    int sink = conn->fd[conn_sink(dir)], queued = 0;
     uint64_t before = dir == DIR_UP ? conn->state->record.greeting + 1 : 0;
+    int queued;
 
-    if (!ask(sink, &info) || (info.tcpi_state != ESTABLISHED && info.tcpi_state != CLOSE_WAIT) ||
-        ioctl(sink, SIOCOUTQ, &queued) < 0 || queued < 0)
+    if (!ask_both(conn->fd[conn_sink(dir)], SIOCOUTQ, &info, &queued) ||
+        (info.tcpi_state != ESTABLISHED && info.tcpi_state != CLOSE_WAIT))
         return false;
     uint64_t all = (uint64_t)info.tcpi_bytes_acked + (uint64_t)queued;
     *ret_count = all - before;
@@ -41,9 +54,9 @@ static bool count_at_sink(const struct conn *conn, enum direction dir, uint64_t 
 static bool count_at_source(const struct conn *conn, enum direction dir, size_t in_pipe,
                             uint64_t *ret_count) {
     struct tcp_info info = {0};
-    int source = conn->fd[conn_source(dir)], unread = 0;
+    int unread;
 
-    if (!ask(source, &info) || info.tcpi_state == CLOSE || ioctl(source, SIOCINQ, &unread) < 0)
+    if (!ask_both(conn->fd[conn_source(dir)], SIOCINQ, &info, &unread) || info.tcpi_state == CLOSE)
         return false;
     bool ended = info.tcpi_state == CLOSE_WAIT || info.tcpi_state == LAST_ACK ||
                  info.tcpi_state == CLOSING || info.tcpi_state == TIME_WAIT;

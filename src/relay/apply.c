@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "relay/acceptor.h"
 #include "relay/relay.h"
 #include "relay/worker.h"
@@ -75,20 +76,24 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
     return found > 0 ? 0 : -ENOENT;
 }
 
-/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for this wish. */
+/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for this wish. What is not
+ * as it was described is let go. */
 static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
     struct relay *relay = apply->relay;
 
-    for (size_t i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+    for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         const struct table_listener *description = &relay->link->table->head->listeners[i];
         struct listen_socket socket = {.addr = description->addr,
                                        .v6only = description->v6only,
                                        .stands_in = description->stands_in};
 
         if (relay->heritage.listeners[i] < 0 || !description->used ||
-            !listen_wish_met(wish, &socket) ||
-            listen_socket_inherit(&socket, &relay->heritage.listeners[i], description) < 0)
+            !listen_wish_met(wish, &socket))
             continue;
+        if (listen_socket_inherit(&socket, &relay->heritage.listeners[i], i, description) < 0) {
+            link_disown_listener(relay->link, i);
+            continue;
+        }
         listen_socket_tune(&socket, wish->listener);
         return add_fresh(apply, &socket, wish);
     }
@@ -116,10 +121,19 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
     return listen_complaint(wish, error, why);
 }
 
-/* Sockets of the relayd before that no wish has met, and that may be in the way of one. */
+/* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had a keeper, which
+ * this one was told to do without. */
 static void drop_inherited(struct relay *relay) {
     bool any = false;
 
+    if (relay->link == NULL) {
+        if (link_make_drop(KEEPER_SOCKET))
+            log_msg(MSG_KEEPER,
+                    "relayd-keeper at %s held listening sockets of a relayd before, "
+                    "and was told to drop all that it held.",
+                    KEEPER_SOCKET);
+        return;
+    }
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
         if (relay->heritage.listeners[i] < 0)
             continue;
@@ -137,7 +151,7 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     if (wish->systemd)
         return take_passed(apply, wish);
     int r = listen_socket_open(&socket, wish);
-    if (r == -EADDRINUSE && apply->relay->link != NULL && apply->relay->now == NULL) {
+    if (r == -EADDRINUSE && apply->relay->now == NULL) {
         drop_inherited(apply->relay);
         r = listen_socket_open(&socket, wish);
     }

@@ -165,3 +165,13 @@ int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
     *ret_heritage = heritage;
     return LINK_OK;
 }
+
+bool link_make_drop(const char *path) {
+    struct heritage dropped;
+    int fd = -1;
+    bool done = link_attach(path, 0, true, &fd, &dropped) == LINK_OK;
+
+    heritage_free(&dropped);
+    fd_close(&fd);
+    return done;
+}

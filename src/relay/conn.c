@@ -97,7 +97,6 @@ static void take(struct conn *conn, struct pipe_pool *pipes, struct holdings *ha
     conn->fd[SIDE_SERVER] = taken.server;
     conn->place = taken.place;
     conn->member = taken.member;
-    registry_add(conn->registry, conn);
 }
 
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
@@ -116,6 +115,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     conn->kept_by = kept ? link : NULL;
     conn->slot = slot;
     take(conn, pipes, has);
+    registry_add(registry, conn);
     if (link != NULL && !kept)
         link_note_crowded(link);
     return conn;
@@ -160,13 +160,6 @@ static void refine_end(struct conn *conn) UNCHECKED {
         conn->state->record.end = END_SERVER_LEFT;
 }
 
-/* The last reference is gone: no lock is needed. */
-static void close_side(struct conn *conn, enum side side, enum direction towards) UNCHECKED {
-    if (conn->fd[side] >= 0 && conn->state->flow[towards].ended)
-        tune_for_end(conn->fd[side]);
-    fd_close(&conn->fd[side]);
-}
-
 bool conn_try_ref(struct conn *conn) {
     unsigned refs = atomic_load(&conn->refs);
 
@@ -176,15 +169,16 @@ bool conn_try_ref(struct conn *conn) {
     return false;
 }
 
-/* It goes on in another process: nothing is told to anybody. */
-static bool is_left(const struct conn *conn) {
-    return atomic_load(&conn->parked) && !atomic_load(&conn->over);
+/* It goes on in another process: nothing is told to anybody. The last reference is gone: no lock is needed. */
+static bool is_left(const struct conn *conn) UNCHECKED {
+    return atomic_load(&conn->parked) && !conn->state->aborted;
 }
 
 /* The last reference is gone: no lock is needed. */
 static void conclude(struct conn *conn) UNCHECKED {
     struct record *record = &conn->state->record;
 
+    atomic_store(&conn->state->live, 0); /* no process after this one tells of it again */
     refine_end(conn);
     if (record->end == END_STOPPED)
         stats_add(STAT_cut_at_stop, 1);
@@ -202,8 +196,8 @@ void conn_unref(struct conn *conn) {
 
     struct gate *gate = conn->gate;
     bool left = is_left(conn);
-    close_side(conn, SIDE_CLIENT, DIR_DOWN);
-    close_side(conn, SIDE_SERVER, DIR_UP);
+    fd_close(&conn->fd[SIDE_CLIENT]);
+    fd_close(&conn->fd[SIDE_SERVER]);
     member_leave(conn->member);
     place_leave(&conn->place);
     if (!left)
@@ -288,6 +282,12 @@ static enum end reset_by(enum direction dir) {
     return dir == DIR_UP ? END_CLIENT_RESET : END_SERVER_RESET;
 }
 
+/* Passes the end on. What is on its way there arrives, even if this process is killed now. */
+static void end_side(int sink) {
+    (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
+    tune_for_end(sink);
+}
+
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {
     uint64_t header = dir == DIR_UP ? conn->state->record.header : 0;
     int error = hidden_reset(conn, dir, bytes_read + header);
@@ -307,7 +307,7 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
     if (reset)
         conn_abort(conn, reset_by(dir), error);
     else if (in_order && sink >= 0)
-        (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
+        end_side(sink);
 }
 
 void conn_source_failed(struct conn *conn, enum direction dir, int error) {

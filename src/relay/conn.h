@@ -44,7 +44,6 @@ struct conn {
     _Atomic unsigned held; /* the link's epoch in which the keeper got it; 0: never */
     _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
     _Atomic bool parked;   /* a pump has come to a halt for the next relayd */
-    _Atomic bool dirty;    /* bytes are left in a pipe */
     size_t in_hand[2];     /* by direction: what is in its pipe when the pumps start */
     bool doubtful[2];      /* by side: its end is believed if TCP_INFO says so, see stolen_error */
 };
@@ -56,7 +55,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);
 
-/* The same for one that a relayd before has left in this slot, which was adopted; its state goes on. */
+/* The same for one that a relayd before has left in this slot, which was adopted; its state goes on. It is not registered yet. */
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 

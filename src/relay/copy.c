@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/stats.h"
 
@@ -128,7 +129,7 @@ static ssize_t await_bytes(int from) {
 }
 
 static bool parks(const struct copy *copy) {
-    return copy->kept != NULL && atomic_load(copy->kept->parks);
+    return copy->kept != NULL && atomic_load_explicit(copy->kept->parks, memory_order_relaxed);
 }
 
 /* splice stops at TCP's urgent mark as if at the end. The byte after it has to be read, and for as long as it is nowhere
@@ -141,22 +142,20 @@ static ssize_t read_past_mark(struct copy *copy, int from) {
     atomic_store(copy->kept->in_memory, true);
     n = recv(from, copy->buffer, 1, 0);
     if (n > 0)
-        copy->in_pipe = false;
-    else
-        atomic_store(copy->kept->in_memory, false);
-    copy->in_buffer_at = 0;
-    return n < 0 ? -errno : n;
+        n = write(copy->pipe.write, copy->buffer, 1); /* which is empty */
+    int error = n < 0 ? errno : 0;
+    atomic_store(copy->kept->in_memory, false);
+    return error != 0 ? -error : n;
 }
 
 static ssize_t read_kept(struct copy *copy, int from) {
-    ssize_t n;
+    ssize_t n = -EINTR;
 
-    do {
-        copy->in_pipe = true;
+    while (n == -EINTR && !parks(copy)) {
         n = copy_splice_read(copy, from);
         if (n == 0)
             n = read_past_mark(copy, from);
-    } while (n == -EINTR && !parks(copy));
+    }
     return n;
 }
 
@@ -195,9 +194,11 @@ int copy_write(struct copy *copy, int to) {
     size_t all = copy->in_hand;
 
     while (copy->in_hand > 0) {
+        if (parks(copy))
+            return -EINTR;
         ssize_t n = copy->in_pipe ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
 
-        if (n == -EINTR && !parks(copy))
+        if (n == -EINTR)
             continue;
         if (n < 0)
             return (int)n;
@@ -206,7 +207,5 @@ int copy_write(struct copy *copy, int to) {
     }
     if (copy->adapts)
         adapt(copy, all);
-    else if (!copy->in_pipe && copy->kept != NULL)
-        atomic_store(copy->kept->in_memory, false);
     return 0;
 }

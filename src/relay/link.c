@@ -22,6 +22,10 @@
 #define BATCH    64
 #define PATIENCE (2 * USEC_PER_SEC) /* with a keeper that was asked for a sign of life */
 
+bool link_is_up(const struct link *link) {
+    return atomic_load(&link->epoch) != 0;
+}
+
 void link_set_timeout(struct link *link, usec_t keeper_timeout) {
     struct keeper_message message = keeper_message(KEEPER_PATIENCE);
 
@@ -112,14 +116,27 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     if (message->head.index < KEEPER_CONNECTIONS)
         return;
     uint32_t slot = message->head.index - KEEPER_CONNECTIONS;
+    unsigned epoch = atomic_load(&link->epoch);
+    bool full = message->head.count == epoch;
+
+    /* Or it was held without its pipes, for the keeper before: once more, then. */
+    if (!full)
+        atomic_store(&link->missed, true);
     if (slot < link->table->n)
         atomic_store(&link->table->slots[slot].pipes_held, 0);
-    if (registry_lose(link->registry, slot, atomic_load(&link->epoch)) && !link->said_lost)
+    if (registry_lose(link->registry, slot, full ? epoch : 0) && full && !link->said_lost)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is out of descriptors: connections go on that would not "
                 "outlive relayd; %s.",
                 link->path, why);
     link->said_lost = true;
+}
+
+/* Or until the stop interrupts it. */
+static void pause_before_next(void) {
+    struct timespec pause = clock_timespec(AGAIN);
+
+    (void)nanosleep(&pause, NULL);
 }
 
 static void lose_keeper(struct link *link) {
@@ -131,6 +148,7 @@ static void lose_keeper(struct link *link) {
                 "systemctl status relayd-keeper.",
                 link->path);
     link->said = true;
+    pause_before_next();
 }
 
 static void prepare(int fd) {
@@ -138,6 +156,7 @@ static void prepare(int fd) {
     int room = ROOM;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof(tick));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
@@ -145,11 +164,10 @@ static void prepare(int fd) {
 static void find_keeper(struct link *link) {
     struct heritage nothing;
     int fd = -1;
-    struct timespec pause = clock_timespec(AGAIN);
 
     if (link_attach(link->path, atomic_load(&link->keeper_timeout), true, &fd, &nothing) !=
         LINK_OK) {
-        (void)nanosleep(&pause, NULL); /* or until the stop interrupts it */
+        pause_before_next();
         return;
     }
     heritage_free(&nothing);
@@ -224,6 +242,10 @@ int link_init(struct link *link, const char *path, int *fd, struct table *table,
 }
 
 int link_start(struct link *link) {
+    struct keeper_message ping = keeper_message(KEEPER_PING);
+
+    (void)keeper_send(link->fd, &ping,
+                      MSG_DONTWAIT); /* it hears that this relayd has come further than to attach */
     return thread_start(&link->thread, "keeper", NULL, link_thread, link);
 }
 

@@ -80,6 +80,10 @@ int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
  * -errno. */
 int link_await_pong(int fd);
 
+/* Has a keeper that this process will not use drop what it holds for one that is gone. False: there is none, or it is
+ * another relayd's. */
+bool link_make_drop(const char *path);
+
 struct heritage heritage_none(void);
 
 /* Closes what nobody has taken. */
@@ -110,11 +114,17 @@ void link_disown(struct link *link, uint32_t slot);
 
 /* A listening socket that stays open until link_release_listener: its index, or -1 if there is no room. Main alone. */
 int link_hold_listener(struct link *link, int fd, const struct table_listener *description);
+
+/* The same for one that the keeper has already, at that index. */
+void link_keep_listener(struct link *link, int index, int fd);
 void link_release_listener(struct link *link, int index);
 
 /* One of a relayd before, or all that are not held again by now: the keeper is to let go of them. */
 void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
+
+/* Whether a keeper is there. */
+bool link_is_up(const struct link *link);
 
 void link_set_timeout(struct link *link, usec_t keeper_timeout);
 

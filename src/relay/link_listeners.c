@@ -23,7 +23,8 @@ int link_hold_listener(struct link *link, int fd, const struct table_listener *d
     int index = 0;
 
     lock_acquire(&link->listeners_lock);
-    while (index < KEEPER_LISTENERS_MAX && link->listeners[index] >= 0)
+    while (index < KEEPER_LISTENERS_MAX &&
+           (link->listeners[index] >= 0 || link->table->head->listeners[index].used))
         index++;
     if (index < KEEPER_LISTENERS_MAX) {
         struct table_listener *noted = &link->table->head->listeners[index];
@@ -36,6 +37,12 @@ int link_hold_listener(struct link *link, int fd, const struct table_listener *d
     }
     lock_release(&link->listeners_lock);
     return index < KEEPER_LISTENERS_MAX ? index : -1;
+}
+
+void link_keep_listener(struct link *link, int index, int fd) {
+    lock_acquire(&link->listeners_lock);
+    link->listeners[index] = fd;
+    lock_release(&link->listeners_lock);
 }
 
 void link_release_listener(struct link *link, int index) {

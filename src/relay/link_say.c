@@ -92,6 +92,14 @@ void link_forget_unsaid(struct link *link) {
     }
 }
 
+/* An earlier epoch may be noted later. */
+static void raise_to(_Atomic unsigned *held, unsigned epoch) {
+    unsigned before = atomic_load(held);
+
+    while (before < epoch && !atomic_compare_exchange_weak(held, &before, epoch))
+        ;
+}
+
 int link_try_hold(struct link *link, struct conn *conn, int flags) {
     struct table_slot *slot = &link->table->slots[conn->slot];
     struct keeper_message message = keeper_message(KEEPER_HOLD);
@@ -100,6 +108,7 @@ int link_try_hold(struct link *link, struct conn *conn, int flags) {
     if (epoch == 0)
         return -ENOTCONN; /* the next keeper is given everything */
     message.head.index = link_index_of(conn->slot);
+    message.head.count = epoch;
     message.fd[0] = conn->fd[SIDE_CLIENT];
     message.fd[1] = conn->fd[SIDE_SERVER];
     message.n_fd = KEEPER_CONNECTION_FDS;
@@ -110,16 +119,14 @@ int link_try_hold(struct link *link, struct conn *conn, int flags) {
     int r = say_with_unsaid(link, &message, flags);
     if (r < 0)
         return r;
-    atomic_store(&slot->pipes_held, epoch);
-    atomic_store(&conn->held, epoch);
+    raise_to(&slot->pipes_held, epoch);
+    raise_to(&conn->held, epoch);
+    if (atomic_load(&link->epoch) != epoch)
+        miss(link); /* another keeper came meanwhile, who may not have got it */
     return 0;
 }
 
 void link_hold(struct link *link, struct conn *conn) {
-    uint64_t number = conn->state->record.number;
-
-    if (number > atomic_load_explicit(&link->table->head->last_number, memory_order_relaxed))
-        atomic_store_explicit(&link->table->head->last_number, number, memory_order_relaxed);
     atomic_store_explicit(&link->last_hold, clock_coarse(), memory_order_relaxed);
     if (link_try_hold(link, conn, MSG_DONTWAIT) < 0)
         stats_add(STAT_unheld, 1);
@@ -132,7 +139,7 @@ void link_note_crowded(struct link *link) {
 }
 
 void link_release(struct link *link, struct conn *conn) {
-    bool keeps = table_keeps_pipes(link->table, conn->slot, !atomic_load(&conn->dirty));
+    bool keeps = table_keeps_pipes(link->table, conn->slot);
     uint32_t index = link_index_of(conn->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
     usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
 

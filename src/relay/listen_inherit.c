@@ -7,13 +7,14 @@
 #include "base/fd.h"
 #include "relay/listen_socket.h"
 
-int listen_socket_inherit(struct listen_socket *ret_socket, int *fd,
+int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                           const struct table_listener *description) {
     struct listen_socket sock = {.fd = fd_take(fd),
                                  .addr = description->addr,
                                  .v6only = description->v6only,
                                  .stands_in = description->stands_in,
-                                 .inherited = true};
+                                 .inherited = true,
+                                 .index = index};
     struct addr bound = {.len = sizeof(bound.u)};
     int listening = 0;
     socklen_t size = sizeof(listening);

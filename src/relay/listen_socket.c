@@ -1,6 +1,8 @@
 #include "relay/listen_socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,6 +261,14 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
     return r;
 }
 
+/* Connections that are established and not yet accepted; of a listening socket tcpi_unacked is that (tcp_diag). */
+static unsigned count_waiting(int fd) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_unacked : 0;
+}
+
 /* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
                         struct passed_socket *passed) {
@@ -276,6 +286,7 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
     }
     (void)ioctl(sock.fd, FIONBIO, &blocking);
     tune_socket(sock.fd, wish->listener->keepalive);
+    sock.untuned = count_waiting(sock.fd);
     *ret_socket = sock;
     return 0;
 }

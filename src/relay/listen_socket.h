@@ -21,7 +21,10 @@ struct listen_socket {
     bool v6only;                     /* and whether IPv4 is left to others, */
     bool stands_in;                  /* or stands in for an IPv6 that this machine does not have */
     bool
-        inherited; /* from a relayd before, and not yet in force: the path is not this process's to remove */
+        inherited; /* from a relayd before, and not yet in force: its path is not this process's to remove, */
+    int index; /* and that is where the keeper has it */
+    unsigned
+        untuned; /* connections that waited in it when it was tuned: they lack what it has now */
 };
 
 /* A socket that systemd passed, and its FileDescriptorName=. */
@@ -61,7 +64,7 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
 
 /* Takes (and blanks) one that a relayd before has bound, and that was held meanwhile. 0; or -errno, closed, if it is not
  * what its description says. */
-int listen_socket_inherit(struct listen_socket *ret_socket, int *fd,
+int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                           const struct table_listener *description) MUST_USE;
 
 /* What the next relayd must know of it. False: systemd passed it, and will again. */

@@ -69,12 +69,12 @@ static enum carried drop(struct conn *conn, enum direction dir, char *buffer) {
     int from = conn->fd[conn_source(dir)];
 
     while (!atomic_load(&conn->over)) {
+        if (conn_parks(conn))
+            return PARKED;
         ssize_t n = recv(from, buffer, COPY_BUFFER_SIZE, 0);
 
         if (n == 0)
             break;
-        if (n < 0 && errno == EINTR && conn_parks(conn))
-            return PARKED;
         if (n < 0 && errno != EINTR) {
             conn_source_failed(conn, dir, errno);
             break;
@@ -92,8 +92,6 @@ static enum carried copy_all(struct conn *conn, enum direction dir, char *buffer
     else
         copy_init(&copy, conn->state->options.copy, conn->pipes, buffer);
     enum carried how = carry(conn, dir, &copy);
-    if (copy.in_hand > 0)
-        atomic_store(&conn->dirty, true);
     copy_release(&copy);
     return how;
 }

@@ -49,6 +49,7 @@ static void send_answer(int fd, enum end end) {
      * there is nobody to tell. */
     (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(fd, SHUT_WR);
+    tune_for_end(fd);
 }
 
 static void count(enum end end) {
@@ -125,12 +126,10 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
         lingers = end != END_STOPPED && let_linger(relay, job);
     }
     if (!lingers) {
-        if (http) {
+        if (http)
             drop_what_came(job->has.client);
-            tune_for_end(job->has.client);
-        } else {
+        else
             fd_reset(job->has.client);
-        }
     }
     holdings_give_back(&job->has);
     if (in_gate)

@@ -43,8 +43,13 @@ struct choice {
     unsigned epoch;
 };
 
+/* Epoch 0: by nobody. */
+static bool is_held(const struct conn *conn, unsigned epoch) {
+    return epoch != 0 && conn->kept_by != NULL && atomic_load(&conn->held) == epoch;
+}
+
 static bool is_meant(const struct conn *conn, const struct choice *choice) {
-    if (choice->unheld && conn->kept_by != NULL && atomic_load(&conn->held) == choice->epoch)
+    if (choice->unheld && is_held(conn, choice->epoch))
         return false;
     return choice->member == NULL || conn->member == choice->member;
 }
@@ -116,7 +121,7 @@ size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
 
     lock_acquire(&registry->lock);
     TAILQ_FOREACH(conn, &registry->conns, link)
-    n += conn->fd[SIDE_SERVER] >= 0 && (conn->kept_by == NULL || atomic_load(&conn->held) != epoch);
+    n += conn->fd[SIDE_SERVER] >= 0 && !is_held(conn, epoch);
     lock_release(&registry->lock);
     return n;
 }

@@ -201,10 +201,16 @@ size_t relay_count_unheld(struct relay *relay) {
     return registry_count_unheld(&relay->registry, atomic_load(&relay->link->epoch));
 }
 
+/* Dials and waits for names end at once. */
 static void end_workers(struct relay *relay) {
+    struct generation *generation;
     struct worker *worker;
 
     atomic_store(&relay->stop_now, true);
+    if (relay->now != NULL)
+        upstreams_cancel(relay->now->upstreams);
+    SLIST_FOREACH(generation, &relay->old, link)
+    upstreams_cancel(generation->upstreams);
     while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);
@@ -214,23 +220,17 @@ static void end_workers(struct relay *relay) {
 void relay_park(struct relay *relay) {
     end_workers(relay);
     registry_abort_unheld(&relay->registry, atomic_load(&relay->link->epoch), END_STOPPED);
+    atomic_store(&relay->link->table->head->parked, clock_now());
     atomic_store(&relay->registry.parks, true);
     pump_pool_park(&relay->pumps);
-    atomic_store(&relay->link->table->head->parked, clock_now());
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */
 static void cut(struct relay *relay) {
-    struct generation *generation;
-
-    atomic_store(&relay->stop_now, true);
-    if (relay->now != NULL)
-        upstreams_cancel(relay->now->upstreams);
-    SLIST_FOREACH(generation, &relay->old, link)
-    upstreams_cancel(generation->upstreams);
     queue_close(&relay->queue);
     end_workers(relay);
-    registry_abort(&relay->registry, NULL, END_STOPPED);
+    if (!atomic_load(&relay->leaves))
+        registry_abort(&relay->registry, NULL, END_STOPPED);
 }
 
 /* The last references to conns may be its thread's. */
@@ -254,12 +254,12 @@ void relay_free(struct relay *relay) {
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
-    end_link(relay);
     while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
         SLIST_REMOVE_HEAD(&relay->old, link);
         generation_free(generation);
     }
     generation_free(relay->now);
+    end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
     queue_destroy(&relay->queue);
     pipe_pool_destroy(&relay->pipes);
     registry_destroy(&relay->registry);

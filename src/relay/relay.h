@@ -35,7 +35,7 @@ struct relay {
     struct pipe_pool pipes;
     struct pump_pool pumps;
     struct reaper reaper;
-    _Atomic uint64_t accepted; /* numbers the connections */
+    _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
     _Atomic bool stop_accept;  /* acceptors end */
     _Atomic bool stop_now;     /* nothing is dialled any more */
     _Atomic bool leaves;       /* it ends without touching what the keeper holds */

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,13 +73,21 @@ static int map(struct table *table, int fd) {
     return 0;
 }
 
+/* Nobody shall execute it, says a kernel that knows how to (memfd_create(2), MFD_NOEXEC_SEAL, since Linux 6.3). */
+static int make_memory(void) {
+    enum { NOEXEC_SEAL = 8 };
+    int fd = memfd_create("relayd", MFD_CLOEXEC | NOEXEC_SEAL);
+
+    return fd < 0 && errno == EINVAL ? memfd_create("relayd", MFD_CLOEXEC) : fd;
+}
+
 int table_new(size_t n_slots, struct table **ret_table) {
     size_t n = n_slots < SLOTS_MAX ? n_slots : SLOTS_MAX;
     struct table *table = make(n);
 
     if (table == NULL)
         return -ENOMEM;
-    int fd = memfd_create("relayd", MFD_CLOEXEC);
+    int fd = make_memory();
     int r = fd < 0 || ftruncate(fd, (off_t)table->size) < 0 ? -errno : map(table, fd);
     if (r < 0) {
         fd_close(&fd);
@@ -211,7 +220,17 @@ void table_adopt(struct table *table, uint32_t which, struct pipe_ends pipe[2]) 
     }
 }
 
-bool table_keeps_pipes(struct table *table, uint32_t which, bool empty) {
+/* The kernel is asked: what a pump, or one of a process before, has left must reach nobody else. */
+static bool is_empty(const struct pipe_ends *pipe) {
+    int left = 0;
+
+    return ioctl(pipe->read, FIONREAD, &left) == 0 && left == 0;
+}
+
+bool table_keeps_pipes(struct table *table, uint32_t which) {
+    const struct table_slot *slot = &table->slots[which];
+    bool empty = is_empty(&slot->pipe[DIR_UP]) && is_empty(&slot->pipe[DIR_DOWN]);
+
     lock_acquire(&table->lock);
     bool keeps = empty && table->n_spare < SPARE_PIPES;
     lock_release(&table->lock);

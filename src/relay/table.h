@@ -30,9 +30,9 @@ struct table_head {
     uint32_t version;    /* KEEPER_VERSION */
     uint32_t state_size; /* of a struct conn_state */
     uint32_t n_slots;
-    uint32_t counter_names;       /* a sum over the names, in the order of the numbers below */
-    _Atomic usec_t parked;        /* when all connections had come to a halt; 0: they did not */
-    _Atomic uint64_t last_number; /* of a connection */
+    uint32_t counter_names;    /* a sum over the names, in the order of the numbers below */
+    _Atomic usec_t parked;     /* when all connections had come to a halt; 0: they did not */
+    _Atomic uint64_t accepted; /* connections so far: the next one's number is one more */
     _Atomic uint64_t counters[TABLE_COUNTERS_MAX];
     struct table_listener listeners[KEEPER_LISTENERS_MAX];
 };
@@ -80,7 +80,7 @@ void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);
 
 /* Whether the slot's pipes will be kept for the next connection; closes them if not: they are not empty, or there are
  * many. Then, once the keeper knows: gives the slot back. Any thread. */
-bool table_keeps_pipes(struct table *table, uint32_t slot, bool empty);
+bool table_keeps_pipes(struct table *table, uint32_t slot);
 void table_give(struct table *table, uint32_t slot);
 
 #endif

@@ -259,8 +259,8 @@ static void gives_up_after_keeper_timeout(void **state) {
     gives_up_after(-1, INT64_MIN, 0);
 }
 
-/* One that knocks and says nothing, or is no relayd, is not the one that is waited for. */
-static void only_an_attach_ends_the_wait(void **state) {
+/* One that knocks and says nothing, or is no relayd, or dies before it has gone on, is not the one that is waited for. */
+static void only_one_that_goes_on_ends_the_wait(void **state) {
     struct keeper keeper;
     struct six six;
 
@@ -274,6 +274,9 @@ static void only_an_attach_ends_the_wait(void **state) {
     leave(&keeper, fd);
     usec_t gone = keeper.gone;
     leave(&keeper, come(&keeper));
+    int dies = come(&keeper);
+    say_attach(dies, 0, 100 * USEC_PER_MSEC);
+    leave(&keeper, dies);
     int silent = come(&keeper);
     settle(&keeper);
     assert_int_equal(keeper.gone, gone);
@@ -403,7 +406,7 @@ int main(void) {
         cmocka_unit_test(forgets_all_when_told),
         cmocka_unit_test(a_relayd_can_begin_anew),
         cmocka_unit_test(gives_up_after_keeper_timeout),
-        cmocka_unit_test(only_an_attach_ends_the_wait),
+        cmocka_unit_test(only_one_that_goes_on_ends_the_wait),
         cmocka_unit_test(waits_for_ever_when_told),
         cmocka_unit_test(last_words_count),
         cmocka_unit_test(gives_back_more_than_a_socket_takes),

@@ -114,16 +114,10 @@ static void nonsense_is_cut_off_and_costs_nothing(void **state) {
         {HEAD(KEEPER_MAGIC, KEEPER_HELLO, 0), WHOLE, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_LOST, SLOT), WHOLE, 0},
         {HEAD(KEEPER_MAGIC, UINT16_MAX, 0), WHOLE, 0},
-        {HEAD(KEEPER_MAGIC, KEEPER_HOLD, SLOTS), WHOLE, 0},
-        {HEAD(KEEPER_MAGIC, KEEPER_HOLD, UINT32_MAX), WHOLE, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_ATTACH, 0), 0, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_ATTACH, 0), 1, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_ATTACH, 0), WHOLE - 1, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_ATTACH, 0), WHOLE + 4 * KEEPER_INDEXES + 1, 0},
-        {HEAD(KEEPER_MAGIC, KEEPER_RELEASE, 0), WHOLE + 4, SLOTS},
-        {HEAD(KEEPER_MAGIC, KEEPER_RELEASE, 0), WHOLE + 4, SLOTS | KEEPER_KEEP_PIPES},
-        {HEAD(KEEPER_MAGIC, KEEPER_RELEASE, 0), WHOLE + 4, UINT32_MAX},
-        {HEAD(KEEPER_MAGIC, KEEPER_HOLD, SLOT), WHOLE + 4, UINT32_MAX},
     };
     const struct nonsense before_attach[] = {
         {HEAD(KEEPER_MAGIC, KEEPER_HOLD, SLOT), WHOLE, 0},
@@ -141,6 +135,39 @@ static void nonsense_is_cut_off_and_costs_nothing(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(before_attach); i++)
         cuts_off(&before_attach[i], false);
     cuts_off(&again, true);
+}
+
+/* A relayd whose table is larger than this keeper, which was restarted with fewer descriptors. */
+static void what_is_beyond_the_last_slot_is_lost_and_harms_nobody(void **state) {
+    const uint32_t beyond[] = {SLOTS, SLOTS | KEEPER_KEEP_PIPES, UINT32_MAX};
+    struct keeper_message hold = keeper_message(KEEPER_HOLD);
+    struct keeper keeper;
+    struct six six;
+
+    (void)state;
+    open_keeper(&keeper);
+    six_open(&six);
+    int fd = begin(&keeper, HOUR);
+    for (size_t i = 0; i < ARRAY_LEN(beyond); i++)
+        say_release(fd, beyond[i]);
+    hold.head.index = SLOTS;
+    hold.head.count = 77;
+    hold.n_fd = KEEPER_FDS;
+    memcpy(hold.fd, six.near, sizeof(hold.fd));
+    assert_int_equal(keeper_send(fd, &hold, 0), 0);
+    settle(&keeper);
+    six_let_go(&six);
+    struct keeper_message lost = hear(fd);
+    assert_int_equal(lost.head.type, KEEPER_LOST);
+    assert_int_equal(lost.head.index, SLOTS);
+    assert_int_equal(lost.head.count, 77);
+    assert_string_equal(six_state(&six), "cccccc");
+    say(fd, KEEPER_PING, 0, 0);
+    settle(&keeper);
+    assert_int_equal(hear(fd).head.type, KEEPER_PONG);
+    leave(&keeper, fd);
+    six_close(&six);
+    close_keeper(&keeper);
 }
 
 /* With fewer descriptors than a connection has, or with some that did not fit into the keeper. */
@@ -203,6 +230,7 @@ int main(void) {
         cmocka_unit_test(another_version_is_told_ours),
         cmocka_unit_test(a_silent_client_makes_way),
         cmocka_unit_test(nonsense_is_cut_off_and_costs_nothing),
+        cmocka_unit_test(what_is_beyond_the_last_slot_is_lost_and_harms_nobody),
         cmocka_unit_test(what_does_not_come_whole_is_lost),
     };
 

@@ -21,7 +21,7 @@ static void a_slot_is_used_again_with_its_pipes(void **state) {
     assert_int_equal(table_take(table, &again), -ENOSPC);
     int pipe = table->slots[first].pipe[DIR_UP].read;
     assert_true(pipe >= 0);
-    assert_true(table_keeps_pipes(table, first, true));
+    assert_true(table_keeps_pipes(table, first));
     table_give(table, first);
     assert_int_equal(table_take(table, &again), 0);
     assert_int_equal(again, first);
@@ -37,7 +37,7 @@ static void pipes_with_bytes_in_them_are_not_used_again(void **state) {
     assert_int_equal(table_new(1, &table), 0);
     assert_int_equal(table_take(table, &slot), 0);
     assert_int_equal(write(table->slots[slot].pipe[DIR_DOWN].write, "x", 1), 1);
-    assert_false(table_keeps_pipes(table, slot, false));
+    assert_false(table_keeps_pipes(table, slot));
     assert_int_equal(table->slots[slot].pipe[DIR_DOWN].write, -1);
     table_give(table, slot);
     assert_int_equal(table_take(table, &slot), 0);
@@ -59,7 +59,7 @@ static void only_so_many_spare_pipes_are_kept(void **state) {
     for (size_t i = 0; i < N; i++)
         assert_int_equal(table_take(table, &slots[i]), 0);
     for (size_t i = 0; i < N; i++) {
-        (void)table_keeps_pipes(table, slots[i], true);
+        (void)table_keeps_pipes(table, slots[i]);
         table_give(table, slots[i]);
     }
     for (size_t i = 0; i < N; i++)
@@ -87,13 +87,13 @@ static void the_next_process_finds_what_was_noted(void **state) {
     assert_int_equal(table_take(table, &slot), 0);
     table->states[slot].record.number = 4711;
     atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
-    atomic_store(&table->head->last_number, 4711);
+    atomic_store(&table->head->accepted, 4711);
     atomic_store(&table->head->counters[STAT_accepted], 12);
     int fd = leave(table);
     assert_int_equal(table_open(&fd, &table), 0);
     assert_int_equal(fd, -1);
     assert_int_equal(table->states[slot].record.number, 4711);
-    assert_int_equal(atomic_load(&table->head->last_number), 4711);
+    assert_int_equal(atomic_load(&table->head->accepted), 4711);
     assert_int_equal(atomic_load(&table->head->counters[STAT_accepted]), 12);
     assert_int_equal(pipe(ends[0]), 0);
     assert_int_equal(pipe(ends[1]), 0);
