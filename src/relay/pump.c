@@ -83,26 +83,23 @@ static enum carried drop(struct conn *conn, enum direction dir, char *buffer) {
     return SOURCE_OVER;
 }
 
-static enum carried copy_all(struct conn *conn, enum direction dir, char *buffer) {
-    struct kept_pipe kept;
-    struct copy copy;
-
-    if (conn_kept_pipe(conn, dir, &kept))
-        copy_init_kept(&copy, &kept, buffer);
+static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_room *room) {
+    if (conn_kept_pipe(conn, dir, &room->kept))
+        copy_init_kept(&room->copy, &room->kept, room->buffer);
     else
-        copy_init(&copy, conn->state->options.copy, conn->pipes, buffer);
-    enum carried how = carry(conn, dir, &copy);
-    copy_release(&copy);
+        copy_init(&room->copy, conn->state->options.copy, conn->pipes, room->buffer);
+    enum carried how = carry(conn, dir, &room->copy);
+    copy_release(&room->copy);
     return how;
 }
 
-void pump_run(struct conn *conn, enum direction dir, char *buffer) {
+void pump_run(struct conn *conn, enum direction dir, struct pump_room *room) {
     enum carried how = SINK_OVER;
 
     if (!conn_drops(conn, dir))
-        how = copy_all(conn, dir, buffer);
+        how = copy_all(conn, dir, room);
     if (how == SINK_OVER)
-        how = drop(conn, dir, buffer);
+        how = drop(conn, dir, room->buffer);
     if (how == PARKED)
         atomic_store(&conn->parked, true);
 }

@@ -4,10 +4,17 @@
 #define RELAY_PUMP_H
 
 #include "relay/conn.h"
+#include "relay/copy.h"
 
-/* Carries bytes in this direction until it has ended or the conn is over. buffer: COPY_BUFFER_SIZE
- * bytes. The caller holds a reference to conn. Blocks in recv, send and splice; woken as conn.c
+/* What a pump works in. Not on its stack, which is to be one page: see the idle connections in tests/bench. */
+struct pump_room {
+    char *buffer; /* COPY_BUFFER_SIZE bytes */
+    struct copy copy;
+    struct kept_pipe kept;
+};
+
+/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The caller holds a reference to conn. Blocks in recv, send and splice; woken as conn.c
  * says. */
-void pump_run(struct conn *conn, enum direction dir, char *buffer);
+void pump_run(struct conn *conn, enum direction dir, struct pump_room *room);
 
 #endif

@@ -18,6 +18,7 @@ struct pump {
     struct stack stack;
     struct pump_pair *pair;
     enum direction dir;
+    struct pump_room room;
 };
 
 /* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and neither needs
@@ -83,7 +84,7 @@ static void pump_thread(void *arg) {
 
     thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
-        pump_run(conn, pump->dir, pump->stack.extra);
+        pump_run(conn, pump->dir, &pump->room);
         finish_work(pump->pair, conn);
     }
 }
@@ -112,6 +113,7 @@ static int start_pump(struct pump_pair *pair, enum direction dir) {
     if (r < 0)
         return r;
     pump->pair = pair;
+    pump->room.buffer = pump->stack.extra;
     pump->dir = dir;
     return thread_start(&pump->thread, names[dir], &pump->stack, pump_thread, pump);
 }
