@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "base/fd.h"
+#include "base/thread.h"
 #include "relay/adopt_count.h"
 #include "tcp_pair.h"
 
@@ -144,6 +145,91 @@ static void what_was_noted_is_the_least(void **state) {
     finish(world);
 }
 
+/* The peer of a socket reads, or writes, while the socket is asked; each read and each write moves both numbers that
+ * make the sum. */
+#define ROUNDS 50
+
+struct peer {
+    struct thread thread;
+    int fd;
+    size_t size; /* bytes to move */
+    atomic_bool done;
+};
+
+static char bulk_read[1 << 16];
+static const char bulk_written[1 << 16];
+
+static void read_all(void *arg) {
+    struct peer *peer = arg;
+
+    for (size_t got = 0; got < peer->size;) {
+        ssize_t n = recv(peer->fd, bulk_read, sizeof(bulk_read), 0);
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    atomic_store(&peer->done, true);
+}
+
+static void write_all(void *arg) {
+    struct peer *peer = arg;
+
+    for (size_t sent = 0; sent < peer->size;) {
+        ssize_t n = send(peer->fd, bulk_written, sizeof(bulk_written), MSG_DONTWAIT);
+        if (n <= 0)
+            break; /* there is no room for more */
+        sent += (size_t)n;
+    }
+    atomic_store(&peer->done, true);
+}
+
+/* How often the sum was another than it should be while the peer was at work. */
+static size_t count_wrong(struct world *world, enum direction dir, thread_fn *work,
+                          struct peer *peer, uint64_t wanted) {
+    size_t wrong = 0;
+
+    assert_int_equal(thread_start(&peer->thread, "peer", NULL, work, peer), 0);
+    while (!atomic_load(&peer->done))
+        wrong += adopt_count(&world->conn, dir, 0) != wanted;
+    thread_join(&peer->thread);
+    return wrong;
+}
+
+static void a_socket_that_drains_is_asked_for_one_moment(void **state) {
+    size_t wrong = 0;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct world *world = begin(0, 0);
+        struct peer peer = {.fd = world->client};
+        ssize_t n;
+
+        while ((n = send(world->conn.fd[SIDE_CLIENT], bulk_written, sizeof(bulk_written),
+                         MSG_DONTWAIT)) > 0)
+            peer.size += (size_t)n;
+        wrong += count_wrong(world, DIR_DOWN, read_all, &peer, peer.size);
+        finish(world);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* The sink is gone, so that the source is asked, of which 500 bytes have been read. */
+static void a_socket_that_fills_is_asked_for_one_moment(void **state) {
+    size_t wrong = 0;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct world *world = begin(0, 0);
+        struct peer peer = {.fd = world->client, .size = 1 << 23};
+
+        pass(world->client, world->conn.fd[SIDE_CLIENT], 500);
+        fd_reset(world->conn.fd[SIDE_SERVER]);
+        wrong += count_wrong(world, DIR_UP, write_all, &peer, 500);
+        finish(world);
+    }
+    assert_int_equal(wrong, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_not_noted_is_counted),
@@ -151,6 +237,8 @@ int main(void) {
         cmocka_unit_test(bytes_that_the_peer_has_not_taken_count),
         cmocka_unit_test(without_a_sink_the_source_is_asked),
         cmocka_unit_test(what_was_noted_is_the_least),
+        cmocka_unit_test(a_socket_that_drains_is_asked_for_one_moment),
+        cmocka_unit_test(a_socket_that_fills_is_asked_for_one_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
