@@ -121,19 +121,18 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
     return listen_complaint(wish, error, why);
 }
 
-/* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had a keeper, which
- * this one was told to do without. */
+/* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had the usual keeper,
+ * which this one was told to do without. */
 static void drop_inherited(struct relay *relay) {
-    bool any = false;
+    bool usual = relay->link != NULL && strcmp(relay->link->path, KEEPER_SOCKET) == 0, any = false;
 
-    if (relay->link == NULL) {
-        if (link_make_drop(KEEPER_SOCKET))
-            log_msg(MSG_KEEPER,
-                    "relayd-keeper at %s held listening sockets of a relayd before, "
-                    "and was told to drop all that it held.",
-                    KEEPER_SOCKET);
+    if (!usual && link_make_drop(KEEPER_SOCKET))
+        log_msg(MSG_KEEPER,
+                "relayd-keeper at %s held listening sockets of a relayd before, "
+                "and was told to drop all that it held.",
+                KEEPER_SOCKET);
+    if (relay->link == NULL)
         return;
-    }
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
         if (relay->heritage.listeners[i] < 0)
             continue;
