@@ -92,11 +92,15 @@ class Box:
         """The same with the host's files, in the box's network."""
         return self._call("net", *command, check=check, input=input, timeout=timeout)
 
-    def spawn(self, *command, **options):
+    def spawn(self, *command, verb="exec", **options):
         """Starts a command; returns its Popen. What it starts ends with the box at the latest."""
         words = [str(word) for word in command]
-        return subprocess.Popen([SCRIPT, "exec", *words], cwd="/", env=self.environment,
+        return subprocess.Popen([SCRIPT, verb, *words], cwd="/", env=self.environment,
                                 **{"stdin": subprocess.DEVNULL, **options})
+
+    def spawn_net(self, *command, **options):
+        """The same with the host's files, in the box's network. The Popen is the command's own: signals reach it."""
+        return self.spawn(*command, verb="net", **options)
 
     @contextlib.contextmanager
     def network(self):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ UNIT = "relayd.service"
 KEEPER = "relayd-keeper.service"
 KEEPER_SOCKET = "relayd-keeper.socket"
 ADDRESS = "127.0.0.1:8080"
+FREEZER = Path(__file__).with_name("ptrace.py")
 DROP_IN = f"/run/systemd/system/{UNIT}.d/test.conf"
 
 
@@ -132,6 +134,23 @@ class Service:
         """Of the daemon, in the box."""
         return int(self.show("MainPID"))
 
+    @property
+    def keeper_pid(self):
+        """Of the keeper, in the box; 0 if there is none."""
+        return int(self.show("MainPID", KEEPER))
+
+    def held(self):
+        """How many connections the keeper holds, by its sockets: two for each, one for each listener. (Pipes it keeps for
+        the next.)"""
+        proc = self.box.host_path(f"/proc/{self.keeper_pid}")
+        tables = (proc / "net/unix", self.box.host_path("/proc/1/net/unix"))   # its own network, and that of who made some
+        unix = {f"socket:[{line.split()[6]}]" for table in tables for line in table.read_text("utf-8").splitlines()[1:]}
+        links = [os.readlink(path) for path in (proc / "fd").iterdir()]
+        return sum(link.startswith("socket:") and link not in unix for link in links) // 2
+
+    def wait_held(self, count):
+        self.box.wait(lambda: self.held() == count, f"the keeper holds {count} connections")
+
     def wait_show(self, name, wanted, unit=UNIT, timeout=DEADLINE):
         """Waits until the property has the value, or until wanted(value)."""
         test = wanted if callable(wanted) else lambda value: value == wanted
@@ -222,3 +241,18 @@ def listening(address):
 def program(name):
     """The path of a program, without symbolic links."""
     return os.path.realpath(shutil.which(name))
+
+
+@contextlib.contextmanager
+def frozen(relayd, *names):
+    """In the block the daemon's threads of these names stand still, at least one."""
+    freezer = relayd.box.spawn("/usr/bin/python3", "-c", FREEZER.read_text(encoding="utf-8"), relayd.pid, *names,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        word, count = freezer.stdout.readline().split()
+        assert word == "frozen" and int(count) > 0
+        yield int(count)
+    finally:
+        freezer.stdin.close()
+        freezer.stdout.close()
+        assert freezer.wait(20) == 0

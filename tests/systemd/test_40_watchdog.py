@@ -1,15 +1,10 @@
 """The watchdog: relayd feeds it while its work moves, and systemd restarts it when that does not."""
 
-import contextlib
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from origin import FullOrigin, echo
-from service import message_id
+from service import frozen, message_id
 
-FREEZER = Path(__file__).with_name("ptrace.py")
 SECONDS = 2
 
 
@@ -17,21 +12,6 @@ SECONDS = 2
 def watched(relayd):
     relayd.drop_in(f"WatchdogSec={SECONDS}s", "RestartSec=100ms")
     return relayd
-
-
-@contextlib.contextmanager
-def frozen(relayd, *names):
-    """In the block the daemon's threads of these names stand still, at least one."""
-    freezer = relayd.box.spawn("/usr/bin/python3", "-c", FREEZER.read_text(encoding="utf-8"), relayd.pid, *names,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        word, count = freezer.stdout.readline().split()
-        assert word == "frozen" and int(count) > 0
-        yield int(count)
-    finally:
-        freezer.stdin.close()
-        freezer.stdout.close()
-        assert freezer.wait(20) == 0
 
 
 def is_fed(relayd):

@@ -22,16 +22,12 @@ def kept(relayd):
     return relayd
 
 
-def keeper_pid(relayd):
-    return int(relayd.show("MainPID", KEEPER))
-
-
 def test_relayd_brings_its_keeper(kept):
     assert kept.show("ActiveState", SOCKET) == "active"
     assert kept.show("ActiveState", KEEPER) == "active"
     assert kept.box.run("stat", "-c", "%U:%G %a %F", PATH).stdout == "relayd:relayd 600 socket\n"
     assert kept.box.run("stat", "-c", "%U:%G %a", os.path.dirname(PATH)).stdout == "relayd:relayd 755\n"
-    assert kept.box.run("ps", "-o", "user=", "-p", keeper_pid(kept)).stdout.strip() == "relayd"
+    assert kept.box.run("ps", "-o", "user=", "-p", kept.keeper_pid).stdout.strip() == "relayd"
 
 
 def test_nobody_else_may_connect(kept):
@@ -43,7 +39,7 @@ def test_nobody_else_may_connect(kept):
 
 def test_connections_outlive_a_kill(kept):
     """The keeper has a network of its own, and hands on sockets of the other one."""
-    networks = {kept.box.run("readlink", f"/proc/{pid}/ns/net").stdout for pid in (kept.pid, keeper_pid(kept))}
+    networks = {kept.box.run("readlink", f"/proc/{pid}/ns/net").stdout for pid in (kept.pid, kept.keeper_pid)}
     assert len(networks) == 2
     data, pid = pattern(1000000), kept.pid
     with kept.connect() as peer:
@@ -57,21 +53,21 @@ def test_connections_outlive_a_kill(kept):
 
 
 def test_connections_outlive_a_restart_and_a_stop_leaves_the_keeper(kept):
-    keeper, pid = keeper_pid(kept), kept.pid
+    keeper, pid = kept.keeper_pid, kept.pid
     with kept.connect() as peer:
         assert peer.send(b"before").read(6) == b"before"
         kept.systemctl("restart", UNIT)
-        assert kept.pid != pid and keeper_pid(kept) == keeper
+        assert kept.pid != pid and kept.keeper_pid == keeper
         assert peer.send(b"after").read(5) == b"after"
     kept.systemctl("stop", UNIT)
-    assert keeper_pid(kept) == keeper
+    assert kept.keeper_pid == keeper
     assert kept.show("ActiveState", SOCKET) == "active"
     kept.start(kept.conf(kept.origins[-1]))
-    assert keeper_pid(kept) == keeper
+    assert kept.keeper_pid == keeper
 
 
 def test_a_dead_keeper_comes_back(kept):
-    keeper, pid = keeper_pid(kept), kept.pid
+    keeper, pid = kept.keeper_pid, kept.pid
     with kept.connect() as peer:
         assert peer.send(b"before").read(6) == b"before"
         kept.systemctl("kill", "--signal=KILL", KEEPER)
@@ -93,16 +89,16 @@ def test_a_stopped_socket_stops_the_keeper(kept):
 
 def test_the_keeper_has_no_rights(kept):
     kept.box.write(PROBE, Path(__file__).with_name("probe.py").read_text(encoding="utf-8"))
-    status = json.loads(kept.box.run("/usr/bin/python3", PROBE, keeper_pid(kept)).stdout)["status"]
+    status = json.loads(kept.box.run("/usr/bin/python3", PROBE, kept.keeper_pid).stdout)["status"]
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[name][0], 16) == 0, name
     assert (status["NoNewPrivs"], status["Seccomp"]) == (["1"], ["2"])
-    assert kept.box.run("ps", "-L", "-o", "cls=", "-p", keeper_pid(kept)).stdout.split() == ["B"]
+    assert kept.box.run("ps", "-L", "-o", "cls=", "-p", kept.keeper_pid).stdout.split() == ["B"]
 
 
 def test_it_has_room_for_all_connections(kept):
     """Where the machine grants what the unit asks for."""
-    limits = kept.box.run("cat", f"/proc/{keeper_pid(kept)}/limits").stdout
+    limits = kept.box.run("cat", f"/proc/{kept.keeper_pid}/limits").stdout
     wanted = kept.show("LimitNOFILE", KEEPER)
     [line] = [line for line in limits.splitlines() if line.startswith("Max open files")]
     if line.split()[4] != wanted:

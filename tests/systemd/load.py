@@ -1,0 +1,136 @@
+"""What runs through relayd while a test restarts and kills it: wrk, which counts every failed request, and downloads, of
+which each byte counts. Behind relayd is nginx, in the box."""
+
+import re
+import signal
+import statistics
+import subprocess
+
+from box import DEADLINE
+from service import ADDRESS, message_id
+
+SITE = "127.0.0.1:8000"
+ROOT = "/srv/site"
+#: Of /big, in MiB.
+BIG = 96
+#: MiB/s of a download: slow enough to be killed several times.
+RATE = 24
+CONNECTIONS = 32
+
+NGINX = f"""daemon off; user root; worker_processes 1; pid /run/site.pid;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; sendfile on; keepalive_requests 100000000;
+    server {{ listen {SITE} backlog=1024; root {ROOT}; location = /hello {{ return 200 "hello\\n"; }} }}
+}}
+"""
+UNIT = """[Service]
+ExecStart=/usr/sbin/nginx -e stderr -c /run/site.conf
+KillSignal=SIGQUIT
+TimeoutStopSec=1s
+"""
+
+
+class Site:
+    """nginx in the box, until the end of the test: /hello is small, /big is not and has the digest `digest`."""
+
+    def __init__(self, relayd):
+        self.box, self.address = relayd.box, SITE
+        self.box.run("sh", "-c", f"mkdir -p {ROOT} && test -e {ROOT}/big || head -c {BIG}M /dev/urandom >{ROOT}/big")
+        self.digest = self.box.run("sha256sum", f"{ROOT}/big").stdout.split()[0]
+        self.box.write("/run/site.conf", NGINX)
+        relayd.write_unit("site.service", UNIT)
+        relayd.systemctl("start", "site.service")
+        self.box.wait(lambda: self.box.net("curl", "-s", f"http://{SITE}/hello", check=False).stdout == "hello\n",
+                      "nginx answers")
+
+
+class Client:
+    """A program that talks through relayd, until the end of the test at the latest."""
+
+    def __init__(self, relayd, *command):
+        self.relayd = relayd
+        self.process = relayd.box.spawn_net(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        relayd.stack.callback(self.kill)
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    @property
+    def is_running(self):
+        return self.process.poll() is None
+
+    def connections(self):
+        """Each of them, by its port, and what it has received."""
+        found = self.relayd.box.run("ss", "-HtniO", "state", "established", f"dst {ADDRESS}").stdout
+        return {(line.split()[2], re.search(r"bytes_received:(\d+)|$", line)[1]) for line in found.splitlines()}
+
+    def end(self, timeout=DEADLINE):
+        output = self.process.communicate(timeout=timeout)[0]
+        assert self.process.returncode == 0, output
+        return output
+
+
+class Load(Client):
+    """wrk, with so many connections that are kept alive, or with one for each request."""
+
+    def __init__(self, relayd, close=False):
+        super().__init__(relayd, "wrk", "-t1", f"-c{CONNECTIONS}", "-d1h", "--timeout", f"{DEADLINE}s",
+                         *(["-H", "Connection: close"] if close else []), f"http://{ADDRESS}/hello")
+        self.wait_flowing()
+
+    def wait_flowing(self):
+        """Every connection of now has received something since, or has ended. (wrk itself does not tell of one that waits
+        for ever.)"""
+        self.relayd.box.wait(lambda: len(self.connections()) >= CONNECTIONS // 2, "wrk has connected")
+        before = self.connections()
+        self.relayd.box.wait(lambda: not before & self.connections(), "all connections go on")
+
+    def finish(self):
+        """None has failed; returns how many requests there were."""
+        self.wait_flowing()
+        self.process.send_signal(signal.SIGINT)
+        told = self.end()
+        assert "Socket errors" not in told and "Non-2xx" not in told, told
+        return int(re.search(r"(\d+) requests in", told)[1])
+
+
+class Download(Client):
+    """curl of /big, whose digest must be right."""
+
+    def __init__(self, relayd, site, rate=RATE):
+        self.site, self.rate = site, rate
+        super().__init__(relayd, "bash", "-c", 'set -o pipefail; curl -sSf --limit-rate "$0" "$1" | sha256sum', f"{rate}M",
+                         f"http://{ADDRESS}/big")
+        relayd.box.wait(lambda: any(int(count or 0) > 1 << 20 for _, count in self.connections()), "a part has come")
+
+    def finish(self):
+        assert self.end(BIG // self.rate + 2 * DEADLINE).split()[0] == self.site.digest
+
+
+def milliseconds(text):
+    """What relayd says of a time."""
+    number, unit = text.split(" ")
+    return float(number) * {"ms": 1, "s": 1000}[unit]
+
+
+def adopted(relayd):
+    """What each start of this test has told: (adopted, median and longest standstill in ms, lost)."""
+    found = []
+    for text in relayd.messages(message_id("ADOPTED")):
+        lost = re.search(r" (\d+) could not be adopted and were reset\.$", text)
+        told = re.match(r"Adopted (\d+) connections?, which stood still for (.*?) \(median\) and (.*?) at most\.", text)
+        assert told or text.startswith("Adopted no connections of the relayd before."), text
+        numbers = (int(told[1]), milliseconds(told[2]), milliseconds(told[3])) if told else (0, 0, 0)
+        found.append((*numbers, int(lost[1]) if lost else 0))
+    return found
+
+
+def say_standstill(what, told):
+    """For those who read the log of a run."""
+    told = [one for one in told if one[0]]
+    if told:
+        print(f"{what}: {len(told)} times, {max(one[0] for one in told)} connections at most; they stood still for "
+              f"{statistics.median(one[1] for one in told):.0f} ms (median of medians), {max(one[2] for one in told):.0f} ms "
+              "at most")

@@ -1,0 +1,105 @@
+"""relayd is restarted and killed under load, on a real systemd, and no request fails; the manual's own demonstration."""
+
+import re
+
+import pytest
+
+from box import ROOT
+from load import CONNECTIONS, Download, Load, Site, adopted, say_standstill
+from service import ADDRESS, UNIT, message_id, message_kinds
+from settings import LONG
+
+RESTARTS = 100 if LONG else 15
+SOCKET = "relayd.socket"
+
+pytestmark = pytest.mark.timeout(60 + 3 * RESTARTS)
+
+
+@pytest.fixture
+def site(relayd):
+    """relayd before nginx, running."""
+    site = Site(relayd)
+    relayd.start(relayd.conf(site, log_connections="failed"))
+    return site
+
+
+def restart(relayd):
+    relayd.systemctl("restart", UNIT)
+
+
+def kill(relayd):
+    pid = relayd.pid
+    relayd.kill("KILL")
+    relayd.wait_restarted(pid)
+
+
+def under_load(relayd, act, times, what, close=False):
+    """wrk, and nothing that it notices, while relayd is ended and started so often."""
+    load = Load(relayd, close)
+    for _ in range(times):
+        act(relayd)
+    requests = load.finish()
+    told = adopted(relayd)
+    say_standstill(what, told)
+    assert len(told) == times and not any(one[3] for one in told), told
+    assert requests > CONNECTIONS * times
+    return told
+
+
+def test_restarts_under_keep_alive(relayd, site):
+    told = under_load(relayd, restart, RESTARTS, "Restarts, keep-alive")
+    assert {one[0] for one in told} == {CONNECTIONS}
+    assert len(relayd.messages(message_id("LEFT"))) == RESTARTS
+    assert not relayd.messages(message_id("STOPPING"))
+
+
+def test_restarts_under_one_connection_per_request(relayd, site):
+    under_load(relayd, restart, RESTARTS, "Restarts, a connection for each request", close=True)
+
+
+def test_kills_under_keep_alive(relayd, site):
+    """After RestartSec=. (With one connection for each request some are cut off, as the manual says: those that were
+    accepted and not yet relayed.)"""
+    told = under_load(relayd, kill, RESTARTS // 3, "Kills, keep-alive")
+    assert {one[0] for one in told} == {CONNECTIONS}
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_restarts_with_sockets_of_systemd(relayd, site, close):
+    relayd.systemctl("stop", UNIT)
+    relayd.write_conf(relayd.conf(site, address="systemd", log_connections="failed"))
+    relayd.systemctl("start", SOCKET)
+    under_load(relayd, restart, RESTARTS // 3, f"Restarts with relayd.socket, {'close' if close else 'keep-alive'}", close)
+
+
+def test_kills_with_sockets_of_systemd(relayd, site):
+    relayd.systemctl("stop", UNIT)
+    relayd.write_conf(relayd.conf(site, address="systemd", log_connections="failed"))
+    relayd.systemctl("start", SOCKET)
+    under_load(relayd, kill, RESTARTS // 3, "Kills with relayd.socket, keep-alive")
+
+
+def test_a_restart_is_one_line_of_the_journal(relayd, site):
+    load = Load(relayd)
+    restart(relayd)
+    load.finish()
+    [record] = relayd.journal(message_id("ADOPTED"))
+    assert re.fullmatch(rf"Adopted {CONNECTIONS} connections, which stood still for \d+\.\d m?s \(median\) and \d+\.\d m?s "
+                        r"at most\.", record["MESSAGE"])
+    assert record["PRIORITY"] == "5"
+    text = relayd.box.run("journalctl", "--no-pager", "-x", "-u", "relayd", relayd.since).stdout
+    for kind in ("KEEPER", "LEFT", "ADOPTED"):
+        assert f"Subject: {message_kinds()[kind][1]}\n" in text, kind
+
+
+def demonstration():
+    """The commands of relayd(8), as they stand there."""
+    manual = (ROOT / "man" / "relayd.8").read_text("utf-8")
+    return re.search(r"^\.Ss See it work in one minute\n.*?^\.Bd [^\n]*\n(.*?)^\.Ed", manual, re.M | re.S)[1]
+
+
+def test_it_works_in_one_minute(relayd, site):
+    told = relayd.box.run("bash", "-c", demonstration()).stdout
+    sums = re.findall(r"^(\w{64})  -$", told, re.M)
+    assert sums == 2 * [site.digest], told
+    assert "Adopted 1 connection, which stood still for " in told
