@@ -42,7 +42,7 @@ class Service:
         self.box = box
         self.stack = contextlib.ExitStack()
         self.origins = []
-        self.since = None  # as an argument of journalctl: what was logged in this test
+        self.since = f"--since=@{time.time():.6f}"  # as an argument of journalctl: what was logged in this test
         self.origin = None
 
     # Around a test

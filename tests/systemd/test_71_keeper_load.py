@@ -5,8 +5,8 @@ import re
 import pytest
 
 from box import ROOT
-from load import CONNECTIONS, Download, Load, Site, adopted, say_standstill
-from service import ADDRESS, UNIT, message_id, message_kinds
+from load import CONNECTIONS, Load, Site, adopted, say_standstill
+from service import UNIT, message_id, message_kinds
 from settings import LONG
 
 RESTARTS = 100 if LONG else 15
@@ -102,4 +102,5 @@ def test_it_works_in_one_minute(relayd, site):
     told = relayd.box.run("bash", "-c", demonstration()).stdout
     sums = re.findall(r"^(\w{64})  -$", told, re.M)
     assert sums == 2 * [site.digest], told
-    assert "Adopted 1 connection, which stood still for " in told
+    assert "Adopted 1 connection, which stood still for " in told, told
+    assert [one[0] for one in adopted(relayd)] == [1]

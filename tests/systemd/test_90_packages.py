@@ -13,7 +13,8 @@ import types
 
 import pytest
 
-from service import BUILD, listening
+from load import CONNECTIONS, Download, Load, Site, adopted
+from service import BUILD, Service, listening
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"^  version: '(.*)'", (ROOT / "meson.build").read_text(), re.M)[1]
@@ -281,6 +282,21 @@ def test_upgrade_keeps_connections_and_the_keeper(machine, debs):
     assert show(machine, "relayd-keeper.service", "MainPID") == keeper
     assert show(machine, "relayd.service", "MainPID") != before
     assert show(machine, "relayd-keeper.socket", "UnitFileState") == "enabled"
+
+
+def test_upgrade_under_load(machine, debs):
+    """Neither a running download nor a request notices it."""
+    install(machine, the_deb(debs.first))
+    service = Service(machine)
+    with service.stack:
+        site = Site(service)
+        download, load, other = Download(service, site, rate=8), Load(service), Load(service, close=True)
+        install(machine, the_deb(debs.next))
+        assert download.is_running
+        assert load.finish() > CONNECTIONS and other.finish() > CONNECTIONS
+        download.finish()
+        [(count, _, _, lost)] = adopted(service)
+        assert count > CONNECTIONS and lost == 0
 
 
 def claim_another_protocol(box):
