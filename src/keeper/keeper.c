@@ -95,10 +95,17 @@ static int say_slot(const struct keeper *keeper, size_t index) {
     return keeper_send(keeper->client, &message, 0);
 }
 
+/* To a relayd that may be gone already: what it said before that is still to be read, and counts. */
+static int answer(const struct keeper *keeper, const struct keeper_message *message) {
+    int r = keeper_send(keeper->client, message, 0);
+
+    return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
 static int say(const struct keeper *keeper, enum keeper_type type) {
     struct keeper_message message = keeper_message(type);
 
-    return keeper_send(keeper->client, &message, 0);
+    return answer(keeper, &message);
 }
 
 /* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. */
@@ -153,7 +160,7 @@ static int lose(const struct keeper *keeper, const struct keeper_message *messag
 
     lost.head.index = message->head.index;
     lost.head.count = message->head.count;
-    return keeper_send(keeper->client, &lost, 0);
+    return answer(keeper, &lost);
 }
 
 static void refuse(int client, enum keeper_refusal why) {

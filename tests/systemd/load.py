@@ -78,12 +78,13 @@ class Load(Client):
     def __init__(self, relayd, close=False):
         super().__init__(relayd, "wrk", "-t1", f"-c{CONNECTIONS}", "-d1h", "--timeout", f"{DEADLINE}s",
                          *(["-H", "Connection: close"] if close else []), f"http://{ADDRESS}/hello")
+        self.least = CONNECTIONS // 2 if close else CONNECTIONS   # at any one moment
         self.wait_flowing()
 
     def wait_flowing(self):
         """Every connection of now has received something since, or has ended. (wrk itself does not tell of one that waits
         for ever.)"""
-        self.relayd.box.wait(lambda: len(self.connections()) >= CONNECTIONS // 2, "wrk has connected")
+        self.relayd.box.wait(lambda: len(self.connections()) >= self.least, "wrk has connected")
         before = self.connections()
         self.relayd.box.wait(lambda: not before & self.connections(), "all connections go on")
 
