@@ -204,7 +204,7 @@ def test_a_file_with_an_error_costs_no_connection(kept):
 def test_a_download_outlives_kills(relayd):
     site = Site(relayd)
     relayd.start(relayd.conf(site))
-    download = Download(relayd, site)
+    download = Download(relayd, site, rate=8)
     ways = ("KILL", "SEGV", "ABRT", "KILL", "SEGV")
     for signal in ways:
         pid = relayd.pid
