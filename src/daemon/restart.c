@@ -25,18 +25,18 @@ static char *find_unit(sd_bus *bus) {
     return copy;
 }
 
-static char *find_job(sd_bus *bus, const char *unit) {
+/* Whether the unit has a job; *ret_job is its object, which the caller frees (NULL: no memory). */
+static bool find_job(sd_bus *bus, const char *unit, char **ret_job) {
     sd_bus_message *reply = NULL;
     const char *path = NULL;
     uint32_t id = 0;
-    char *copy = NULL;
 
     if (sd_bus_get_property(bus, MANAGER, unit, MANAGER ".Unit", "Job", NULL, &reply, "(uo)") >=
             0 &&
         sd_bus_message_read(reply, "(uo)", &id, &path) >= 0 && id != 0)
-        copy = strdup(path);
+        *ret_job = strdup(path);
     sd_bus_message_unref(reply);
-    return copy;
+    return id != 0;
 }
 
 /* Of a restart, the job is called so until the unit has stopped. */
@@ -47,6 +47,22 @@ static bool is_restart(sd_bus *bus, const char *job) {
               (strcmp(type, "restart") == 0 || strcmp(type, "try-restart") == 0);
 
     free(type);
+    return is;
+}
+
+/* The keeper's unit has a job, too: with both restarted at once, nobody would hold anything. */
+static bool is_keeper_at_work(sd_bus *bus) {
+    sd_bus_message *reply = NULL;
+    const char *path = NULL;
+    char *job = NULL;
+    bool is = false;
+
+    if (sd_bus_call_method(bus, MANAGER, "/org/freedesktop/systemd1", MANAGER ".Manager", "GetUnit",
+                           NULL, &reply, "s", "relayd-keeper.service") >= 0 &&
+        sd_bus_message_read(reply, "o", &path) >= 0)
+        is = find_job(bus, path, &job);
+    sd_bus_message_unref(reply);
+    free(job);
     return is;
 }
 
@@ -88,10 +104,8 @@ bool restart_is_under_way(void) {
     if (open_bus(&bus) < 0)
         return false;
     unit = find_unit(bus);
-    if (unit != NULL)
-        job = find_job(bus, unit);
-    if (job != NULL)
-        is = is_restart(bus, job);
+    if (unit != NULL && find_job(bus, unit, &job) && job != NULL)
+        is = is_restart(bus, job) && !is_keeper_at_work(bus);
     free(unit);
     free(job);
     sd_bus_flush_close_unref(bus);

@@ -12,6 +12,7 @@
 
 #define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
 #define TIMEOUT_MAX     (365 * 24 * 3600 * USEC_PER_SEC)
+#define BEAT_DEFAULT    (3600 * USEC_PER_SEC)
 #define ACCEPT_AGAIN    50                 /* milliseconds */
 #define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
 
@@ -55,6 +56,7 @@ int keeper_init(struct keeper *keeper, int socket, size_t n_slots) {
                               .client = -1,
                               .slots = slots,
                               .n_slots = n_slots,
+                              .beat = BEAT_DEFAULT,
                               .timeout = TIMEOUT_DEFAULT};
     return 0;
 }
@@ -71,10 +73,10 @@ static void lose_client(struct keeper *keeper) {
     if (keeper->attached && count_held(keeper, 0) > 0) {
         if (keeper->gone == 0)
             keeper->gone = clock_now();
+        size_t n = count_held(keeper, KEEPER_CONNECTIONS);
         log_msg(MSG_KEEPER_HOLDS,
-                "relayd is gone. Its %zu connections are held for the next one, for %lld s.",
-                count_held(keeper, KEEPER_CONNECTIONS),
-                (long long)(keeper->timeout / USEC_PER_SEC));
+                "relayd is gone. Its %zu connection%s held for the next one, for %lld s.", n,
+                n == 1 ? " is" : "s are", (long long)(keeper->timeout / USEC_PER_SEC));
     }
     keeper->attached = false;
 }
@@ -256,8 +258,10 @@ static void meet(struct keeper *keeper) {
 }
 
 static void give_up(struct keeper *keeper) {
-    log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connections are reset.",
-            (long long)(keeper->timeout / USEC_PER_SEC), count_held(keeper, KEEPER_CONNECTIONS));
+    size_t n = count_held(keeper, KEEPER_CONNECTIONS);
+
+    log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connection%s reset.",
+            (long long)(keeper->timeout / USEC_PER_SEC), n, n == 1 ? " is" : "s are");
     drop_all(keeper);
     keeper->gone = 0;
 }
@@ -267,9 +271,10 @@ int keeper_step(struct keeper *keeper) {
                                {.fd = keeper->socket, .events = POLLIN}};
     usec_t now = clock_now(), until = keeper->gone + keeper->timeout;
     bool waits = keeper->gone != 0 && !keeper->attached;
-    struct timespec left = clock_timespec(until > now ? until - now : 0);
+    usec_t most = waits ? (until > now ? until - now : 0) : USEC_NEVER;
+    struct timespec left = clock_timespec(most < keeper->beat ? most : keeper->beat);
 
-    if (ppoll(wanted, ARRAY_LEN(wanted), waits ? &left : NULL, NULL) < 0)
+    if (ppoll(wanted, ARRAY_LEN(wanted), &left, NULL) < 0)
         return errno == EINTR ? 0 : -errno;
     /* What relayd has said counts, even if it has gone and the next one waits. */
     if (wanted[0].revents != 0)

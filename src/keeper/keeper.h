@@ -24,6 +24,7 @@ struct keeper {
     bool attached; /* it has said ATTACH */
     struct keeper_slot *slots;
     size_t n_slots;
+    usec_t beat;    /* keeper_step returns after this time at the latest */
     usec_t timeout; /* keeper_timeout */
     usec_t
         gone; /* when relayd went; 0: nothing is held for the next, or that has come and gone on */

@@ -77,14 +77,23 @@ static size_t slots_that_fit(void) {
 static int run(int socket) {
     struct keeper keeper;
     int r = keeper_init(&keeper, socket, slots_that_fit());
+    uint64_t watchdog = 0;
+    usec_t fed = 0;
 
     if (r == 0) {
         log_msg(MSG_KEEPER_READY, "Ready to hold %zu connections of relayd.",
                 keeper.n_slots - KEEPER_CONNECTIONS);
         (void)sd_notify(0, "READY=1");
     }
-    while (r == 0)
+    if (sd_watchdog_enabled(0, &watchdog) > 0)
+        keeper.beat = (usec_t)watchdog / 2; /* sd_watchdog_enabled(3) advises half */
+    while (r == 0) {
         r = keeper_step(&keeper);
+        if (watchdog > 0 && clock_now() - fed >= keeper.beat / 2) {
+            (void)sd_notify(0, "WATCHDOG=1");
+            fed = clock_now();
+        }
+    }
     log_msg(MSG_START_FAILED, "relayd-keeper cannot go on: %s.", strerrordesc_np(-r));
     return EX_OSERR;
 }

@@ -13,6 +13,7 @@ import pytest
 
 from client import connect, connect_many
 from keeper import Keeper, Revived, ask
+from keeper_talk import FORGET, PING, Intruder
 from origin import echo
 from peer import EOF, RESET, elapsed
 from settings import DEADLINE, SCALE, ms, secs, some, until
@@ -232,6 +233,20 @@ def test_a_keeper_that_stands_still_when_relayd_is_killed(revived, keeper, meeti
     one.again()
     for client, server in pairs:
         ask(client, server)
+
+
+def test_what_was_said_after_a_question_counts(revived, keeper, meeting):
+    """A keeper that cannot answer any more, since relayd is gone, still reads all that relayd has said."""
+    one = revived(meeting)
+    one.kill()
+    intruder = Intruder(keeper.path)
+    keeper.freeze()
+    intruder.say(PING)
+    intruder.say(FORGET)
+    intruder.close()
+    keeper.thaw()
+    keeper.wait_held(0, listeners=0)
+    one.again()
 
 
 # No keeper to be had

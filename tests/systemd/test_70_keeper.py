@@ -281,6 +281,28 @@ def test_a_keeper_that_is_restarted_costs_nothing(kept):
         ends(peer)
 
 
+def test_both_restarted_at_once_drain(kept):
+    """With its keeper on the way out, relayd leaves nothing to it."""
+    with talking(kept) as peer:
+        kept.systemctl("restart", "--no-block", UNIT, KEEPER)
+        kept.wait_journal(STOPPING)
+        ends(peer)
+    kept.wait_show("Job", "")
+    assert not kept.messages(LEFT)
+
+
+def test_a_keeper_that_hangs_is_started_anew(kept):
+    """It would keep the next relayd from its listening sockets: its watchdog bites."""
+    old = kept.keeper_pid
+    with talking(kept) as peer:
+        kept.systemctl("kill", "--kill-whom=main", "--signal=STOP", KEEPER)
+        kept.wait_journal(message_id("KEEPER_BACK"), timeout=40)
+        assert kept.keeper_pid != old
+        kept.wait_held(1)
+        kept.systemctl("restart", UNIT)
+        ends(peer)
+
+
 def kill_both(relayd):
     relayd.box.run("kill", "-KILL", relayd.pid, relayd.keeper_pid)
 
