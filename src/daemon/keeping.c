@@ -28,7 +28,8 @@ static void say_outcome(int outcome, const char *path, bool automatic, unsigned 
     case LINK_SILENT:
         log_msg(MSG_KEEPER_TROUBLE,
                 "Connections end with relayd: relayd-keeper at %s does not answer, or this user "
-                "may not use it. See systemctl status relayd-keeper, then restart relayd.",
+                "may not use it. If it still holds listening sockets, they cannot be opened. See "
+                "systemctl status relayd-keeper; restart it, then relayd.",
                 path);
         break;
     case LINK_BUSY:

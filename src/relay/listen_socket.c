@@ -315,9 +315,7 @@ static const char *advice(int error, const struct listen_address *address) {
                                : "the socket unit must have Accept=no and ListenStream=";
     switch (error) {
     case EADDRINUSE:
-        return "another process listens there: find it with ss -ltnp, or choose another address "
-               "(a relayd-keeper that does not answer may hold it: systemctl restart "
-               "relayd-keeper)";
+        return "another process listens there: find it with ss -ltnp, or choose another address";
     case EACCES:
         return "ports below 1024 need CAP_NET_BIND_SERVICE, and in relayd.service PrivateUsers=no "
                "or relayd.socket (see "

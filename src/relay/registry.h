@@ -20,8 +20,8 @@ struct registry {
         changed; /* for the reaper: it slept with an empty registry, and a conn came; or stop */
     TAILQ_HEAD(conn_list, conn) conns GUARDED;
     bool asleep GUARDED;
-    _Alignas(
-        64) _Atomic bool parks; /* (looked at for each read and write) pumps that are interrupted come to a halt */
+    /* Pumps come to a halt. (On a cache line of its own: it is looked at for each read and write.) */
+    _Alignas(64) _Atomic bool parks;
 };
 
 void registry_init(struct registry *registry);

@@ -121,6 +121,10 @@ class Load:
     def runs(self):
         return self.process.poll() is None
 
+    def stop(self):
+        """Now, and not when its time is over."""
+        self.process.send_signal(signal.SIGINT)
+
     def result(self):
         """Counts of requests and of each kind of failure, and latencies in microseconds."""
         output, _ = self.process.communicate(timeout=self.seconds + 2 * DEADLINE)

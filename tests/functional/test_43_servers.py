@@ -218,7 +218,7 @@ def test_a_server_is_killed_and_comes_back_ten_times_under_load(relay, fleet, tm
     servers = fleet("a", "b", "c")
     one = site(relay, servers, fail_timeout=ms(100), check={"interval": ms(100), "timeout": ms(500)})
     rounds = some(10)
-    load = Load(one.address, tmp_path, seconds=load_seconds(8))
+    load = Load(one.address, tmp_path, seconds=load_seconds(60))
     for _ in range(rounds):
         before = len(turns(one, "app/b"))
         servers["b"].kill()
@@ -226,6 +226,7 @@ def test_a_server_is_killed_and_comes_back_ten_times_under_load(relay, fleet, tm
         servers["b"].again()
         until(lambda: turns(one, "app/b")[-1], "it is used again")
         assert load.runs, "the load must outlast the rounds"
+    load.stop()
     result = load.result()
     one.term()
     one.wait_exit()
