@@ -226,7 +226,7 @@ def test_a_server_is_killed_and_comes_back_ten_times_under_load(relay, fleet, tm
         servers["b"].again()
         until(lambda: turns(one, "app/b")[-1], "it is used again")
         assert load.runs, "the load must outlast the rounds"
-    load.stop()
+    load.stop(after=load_seconds(8))
     result = load.result()
     one.term()
     one.wait_exit()
