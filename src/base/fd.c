@@ -30,6 +30,13 @@ void fd_close(int *fd) {
     errno = saved;
 }
 
+bool fd_listens(int fd) {
+    int listening = 0;
+    socklen_t size = sizeof(listening);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+}
+
 /* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor and would
  * report every thread that uses it meanwhile, which is the very case that this is for. */
 static bool dissolve(int fd) {

@@ -11,6 +11,9 @@ int fd_take(int *fd);
  * of an error. Any thread; the caller must be the only owner. */
 void fd_close(int *fd);
 
+/* Whether it is a socket that listens. Any thread. */
+bool fd_listens(int fd);
+
 /* Cuts a socket off so that the peer sees a reset, at once: connect(2) with AF_UNSPEC dissolves a TCP
  * connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on it. A unix
  * socket cannot be dissolved: it is shut in both directions. The descriptor stays open (its last owner closes

@@ -11,7 +11,6 @@
 #endif
 
 #define INTERRUPT_SIGNAL SIGUSR2
-#define INTERRUPT_AGAIN  (10 * USEC_PER_MSEC) /* interrupt_note: how often it is sent again */
 static void do_nothing(int signal) {
     (void)signal;
 }
@@ -93,7 +92,7 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
     lock_acquire(&thread->lock);
     for (usec_t now = clock_now(); !thread->ended && now < deadline; now = clock_now()) {
         CHECK(pthread_kill(thread->id, INTERRUPT_SIGNAL) == 0); /* interrupt_note */
-        cond_wait_until(&thread->ending, &thread->lock, now + INTERRUPT_AGAIN);
+        cond_wait_until(&thread->ending, &thread->lock, now + THREAD_INTERRUPT_AGAIN);
     }
     ended = thread->ended;
     lock_release(&thread->lock);

@@ -15,6 +15,8 @@
 #include "base/stack.h"
 #include "base/sync.h"
 
+#define THREAD_INTERRUPT_AGAIN (10 * USEC_PER_MSEC) /* interrupt_note: how often it is sent again */
+
 typedef void thread_fn(void *arg);
 
 struct thread {

@@ -65,13 +65,11 @@ static void drop_heirs(int fd, struct heritage *heritage) {
         fd_reset(heritage->conns[i].fd[1]);
     }
     stats_add(STAT_not_adopted, heritage->n_conns);
-    for (size_t i = 0; i < KEEPER_LISTENERS_MAX; i++)
-        fd_close(&heritage->listeners[i]);
-    (void)keeper_send(fd, &forget, 0);
-    (void)link_await_pong(fd); /* its listening sockets are closed then, and can be bound anew */
     size_t n_slots = heritage->n_slots;
     heritage_free(heritage);
     heritage->n_slots = n_slots;
+    (void)keeper_send(fd, &forget, 0);
+    (void)link_await_pong(fd); /* the listening sockets are closed then, and can be bound anew */
 }
 
 /* The table that was held, or a new one. */

@@ -53,11 +53,11 @@ static bool is_pipe(int read_end, int write_end, ino_t *ret_inode) {
 }
 
 static bool is_stream(int fd) {
-    int type = 0, listening = 0;
-    socklen_t size = sizeof(int);
+    int type = 0;
+    socklen_t size = sizeof(type);
 
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && !listening;
+           !fd_listens(fd);
 }
 
 /* In the order of a message that holds a connection (link.c). */

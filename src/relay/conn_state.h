@@ -39,7 +39,6 @@ struct conn_state {
     struct record record;  /* end and error: under the lock; the rest: before the start */
     struct conn_options options;
     struct flow flow[2];    /* by direction */
-    uint64_t before[2];     /* by side: bytes that were read from it before the first was relayed */
     bool aborted GUARDED;   /* reset was sent where it had to be */
     bool lingering GUARDED; /* one side has ended or fails: linger_timeout counts now */
     bool decided GUARDED;   /* record.end says how it ends */

@@ -31,7 +31,7 @@ void link_set_timeout(struct link *link, usec_t keeper_timeout) {
 
     message.head.usec = keeper_timeout;
     if (atomic_exchange(&link->keeper_timeout, keeper_timeout) != keeper_timeout &&
-        atomic_load(&link->epoch) != 0)
+        link_is_up(link))
         (void)keeper_send(link->fd, &message, 0);
 }
 
@@ -204,13 +204,13 @@ static void link_thread(void *arg) {
     struct link *link = arg;
 
     while (!atomic_load(&link->stop)) {
-        if (atomic_load(&link->epoch) == 0)
+        if (!link_is_up(link))
             find_keeper(link);
         else
             listen_to_keeper(link);
         if (atomic_load(&link->crowded) && !link->said_crowded)
             say_crowded(link);
-        if (atomic_load(&link->epoch) == 0)
+        if (!link_is_up(link))
             continue;
         if (atomic_load(&link->missed))
             catch_up(link);
@@ -254,7 +254,7 @@ void link_stop(struct link *link, bool forget) {
 
     atomic_store(&link->stop, true);
     thread_interrupt_join(&link->thread);
-    if (atomic_load(&link->epoch) == 0)
+    if (!link_is_up(link))
         return;
     if (forget)
         (void)keeper_send(link->fd, &message, 0);

@@ -16,11 +16,9 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                                  .inherited = true,
                                  .index = index};
     struct addr bound = {.len = sizeof(bound.u)};
-    int listening = 0;
-    socklen_t size = sizeof(listening);
 
-    if (getsockopt(sock.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening ||
-        getsockname(sock.fd, &bound.u.sa, &bound.len) < 0 || !addr_equal(&bound, &sock.addr)) {
+    if (!fd_listens(sock.fd) || getsockname(sock.fd, &bound.u.sa, &bound.len) < 0 ||
+        !addr_equal(&bound, &sock.addr)) {
         fd_close(&sock.fd);
         return -EINVAL;
     }

@@ -274,13 +274,12 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
                         struct passed_socket *passed) {
     struct listen_socket sock = {.fd = fd_take(&passed->fd)};
     struct addr addr = {.len = sizeof(addr.u)};
-    int listening = 0, blocking = 0; /* FIONBIO, ioctl_tty(2): 0 is blocking */
-    socklen_t size = sizeof(listening);
+    int blocking = 0; /* FIONBIO, ioctl_tty(2): 0 is blocking */
 
     snprintf(sock.passed_as, sizeof(sock.passed_as), "%s", wish->listener->name);
     if (getsockname(sock.fd, &addr.u.sa, &addr.len) == 0)
         addr_format(&addr, sock.text, sizeof(sock.text));
-    if (getsockopt(sock.fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
+    if (!fd_listens(sock.fd)) {
         fd_close(&sock.fd);
         return -EINVAL;
     }

@@ -13,8 +13,8 @@ struct pump_room {
     struct kept_pipe kept;
 };
 
-/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The caller holds a reference to conn. Blocks in recv, send and splice; woken as conn.c
- * says. */
+/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The caller holds a reference
+ * to conn. Blocks in recv, send and splice; woken as conn.c says. */
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room);
 
 #endif

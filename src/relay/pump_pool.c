@@ -8,8 +8,6 @@
 #include "relay/copy.h"
 #include "relay/pump.h"
 
-#define INTERRUPT_AGAIN (10 * USEC_PER_MSEC)
-
 /* A pump's frames are small; its copy buffer lies above its stack. */
 #define PUMP_STACK ((size_t)32 * 1024)
 
@@ -184,7 +182,7 @@ void pump_pool_park(struct pump_pool *pool) {
         TAILQ_FOREACH(pair, &pool->working, link)
         for (int dir = 0; dir < 2; dir++)
             thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
-        cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + INTERRUPT_AGAIN);
+        cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + THREAD_INTERRUPT_AGAIN);
     }
     lock_release(&pool->lock);
 }
