@@ -96,6 +96,14 @@ static void take_places(struct relay *relay, const struct record *record, struct
     has->member = member;
 }
 
+/* The time for which it stood still does not make it idle. Where the process before was killed after it had moved this,
+ * that time counts twice: no later than now, then. */
+static usec_t moved(usec_t moment, usec_t stood) {
+    usec_t now = clock_now();
+
+    return moment + stood < now ? moment + stood : now;
+}
+
 /* The state of the directions, as this process goes on with it. */
 static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
     const struct table_slot *slot = &conn->kept_by->table->slots[conn->slot];
@@ -112,24 +120,11 @@ static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
         if (atomic_load(&flow->holding))
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->holding, false);
-        atomic_store(&flow->active, atomic_load(&flow->active) + stood);
+        atomic_store(&flow->active, moved(atomic_load(&flow->active), stood));
         if (flow->ended && in_pipe > 0)
             return false;
     }
     return true;
-}
-
-/* What had been decided, and may not have been done. */
-static void redo(struct conn *conn) UNCHECKED {
-    struct conn_state *state = conn->state;
-
-    if (state->aborted) {
-        state->aborted = false;
-        conn_abort(conn, (enum end)state->record.end, state->record.error);
-    } else if (state->expired != 0) {
-        state->expired = 0;
-        conn_expire(conn, (enum end)state->record.end);
-    }
 }
 
 /* Hands it to a pair of pumps. NULL, or why not: then it is as before. */
@@ -161,8 +156,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     if (!settle_flows(conn, stood))
         conn_abort(conn, END_NOT_ADOPTED, 0);
-    else
-        redo(conn);
+    conn_redo(conn);
     registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
     pump_pool_run(pair, conn);
     if (adopting->stills != NULL)

@@ -337,6 +337,16 @@ static void cut_side(struct conn *conn, enum side side, bool given_end) {
         fd_reset(conn->fd[side]);
 }
 
+static void cut(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    bool client_given = conn->state->flow[DIR_DOWN].ended,
+         server_given = conn->state->flow[DIR_UP].ended;
+    lock_release(&conn->registry->lock);
+    atomic_store(&conn->over, true);
+    cut_side(conn, SIDE_CLIENT, client_given);
+    cut_side(conn, SIDE_SERVER, server_given);
+}
+
 void conn_abort(struct conn *conn, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
     bool first = !conn->state->aborted;
@@ -344,14 +354,16 @@ void conn_abort(struct conn *conn, enum end end, int error) {
         conn->state->aborted = true;
         decide(conn, end, error);
     }
-    bool client_given = conn->state->flow[DIR_DOWN].ended,
-         server_given = conn->state->flow[DIR_UP].ended;
     lock_release(&conn->registry->lock);
-    if (!first)
-        return;
+    if (first)
+        cut(conn);
+}
+
+static void end_reading(struct conn *conn) {
     atomic_store(&conn->over, true);
-    cut_side(conn, SIDE_CLIENT, client_given);
-    cut_side(conn, SIDE_SERVER, server_given);
+    for (int side = 0; side < 2; side++)
+        if (conn->fd[side] >= 0)
+            (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
 }
 
 void conn_expire(struct conn *conn, enum end end) {
@@ -365,10 +377,16 @@ void conn_expire(struct conn *conn, enum end end) {
         }
     }
     lock_release(&conn->registry->lock);
-    if (!first)
-        return;
-    atomic_store(&conn->over, true);
-    for (int side = 0; side < 2; side++)
-        if (conn->fd[side] >= 0)
-            (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+    if (first)
+        end_reading(conn);
+}
+
+void conn_redo(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    bool aborted = conn->state->aborted, expired = conn->state->expired != 0;
+    lock_release(&conn->registry->lock);
+    if (aborted)
+        cut(conn);
+    else if (expired)
+        end_reading(conn);
 }

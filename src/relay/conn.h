@@ -107,4 +107,7 @@ enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t n
 /* Ends it in good order: both pumps are woken, pass on what is still there, and then the end. */
 void conn_expire(struct conn *conn, enum end end);
 
+/* Does once more what conn_abort or conn_expire of a process before had decided, and may not have done. */
+void conn_redo(struct conn *conn);
+
 #endif

@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import time
 
 import pytest
 
@@ -169,6 +170,24 @@ def test_a_stalled_connection_is_reset_after_adoption(revived, meeting):
 
 
 # Many
+
+
+def test_killed_while_it_adopts(revived, meeting):
+    """What one has adopted that never became ready, the next one adopts again."""
+    one = revived(meeting)
+    pairs = meeting.pairs(one, some(200))
+    for pair in pairs:
+        ask(*pair)
+    one.kill()
+    for number in range(30):
+        one.spawn_again()
+        one.wait_log("Connections outlive relayd", number + 2)   # which it says just before
+        time.sleep(number % 10 / 1000)   # all parts of those milliseconds have their turn
+        one.kill(at_start=True)
+    one.again()
+    assert set(one.wait_adopted(1)) == {(len(pairs), 0)}
+    for pair in pairs:
+        ask(*pair)
 
 
 @pytest.mark.timeout(8 * DEADLINE)
