@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 from relay import quoted
 from servers import Server
@@ -109,7 +108,6 @@ class Load:
         script = directory / "load.lua"
         script.write_text(WRK)
         self.seconds = seconds
-        self.began = time.monotonic()
         self.process = subprocess.Popen(self.command(
             ["nice", "-n", str(nice), "wrk", "-t1",   # it takes what the tests beside it leave
              f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
@@ -123,10 +121,9 @@ class Load:
     def runs(self):
         return self.process.poll() is None
 
-    def stop(self, after):
-        """When it has run for so many seconds, and not when its whole time is over."""
-        until(lambda: time.monotonic() - self.began >= after or not self.runs, "it has run for long enough",
-              timeout=self.seconds)
+    def stop_when(self, condition, what):
+        """Not when its whole time is over, though no later."""
+        until(lambda: condition() or not self.runs, what, timeout=self.seconds + DEADLINE)
         self.process.send_signal(signal.SIGINT)
 
     def result(self):

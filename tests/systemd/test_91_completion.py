@@ -13,6 +13,7 @@ import pytest
 
 from service import BUILD
 
+PROMPT = "(ready)"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -24,15 +25,20 @@ class Terminal:
         if self.pid == 0:
             os.chdir(folder)
             os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-i"],
-                      {"PATH": f"{BUILD}:/usr/bin:/bin", "TERM": "dumb", "PS1": "", "HISTFILE": "",
+                      {"PATH": f"{BUILD}:/usr/bin:/bin", "TERM": "dumb", "PS1": PROMPT, "HISTFILE": "",
                        "INPUTRC": "/dev/null"})
         self.text = ""
         self.type("bind 'set completion-query-items 0'; bind 'set page-completions off'\n")
         self.type(f"source {ROOT}/packaging/completion/relayd; echo loaded $?\n")
         self.until(r"loaded 0\r\n")
+        self.wait_prompt()
 
     def type(self, text):
         os.write(self.fd, text.encode())
+
+    def wait_prompt(self):
+        """Before it, the terminal itself would take what is typed."""
+        self.until(re.escape(PROMPT))
 
     def until(self, pattern, seconds=10):
         """What has come up to the first match, which is taken away."""
@@ -47,12 +53,16 @@ class Terminal:
     def completed(self, line):
         """The line after a Tab: the shell is made to show its words in the place of running it."""
         self.type(f"{line}\t\x05|'\x01printf '<%s>' '\n")
-        return self.until(r"\r\n<([^>]*)\|>")[1]
+        line = self.until(r"\r\n<([^>]*)\|>")[1]
+        self.wait_prompt()
+        return line
 
     def offered(self, line):
         """What Alt-? shows: all that Tab would choose from."""
         self.type(f"{line}\x1b?\x15echo do''ne\n")
-        return self.until(r"(.*)\r\ndone\r\n")[1].split()
+        words = self.until(r"(.*)\r\ndone\r\n")[1].split()
+        self.wait_prompt()
+        return words
 
     def close(self):
         os.kill(self.pid, signal.SIGKILL)
