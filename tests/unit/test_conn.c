@@ -322,7 +322,7 @@ static void a_stalled_reader_means_a_reset_for_both(void **state) {
 /* A reader that is slow, but takes bytes, is not stalled: the kernel's send queue shows it. */
 static void a_slow_reader_is_not_stalled(void **state) {
     struct world world = begin(COPY_BUFFER, false);
-    static char got[1 << 20];
+    static char got[1 << 16];
     usec_t deadline;
     enum end end;
 
@@ -333,12 +333,11 @@ static void a_slow_reader_is_not_stalled(void **state) {
     bool watched = world.conn->watch[DIR_DOWN].on;
     lock_release(&registry.lock);
     assert_true(watched);
-    for (size_t taken = 0; taken < 3 * sizeof(got);)
-        taken += (size_t)recv(world.client, got, sizeof(got), 0);
     enum conn_due due = CONN_ABORT;
     while (due != CONN_LIVE) { /* until the kernel has told the sender that there is room again */
         usec_t next;
 
+        (void)recv(world.client, got, sizeof(got), MSG_DONTWAIT);
         lock_acquire(&registry.lock);
         due = conn_review(&registry, world.conn, deadline, &next, &end);
         lock_release(&registry.lock);
