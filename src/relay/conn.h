@@ -1,7 +1,7 @@
 /* One relayed connection: two sockets, two flows, and how it all ends.
  *
  * The pumps (see pump.h) carry bytes and tell the conn what they met; the conn decides what that
- * means for the two sides (the rules are told at the top of conn.c). The reaper (see reaper.h) asks
+ * means for the two sides (the rules are told at the top of conn_end.c). The reaper (see reaper.h) asks
  * it whether its time is up. Whoever drops the last reference closes both sockets and writes the
  * log record. */
 #ifndef RELAY_CONN_H

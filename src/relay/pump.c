@@ -7,7 +7,7 @@
 #include "relay/copy.h"
 
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
- * socket lock orders this store before whatever the write does (stolen_error in conn.c relies on
+ * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies on
  * it). */
 static void hold(struct flow *flow) {
     atomic_store_explicit(&flow->holding, true, memory_order_relaxed);
@@ -34,7 +34,7 @@ static bool deliver(struct conn *conn, enum direction dir, struct copy *copy, en
     hold(flow);
     int r = copy_write(copy, conn->fd[conn_sink(dir)]);
     if (r < 0 && r != -EINTR)
-        conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn.c */
+        conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn_end.c */
     let_go(flow, copy);
     *ret = r == -EINTR ? PARKED : SINK_OVER;
     return r == 0;

@@ -14,7 +14,7 @@ struct pump_room {
 };
 
 /* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The caller holds a reference
- * to conn. Blocks in recv, send and splice; woken as conn.c says. */
+ * to conn. Blocks in recv, send and splice; woken as conn_end.c says. */
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room);
 
 #endif

@@ -1,4 +1,4 @@
-/* relay/conn and relay/pump: every rule at the top of conn.c, over real TCP sockets on loopback. */
+/* relay/conn and relay/pump: every rule at the top of conn_end.c, over real TCP sockets on loopback. */
 #include "unit.h"
 
 #include <errno.h>

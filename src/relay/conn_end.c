@@ -1,0 +1,189 @@
+/* How a connection ends. The rules, each with the name that the code refers to:
+ *
+ * in_order: End of data on one side: every byte read before it has been written by then (the same pump did
+ * both), so the end is passed on with shutdown(2). The other direction goes on.
+ *
+ * reset: An error of a source is passed on to the sink as a reset: a cut-off transfer must not look complete.
+ *
+ * sink_first: An error of a sink is no decision. The other direction reads from that same socket, and there
+ * may be data in it that came before the error (a server that answers an upload early and closes). It is
+ * read to its end first; how that ends decides. Until then, and after, what the source still sends is read
+ * and dropped, for at most linger_timeout.
+ *
+ * stolen_error: A socket reports its error once, to whichever pump calls first (sock_error() in the kernel),
+ * and splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a reader
+ * that sees the end looks at the writer of the same socket. If that has met nothing and is not in a write,
+ * the end is true. If it is in a write, an empty send tells whether the socket is alive. In doubt, TCP_INFO
+ * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. A unix socket
+ * has no such count; there the writer's error decides. What the relayd before has met is not known: a connection that
+ * was adopted is always in doubt.
+ *
+ * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
+ * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that
+ * may not be true. */
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "relay/conn.h"
+#include "relay/tune.h"
+
+static enum direction other(enum direction dir) {
+    return dir == DIR_UP ? DIR_DOWN : DIR_UP;
+}
+
+/* The first end stays, unless a later one says worse. A refused client's is final. */
+static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
+    if (conn->state->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
+        return;
+    conn->state->decided = true;
+    conn->state->record.end = (int)end;
+    conn->state->record.error = error;
+}
+
+static void touch(struct flow *flow) {
+    atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
+}
+
+/* Whether the peer's end of data was received after so many bytes. error: what the writer met, or
+ * 0. */
+static bool end_is_true(int fd, uint64_t bytes_read, int error) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return error == EPIPE;
+    return info.tcpi_bytes_received == bytes_read + 1;
+}
+
+/* stolen_error: whether the end that dir's pump has read hides a reset. Returns its errno, or 0. */
+static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_read) {
+    struct flow *writer = &conn->state->flow[other(dir)];
+    int source = conn->fd[conn_source(dir)];
+    bool writing = atomic_load(&writer->holding);
+    bool doubt = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
+
+    lock_acquire(&conn->registry->lock);
+    int error = writer->sink_error;
+    lock_release(&conn->registry->lock);
+    doubt = doubt || error != 0 || conn->doubtful[conn_source(dir)];
+    if (!doubt || end_is_true(source, bytes_read, error))
+        return 0;
+    return error != 0 && error != EPIPE ? error : ECONNRESET;
+}
+
+static enum end reset_by(enum direction dir) {
+    return dir == DIR_UP ? END_CLIENT_RESET : END_SERVER_RESET;
+}
+
+/* Passes the end on. What is on its way there arrives, even if this process is killed now. */
+static void end_side(int sink) {
+    (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
+    tune_for_end(sink);
+}
+
+void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {
+    uint64_t header = dir == DIR_UP ? conn->state->record.header : 0;
+    int error = hidden_reset(conn, dir, bytes_read + header);
+    int sink = conn->fd[conn_sink(dir)];
+
+    lock_acquire(&conn->registry->lock);
+    bool reset = !conn->state->aborted && conn->state->expired == 0 && error != 0;
+    bool in_order = !conn->state->aborted && !reset;
+    if (in_order) {
+        conn->state->flow[dir].ended = true;
+        if (!conn->state->options.half_close)
+            conn->state->lingering = true;
+        decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
+        touch(&conn->state->flow[dir]);
+    }
+    lock_release(&conn->registry->lock);
+    if (reset)
+        conn_abort(conn, reset_by(dir), error);
+    else if (in_order && sink >= 0)
+        end_side(sink);
+}
+
+void conn_source_failed(struct conn *conn, enum direction dir, int error) {
+    lock_acquire(&conn->registry->lock);
+    /* A client that resets after the server's end, when it has all it wanted, is everyday. */
+    bool keep =
+        conn->state->decided && conn->state->record.end == END_SERVER_ENDED && dir == DIR_UP;
+    lock_release(&conn->registry->lock);
+    conn_abort(conn, keep ? END_SERVER_ENDED : reset_by(dir), keep ? 0 : error);
+}
+
+void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
+    lock_acquire(&conn->registry->lock);
+    conn->state->flow[dir].sink_error = error;
+    conn->state->lingering = true;
+    touch(&conn->state->flow[dir]);
+    lock_release(&conn->registry->lock);
+}
+
+/* Wakes the pump that reads from this side, and tells the peer, unless it was given its end. */
+static void cut_side(struct conn *conn, enum side side, bool given_end) {
+    if (conn->fd[side] < 0)
+        return;
+    if (given_end)
+        (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+    else
+        fd_reset(conn->fd[side]);
+}
+
+static void cut(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    bool client_given = conn->state->flow[DIR_DOWN].ended,
+         server_given = conn->state->flow[DIR_UP].ended;
+    lock_release(&conn->registry->lock);
+    atomic_store(&conn->over, true);
+    cut_side(conn, SIDE_CLIENT, client_given);
+    cut_side(conn, SIDE_SERVER, server_given);
+}
+
+void conn_abort(struct conn *conn, enum end end, int error) {
+    lock_acquire(&conn->registry->lock);
+    bool first = !conn->state->aborted;
+    if (first) {
+        conn->state->aborted = true;
+        decide(conn, end, error);
+    }
+    lock_release(&conn->registry->lock);
+    if (first)
+        cut(conn);
+}
+
+static void end_reading(struct conn *conn) {
+    atomic_store(&conn->over, true);
+    for (int side = 0; side < 2; side++)
+        if (conn->fd[side] >= 0)
+            (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+}
+
+void conn_expire(struct conn *conn, enum end end) {
+    lock_acquire(&conn->registry->lock);
+    bool first = !conn->state->aborted && conn->state->expired == 0;
+    if (first) {
+        conn->state->expired = clock_coarse();
+        if (!conn->state->decided || conn->fd[SIDE_SERVER] >= 0) {
+            conn->state->decided = true;
+            conn->state->record.end = (int)end;
+        }
+    }
+    lock_release(&conn->registry->lock);
+    if (first)
+        end_reading(conn);
+}
+
+void conn_redo(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    bool aborted = conn->state->aborted, expired = conn->state->expired != 0;
+    lock_release(&conn->registry->lock);
+    if (aborted)
+        cut(conn);
+    else if (expired)
+        end_reading(conn);
+}
