@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "daemon/limits.h"
 #include "relay/adopt.h"
+#include "relay/adopt_record.h"
 
 static void say_outcome(int outcome, const char *path, bool automatic, unsigned version) {
     switch (outcome) {
@@ -83,6 +84,18 @@ static int get_table(int fd, struct heritage *heritage, struct table **ret_table
     return table_new(heritage->n_slots, ret_table);
 }
 
+/* What stands in the table of listening sockets was written by a process that may have been killed meanwhile. What the
+ * keeper has given is what there is. */
+static void check_listeners(struct table *table, const struct heritage *heritage) {
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        struct table_listener *noted = &table->head->listeners[i];
+
+        if (!listener_is_sound(noted))
+            *noted = (struct table_listener){.addr = {.len = 0}};
+        noted->used = heritage->listeners[i] >= 0;
+    }
+}
+
 static int make_link(struct relay *relay, const char *path, int *fd, usec_t keeper_timeout) {
     struct table *table = NULL;
     bool fresh = false;
@@ -91,12 +104,14 @@ static int make_link(struct relay *relay, const char *path, int *fd, usec_t keep
     if (r < 0)
         return r;
     struct link *link = aligned_alloc(_Alignof(struct link), sizeof(*link));
-    if (link == NULL ||
-        link_init(link, path, fd, table, fresh, &relay->registry, keeper_timeout) < 0) {
+    r = link == NULL ? -ENOMEM
+                     : link_init(link, path, fd, table, fresh, &relay->registry, keeper_timeout);
+    if (r < 0) {
         free(link);
         table_free(table);
-        return -ENOMEM;
+        return r;
     }
+    check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
     relay->link = link;
     return 0;

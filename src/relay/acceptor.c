@@ -302,10 +302,13 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     }
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
-    if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0)
+    if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {
+        link_keep_listener(acceptor->relay->link, acceptor->kept,
+                           -1); /* its number is told no more */
         listen_socket_leave(&acceptor->socket);
-    else if (acceptor->kept >= 0)
+    } else if (acceptor->kept >= 0) {
         link_release_listener(acceptor->relay->link, acceptor->kept);
+    }
     listen_socket_close(&acceptor->socket);
     cond_destroy(&acceptor->stop);
     lock_destroy(&acceptor->lock);

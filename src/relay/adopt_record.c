@@ -73,6 +73,11 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
            is_bool(&state->lingering) && is_bool(&state->decided) && is_moment(state->expired, now);
 }
 
+bool listener_is_sound(const struct table_listener *listener) {
+    return is_bool(&listener->used) && is_bool(&listener->v6only) &&
+           is_bool(&listener->stands_in) && is_bool(&listener->unlinks) && is_addr(&listener->addr);
+}
+
 bool record_lacks_bytes(const struct conn_state *state) {
     return atomic_load(&state->flow[DIR_UP].in_memory) ||
            atomic_load(&state->flow[DIR_DOWN].in_memory);

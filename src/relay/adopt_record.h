@@ -5,9 +5,13 @@
 #include <stdbool.h>
 
 #include "relay/conn_state.h"
+#include "relay/table.h"
 
 /* Every name ends, every address, number and choice is in its range. Nothing of it may be used otherwise. */
 bool record_is_sound(const struct conn_state *state);
+
+/* The same for a listening socket. */
+bool listener_is_sound(const struct table_listener *listener);
 
 /* A byte may have been in the memory of the process and nowhere else: the connection cannot go on. */
 bool record_lacks_bytes(const struct conn_state *state);

@@ -172,11 +172,11 @@ static void find_keeper(struct link *link) {
     }
     heritage_free(&nothing);
     prepare(fd);
-    long r = syscall(SYS_dup3, fd, link->fd, O_CLOEXEC);
+    bool done = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
+                syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
     fd_close(&fd);
-    if (r < 0)
+    if (!done)
         return;
-    (void)link_say_fd(link->fd, KEEPER_TABLE, link->table->fd, 0);
     link->pinged = 0;
     link->said_lost = false;
     atomic_store(&link->epoch, ++link->epochs);
@@ -225,6 +225,10 @@ static void link_thread(void *arg) {
 int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
               struct registry *registry, usec_t keeper_timeout) UNCHECKED {
     *link = (struct link){.fd = -1, .table = table, .registry = registry, .epochs = 1};
+    prepare(*fd);
+    int r = fresh_table ? link_say_fd(*fd, KEEPER_TABLE, table->fd, 0) : 0;
+    if (r < 0)
+        return r;
     strncpy(link->path, path, sizeof(link->path) - 1);
     link->unsaid = calloc(table->n + 1, sizeof(*link->unsaid));
     if (link->unsaid == NULL)
@@ -235,9 +239,6 @@ int link_init(struct link *link, const char *path, int *fd, struct table *table,
     atomic_init(&link->keeper_timeout, keeper_timeout);
     atomic_init(&link->epoch, 1);
     link->fd = fd_take(fd);
-    prepare(link->fd);
-    if (fresh_table)
-        (void)link_say_fd(link->fd, KEEPER_TABLE, table->fd, 0);
     return 0;
 }
 

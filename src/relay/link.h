@@ -90,7 +90,7 @@ struct heritage heritage_none(void);
 void heritage_free(struct heritage *heritage);
 
 /* A link over an attached socket, which is taken over with the table; the keeper is given the table's memory if it has
- * another one. 0 or -ENOMEM. */
+ * another one. 0 or -errno, with the socket and the table still the caller's. */
 int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
               struct registry *registry, usec_t keeper_timeout) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */

@@ -1,5 +1,8 @@
 /* What the keeper is told of listening sockets. Their lock is held while it is told: they are few, and a descriptor must
- * not be closed meanwhile. */
+ * not be closed meanwhile.
+ *
+ * still_used: an entry of the table is in use for as long as the keeper may hold something under its number, that is, until
+ * a release was said. If this process is killed before, the next one finds what to disown. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -14,6 +17,8 @@ static void tell(struct link *link, int index, int flags) REQUIRES(link->listene
     if (atomic_load(&link->epoch) != 0)
         r = fd >= 0 ? link_say_fd(link->fd, number, fd, flags)
                     : link_say_index(link->fd, KEEPER_RELEASE, number, flags);
+    if (fd < 0 && r == 0)
+        link->table->head->listeners[index].used = false; /* still_used */
     link->listeners_untold[index] = r < 0;
     if (r < 0)
         atomic_store(&link->missed, true);
@@ -48,30 +53,21 @@ void link_keep_listener(struct link *link, int index, int fd) {
 void link_release_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
     link->listeners[index] = -1;
-    link->table->head->listeners[index].used = false;
     tell(link, index, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 
-static void disown(struct link *link, int index) REQUIRES(link->listeners_lock) {
-    struct table_listener *noted = &link->table->head->listeners[index];
-
-    if (!noted->used || link->listeners[index] >= 0)
-        return;
-    noted->used = false;
-    tell(link, index, MSG_DONTWAIT);
-}
-
 void link_disown_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
-    disown(link, index);
+    tell(link, index, 0);
     lock_release(&link->listeners_lock);
 }
 
 void link_disown_listeners(struct link *link) {
     lock_acquire(&link->listeners_lock);
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
-        disown(link, i);
+        if (link->listeners[i] < 0 && link->table->head->listeners[i].used)
+            tell(link, i, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 

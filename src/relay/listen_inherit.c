@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "relay/listen_socket.h"
@@ -18,7 +19,8 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
     struct addr bound = {.len = sizeof(bound.u)};
 
     if (!fd_listens(sock.fd) || getsockname(sock.fd, &bound.u.sa, &bound.len) < 0 ||
-        !addr_equal(&bound, &sock.addr)) {
+        !addr_equal(&bound, &sock.addr) ||
+        (description->unlinks && access(bound.u.un.sun_path, F_OK) < 0)) {
         fd_close(&sock.fd);
         return -EINVAL;
     }

@@ -6,10 +6,11 @@ import struct
 
 import pytest
 
+from client import refuses
 from keeper import ask, seeded
-from keeper_talk import CONNECTIONS, HEAD_WORDS, HOLD, RELEASE, TABLE, Intruder, Table
+from keeper_talk import CONNECTIONS, HEAD_WORDS, HOLD, LISTENERS_AT, RELEASE, TABLE, Intruder, Table
 from peer import EOF, RESET
-from settings import DEADLINE, LONG, secs, some
+from settings import DEADLINE, LONG, free_port, secs, some, until
 
 ROUNDS = some(200 if LONG else 15)
 
@@ -131,6 +132,26 @@ def test_a_listening_socket_that_is_none(revived, keeper, meeting):
     one.again()
     ask(*pairs[0])
     ask(*meeting.pair(one))
+
+
+@pytest.mark.parametrize("byte", [0, 7])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_listening_socket_of_which_nothing_is_noted(revived, keeper, meeting, wanted, byte):
+    """It is held, and the table says that it is not, or says nonsense: it is in nobody's way, and does not stay for ever."""
+    one, pairs = left_by(revived, keeper, meeting, 1)
+    intruder = Intruder(keeper.path)
+    Table(intruder.held[TABLE][0]).memory[LISTENERS_AT] = byte
+    intruder.close()
+    before = one.address
+    if not wanted:
+        one.write_conf(meeting, address=f"127.0.0.1:{free_port()}", keeper=keeper.path, on_term="leave")
+    one.again()
+    ask(*pairs[0])
+    if wanted:
+        ask(*meeting.pair(one))
+    else:
+        until(lambda: refuses(before), "the old address is closed")
+    keeper.wait_held(2 if wanted else 1)
 
 
 def test_slots_that_are_held_without_a_state(revived, keeper, meeting):

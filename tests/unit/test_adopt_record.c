@@ -95,10 +95,30 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.expired = later);
 }
 
+static void a_listening_socket_makes_sense_or_does_not(void **state) {
+    struct table_listener good = {
+        .used = true, .addr = {.len = sizeof(struct sockaddr_in), .u.in.sin_family = AF_INET}};
+    struct table_listener *const all = &good;
+
+    (void)state;
+    assert_true(listener_is_sound(&good));
+    const uintptr_t bytes[] = {(uintptr_t)&all->used, (uintptr_t)&all->v6only,
+                               (uintptr_t)&all->stands_in, (uintptr_t)&all->unlinks};
+    for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+        set_byte(bytes[i], 7);
+        assert_false(listener_is_sound(&good));
+        set_byte(bytes[i], 1);
+    }
+    assert_true(listener_is_sound(&good));
+    good.addr.len = sizeof(good.addr.u) + 1;
+    assert_false(listener_is_sound(&good));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_one_is_sound),
         cmocka_unit_test(each_thing_that_makes_no_sense_is_found),
+        cmocka_unit_test(a_listening_socket_makes_sense_or_does_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,47 @@
+/* relay/link: what the table says of what the keeper was, or could not be, told. */
+#include "unit.h"
+
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "relay/link_say.h"
+#include "relay/registry.h"
+
+/* still_used in link_listeners.c. */
+static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHECKED {
+    struct registry registry;
+    struct table *table;
+    struct link link;
+    int ends[2];
+
+    (void)state;
+    registry_init(&registry);
+    assert_int_equal(table_new(4, &table), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    assert_int_equal(link_init(&link, "/none", &ends[0], table, true, &registry, USEC_PER_SEC), 0);
+    const struct table_listener description = {.addr = {.len = sizeof(sa_family_t)}};
+    int index = link_hold_listener(&link, link.fd, &description);
+    assert_true(index >= 0);
+    const struct table_listener *noted = &table->head->listeners[index];
+    while (send(link.fd, "", 1, MSG_DONTWAIT) == 1) /* until its keeper takes no more */
+        ;
+    link_release_listener(&link, index);
+    assert_true(noted->used);
+    char message[256];
+    while (recv(ends[1], message, sizeof(message), MSG_DONTWAIT) > 0)
+        ;
+    link_tell_listeners(&link, false);
+    assert_false(noted->used);
+    link_free(&link);
+    fd_close(&ends[1]);
+    table_free(table);
+    registry_destroy(&registry);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_listener_is_in_use_until_its_release_was_said),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
