@@ -178,6 +178,8 @@ static void give_up(struct adopting *adopting, struct heir *heir, const char *wh
         log_msg(MSG_ADOPT_FAILED, "A held connection could not be adopted: %s. It was reset.", why);
     fd_reset(heir->fd[0]);
     fd_reset(heir->fd[1]);
+    if (is_known(relay, heir))
+        atomic_store(&relay->link->table->states[heir->slot].live, 0);
 }
 
 /* It had ended, and only its release did not arrive. */
@@ -215,7 +217,7 @@ struct adoption adopt_all(struct relay *relay) {
     struct table_head *head = relay->link->table->head;
     struct adopting adopting = {.relay = relay, .since = atomic_exchange(&head->parked, 0)};
 
-    if (adopting.since == 0)
+    if (adopting.since <= 0 || adopting.since > clock_now())
         adopting.since = heritage->gone;
     adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
     for (size_t i = 0; i < heritage->n_conns; i++)

@@ -203,6 +203,13 @@ bool conn_drops(struct conn *conn, enum direction dir) {
     return drops;
 }
 
+bool conn_has_ended(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    bool ended = conn->state->flow[dir].ended;
+    lock_release(&conn->registry->lock);
+    return ended;
+}
+
 bool conn_parks(const struct conn *conn) {
     return conn->kept_by != NULL && atomic_load(&conn->registry->parks);
 }

@@ -77,6 +77,9 @@ bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret
 /* Whether what the source sends is to be dropped from the start: there is no sink, or it failed under the relayd before. */
 bool conn_drops(struct conn *conn, enum direction dir);
 
+/* Whether the source's end of data was passed on, under the relayd before: nothing more is to be read. */
+bool conn_has_ended(struct conn *conn, enum direction dir);
+
 /* Whether a pump that was interrupted is to come to a halt, and to set conn->parked. */
 bool conn_parks(const struct conn *conn);
 
@@ -107,7 +110,8 @@ enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t n
 /* Ends it in good order: both pumps are woken, pass on what is still there, and then the end. */
 void conn_expire(struct conn *conn, enum end end);
 
-/* Does once more what conn_abort or conn_expire of a process before had decided, and may not have done. */
+/* Does once more what a process before had decided, and may not have done: an end that is passed on, conn_abort,
+ * conn_expire. Before the pumps run. */
 void conn_redo(struct conn *conn);
 
 #endif

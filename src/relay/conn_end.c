@@ -35,13 +35,20 @@ static enum direction other(enum direction dir) {
     return dir == DIR_UP ? DIR_DOWN : DIR_UP;
 }
 
+/* What stands above is written before what follows, if this process is killed between them (survives in conn_state.h;
+ * a processor finishes in order what it has begun, so only the compiler is to be told). */
+static void in_this_order(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* The first end stays, unless a later one says worse. A refused client's is final. */
 static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
     if (conn->state->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
         return;
-    conn->state->decided = true;
     conn->state->record.end = (int)end;
     conn->state->record.error = error;
+    in_this_order();
+    conn->state->decided = true;
 }
 
 static void touch(struct flow *flow) {
@@ -94,11 +101,12 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
     bool reset = !conn->state->aborted && conn->state->expired == 0 && error != 0;
     bool in_order = !conn->state->aborted && !reset;
     if (in_order) {
-        conn->state->flow[dir].ended = true;
         if (!conn->state->options.half_close)
             conn->state->lingering = true;
         decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
         touch(&conn->state->flow[dir]);
+        in_this_order();
+        conn->state->flow[dir].ended = true;
     }
     lock_release(&conn->registry->lock);
     if (reset)
@@ -118,9 +126,10 @@ void conn_source_failed(struct conn *conn, enum direction dir, int error) {
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
-    conn->state->flow[dir].sink_error = error;
     conn->state->lingering = true;
     touch(&conn->state->flow[dir]);
+    in_this_order();
+    conn->state->flow[dir].sink_error = error;
     lock_release(&conn->registry->lock);
 }
 
@@ -148,8 +157,9 @@ void conn_abort(struct conn *conn, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
     bool first = !conn->state->aborted;
     if (first) {
-        conn->state->aborted = true;
         decide(conn, end, error);
+        in_this_order();
+        conn->state->aborted = true;
     }
     lock_release(&conn->registry->lock);
     if (first)
@@ -167,11 +177,12 @@ void conn_expire(struct conn *conn, enum end end) {
     lock_acquire(&conn->registry->lock);
     bool first = !conn->state->aborted && conn->state->expired == 0;
     if (first) {
-        conn->state->expired = clock_coarse();
         if (!conn->state->decided || conn->fd[SIDE_SERVER] >= 0) {
-            conn->state->decided = true;
             conn->state->record.end = (int)end;
+            conn->state->decided = true;
         }
+        in_this_order();
+        conn->state->expired = clock_coarse();
     }
     lock_release(&conn->registry->lock);
     if (first)
@@ -181,7 +192,12 @@ void conn_expire(struct conn *conn, enum end end) {
 void conn_redo(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool aborted = conn->state->aborted, expired = conn->state->expired != 0;
+    if (expired)
+        conn->state->expired = clock_coarse(); /* its last bytes get their time anew */
     lock_release(&conn->registry->lock);
+    for (int dir = 0; dir < 2; dir++)
+        if (conn_has_ended(conn, (enum direction)dir))
+            end_side(conn->fd[conn_sink((enum direction)dir)]);
     if (aborted)
         cut(conn);
     else if (expired)

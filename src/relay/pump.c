@@ -96,6 +96,8 @@ static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room) {
     enum carried how = SINK_OVER;
 
+    if (conn_has_ended(conn, dir))
+        return;
     if (!conn_drops(conn, dir))
         how = copy_all(conn, dir, room);
     if (how == SINK_OVER)

@@ -26,20 +26,20 @@ struct world {
     int client, server;
 };
 
-static struct world begin(enum copy_mode copy, bool half_close) {
+/* Its pumps do not run yet. */
+static struct world prepare(enum copy_mode copy, bool half_close, struct pump_pair **ret_pair) {
     struct conn_options options = {.idle_timeout = 10 * USEC_PER_SEC,
                                    .linger_timeout = USEC_PER_SEC,
                                    .half_close = half_close,
                                    .copy = copy,
                                    .log = LOG_CONNECTIONS_NONE};
     struct record record = {.number = 1};
-    struct pump_pair *pair;
     struct world world;
     struct holdings has = HOLDINGS_NONE;
 
     tcp_pair(&has.client, &world.client);
     tcp_pair(&has.server, &world.server);
-    assert_int_equal(pump_pool_get(&pumps, &pair), 0);
+    assert_int_equal(pump_pool_get(&pumps, ret_pair), 0);
     world.conn = conn_new(&record, &options, &registry, NULL, &pipes, kept, &has);
     assert_non_null(world.conn);
     assert_true((kept != NULL) == (world.conn->kept_by != NULL));
@@ -48,6 +48,13 @@ static struct world begin(enum copy_mode copy, bool half_close) {
     assert_int_equal(has.client, -1);
     assert_int_equal(has.server, -1);
     conn_ref(world.conn); /* the test's own, so that it can look at the record */
+    return world;
+}
+
+static struct world begin(enum copy_mode copy, bool half_close) {
+    struct pump_pair *pair;
+    struct world world = prepare(copy, half_close, &pair);
+
     pump_pool_run(pair, world.conn);
     return world;
 }
@@ -454,6 +461,42 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* What a process before had decided, and what it was killed over. */
+
+static void an_expiry_is_done_once_more_and_has_its_time_anew(void **state) UNCHECKED {
+    struct world world = begin(COPY_BUFFER, false);
+    usec_t deadline;
+    enum end end;
+
+    (void)state;
+    world.conn->state->record.end = END_IDLE;
+    world.conn->state->decided = true;
+    world.conn->state->expired = 1; /* long ago */
+    conn_redo(world.conn);
+    assert_int_equal(conn_review(&registry, world.conn, clock_coarse(), &deadline, &end),
+                     CONN_LIVE);
+    hear_end(world.client);
+    hear_end(world.server);
+    finish(&world, END_IDLE);
+}
+
+static void an_end_is_passed_on_once_more_and_not_read_again(void **state) UNCHECKED {
+    struct pump_pair *pair;
+    struct world world = prepare(COPY_BUFFER, true, &pair);
+
+    (void)state;
+    world.conn->state->decided = true; /* END_CLIENT_ENDED */
+    world.conn->state->flow[DIR_UP].ended = true;
+    say(world.client, "late");
+    conn_redo(world.conn);
+    pump_pool_run(pair, world.conn);
+    hear_end(world.server);
+    say(world.server, "answer");
+    hear(world.client, "answer");
+    fd_close(&world.server);
+    finish(&world, END_CLIENT_ENDED);
+}
+
 /* A keeper that takes few messages and reads none: holding and releasing must not wait for it. */
 static int set_up_kept(void **state) {
     struct table *table;
@@ -495,6 +538,8 @@ int main(void) {
         cmocka_unit_test(a_tail_that_is_being_taken_is_left_alone),
         cmocka_unit_test(linger_counts_after_one_end),
         cmocka_unit_test(a_refused_client_is_read_until_it_closes),
+        cmocka_unit_test(an_expiry_is_done_once_more_and_has_its_time_anew),
+        cmocka_unit_test(an_end_is_passed_on_once_more_and_not_read_again),
     };
 
     int failed = cmocka_run_group_tests_name("conn", tests, set_up, tear_down);
