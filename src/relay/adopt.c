@@ -178,8 +178,18 @@ static void give_up(struct adopting *adopting, struct heir *heir, const char *wh
         log_msg(MSG_ADOPT_FAILED, "A held connection could not be adopted: %s. It was reset.", why);
     fd_reset(heir->fd[0]);
     fd_reset(heir->fd[1]);
-    if (is_known(relay, heir))
-        atomic_store(&relay->link->table->states[heir->slot].live, 0);
+}
+
+/* Nothing of it is to be found by the next relayd. */
+static void forget(struct relay *relay, const struct heir *heir) {
+    struct table *table = relay->link->table;
+
+    if (heir->slot < table->n) {
+        if (table->slots[heir->slot].used) /* by one that was adopted */
+            return;
+        atomic_store(&table->states[heir->slot].live, 0);
+    }
+    link_disown(relay->link, heir->slot);
 }
 
 /* It had ended, and only its release did not arrive. */
@@ -203,7 +213,7 @@ static void adopt(struct adopting *adopting, struct heir *heir) {
         }
         give_up(adopting, heir, why);
     }
-    link_disown(relay->link, heir->slot);
+    forget(relay, heir);
 }
 
 static int compare(const void *a, const void *b) {
