@@ -58,14 +58,8 @@ int keeper_init(struct keeper *keeper, int socket, size_t n_slots) {
                               .n_slots = n_slots,
                               .beat = BEAT_DEFAULT,
                               .timeout = TIMEOUT_DEFAULT};
+    (void)sigprocmask(SIG_BLOCK, NULL, &keeper->mask);
     return 0;
-}
-
-void keeper_free(struct keeper *keeper) {
-    drop_all(keeper);
-    fd_close(&keeper->client);
-    fd_close(&keeper->socket);
-    free(keeper->slots);
 }
 
 static void lose_client(struct keeper *keeper) {
@@ -261,7 +255,7 @@ static void give_up(struct keeper *keeper) {
     size_t n = count_held(keeper, KEEPER_CONNECTIONS);
 
     log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connection%s reset.",
-            (long long)(keeper->timeout / USEC_PER_SEC), n, n == 1 ? " is" : "s are");
+            (long long)((clock_now() - keeper->gone) / USEC_PER_SEC), n, n == 1 ? " is" : "s are");
     drop_all(keeper);
     keeper->gone = 0;
 }
@@ -274,7 +268,7 @@ int keeper_step(struct keeper *keeper) {
     usec_t most = waits ? (until > now ? until - now : 0) : USEC_NEVER;
     struct timespec left = clock_timespec(most < keeper->beat ? most : keeper->beat);
 
-    if (ppoll(wanted, ARRAY_LEN(wanted), &left, NULL) < 0)
+    if (ppoll(wanted, ARRAY_LEN(wanted), &left, &keeper->mask) < 0)
         return errno == EINTR ? 0 : -errno;
     /* What relayd has said counts, even if it has gone and the next one waits. */
     if (wanted[0].revents != 0)
@@ -284,4 +278,13 @@ int keeper_step(struct keeper *keeper) {
     else if (waits && clock_now() >= until)
         give_up(keeper);
     return 0;
+}
+
+void keeper_free(struct keeper *keeper) {
+    if (keeper->gone != 0)
+        give_up(keeper);
+    drop_all(keeper);
+    fd_close(&keeper->client);
+    fd_close(&keeper->socket);
+    free(keeper->slots);
 }

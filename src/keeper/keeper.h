@@ -7,6 +7,7 @@
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,21 +25,21 @@ struct keeper {
     bool attached; /* it has said ATTACH */
     struct keeper_slot *slots;
     size_t n_slots;
+    sigset_t mask;  /* of signals while it waits: as it was at keeper_init */
     usec_t beat;    /* keeper_step returns after this time at the latest */
     usec_t timeout; /* keeper_timeout */
-    usec_t
-        gone; /* when relayd went; 0: nothing is held for the next, or that has come and gone on */
+    usec_t gone;    /* when relayd went; 0: nothing is held for the next, or that goes on with it */
 };
 
 /* Takes over the socket, which listens. n_slots: as many as the descriptors of this process suffice for, or fewer.
  * 0 or -ENOMEM. */
 int keeper_init(struct keeper *keeper, int socket, size_t n_slots) MUST_USE;
 
-/* Waits for the next thing and does it: a message, a relayd that comes or goes, the end of keeper_timeout. 0, or
- * -errno if it cannot wait. */
+/* Waits for the next thing and does it: a message, a relayd that comes or goes, the end of keeper_timeout, a signal. 0,
+ * or -errno if it cannot wait. */
 int keeper_step(struct keeper *keeper) MUST_USE;
 
-/* Closes everything. */
+/* Closes everything, and says what is lost by that. */
 void keeper_free(struct keeper *keeper);
 
 #endif

@@ -20,8 +20,10 @@
 #define BACKLOG          16
 #define DESCRIPTORS_BASE 32 /* stdio, the log, both sockets, and what a message brings */
 #define SLOTS_MAX        1000000
-#define QUOTE(text)      #text
-#define QUOTED(macro)    QUOTE(macro)
+#define STOP_PATIENCE                                                                              \
+    (2 * USEC_PER_SEC) /* with a relayd that is on its way, if both are restarted */
+#define QUOTE(text)   #text
+#define QUOTED(macro) QUOTE(macro)
 
 /* Packages look for it in this program's file (packaging/debian/relayd.postinst). */
 static const char version[] = "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION);
@@ -74,28 +76,61 @@ static size_t slots_that_fit(void) {
     return KEEPER_CONNECTIONS + (fit < SLOTS_MAX ? fit : SLOTS_MAX);
 }
 
+static volatile sig_atomic_t told_to_stop;
+
+static void on_stop(int number) {
+    (void)number;
+    told_to_stop = 1;
+}
+
+/* The signal comes while it waits, and at no other time (ppoll(2)). */
+static void catch_stop(void) {
+    struct sigaction action = {.sa_handler = on_stop};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+/* At once, if what it holds is a relayd's that is there, which will give all of it to the next keeper. What nobody else
+ * has is not dropped while that may come. */
+static bool stops(struct keeper *keeper, usec_t *until) {
+    if (!told_to_stop)
+        return false;
+    if (*until == 0)
+        *until = clock_now() + STOP_PATIENCE;
+    keeper->beat = STOP_PATIENCE / 40;
+    return keeper->gone == 0 || clock_now() >= *until;
+}
+
 static int run(int socket) {
     struct keeper keeper;
     int r = keeper_init(&keeper, socket, slots_that_fit());
     uint64_t watchdog = 0;
-    usec_t fed = 0;
+    usec_t fed = 0, until = 0;
 
     if (r == 0) {
+        catch_stop();
         log_msg(MSG_KEEPER_READY, "Ready to hold %zu connections of relayd.",
                 keeper.n_slots - KEEPER_CONNECTIONS);
         (void)sd_notify(0, "READY=1");
     }
     if (sd_watchdog_enabled(0, &watchdog) > 0)
         keeper.beat = (usec_t)watchdog / 2; /* sd_watchdog_enabled(3) advises half */
-    while (r == 0) {
+    while (r == 0 && !stops(&keeper, &until)) {
         r = keeper_step(&keeper);
         if (watchdog > 0 && clock_now() - fed >= keeper.beat / 2) {
             (void)sd_notify(0, "WATCHDOG=1");
             fed = clock_now();
         }
     }
-    log_msg(MSG_START_FAILED, "relayd-keeper cannot go on: %s.", strerrordesc_np(-r));
-    return EX_OSERR;
+    if (r == 0)
+        keeper_free(&keeper);
+    else
+        log_msg(MSG_START_FAILED, "relayd-keeper cannot go on: %s.", strerrordesc_np(-r));
+    return r == 0 ? EX_OK : EX_OSERR;
 }
 
 int main(int argc, char **argv) {

@@ -129,6 +129,53 @@ def test_a_timeout_that_was_changed_by_a_reload(revived, keeper, meeting):
 # The keeper dies alone
 
 
+def test_the_keeper_is_told_to_stop_while_relayd_is_away(revived, keeper, meeting):
+    """It waits for the next one, which takes everything, and then goes. (Both are restarted, one after the other.)"""
+    one = revived(meeting)
+    pairs = meeting.pairs(one, some(8))
+    keeper.wait_held(len(pairs))
+    one.kill()
+    keeper.wait_log("relayd is gone")
+    keeper.process.terminate()
+    one.again()
+    assert keeper.process.wait(DEADLINE) == 0
+    for pair in pairs:
+        ask(*pair)
+    keeper.again()
+    keeper.wait_held(len(pairs))
+    one.crash()
+    for pair in pairs:
+        ask(*pair)
+
+
+def test_the_keeper_stops_at_once_beside_a_living_relayd(revived, keeper, meeting):
+    one = revived(meeting)
+    pair = meeting.pair(one)
+    keeper.wait_held(1)
+    keeper.process.terminate()
+    code, took = elapsed(lambda: keeper.process.wait(DEADLINE))
+    assert code == 0 and took < secs(0.5)
+    ask(*pair)
+    keeper.again()
+    keeper.wait_held(1)
+
+
+def test_the_keeper_is_told_to_stop_and_nobody_comes(revived, keeper, meeting):
+    """It does not wait for long, and tells what is lost."""
+    one = revived(meeting)
+    client, server = meeting.pair(one)
+    keeper.wait_held(1)
+    one.kill()
+    keeper.wait_log("relayd is gone")
+    keeper.process.terminate()
+    code, took = elapsed(lambda: keeper.process.wait(DEADLINE))
+    assert code == 0 and 1.5 < took < secs(4)
+    keeper.wait_log(r"No relayd came back within 2 s: its 1 connection is reset\.")
+    assert (client.ending(), server.ending()) == (RESET, RESET)
+    keeper.again()
+    one.again()
+
+
 def test_the_keeper_is_killed(revived, keeper, meeting):
     """Nothing happens to connections; the next keeper is given everything again, what has come meanwhile as well."""
     one = revived(meeting)
