@@ -121,8 +121,10 @@ static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->holding, false);
         atomic_store(&flow->active, moved(atomic_load(&flow->active), stood));
-        if (flow->ended && in_pipe > 0)
+        if (flow->ended && in_pipe > 0) {
+            flow->ended = false; /* it cannot be: a reset it is */
             return false;
+        }
     }
     return true;
 }

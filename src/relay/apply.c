@@ -92,6 +92,7 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
             continue;
         if (listen_socket_inherit(&socket, &relay->heritage.listeners[i], i, description) < 0) {
             link_disown_listener(relay->link, i);
+            (void)link_await_pong(relay->link->fd); /* then its address can be bound */
             continue;
         }
         listen_socket_tune(&socket, wish->listener);

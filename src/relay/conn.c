@@ -98,6 +98,7 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
         return NULL;
     conn->kept_by = link;
     conn->slot = slot;
+    atomic_init(&conn->told, true);
     atomic_init(&conn->held, atomic_load(&link->epoch));
     take(conn, pipes, has);
     return conn;
@@ -196,18 +197,17 @@ bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret
     return true;
 }
 
-bool conn_drops(struct conn *conn, enum direction dir) {
-    lock_acquire(&conn->registry->lock);
-    bool drops = conn->fd[conn_sink(dir)] < 0 || conn->state->flow[dir].sink_error != 0;
-    lock_release(&conn->registry->lock);
-    return drops;
-}
+enum conn_work conn_work(struct conn *conn, enum direction dir) {
+    const struct flow *flow = &conn->state->flow[dir];
+    enum conn_work work = CONN_CARRY;
 
-bool conn_has_ended(struct conn *conn, enum direction dir) {
     lock_acquire(&conn->registry->lock);
-    bool ended = conn->state->flow[dir].ended;
+    if (flow->ended)
+        work = CONN_NOTHING;
+    else if (conn->fd[conn_sink(dir)] < 0 || flow->sink_error != 0)
+        work = CONN_DROP;
     lock_release(&conn->registry->lock);
-    return ended;
+    return work;
 }
 
 bool conn_parks(const struct conn *conn) {

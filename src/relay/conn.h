@@ -41,6 +41,7 @@ struct conn {
     _Atomic bool over;     /* aborted or expired: a pump that drops stops */
     struct link *kept_by;  /* NULL: it has no slot, and does not outlive this process */
     uint32_t slot;         /* of the link's table */
+    _Atomic bool told;     /* the keeper was told of it: it is to be told of its end */
     _Atomic unsigned held; /* the link's epoch in which the keeper got it; 0: never */
     _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
     _Atomic bool parked;   /* a pump has come to a halt for the next relayd */
@@ -74,11 +75,13 @@ void conn_unref(struct conn *conn);
 /* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
-/* Whether what the source sends is to be dropped from the start: there is no sink, or it failed under the relayd before. */
-bool conn_drops(struct conn *conn, enum direction dir);
-
-/* Whether the source's end of data was passed on, under the relayd before: nothing more is to be read. */
-bool conn_has_ended(struct conn *conn, enum direction dir);
+/* What is to be done for a direction when its pump starts. */
+enum conn_work {
+    CONN_CARRY,
+    CONN_DROP, /* what the source sends: there is no sink, or it failed under the relayd before */
+    CONN_NOTHING, /* the relayd before has passed the source's end of data on: nothing more is to be read */
+};
+enum conn_work conn_work(struct conn *conn, enum direction dir);
 
 /* Whether a pump that was interrupted is to come to a halt, and to set conn->parked. */
 bool conn_parks(const struct conn *conn);

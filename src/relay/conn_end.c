@@ -179,6 +179,7 @@ void conn_expire(struct conn *conn, enum end end) {
     if (first) {
         if (!conn->state->decided || conn->fd[SIDE_SERVER] >= 0) {
             conn->state->record.end = (int)end;
+            in_this_order();
             conn->state->decided = true;
         }
         in_this_order();
@@ -192,11 +193,12 @@ void conn_expire(struct conn *conn, enum end end) {
 void conn_redo(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool aborted = conn->state->aborted, expired = conn->state->expired != 0;
+    bool ended[2] = {conn->state->flow[DIR_UP].ended, conn->state->flow[DIR_DOWN].ended};
     if (expired)
         conn->state->expired = clock_coarse(); /* its last bytes get their time anew */
     lock_release(&conn->registry->lock);
     for (int dir = 0; dir < 2; dir++)
-        if (conn_has_ended(conn, (enum direction)dir))
+        if (ended[dir])
             end_side(conn->fd[conn_sink((enum direction)dir)]);
     if (aborted)
         cut(conn);

@@ -122,9 +122,10 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     /* Or it was held without its pipes, for the keeper before: once more, then. */
     if (!full)
         atomic_store(&link->missed, true);
+    bool found = registry_lose(link->registry, slot, full ? epoch : 0);
     if (slot < link->table->n)
         atomic_store(&link->table->slots[slot].pipes_held, 0);
-    if (registry_lose(link->registry, slot, full ? epoch : 0) && full && !link->said_lost)
+    if (found && full && !link->said_lost)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is out of descriptors: connections go on that would not "
                 "outlive relayd; %s.",
@@ -175,8 +176,10 @@ static void find_keeper(struct link *link) {
     bool done = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
                 syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
     fd_close(&fd);
-    if (!done)
+    if (!done) {
+        pause_before_next();
         return;
+    }
     link->pinged = 0;
     link->said_lost = false;
     atomic_store(&link->epoch, ++link->epochs);

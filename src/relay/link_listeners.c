@@ -72,9 +72,15 @@ void link_disown_listeners(struct link *link) {
 }
 
 void link_tell_listeners(struct link *link, bool all) {
+    int flags = 0;
+
     lock_acquire(&link->listeners_lock);
-    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
-        if (link->listeners_untold[i] || (all && link->listeners[i] >= 0))
-            tell(link, i, 0);
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        if (!link->listeners_untold[i] && (!all || link->listeners[i] < 0))
+            continue;
+        tell(link, i, flags);
+        if (link->listeners_untold[i])
+            flags = MSG_DONTWAIT; /* it was waited for once: main may want the lock */
+    }
     lock_release(&link->listeners_lock);
 }

@@ -116,13 +116,17 @@ int link_try_hold(struct link *link, struct conn *conn, int flags) {
         message.fd[message.n_fd++] = slot->pipe[dir].read;
         message.fd[message.n_fd++] = slot->pipe[dir].write;
     }
+    atomic_store(&conn->lost, 0); /* what was lost before was another's */
     int r = say_with_unsaid(link, &message, flags);
     if (r < 0)
         return r;
+    atomic_store(&conn->told, true);
     raise_to(&slot->pipes_held, epoch);
     raise_to(&conn->held, epoch);
-    if (atomic_load(&conn->lost) == epoch) /* which the keeper has answered already */
+    if (atomic_load(&conn->lost) == epoch) { /* which the keeper has answered already */
         atomic_store(&conn->held, 0);
+        atomic_store(&slot->pipes_held, 0);
+    }
     if (atomic_load(&link->epoch) != epoch)
         miss(link); /* another keeper came meanwhile, who may not have got it */
     return 0;
@@ -145,8 +149,7 @@ void link_release(struct link *link, struct conn *conn) {
     uint32_t index = link_index_of(conn->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
     usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
 
-    bool told = atomic_load(&conn->held) != 0 || atomic_load(&conn->lost) != 0;
-    if (!told || atomic_load(&link->epoch) == 0) {
+    if (!atomic_load(&conn->told) || atomic_load(&link->epoch) == 0) {
         table_give(link->table, conn->slot);
         return;
     }
@@ -160,7 +163,7 @@ void link_disown(struct link *link, uint32_t slot) {
     struct table *table = link->table;
     uint32_t index = link_index_of(slot);
 
-    if (link_say_index(link->fd, KEEPER_RELEASE, index, 0) == 0 || slot >= table->n)
+    if (link_say_index(link->fd, KEEPER_RELEASE, index, MSG_DONTWAIT) == 0 || slot >= table->n)
         return;
     table->slots[slot].used = true; /* no connection's, until it is said */
     put_unsaid(link, &index, 1);

@@ -94,11 +94,10 @@ static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_
 }
 
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room) {
-    enum carried how = SINK_OVER;
+    enum conn_work work = conn_work(conn, dir);
+    enum carried how = work == CONN_NOTHING ? SOURCE_OVER : SINK_OVER;
 
-    if (conn_has_ended(conn, dir))
-        return;
-    if (!conn_drops(conn, dir))
+    if (work == CONN_CARRY)
         how = copy_all(conn, dir, room);
     if (how == SINK_OVER)
         how = drop(conn, dir, room->buffer);

@@ -133,8 +133,8 @@ bool registry_lose(struct registry *registry, uint32_t slot, unsigned epoch) {
     lock_acquire(&registry->lock);
     TAILQ_FOREACH(conn, &registry->conns, link)
     if (conn->kept_by != NULL && conn->slot == slot) {
+        atomic_store(&conn->lost, epoch); /* in this order: see link_try_hold */
         atomic_store(&conn->held, 0);
-        atomic_store(&conn->lost, epoch);
         found = true;
     }
     lock_release(&registry->lock);
