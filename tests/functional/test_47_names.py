@@ -143,7 +143,7 @@ def test_a_family_that_leads_nowhere_costs_a_quarter_second(relay, hosts, origin
     class Full6(FullOrigin):
         def __init__(self):
             self.socket = socket.socket(socket.AF_INET6)
-            self.socket.bind(("::1", 0))
+            self.socket.bind(("::1", free_port()))
             self.socket.listen(0)
             self.port = self.socket.getsockname()[1]
             self.address = f"[::1]:{self.port}"

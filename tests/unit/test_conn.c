@@ -464,7 +464,8 @@ static int tear_down(void **state) {
 /* What a process before had decided, and what it was killed over. */
 
 static void an_expiry_is_done_once_more_and_has_its_time_anew(void **state) UNCHECKED {
-    struct world world = begin(COPY_BUFFER, false);
+    struct pump_pair *pair;
+    struct world world = prepare(COPY_BUFFER, false, &pair);
     usec_t deadline;
     enum end end;
 
@@ -475,6 +476,7 @@ static void an_expiry_is_done_once_more_and_has_its_time_anew(void **state) UNCH
     conn_redo(world.conn);
     assert_int_equal(conn_review(&registry, world.conn, clock_coarse(), &deadline, &end),
                      CONN_LIVE);
+    pump_pool_run(pair, world.conn);
     hear_end(world.client);
     hear_end(world.server);
     finish(&world, END_IDLE);
