@@ -31,8 +31,7 @@ struct keeper {
     usec_t gone;    /* when relayd went; 0: nothing is held for the next, or that goes on with it */
 };
 
-/* Takes over the socket, which listens. n_slots: as many as the descriptors of this process suffice for, or fewer.
- * 0 or -ENOMEM. */
+/* Takes over the socket, which listens. n_slots: no more than there are descriptors for. 0 or -ENOMEM. */
 int keeper_init(struct keeper *keeper, int socket, size_t n_slots) MUST_USE;
 
 /* Waits for the next thing and does it: a message, a relayd that comes or goes, the end of keeper_timeout, a signal. 0,

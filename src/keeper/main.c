@@ -20,10 +20,10 @@
 #define BACKLOG          16
 #define DESCRIPTORS_BASE 32 /* stdio, the log, both sockets, and what a message brings */
 #define SLOTS_MAX        1000000
-#define STOP_PATIENCE                                                                              \
-    (2 * USEC_PER_SEC) /* with a relayd that is on its way, if both are restarted */
-#define QUOTE(text)   #text
-#define QUOTED(macro) QUOTE(macro)
+#define STOP_PATIENCE    (2 * USEC_PER_SEC)    /* with a relayd that is on its way */
+#define STOP_GRACE       (500 * USEC_PER_MSEC) /* for one that may be about to leave */
+#define QUOTE(text)      #text
+#define QUOTED(macro)    QUOTE(macro)
 
 /* Packages look for it in this program's file (packaging/debian/relayd.postinst). */
 static const char version[] = "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION);
@@ -94,22 +94,23 @@ static void catch_stop(void) {
     (void)sigaction(SIGTERM, &action, NULL);
 }
 
-/* At once, if what it holds is a relayd's that is there, which will give all of it to the next keeper. What nobody else
- * has is not dropped while that may come. */
-static bool stops(struct keeper *keeper, usec_t *until) {
-    if (!told_to_stop)
-        return false;
-    if (*until == 0)
-        *until = clock_now() + STOP_PATIENCE;
-    keeper->beat = STOP_PATIENCE / 40;
-    return keeper->gone == 0 || clock_now() >= *until;
+/* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at the same time. One that
+ * is there gives all of it to the next keeper. */
+static bool stops(struct keeper *keeper, usec_t *since) {
+    usec_t patience = keeper->gone != 0 ? STOP_PATIENCE : keeper->attached ? STOP_GRACE : 0;
+
+    if (told_to_stop && *since == 0)
+        *since = clock_now();
+    if (told_to_stop)
+        keeper->beat = STOP_GRACE / 10;
+    return told_to_stop && clock_now() >= *since + patience;
 }
 
 static int run(int socket) {
     struct keeper keeper;
     int r = keeper_init(&keeper, socket, slots_that_fit());
     uint64_t watchdog = 0;
-    usec_t fed = 0, until = 0;
+    usec_t fed = 0, since = 0;
 
     if (r == 0) {
         catch_stop();
@@ -119,7 +120,7 @@ static int run(int socket) {
     }
     if (sd_watchdog_enabled(0, &watchdog) > 0)
         keeper.beat = (usec_t)watchdog / 2; /* sd_watchdog_enabled(3) advises half */
-    while (r == 0 && !stops(&keeper, &until)) {
+    while (r == 0 && !stops(&keeper, &since)) {
         r = keeper_step(&keeper);
         if (watchdog > 0 && clock_now() - fed >= keeper.beat / 2) {
             (void)sd_notify(0, "WATCHDOG=1");

@@ -140,16 +140,18 @@ static void pause_before_next(void) {
     (void)nanosleep(&pause, NULL);
 }
 
+/* Where both are stopped, this process hears of its own stop meanwhile. */
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
     link_forget_unsaid(link);
-    if (!link->said)
-        log_msg(MSG_KEEPER_TROUBLE,
-                "relayd-keeper at %s is gone: connections go on, and would not outlive relayd. See "
-                "systemctl status relayd-keeper.",
-                link->path);
-    link->said = true;
     pause_before_next();
+    if (link->said || atomic_load(&link->ends) || atomic_load(&link->stop))
+        return;
+    log_msg(MSG_KEEPER_TROUBLE,
+            "relayd-keeper at %s is gone: connections go on, and would not outlive relayd. See "
+            "systemctl status relayd-keeper.",
+            link->path);
+    link->said = true;
 }
 
 static void prepare(int fd) {
@@ -207,10 +209,12 @@ static void link_thread(void *arg) {
     struct link *link = arg;
 
     while (!atomic_load(&link->stop)) {
-        if (!link_is_up(link))
-            find_keeper(link);
-        else
+        if (link_is_up(link))
             listen_to_keeper(link);
+        else if (atomic_load(&link->ends))
+            pause_before_next();
+        else
+            find_keeper(link);
         if (atomic_load(&link->crowded) && !link->said_crowded)
             say_crowded(link);
         if (!link_is_up(link))
@@ -251,6 +255,10 @@ int link_start(struct link *link) {
     (void)keeper_send(link->fd, &ping,
                       MSG_DONTWAIT); /* it hears that this relayd has come further than to attach */
     return thread_start(&link->thread, "keeper", NULL, link_thread, link);
+}
+
+void link_let_end(struct link *link) {
+    atomic_store(&link->ends, true);
 }
 
 void link_stop(struct link *link, bool forget) {

@@ -61,6 +61,7 @@ struct link {
     bool said_lost;           /* the thread's, too */
     usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
     bool said;                /* that connections are not held; the thread's */
+    _Atomic bool ends;        /* nothing is to outlive this process: no keeper is missed */
     struct thread thread;
     _Atomic bool stop;
     struct lock lock;
@@ -94,6 +95,10 @@ void heritage_free(struct heritage *heritage);
 int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
               struct registry *registry, usec_t keeper_timeout) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
+
+/* From now on no connection is to outlive this process: a keeper that goes is not missed, and no other one is looked for
+ * (which would start it, when both are stopped). Any thread. */
+void link_let_end(struct link *link);
 
 /* Ends the thread. forget: the keeper is to drop all; else it holds what it has for the next relayd. Then link_free. */
 void link_stop(struct link *link, bool forget);

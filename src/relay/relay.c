@@ -173,6 +173,8 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
 
 size_t relay_drain(struct relay *relay) {
     atomic_store(&relay->stop_accept, true);
+    if (relay->link != NULL && !atomic_load(&relay->leaves))
+        link_let_end(relay->link);
     queue_unbind(&relay->queue);
     acceptor_free_all(&relay->acceptors);
     return gate_close(

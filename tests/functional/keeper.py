@@ -118,7 +118,7 @@ class Keeper:
     def finish(self):
         with contextlib.suppress(ProcessLookupError):
             self.thaw()
-        self.process.terminate()
+        self.process.send_signal(signal.SIGUSR1)   # at TERM it would wait for the next relayd
         try:
             code = self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
@@ -127,7 +127,7 @@ class Keeper:
             raise
         self.reader.join(DEADLINE)
         no_report("\n".join(self.lines))
-        assert code in (0, -signal.SIGTERM, -signal.SIGKILL), (code, self.lines[-20:])
+        assert code in (0, -signal.SIGUSR1, -signal.SIGKILL), (code, self.lines[-20:])
 
 
 class Revived(Relay):

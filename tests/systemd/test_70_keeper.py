@@ -296,6 +296,19 @@ def test_both_restarted_at_once(kept):
         kept.wait_held(0)
 
 
+def test_both_stopped_at_once(kept):
+    """The keeper goes at once, which is no trouble, and relayd, whose connections may finish, starts no other one."""
+    before = len(kept.messages(message_id("KEEPER_TROUBLE")))
+    with talking(kept) as peer:
+        kept.systemctl("stop", "--no-block", UNIT, KEEPER)
+        kept.wait_journal(STOPPING)
+        kept.wait_show("ActiveState", "inactive", KEEPER)
+        ends(peer)
+        kept.wait_show("ActiveState", "inactive")
+    assert kept.show("ActiveState", KEEPER) == "inactive"
+    assert len(kept.messages(message_id("KEEPER_TROUBLE"))) == before
+
+
 def test_a_keeper_that_hangs_is_started_anew(kept):
     """It would keep the next relayd from its listening sockets: its watchdog bites."""
     old = kept.keeper_pid
