@@ -303,8 +303,8 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
     if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {
-        link_keep_listener(acceptor->relay->link, acceptor->kept,
-                           -1); /* its number is told no more */
+        /* Its number is told no more. */
+        link_keep_listener(acceptor->relay->link, acceptor->kept, -1);
         listen_socket_leave(&acceptor->socket);
     } else if (acceptor->kept >= 0) {
         link_release_listener(acceptor->relay->link, acceptor->kept);

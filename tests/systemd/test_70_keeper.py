@@ -297,7 +297,7 @@ def test_both_restarted_at_once(kept):
 
 
 def test_both_stopped_at_once(kept):
-    """The keeper goes at once, which is no trouble, and relayd, whose connections may finish, starts no other one."""
+    """The keeper goes soon, which is no trouble, and relayd, whose connections may finish, starts no other one."""
     before = len(kept.messages(message_id("KEEPER_TROUBLE")))
     with talking(kept) as peer:
         kept.systemctl("stop", "--no-block", UNIT, KEEPER)
