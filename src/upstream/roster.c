@@ -2,21 +2,13 @@
  *
  * single_writer: once the upstreams have started, the resolver's thread alone replaces the list, so it may read it
  * without the lock; others change nothing in it but the credits, under the lock. */
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "upstream/upstream.h"
+#include "upstream/watcher.h"
 
 #define TIER_BACKUP 65536 /* backups come after every SRV priority (RFC 2782: 16 bits) */
-
-/* What the checker holds of a member. */
-struct watch {
-    struct upstream *upstream;
-    struct member *member; /* a reference */
-};
 
 static bool roster_make(struct roster *roster, size_t n) {
     roster->n = 0;
@@ -47,115 +39,6 @@ void roster_clear(struct roster *roster, struct health *health) {
         drop_slot(&roster->slots[i], health);
     roster_free(roster);
 }
-
-/* Checks */
-
-static void say_checked(struct watch *watch, bool up, const char *why) {
-    struct upstream *upstream = watch->upstream;
-    char text[MEMBER_TEXT_MAX];
-    size_t all, usable;
-
-    upstream_count(upstream, &all, &usable);
-    member_format(watch->member, text, sizeof(text));
-    if (up)
-        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s can be used.", text,
-                why, usable, all, upstream->config->name);
-    else
-        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s can be used.",
-                text, why, usable, all, upstream->config->name);
-    if (usable == 0)
-        upstream_say_unreachable(upstream);
-    else if (up)
-        upstream_say_reachable(upstream);
-}
-
-/* Takes the change in, unless a newer configuration is in force: what it knows must not be changed any more. False:
- * nothing has changed. */
-static bool take_change(struct watch *watch, bool up) {
-    struct upstream *upstream = watch->upstream;
-
-    lock_acquire(&upstream->lock);
-    bool changes = !upstream->retired && atomic_load(&watch->member->down) == up;
-    if (changes)
-        member_set_down(watch->member, !up, clock_now());
-    lock_release(&upstream->lock);
-    return changes;
-}
-
-static void on_changed(void *arg, bool up, const char *why) {
-    struct watch *watch = arg;
-    struct upstream *upstream = watch->upstream;
-
-    if (!take_change(watch, up))
-        return;
-    if (!up)
-        upstream_note_trouble(upstream, watch->member, why);
-    say_checked(watch, up, why);
-    if (!up && upstream->config->on_down == ON_DOWN_RESET)
-        upstream->all->on_down(upstream->all->arg, watch->member);
-}
-
-/* The checker of the configuration before may have told something else in its last moment, after this one had begun. */
-static void on_stayed(void *arg, bool up) {
-    const struct watch *watch = arg;
-
-    if (atomic_load_explicit(&watch->member->down, memory_order_relaxed) == up)
-        on_changed(arg, up, up ? "checks succeed" : "checks fail");
-}
-
-static void on_flaps(void *arg, unsigned rise) {
-    struct watch *watch = arg;
-    char text[MEMBER_TEXT_MAX];
-
-    member_format(watch->member, text, sizeof(text));
-    if ((int64_t)rise > watch->upstream->config->health_check.rise)
-        log_msg(MSG_SERVER_FLAPS,
-                "Server %s goes up and down again and again: it is held down until %u checks in a "
-                "row succeed.",
-                text, rise);
-    else
-        log_msg(MSG_SERVER_FLAPS, "Server %s has calmed down: %u checks in a row are enough again.",
-                text, rise);
-}
-
-static void on_release(void *arg) {
-    struct watch *watch = arg;
-
-    member_unref(watch->member);
-    free(watch);
-}
-
-/* Without memory it is not checked, and taken for up. */
-static void begin_checks(struct slot *slot) {
-    struct upstream *upstream = slot->server->upstream;
-    const struct upstream_config *config = upstream->config;
-    struct watch *watch;
-
-    if (!config->health_check.given || slot->server->config->weight == 0)
-        return;
-    watch = calloc(1, sizeof(*watch));
-    if (watch == NULL)
-        return;
-    watch->upstream = upstream;
-    watch->member = member_ref(slot->member);
-    const struct health_wish wish = {
-        .config = &config->health_check,
-        .addr = slot->member->addr,
-        .source = config->source.len > 0 ? &config->source : NULL,
-        .send_proxy = (enum proxy_version)config->send_proxy,
-        .down = atomic_load(&slot->member->down),
-        .changed = on_changed,
-        .stayed = on_stayed,
-        .flaps = on_flaps,
-        .release = on_release,
-        .arg = watch,
-    };
-    slot->target = health_add(upstream->all->health, &wish);
-    if (slot->target == NULL)
-        on_release(watch);
-}
-
-/* Learning */
 
 static struct slot *find_slot(const struct roster *roster, const struct server *server,
                               const struct addr *addr) {
@@ -206,7 +89,8 @@ static bool add_place(struct roster *to, const struct roster *from, struct serve
         slot->member = get_member(server, &place->addr);
         if (slot->member == NULL)
             return false;
-        begin_checks(slot);
+        if (server->config->weight > 0)
+            slot->target = watcher_begin(server->upstream, slot->member);
     }
     slot->place = *place;
     slot->weight = (uint64_t)server->config->weight * (place->weight > 0 ? place->weight : 1);
