@@ -19,7 +19,7 @@ test_packages=(
     postgresql nghttp2-server
     haproxy libnginx-mod-stream                                # PROXY protocol on the other side
     dnsmasq-base                                               # a real DNS server
-    curl wrk nghttp2-client netcat-openbsd                     # ... and real clients
+    curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )

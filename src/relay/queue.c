@@ -1,3 +1,7 @@
+/* in_turn: connections are to be dialled for in the order in which they came. If each push woke a worker, the second
+ * one might run first. So one wake-up is on its way at a time: a push sends one only if there is none, and the worker
+ * that has come and taken its job sends the next, if more wait. One that does not come (its CPU is busy) is not waited
+ * for beyond LATE. */
 #include "relay/queue.h"
 
 #include <errno.h>
@@ -6,7 +10,9 @@
 #include <stdlib.h>
 
 /* The event of a waiter. */
-enum { WAITING, GIVEN, SENT_AWAY };
+enum { WAITING, WOKEN, SENT_AWAY };
+
+#define LATE (20 * USEC_PER_MSEC)
 
 int queue_init(struct queue *queue, size_t capacity, size_t pushers) UNCHECKED {
     *queue = (struct queue){.capacity = capacity, .slots = capacity + pushers};
@@ -33,26 +39,32 @@ static void give(struct job *to, struct job *job) {
     job->route = NULL;
 }
 
-/* Takes the job in. Returns a waiter to be told, after the lock is released, or NULL. */
-static struct queue_waiter *put(struct queue *queue, struct job *job) REQUIRES(queue->lock) {
+/* in_turn: a worker to be woken after the lock is released, or NULL. */
+static struct queue_waiter *wake_next(struct queue *queue, usec_t now) REQUIRES(queue->lock) {
     struct queue_waiter *waiter = SLIST_FIRST(&queue->idle);
 
-    CHECK(!queue->closed && queue->count < queue->slots);
-    job->record.queued = clock_now();
-    if (waiter != NULL) {
-        SLIST_REMOVE_HEAD(&queue->idle, link);
-        atomic_store_explicit(&waiter->given, job->record.queued, memory_order_relaxed);
-        give(waiter->job, job);
-    } else {
-        give(&queue->ring[(queue->head + queue->count) % queue->slots], job);
-        queue->count++;
-    }
+    if (waiter == NULL || queue->count == 0 ||
+        (queue->coming > 0 && now - queue->woken_last < LATE))
+        return NULL;
+    SLIST_REMOVE_HEAD(&queue->idle, link);
+    atomic_store_explicit(&waiter->woken, now, memory_order_relaxed);
+    queue->woken_last = now;
+    queue->coming++;
     return waiter;
 }
 
 static void tell(struct queue_waiter *waiter) {
     if (waiter != NULL)
-        event_set(&waiter->event, GIVEN);
+        event_set(&waiter->event, WOKEN);
+}
+
+/* Takes the job in. Returns whom to tell. */
+static struct queue_waiter *put(struct queue *queue, struct job *job) REQUIRES(queue->lock) {
+    CHECK(!queue->closed && queue->count < queue->slots);
+    job->record.queued = clock_now();
+    give(&queue->ring[(queue->head + queue->count) % queue->slots], job);
+    queue->count++;
+    return wake_next(queue, job->record.queued);
 }
 
 void queue_push(struct queue *queue, struct job *job) {
@@ -106,30 +118,38 @@ static void take(struct queue *queue, struct job *ret_job) REQUIRES(queue->lock)
         cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
 }
 
-static bool await_job(struct queue_waiter *waiter) {
-    bool got = event_wait(&waiter->event, WAITING) == GIVEN;
-
-    atomic_store_explicit(&waiter->given, 0, memory_order_relaxed);
-    return got;
+/* Waits to be woken, with the lock released meanwhile. False: sent away. */
+static bool await_call(struct queue *queue, struct queue_waiter *waiter) REQUIRES(queue->lock) {
+    event_reset(&waiter->event);
+    SLIST_INSERT_HEAD(&queue->idle, waiter, link);
+    lock_release(&queue->lock);
+    bool woken = event_wait(&waiter->event, WAITING) == WOKEN;
+    atomic_store_explicit(&waiter->woken, 0, memory_order_relaxed);
+    lock_acquire(&queue->lock);
+    if (woken)
+        queue->coming--;
+    return woken;
 }
 
 bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret_job) {
-    bool got = false, wait = false;
+    bool got = false, stays = true;
 
     lock_acquire(&queue->lock);
-    if (queue->dismissed > 0) {
-        queue->dismissed--;
-    } else if (queue->count > 0) {
-        take(queue, ret_job);
-        got = true;
-    } else if (!queue->closed) {
-        waiter->job = ret_job;
-        event_reset(&waiter->event);
-        SLIST_INSERT_HEAD(&queue->idle, waiter, link);
-        wait = true;
+    while (stays && !got) {
+        if (queue->dismissed > 0) {
+            queue->dismissed--;
+            stays = false;
+        } else if (queue->count > 0) {
+            take(queue, ret_job);
+            got = true;
+        } else {
+            stays = !queue->closed && await_call(queue, waiter);
+        }
     }
+    struct queue_waiter *next = queue->count > 0 ? wake_next(queue, clock_now()) : NULL;
     lock_release(&queue->lock);
-    return wait ? await_job(waiter) : got;
+    tell(next);
+    return got;
 }
 
 int queue_resize(struct queue *queue, size_t capacity, size_t pushers) {
@@ -196,8 +216,15 @@ void queue_unbind(struct queue *queue) {
 }
 
 void queue_close(struct queue *queue) {
+    struct queue_waiter *waiter;
+
     lock_acquire(&queue->lock);
     queue->closed = true;
-    (void)send_away(queue, SIZE_MAX);
+    /* Some of what waits may be for them: they empty the queue, and find it closed. */
+    while ((waiter = SLIST_FIRST(&queue->idle)) != NULL) {
+        SLIST_REMOVE_HEAD(&queue->idle, link);
+        queue->coming++;
+        event_set(&waiter->event, WOKEN);
+    }
     lock_release(&queue->lock);
 }

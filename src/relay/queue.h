@@ -16,8 +16,7 @@
 struct queue_waiter {
     SLIST_ENTRY(queue_waiter) link;
     struct event event;
-    struct job *job;
-    _Atomic usec_t given; /* when a job was given that the worker has not yet woken for; 0: none */
+    _Atomic usec_t woken; /* when it was woken for a job and has not come yet; 0: it was not */
 };
 
 struct queue {
@@ -28,10 +27,12 @@ struct queue {
     size_t slots GUARDED;    /* capacity, and one more for each acceptor, see queue_push */
     size_t head GUARDED, count GUARDED;
     SLIST_HEAD(, queue_waiter)
-    idle GUARDED;             /* workers that wait, the last one first: its cache is warm */
-    size_t blocked GUARDED;   /* acceptors that wait */
-    unsigned nudges GUARDED;  /* those in queue_wait_room wait until this changes, too */
-    size_t dismissed GUARDED; /* workers that are still to be told to end */
+    idle GUARDED;              /* workers that wait, the last one first: its cache is warm */
+    size_t coming GUARDED;     /* workers that were woken and have not come yet, see wake_next */
+    usec_t woken_last GUARDED; /* when the last of them was */
+    size_t blocked GUARDED;    /* acceptors that wait */
+    unsigned nudges GUARDED;   /* those in queue_wait_room wait until this changes, too */
+    size_t dismissed GUARDED;  /* workers that are still to be told to end */
     bool unbounded GUARDED, closed GUARDED;
 };
 

@@ -143,9 +143,9 @@ static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, s
     struct worker *worker;
 
     TAILQ_FOREACH(worker, &relay->workers, link) {
-        usec_t given = atomic_load(&worker->waiter.given);
+        usec_t woken = atomic_load(&worker->waiter.woken);
 
-        if (given != 0 && now - given > patience) {
+        if (woken != 0 && now - woken > patience) {
             snprintf(ret_what, size, "worker-%zu does not take its job", worker->number);
             return false;
         }

@@ -105,6 +105,12 @@ class Redis(Server):
                    "--dir", self.directory)
 
 
+class Iperf3(Server):
+    def __init__(self):
+        super().__init__()
+        self.spawn("iperf3", "-s", "-B", "127.0.0.1", "-p", self.port)
+
+
 class Postgres(Server):
     """As the user postgres if root starts it, since it refuses to run as root."""
 

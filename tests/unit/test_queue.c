@@ -1,6 +1,7 @@
 /* relay/queue: order, bound, refusal, waiting, and the two steps of the stop. */
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -193,6 +194,53 @@ static void many_threads_lose_nothing(void **state) {
     queue_destroy(&queue);
 }
 
+#define TOGETHER 3
+#define ROUNDS   2000
+
+struct meeting {
+    struct queue queue;
+    pthread_barrier_t all;
+    struct thread threads[TOGETHER];
+};
+
+static void pop_and_meet(void *arg) {
+    struct meeting *meeting = arg;
+    struct queue_waiter waiter = {0};
+    struct job job;
+
+    while (queue_pop(&meeting->queue, &waiter, &job))
+        (void)pthread_barrier_wait(&meeting->all);
+}
+
+/* Each worker keeps its job until all have one: if one wake-up too few was sent, they wait for ever. */
+static void jobs_that_come_together_wake_a_worker_each_and_one_at_a_time(void **state) {
+    struct meeting meeting;
+
+    (void)state;
+    assert_int_equal(queue_init(&meeting.queue, TOGETHER, 1), 0);
+    assert_int_equal(pthread_barrier_init(&meeting.all, NULL, TOGETHER + 1), 0);
+    for (size_t i = 0; i < TOGETHER; i++)
+        assert_int_equal(thread_start(&meeting.threads[i], "popper", NULL, pop_and_meet, &meeting),
+                         0);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        usec_t began = clock_now();
+
+        for (uint64_t n = 0; n < TOGETHER; n++) {
+            push_now(&meeting.queue, round * TOGETHER + n);
+            lock_acquire(&meeting.queue.lock);
+            size_t coming = meeting.queue.coming;
+            lock_release(&meeting.queue.lock);
+            assert_true(coming <= 1 || clock_now() - began > USEC_PER_SEC / 100);
+        }
+        (void)pthread_barrier_wait(&meeting.all);
+    }
+    queue_close(&meeting.queue);
+    for (size_t i = 0; i < TOGETHER; i++)
+        thread_join(&meeting.threads[i]);
+    pthread_barrier_destroy(&meeting.all);
+    queue_destroy(&meeting.queue);
+}
+
 static void a_new_bound_keeps_what_waits(void **state) {
     struct queue queue;
     struct job job = job_number(9);
@@ -276,6 +324,7 @@ int main(void) {
         cmocka_unit_test(push_waits_for_room),
         cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(unbinding_lets_a_waiting_push_through),
+        cmocka_unit_test(jobs_that_come_together_wake_a_worker_each_and_one_at_a_time),
         cmocka_unit_test(a_new_bound_keeps_what_waits),
         cmocka_unit_test(a_smaller_bound_leaves_room_for_what_comes),
         cmocka_unit_test(the_dismissed_end_and_the_others_go_on),

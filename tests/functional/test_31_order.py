@@ -1,0 +1,47 @@
+"""Connections that are opened one after the other reach the server in that order."""
+
+import json
+import socket
+
+import servers
+from client import run
+from settings import DEADLINE, SANITIZER, some
+
+
+def test_pairs_of_connections_keep_their_order(relay):
+    """The second is opened when the first is established. Programs with a control and a data connection rely on it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        server.settimeout(DEADLINE)
+        one = relay(f"127.0.0.1:{server.getsockname()[1]}", log_connections="none")
+        swapped, pairs = 0, 300
+        for _ in range(pairs):
+            sockets = []
+            for word in (b"1", b"2"):
+                sockets.append(socket.create_connection(("127.0.0.1", one.port), DEADLINE))
+                sockets[-1].sendall(word)
+            sockets += [server.accept()[0], server.accept()[0]]
+            swapped += sockets[2].recv(1) != b"1"
+            for sock in sockets:
+                sock.close()
+    assert swapped < pairs * (0.1 if SANITIZER else 0.02), f"{swapped} of {pairs} pairs arrived swapped"
+
+
+def test_bursts_of_connections_are_all_served(relay):
+    """Of those that come together, each finds a worker, and none is forgotten."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        server.settimeout(DEADLINE)
+        one = relay(f"127.0.0.1:{server.getsockname()[1]}", log_connections="none")
+        for _ in range(some(50)):
+            clients = [socket.create_connection(("127.0.0.1", one.port), DEADLINE) for _ in range(16)]
+            for sock in clients + [server.accept()[0] for _ in clients]:
+                sock.close()
+
+
+def test_iperf3_in_both_directions(relay, server):
+    """Of its three connections the first is for control, and the next two are told apart by their order alone."""
+    one = relay(server(servers.Iperf3))
+    for _ in range(3):
+        out = run("iperf3", "-c", "127.0.0.1", "-p", one.port, "--bidir", "-t", 1, "-b", "200M", "-J", text=True).stdout
+        sums = json.loads(out)["end"]
+        assert sums["sum_received"]["bytes"] > 0 and sums["sum_received_bidir_reverse"]["bytes"] > 0, sums
+    assert len(one.wait_records(9)) == 9
