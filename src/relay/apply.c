@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "relay/acceptor.h"
+#include "relay/listen_wish.h"
 #include "relay/relay.h"
 #include "relay/worker.h"
 
@@ -119,7 +120,7 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
             "systemd passes sockets only when relayd starts, so this can only change by a restart";
     else if (error == EADDRINUSE && !wish->systemd && in_our_own_way(apply->relay, wish))
         why = "relayd itself has that port at an address that overlaps";
-    return listen_complaint(wish, error, why);
+    return listen_wish_complaint(wish, error, why);
 }
 
 /* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had the usual keeper,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,183 +12,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "relay/listen_wish.h"
 #include "relay/tune.h"
-
-/* A list of wishes that grows. */
-struct wishes {
-    const struct config *config;
-    struct listen_wish *list;
-    size_t n;
-};
-
-static struct listen_wish *add_wish(struct wishes *wishes, size_t index, size_t address) {
-    struct listen_wish *grown = realloc(wishes->list, (wishes->n + 1) * sizeof(*grown));
-    const struct listener_config *listener = &wishes->config->listeners[index];
-
-    if (grown == NULL)
-        return NULL;
-    wishes->list = grown;
-    grown[wishes->n] = (struct listen_wish){
-        .listener = listener, .index = index, .address = &listener->address[address]};
-    return &grown[wishes->n++];
-}
-
-/* "[::]:80" takes IPv4 as well, unless an IPv4 address with the same port is asked for somewhere.
- */
-static bool ipv4_wanted_apart(const struct config *config, unsigned port) {
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *other = &config->listeners[i];
-
-        for (size_t j = 0; j < other->n_address; j++) {
-            const struct addr_spec *spec = &other->address[j].spec;
-
-            if (!other->address[j].systemd && spec->form == ADDR_LITERAL && spec->port == port &&
-                spec->addr.u.sa.sa_family == AF_INET)
-                return true;
-        }
-    }
-    return false;
-}
-
-static struct addr any_address(int family, unsigned port) {
-    struct addr addr = {0};
-
-    addr.u.sa.sa_family = (sa_family_t)family;
-    if (family == AF_INET6) {
-        addr.len = sizeof(addr.u.in6);
-        addr.u.in6.sin6_port = htons((uint16_t)port);
-    } else {
-        addr.len = sizeof(addr.u.in);
-        addr.u.in.sin_port = htons((uint16_t)port);
-    }
-    return addr;
-}
-
-/* The addresses of a name, by libc: before a socket is open there is nothing that it could hold up. */
-static const char *look_up(const struct addr_spec *spec, struct addrinfo **ret_found) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char service[8];
-
-    snprintf(service, sizeof(service), "%u", spec->port % 65536);
-    int r = getaddrinfo(spec->name, service, &hints, ret_found);
-    if (r == EAI_SYSTEM)
-        return strerrordesc_np(errno);
-    return r != 0 ? gai_strerror(r) : NULL;
-}
-
-/* Whether an earlier wish of this address has it: a name may be listed twice in /etc/hosts. */
-static bool wished(const struct wishes *wishes, size_t first, const struct addr *addr) {
-    for (size_t i = first; i < wishes->n; i++)
-        if (addr_equal(&wishes->list[i].addr, addr))
-            return true;
-    return false;
-}
-
-static int wish_name(struct wishes *wishes, size_t index, size_t address, const char **ret_why) {
-    const struct addr_spec *spec = &wishes->config->listeners[index].address[address].spec;
-    struct addrinfo *found = NULL;
-    size_t first = wishes->n;
-    int r = 0;
-
-    *ret_why = look_up(spec, &found);
-    if (*ret_why != NULL)
-        return -EADDRNOTAVAIL;
-    for (struct addrinfo *ai = found; ai != NULL && r == 0; ai = ai->ai_next) {
-        struct addr one = {.len = ai->ai_addrlen};
-
-        if (ai->ai_addrlen > sizeof(one.u))
-            continue;
-        memcpy(&one.u, ai->ai_addr, ai->ai_addrlen);
-        if (wished(wishes, first, &one))
-            continue;
-        struct listen_wish *wish = add_wish(wishes, index, address);
-        if (wish == NULL) {
-            r = -ENOMEM;
-        } else {
-            wish->addr = one;
-            wish->v6only = true;
-        }
-    }
-    freeaddrinfo(found);
-    return r;
-}
-
-static int wish_address(struct wishes *wishes, size_t index, size_t address, const char **ret_why) {
-    const struct listen_address *asked = &wishes->config->listeners[index].address[address];
-    const struct addr_spec *spec = &asked->spec;
-
-    if (!asked->systemd && spec->form == ADDR_NAME)
-        return wish_name(wishes, index, address, ret_why);
-    struct listen_wish *wish = add_wish(wishes, index, address);
-    if (wish == NULL)
-        return -ENOMEM;
-    wish->systemd = asked->systemd;
-    if (wish->systemd)
-        return 0;
-    wish->any = spec->form == ADDR_ANY;
-    wish->addr = wish->any ? any_address(AF_INET6, spec->port) : spec->addr;
-    wish->v6only =
-        wish->addr.u.sa.sa_family == AF_INET6 && ipv4_wanted_apart(wishes->config, spec->port);
-    return 0;
-}
-
-int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
-                  char **ret_what) {
-    struct wishes wishes = {.config = config};
-
-    for (size_t i = 0; i < config->n_listeners; i++)
-        for (size_t j = 0; j < config->listeners[i].n_address; j++) {
-            const struct listener_config *listener = &config->listeners[i];
-            const char *why = NULL;
-            int r = wish_address(&wishes, i, j, &why);
-
-            if (r == 0)
-                continue;
-            struct listen_wish failed = {.listener = listener, .address = &listener->address[j]};
-            *ret_what = listen_complaint(&failed, -r, why);
-            free(wishes.list);
-            return r;
-        }
-    *ret_list = wishes.list;
-    *ret_n = wishes.n;
-    return 0;
-}
-
-static struct addr fallback(const struct listen_wish *wish) {
-    return any_address(AF_INET, ntohs(wish->addr.u.in6.sin6_port));
-}
-
-static bool is_any(const struct addr *addr) {
-    if (addr->u.sa.sa_family == AF_INET6)
-        return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
-    return addr->u.sa.sa_family == AF_INET && addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
-bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket) {
-    if (wish->systemd)
-        return strcmp(socket->passed_as, wish->listener->name) == 0;
-    if (socket->passed_as[0] != '\0')
-        return false;
-    if (addr_equal(&wish->addr, &socket->addr))
-        return wish->v6only == socket->v6only || wish->addr.u.sa.sa_family != AF_INET6 ||
-               !is_any(&wish->addr);
-    if (!wish->any || !socket->stands_in)
-        return false;
-    struct addr in = fallback(wish);
-    return addr_equal(&in, &socket->addr);
-}
-
-bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket) {
-    const struct addr *a = &wish->addr, *b = &socket->addr;
-
-    if (wish->systemd || socket->passed_as[0] != '\0' || addr_port(a) == 0 ||
-        addr_port(a) != addr_port(b))
-        return false;
-    if (a->u.sa.sa_family == b->u.sa.sa_family)
-        return is_any(a) || is_any(b) || addr_equal(a, b);
-    return a->u.sa.sa_family == AF_INET6 ? is_any(a) && !wish->v6only
-                                         : is_any(b) && !socket->v6only;
-}
 
 /* A file left behind by a process that is gone is removed; one that somebody answers at is not. */
 static void remove_stale(const struct addr *addr) {
@@ -254,7 +78,7 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 
     if (!wish->any || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
         return r;
-    struct addr in = fallback(wish);
+    struct addr in = listen_wish_fallback(wish);
     r = open_at(ret_socket, &in, false, wish->listener);
     if (r == 0)
         ret_socket->stands_in = true;
@@ -304,38 +128,4 @@ void listen_socket_close(struct listen_socket *socket) {
     fd_close(&socket->fd);
     free(socket->unlink_path);
     socket->unlink_path = NULL;
-}
-
-static const char *advice(int error, const struct listen_address *address) {
-    if (address->systemd)
-        return error == ENOENT ? "systemd passed no socket under this listener's name: set "
-                                 "FileDescriptorName= in "
-                                 "the socket unit and start that unit"
-                               : "the socket unit must have Accept=no and ListenStream=";
-    switch (error) {
-    case EADDRINUSE:
-        return "another process listens there: find it with ss -ltnp, or choose another address";
-    case EACCES:
-        return "ports below 1024 need CAP_NET_BIND_SERVICE, and in relayd.service PrivateUsers=no "
-               "or relayd.socket (see "
-               "PORTS BELOW 1024 in relayd(8)); a unix path needs write permission in its "
-               "directory";
-    case EADDRNOTAVAIL:
-        return "this machine has no such address";
-    case EMFILE:
-        return "raise LimitNOFILE";
-    default:
-        return "correct the address";
-    }
-}
-
-char *listen_complaint(const struct listen_wish *wish, int error, const char *why) {
-    char *what;
-
-    if (asprintf(&what, "Listener %s cannot listen on %s: %s; %s.", wish->listener->name,
-                 wish->address->text, why != NULL ? why : strerrordesc_np(error),
-                 error == EADDRINUSE && why != NULL ? "this can only change by a restart"
-                                                    : advice(error, wish->address)) < 0)
-        return NULL;
-    return what;
 }

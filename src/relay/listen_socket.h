@@ -1,7 +1,4 @@
-/* Listening sockets: those that a configuration asks for, and those that there are.
- *
- * A wish is one socket that is asked for. A reload compares the wishes of the new file with the sockets that are open,
- * and keeps those that meet one, so that no client is refused meanwhile. */
+/* Listening sockets. */
 #ifndef RELAY_LISTEN_SOCKET_H
 #define RELAY_LISTEN_SOCKET_H
 
@@ -33,27 +30,7 @@ struct passed_socket {
     const char *name;
 };
 
-struct listen_wish {
-    const struct listener_config *listener;
-    size_t index;                         /* of the listener in the configuration */
-    const struct listen_address *address; /* as the operator wrote it */
-    bool systemd; /* all sockets that were passed under the listener's name; else: */
-    bool any;     /* every local address; IPv4 will do on a machine without IPv6 */
-    bool v6only;
-    struct addr addr;
-    bool met; /* there is a socket for it; the caller's */
-};
-
-/* What a configuration asks for; names of local addresses are looked up. 0; or -errno, with *ret_what set to a
- * finished sentence (the caller frees it; NULL: no memory). The caller frees the list. */
-int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
-                  char **ret_what) MUST_USE;
-
-/* Whether an open socket is what is asked for. */
-bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
-
-/* Whether that keeps a wish from being met: both cannot be open at a time. */
-bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket);
+struct listen_wish;
 
 /* Opens a socket for a wish (not for those that systemd passes), listening. 0, or -errno with nothing open. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish) MUST_USE;
@@ -80,9 +57,5 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
 /* Closes it and removes the file of a unix socket. Clients that wait in a backlog that nobody else holds are reset
  * by the kernel. May be called twice. */
 void listen_socket_close(struct listen_socket *socket);
-
-/* Why a wish could not be met and what to do, as a finished sentence; the caller frees it. why: NULL, or the reason
- * if it is not the error's. */
-char *listen_complaint(const struct listen_wish *wish, int error, const char *why);
 
 #endif

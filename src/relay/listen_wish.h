@@ -1,0 +1,37 @@
+/* What a configuration asks for: a wish is one listening socket. A reload compares the wishes of the new file with the
+ * sockets that are open, and keeps those that meet one, so that no client is refused meanwhile. */
+#ifndef RELAY_LISTEN_WISH_H
+#define RELAY_LISTEN_WISH_H
+
+#include "relay/listen_socket.h"
+
+struct listen_wish {
+    const struct listener_config *listener;
+    size_t index;                         /* of the listener in the configuration */
+    const struct listen_address *address; /* as the operator wrote it */
+    bool systemd; /* all sockets that were passed under the listener's name; else: */
+    bool any;     /* every local address; IPv4 will do on a machine without IPv6 */
+    bool v6only;
+    struct addr addr;
+    bool met; /* there is a socket for it; the caller's */
+};
+
+/* What a configuration asks for; names of local addresses are looked up. 0; or -errno, with *ret_what set to a
+ * finished sentence (the caller frees it; NULL: no memory). The caller frees the list. */
+int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
+                  char **ret_what) MUST_USE;
+
+/* Whether an open socket is what is asked for. */
+bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
+
+/* Whether that keeps a wish from being met: both cannot be open at a time. */
+bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket);
+
+/* Where IPv4 alone listens in its place, if it is for every local address. */
+struct addr listen_wish_fallback(const struct listen_wish *wish);
+
+/* Why a wish could not be met and what to do, as a finished sentence; the caller frees it. why: NULL, or the reason
+ * if it is not the error's. */
+char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why);
+
+#endif
