@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -217,21 +218,21 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
     return true;
 }
 
+/* The peer chose its name, or a PROXY header did. */
 static void format_unix(const struct addr *addr, char *buf, size_t size) {
-    char path[sizeof addr->u.un.sun_path + 1] = ""; /* the kernel's may lack the NUL */
+    const char *path = addr->u.un.sun_path;
     size_t len = addr->len > PATH_OFFSET ? addr->len - PATH_OFFSET : 0;
+    char text[ADDR_TEXT_MAX];
 
-    if (len >= sizeof path)
-        len = sizeof path - 1;
-    memcpy(path, addr->u.un.sun_path, len);
-    for (size_t i = 0; i < len;
-         i++) /* a client chose it: no line of the log may be forged with it */
-        if ((i > 0 && path[i] > '\0' && path[i] < ' ') || path[i] == 0x7f)
-            path[i] = '?';
-    if (len > 1 && path[0] == '\0') /* Linux: a name in the abstract space */
-        snprintf(buf, size, "unix:@%s", path + 1);
-    else
-        snprintf(buf, size, "unix:%s", path);
+    if (len > sizeof addr->u.un.sun_path)
+        len = sizeof addr->u.un.sun_path;
+    while (len > 0 && path[len - 1] == '\0')
+        len--;
+    bool abstract =
+        len > 0 && path[0] == '\0'; /* unix(7): a name that is no file's, of any bytes */
+    size_t n = abstract ? len - 1 : strnlen(path, len);
+    escape_text(path + abstract, n, ESCAPE_FOREIGN, text, sizeof text - sizeof "unix:@");
+    snprintf(buf, size, "unix:%s%s", abstract ? "@" : "", text);
 }
 
 static void format_ipv6(const struct sockaddr_in6 *in6, char *buf, size_t size) {

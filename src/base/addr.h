@@ -51,7 +51,7 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
 
 /* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4
  * clients of an IPv6 socket (::ffff:1.2.3.4) are written as IPv4, unnamed peers of a unix socket as
- * "unix:", no address as "-". */
+ * "unix:", no address as "-"; what cannot be printed in a name is escaped (base/escape.h), and what does not fit is cut. */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
 /* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: it is no IP address. */

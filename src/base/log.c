@@ -14,12 +14,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/log_flood.h"
 #include "base/log_sink.h"
 #include "base/stats.h"
 #include "base/sync.h"
 #include "base/thread.h"
 
+#define TELL_AGAIN    USEC_PER_SEC        /* with a sink that takes nothing */
 #define STOP_PATIENCE USEC_PER_SEC        /* at the stop, with a journal that takes nothing, */
 #define STOP_MOST     (10 * USEC_PER_SEC) /* and with one that is slow; relayd.service allows for it */
 
@@ -65,27 +67,31 @@ static bool wants(enum log_kind kind) {
            atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
+/* Whatever came in from outside: a message is one line. */
 void log_line_text(struct log_line *line, const char *fmt, ...) {
+    char text[LOG_TEXT_MAX];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(line->text, sizeof(line->text), fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    escape_text(text, strlen(text), ESCAPE_UNPRINTABLE, line->text, sizeof(line->text));
 }
 
 void log_line_field(struct log_line *line, const char *name, const char *fmt, ...) {
     char *start = line->room + line->used;
     size_t left = sizeof(line->room) - line->used;
     size_t n = (size_t)snprintf(start, left, "%s=", name);
+    char value[LOG_TEXT_MAX];
     va_list ap;
 
     if (n >= left || line->n_fields == LOG_FIELDS_MAX)
         return;
     va_start(ap, fmt);
-    n += (size_t)vsnprintf(start + n, left - n, fmt, ap);
+    vsnprintf(value, sizeof(value), fmt, ap);
     va_end(ap);
-    if (n >= left)
-        return;
+    escape_text(value, strlen(value), ESCAPE_UNPRINTABLE, start + n, left - n);
+    n += strlen(start + n);
     line->fields[line->n_fields++] = start;
     line->used += n + 1;
 }
@@ -97,15 +103,60 @@ static void begin_line(struct log_line *line, enum log_kind kind, int64_t realti
     line->text[0] = '\0';
 }
 
-/* Writes a line, and again if a signal came between, unless log_stop gave up. */
-static void write_or_abandon(const struct log_line *line) {
-    int r;
+/* What could not be written, and was not yet told. The log thread's alone, or the only thread's. */
+static struct {
+    uint64_t slow;   /* the ring was full */
+    uint64_t failed; /* the sink did not take it, */
+    int error;       /* for the last time because of this errno */
+    usec_t at;       /* when it was tried last */
+} lost;
 
-    do
-        r = log_sink_write(line);
-    while (r == -EINTR && !atomic_load(&abandon));
+static void count_failed(int r) {
+    lost.failed++;
+    lost.error = -r;
+    lost.at = clock_coarse();
+    stats_add(STAT_log_dropped, 1);
+}
+
+/* Told by the log thread itself, before anything else is written: the ring may be full again by now. True: nothing is
+ * left to be told. */
+static bool tell_lost(void) {
+    struct log_line line;
+
+    if (lost.slow == 0 && lost.failed == 0) {
+        log_sink_finish(&abandon);
+        lost.at = clock_coarse();
+        return true;
+    }
+    begin_line(&line, MSG_LOG_DROPPED, realtime_now());
+    if (lost.failed == 0)
+        log_line_text(&line,
+                      "%llu messages were not logged because the log was slower than the traffic.",
+                      (unsigned long long)lost.slow);
+    else
+        log_line_text(&line, "%llu messages were not logged: %s.",
+                      (unsigned long long)(lost.slow + lost.failed), strerrordesc_np(lost.error));
+    log_line_field(&line, "RELAYD_COUNT", "%llu", (unsigned long long)(lost.slow + lost.failed));
+    int r = log_sink_write(&line, &abandon);
+    if (r == 0) {
+        lost.slow = lost.failed = 0;
+    } else {
+        lost.error = -r;
+        lost.at = clock_coarse();
+    }
+    return r == 0;
+}
+
+/* When it is worth another try to tell, though nobody says anything. */
+static usec_t tell_due(void) {
+    return lost.failed > 0 || log_sink_is_torn() ? lost.at + TELL_AGAIN : USEC_NEVER;
+}
+
+static void write_line(const struct log_line *line) {
+    int r = tell_lost() ? log_sink_write(line, &abandon) : -lost.error;
+
     if (r < 0)
-        stats_add(STAT_log_dropped, 1);
+        count_failed(r);
 }
 
 static void write_entry(const struct entry *entry) {
@@ -116,7 +167,7 @@ static void write_entry(const struct entry *entry) {
         entry->format(&line, entry->payload);
     else
         log_line_text(&line, "%s", entry->payload);
-    write_or_abandon(&line);
+    write_line(&line);
 }
 
 static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
@@ -174,18 +225,6 @@ void log_msg(enum log_kind kind, const char *fmt, ...) {
     log_event(kind, NULL, text, (size_t)n < sizeof(text) ? (size_t)n + 1 : sizeof(text));
 }
 
-/* Said in its place, by the log thread itself: the ring may be full again by now. */
-static void say_dropped(uint64_t dropped) {
-    struct entry entry;
-    char text[LOG_TEXT_MAX];
-
-    snprintf(text, sizeof(text),
-             "%llu messages were not logged because the log was slower than the traffic.",
-             (unsigned long long)dropped);
-    fill(&entry, MSG_LOG_DROPPED, NULL, text, strlen(text) + 1, NULL);
-    write_entry(&entry);
-}
-
 /* Whatever summaries are due by then; at the stop, all of them. */
 static void sum_up(usec_t now) {
     const struct log_group *group;
@@ -194,7 +233,7 @@ static void sum_up(usec_t now) {
     begin_line(&line, MSG_COUNT, realtime_now());
     while ((group = log_flood_take(now, &line)) != NULL) {
         line.kind = group->kind;
-        write_or_abandon(&line);
+        write_line(&line);
         begin_line(&line, MSG_COUNT, realtime_now());
     }
 }
@@ -202,13 +241,14 @@ static void sum_up(usec_t now) {
 /* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they are due. */
 static void await_entry(void) REQUIRES(queue.lock) {
     while (queue.count == 0 && !queue.stopping) {
-        usec_t due = log_flood_due();
+        usec_t due = log_flood_due(), tell = tell_due();
 
         queue.waiting = true;
-        if (cond_wait_until(&queue.filled, &queue.lock, due))
+        if (cond_wait_until(&queue.filled, &queue.lock, due < tell ? due : tell))
             continue;
         lock_release(&queue.lock);
         sum_up(clock_now());
+        (void)tell_lost();
         lock_acquire(&queue.lock);
     }
     queue.waiting = false;
@@ -222,23 +262,23 @@ static void log_thread(void *arg) {
         if (queue.count == 0 || atomic_load(&abandon))
             break;
         const struct entry *oldest = &queue.ring[queue.tail];
-        uint64_t dropped = queue.dropped;
 
+        lost.slow += queue.dropped;
         queue.dropped = 0;
         lock_release(&queue.lock);
         if (log_flood_due() <= clock_coarse())
             sum_up(clock_coarse());
         if (oldest->group == NULL || log_flood_admit(oldest->group, oldest->payload, oldest->size))
             write_entry(oldest); /* in_place_note */
-        if (dropped > 0)
-            say_dropped(dropped);
         lock_acquire(&queue.lock);
         queue.tail = (queue.tail + 1) % LOG_QUEUE_SIZE;
         queue.count--;
     }
     lock_release(&queue.lock);
-    if (!atomic_load(&abandon))
+    if (!atomic_load(&abandon)) {
         sum_up(USEC_NEVER);
+        (void)tell_lost();
+    }
     lock_acquire(&queue.lock);
     cond_signal(&queue.drained);
     queue.stopping = false; /* tells log_stop that this thread is through */

@@ -2,8 +2,9 @@
  *
  * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively
  * to the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one
- * line to stderr. A full ring drops the message and counts it, and the log thread says how many
- * were dropped. Until log_start and after log_stop, messages are written at once by their own
+ * line to stderr. A message is lost if the ring is full, or if it cannot be written (a full disk, a journal that is
+ * gone): such are counted, and the log thread says how many they were as soon as something can be written again.
+ * Whatever comes from outside, a message is one line of printable characters (base/escape.h). Until log_start and after log_stop, messages are written at once by their own
  * thread. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -50,13 +51,13 @@ void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * the log thread calls format on the copy, so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
-/* Messages that could flood: beyond LOG_GROUP_EACH_SECOND of a group in one second, they are not written one by one;
- * at the end of that second `more` says how many they were, and is given the last of them. */
-#define LOG_GROUP_COUNT       32
-#define LOG_GROUP_EACH_SECOND 100
+/* Messages that could flood: beyond `each_second` of a group in one second, they are not written one by one; at the end
+ * of that second `more` says how many they were, and is given the last of them. */
+#define LOG_GROUP_COUNT 64
 
 struct log_group {
-    unsigned number;    /* below LOG_GROUP_COUNT, one for each group */
+    unsigned number; /* below LOG_GROUP_COUNT, one for each group */
+    unsigned each_second;
     enum log_kind kind; /* of the summary */
     void (*more)(struct log_line *line, const void *last, unsigned long count);
 };

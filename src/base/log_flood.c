@@ -24,7 +24,7 @@ bool log_flood_admit(const struct log_group *group, const void *payload, size_t 
         seen->begun = now;
         seen->n = 0;
     }
-    if (seen->n++ < LOG_GROUP_EACH_SECOND)
+    if (seen->n++ < group->each_second)
         return true;
     seen->held++;
     held++;

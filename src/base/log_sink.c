@@ -1,6 +1,7 @@
 #include "base/log_sink.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,10 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/escape.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket" /* systemd-journald.service(8) */
 
 const struct log_kind_info log_kind_infos[MSG_COUNT] = {
 #define MESSAGE(name, level, id, subject, explanation) [MSG_##name] = {LOG_LEVEL_##level, id},
@@ -36,12 +41,15 @@ void log_sink_open(void) {
         introduced = write(STDERR_FILENO, "\n", 1) > 0;
 }
 
-static int write_journal(const struct log_line *line) {
+static int write_journal(const struct log_line *line, const atomic_bool *give_up) {
     const struct log_kind_info *info = &log_kind_infos[line->kind];
     struct iovec iov[LOG_FIELDS_MAX + 4];
     char head[4][LOG_TEXT_MAX + 32];
-    int n = 0;
+    int n = 0, r;
 
+    /* sd_journal_sendv(3) says that all is well if this is not there. */
+    if (access(JOURNAL_SOCKET, F_OK) < 0)
+        return -errno;
     snprintf(head[0], sizeof(head[0]), "MESSAGE=%s", line->text);
     snprintf(head[1], sizeof(head[1]), "PRIORITY=%d", (int)info->level);
     snprintf(head[2], sizeof(head[2]), "MESSAGE_ID=%s", info->id);
@@ -56,7 +64,10 @@ static int write_journal(const struct log_line *line) {
         } field = {line->fields[i]};
         iov[n++] = (struct iovec){field.out, strlen(field.in)};
     }
-    return sd_journal_sendv(iov, n);
+    do
+        r = sd_journal_sendv(iov, n);
+    while (r == -EINTR && !atomic_load(give_up));
+    return r;
 }
 
 static const char *level_name(enum log_level level) {
@@ -76,31 +87,80 @@ static const char *level_name(enum log_level level) {
     }
 }
 
-static int write_stderr(const struct log_line *line) {
-    char out[LOG_TEXT_MAX + LOG_FIELD_ROOM + 128];
-    time_t seconds = (time_t)(line->realtime_usec / USEC_PER_SEC);
-    struct tm tm;
-    size_t n, done = 0;
+/* The line that is being written, as far as it has not been. */
+static struct {
+    char bytes[4 * LOG_TEXT_MAX + 4 * LOG_FIELD_ROOM + 128];
+    size_t begin, end;
+} rest;
 
-    gmtime_r(&seconds, &tm);
-    n = strftime(out, sizeof(out), "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(out + n, sizeof(out) - n, ".%06dZ %s %s",
-                          (int)(line->realtime_usec % USEC_PER_SEC),
-                          level_name(log_kind_infos[line->kind].level), line->text);
-    for (size_t i = 0; i < line->n_fields; i++)
-        n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s", i == 0 ? "  " : " ",
-                              line->fields[i]);
-    out[n++] = '\n';
-    while (done < n) {
-        ssize_t r = write(STDERR_FILENO, out + done, n - done);
+/* Stderr may be shared with a program that has made it non-blocking: then this waits for room, too. */
+static int await_room(const atomic_bool *give_up) {
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-        if (r < 0)
+    while (poll(&room, 1, -1) < 0)
+        if (errno != EINTR || atomic_load(give_up))
             return -errno;
-        done += (size_t)r;
+    return 0;
+}
+
+static int write_rest(const atomic_bool *give_up) {
+    while (rest.begin < rest.end) {
+        ssize_t n = write(STDERR_FILENO, rest.bytes + rest.begin, rest.end - rest.begin);
+        int r = n < 0 ? -errno : 0;
+
+        if (r == -EAGAIN)
+            r = await_room(give_up);
+        if (r < 0 && (r != -EINTR || atomic_load(give_up)))
+            return r;
+        rest.begin += n > 0 ? (size_t)n : 0;
     }
     return 0;
 }
 
-int log_sink_write(const struct log_line *line) {
-    return to_journal ? write_journal(line) : write_stderr(line);
+static void add(const char *text, enum escape what) {
+    escape_text(text, strlen(text), what, rest.bytes + rest.end, sizeof(rest.bytes) - rest.end);
+    rest.end += strlen(rest.bytes + rest.end);
+}
+
+static void format_stderr(const struct log_line *line) {
+    time_t seconds = (time_t)(line->realtime_usec / USEC_PER_SEC);
+    size_t size = sizeof(rest.bytes);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    rest.begin = 0;
+    rest.end = strftime(rest.bytes, size, "%Y-%m-%dT%H:%M:%S", &tm);
+    rest.end += (size_t)snprintf(rest.bytes + rest.end, size - rest.end, ".%06dZ %s ",
+                                 (int)(line->realtime_usec % USEC_PER_SEC),
+                                 level_name(log_kind_infos[line->kind].level));
+    add(line->text, ESCAPE_UNPRINTABLE);
+    for (size_t i = 0; i < line->n_fields; i++) {
+        add(i == 0 ? "  " : " ", ESCAPE_UNPRINTABLE);
+        add(line->fields[i], ESCAPE_BLANKS);
+    }
+    rest.bytes[rest.end++] = '\n';
+}
+
+static int write_stderr(const struct log_line *line, const atomic_bool *give_up) {
+    int r = write_rest(give_up);
+
+    if (r < 0)
+        return r;
+    format_stderr(line);
+    r = write_rest(give_up);
+    if (r < 0 && rest.begin == 0)
+        rest.end = 0;
+    return rest.begin > 0 ? 0 : r;
+}
+
+int log_sink_write(const struct log_line *line, const atomic_bool *give_up) {
+    return to_journal ? write_journal(line, give_up) : write_stderr(line, give_up);
+}
+
+bool log_sink_is_torn(void) {
+    return rest.begin < rest.end;
+}
+
+void log_sink_finish(const atomic_bool *give_up) {
+    (void)write_rest(give_up);
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_LOG_SINK_H
 #define BASE_LOG_SINK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,8 +34,13 @@ extern const struct log_kind_info log_kind_infos[MSG_COUNT];
 /* Decides between the journal and stderr, from $JOURNAL_STREAM. Once, before the first write. */
 void log_sink_open(void);
 
-/* Writes it, whole. Returns 0 or -errno (-EINTR: interrupted before it was written). May block for
- * as long as the reader of the log does. One thread at a time. */
-int log_sink_write(const struct log_line *line);
+/* Writes it, whole, or nothing of it: 0 or -errno. May block for as long as the reader of the log does; once *give_up is
+ * set, the next interrupt ends that (-EINTR). What could be written of a line in part only (a disk that is just full) is
+ * kept, and its rest goes before the next one. One thread at a time. */
+int log_sink_write(const struct log_line *line, const atomic_bool *give_up) MUST_USE;
+
+/* Whether a line is there in part; and writes the rest of it, if it can be written now. */
+bool log_sink_is_torn(void);
+void log_sink_finish(const atomic_bool *give_up);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 static bool make_room(struct problems *problems) {
     size_t room = problems->room ? problems->room * 2 : 16;
     struct problem *list;
@@ -83,16 +85,12 @@ void problems_report(struct problems *problems, const char *file, config_error_f
 }
 
 const char *problems_show(const char *text, char *buf) {
-    size_t len = strlen(text), fits = PROBLEMS_SHOWN_MAX - sizeof "...";
-    bool cut = len > PROBLEMS_SHOWN_MAX - 1;
+    size_t len = strnlen(text, PROBLEMS_SHOWN_MAX);
+    char whole[4 * PROBLEMS_SHOWN_MAX + 1];
 
-    if (cut) {
-        len = fits;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) /* not amid a UTF-8 letter */
-            len--;
-    }
-    for (size_t i = 0; i < len; i++)
-        buf[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-    strcpy(buf + len, cut ? "..." : "");
-    return buf;
+    escape_text(text, len, ESCAPE_UNPRINTABLE, whole, sizeof whole);
+    if (strlen(whole) < PROBLEMS_SHOWN_MAX)
+        return strcpy(buf, whole);
+    escape_text(text, len, ESCAPE_UNPRINTABLE, buf, PROBLEMS_SHOWN_MAX - strlen("..."));
+    return strcat(buf, "...");
 }

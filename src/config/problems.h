@@ -36,8 +36,8 @@ void problems_drop_after(struct problems *problems, int line);
 void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
                      void *arg);
 
-/* Writes a piece of the file so that it can stand in a message: control characters as "?", and not
- * more than a line of it. buf has PROBLEMS_SHOWN_MAX bytes and is returned. */
+/* Writes a piece of the file so that it can stand in a message: what cannot be printed is escaped
+ * (base/escape.h), and no more than a line of it. buf has PROBLEMS_SHOWN_MAX bytes and is returned. */
 const char *problems_show(const char *text, char *buf);
 
 #endif

@@ -78,21 +78,21 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
 }
 
-/* One group for each end. A flood of clients that are not relayed must not drown the log. */
+/* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has an end. Those that
+ * failed are the ones that come in floods; of the others, more are an ordinary day, and one line each is what the
+ * operator asked for. */
+#define FAILED_EACH_SECOND  100
+#define ORDERLY_EACH_SECOND 1000
+
 static const struct log_group groups[END_COUNT] = {
 #define END(name, code, failed, sentence, advice)                                                  \
-    [END_##name] = {END_##name, MSG_CONNECTIONS_FAILED, format_more},
+    [END_##name] = {END_##name, (failed) ? FAILED_EACH_SECOND : ORDERLY_EACH_SECOND,               \
+                    (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
 #include "relay/ends.def"
 #undef END
 };
 
-_Static_assert(END_COUNT <= LOG_GROUP_COUNT, "each end has a group");
-
-/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the
- * phase (ends.def). */
-static bool never_relayed(enum end end) {
-    return strchr("AFHNVQCDP", end_infos[end].code[1]) != NULL;
-}
+_Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others have theirs");
 
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
@@ -100,6 +100,5 @@ void record_log(const struct record *record, enum log_connections policy) {
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
-                      sizeof(*record),
-                      never_relayed((enum end)record->end) ? &groups[record->end] : NULL);
+                      sizeof(*record), &groups[record->end]);
 }

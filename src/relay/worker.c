@@ -85,7 +85,7 @@ static void format_more_bad_headers(struct log_line *line, const void *last, uns
 
 /* A balancer that is set up wrongly sends many. */
 static void say_header_bad(const struct job *job, const char *why) {
-    static const struct log_group group = {LOG_GROUP_COUNT - 1, MSG_PROXY_HEADER,
+    static const struct log_group group = {LOG_GROUP_COUNT - 1, 100, MSG_PROXY_HEADER,
                                            format_more_bad_headers};
     struct bad_header bad = {.sender = job->record.peer};
 

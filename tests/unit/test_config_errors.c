@@ -43,7 +43,7 @@ static void test_found_text_cannot_spoil_the_message(void **state) {
         "f:1: log_level = 012345678901234567890123456789012345678901234567890123456789012345678901"
         "2345...: must be error, warning, notice, info or debug\n");
     bad("log_level = 'a\tb'\n" WEB APP,
-        "f:1: log_level = a?b: must be error, warning, notice, info or debug\n");
+        "f:1: log_level = a\\x09b: must be error, warning, notice, info or debug\n");
 }
 
 static void test_unknown_options(void **state) {

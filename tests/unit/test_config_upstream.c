@@ -352,10 +352,11 @@ static void test_texts_of_checks(void **state) {
                  "0123456789012345678901234567890123456789012345678901234567890123456789012345...:"
                  " must not be longer "
                  "than 253 bytes\n");
-    bad_upstream(SERVER "health_check { type = http path = '/a\tb' }",
-                 "f:3: upstream app: health_check: path = /a?b: must be a path that begins with "
-                 "\"/\" and has no blanks "
-                 "or control characters\n");
+    bad_upstream(
+        SERVER "health_check { type = http path = '/a\tb' }",
+        "f:3: upstream app: health_check: path = /a\\x09b: must be a path that begins with "
+        "\"/\" and has no blanks "
+        "or control characters\n");
     bad_upstream(
         SERVER "health_check { expect = {200, 204} }",
         "f:3: upstream app: health_check: expect = {...}: must be one value, not a list\n");

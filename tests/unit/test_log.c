@@ -2,16 +2,21 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/thread.h"
 
-#define MANY 20000
+#define MANY        20000
+#define EACH_SECOND 100
 
 /* Stderr is this pipe while a test runs. */
 static int reader = -1, saved = -1;
@@ -172,14 +177,14 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
 
 /* Says 150 of one group and one of another between two that belong to none. */
 static void a_flood_is_summed_up(void **state) {
-    static const struct log_group groups[] = {{0, MSG_READY, format_more},
-                                              {1, MSG_READY, format_more}};
+    static const struct log_group groups[] = {{0, EACH_SECOND, MSG_READY, format_more},
+                                              {1, EACH_SECOND, MSG_READY, format_more}};
     unsigned i, found = 0;
     char line[2048];
 
     (void)state;
     assert_int_equal(log_start(), 0);
-    for (i = 1; i <= LOG_GROUP_EACH_SECOND + 50; i++)
+    for (i = 1; i <= EACH_SECOND + 50; i++)
         log_event_grouped(MSG_READY, format_number, &i, sizeof(i), &groups[0]);
     log_event_grouped(MSG_READY, format_number, &i, sizeof(i), &groups[1]);
     log_msg(MSG_READY, "no group");
@@ -192,7 +197,95 @@ static void a_flood_is_summed_up(void **state) {
         found += strstr(line, "no group") != NULL ? 10000 : 0;
     }
     fclose(file);
-    assert_int_equal(found, LOG_GROUP_EACH_SECOND + 1 + 1000 + 10000);
+    assert_int_equal(found, EACH_SECOND + 1 + 1000 + 10000);
+}
+
+/* What is in the file that stderr is, from its start; returns its size. */
+static size_t read_file(int file, char *text, size_t size) {
+    ssize_t n = pread(file, text, size - 1, 0);
+
+    assert_true(n >= 0);
+    text[n] = '\0';
+    return (size_t)n;
+}
+
+/* A file that can have so many bytes: more end with EFBIG, as they would with ENOSPC on a full disk. */
+static void allow_size(rlim_t most) {
+    struct rlimit limit = {most, RLIM_INFINITY};
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The line that was cut off is completed, and what was lost is counted before the next line, or without one. */
+static void a_full_disk_tears_no_line_and_the_loss_is_said(void **state) {
+    int file = memfd_create("log", MFD_CLOEXEC);
+    char text[4096];
+    uint64_t dropped = stats_get(STAT_log_dropped);
+
+    (void)state;
+    assert_true(file >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    allow_size(100);
+    assert_int_equal(log_start(), 0);
+    log_msg(MSG_READY, "number 1");
+    log_msg(MSG_READY, "number 2 is longer than what is left of the file"); /* fits in part */
+    log_msg(MSG_READY, "number 3");
+    log_msg(MSG_READY, "number 4");
+    while (stats_get(STAT_log_dropped) < dropped + 2)
+        sched_yield();
+    assert_int_equal(read_file(file, text, sizeof(text)), 100);
+    allow_size(RLIM_INFINITY);
+    while (read_file(file, text, sizeof(text)), strstr(text, "were not logged") == NULL)
+        sched_yield(); /* it is told although nothing more is said */
+    log_msg(MSG_READY, "number 5");
+    log_stop();
+    read_file(file, text, sizeof(text));
+    const char *second = strstr(text, "number 2 is longer than what is left of the file\n");
+    const char *told = strstr(text, " warning 2 messages were not logged: File too large.");
+    const char *last = strstr(text, "number 5\n");
+    assert_true(second != NULL && told > second && last > told);
+    assert_null(strstr(text, "number 3"));
+    assert_int_equal(stats_get(STAT_log_dropped), dropped + 2);
+    close(file);
+}
+
+/* Another program has made the pipe non-blocking: its reader is waited for all the same. */
+static void a_pipe_that_does_not_block_is_waited_for(void **state) {
+    struct tally tally = {0};
+    struct thread thread = {0};
+    const unsigned many = 2000;
+
+    (void)state;
+    assert_true(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096) >= 4096);
+    assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(log_start(), 0);
+    for (unsigned i = 0; i < many; i++)
+        log_msg(MSG_READY, "number %u", i);
+    assert_int_equal(thread_start(&thread, "reader", NULL, read_lines, &tally), 0);
+    log_stop();
+    log_msg(MSG_READY, "last");
+    thread_join(&thread);
+    assert_int_equal(tally.numbered, many);
+    assert_int_equal(tally.dropped, 0);
+}
+
+static void format_foreign(struct log_line *line, const void *payload) {
+    log_line_text(line, "from %s", (const char *)payload);
+    log_line_field(line, "RELAYD_A", "%s", (const char *)payload);
+}
+
+static void nobody_forges_a_line_or_a_field(void **state) {
+    static const char foreign[] =
+        "x\n2026-01-01T00:00:00.000000Z error forged \033[31mRELAYD_END=SE";
+    char text[1024] = "";
+
+    (void)state;
+    log_event(MSG_READY, format_foreign, foreign, sizeof(foreign));
+    assert_true(read(reader, text, sizeof(text) - 1) > 0);
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    assert_null(strchr(text, '\033'));
+    assert_non_null(
+        strstr(text, "  RELAYD_A=x\\x0a2026-01-01T00:00:00.000000Z\\x20error\\x20forged"));
+    assert_null(strstr(strstr(text, "  RELAYD_A"), " RELAYD_END"));
 }
 
 int main(void) {
@@ -200,6 +293,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(fields_follow_the_sentence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flood_is_summed_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_tears_no_line_and_the_loss_is_said, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_pipe_that_does_not_block_is_waited_for, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(nobody_forges_a_line_or_a_field, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stuck_reader_stops_nobody_and_the_loss_is_said, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_slow_reader_is_waited_for, set_up, tear_down),
@@ -207,6 +305,7 @@ int main(void) {
     };
 
     thread_init_process();
+    (void)signal(SIGXFSZ, SIG_IGN);
     alarm(30); /* a hang is a failure */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

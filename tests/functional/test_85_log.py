@@ -1,0 +1,114 @@
+"""The log: nobody forges it or drowns it, and what could not be written is counted."""
+
+import socket
+import struct
+import time
+
+import pytest
+
+from client import connect
+from origin import echo
+from relay import Line, section
+from settings import DEADLINE, free_port, until
+
+FORGED = "x\n2026-01-01T00:00:00.000000Z error forged  RELAYD_END=SE"
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def only_true_lines(one):
+    for line in one.all_lines():
+        assert line.level is not None, line
+        assert "error forged" not in line.raw, line
+    (record,) = one.wait_records(1)
+    assert record.end == "CE" and r"x\x0a2026-01-01T00:00:00.000000Z\x20error\x20forged" in record.client
+
+
+@pytest.mark.parametrize("name", ["\0" + FORGED, FORGED], ids=["abstract", "path"])
+def test_the_name_of_a_unix_client_forges_nothing(relay, origin, short_path, name):
+    one = relay(origin(echo), address=f"unix:{short_path}/web.sock")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(name if name[0] == "\0" else f"{short_path}/{name}")
+        sock.settimeout(DEADLINE)
+        sock.connect(f"{short_path}/web.sock")
+        sock.sendall(b"a")
+        assert sock.recv(1) == b"a"
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+    only_true_lines(one)
+
+
+def test_a_name_in_a_proxy_header_forges_nothing(relay, origin):
+    server = origin(echo)
+    one = relay(text=section("listener", "web", address=(address := f"127.0.0.1:{free_port()}"), upstream="app",
+                             accept_proxy="v2", proxy_from=["127.0.0.0/8"])
+                + section("upstream", "app", server=server), address=address)
+    addresses = FORGED.encode().ljust(108, b"\0") + b"/there".ljust(108, b"\0")
+    with connect(one) as peer:
+        peer.send(V2 + bytes([0x21, 0x31]) + struct.pack(">H", len(addresses)) + addresses + b"a")
+        assert peer.read(1) == b"a"
+        peer.shut().read_end()
+    only_true_lines(one)
+
+
+@pytest.mark.parametrize("end", ["CR", "CE"])
+def test_a_flood_of_ends_is_summed_up(relay, origin, end):
+    """However they end: a line each up to a number a second, and one line for the rest; each is accounted for."""
+    one = relay(origin(echo))
+    count, most = (400, 100) if end == "CR" else (300, 1000)
+    peers = []
+    for _ in range(count):
+        peer = connect(one)
+        if end == "CR":
+            peer.send(b"a").read(1)
+        peers.append(peer)
+    began = time.monotonic()
+    for peer in peers:
+        if end == "CR":
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+
+    def summed():
+        return sum(int(line.fields["RELAYD_COUNT"]) for line in one.all_lines() if "RELAYD_COUNT" in line.fields)
+    until(lambda: len(one.records()) + summed() == count, "every end is in the log, by itself or in a sum")
+    seconds = time.monotonic() - began
+    assert len(one.records()) <= most * (seconds + 2)
+    if end == "CE":
+        assert summed() == 0
+
+
+def test_what_a_full_disk_did_not_take_is_counted(relay, origin, tmp_path):
+    """The disk has room for a part of a line only, and then for all: no line is torn, and the gap is told."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    one = relay(origin(echo), wrap=["unshare", "-m", "sh", "-ec",
+                                    'mount -t tmpfs -o size=64k none "$0"; exec "$@" 2>>"$0"/log', disk])
+    inside = f"/proc/{one.pid}/root{disk}"
+
+    def pass_by(count):
+        for _ in range(count):
+            with connect(one) as peer:
+                peer.shut().read_end()
+
+    def log():
+        with open(f"{inside}/log", encoding="utf-8") as file:
+            return file.read()
+
+    def fill():
+        with open(f"{inside}/filling", "ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+    fill()
+    pass_by(60)   # each some 600 bytes: the page that the log has already is soon full
+    with open(f"{inside}/filling", "rb+") as file:
+        file.truncate(0)
+    until(lambda: "messages were not logged: No space left on device." in log(), "the gap is told")
+    pass_by(1)
+    until(lambda: log().count("RELAYD_CONN=61 ") == 1, "the log goes on")
+    lines = [Line(raw) for raw in log().splitlines()]
+    assert all(line.level is not None for line in lines), lines
+    gaps = [line for line in lines if "were not logged" in line.text]
+    records = [line for line in lines if "RELAYD_CONN" in line.fields]
+    assert len(records) + sum(int(line.fields["RELAYD_COUNT"]) for line in gaps) == 61
