@@ -24,6 +24,7 @@ enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
 enum on_term { ON_TERM_AUTO, ON_TERM_DRAIN, ON_TERM_LEAVE };
 enum listener_mode { MODE_TCP, MODE_HTTP };
+enum idle_end { IDLE_END_RESET, IDLE_END_CLOSE };
 enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
 enum check_type { CHECK_TCP, CHECK_HTTP };
@@ -67,6 +68,7 @@ struct listener_config {
     int mode;        /* enum listener_mode */
     int64_t backlog;
     usec_t idle_timeout; /* 0: never */
+    int idle_end;        /* enum idle_end */
     bool half_close;
     usec_t linger_timeout;
     usec_t keepalive; /* 0: off */

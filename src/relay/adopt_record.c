@@ -55,7 +55,8 @@ static bool is_record(const struct record *record, usec_t now) {
 
 static bool are_options(const struct conn_options *options) {
     return is_timeout(options->idle_timeout) && is_timeout(options->linger_timeout) &&
-           is_bool(&options->half_close) && options->copy <= COPY_SPLICE &&
+           is_bool(&options->half_close) && is_bool(&options->http) &&
+           options->idle_end <= IDLE_END_CLOSE && options->copy <= COPY_SPLICE &&
            options->log <= LOG_CONNECTIONS_NONE;
 }
 

@@ -18,6 +18,10 @@
  * has no such count; there the writer's error decides. What the relayd before has met is not known: a connection that
  * was adopted is always in doubt.
  *
+ * own_cut: Where this process ends a direction whose source has not ended (its time is up), the sink is reset, too: that
+ * is a cut-off transfer like any other. Only idle_end = close, and a connection of mode http over which no byte has
+ * passed, end in order. A side that was given its end is not reset.
+ *
  * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
  * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that
  * may not be true. */
@@ -43,7 +47,9 @@ static void in_this_order(void) {
 
 /* The first end stays, unless a later one says worse. A refused client's is final. */
 static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
-    if (conn->state->decided && (!end_infos[end].failed || conn->fd[SIDE_SERVER] < 0))
+    bool worse = end_infos[end].failed || end == END_SERVER_LINGER;
+
+    if (conn->state->decided && (!worse || conn->fd[SIDE_SERVER] < 0))
         return;
     conn->state->record.end = (int)end;
     conn->state->record.error = error;

@@ -64,6 +64,16 @@ static enum end linger_end(const struct conn *conn) UNCHECKED {
     return conn->state->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
 }
 
+/* Part of conn_review, under its lock: whether a conn whose time is up may end in order. See own_cut in conn_end.c. */
+static bool may_expire(const struct conn *conn) UNCHECKED {
+    const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
+    bool unused = atomic_load(&up->bytes) == 0 && atomic_load(&down->bytes) == 0;
+
+    if (conn->state->lingering || atomic_load(&up->holding) || atomic_load(&down->holding))
+        return false;
+    return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
+}
+
 enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
                           usec_t *ret_deadline, enum end *ret_end) {
     struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
@@ -88,11 +98,9 @@ enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t n
     *ret_deadline = last + timeout;
     if (now < *ret_deadline)
         return CONN_LIVE;
-    /* Bytes that were dropped without the source's having been given its end are lost: it must know. */
-    bool lost = (up->sink_error != 0 && !down->ended) || (down->sink_error != 0 && !up->ended);
     if (conn->state->lingering)
         *ret_end = linger_end(conn);
     else
         *ret_end = holding ? END_STALLED : END_IDLE;
-    return holding || lost ? CONN_ABORT : CONN_EXPIRE;
+    return may_expire(conn) ? CONN_EXPIRE : CONN_ABORT;
 }

@@ -19,6 +19,8 @@ struct conn_options {
     usec_t idle_timeout; /* 0: never */
     usec_t linger_timeout;
     bool half_close;
+    bool http; /* mode = http */
+    enum idle_end idle_end;
     enum copy_mode copy;
     enum log_connections log;
 };

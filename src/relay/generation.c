@@ -22,6 +22,8 @@ static bool init_route(struct generation *generation, size_t i, const struct gen
         .options = {.idle_timeout = lc->idle_timeout,
                     .linger_timeout = lc->linger_timeout,
                     .half_close = lc->half_close,
+                    .http = lc->mode == MODE_HTTP,
+                    .idle_end = (enum idle_end)lc->idle_end,
                     .copy = (enum copy_mode)lc->copy,
                     .log = (enum log_connections)config->global.log_connections},
         .limit = get_limit(former, lc->name),

@@ -14,7 +14,7 @@ import time
 
 from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
 
-LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "half_close", "linger_timeout", "keepalive", "copy")
+LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "idle_end", "half_close", "linger_timeout", "keepalive", "copy")
 UPSTREAM = ("connect_timeout", "connect_attempts", "resolve_interval")
 
 REPORTS = ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",

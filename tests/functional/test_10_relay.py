@@ -10,7 +10,7 @@ import pytest
 
 from client import close_all, connect, connect_many, run
 from origin import echo, http, pattern, silent
-from peer import EOF, Uploader, elapsed, request, response
+from peer import EOF, RESET, Uploader, elapsed, request, response
 from relay import activated
 from settings import BIG, MIB, SANITIZER, free_port, ms, secs, some, until
 
@@ -444,7 +444,7 @@ def test_idle_in_between_costs_nothing(relay, origin, copy):
     with connect(one) as client:
         client.send(b"x").read(1)
         before = one.cpu()
-        assert client.read_end() == (b"", EOF)
+        assert client.read_end() == (b"", RESET)
         assert one.cpu() - before <= (0.2 if SANITIZER else 0.02)
 
 

@@ -142,32 +142,35 @@ def test_the_tail_outlives_the_linger_timeout(relay, origin, copy, slow):
 
 
 def test_linger_after_the_client(relay, origin, copy):
-    """The client ended, the server says nothing more: both are closed."""
+    """The client ended, the server says nothing more: the client is reset, for its answer may not be whole."""
     stay = threading.Event()
 
     def script(peer):
         assert peer.read_end() == (b"x", EOF)
+        peer.send(b"half an ans")
         stay.wait(secs(20))
-    one = relay(origin(script), copy=copy, linger_timeout=ms(300))
+    one = relay(origin(script), copy=copy, linger_timeout=ms(300), log_connections="failed")
     with connect(one) as client:
         client.send(b"x").shut()
-        _, took = elapsed(client.ending)
+        end, took = elapsed(client.read_end)
+    assert end == (b"half an ans", RESET)
     assert secs(0.25) <= took < secs(2)
     assert one.record(client).end == "CL"
     stay.set()
 
 
 def test_linger_after_the_server(relay, origin, copy):
-    """The server ended, the client says nothing more: both are closed."""
+    """The server ended, the client says nothing more: the server is reset, for the upload may not be whole."""
     def script(peer):
         peer.send(b"bye").shut()
-        return elapsed(peer.ending)
+        return elapsed(peer.read_end)
     server = origin(script)
     one = relay(server, copy=copy, linger_timeout=ms(300))
     with connect(one) as client:
         assert client.read_end() == (b"bye", EOF)
-        how, took = server.result()
-        assert how == EOF
+        client.send(b"half an upl")
+        end, took = server.result()
+        assert end == (b"half an upl", RESET)
         assert secs(0.25) <= took < secs(2)
         assert one.record(client).end == "SL"
 
@@ -234,7 +237,7 @@ def test_half_close_ends_when_idle(relay, origin, copy):
     with connect(one) as client:
         how, took = elapsed(client.send(b"q").shut().ending)
         done.set()
-    assert how == EOF
+    assert how == RESET
     assert secs(0.45) <= took < secs(2)
     assert one.record(client).end == "TI"
 
@@ -473,25 +476,38 @@ def test_an_upload_answered_early_read_late(relay, origin, copy, script):
 # Idle
 
 
-def test_idle(relay, origin, copy):
-    """No byte in either direction: both ends are given an orderly end."""
+@pytest.mark.parametrize("idle_end, how", [("reset", RESET), ("close", EOF)])
+def test_idle(relay, origin, copy, idle_end, how):
+    """No byte in either direction: both ends are reset, or given an orderly end."""
     server = origin(lambda peer: (peer.read(1), peer.send(b"y"), peer.read_end())[2])
-    one = relay(server, copy=copy, idle_timeout=ms(500))
+    one = relay(server, copy=copy, idle_timeout=ms(500), idle_end=idle_end, log_connections="failed")
     with connect(one) as client:
         client.send(b"x").read(1)
         end, took = elapsed(client.read_end)
-        assert end == (b"", EOF)
+        assert end == (b"", how)
         assert secs(0.45) <= took < secs(2)
-        assert server.result() == (b"", EOF)
+        assert server.result() == (b"", how)
         record = one.record(client)
     assert (record.end, record.bytes_up, record.bytes_down) == ("TI", 1, 1)
     assert record.duration_usec >= secs(0.45) * 1e6
 
 
-def test_never_a_byte_is_idle(relay, origin, copy):
-    one = relay(origin(silent), copy=copy, idle_timeout=ms(300))
+@pytest.mark.parametrize("mode, how", [("tcp", RESET), ("http", EOF)])
+def test_never_a_byte_is_idle(relay, origin, copy, mode, how):
+    """As browsers open them in advance: in mode http that is no exchange that could be cut."""
+    one = relay(origin(silent), copy=copy, mode=mode, idle_timeout=ms(300))
     with connect(one) as client:
-        assert client.read_end() == (b"", EOF)
+        assert client.read_end() == (b"", how)
+    assert one.record(client).end == "TI"
+
+
+def test_idle_in_the_middle_of_an_answer(relay, origin, copy):
+    """Also in mode http, whose bytes are not looked at: half an answer never looks like a whole one."""
+    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of"
+    one = relay(origin(lambda peer: (peer.read_to(b"\r\n\r\n"), peer.send(half), peer.ending())), copy=copy, mode="http",
+                idle_timeout=ms(300))
+    with connect(one) as client:
+        assert client.send(request()).read_end() == (half, RESET)
     assert one.record(client).end == "TI"
 
 

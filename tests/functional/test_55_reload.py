@@ -188,7 +188,7 @@ def test_idle_timeout_of_the_old_and_of_the_new(relay, origin):
     one.reload(one.server, idle_timeout=ms(300))
     newest = connect(one)
     newest.send(b"x").read(1)
-    assert newest.ending() == EOF
+    assert newest.ending() == RESET
     assert one.record(newest).end == "TI"
     assert new.send(b"y").read(1) == b"y", "it lives under idle_timeout = 1h"
     new.close()

@@ -9,7 +9,7 @@ import pytest
 
 from client import connect, connect_many, close_all, curl
 from origin import echo, http, pattern
-from peer import EOF
+from peer import EOF, RESET
 from settings import DEADLINE, MIB, SANITIZER, free_port, ms, until
 
 CALLS = ("select,pselect6,poll,ppoll,epoll_create,epoll_create1,epoll_ctl,epoll_wait,epoll_pwait,epoll_pwait2,"
@@ -82,7 +82,7 @@ upstream dead {{ server b {{ address = "127.0.0.1:{free_port()}" }} }}
     with connect(dead) as client:
         client.get()
     with connect(good) as client:
-        assert client.send(b"eX").read_end() == (b"X", EOF)  # idle
+        assert client.send(b"eX").read_end() == (b"X", RESET)  # idle
     one.wait_records(16)
     with connect(good) as client:
         client.send(b"eX").read(1)

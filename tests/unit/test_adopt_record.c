@@ -83,7 +83,9 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.options.linger_timeout = INT64_MAX);
     REFUSE(bad.options.copy = (enum copy_mode)9);
     REFUSE(bad.options.log = (enum log_connections)9);
+    REFUSE(bad.options.idle_end = (enum idle_end)9);
     REFUSE(set_byte((uintptr_t)&bad.options.half_close, 2));
+    REFUSE(set_byte((uintptr_t)&bad.options.http, 2));
     REFUSE(atomic_store(&bad.flow[DIR_UP].active, later));
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_UP].holding, 3));
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].in_memory, 3));

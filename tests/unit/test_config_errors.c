@@ -59,16 +59,16 @@ static void test_unknown_options(void **state) {
         "upstream = app }" APP,
         "f:2: listener web: unknown option \"idle_timout\"; did you mean idle_timeout?\n"
         "f:3: listener web: unknown option \"zzz\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, half_close, linger_timeout, keepalive, copy, accept_proxy, proxy_from, "
-        "proxy_timeout, allow, "
+        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
+        "proxy_from, proxy_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
         "f:5: listener web: unknown option \"foo\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, half_close, linger_timeout, keepalive, copy, accept_proxy, proxy_from, "
-        "proxy_timeout, allow, "
+        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
+        "proxy_from, proxy_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
         "f:6: listener web: unknown option \"bar\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, half_close, linger_timeout, keepalive, copy, accept_proxy, proxy_from, "
-        "proxy_timeout, allow, "
+        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
+        "proxy_from, proxy_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n");
     bad("include(\"/etc/passwd\")\n" WEB APP,
         "f:1: unknown option \"include\"; known here: workers, queue_size, queue_timeout, "

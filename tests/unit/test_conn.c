@@ -260,23 +260,103 @@ static void an_answer_that_was_complete_stays_complete(void **state) {
     }
 }
 
-static void idle_ends_both_in_order(void **state) {
-    struct world world = begin(COPY_AUTO, false);
+/* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns how. */
+static enum conn_due let_time_pass(struct world *world, enum end *ret_end) {
     usec_t deadline;
-    enum end end;
 
-    (void)state;
     lock_acquire(&registry.lock);
-    usec_t now = clock_coarse();
-    assert_int_equal(conn_review(&registry, world.conn, now, &deadline, &end), CONN_LIVE);
-    assert_in_range(deadline, now + 9 * USEC_PER_SEC, now + 10 * USEC_PER_SEC);
-    assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end), CONN_EXPIRE);
+    enum conn_due due = conn_review(&registry, world->conn, clock_coarse(), &deadline, ret_end);
+    assert_int_equal(due, CONN_LIVE);
+    due = conn_review(&registry, world->conn, deadline, &deadline, ret_end);
     lock_release(&registry.lock);
-    assert_int_equal(end, END_IDLE);
-    conn_expire(world.conn, end);
-    hear_end(world.client);
-    hear_end(world.server);
-    finish(&world, END_IDLE);
+    assert_int_not_equal(due, CONN_LIVE);
+    if (due == CONN_EXPIRE)
+        conn_expire(world->conn, *ret_end);
+    else
+        conn_abort(world->conn, *ret_end, 0);
+    return due;
+}
+
+/* own_cut: half an answer, and silence. */
+static void idle_is_a_reset_for_both(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+        usec_t deadline, now = clock_coarse();
+        enum end end;
+
+        lock_acquire(&registry.lock);
+        assert_int_equal(conn_review(&registry, world.conn, now, &deadline, &end), CONN_LIVE);
+        lock_release(&registry.lock);
+        assert_in_range(deadline, now + 9 * USEC_PER_SEC, now + 10 * USEC_PER_SEC);
+        say(world.client, "question");
+        hear(world.server, "question");
+        say(world.server, "half an answer, nev");
+        hear(world.client, "half an answer, nev");
+        assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+        hear_reset(world.client);
+        hear_reset(world.server);
+        finish(&world, END_IDLE);
+    }
+}
+
+static void idle_end_close_ends_both_in_order(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+        enum end end;
+
+        world.conn->state->options.idle_end = IDLE_END_CLOSE;
+        say(world.server, "all of it");
+        hear(world.client, "all of it");
+        assert_int_equal(let_time_pass(&world, &end), CONN_EXPIRE);
+        hear_end(world.client);
+        hear_end(world.server);
+        finish(&world, END_IDLE);
+    }
+}
+
+/* In mode http: before the first byte nothing is cut. */
+static void idle_before_the_first_byte_of_http_is_in_order(void **state) {
+    (void)state;
+    for (int used = 0; used < 2; used++) {
+        struct world world = begin(COPY_AUTO, false);
+        enum end end;
+
+        world.conn->state->options.http = true;
+        if (used) {
+            say(world.client, "GET");
+            hear(world.server, "GET");
+        }
+        assert_int_equal(let_time_pass(&world, &end), used ? CONN_ABORT : CONN_EXPIRE);
+        for (int side = 0; side < 2; side++)
+            (used ? hear_reset : hear_end)(side == SIDE_CLIENT ? world.client : world.server);
+        finish(&world, END_IDLE);
+    }
+}
+
+/* The side that was given its end keeps it; the other one, which was not, must see that it was cut. */
+static void idle_after_one_end_cuts_the_other_direction(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int first = 0; first < 2; first++) {
+            struct world world = begin(mode, true);
+            int one = first == SIDE_CLIENT ? world.client : world.server;
+            int other = first == SIDE_CLIENT ? world.server : world.client;
+            enum end end;
+
+            say(one, "question");
+            shutdown(one, SHUT_WR);
+            hear(other, "question");
+            hear_end(other);
+            say(other, "half an answer, nev");
+            hear(one, "half an answer, nev");
+            assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+            hear_reset(one);
+            hear_end(other);
+            finish(&world, END_IDLE);
+        }
+    }
 }
 
 static void bytes_of_one_direction_keep_both_alive(void **state) {
@@ -380,7 +460,7 @@ static void a_tail_that_is_being_taken_is_left_alone(void **state) {
     enum conn_due due =
         conn_review(&registry, world.conn, clock_coarse() + USEC_PER_SEC, &deadline, &end);
     lock_release(&registry.lock);
-    assert_int_equal(due, on_its_way(world.conn, SIDE_CLIENT) ? CONN_LIVE : CONN_EXPIRE);
+    assert_int_equal(due, on_its_way(world.conn, SIDE_CLIENT) ? CONN_LIVE : CONN_ABORT);
     while (left > 0) {
         ssize_t n = recv(world.client, got, sizeof(got), 0);
 
@@ -412,13 +492,37 @@ static void linger_counts_after_one_end(void **state) {
             assert_true(deadline < now + 5 * USEC_PER_SEC);
             lock_acquire(&registry.lock);
             assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end),
-                             CONN_EXPIRE);
+                             CONN_ABORT);
             lock_release(&registry.lock);
             assert_int_equal(end, END_CLIENT_LINGER);
         }
         fd_close(&world.server);
         hear_end(world.client);
         finish(&world, END_CLIENT_ENDED);
+    }
+}
+
+/* The same as idle_after_one_end_cuts_the_other_direction, after linger_timeout. */
+static void linger_cuts_the_other_direction(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int first = 0; first < 2; first++) {
+            struct world world = begin(mode, false);
+            int one = first == SIDE_CLIENT ? world.client : world.server;
+            int other = first == SIDE_CLIENT ? world.server : world.client;
+            enum end end;
+
+            say(one, "question");
+            shutdown(one, SHUT_WR);
+            hear(other, "question");
+            hear_end(other);
+            say(other, "half an answer, nev");
+            hear(one, "half an answer, nev");
+            assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+            hear_reset(one);
+            hear_end(other);
+            finish(&world, first == SIDE_CLIENT ? END_CLIENT_LINGER : END_SERVER_LINGER);
+        }
     }
 }
 
@@ -533,12 +637,16 @@ int main(void) {
         cmocka_unit_test(a_stolen_error_is_no_end),
         cmocka_unit_test(an_early_answer_arrives_whole),
         cmocka_unit_test(an_answer_that_was_complete_stays_complete),
-        cmocka_unit_test(idle_ends_both_in_order),
+        cmocka_unit_test(idle_is_a_reset_for_both),
+        cmocka_unit_test(idle_end_close_ends_both_in_order),
+        cmocka_unit_test(idle_before_the_first_byte_of_http_is_in_order),
+        cmocka_unit_test(idle_after_one_end_cuts_the_other_direction),
         cmocka_unit_test(bytes_of_one_direction_keep_both_alive),
         cmocka_unit_test(a_stalled_reader_means_a_reset_for_both),
         cmocka_unit_test(a_slow_reader_is_not_stalled),
         cmocka_unit_test(a_tail_that_is_being_taken_is_left_alone),
         cmocka_unit_test(linger_counts_after_one_end),
+        cmocka_unit_test(linger_cuts_the_other_direction),
         cmocka_unit_test(a_refused_client_is_read_until_it_closes),
         cmocka_unit_test(an_expiry_is_done_once_more_and_has_its_time_anew),
         cmocka_unit_test(an_end_is_passed_on_once_more_and_not_read_again),

@@ -157,9 +157,9 @@ static void what_is_no_table_is_refused(void **state) {
  * here. (Members that come in the place of what was padding are not noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_1(void **state) {
+static void the_layout_of_version_2(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 1);
+    assert_int_equal(KEEPER_VERSION, 2);
     AT(table_head, counter_names, 16);
     AT(table_head, parked, 24);
     AT(table_head, accepted, 32);
@@ -199,8 +199,10 @@ static void the_layout_of_version_1(void **state) {
     AT(record, error, 628);
     AT(conn_options, linger_timeout, 8);
     AT(conn_options, half_close, 16);
-    AT(conn_options, copy, 20);
-    AT(conn_options, log, 24);
+    AT(conn_options, http, 17);
+    AT(conn_options, idle_end, 20);
+    AT(conn_options, copy, 24);
+    AT(conn_options, log, 28);
     AT(flow, active, 0);
     AT(flow, bytes, 8);
     AT(flow, holding, 16);
@@ -218,7 +220,7 @@ int main(void) {
         cmocka_unit_test(the_next_process_finds_what_was_noted),
         cmocka_unit_test(counters_of_another_version_begin_anew),
         cmocka_unit_test(what_is_no_table_is_refused),
-        cmocka_unit_test(the_layout_of_version_1),
+        cmocka_unit_test(the_layout_of_version_2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
