@@ -36,6 +36,8 @@ struct flow {
     int sink_error GUARDED;             /* errno: the sink takes no more; what comes is dropped */
 };
 
+#define CONN_CRASHES 3 /* so many in a short time, and it is given up (adopt.c) */
+
 struct conn_state {
     _Atomic uint32_t live; /* CONN_STATE_LIVE, or the slot is free */
     struct record record;  /* end and error: under the lock; the rest: before the start */
@@ -45,6 +47,8 @@ struct conn_state {
     bool lingering GUARDED; /* one side has ended or fails: linger_timeout counts now */
     bool decided GUARDED;   /* record.end says how it ends */
     usec_t expired GUARDED; /* when the reaper closed it for reading; 0: not */
+    usec_t
+        crashes[CONN_CRASHES]; /* when a relayd last crashed while it worked for this one; 0: not */
 };
 
 #define CONN_STATE_LIVE 0x636f6e6eu

@@ -35,6 +35,8 @@ struct table_head {
     _Atomic uint64_t accepted; /* connections so far: the next one's number is one more */
     _Atomic uint64_t counters[TABLE_COUNTERS_MAX];
     struct table_listener listeners[KEEPER_LISTENERS_MAX];
+    usec_t crashes[CONN_CRASHES]; /* when relayd last crashed, at whatever work; 0: not */
+    _Atomic uint32_t adopting;    /* the slot that is just being adopted, and one; 0: none */
 };
 
 /* What this process alone knows of a slot. */

@@ -372,8 +372,8 @@ def test_a_keeper_of_another_version(revived, origin, short_path):
 
 
 ANSWERS = {"nothing": b"", "a byte": b"x", "http": b"GET / HTTP/1.1\r\n\r\n",
-           "lost": struct.pack("=IHHIIq", MAGIC, 1, 9, 1 << 31, 0, 0),
-           "hold": struct.pack("=IHHIIq", MAGIC, 1, 2, 1 << 31, 0, 0)}
+           "lost": struct.pack("=IHHIIq", MAGIC, 2, 9, 1 << 31, 0, 0),
+           "hold": struct.pack("=IHHIIq", MAGIC, 2, 2, 1 << 31, 0, 0)}
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

@@ -165,7 +165,9 @@ static void the_layout_of_version_2(void **state) {
     AT(table_head, accepted, 32);
     AT(table_head, counters, 40);
     AT(table_head, listeners, 808);
-    assert_int_equal(sizeof(struct table_head), 31408);
+    AT(table_head, crashes, 31408);
+    AT(table_head, adopting, 31432);
+    assert_int_equal(sizeof(struct table_head), 31440);
     AT(table_listener, used, 0);
     AT(table_listener, v6only, 1);
     AT(table_listener, stands_in, 2);
@@ -180,6 +182,7 @@ static void the_layout_of_version_2(void **state) {
     AT(conn_state, lingering, 833);
     AT(conn_state, decided, 834);
     AT(conn_state, expired, 840);
+    AT(conn_state, crashes, 848);
     assert_int_equal(sizeof(struct conn_state), 896);
     AT(record, listener, 8);
     AT(record, upstream, 72);
