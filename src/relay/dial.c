@@ -157,7 +157,8 @@ enum dial_outcome dial(struct job *job, const _Atomic bool *stop) {
     while ((found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
         outcome = dial_member(&attempts, member);
         if (outcome == DIAL_OK || outcome == DIAL_STOPPED)
-            return outcome;
+            break;
     }
-    return settle(&attempts.search, found, outcome);
+    search_end(&attempts.search);
+    return found == SEARCH_FOUND ? outcome : settle(&attempts.search, found, outcome);
 }

@@ -44,14 +44,29 @@ const char *member_format(const struct member *member, char *buf, size_t size) {
     return buf;
 }
 
-enum member_state member_state(const struct member *member, usec_t now) {
+bool member_is_failing(const struct member *member) {
+    return atomic_load_explicit(&member->failed, memory_order_relaxed) > 0;
+}
+
+bool member_is_proven(const struct member *member) {
+    return !member_is_failing(member) &&
+           atomic_load_explicit(&member->usual_dial, memory_order_relaxed) != 0;
+}
+
+enum member_standing member_standing(const struct member *member, usec_t now) {
     usec_t until = atomic_load_explicit(&member->out_until, memory_order_relaxed);
 
     if (atomic_load_explicit(&member->down, memory_order_relaxed))
         return MEMBER_DOWN;
-    if (until == 0)
-        return MEMBER_READY;
-    return now >= until && !atomic_load(&member->probed) ? MEMBER_PROBE : MEMBER_OUT;
+    if (until != 0)
+        return now >= until && !atomic_load(&member->probed) ? MEMBER_DUE : MEMBER_OUT;
+    if (member_is_failing(member))
+        return MEMBER_FAILING;
+    return member_is_proven(member) ? MEMBER_PROVEN : MEMBER_FRESH;
+}
+
+bool member_is_used(const struct member *member, usec_t now) {
+    return member_standing(member, now) < MEMBER_DUE;
 }
 
 bool member_claim_probe(struct member *member) {
@@ -67,13 +82,13 @@ bool member_dialled(struct member *member, usec_t took, usec_t now) {
     atomic_store_explicit(&member->usual_dial, usual > 0 ? usual : 1, memory_order_relaxed);
     if (atomic_load_explicit(&member->failed, memory_order_relaxed) != 0)
         atomic_store(&member->failed, 0);
-    if (atomic_load_explicit(&member->out_until, memory_order_relaxed) == 0)
-        return false;
-    if (atomic_exchange(&member->out_until, 0) == 0)
-        return false;
-    atomic_store(&member->back_since, now);
-    atomic_store(&member->probed, false);
-    return true;
+    bool back = atomic_load_explicit(&member->out_until, memory_order_relaxed) != 0 &&
+                atomic_exchange(&member->out_until, 0) != 0;
+    if (back)
+        atomic_store(&member->back_since, now);
+    if (atomic_load_explicit(&member->probed, memory_order_relaxed))
+        atomic_store(&member->probed, false);
+    return back;
 }
 
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {

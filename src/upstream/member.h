@@ -23,7 +23,7 @@ struct member {
     _Atomic bool down;         /* health checks found it so */
     _Atomic unsigned failed;   /* dials in a row */
     _Atomic usec_t out_until;  /* it is left alone, after so many failures; 0: it is not */
-    _Atomic bool probed;       /* and one connection is finding out whether it is back */
+    _Atomic bool probed;       /* one connection is finding out whether it takes dials */
     _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
     _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
 };
@@ -37,16 +37,24 @@ void member_unref(struct member *member); /* NULL is fine */
 #define MEMBER_TEXT_MAX (2 * CONFIG_NAME_MAX + ADDR_TEXT_MAX + 8)
 const char *member_format(const struct member *member, char *buf, size_t size);
 
-/* What it can be chosen for now. */
-enum member_state {
-    MEMBER_READY,
-    MEMBER_PROBE, /* left alone until now: one connection may find out (member_claim_probe) */
-    MEMBER_OUT,   /* left alone; only if there is nothing else */
-    MEMBER_DOWN,  /* by health checks: not at all */
+/* What is known of it, the best first. */
+enum member_standing {
+    MEMBER_PROVEN,  /* the last dial succeeded */
+    MEMBER_FRESH,   /* no dial has ended yet */
+    MEMBER_FAILING, /* the last dials failed, fewer than max_fails in a row */
+    MEMBER_DUE,     /* left alone until now: one connection may find out (member_claim_probe) */
+    MEMBER_OUT,     /* left alone; only if there is nothing else */
+    MEMBER_DOWN,    /* by health checks: not at all */
 };
-enum member_state member_state(const struct member *member, usec_t now);
+enum member_standing member_standing(const struct member *member, usec_t now);
 
-/* True for one caller, who must then report how the dial went. */
+bool member_is_proven(const struct member *member);  /* left alone or not */
+bool member_is_failing(const struct member *member); /* the last dial failed */
+
+/* In use: neither down nor left alone. */
+bool member_is_used(const struct member *member, usec_t now);
+
+/* True for one caller, who must then report how the dial went; any other report gives the claim up, too. */
 bool member_claim_probe(struct member *member);
 
 /* How a dial went. The first two return true if the member is back by this, or left alone from now on. */

@@ -4,30 +4,39 @@
 
 #include "upstream/upstream.h"
 
-#define SEARCH_MOST 100 /* attempts; the most that connect_attempts can be */
+#define SEARCH_MOST 101 /* members: the most that connect_attempts can be, and a test */
+
+struct search_tried {
+    const struct member *member; /* not a reference: only compared */
+    bool hurried;                /* it did not answer in a hurry, and can be asked again */
+    bool proven;                 /* and had answered before */
+};
 
 struct search {
     struct upstream *upstream;
     uint64_t client; /* hash of the client's address, for source_hash */
     int64_t left;    /* attempts */
+    unsigned tier;   /* the highest that was tried */
+    bool probes;     /* it is the one that tries those that are left alone: upstream->probed */
     size_t n_tried;
-    struct {
-        const struct member *member; /* not a reference: only compared */
-        bool hurried;                /* it did not answer in a hurry, and can be asked again */
-    } tried[SEARCH_MOST];
+    struct search_tried tried[SEARCH_MOST];
 };
 
 enum search_outcome {
     SEARCH_FOUND = 0,
-    SEARCH_OVER,    /* all that can be tried was tried */
-    SEARCH_FULL,    /* nothing was tried: all that are up have max_connections */
-    SEARCH_DOWN,    /* nothing was tried: checks found all servers down, or all have weight 0 */
+    SEARCH_OVER, /* all that can be tried was tried */
+    SEARCH_FULL, /* all that are up and were not tried have max_connections */
+    SEARCH_DOWN, /* nothing was tried: checks found all servers down, all have weight 0, or all are left alone and
+                     * another connection is finding out */
     SEARCH_NO_NAME, /* nothing was tried: no name has an address */
     SEARCH_STOPPED, /* upstreams_cancel */
 };
 
 /* client may be a unix socket's, or none. */
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client);
+
+/* Whenever it is over, however it went: others may probe then. */
+void search_end(struct search *search);
 
 /* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take *ret_timeout: less than
  * connect_timeout while there are others to try. Waits for the first answer of DNS, for at most connect_timeout. */

@@ -227,7 +227,7 @@ void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) 
         const struct slot *slot = &upstream->roster.slots[i];
 
         all += slot->weight > 0;
-        up += slot->weight > 0 && member_state(slot->member, now) == MEMBER_READY;
+        up += slot->weight > 0 && member_is_used(slot->member, now);
     }
     lock_release(&upstream->lock);
     *ret_all = all;

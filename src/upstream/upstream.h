@@ -50,12 +50,13 @@ struct upstream {
         former; /* of the same name in the configuration before, while this one is made; else NULL */
     struct server *servers; /* config->n_servers */
     struct lock lock;
-    struct cond answered;         /* a first answer has come, or cancelled */
+    struct cond answered;         /* a first answer has come, a probe has ended, or cancelled */
     size_t n_awaited GUARDED;     /* names without a first answer */
     struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
     uint64_t random GUARDED;
     struct member **expected GUARDED; /* see upstreams_expect; references */
     size_t n_expected GUARDED;
+    usec_t probed GUARDED; /* all are left alone, and one search tries them since then; else 0 */
     bool cancelled GUARDED;
     bool retired GUARDED;              /* a newer configuration is in force */
     char trouble[TROUBLE_MAX] GUARDED; /* which member went down last, and why */

@@ -15,7 +15,7 @@ import time
 from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
 
 LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "idle_end", "half_close", "linger_timeout", "keepalive", "copy")
-UPSTREAM = ("connect_timeout", "connect_attempts", "resolve_interval")
+UPSTREAM = ("connect_timeout", "connect_attempts", "max_fails", "resolve_interval")
 
 REPORTS = ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
            "FATAL: ThreadSanitizer")

@@ -152,6 +152,56 @@ def test_the_only_server_gets_all_the_time_it_may_take(relay, full_origin):
     assert secs(0.55) <= took < secs(3)
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("balance", ["round_robin", "least_connections", "source_hash", "random_two"])
+def test_dead_servers_cost_nobody_the_connection(relay, origin, full_origin, balance, attempts):
+    """Tests of the dead are no attempts: one server that is known to be good is enough, be it a backup."""
+    dead = {f"x{i}": f"127.0.0.1:{free_port()}" for i in range(4)}
+    good = {"address": origin(echo).address, "backup": True}
+    one = site(relay, {**dead, "z": full_origin, "a": good}, balance=balance, connect_attempts=attempts,
+               fail_timeout=ms(50), listener={"mode": "http"})
+
+    def served(client):
+        return client.send(b"x").read(1) == b"x"
+    clients = []
+    for _ in range(20):   # until the good one has been found
+        clients.append(connect(one))
+        if served(clients[-1]):
+            break
+    for _ in range(some(60)):
+        clients.append(connect(one))
+        _, took = elapsed(lambda: served(clients[-1]) or pytest.fail("refused"))
+        assert took < secs(1)   # a quarter of a second each time that the mute one is tested
+    for client in clients:
+        client.close()
+
+
+def test_if_all_are_dead_one_connection_at_a_time_finds_out(relay, origin, full_origin):
+    """The others are refused at once: dead servers do not take every worker."""
+    one = site(relay, {"x": full_origin}, connect_timeout=ms(1000), connect_attempts=1, max_fails=1, fail_timeout="1h",
+               top="workers = 2\n", listener={"mode": "http"})
+    with connect(one) as client:
+        refused_in_http(client.send(request()), 504)
+    with connect(one) as prober:
+        until(lambda: full_origin.dials() == 1, "it probes")
+
+        def all_refused():
+            for _ in range(10):
+                with connect(one) as client:
+                    refused_in_http(client.send(request()), 502)
+        _, took = elapsed(all_refused)
+        assert took < secs(0.7)
+        assert full_origin.dials() <= 1
+        refused_in_http(prober.send(request()), 504)
+    ends = collections.Counter(record.end for record in one.wait_records(12))
+    assert ends["HD"] >= 9 and ends["TD"] >= 2, ends
+    port = full_origin.port
+    full_origin.stop()
+    origin(sends(b"back"), port=port)
+    with connect(one) as client:   # long before fail_timeout is over
+        assert client.read_end() == (b"back", EOF)
+
+
 def test_from_another_address(relay, origin):
     def who(peer):
         peer.send(peer.sock.getpeername()[0].encode())

@@ -129,7 +129,7 @@ static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCH
     search_succeeded(&search, other, 1);
     member_leave(other);
     a = member_ref(app->roster.slots[0].member);
-    while (member_state(a, clock_coarse()) != MEMBER_PROBE)
+    while (member_standing(a, clock_coarse()) != MEMBER_DUE)
         continue;
     search_begin(&search, app, &nobody);
     assert_int_equal(search_next(&search, &other, &timeout), SEARCH_FOUND);
@@ -142,7 +142,7 @@ static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCH
     search_not_asked(&second, &elsewhere);
     search_succeeded(&search, other, 1);
     member_leave(other);
-    assert_int_equal(member_state(a, clock_coarse()), MEMBER_READY);
+    assert_int_equal(member_standing(a, clock_coarse()), MEMBER_PROVEN);
     assert_int_equal(atomic_load(&a->live), 0);
     member_unref(a);
 }
@@ -158,6 +158,7 @@ static void who_is_left_alone_is_used_if_there_is_no_other(void **state) UNCHECK
         search_begin(&search, app, &nobody);
         assert_string_equal(next(&search, &timeout, false), "a");
         assert_string_equal(next(&search, &timeout, false), "over");
+        search_end(&search);
     }
 }
 
