@@ -165,24 +165,33 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
 static void queue_up(struct acceptor *acceptor, struct job *job) {
     struct relay *relay = acceptor->relay;
 
+    struct line *line = job->route->line;
+    int r;
+
     /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait until a worker is done with its dial. */
-    while (!queue_try_push(&relay->queue, job)) {
-        if (atomic_load(&relay->stop_accept)) {
-            queue_push(&relay->queue, job); /* which will have no bound */
+    while ((r = queue_push(&relay->queue, line, job)) < 0) {
+        bool stops = atomic_load(&relay->stop_accept); /* then there will be no bound */
+
+        if (r != -EAGAIN) {
+            exhausted_say("queue a connection", -r);
+            turn_away(relay, job, END_NO_PUMPS, true);
             return;
         }
-        if (!atomic_load(&acceptor->waits) || atomic_load(&acceptor->ending)) {
+        if (!stops && (!atomic_load(&acceptor->waits) || atomic_load(&acceptor->ending))) {
             turn_away(relay, job, END_QUEUE_FULL, true);
             return;
         }
-        if (queue_wait_room(&relay->queue) != ROOM_CLOSED)
+        if (queue_wait_room(&relay->queue, line) != ROOM_CLOSED)
             atomic_fetch_add(&acceptor->beats, 1);
     }
 }
 
+/* In the line of its upstream, and below its own bound. */
 static bool await_listener_room(struct acceptor *acceptor) {
     struct route *route = get_route(acceptor);
-    bool there = gate_wait_room(&route->limit->gate) == ROOM_THERE;
+    bool there =
+        queue_wait_room(&acceptor->relay->queue, route->line) == ROOM_THERE &&
+        (!atomic_load(&acceptor->bounded) || gate_wait_room(&route->limit->gate) == ROOM_THERE);
 
     route_unref(route);
     return there;
@@ -193,9 +202,7 @@ static bool await_room(struct acceptor *acceptor) {
     struct relay *relay = acceptor->relay;
 
     return !atomic_load(&acceptor->waits) ||
-           (gate_wait_room(&relay->gate) == ROOM_THERE &&
-            queue_wait_room(&relay->queue) == ROOM_THERE &&
-            (!atomic_load(&acceptor->bounded) || await_listener_room(acceptor)));
+           (gate_wait_room(&relay->gate) == ROOM_THERE && await_listener_room(acceptor));
 }
 
 static void acceptor_thread(void *arg) {

@@ -204,7 +204,7 @@ static int add_workers(struct apply *apply) {
 
         while (number_taken(relay, number))
             number++;
-        int r = worker_start(relay, number, &worker);
+        int r = worker_start(relay, number, false, &worker);
         if (r < 0)
             return r;
         TAILQ_INSERT_TAIL(&relay->workers, worker, link);
@@ -217,17 +217,6 @@ static int add_workers(struct apply *apply) {
 static void drop_workers(struct relay *relay, size_t n) {
     relay->n_workers -= n;
     queue_dismiss(&relay->queue, n);
-}
-
-static size_t count_acceptors(const struct apply *apply) {
-    const struct acceptor *acceptor;
-    size_t n = 0;
-
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
-    n++;
-    TAILQ_FOREACH(acceptor, &apply->fresh, link)
-    n++;
-    return n;
 }
 
 /* All that can fail. */
@@ -245,9 +234,8 @@ static enum apply_outcome prepare(struct apply *apply) {
         return fail(apply, APPLY_NO_SOCKET, -r, "no memory to listen with");
     if (!relay->reaper.thread.running)
         r = reaper_start(&relay->reaper, &relay->registry, &relay->pumps);
-    if (r == 0)
-        r = queue_resize(&relay->queue, (size_t)apply->config->global.queue_size,
-                         count_acceptors(apply));
+    if (r == 0 && !relay->usher.thread.running)
+        r = usher_start(&relay->usher, relay);
     if (r == 0)
         r = add_workers(apply);
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
@@ -259,7 +247,7 @@ static enum apply_outcome prepare(struct apply *apply) {
                  : APPLY_OK;
 }
 
-/* As if it had never been tried. The queue's bound may have changed: it is set back. */
+/* As if it had never been tried. */
 static void undo(struct apply *apply) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor;
@@ -268,10 +256,6 @@ static void undo(struct apply *apply) {
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor->next_route = NULL;
     drop_workers(relay, apply->n_workers);
-    if (relay->now != NULL &&
-        queue_resize(&relay->queue, (size_t)relay->now->config->global.queue_size,
-                     count_acceptors(apply)) < 0)
-        return; /* no memory: the queue keeps the bound of the refused one, which does no harm */
 }
 
 /* The sockets that stay get their new route; the others close, after the new ones have opened. */
@@ -300,7 +284,12 @@ static void change_acceptors(struct apply *apply) {
 
 static void commit(struct apply *apply, const struct relay_limits *limits) {
     struct relay *relay = apply->relay;
-    size_t wanted = (size_t)apply->config->global.workers;
+    const struct global_config *global = &apply->config->global;
+    size_t wanted = (size_t)global->workers;
+    const struct queue_bounds bounds = {.workers = wanted,
+                                        .capacity = (size_t)global->queue_size,
+                                        .lines = apply->config->n_upstreams,
+                                        .timeout = global->queue_timeout};
 
     gate_set_max(&relay->gate, limits->max_connections);
     gate_set_max(&relay->refused, limits->max_refused);
@@ -309,6 +298,7 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
                      relay->now); /* its limits hold before anybody is accepted under it */
     change_acceptors(apply);
     reaper_set_shortest(&relay->reaper, generation_shortest_timeout(apply->generation));
+    queue_set(&relay->queue, &bounds);
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
     if (relay->now != NULL)

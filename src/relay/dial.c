@@ -18,31 +18,43 @@
 struct attempts {
     struct job *job;
     const struct upstream_config *upstream;
+    struct turn *turn;
     const _Atomic bool *stop;
     struct search search;
     usec_t timeout; /* of the attempt at hand */
 };
 
-/* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
- * full with EAGAIN (socket(7)). After a signal, a second connect waits for the same attempt. */
-static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
-    struct timeval timeout = clock_timeval(attempts->timeout);
+static int set_timeout(int fd, usec_t span) {
+    struct timeval timeout = clock_timeval(span);
 
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
-        return -errno;
-    while (connect(fd, &addr->u.sa, addr->len) < 0) {
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+}
+
+/* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
+ * full with EAGAIN (socket(7)). After that, and after a signal, a second connect waits for the same attempt. */
+static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
+    usec_t left = attempts->timeout, patience = turn_patience(attempts->turn);
+    usec_t span = patience < left ? patience : left;
+    int r = set_timeout(fd, span);
+
+    while (r == 0 && connect(fd, &addr->u.sa, addr->len) < 0) {
         if (errno == EISCONN)
             break;
-        if (errno == EINPROGRESS || errno == EAGAIN || errno == EALREADY)
-            return -ETIMEDOUT;
-        if (errno != EINTR)
+        if (errno == EINPROGRESS || errno == EAGAIN || errno == EALREADY) {
+            left -= span;
+            if (left <= 0)
+                return -ETIMEDOUT;
+            turn_leave(attempts->turn);
+            span = left;
+            r = set_timeout(fd, span);
+        } else if (errno != EINTR) {
             return -errno;
-        if (atomic_load(attempts->stop))
+        } else if (atomic_load(attempts->stop)) {
             return -ECANCELED;
+        }
     }
     /* From here on writes wait for as long as the peer does. */
-    timeout = clock_timeval(0);
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+    return r == 0 ? set_timeout(fd, 0) : r;
 }
 
 /* Dials from this address; the port is chosen by connect(2), so that it is shared among all destinations (ip(7),
@@ -109,8 +121,11 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
     int r = dial_address(&member->addr, attempts, &job->has.server);
     enum dial_outcome outcome = judge(-r);
     record->error = -r;
+    usec_t took = clock_now() - began;
+    if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET)
+        turn_note(attempts->turn, took);
     if (outcome == DIAL_OK) {
-        search_succeeded(&attempts->search, member, clock_now() - began);
+        search_succeeded(&attempts->search, member, took);
         job->has.member = member;
         return outcome;
     }
@@ -147,13 +162,20 @@ static enum dial_outcome settle(struct search *search, enum search_outcome found
     return before;
 }
 
-enum dial_outcome dial(struct job *job, const _Atomic bool *stop) {
-    struct attempts attempts = {.job = job, .upstream = job->route->upstream->config, .stop = stop};
+static void leave_turn(void *turn) {
+    turn_leave(turn);
+}
+
+enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
+    struct attempts attempts = {
+        .job = job, .upstream = job->route->upstream->config, .turn = turn, .stop = stop};
     enum dial_outcome outcome = DIAL_NO_NAME;
     enum search_outcome found;
     struct member *member;
 
     search_begin(&attempts.search, job->route->upstream, &job->record.client);
+    attempts.search.on_wait = leave_turn;
+    attempts.search.arg = turn;
     while ((found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
         outcome = dial_member(&attempts, member);
         if (outcome == DIAL_OK || outcome == DIAL_STOPPED)

@@ -3,6 +3,7 @@
 #define RELAY_DIAL_H
 
 #include "relay/job.h"
+#include "relay/queue.h"
 
 enum dial_outcome {
     DIAL_OK = 0,
@@ -16,7 +17,8 @@ enum dial_outcome {
 };
 
 /* Dials for the job. On DIAL_OK job->has.server is a connected, blocking socket that was sent its PROXY header, and
- * job->has.member whom it leads to. In any case the record's server, server_addr and error say what was tried last. */
-enum dial_outcome dial(struct job *job, const _Atomic bool *stop) MUST_USE;
+ * job->has.member whom it leads to. In any case the record's server, server_addr and error say what was tried last.
+ * While it waits for long, the turn is away. */
+enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) MUST_USE;
 
 #endif

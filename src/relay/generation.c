@@ -11,6 +11,28 @@ static struct limit *get_limit(const struct generation *former, const char *list
     return limit_new();
 }
 
+/* As a rule it is where it was. */
+static struct line *get_line(const struct generation *former, size_t i, const char *upstream) {
+    size_t n = former != NULL ? former->config->n_upstreams : 0;
+
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(former->config->upstreams[(i + k) % n].name, upstream) == 0)
+            return line_ref(former->lines[(i + k) % n]);
+    return line_new();
+}
+
+static bool init_lines(struct generation *generation, const struct generation *former) {
+    const struct config *config = generation->config;
+
+    generation->lines = calloc(config->n_upstreams, sizeof(*generation->lines));
+    for (size_t i = 0; generation->lines != NULL && i < config->n_upstreams; i++) {
+        generation->lines[i] = get_line(former, i, config->upstreams[i].name);
+        if (generation->lines[i] == NULL)
+            return false;
+    }
+    return generation->lines != NULL;
+}
+
 static bool init_route(struct generation *generation, size_t i, const struct generation *former) {
     const struct config *config = generation->config;
     const struct listener_config *lc = &config->listeners[i];
@@ -27,34 +49,34 @@ static bool init_route(struct generation *generation, size_t i, const struct gen
                     .copy = (enum copy_mode)lc->copy,
                     .log = (enum log_connections)config->global.log_connections},
         .limit = get_limit(former, lc->name),
+        .line = generation->lines[lc->upstream],
     };
     return generation->routes[i].limit != NULL;
 }
 
-static void free_routes(struct generation *generation, size_t n) {
-    for (size_t i = 0; i < n; i++)
+static void free_routes(struct generation *generation) {
+    for (size_t i = 0; generation->routes != NULL && i < generation->config->n_listeners; i++)
         limit_unref(generation->routes[i].limit);
+    for (size_t i = 0; generation->lines != NULL && i < generation->config->n_upstreams; i++)
+        line_unref(generation->lines[i]);
     free(generation->routes);
+    free(generation->lines);
 }
 
 struct generation *generation_new(struct config *config, struct upstreams *upstreams,
                                   const struct generation *former) {
     struct generation *generation = calloc(1, sizeof(*generation));
-    bool whole = true;
 
     if (generation == NULL)
         return NULL;
-    generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
-    if (generation->routes == NULL) {
-        free(generation);
-        return NULL;
-    }
     generation->config = config;
     generation->upstreams = upstreams;
-    for (size_t i = 0; i < config->n_listeners; i++)
-        whole = init_route(generation, i, former) && whole;
+    generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
+    bool whole = generation->routes != NULL && init_lines(generation, former);
+    for (size_t i = 0; whole && i < config->n_listeners; i++)
+        whole = init_route(generation, i, former);
     if (!whole) {
-        free_routes(generation, config->n_listeners);
+        free_routes(generation);
         free(generation);
         return NULL;
     }
@@ -88,7 +110,7 @@ void generation_free(struct generation *generation) {
         return;
     CHECK(generation_unused(generation));
     upstreams_free(generation->upstreams);
-    free_routes(generation, generation->config->n_listeners);
+    free_routes(generation);
     config_unref(generation->config);
     free(generation);
 }

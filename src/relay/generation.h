@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "relay/conn.h"
+#include "relay/line.h"
 #include "upstream/upstream.h"
 
 struct generation;
@@ -21,6 +22,7 @@ struct route {
     struct upstream *upstream;
     struct conn_options options;
     struct limit *limit; /* a reference: that of the listener of the same name before */
+    struct line *line;   /* the upstream's */
 };
 
 struct generation {
@@ -29,6 +31,8 @@ struct generation {
     struct config *config; /* a reference */
     struct upstreams *upstreams;
     struct route *routes; /* in the order of config->listeners */
+    struct line *
+        *lines; /* in the order of config->upstreams; references, to that of the same name before */
 };
 
 /* Takes a reference to config and, if it succeeds, over the upstreams. former: whose limits go on being counted, or

@@ -1,7 +1,4 @@
-/* in_turn: connections are to be dialled for in the order in which they came. If each push woke a worker, the second
- * one might run first. So one wake-up is on its way at a time: a push sends one only if there is none, and the worker
- * that has come and taken its job sends the next, if more wait. One that does not come (its CPU is busy) is not waited
- * for beyond LATE. */
+/* Lines and bounds: how jobs come in, how they leave for other reasons than that a worker takes them, and the stop. */
 #include "relay/queue.h"
 
 #include <errno.h>
@@ -9,97 +6,141 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The event of a waiter. */
-enum { WAITING, WOKEN, SENT_AWAY };
+#include "relay/queue_inside.h"
 
-#define LATE (20 * USEC_PER_MSEC)
-
-int queue_init(struct queue *queue, size_t capacity, size_t pushers) UNCHECKED {
-    *queue = (struct queue){.capacity = capacity, .slots = capacity + pushers};
-    queue->ring = calloc(queue->slots, sizeof(*queue->ring));
-    if (queue->ring == NULL)
-        return -ENOMEM;
+void queue_init(struct queue *queue, queue_spare_fn *add_spare, void *arg) UNCHECKED {
+    *queue = (struct queue){.add_spare = add_spare, .arg = arg, .usher_until = USEC_NEVER};
     lock_init(&queue->lock, RANK_LEAF);
-    SLIST_INIT(&queue->idle);
     cond_init(&queue->room);
-    return 0;
+    cond_init(&queue->usher);
+    TAILQ_INIT(&queue->overdue);
+    TAILQ_INIT(&queue->quick);
+    TAILQ_INIT(&queue->slow);
+    TAILQ_INIT(&queue->held);
+    SLIST_INIT(&queue->idle);
 }
 
 void queue_destroy(struct queue *queue) UNCHECKED {
     CHECK(queue->count == 0);
-    cond_destroy(&queue->room);
     CHECK(SLIST_EMPTY(&queue->idle));
+    cond_destroy(&queue->usher);
+    cond_destroy(&queue->room);
     lock_destroy(&queue->lock);
-    free(queue->ring);
 }
 
-static void give(struct job *to, struct job *job) {
-    *to = *job;
-    to->has = holdings_take(&job->has);
-    job->route = NULL;
+void queue_relist(struct queue *queue, struct line *line) {
+    size_t most = queue->hurries ? SIZE_MAX : queue->bounds.workers;
+    struct line_list *list = line->slow > 0 ? &queue->slow : &queue->quick;
+
+    if (line->turns >= most)
+        list = &queue->held;
+    if (line->count == 0)
+        list = NULL;
+    if (list == line->listed)
+        return;
+    if (line->listed != NULL)
+        TAILQ_REMOVE(line->listed, line, link);
+    if (list != NULL)
+        TAILQ_INSERT_TAIL(list, line, link);
+    line->listed = list;
 }
 
-/* in_turn: a worker to be woken after the lock is released, or NULL. */
-static struct queue_waiter *wake_next(struct queue *queue, usec_t now) REQUIRES(queue->lock) {
-    struct queue_waiter *waiter = SLIST_FIRST(&queue->idle);
+/* Bounds have changed. */
+static void relist_all(struct queue *queue) REQUIRES(queue->lock) {
+    struct line_list all = TAILQ_HEAD_INITIALIZER(all);
+    struct line *line;
 
-    if (waiter == NULL || queue->count == 0 ||
-        (queue->coming > 0 && now - queue->woken_last < LATE))
-        return NULL;
-    SLIST_REMOVE_HEAD(&queue->idle, link);
-    atomic_store_explicit(&waiter->woken, now, memory_order_relaxed);
-    queue->woken_last = now;
-    queue->coming++;
-    return waiter;
+    TAILQ_CONCAT(&all, &queue->quick, link);
+    TAILQ_CONCAT(&all, &queue->slow, link);
+    TAILQ_CONCAT(&all, &queue->held, link);
+    while ((line = TAILQ_FIRST(&all)) != NULL) {
+        TAILQ_REMOVE(&all, line, link);
+        line->listed = NULL;
+        queue_relist(queue, line);
+    }
 }
 
-static void tell(struct queue_waiter *waiter) {
-    if (waiter != NULL)
-        event_set(&waiter->event, WOKEN);
+void queue_take_out(struct queue *queue, struct queued *queued) {
+    struct line *line = queued->line;
+
+    TAILQ_REMOVE(&line->jobs, queued, in_line);
+    TAILQ_REMOVE(&queue->overdue, queued, in_overdue);
+    line->count--;
+    queue->count--;
+    queue_relist(queue, line);
+    if (queue->blocked > 0)
+        cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
+    if (queue->closed && queue->count == 0)
+        queue_call_all(queue); /* they end */
 }
 
-/* Takes the job in. Returns whom to tell. */
-static struct queue_waiter *put(struct queue *queue, struct job *job) REQUIRES(queue->lock) {
-    CHECK(!queue->closed && queue->count < queue->slots);
-    job->record.queued = clock_now();
-    give(&queue->ring[(queue->head + queue->count) % queue->slots], job);
-    queue->count++;
-    return wake_next(queue, job->record.queued);
+/* As a rule its time is up last. */
+static void insert_overdue(struct queue *queue, struct queued *queued) REQUIRES(queue->lock) {
+    struct queued *before = TAILQ_LAST(&queue->overdue, queued_list);
+
+    while (before != NULL && before->until > queued->until)
+        before = TAILQ_PREV(before, queued_list, in_overdue);
+    if (before == NULL)
+        TAILQ_INSERT_HEAD(&queue->overdue, queued, in_overdue);
+    else
+        TAILQ_INSERT_AFTER(&queue->overdue, before, queued, in_overdue);
 }
 
-void queue_push(struct queue *queue, struct job *job) {
+static size_t share(const struct queue_bounds *bounds) {
+    size_t share = bounds->lines > 0 ? bounds->capacity / bounds->lines : 0;
+
+    return share > 0 || bounds->capacity == 0 ? share : 1;
+}
+
+static bool has_room(const struct queue *queue, const struct line *line) REQUIRES(queue->lock) {
+    return queue->unbounded || queue->count < queue->bounds.capacity ||
+           line->count < share(&queue->bounds);
+}
+
+int queue_push(struct queue *queue, struct line *line, struct job *job) {
+    struct queued *queued = malloc(sizeof(*queued));
+    struct turn *turn = NULL;
+
+    if (queued == NULL)
+        return -ENOMEM;
     lock_acquire(&queue->lock);
-    queue->blocked++;
-    while (queue->count >= queue->capacity && !queue->unbounded)
-        cond_wait(&queue->room, &queue->lock);
-    queue->blocked--;
-    struct queue_waiter *waiter = put(queue, job);
+    CHECK(!queue->closed);
+    bool room = has_room(queue, line);
+    if (room) {
+        usec_t now = clock_now();
+
+        queued->line = line_ref(line);
+        queued->job = *job;
+        queued->job.has = holdings_take(&job->has);
+        job->route = NULL;
+        queued->job.record.queued = now;
+        queued->until = now + queue->bounds.timeout;
+        if (TAILQ_EMPTY(&queue->quick) && TAILQ_EMPTY(&queue->slow))
+            queue->served = now;
+        TAILQ_INSERT_TAIL(&line->jobs, queued, in_line);
+        insert_overdue(queue, queued);
+        line->count++;
+        queue->count++;
+        queue_relist(queue, line);
+        turn = queue_call_next(queue, now);
+    }
     lock_release(&queue->lock);
-    tell(waiter);
+    queue_tell(turn);
+    if (!room)
+        free(queued);
+    return room ? 0 : -EAGAIN;
 }
 
-enum room queue_wait_room(struct queue *queue) {
+enum room queue_wait_room(struct queue *queue, struct line *line) {
     lock_acquire(&queue->lock);
     unsigned nudges = queue->nudges;
     queue->blocked++;
-    while (queue->count >= queue->capacity && !queue->unbounded && queue->nudges == nudges)
+    while (!has_room(queue, line) && queue->nudges == nudges)
         cond_wait(&queue->room, &queue->lock);
     queue->blocked--;
-    bool there = queue->count < queue->capacity, closed = queue->unbounded;
+    bool there = has_room(queue, line), closed = queue->unbounded;
     lock_release(&queue->lock);
     return closed ? ROOM_CLOSED : there ? ROOM_THERE : ROOM_NUDGED;
-}
-
-bool queue_try_push(struct queue *queue, struct job *job) {
-    struct queue_waiter *waiter = NULL;
-
-    lock_acquire(&queue->lock);
-    bool room = queue->count < queue->capacity;
-    if (room)
-        waiter = put(queue, job);
-    lock_release(&queue->lock);
-    tell(waiter);
-    return room;
 }
 
 void queue_nudge(struct queue *queue) {
@@ -109,87 +150,39 @@ void queue_nudge(struct queue *queue) {
     lock_release(&queue->lock);
 }
 
-/* Takes the oldest job. */
-static void take(struct queue *queue, struct job *ret_job) REQUIRES(queue->lock) {
-    give(ret_job, &queue->ring[queue->head]);
-    queue->head = (queue->head + 1) % queue->slots;
-    queue->count--;
-    if (queue->blocked > 0)
-        cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
-}
-
-/* Waits to be woken, with the lock released meanwhile. False: sent away. */
-static bool await_call(struct queue *queue, struct queue_waiter *waiter) REQUIRES(queue->lock) {
-    event_reset(&waiter->event);
-    SLIST_INSERT_HEAD(&queue->idle, waiter, link);
-    lock_release(&queue->lock);
-    bool woken = event_wait(&waiter->event, WAITING) == WOKEN;
-    atomic_store_explicit(&waiter->woken, 0, memory_order_relaxed);
+void queue_set(struct queue *queue, const struct queue_bounds *bounds) {
     lock_acquire(&queue->lock);
-    if (woken)
-        queue->coming--;
-    return woken;
-}
-
-bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret_job) {
-    bool got = false, stays = true;
-
-    lock_acquire(&queue->lock);
-    while (stays && !got) {
-        if (queue->dismissed > 0) {
-            queue->dismissed--;
-            stays = false;
-        } else if (queue->count > 0) {
-            take(queue, ret_job);
-            got = true;
-        } else {
-            stays = !queue->closed && await_call(queue, waiter);
-        }
-    }
-    struct queue_waiter *next = queue->count > 0 ? wake_next(queue, clock_now()) : NULL;
-    lock_release(&queue->lock);
-    tell(next);
-    return got;
-}
-
-int queue_resize(struct queue *queue, size_t capacity, size_t pushers) {
-    lock_acquire(&queue->lock);
-    /* Room for what is in it, and for what comes in until the bound is changed below. */
-    size_t most = queue->count > queue->capacity ? queue->count : queue->capacity;
-    size_t slots = (capacity > most ? capacity : most) + pushers;
-    lock_release(&queue->lock);
-    struct job *ring = calloc(slots, sizeof(*ring));
-    if (ring == NULL)
-        return -ENOMEM;
-    lock_acquire(&queue->lock);
-    for (size_t i = 0; i < queue->count; i++)
-        ring[i] = queue->ring[(queue->head + i) % queue->slots];
-    struct job *old = queue->ring;
-    queue->ring = ring;
-    queue->head = 0;
-    queue->slots = slots;
-    queue->capacity = capacity;
+    queue->bounds = *bounds;
+    relist_all(queue);
     cond_broadcast(&queue->room);
+    struct turn *turn = queue_call_next(queue, clock_now());
     lock_release(&queue->lock);
-    free(old);
-    return 0;
+    queue_tell(turn);
 }
 
-/* Sends the idle ones away, at most so many; returns how many they were. */
-static size_t send_away(struct queue *queue, size_t most) REQUIRES(queue->lock) {
-    struct queue_waiter *waiter;
+/* Sends idle ones away, at most so many: workers, or spare threads that have been idle since before a moment. Returns how
+ * many they were. */
+static size_t send_away(struct queue *queue, size_t most, bool spare, usec_t since)
+    REQUIRES(queue->lock) {
+    struct turn *turn = SLIST_FIRST(&queue->idle);
     size_t n = 0;
 
-    for (; n < most && (waiter = SLIST_FIRST(&queue->idle)) != NULL; n++) {
-        SLIST_REMOVE_HEAD(&queue->idle, link);
-        event_set(&waiter->event, SENT_AWAY); /* wakes, and never blocks */
+    while (turn != NULL && n < most) {
+        struct turn *next = SLIST_NEXT(turn, link);
+
+        if (turn->spare == spare && turn->idle_since < since) {
+            SLIST_REMOVE(&queue->idle, turn, turn, link);
+            event_set(&turn->event, TURN_SENT_AWAY); /* wakes, and never blocks */
+            n++;
+        }
+        turn = next;
     }
     return n;
 }
 
 void queue_dismiss(struct queue *queue, size_t n) {
     lock_acquire(&queue->lock);
-    queue->dismissed += n - send_away(queue, n);
+    queue->dismissed += n - send_away(queue, n, false, USEC_NEVER);
     lock_release(&queue->lock);
 }
 
@@ -201,11 +194,62 @@ size_t queue_keep(struct queue *queue, size_t n) {
     return kept;
 }
 
-usec_t queue_oldest(struct queue *queue) {
+bool queue_trim(struct queue *queue, usec_t since) {
     lock_acquire(&queue->lock);
-    usec_t oldest = queue->count > 0 ? queue->ring[queue->head].record.queued : 0;
+    size_t unneeded = queue->spares > queue->away ? queue->spares - queue->away : 0;
+    queue->spares -= send_away(queue, unneeded, true, since);
+    bool left = queue->spares > 0;
     lock_release(&queue->lock);
-    return oldest;
+    return left;
+}
+
+enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *ret_job) {
+    enum overdue what = OVERDUE_NONE;
+    struct queued *first;
+
+    lock_acquire(&queue->lock);
+    for (;;) {
+        usec_t now = clock_now(), wake = until;
+
+        first = TAILQ_FIRST(&queue->overdue);
+        if (first != NULL && first->until < wake)
+            wake = first->until;
+        if (queue->usher_ends || queue->usher_called || wake <= now)
+            break;
+        queue->usher_until = wake;
+        cond_wait_until(&queue->usher, &queue->lock, wake);
+        queue->usher_until = 0; /* it is awake, and need not be called */
+    }
+    if (queue->usher_ends) {
+        what = OVERDUE_END;
+    } else if (first != NULL && first->until <= clock_now()) {
+        what = OVERDUE_JOB;
+        queue_take_out(queue, first);
+    } else {
+        queue->usher_called = false;
+    }
+    lock_release(&queue->lock);
+    if (what == OVERDUE_JOB) {
+        *ret_job = first->job;
+        line_unref(first->line);
+        free(first);
+    }
+    return what;
+}
+
+void queue_end_overdue(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    queue->usher_ends = true;
+    cond_signal(&queue->usher);
+    lock_release(&queue->lock);
+}
+
+usec_t queue_stands_since(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    bool waits = !TAILQ_EMPTY(&queue->quick) || !TAILQ_EMPTY(&queue->slow);
+    usec_t since = waits ? queue->served : 0;
+    lock_release(&queue->lock);
+    return since;
 }
 
 void queue_unbind(struct queue *queue) {
@@ -216,15 +260,16 @@ void queue_unbind(struct queue *queue) {
 }
 
 void queue_close(struct queue *queue) {
-    struct queue_waiter *waiter;
-
     lock_acquire(&queue->lock);
     queue->closed = true;
-    /* Some of what waits may be for them: they empty the queue, and find it closed. */
-    while ((waiter = SLIST_FIRST(&queue->idle)) != NULL) {
-        SLIST_REMOVE_HEAD(&queue->idle, link);
-        queue->coming++;
-        event_set(&waiter->event, WOKEN);
-    }
+    queue_call_all(queue);
+    lock_release(&queue->lock);
+}
+
+void queue_hurry(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    queue->hurries = true;
+    relist_all(queue);
+    queue_call_all(queue);
     lock_release(&queue->lock);
 }

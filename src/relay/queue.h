@@ -1,5 +1,13 @@
-/* The bounded work queue between acceptors and workers: accepted connections that wait to be
- * dialled for. */
+/* The bounded work queue between acceptors and workers: accepted connections that wait to be dialled for.
+ *
+ * Those of each upstream stand in a line of their own (line.h), and lines are served in turn. A worker that takes a job
+ * has a turn, and holds one of so many places as `workers` says, until it comes for the next job.
+ *
+ * no_hostage: whose server answers does not wait for those whose servers do not. A turn that has waited for
+ * TURN_PATIENCE goes away: it gives up its place, for which there is a spare thread (spares.h), and goes on without one.
+ * Its line is slow from then on, until a number of dials were quick: its turns are away from the start. A line has at
+ * most `workers` turns at a time, and no more than SPARES_MAX are away in all, or `workers`, if that is more; beyond that,
+ * those of slow lines wait. */
 #ifndef RELAY_QUEUE_H
 #define RELAY_QUEUE_H
 
@@ -11,65 +19,116 @@
 #include "base/sync.h"
 #include "relay/gate.h"
 #include "relay/job.h"
+#include "relay/line.h"
 
-/* A worker's place in the queue. The worker's alone while it works, the queue's while it waits. */
-struct queue_waiter {
-    SLIST_ENTRY(queue_waiter) link;
+#define TURN_PATIENCE (5 * USEC_PER_MSEC)
+#define SPARES_MAX    256
+
+/* A worker's part in the queue, zeroed before its first use but for `spare`. The worker's alone while it works, the
+ * queue's while it waits. */
+struct turn {
+    SLIST_ENTRY(turn) link; /* of the idle */
     struct event event;
     _Atomic usec_t woken; /* when it was woken for a job and has not come yet; 0: it was not */
+    bool spare;           /* its thread is one for a turn that is away */
+    usec_t idle_since;
+    struct queue *queue;
+    struct line *line; /* whose job it has, a reference; NULL: it has none */
+    bool away;
+    enum { TURN_UNKNOWN, TURN_QUICK, TURN_SLOW } dial; /* what is known of its line by it */
+};
+
+/* Starts a spare thread, which calls queue_pop as all others do: 0 or -errno. Called by a worker, without a lock. */
+typedef int queue_spare_fn(void *arg);
+
+/* The bounds that a configuration has. */
+struct queue_bounds {
+    size_t workers;
+    size_t capacity;
+    size_t lines; /* so many upstreams share it */
+    usec_t timeout;
 };
 
 struct queue {
     struct lock lock;
     struct cond room; /* for acceptors */
-    struct job *ring;
-    size_t capacity GUARDED; /* the bound */
-    size_t slots GUARDED;    /* capacity, and one more for each acceptor, see queue_push */
-    size_t head GUARDED, count GUARDED;
-    SLIST_HEAD(, queue_waiter)
-    idle GUARDED;              /* workers that wait, the last one first: its cache is warm */
-    size_t coming GUARDED;     /* workers that were woken and have not come yet, see wake_next */
-    usec_t woken_last GUARDED; /* when the last of them was */
-    size_t blocked GUARDED;    /* acceptors that wait */
-    unsigned nudges GUARDED;   /* those in queue_wait_room wait until this changes, too */
-    size_t dismissed GUARDED;  /* workers that are still to be told to end */
-    bool unbounded GUARDED, closed GUARDED;
+    queue_spare_fn *add_spare;
+    void *arg;
+    struct queue_bounds bounds GUARDED;
+    size_t count GUARDED;                 /* jobs, in all lines */
+    struct queued_list overdue GUARDED;   /* the same jobs: whose time will be up first is first */
+    struct line_list quick, slow GUARDED; /* lines to be served, in turn */
+    struct line_list held GUARDED;        /* lines that have as many turns as they may */
+    bool slow_next GUARDED;               /* quick and slow ones take turns, too */
+    usec_t served
+        GUARDED; /* when a job was last taken, or one came to be the only one to be served */
+    size_t active GUARDED; /* turns that hold a place */
+    size_t away GUARDED;
+    size_t spares GUARDED;      /* spare threads; never fewer than turns that are away */
+    usec_t spare_again GUARDED; /* one could not be started: not before this */
+    SLIST_HEAD(, turn)
+    idle GUARDED;               /* workers that wait, the last one first: its cache is warm */
+    size_t coming GUARDED;      /* workers that were woken and have not come yet, see in_turn */
+    usec_t woken_last GUARDED;  /* when the last of them was */
+    size_t blocked GUARDED;     /* acceptors that wait */
+    unsigned nudges GUARDED;    /* those in queue_wait_room wait until this changes, too */
+    size_t dismissed GUARDED;   /* workers that are still to be told to end */
+    struct cond usher;          /* for who is in queue_wait_overdue ... */
+    usec_t usher_until GUARDED; /* ... until then */
+    bool usher_called GUARDED, usher_ends GUARDED;
+    bool unbounded GUARDED, closed GUARDED, hurries GUARDED;
 };
 
-/* 0 or -ENOMEM. pushers: how many threads will call queue_push. */
-int queue_init(struct queue *queue, size_t capacity, size_t pushers) MUST_USE;
+void queue_init(struct queue *queue, queue_spare_fn *add_spare, void *arg);
 void queue_destroy(struct queue *queue); /* must be empty */
 
-/* Puts the job in; what it holds is taken and blanked. queue_push waits for room; queue_try_push
- * returns false, with the job untouched, if there is none. */
-void queue_push(struct queue *queue, struct job *job);
-bool queue_try_push(struct queue *queue, struct job *job) MUST_USE;
+/* Puts bounds in force. What is in it stays, even beyond them. Without any, it takes no job, and gives none. */
+void queue_set(struct queue *queue, const struct queue_bounds *bounds);
 
-/* Waits until somebody could push, or until the next queue_nudge, or until the relay stops (queue_unbind). */
-enum room queue_wait_room(struct queue *queue) MUST_USE;
+/* Puts the job into this line. What it holds is taken and blanked; or, with -EAGAIN: there is no room, or -ENOMEM, it is
+ * untouched. There is room as long as there are fewer jobs than the capacity, or the line has not its share of that. */
+int queue_push(struct queue *queue, struct line *line, struct job *job) MUST_USE;
+
+/* Waits until somebody could push there, or until the next queue_nudge, or until the relay stops (queue_unbind). */
+enum room queue_wait_room(struct queue *queue, struct line *line) MUST_USE;
 void queue_nudge(struct queue *queue);
 
-/* Waits for a job and gives it away. False: closed, and nothing is left; or the caller was dismissed. waiter: the
- * caller's own, zeroed before its first use. */
-bool queue_pop(struct queue *queue, struct queue_waiter *waiter, struct job *ret_job) MUST_USE;
+/* Ends the turn before, and waits for the next job. False: closed, and nothing is left; or the caller was sent away. */
+bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) MUST_USE;
 
-/* Changes the bound, and how many threads will call queue_push. What is in it stays, even beyond the bound. 0 or
- * -ENOMEM, with nothing changed. */
-int queue_resize(struct queue *queue, size_t capacity, size_t pushers) MUST_USE;
+/* no_hostage: the turn may last. How long a wait began that the turn is about to make may be, before turn_leave. */
+void turn_leave(struct turn *turn);
+usec_t turn_patience(const struct turn *turn);
+/* What a dial took that was answered, in whatever way, or given up. */
+void turn_note(struct turn *turn, usec_t took);
 
-/* Tells so many of those who pop, idle ones first, to end; or takes back so many of the tellings that no one has
- * heard yet, and returns how many. */
+/* Tells so many workers, idle ones first, to end, but no spare ones; or takes back so many of the tellings that no one
+ * has heard yet, and returns how many. */
 void queue_dismiss(struct queue *queue, size_t n);
 size_t queue_keep(struct queue *queue, size_t n);
 
-/* When the oldest job that waits was queued; 0: none waits. */
-usec_t queue_oldest(struct queue *queue);
+/* Sends spare threads away that have been idle since before this moment and are not needed. Whether any are left. */
+bool queue_trim(struct queue *queue, usec_t since);
 
-/* At the stop: pushes wait no more (each acceptor has a slot beyond the bound for what it had
- * accepted). */
+/* The usher's: waits for a job whose time is up, and gives it away. */
+enum overdue {
+    OVERDUE_JOB,
+    OVERDUE_NONE, /* the moment has come, or there is a spare thread more than before */
+    OVERDUE_END,  /* queue_end_overdue */
+};
+enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *ret_job) MUST_USE;
+void queue_end_overdue(struct queue *queue);
+
+/* Since when nobody has taken a job although some wait that could be taken; 0: it is not so. */
+usec_t queue_stands_since(struct queue *queue);
+
+/* At the stop: pushes have no bound. */
 void queue_unbind(struct queue *queue);
 
 /* No push will come: poppers empty the queue and then get false. */
 void queue_close(struct queue *queue);
+
+/* After that: all that waits will be refused, and is given to whoever comes. */
+void queue_hurry(struct queue *queue);
 
 #endif

@@ -23,10 +23,8 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
 
     if (relay == NULL)
         return NULL;
-    if (queue_init(&relay->queue, 1, 0) < 0) {
-        free(relay);
-        return NULL;
-    }
+    queue_init(&relay->queue, spares_add, &relay->spares);
+    spares_init(&relay->spares, relay);
     SLIST_INIT(&relay->old);
     TAILQ_INIT(&relay->acceptors);
     TAILQ_INIT(&relay->workers);
@@ -123,35 +121,29 @@ static usec_t longest_dial(const struct config *config) {
     return longest + longest_header(config);
 }
 
-/* The longest that a job may lie in the queue, under any configuration that some of them may have begun with. */
-static usec_t longest_wait(const struct relay *relay) {
+/* The longest that all workers can be busy, under any configuration that some of them may have begun with. */
+static usec_t longest_turn(const struct relay *relay) {
     const struct generation *generation;
-    usec_t timeout = relay->now->config->global.queue_timeout,
-           dial = longest_dial(relay->now->config);
+    usec_t longest = longest_dial(relay->now->config);
 
     SLIST_FOREACH(generation, &relay->old, link) {
-        usec_t old_timeout = generation->config->global.queue_timeout;
-        usec_t old_dial = longest_dial(generation->config);
+        usec_t old = longest_dial(generation->config);
 
-        timeout = old_timeout > timeout ? old_timeout : timeout;
-        dial = old_dial > dial ? old_dial : dial;
+        longest = old > longest ? old : longest;
     }
-    return timeout + dial;
+    return longest;
 }
 
 static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
-    usec_t now = clock_now(), oldest = queue_oldest(&relay->queue);
-    struct worker *worker;
+    usec_t since = queue_stands_since(&relay->queue);
+    const struct worker *worker;
 
-    TAILQ_FOREACH(worker, &relay->workers, link) {
-        usec_t woken = atomic_load(&worker->waiter.woken);
-
-        if (woken != 0 && now - woken > patience) {
-            snprintf(ret_what, size, "worker-%zu does not take its job", worker->number);
-            return false;
-        }
-    }
-    if (oldest != 0 && now - oldest > longest_wait(relay) + patience) {
+    TAILQ_FOREACH(worker, &relay->workers, link)
+    if (!worker_comes(worker, patience, ret_what, size))
+        return false;
+    if (!spares_come(&relay->spares, patience, ret_what, size))
+        return false;
+    if (since != 0 && clock_now() - since > longest_turn(relay) + patience) {
         snprintf(ret_what, size, "no worker takes what waits in the queue");
         return false;
     }
@@ -197,7 +189,7 @@ void relay_leave(struct relay *relay) {
 
 bool relay_is_dialling(struct relay *relay) {
     join_ended_workers(relay);
-    return !TAILQ_EMPTY(&relay->workers);
+    return spares_tidy(&relay->spares) || !TAILQ_EMPTY(&relay->workers);
 }
 
 size_t relay_count_unheld(struct relay *relay) {
@@ -210,6 +202,7 @@ static void end_workers(struct relay *relay) {
     struct worker *worker;
 
     atomic_store(&relay->stop_now, true);
+    queue_hurry(&relay->queue);
     if (relay->now != NULL)
         upstreams_cancel(relay->now->upstreams);
     SLIST_FOREACH(generation, &relay->old, link)
@@ -218,6 +211,8 @@ static void end_workers(struct relay *relay) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);
     }
+    spares_end(&relay->spares);
+    usher_stop(&relay->usher);
 }
 
 void relay_park(struct relay *relay) {
@@ -264,6 +259,7 @@ void relay_free(struct relay *relay) {
     generation_free(relay->now);
     end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
     queue_destroy(&relay->queue);
+    spares_destroy(&relay->spares);
     pipe_pool_destroy(&relay->pipes);
     registry_destroy(&relay->registry);
     gate_destroy(&relay->refused);

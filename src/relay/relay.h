@@ -17,6 +17,8 @@
 #include "relay/queue.h"
 #include "relay/reaper.h"
 #include "relay/registry.h"
+#include "relay/spares.h"
+#include "relay/usher.h"
 
 struct acceptor;
 struct worker;
@@ -31,6 +33,8 @@ struct relay {
     struct gate gate;                              /* connections, from accept to close */
     struct gate refused;                           /* refused clients that still read */
     struct queue queue;
+    struct spares spares;
+    struct usher usher;
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;

@@ -114,7 +114,7 @@ static bool identify(struct relay *relay, struct job *job) {
     return false;
 }
 
-static void serve(struct relay *relay, struct job *job) {
+static void serve(struct relay *relay, struct job *job, struct turn *turn) {
     const struct route *route = job->route;
 
     job->record.popped = clock_now();
@@ -128,7 +128,7 @@ static void serve(struct relay *relay, struct job *job) {
     }
     if (!identify(relay, job))
         return;
-    enum dial_outcome outcome = dial(job, &relay->stop_now);
+    enum dial_outcome outcome = dial(job, turn, &relay->stop_now);
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
         exhausted_say("dial a server", job->record.error);
@@ -147,14 +147,18 @@ static void worker_thread(void *arg) {
     struct job job;
 
     thread_lighten();
-    while (queue_pop(&worker->relay->queue, &worker->waiter, &job)) {
-        serve(worker->relay, &job);
+    while (queue_pop(&worker->relay->queue, &worker->turn, &job)) {
+        serve(worker->relay, &job, &worker->turn);
         route_unref(job.route);
     }
     atomic_store(&worker->ended, true);
 }
 
-int worker_start(struct relay *relay, size_t number, struct worker **ret_worker) {
+static const char *kind(const struct worker *worker) {
+    return worker->turn.spare ? "spare" : "worker";
+}
+
+int worker_start(struct relay *relay, size_t number, bool spare, struct worker **ret_worker) {
     struct worker *worker = calloc(1, sizeof(*worker));
     char name[16];
 
@@ -162,7 +166,8 @@ int worker_start(struct relay *relay, size_t number, struct worker **ret_worker)
         return -ENOMEM;
     worker->relay = relay;
     worker->number = number;
-    snprintf(name, sizeof(name), "worker-%zu", number % 10000);
+    worker->turn.spare = spare;
+    snprintf(name, sizeof(name), "%s-%zu", kind(worker), number % 10000);
     int r = thread_start(&worker->thread, name, NULL, worker_thread, worker);
     if (r < 0)
         free(worker);
@@ -174,4 +179,13 @@ int worker_start(struct relay *relay, size_t number, struct worker **ret_worker)
 void worker_free(struct worker *worker) {
     thread_interrupt_join(&worker->thread);
     free(worker);
+}
+
+bool worker_comes(const struct worker *worker, usec_t patience, char *ret_what, size_t size) {
+    usec_t woken = atomic_load(&worker->turn.woken);
+
+    if (woken == 0 || clock_now() - woken <= patience)
+        return true;
+    snprintf(ret_what, size, "%s-%zu does not take its job", kind(worker), worker->number);
+    return false;
 }

@@ -17,6 +17,7 @@ static uint64_t hash_client(const struct addr *client) {
 
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client) {
     search->upstream = upstream;
+    search->on_wait = NULL;
     search->client = hash_client(client);
     search->left = upstream->config->connect_attempts;
     search->n_tried = 0;
@@ -34,12 +35,21 @@ void search_end(struct search *search) {
     lock_release(&search->upstream->lock);
 }
 
+static bool awaits_names(const struct upstream *upstream) REQUIRES(upstream->lock) {
+    return upstream->roster.n == 0 && upstream->n_awaited > 0 && !upstream->cancelled;
+}
+
 /* Waits until something is known of the addresses, or nothing will be. */
-static void await_names(struct upstream *upstream) REQUIRES(upstream->lock) {
+static void await_names(struct search *search, struct upstream *upstream) REQUIRES(upstream->lock) {
     usec_t deadline = clock_now() + upstream->config->connect_timeout;
     bool in_time = true;
 
-    while (upstream->roster.n == 0 && upstream->n_awaited > 0 && !upstream->cancelled && in_time)
+    if (awaits_names(upstream) && search->on_wait != NULL) {
+        lock_release(&upstream->lock);
+        search->on_wait(search->arg);
+        lock_acquire(&upstream->lock);
+    }
+    while (awaits_names(upstream) && in_time)
         in_time = cond_wait_until(&upstream->answered, &upstream->lock, deadline);
 }
 
@@ -52,7 +62,7 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
         return SEARCH_OVER;
     lock_acquire(&search->upstream->lock);
     if (search->n_tried == 0)
-        await_names(search->upstream);
+        await_names(search, search->upstream);
     struct member *member = choice_find(search, &timeout, &outcome);
     lock_release(&search->upstream->lock);
     if (member != NULL) {
@@ -77,7 +87,8 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
 
     if (member_dialled(member, took, clock_coarse()))
         say(MSG_SERVER_UP, search, member, "takes connections again");
-    upstream_say_reachable(upstream);
+    if (atomic_load_explicit(&upstream->unreachable, memory_order_relaxed))
+        upstream_say_reachable(upstream);
 }
 
 void search_failed(struct search *search, struct member **member, bool timed_out) {
@@ -110,7 +121,7 @@ void search_not_asked(struct search *search, struct member **member) {
 void search_gave_up(struct search *search) {
     size_t all, up;
 
-    if (upstream_is_unreachable(search->upstream))
+    if (atomic_load(&search->upstream->unreachable))
         return;
     upstream_count(search->upstream, &all, &up);
     if (up == 0)

@@ -12,8 +12,13 @@ struct search_tried {
     bool proven;                 /* and had answered before */
 };
 
+/* Called once, without a lock, before a search waits for long. */
+typedef void search_wait_fn(void *arg);
+
 struct search {
     struct upstream *upstream;
+    search_wait_fn *on_wait; /* NULL, unless set after search_begin */
+    void *arg;
     uint64_t client; /* hash of the client's address, for source_hash */
     int64_t left;    /* attempts */
     unsigned tier;   /* the highest that was tried */

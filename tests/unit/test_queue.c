@@ -1,78 +1,79 @@
-/* relay/queue: order, bound, refusal, waiting, and the two steps of the stop. */
-#include "unit.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
+/* relay/queue: order, bound, refusal, waiting, wake-ups, and the steps of the stop. */
 #include <unistd.h>
 
-#include "base/thread.h"
-#include "relay/queue.h"
+#include "queue_fixture.h"
 
-static struct job job_number(uint64_t number) {
-    return (struct job){.has = {.client = (int)number + 1000, .server = -1},
-                        .record = {.number = number}};
-}
-
-static void push_now(struct queue *queue, uint64_t number) {
-    struct job job = job_number(number);
-
-    assert_true(queue_try_push(queue, &job));
-    assert_int_equal(job.has.client, -1); /* given away and blanked */
-}
-
-static uint64_t pop(struct queue *queue) {
-    struct queue_waiter waiter = {0};
-    struct job job;
-
-    assert_true(queue_pop(queue, &waiter, &job));
-    assert_int_equal(job.has.client, (int)job.record.number + 1000);
-    return job.record.number;
-}
-
-static void first_in_first_out_around_the_ring(void **state) {
-    struct queue queue;
+static void first_in_first_out(void **state) {
+    struct fixture f;
+    struct turn turn = {0};
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 3, 1), 0);
+    begin(&f, 1, 3);
     for (uint64_t n = 0; n < 50; n += 2) {
-        push_now(&queue, n);
-        push_now(&queue, n + 1);
-        assert_int_equal(pop(&queue), n);
-        assert_int_equal(pop(&queue), n + 1);
+        assert_int_equal(push(&f, f.line, n), 0);
+        assert_int_equal(push(&f, f.line, n + 1), 0);
+        assert_int_equal(take(&f, &turn), n);
+        assert_int_equal(take(&f, &turn), n + 1);
     }
-    queue_destroy(&queue);
+    queue_close(&f.queue);
+    assert_false(queue_pop(&f.queue, &turn, &(struct job){0}));
+    end(&f);
 }
 
 static void a_full_queue_refuses_and_leaves_the_job(void **state) {
-    struct job job = job_number(3);
-    struct queue queue;
+    struct fixture f;
+    struct turn turn = {0};
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 2, 1), 0);
-    push_now(&queue, 1);
-    push_now(&queue, 2);
-    assert_false(queue_try_push(&queue, &job));
-    assert_int_equal(job.has.client, 1003);
-    assert_int_equal(pop(&queue), 1);
-    assert_true(queue_try_push(&queue, &job));
-    assert_int_equal(pop(&queue), 2);
-    assert_int_equal(pop(&queue), 3);
-    queue_destroy(&queue);
+    begin(&f, 1, 2);
+    assert_int_equal(push(&f, f.line, 1), 0);
+    assert_int_equal(push(&f, f.line, 2), 0);
+    assert_int_equal(push(&f, f.line, 3), -EAGAIN);
+    assert_int_equal(take(&f, &turn), 1);
+    assert_int_equal(push(&f, f.line, 3), 0);
+    assert_int_equal(take(&f, &turn), 2);
+    assert_int_equal(take(&f, &turn), 3);
+    end_turns(&f, &turn, 1);
+    end(&f);
 }
 
-struct pusher {
-    struct queue *queue;
+/* One line may fill the queue; each of the others still has its share. */
+static void a_line_that_fills_the_queue_leaves_the_others_their_share(void **state) {
+    struct fixture f;
+    struct turn turn = {0};
+
+    (void)state;
+    begin(&f, 1, 4);
+    for (uint64_t n = 1; n <= 4; n++)
+        assert_int_equal(push(&f, f.line, n), 0);
+    assert_int_equal(push(&f, f.line, 5), -EAGAIN);
+    assert_int_equal(push(&f, f.other, 5), 0);
+    assert_int_equal(push(&f, f.other, 6), 0);
+    assert_int_equal(push(&f, f.other, 7), -EAGAIN);
+    static const uint64_t by_turns[] = {1, 5, 2, 6, 3, 4};
+    for (size_t i = 0; i < ARRAY_LEN(by_turns); i++)
+        assert_int_equal(take(&f, &turn), by_turns[i]);
+    end_turns(&f, &turn, 1);
+    end(&f);
+}
+
+struct looker {
+    struct fixture *fixture;
     struct thread thread;
+    enum room room;
     atomic_bool done;
-    uint64_t sum; /* of the numbers popped */
 };
 
-static void push_waiting(void *arg) {
-    struct pusher *pusher = arg;
-    struct job job = job_number(2);
+static void look_for_room(void *arg) {
+    struct looker *looker = arg;
 
-    queue_push(pusher->queue, &job);
-    atomic_store(&pusher->done, true);
+    looker->room = queue_wait_room(&looker->fixture->queue, looker->fixture->line);
+    atomic_store(&looker->done, true);
+}
+
+static void start_looker(struct looker *looker, struct fixture *fixture) {
+    *looker = (struct looker){.fixture = fixture};
+    assert_int_equal(thread_start(&looker->thread, "looker", NULL, look_for_room, looker), 0);
 }
 
 static void wait_until_blocked(struct queue *queue, size_t number) {
@@ -83,253 +84,187 @@ static void wait_until_blocked(struct queue *queue, size_t number) {
     }
 }
 
-static void push_waits_for_room(void **state) {
-    struct queue queue;
-    struct pusher pusher = {.queue = &queue};
-
-    (void)state;
-    assert_int_equal(queue_init(&queue, 1, 1), 0);
-    push_now(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
-    wait_until_blocked(&queue, 1);
-    assert_false(atomic_load(&pusher.done));
-    assert_int_equal(pop(&queue), 1);
-    assert_int_equal(pop(&queue), 2);
-    thread_join(&pusher.thread);
-    queue_destroy(&queue);
-}
-
-static void look_for_room(void *arg) {
-    struct pusher *looker = arg;
-
-    atomic_store(&looker->done, queue_wait_room(looker->queue) == ROOM_THERE);
-}
-
-/* One that looks and one that pushes: the first may find no client, so the second must hear of the room too. */
+/* The first may find no client, so the second must hear of the room too. */
 static void every_waiter_hears_of_room(void **state) {
-    struct queue queue;
-    struct pusher looker = {.queue = &queue}, pusher = {.queue = &queue};
+    struct looker lookers[2];
+    struct fixture f;
+    struct turn turn = {0};
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 1, 2), 0);
-    push_now(&queue, 1);
-    assert_int_equal(thread_start(&looker.thread, "looker", NULL, look_for_room, &looker), 0);
-    wait_until_blocked(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
-    wait_until_blocked(&queue, 2);
-    assert_int_equal(pop(&queue), 1);
-    assert_int_equal(pop(&queue), 2);
-    thread_join(&pusher.thread);
-    queue_unbind(&queue);
+    begin(&f, 1, 1);
+    assert_int_equal(push(&f, f.line, 1), 0);
+    start_looker(&lookers[0], &f);
+    start_looker(&lookers[1], &f);
+    wait_until_blocked(&f.queue, 2);
+    assert_false(atomic_load(&lookers[0].done));
+    assert_int_equal(take(&f, &turn), 1);
+    for (size_t i = 0; i < ARRAY_LEN(lookers); i++) {
+        thread_join(&lookers[i].thread);
+        assert_int_equal(lookers[i].room, ROOM_THERE);
+    }
+    end_turns(&f, &turn, 1);
+    end(&f);
+}
+
+static void unbinding_lets_a_waiting_one_through(void **state) {
+    struct looker looker;
+    struct fixture f;
+    struct turn turn = {0};
+
+    (void)state;
+    begin(&f, 1, 1);
+    assert_int_equal(push(&f, f.line, 1), 0);
+    start_looker(&looker, &f);
+    wait_until_blocked(&f.queue, 1);
+    queue_unbind(&f.queue);
     thread_join(&looker.thread);
-    queue_destroy(&queue);
+    assert_int_equal(looker.room, ROOM_CLOSED);
+    assert_int_equal(push(&f, f.line, 2), 0);
+    assert_int_equal(take(&f, &turn), 1);
+    assert_int_equal(take(&f, &turn), 2);
+    end_turns(&f, &turn, 1);
+    end(&f);
 }
 
-static void unbinding_lets_a_waiting_push_through(void **state) {
-    struct queue queue;
-    struct pusher pusher = {.queue = &queue};
+static void new_bounds_keep_what_waits(void **state) {
+    struct fixture f;
+    struct turn turn = {0};
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 1, 1), 0);
-    push_now(&queue, 1);
-    assert_int_equal(thread_start(&pusher.thread, "pusher", NULL, push_waiting, &pusher), 0);
-    wait_until_blocked(&queue, 1);
-    queue_unbind(&queue);
-    thread_join(&pusher.thread);
-    assert_int_equal(queue_wait_room(&queue), ROOM_CLOSED);
-    assert_int_equal(pop(&queue), 1);
-    assert_int_equal(pop(&queue), 2);
-    queue_destroy(&queue);
+    begin(&f, 1, 4);
+    for (uint64_t n = 1; n <= 4; n++)
+        assert_int_equal(push(&f, f.line, n), 0);
+    set_bounds(&f, 1, 2, USEC_PER_SEC);
+    assert_int_equal(push(&f, f.line, 5), -EAGAIN);
+    set_bounds(&f, 1, 5, USEC_PER_SEC);
+    assert_int_equal(push(&f, f.line, 5), 0);
+    assert_true(queue_stands_since(&f.queue) > 0);
+    for (uint64_t n = 1; n <= 5; n++)
+        assert_int_equal(take(&f, &turn), n);
+    assert_int_equal(queue_stands_since(&f.queue), 0);
+    end_turns(&f, &turn, 1);
+    end(&f);
 }
 
-static void a_closed_queue_is_emptied_first(void **state) {
-    struct queue_waiter waiter = {0};
-    struct queue queue;
-    struct job job;
-
-    (void)state;
-    assert_int_equal(queue_init(&queue, 2, 1), 0);
-    push_now(&queue, 1);
-    queue_close(&queue);
-    assert_int_equal(pop(&queue), 1);
-    assert_false(queue_pop(&queue, &waiter, &job));
-    queue_destroy(&queue);
-}
+/* Many threads */
 
 #define MANY 20000
 
-static void pop_all(void *arg) {
-    struct pusher *popper = arg;
-    struct queue_waiter waiter = {0};
-    struct job job;
-
-    while (queue_pop(popper->queue, &waiter, &job))
-        popper->sum += job.record.number;
+static void push_many(struct fixture *f, uint64_t n) {
+    while (push(f, n % 3 ? f->line : f->other, n) < 0)
+        assert_int_not_equal(queue_wait_room(&f->queue, n % 3 ? f->line : f->other), ROOM_CLOSED);
 }
 
 static void many_threads_lose_nothing(void **state) {
-    struct queue queue;
-    struct pusher poppers[4];
-    struct queue_waiter waiter = {0};
-    struct job job;
+    struct worker workers[4];
+    struct fixture f;
     uint64_t sum = 0;
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 7, 1), 0);
-    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
-        poppers[i] = (struct pusher){.queue = &queue};
-        assert_int_equal(thread_start(&poppers[i].thread, "popper", NULL, pop_all, &poppers[i]), 0);
-    }
-    for (uint64_t n = 0; n < MANY; n++) {
-        job = job_number(n);
-        queue_push(&queue, &job);
-    }
-    queue_close(&queue);
-    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
-        thread_join(&poppers[i].thread);
-        sum += poppers[i].sum;
+    begin(&f, 3, 7);
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++)
+        start_worker(&workers[i], &f, i == 3, NULL);
+    for (uint64_t n = 0; n < MANY; n++)
+        push_many(&f, n);
+    queue_close(&f.queue);
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
+        thread_join(&workers[i].thread);
+        sum += workers[i].sum;
     }
     assert_int_equal(sum, (uint64_t)MANY * (MANY - 1) / 2);
-    assert_false(queue_pop(&queue, &waiter, &job));
-    queue_destroy(&queue);
+    end(&f);
 }
 
 #define TOGETHER 3
 #define ROUNDS   2000
 
-struct meeting {
-    struct queue queue;
-    pthread_barrier_t all;
-    struct thread threads[TOGETHER];
-};
-
-static void pop_and_meet(void *arg) {
-    struct meeting *meeting = arg;
-    struct queue_waiter waiter = {0};
-    struct job job;
-
-    while (queue_pop(&meeting->queue, &waiter, &job))
-        (void)pthread_barrier_wait(&meeting->all);
-}
-
 /* Each worker keeps its job until all have one: if one wake-up too few was sent, they wait for ever. */
 static void jobs_that_come_together_wake_a_worker_each_and_one_at_a_time(void **state) {
-    struct meeting meeting;
+    struct worker workers[TOGETHER];
+    pthread_barrier_t meeting;
+    struct fixture f;
 
     (void)state;
-    assert_int_equal(queue_init(&meeting.queue, TOGETHER, 1), 0);
-    assert_int_equal(pthread_barrier_init(&meeting.all, NULL, TOGETHER + 1), 0);
+    begin(&f, TOGETHER, TOGETHER);
+    assert_int_equal(pthread_barrier_init(&meeting, NULL, TOGETHER + 1), 0);
     for (size_t i = 0; i < TOGETHER; i++)
-        assert_int_equal(thread_start(&meeting.threads[i], "popper", NULL, pop_and_meet, &meeting),
-                         0);
+        start_worker(&workers[i], &f, false, &meeting);
     for (uint64_t round = 0; round < ROUNDS; round++) {
         usec_t began = clock_now();
 
         for (uint64_t n = 0; n < TOGETHER; n++) {
-            push_now(&meeting.queue, round * TOGETHER + n);
-            lock_acquire(&meeting.queue.lock);
-            size_t coming = meeting.queue.coming;
-            lock_release(&meeting.queue.lock);
+            push_many(&f, round * TOGETHER + n);
+            lock_acquire(&f.queue.lock);
+            size_t coming = f.queue.coming;
+            lock_release(&f.queue.lock);
             assert_true(coming <= 1 || clock_now() - began > USEC_PER_SEC / 100);
         }
-        (void)pthread_barrier_wait(&meeting.all);
+        (void)pthread_barrier_wait(&meeting);
     }
-    queue_close(&meeting.queue);
+    queue_close(&f.queue);
     for (size_t i = 0; i < TOGETHER; i++)
-        thread_join(&meeting.threads[i]);
-    pthread_barrier_destroy(&meeting.all);
-    queue_destroy(&meeting.queue);
-}
-
-static void a_new_bound_keeps_what_waits(void **state) {
-    struct queue queue;
-    struct job job = job_number(9);
-
-    (void)state;
-    assert_int_equal(queue_init(&queue, 3, 1), 0);
-    push_now(&queue, 1);
-    assert_int_equal(pop(&queue), 1);
-    for (uint64_t n = 2; n <= 4; n++)
-        push_now(&queue, n); /* around the end of the ring */
-    assert_int_equal(queue_resize(&queue, 2, 1), 0);
-    assert_false(queue_try_push(&queue, &job));
-    assert_int_equal(queue_resize(&queue, 5, 2), 0);
-    push_now(&queue, 5);
-    assert_true(queue_oldest(&queue) > 0);
-    for (uint64_t n = 2; n <= 5; n++)
-        assert_int_equal(pop(&queue), n);
-    assert_int_equal(queue_oldest(&queue), 0);
-    queue_destroy(&queue);
-}
-
-/* A smaller bound than there are jobs, and at the stop one more from each acceptor. */
-static void a_smaller_bound_leaves_room_for_what_comes(void **state) {
-    struct queue queue;
-    struct job job;
-
-    (void)state;
-    assert_int_equal(queue_init(&queue, 3, 2), 0);
-    for (uint64_t n = 1; n <= 3; n++)
-        push_now(&queue, n);
-    assert_int_equal(queue_resize(&queue, 1, 4), 0);
-    assert_int_equal(queue_resize(&queue, 1, 4), 0);
-    queue_unbind(&queue);
-    for (uint64_t n = 4; n <= 7; n++) {
-        job = job_number(n);
-        queue_push(&queue, &job);
-    }
-    for (uint64_t n = 1; n <= 7; n++)
-        assert_int_equal(pop(&queue), n);
-    queue_destroy(&queue);
+        thread_join(&workers[i].thread);
+    pthread_barrier_destroy(&meeting);
+    end(&f);
 }
 
 static void the_dismissed_end_and_the_others_go_on(void **state) {
-    struct queue queue;
-    struct pusher poppers[3];
+    struct worker workers[3];
+    struct fixture f;
 
     (void)state;
-    assert_int_equal(queue_init(&queue, 2, 1), 0);
-    queue_dismiss(&queue, 2); /* nobody is there to hear it yet */
-    assert_int_equal(queue_keep(&queue, 1), 1);
-    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
-        poppers[i] = (struct pusher){.queue = &queue};
-        assert_int_equal(thread_start(&poppers[i].thread, "popper", NULL, pop_all, &poppers[i]), 0);
-    }
-    for (size_t idle = 0; idle < 2;) {
-        struct queue_waiter *waiter;
-
-        idle = 0;
-        lock_acquire(&queue.lock);
-        SLIST_FOREACH(waiter, &queue.idle, link)
-        idle++;
-        lock_release(&queue.lock);
-    }
-    assert_int_equal(queue_keep(&queue, 5), 0);
-    queue_dismiss(&queue, 1);
-    push_now(&queue, 7);
-    queue_close(&queue);
+    begin(&f, 2, 2);
+    queue_dismiss(&f.queue, 2); /* nobody is there to hear it yet */
+    assert_int_equal(queue_keep(&f.queue, 1), 1);
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++)
+        start_worker(&workers[i], &f, false, NULL);
+    wait_until_idle(&f.queue, 2);
+    assert_int_equal(queue_keep(&f.queue, 5), 0);
+    queue_dismiss(&f.queue, 1);
+    assert_int_equal(push(&f, f.line, 7), 0);
+    queue_close(&f.queue);
     uint64_t sum = 0;
-    for (size_t i = 0; i < ARRAY_LEN(poppers); i++) {
-        thread_join(&poppers[i].thread);
-        sum += poppers[i].sum;
+    for (size_t i = 0; i < ARRAY_LEN(workers); i++) {
+        thread_join(&workers[i].thread);
+        sum += workers[i].sum;
     }
     assert_int_equal(sum, 7);
-    queue_destroy(&queue);
+    end(&f);
+}
+
+/* Those that are held back, too: workers do not wait for turns that will not end by themselves. */
+static void a_queue_in_a_hurry_is_emptied_whatever_the_bounds(void **state) {
+    struct turn turns[2] = {0};
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 1, 8);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_int_equal(push(&f, f.line, n), 0);
+    assert_int_equal(push(&f, f.other, 4), 0);
+    assert_int_equal(take(&f, &turns[0]), 1);
+    queue_close(&f.queue);
+    queue_hurry(&f.queue);
+    assert_int_equal(take(&f, &turns[1]), 4);
+    assert_int_equal(take(&f, &turns[1]), 2);
+    assert_int_equal(take(&f, &turns[1]), 3);
+    assert_false(queue_pop(&f.queue, &turns[1], &(struct job){0}));
+    assert_false(queue_pop(&f.queue, &turns[0], &(struct job){0}));
+    end(&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_in_first_out_around_the_ring),
+        cmocka_unit_test(first_in_first_out),
         cmocka_unit_test(a_full_queue_refuses_and_leaves_the_job),
-        cmocka_unit_test(push_waits_for_room),
+        cmocka_unit_test(a_line_that_fills_the_queue_leaves_the_others_their_share),
         cmocka_unit_test(every_waiter_hears_of_room),
-        cmocka_unit_test(unbinding_lets_a_waiting_push_through),
-        cmocka_unit_test(jobs_that_come_together_wake_a_worker_each_and_one_at_a_time),
-        cmocka_unit_test(a_new_bound_keeps_what_waits),
-        cmocka_unit_test(a_smaller_bound_leaves_room_for_what_comes),
-        cmocka_unit_test(the_dismissed_end_and_the_others_go_on),
-        cmocka_unit_test(a_closed_queue_is_emptied_first),
+        cmocka_unit_test(unbinding_lets_a_waiting_one_through),
+        cmocka_unit_test(new_bounds_keep_what_waits),
         cmocka_unit_test(many_threads_lose_nothing),
+        cmocka_unit_test(jobs_that_come_together_wake_a_worker_each_and_one_at_a_time),
+        cmocka_unit_test(the_dismissed_end_and_the_others_go_on),
+        cmocka_unit_test(a_queue_in_a_hurry_is_emptied_whatever_the_bounds),
     };
 
     alarm(30); /* a hang is a failure */

@@ -1,0 +1,26 @@
+#include "relay/line.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct line *line_new(void) UNCHECKED {
+    struct line *line = calloc(1, sizeof(*line));
+
+    if (line == NULL)
+        return NULL;
+    atomic_init(&line->refs, 1);
+    TAILQ_INIT(&line->jobs);
+    return line;
+}
+
+struct line *line_ref(struct line *line) {
+    atomic_fetch_add_explicit(&line->refs, 1, memory_order_relaxed);
+    return line;
+}
+
+void line_unref(struct line *line) UNCHECKED {
+    if (line == NULL || atomic_fetch_sub_explicit(&line->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    CHECK(line->count == 0 && line->turns == 0);
+    free(line);
+}

@@ -1,0 +1,21 @@
+/* The usher: one thread that sees to those who wait without anybody's working for them. It refuses connections that have
+ * waited for queue_timeout, and sends spare threads away. */
+#ifndef RELAY_USHER_H
+#define RELAY_USHER_H
+
+#include "base/thread.h"
+
+struct relay;
+
+struct usher {
+    struct relay *relay;
+    struct thread thread;
+};
+
+/* 0 or -errno. */
+int usher_start(struct usher *usher, struct relay *relay) MUST_USE;
+
+/* Ends it, if it runs. */
+void usher_stop(struct usher *usher);
+
+#endif
