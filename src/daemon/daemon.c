@@ -222,7 +222,7 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
     text_format_duration(timeout, text, sizeof(text));
     notify_draining(&daemon->notify, live, deadline);
     log_msg(MSG_STOPPING, "Stopping: no new connections; %zu may finish within %s.", live, text);
-    live = relay_drain(daemon->relay);
+    live = relay_drain(daemon->relay, timeout);
     while (live > 0 && clock_now() < deadline) {
         usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
         siginfo_t info;

@@ -11,57 +11,16 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "relay/accept_failure.h"
 #include "relay/admit.h"
 #include "relay/exhausted.h"
 #include "relay/refuse.h"
 #include "relay/tune.h"
 
-#define PAUSE_MIN   (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
-#define PAUSE_MAX   USEC_PER_SEC
-#define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while its end is waited for */
+#define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
+#define PAUSE_MAX USEC_PER_SEC
 
-/* The event of an acceptor. */
-enum { STANDING, GOING };
-
-/* What becomes of a failed accept4(2). */
-enum failure {
-    FAILURE_PEER,      /* the client is gone, or its network: on to the next */
-    FAILURE_RESOURCES, /* ours to wait for */
-    FAILURE_OTHER,
-};
-
-static enum failure classify(int error) {
-    switch (error) {
-    case EMFILE:
-        stats_add(STAT_accept_emfile, 1);
-        return FAILURE_RESOURCES;
-    case ENFILE:
-        stats_add(STAT_accept_enfile, 1);
-        return FAILURE_RESOURCES;
-    case ENOBUFS:
-        stats_add(STAT_accept_enobufs, 1);
-        return FAILURE_RESOURCES;
-    case ENOMEM:
-        stats_add(STAT_accept_enomem, 1);
-        return FAILURE_RESOURCES;
-    /* accept(2), "Error handling": errors of the new connection's network, to be taken as a retry.
-     */
-    case ECONNABORTED:
-    case ENETDOWN:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ETIMEDOUT:
-        stats_add(STAT_accept_aborted, 1);
-        return FAILURE_PEER;
-    default:
-        stats_add(STAT_accept_other, 1);
-        return FAILURE_OTHER;
-    }
-}
+enum { STANDING, GOING }; /* the event of an acceptor */
 
 static bool stopped(const struct acceptor *acceptor) {
     return atomic_load(&acceptor->ending) || atomic_load(&acceptor->relay->stop_accept);
@@ -94,13 +53,13 @@ static void say_failed(struct acceptor *acceptor, int error) {
 }
 
 static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
-    switch (classify(error)) {
-    case FAILURE_PEER:
+    switch (accept_failure_count(error)) {
+    case ACCEPT_FAILURE_PEER:
         return;
-    case FAILURE_RESOURCES:
+    case ACCEPT_FAILURE_RESOURCES:
         exhausted_say("accept a connection", error);
         break;
-    case FAILURE_OTHER:
+    case ACCEPT_FAILURE_OTHER:
         if (*pause == PAUSE_MIN)
             say_failed(acceptor, error);
         break;
@@ -127,10 +86,15 @@ static void turn_away(struct relay *relay, struct job *job, enum end end, bool i
     route_unref(route);
 }
 
+/* Whether nobody is let in any more. */
+static bool is_over(const struct acceptor *acceptor) {
+    return stopped(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
+}
+
 /* Whether to wait for room at a gate, and it has been waited for. With several acceptors, another one may have taken
  * the place that this one had waited for before it accepted. */
 static bool waited(struct acceptor *acceptor, struct gate *gate) {
-    if (!atomic_load(&acceptor->waits) || stopped(acceptor) || gate_wait_room(gate) == ROOM_CLOSED)
+    if (!atomic_load(&acceptor->waits) || is_over(acceptor) || gate_wait_room(gate) == ROOM_CLOSED)
         return false;
     atomic_fetch_add(&acceptor->beats, 1);
     return true;
@@ -177,7 +141,7 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
             turn_away(relay, job, END_NO_PUMPS, true);
             return;
         }
-        if (!stops && (!atomic_load(&acceptor->waits) || atomic_load(&acceptor->ending))) {
+        if (!stops && (!atomic_load(&acceptor->waits) || is_over(acceptor))) {
             turn_away(relay, job, END_QUEUE_FULL, true);
             return;
         }
@@ -205,6 +169,48 @@ static bool await_room(struct acceptor *acceptor) {
            (gate_wait_room(&relay->gate) == ROOM_THERE && await_listener_room(acceptor));
 }
 
+/* One connection, or -errno. */
+static int accept_one(struct acceptor *acceptor) {
+    struct job job = {.has = HOLDINGS_NONE};
+    struct addr *client = &job.record.client;
+
+    client->len = sizeof(client->u);
+    job.has.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
+    if (job.has.client < 0)
+        return -errno;
+    stats_add(STAT_accepted, 1);
+    job.route = get_route(acceptor);
+    if (acceptor->socket.untuned > 0) {
+        acceptor->socket.untuned--;
+        tune_socket(job.has.client, job.route->config->keepalive);
+    }
+    describe(&job, acceptor->relay);
+    if (enter(acceptor, &job))
+        queue_up(acceptor, &job);
+    return 0;
+}
+
+/* Whether more may come from a socket that is retired, when accept4(2) has failed with this error, or 0. A unix socket
+ * that was shut gives what waits in it, and then EINVAL. */
+static bool more_comes(const struct acceptor *acceptor, int error) {
+    if (addr_is_unix(&acceptor->socket.addr))
+        return error != EINVAL;
+    return !atomic_load(&acceptor->settled) || listen_socket_count_waiting(acceptor->socket.fd) > 0;
+}
+
+/* Who had come before is still served. */
+static void accept_rest(struct acceptor *acceptor) {
+    struct timespec pause = clock_timespec(PAUSE_MIN);
+    int r = 0;
+
+    while (!is_over(acceptor) && more_comes(acceptor, -r)) {
+        r = accept_one(acceptor);
+        if (r < 0 && r != -EINTR && r != -EINVAL &&
+            accept_failure_count(-r) == ACCEPT_FAILURE_RESOURCES)
+            (void)nanosleep(&pause, NULL);
+    }
+}
+
 static void acceptor_thread(void *arg) {
     struct acceptor *acceptor = arg;
     usec_t pause = PAUSE_MIN;
@@ -212,30 +218,16 @@ static void acceptor_thread(void *arg) {
     thread_lighten();
     (void)event_wait(&acceptor->go, STANDING);
     while (!stopped(acceptor)) {
-        struct job job = {.has = HOLDINGS_NONE};
-        struct addr *client = &job.record.client;
-
         atomic_fetch_add(&acceptor->beats, 1);
         if (!await_room(acceptor))
             continue;
-        client->len = sizeof(client->u);
-        job.has.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
-        if (job.has.client < 0) {
-            if (errno != EINTR)
-                after_failure(acceptor, errno, &pause);
-            continue;
-        }
-        pause = PAUSE_MIN;
-        stats_add(STAT_accepted, 1);
-        job.route = get_route(acceptor);
-        if (acceptor->socket.untuned > 0) {
-            acceptor->socket.untuned--;
-            tune_socket(job.has.client, job.route->config->keepalive);
-        }
-        describe(&job, acceptor->relay);
-        if (enter(acceptor, &job))
-            queue_up(acceptor, &job);
+        int r = accept_one(acceptor);
+        if (r == 0)
+            pause = PAUSE_MIN;
+        else if (r != -EINTR && !stopped(acceptor))
+            after_failure(acceptor, -r, &pause);
     }
+    accept_rest(acceptor);
 }
 
 struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket) UNCHECKED {
@@ -265,6 +257,10 @@ int acceptor_start(struct acceptor *acceptor, struct route *route) {
     return thread_start(&acceptor->thread, name, NULL, acceptor_thread, acceptor);
 }
 
+void acceptor_wake(struct acceptor *acceptor) {
+    event_set(&acceptor->go, GOING);
+}
+
 void acceptor_go(struct acceptor *acceptor) {
     struct table_listener description;
 
@@ -277,7 +273,7 @@ void acceptor_go(struct acceptor *acceptor) {
         listen_socket_describe(&acceptor->socket, &description))
         acceptor->kept =
             link_hold_listener(acceptor->relay->link, acceptor->socket.fd, &description);
-    event_set(&acceptor->go, GOING);
+    acceptor_wake(acceptor);
 }
 
 void acceptor_use(struct acceptor *acceptor, struct route *route) {
@@ -296,39 +292,6 @@ void acceptor_use(struct acceptor *acceptor, struct route *route) {
     name_thread(route, name); /* the listener's, which may have another one now */
     (void)pthread_setname_np(acceptor->thread.id, name);
     route_unref(old);
-}
-
-void acceptor_free(struct acceptor *acceptor) UNCHECKED {
-    lock_acquire(&acceptor->lock);
-    atomic_store(&acceptor->ending, true);
-    cond_signal(&acceptor->stop);
-    lock_release(&acceptor->lock);
-    event_set(&acceptor->go, GOING);
-    while (!thread_interrupt_join_until(&acceptor->thread, clock_now() + NUDGE_AGAIN)) {
-        relay_nudge(acceptor->relay);
-    }
-    if (acceptor->route != NULL)
-        route_unref(acceptor->route);
-    if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {
-        /* Its number is told no more. */
-        link_keep_listener(acceptor->relay->link, acceptor->kept, -1);
-        listen_socket_leave(&acceptor->socket);
-    } else if (acceptor->kept >= 0) {
-        link_release_listener(acceptor->relay->link, acceptor->kept);
-    }
-    listen_socket_close(&acceptor->socket);
-    cond_destroy(&acceptor->stop);
-    lock_destroy(&acceptor->lock);
-    free(acceptor);
-}
-
-void acceptor_free_all(struct acceptor_list *acceptors) {
-    struct acceptor *acceptor;
-
-    while ((acceptor = TAILQ_FIRST(acceptors)) != NULL) {
-        TAILQ_REMOVE(acceptors, acceptor, link);
-        acceptor_free(acceptor);
-    }
 }
 
 bool acceptor_moves(struct acceptor *acceptor) {

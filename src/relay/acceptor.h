@@ -6,9 +6,10 @@
 #include "relay/relay.h"
 
 struct acceptor {
-    TAILQ_ENTRY(acceptor) link; /* this, and the next three, are the owner's */
+    TAILQ_ENTRY(acceptor) link; /* this, and the next four, are the owner's */
     struct route
         *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
+    const struct listen_wish *wish; /* the same: what it is new for, or NULL */
     unsigned seen_beats;
     const struct route *serves; /* the route, for the owner to look at */
     int kept;                   /* the link's index of its socket; -1: none */
@@ -23,6 +24,9 @@ struct acceptor {
     _Atomic bool waits;          /* the route's when_full */
     _Atomic bool bounded;        /* the route's listener has a max_connections of its own */
     _Atomic bool ending;
+    _Atomic usec_t
+        rest_until;       /* once it ends: how long those who have come are let in; 0: not at all */
+    _Atomic bool settled; /* nobody comes any more */
     _Atomic unsigned beats; /* it came round */
 };
 
@@ -37,7 +41,17 @@ void acceptor_go(struct acceptor *acceptor);
 /* From now on it accepts for this route. */
 void acceptor_use(struct acceptor *acceptor, struct route *route);
 
-/* Ends the thread, if there is one, and closes the socket. */
+/* Sets its thread going, to do what it is told. */
+void acceptor_wake(struct acceptor *acceptor);
+
+/* How they end (acceptor_end.c). First they are told to: nobody comes to their sockets any more, and who has come is let in
+ * until then (0: is not). A socket that lives on elsewhere, with systemd or the keeper, keeps who waits in it. */
+void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until);
+
+/* Then waits for their ends, but not beyond the deadline. */
+void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline);
+
+/* Ends the thread, if there is one, at once, and closes the socket. */
 void acceptor_free(struct acceptor *acceptor);
 void acceptor_free_all(struct acceptor_list *acceptors);
 

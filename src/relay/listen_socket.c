@@ -1,6 +1,7 @@
 #include "relay/listen_socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -53,19 +54,16 @@ static int bind_socket(struct listen_socket *sock) {
 }
 
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bool v6only,
-                   const struct listener_config *config) {
+                   bool shares) {
     struct listen_socket sock = {.addr = *addr, .v6only = v6only};
 
     addr_format(addr, sock.text, sizeof(sock.text));
     sock.fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (sock.fd < 0)
         return -errno;
+    if (shares)
+        listen_socket_share(&sock, true);
     int r = bind_socket(&sock);
-    if (r == 0) {
-        tune_socket(sock.fd, config->keepalive);
-        /* After this the kernel accepts connections on our behalf. */
-        r = listen(sock.fd, (int)config->backlog) < 0 ? -errno : 0;
-    }
     if (r < 0)
         listen_socket_close(&sock);
     else
@@ -73,43 +71,66 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bo
     return r;
 }
 
-int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish) {
-    int r = open_at(ret_socket, &wish->addr, wish->v6only, wish->listener);
+int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
+                       bool shares) {
+    int r = open_at(ret_socket, &wish->addr, wish->v6only, shares);
 
     if (!wish->any || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
         return r;
     struct addr in = listen_wish_fallback(wish);
-    r = open_at(ret_socket, &in, false, wish->listener);
+    r = open_at(ret_socket, &in, false, shares);
     if (r == 0)
         ret_socket->stands_in = true;
     return r;
 }
 
-/* Connections that are established and not yet accepted; of a listening socket tcpi_unacked is that (tcp_diag). */
-static unsigned count_waiting(int fd) {
+int listen_socket_listen(const struct listen_socket *socket, const struct listener_config *config) {
+    tune_socket(socket->fd, config->keepalive);
+    return listen(socket->fd, (int)config->backlog) < 0 ? -errno : 0;
+}
+
+/* SO_REUSEPORT counts as both sockets have it at the moment of the bind and of the listen (socket(7)). */
+void listen_socket_share(struct listen_socket *socket, bool shares) {
+    int on = shares;
+
+    socket->shares = shares;
+    (void)setsockopt(socket->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+/* Of a listening socket tcpi_unacked is that (tcp_diag). */
+unsigned listen_socket_count_waiting(int fd) {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
 
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_unacked : 0;
 }
 
+static void get_address(struct listen_socket *sock) {
+    int only = 0;
+    socklen_t size = sizeof(only);
+
+    sock->addr.len = sizeof(sock->addr.u);
+    if (getsockname(sock->fd, &sock->addr.u.sa, &sock->addr.len) < 0)
+        sock->addr.len = 0;
+    addr_format(&sock->addr, sock->text, sizeof(sock->text));
+    sock->v6only = getsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size) == 0 && only != 0;
+}
+
 /* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
                         struct passed_socket *passed) {
     struct listen_socket sock = {.fd = fd_take(&passed->fd)};
-    struct addr addr = {.len = sizeof(addr.u)};
     int blocking = 0; /* FIONBIO, ioctl_tty(2): 0 is blocking */
 
     snprintf(sock.passed_as, sizeof(sock.passed_as), "%s", wish->listener->name);
-    if (getsockname(sock.fd, &addr.u.sa, &addr.len) == 0)
-        addr_format(&addr, sock.text, sizeof(sock.text));
+    get_address(&sock);
     if (!fd_listens(sock.fd)) {
         fd_close(&sock.fd);
         return -EINVAL;
     }
     (void)ioctl(sock.fd, FIONBIO, &blocking);
     tune_socket(sock.fd, wish->listener->keepalive);
-    sock.untuned = count_waiting(sock.fd);
+    sock.untuned = listen_socket_count_waiting(sock.fd);
     *ret_socket = sock;
     return 0;
 }
@@ -121,11 +142,26 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
         (void)listen(socket->fd, (int)config->backlog);
 }
 
-void listen_socket_close(struct listen_socket *socket) {
-    if (socket->unlink_path != NULL &&
-        !socket->inherited) /* before the close: after it the path may be a successor's */
+static void remove_file(struct listen_socket *socket) {
+    if (socket->unlink_path != NULL && !socket->inherited)
         (void)unlink(socket->unlink_path);
+    listen_socket_leave(socket);
+}
+
+/* A TCP socket goes out of sight by being bound to an interface that does not exist. A lookup for a new connection passes
+ * it by then; a handshake that is under way knows its listening socket already, and goes on to its backlog. Linux 5.7
+ * lets everybody do so, once (socket(7), SO_BINDTODEVICE). Where it is forbidden, and for link-local addresses, which
+ * have an interface, those who come at the very end are reset. */
+void listen_socket_retire(struct listen_socket *socket) {
+    int nowhere = INT_MAX;
+
+    if (addr_is_unix(&socket->addr))
+        remove_file(socket);
+    else
+        (void)setsockopt(socket->fd, SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere));
+}
+
+void listen_socket_close(struct listen_socket *socket) {
+    remove_file(socket); /* before the close: after it the path may be a successor's */
     fd_close(&socket->fd);
-    free(socket->unlink_path);
-    socket->unlink_path = NULL;
 }

@@ -14,9 +14,10 @@ struct listen_socket {
     char text[ADDR_TEXT_MAX];        /* where it listens, for messages */
     char *unlink_path;               /* a unix socket's file that this process made, or NULL */
     char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
-    struct addr addr;                /* if systemd did not: where it is bound, */
+    struct addr addr;                /* where it is bound, */
     bool v6only;                     /* and whether IPv4 is left to others, */
     bool stands_in;                  /* or stands in for an IPv6 that this machine does not have */
+    bool shares;                     /* at this moment: listen_socket_share */
     bool
         inherited; /* from a relayd before, and not yet in force: its path is not this process's to remove, */
     int index; /* and that is where the keeper has it */
@@ -32,8 +33,21 @@ struct passed_socket {
 
 struct listen_wish;
 
-/* Opens a socket for a wish (not for those that systemd passes), listening. 0, or -errno with nothing open. */
-int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish) MUST_USE;
+/* Binds a socket for a wish (not for those that systemd passes). shares: see listen_socket_share. 0, or -errno with
+ * nothing open. */
+int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
+                       bool shares) MUST_USE;
+
+/* Makes it listen, with the listener's backlog and keepalive: after this the kernel accepts connections on our behalf.
+ * 0 or -errno. */
+int listen_socket_listen(const struct listen_socket *socket,
+                         const struct listener_config *config) MUST_USE;
+
+/* Whether sockets of this user can be bound to addresses that overlap with its own, if they want to share, too. */
+void listen_socket_share(struct listen_socket *socket, bool shares);
+
+/* Connections that are established and not yet accepted; 0 for a unix socket. */
+unsigned listen_socket_count_waiting(int fd);
 
 /* Takes (and blanks) one that systemd passed: 0, or -EINVAL, closed, if it does not listen. */
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
@@ -53,6 +67,10 @@ void listen_socket_leave(struct listen_socket *socket);
 
 /* Gives an open one the listener's backlog and keepalive. */
 void listen_socket_tune(const struct listen_socket *socket, const struct listener_config *config);
+
+/* Takes it out of sight, before it is closed: whoever comes now finds another socket of this port, or nobody. Who came
+ * before can still be accepted; a close alone would reset him. Not for one that lives on elsewhere. */
+void listen_socket_retire(struct listen_socket *socket);
 
 /* Closes it and removes the file of a unix socket. Clients that wait in a backlog that nobody else holds are reset
  * by the kernel. May be called twice. */

@@ -138,7 +138,7 @@ int listen_wishes(const struct config *config, struct listen_wish **ret_list, si
             if (r == 0)
                 continue;
             struct listen_wish failed = {.listener = listener, .address = &listener->address[j]};
-            *ret_what = listen_wish_complaint(&failed, -r, why);
+            *ret_what = listen_wish_complaint(&failed, -r, why, NULL);
             free(wishes.list);
             return r;
         }
@@ -174,8 +174,7 @@ bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket 
 bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket) {
     const struct addr *a = &wish->addr, *b = &socket->addr;
 
-    if (wish->systemd || socket->passed_as[0] != '\0' || addr_port(a) == 0 ||
-        addr_port(a) != addr_port(b))
+    if (wish->systemd || addr_port(a) == 0 || addr_port(a) != addr_port(b))
         return false;
     if (a->u.sa.sa_family == b->u.sa.sa_family)
         return is_any(a) || is_any(b) || addr_equal(a, b);
@@ -183,7 +182,7 @@ bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_so
                                          : is_any(b) && !socket->v6only;
 }
 
-static const char *advice(int error, const struct listen_address *address) {
+static const char *usual_advice(int error, const struct listen_address *address) {
     if (address->systemd)
         return error == ENOENT ? "systemd passed no socket under this listener's name: set "
                                  "FileDescriptorName= in "
@@ -206,13 +205,13 @@ static const char *advice(int error, const struct listen_address *address) {
     }
 }
 
-char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why) {
+char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why,
+                            const char *advice) {
     char *what;
 
     if (asprintf(&what, "Listener %s cannot listen on %s: %s; %s.", wish->listener->name,
                  wish->address->text, why != NULL ? why : strerrordesc_np(error),
-                 error == EADDRINUSE && why != NULL ? "this can only change by a restart"
-                                                    : advice(error, wish->address)) < 0)
+                 advice != NULL ? advice : usual_advice(error, wish->address)) < 0)
         return NULL;
     return what;
 }

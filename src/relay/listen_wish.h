@@ -24,14 +24,15 @@ int listen_wishes(const struct config *config, struct listen_wish **ret_list, si
 /* Whether an open socket is what is asked for. */
 bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
 
-/* Whether that keeps a wish from being met: both cannot be open at a time. */
+/* Whether that keeps a wish from being met: both cannot be open at a time, unless they share. */
 bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket);
 
 /* Where IPv4 alone listens in its place, if it is for every local address. */
 struct addr listen_wish_fallback(const struct listen_wish *wish);
 
-/* Why a wish could not be met and what to do, as a finished sentence; the caller frees it. why: NULL, or the reason
- * if it is not the error's. */
-char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why);
+/* Why a wish could not be met and what to do, as a finished sentence; the caller frees it. why, advice: NULL, or what
+ * there is to say if it is not the error's. */
+char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why,
+                            const char *advice);
 
 #endif

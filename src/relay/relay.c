@@ -9,6 +9,10 @@
 #include "relay/acceptor.h"
 #include "relay/worker.h"
 
+/* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
+ * packet that is lost in one is sent again after a second (RFC 6298, 2). */
+#define ACCEPT_REST (1500 * USEC_PER_MSEC)
+
 /* A gate that nobody waits at to become empty. */
 static void ignore(void *arg) {
     (void)arg;
@@ -27,6 +31,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     spares_init(&relay->spares, relay);
     SLIST_INIT(&relay->old);
     TAILQ_INIT(&relay->acceptors);
+    TAILQ_INIT(&relay->leaving);
     TAILQ_INIT(&relay->workers);
     gate_init(&relay->gate, 1, on_empty, arg);
     gate_init(&relay->refused, 1, ignore, NULL);
@@ -164,11 +169,17 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
     return workers_move(relay, patience, ret_what, size) && moves;
 }
 
-size_t relay_drain(struct relay *relay) {
+size_t relay_drain(struct relay *relay, usec_t patience) {
+    usec_t until =
+        patience > 0 ? clock_now() + (patience < ACCEPT_REST ? patience : ACCEPT_REST) : 0;
+
+    TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
+    acceptor_retire_all(&relay->acceptors, until);
     atomic_store(&relay->stop_accept, true);
     if (relay->link != NULL && !atomic_load(&relay->leaves))
         link_let_end(relay->link);
     queue_unbind(&relay->queue);
+    acceptor_await_all(&relay->acceptors, until);
     acceptor_free_all(&relay->acceptors);
     return gate_close(
         &relay->gate); /* after the acceptors: what they have accepted is still served */
@@ -179,11 +190,18 @@ void relay_open(struct relay *relay) {
 
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor_go(acceptor);
+    TAILQ_FOREACH(acceptor, &relay->leaving, link)
+    if (acceptor->socket.inherited)
+        acceptor_go(acceptor);
+    usec_t until = clock_now() + ACCEPT_REST;
+    acceptor_retire_all(&relay->leaving, until);
+    acceptor_await_all(&relay->leaving, until);
+    acceptor_free_all(&relay->leaving);
 }
 
 void relay_leave(struct relay *relay) {
     atomic_store(&relay->leaves, true);
-    (void)relay_drain(relay);
+    (void)relay_drain(relay, ACCEPT_REST);
     queue_close(&relay->queue); /* workers end when it is empty */
 }
 
@@ -248,7 +266,7 @@ void relay_free(struct relay *relay) {
 
     if (relay == NULL)
         return;
-    relay_drain(relay);
+    relay_drain(relay, 0);
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
     pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */

@@ -28,10 +28,11 @@ struct relay {
     struct generation *now; /* NULL before the first relay_apply */
     SLIST_HEAD(, generation) old;
     TAILQ_HEAD(acceptor_list, acceptor) acceptors; /* one for each listening socket */
-    TAILQ_HEAD(worker_list, worker) workers;       /* in the order of their numbers */
-    size_t n_workers;                              /* but for those that have been told to end */
-    struct gate gate;                              /* connections, from accept to close */
-    struct gate refused;                           /* refused clients that still read */
+    struct acceptor_list leaving; /* those of sockets that are given up, until relay_open */
+    TAILQ_HEAD(worker_list, worker) workers; /* in the order of their numbers */
+    size_t n_workers;                        /* but for those that have been told to end */
+    struct gate gate;                        /* connections, from accept to close */
+    struct gate refused;                     /* refused clients that still read */
     struct queue queue;
     struct spares spares;
     struct usher usher;
@@ -74,7 +75,8 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
                                struct passed_socket *passed, size_t n_passed,
                                char **ret_what) MUST_USE;
 
-/* After relay_apply: the acceptors of new sockets begin. */
+/* After relay_apply: the acceptors of new sockets begin, and those of sockets that are given up end, after they have let in
+ * who had come to them. That is waited for, but not for long (ACCEPT_REST in relay.c). */
 void relay_open(struct relay *relay);
 
 /* Frees what former configurations have left behind, as far as nothing needs it any more. Whether there is more, for
@@ -88,9 +90,10 @@ void relay_nudge(struct relay *relay);
  * at least `patience` (at most some seconds) in between. False: *ret_what, of that size, says what is stuck. */
 bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size);
 
-/* Takes no more connections: the acceptors end, the listening sockets close. Returns how many
- * connections there are; if any, on_empty will be called. */
-size_t relay_drain(struct relay *relay);
+/* Takes no more connections: the acceptors end, the listening sockets close. Who has come already is let in, which is
+ * waited for as in relay_open, and not for longer than patience. Returns how many connections there are; if any, on_empty
+ * will be called. */
+size_t relay_drain(struct relay *relay, usec_t patience);
 
 /* Instead of relay_drain, when another relayd will go on: no more connections are taken, and the listening sockets stay
  * open in the keeper. What was accepted is still dialled for. */

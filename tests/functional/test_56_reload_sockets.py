@@ -99,18 +99,6 @@ def test_the_same_port_of_other_addresses(relay, origin, hosts, before, after):
         assert works(address)
 
 
-@pytest.mark.parametrize("before, after", [("127.0.0.1:{port}", "0.0.0.0:{port}"), ("0.0.0.0:{port}", ":{port}"),
-                                           (":{port}", ["[::]:{port}", "0.0.0.0:{port}"])])
-def test_an_address_that_overlaps_needs_a_restart(relay, origin, before, after):
-    port = free_port()
-    one = relay(origin(http), address=before.format(port=port))
-    after = [after] if isinstance(after, str) else after
-    one.write_conf(one.server, address=[text.format(port=port) for text in after])
-    why = one.hup()
-    assert "overlaps" in why and "restart" in why and "another process" not in why
-    assert works(f"127.0.0.1:{port}")
-
-
 def test_a_port_of_another_process_beside_our_own(relay, origin):
     """It is the other process that is in the way, not relayd with the same port of another address."""
     one = relay(origin(http))

@@ -1,0 +1,32 @@
+/* What is known while a configuration is put in force (relay_apply): apply.c has the whole, apply_sockets.c what listens.
+ * The owner's of the relay. */
+#ifndef RELAY_APPLY_H
+#define RELAY_APPLY_H
+
+#include "relay/listen_wish.h"
+#include "relay/relay.h"
+
+struct apply {
+    struct relay *relay;
+    struct config *config;
+    struct generation *generation;
+    struct passed_socket *passed;
+    size_t n_passed;
+    struct acceptor_list fresh; /* acceptors for sockets that are new */
+    struct acceptor_list
+        former;       /* for those of the relayd before that are in the way of one of these */
+    size_t n_workers; /* started for it, or kept from ending */
+    char *what;
+};
+
+/* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is bound and does not
+ * listen yet. 0; or -errno, with apply->what, unless it is for want of memory. What is open stays as it is. */
+int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) MUST_USE;
+
+/* Makes the new ones listen: 0; or -errno, with apply->what. */
+int apply_listen(struct apply *apply) MUST_USE;
+
+/* Addresses are shared no more, with those that go or have not come. */
+void apply_end_sharing(struct apply *apply);
+
+#endif

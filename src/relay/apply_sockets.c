@@ -1,0 +1,261 @@
+/* The listening sockets of a configuration that is put in force. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "relay/acceptor.h"
+#include "relay/apply.h"
+
+/* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
+static struct acceptor *add(struct apply *apply, struct acceptor_list *to,
+                            struct listen_socket *socket, const struct listen_wish *wish) {
+    struct acceptor *acceptor = acceptor_new(apply->relay, socket);
+
+    if (acceptor == NULL) {
+        listen_socket_close(socket);
+        return NULL;
+    }
+    acceptor->next_route = &apply->generation->routes[wish->index];
+    TAILQ_INSERT_TAIL(to, acceptor, link);
+    return acceptor;
+}
+
+static int add_fresh(struct apply *apply, struct listen_socket *socket,
+                     const struct listen_wish *wish) {
+    return add(apply, &apply->fresh, socket, wish) != NULL ? 0 : -ENOMEM;
+}
+
+/* Open sockets that are asked for again go on. Whether there is any for this wish. */
+static bool keep(struct apply *apply, const struct listen_wish *wish) {
+    struct acceptor *acceptor;
+    bool found = false;
+
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+        if (acceptor->next_route != NULL || !listen_wish_met(wish, &acceptor->socket))
+            continue;
+        acceptor->next_route = &apply->generation->routes[wish->index];
+        found = true;
+    }
+    return found;
+}
+
+static int take_passed(struct apply *apply, const struct listen_wish *wish) {
+    size_t found = 0;
+
+    for (size_t i = 0; i < apply->n_passed; i++) {
+        struct passed_socket *passed = &apply->passed[i];
+        struct listen_socket socket;
+
+        if (passed->fd < 0 || strcmp(passed->name, wish->listener->name) != 0)
+            continue;
+        int r = listen_socket_adopt(&socket, wish, passed);
+        if (r == 0)
+            r = add_fresh(apply, &socket, wish);
+        if (r < 0)
+            return r;
+        found++;
+    }
+    return found > 0 ? 0 : -ENOENT;
+}
+
+/* What the keeper has of the relayd before under this number, as that has described it. False: nothing. */
+static bool describe_inherited(const struct relay *relay, int i, struct listen_socket *ret_socket) {
+    const struct table_listener *description = &relay->link->table->head->listeners[i];
+
+    if (relay->heritage.listeners[i] < 0 || !description->used)
+        return false;
+    *ret_socket = (struct listen_socket){.addr = description->addr,
+                                         .v6only = description->v6only,
+                                         .stands_in = description->stands_in};
+    return true;
+}
+
+/* Takes it. What is not as it was described is let go. */
+static bool inherit(struct relay *relay, int i, struct listen_socket *ret_socket) {
+    if (listen_socket_inherit(ret_socket, &relay->heritage.listeners[i], i,
+                              &relay->link->table->head->listeners[i]) == 0)
+        return true;
+    link_disown_listener(relay->link, i);
+    (void)link_await_pong(relay->link->fd); /* then its address can be bound */
+    return false;
+}
+
+/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for this wish. */
+static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
+    struct relay *relay = apply->relay;
+    struct listen_socket socket;
+
+    for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+        if (!describe_inherited(relay, i, &socket) || !listen_wish_met(wish, &socket) ||
+            !inherit(relay, i, &socket))
+            continue;
+        listen_socket_tune(&socket, wish->listener);
+        return add_fresh(apply, &socket, wish);
+    }
+    return -ENOENT;
+}
+
+/* An address that overlaps with that of a socket which goes can be bound beside it: then nobody is refused in between, and
+ * who waits in the old one is served (acceptor_retire). Whether there is such a socket. */
+static bool share_with_leaving(struct apply *apply, const struct listen_wish *wish) {
+    struct acceptor *acceptor;
+    bool any = false;
+
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+        if (acceptor->next_route != NULL || !listen_wish_overlaps(wish, &acceptor->socket) ||
+            acceptor->socket.passed_as[0] != '\0')
+            continue;
+        listen_socket_share(&acceptor->socket, true);
+        any = true;
+    }
+    return any;
+}
+
+/* The same for those that the keeper has of the relayd before: who waits in one is served as this wish says. */
+static bool share_with_former(struct apply *apply, const struct listen_wish *wish) {
+    struct relay *relay = apply->relay;
+    struct acceptor *acceptor;
+    struct listen_socket socket;
+    bool any = false;
+
+    for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+        if (!describe_inherited(relay, i, &socket) || !listen_wish_overlaps(wish, &socket) ||
+            !inherit(relay, i, &socket))
+            continue;
+        acceptor = add(apply, &apply->former, &socket, wish);
+        if (acceptor != NULL)
+            listen_socket_share(&acceptor->socket, true);
+        any = any || acceptor != NULL;
+    }
+    return any;
+}
+
+/* One that will be open, too, and is in the way of a wish; or NULL. */
+static const struct acceptor *find_obstacle(const struct apply *apply,
+                                            const struct listen_wish *wish) {
+    const struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, &apply->fresh, link)
+    if (listen_wish_overlaps(wish, &acceptor->socket))
+        return acceptor;
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
+    if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
+        listen_wish_overlaps(wish, &acceptor->socket))
+        return acceptor;
+    return NULL;
+}
+
+static char *complain(const struct apply *apply, const struct listen_wish *wish, int error) {
+    const struct acceptor *obstacle =
+        error == EADDRINUSE && !wish->systemd ? find_obstacle(apply, wish) : NULL;
+
+    if (apply->relay->now != NULL && wish->systemd && error == ENOENT)
+        return listen_wish_complaint(wish, error,
+                                     "systemd passes sockets only when relayd starts, so this can "
+                                     "only change by a restart",
+                                     NULL);
+    if (obstacle == NULL)
+        return listen_wish_complaint(wish, error, NULL, NULL);
+    if (obstacle->socket.passed_as[0] != '\0')
+        return listen_wish_complaint(wish, error, "systemd has that port open for relayd",
+                                     "this can only change by a restart, once the socket unit is "
+                                     "stopped");
+    return listen_wish_complaint(wish, error,
+                                 "relayd itself listens on that port at an address that overlaps",
+                                 "leave one of the two out");
+}
+
+/* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had the usual keeper,
+ * which this one was told to do without. */
+static void drop_inherited(struct relay *relay) {
+    bool usual = relay->link != NULL && strcmp(relay->link->path, KEEPER_SOCKET) == 0, any = false;
+
+    if (!usual && link_make_drop(KEEPER_SOCKET))
+        log_msg(MSG_KEEPER,
+                "relayd-keeper at %s held listening sockets of a relayd before, "
+                "and was told to drop all that it held.",
+                KEEPER_SOCKET);
+    if (relay->link == NULL)
+        return;
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        if (relay->heritage.listeners[i] < 0)
+            continue;
+        any = true;
+        fd_close(&relay->heritage.listeners[i]);
+        link_disown_listener(relay->link, i);
+    }
+    if (any)
+        (void)link_await_pong(relay->link->fd);
+}
+
+static int open_socket(struct apply *apply, const struct listen_wish *wish) {
+    struct listen_socket socket;
+
+    int r = listen_socket_open(&socket, wish, false);
+    if (r == -EADDRINUSE && find_obstacle(apply, wish) == NULL &&
+        (share_with_leaving(apply, wish) || share_with_former(apply, wish)))
+        r = listen_socket_open(&socket, wish, true);
+    if (r == -EADDRINUSE && apply->relay->now == NULL) {
+        drop_inherited(apply->relay);
+        r = listen_socket_open(&socket, wish, false);
+    }
+    if (r < 0)
+        return r;
+    struct acceptor *acceptor = add(apply, &apply->fresh, &socket, wish);
+    if (acceptor == NULL)
+        return -ENOMEM;
+    acceptor->wish = wish;
+    return 0;
+}
+
+int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) {
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++) {
+        wishes[i].met = keep(apply, &wishes[i]);
+        if (wishes[i].met || wishes[i].systemd)
+            continue;
+        r = take_inherited(apply, &wishes[i]);
+        wishes[i].met = r == 0;
+        r = r == -ENOENT ? 0 : r;
+    }
+    for (size_t i = 0; i < n && r == 0; i++) {
+        if (wishes[i].met)
+            continue;
+        r = wishes[i].systemd ? take_passed(apply, &wishes[i]) : open_socket(apply, &wishes[i]);
+        if (r < 0)
+            apply->what = complain(apply, &wishes[i], -r);
+    }
+    return r;
+}
+
+int apply_listen(struct apply *apply) {
+    struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, &apply->fresh, link) {
+        if (acceptor->wish == NULL)
+            continue;
+        int r = listen_socket_listen(&acceptor->socket, acceptor->wish->listener);
+
+        if (r < 0) {
+            apply->what = complain(apply, acceptor->wish, -r);
+            return r;
+        }
+        acceptor->wish = NULL;
+    }
+    return 0;
+}
+
+static void end_sharing(struct acceptor_list *acceptors) {
+    struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, acceptors, link)
+    if (acceptor->socket.shares)
+        listen_socket_share(&acceptor->socket, false);
+}
+
+void apply_end_sharing(struct apply *apply) {
+    end_sharing(&apply->fresh);
+    end_sharing(&apply->relay->acceptors);
+}

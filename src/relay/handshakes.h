@@ -1,0 +1,21 @@
+/* TCP handshakes that are under way: a client has asked to connect, and the last packet has yet to come. */
+#ifndef RELAY_HANDSHAKES_H
+#define RELAY_HANDSHAKES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* The local ports that have any. */
+struct handshakes {
+    uint64_t ports[65536 / 64];
+};
+
+/* Looks for them, in the whole network that this process sees; what has not been read by the deadline is not known of.
+ * The kernel's list is long where there are many connections: a few microseconds for each. Any thread. */
+void handshakes_look(struct handshakes *ret_handshakes, usec_t deadline);
+
+bool handshakes_any(const struct handshakes *handshakes, unsigned port);
+
+#endif
