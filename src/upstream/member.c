@@ -125,6 +125,21 @@ void member_set_down(struct member *member, bool down, usec_t now) {
     }
 }
 
+struct check_news member_checked(struct member *member, const struct health_check_config *config,
+                                 bool good, usec_t now) {
+    struct check_news news = check_history_judge(&member->history, config, good, now);
+
+    atomic_store(&member->checked_at, now);
+    if (news.changed)
+        member_set_down(member, member->history.down, now);
+    return news;
+}
+
+void member_unchecked(struct member *member, bool used, usec_t now) {
+    check_history_pause(&member->history, used, now);
+    member_set_down(member, false, now);
+}
+
 void member_enter(struct member *member) {
     (void)member_ref(member);
     atomic_fetch_add_explicit(&member->live, 1, memory_order_relaxed);

@@ -71,7 +71,11 @@ static struct member *get_member(const struct server *server, const struct addr 
 
     if (member == NULL)
         member = upstream_find_expected(upstream, server->config->name, addr);
-    return member != NULL ? member : member_new(upstream->config->name, server->config->name, addr);
+    if (member == NULL)
+        member = member_new(upstream->config->name, server->config->name, addr);
+    if (member != NULL && !upstream->config->health_check.given)
+        member->history.decided = true; /* see check_history_pause */
+    return member;
 }
 
 /* Adds what one place of an answer makes. False: no memory. */

@@ -87,8 +87,7 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
 
     if (member_dialled(member, took, clock_coarse()))
         say(MSG_SERVER_UP, search, member, "takes connections again");
-    if (atomic_load_explicit(&upstream->unreachable, memory_order_relaxed))
-        upstream_say_reachable(upstream);
+    upstream_say_reachable(upstream);
 }
 
 void search_failed(struct search *search, struct member **member, bool timed_out) {
@@ -121,7 +120,7 @@ void search_not_asked(struct search *search, struct member **member) {
 void search_gave_up(struct search *search) {
     size_t all, up;
 
-    if (atomic_load(&search->upstream->unreachable))
+    if (upstream_is_unreachable(search->upstream))
         return;
     upstream_count(search->upstream, &all, &up);
     if (up == 0)
