@@ -106,7 +106,7 @@ static void add_candidate(struct upstream *upstream, size_t i, usec_t now, struc
         .id = slot->member->id,
         .weight = weight_now(slot, upstream->config->slow_start, now),
         .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-        .credit = &roster->credits[i],
+        .credit = &slot->member->credit,
     };
     view->failing += member_is_failing(slot->member);
 }

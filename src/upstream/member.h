@@ -29,6 +29,7 @@ struct member {
     _Atomic usec_t out_until;      /* it is left alone, after so many failures; 0: it is not */
     _Atomic bool probed;           /* one connection is finding out whether it takes dials */
     _Atomic usec_t back_since;     /* for slow_start; 0: it was never away */
+    _Atomic int64_t credit;        /* see struct candidate */
     _Atomic usec_t usual_dial;     /* what a dial takes, smoothed; 0: none has succeeded yet */
 };
 

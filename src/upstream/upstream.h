@@ -31,7 +31,6 @@ struct slot {
 struct roster {
     size_t n;
     struct slot *slots; /* but for the members they stay as they are: see roster.c */
-    int64_t *credits;   /* of each slot, see struct candidate; written by picks, under the lock */
     struct candidate *candidates;
     size_t *candidate_slots; /* where in the list a candidate is */
 };
