@@ -147,7 +147,6 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     generation_begin(apply->generation,
                      relay->now); /* its limits hold before anybody is accepted under it */
     change_acceptors(apply);
-    reaper_set_shortest(&relay->reaper, generation_shortest_timeout(apply->generation));
     queue_set(&relay->queue, &bounds);
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);

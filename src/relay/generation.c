@@ -114,18 +114,3 @@ void generation_free(struct generation *generation) {
     config_unref(generation->config);
     free(generation);
 }
-
-usec_t generation_shortest_timeout(const struct generation *generation) {
-    const struct config *config = generation->config;
-    usec_t shortest = USEC_NEVER;
-
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *lc = &config->listeners[i];
-
-        if (lc->idle_timeout > 0 && lc->idle_timeout < shortest)
-            shortest = lc->idle_timeout;
-        if (lc->linger_timeout < shortest)
-            shortest = lc->linger_timeout;
-    }
-    return shortest;
-}

@@ -54,7 +54,4 @@ bool generation_unused(const struct generation *generation);
 /* Frees it, with its upstreams. NULL is fine. */
 void generation_free(struct generation *generation);
 
-/* The shortest idle_timeout or linger_timeout of its listeners. */
-usec_t generation_shortest_timeout(const struct generation *generation);
-
 #endif
