@@ -15,6 +15,7 @@
 #include "base/stats.h"
 #include "relay/adopt_count.h"
 #include "relay/adopt_record.h"
+#include "relay/adopt_route.h"
 
 /* What is under way. */
 struct adopting {
@@ -81,13 +82,12 @@ static const char *find_fault(const struct relay *relay, const struct heir *heir
                : NULL;
 }
 
-static void take_places(struct relay *relay, const struct record *record, struct holdings *has) {
-    for (size_t i = 0; i < relay->now->config->n_listeners; i++) {
-        const struct route *route = &relay->now->routes[i];
+static void take_places(struct relay *relay, const struct record *record, int client,
+                        struct holdings *has) {
+    const struct route *route = adopt_route(relay, record, client);
 
-        if (strcmp(route->config->name, record->listener) == 0)
-            place_adopt(&has->place, route->limit, route->config, &record->client);
-    }
+    if (route != NULL)
+        place_adopt(&has->place, route->limit, &record->client);
     struct member *member = upstreams_member(relay->now->upstreams, record->upstream,
                                              record->server, &record->server_addr);
     if (member != NULL)
@@ -140,7 +140,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     if (pump_pool_get(&relay->pumps, &pair) < 0)
         return "there are no threads for it";
     struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
-    take_places(relay, record, &has);
+    take_places(relay, record, heir->fd[0], &has);
     has.client = heir->fd[0];
     has.server = heir->fd[1];
     struct conn *conn = conn_new_adopted(relay->link, heir->slot, &relay->registry, &relay->gate,

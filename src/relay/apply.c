@@ -144,8 +144,8 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     gate_set_max(&relay->gate, limits->max_connections);
     gate_set_max(&relay->refused, limits->max_refused);
     pipe_pool_set_limit(&relay->pipes, limits->max_pipes);
-    generation_begin(apply->generation,
-                     relay->now); /* its limits hold before anybody is accepted under it */
+    generation_begin(apply->generation, relay->now,
+                     &relay->limits); /* they hold before anybody is accepted under it */
     change_acceptors(apply);
     queue_set(&relay->queue, &bounds);
     if (relay->n_workers > wanted)
@@ -162,7 +162,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
 
     TAILQ_INIT(&apply.fresh);
     TAILQ_INIT(&apply.former);
-    apply.generation = generation_new(config, upstreams, relay->now);
+    apply.generation = generation_new(config, upstreams, relay->now, &relay->limits);
     if (apply.generation == NULL) {
         upstreams_free(upstreams);
         enum apply_outcome failed =

@@ -30,6 +30,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     queue_init(&relay->queue, spares_add, &relay->spares);
     spares_init(&relay->spares, relay);
     SLIST_INIT(&relay->old);
+    limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
     TAILQ_INIT(&relay->leaving);
     TAILQ_INIT(&relay->workers);
@@ -276,6 +277,7 @@ void relay_free(struct relay *relay) {
     }
     generation_free(relay->now);
     end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
+    limit_list_clear(&relay->limits);
     queue_destroy(&relay->queue);
     spares_destroy(&relay->spares);
     pipe_pool_destroy(&relay->pipes);

@@ -27,6 +27,7 @@ struct worker;
 struct relay {
     struct generation *now; /* NULL before the first relay_apply */
     SLIST_HEAD(, generation) old;
+    struct limit_list limits;
     TAILQ_HEAD(acceptor_list, acceptor) acceptors; /* one for each listening socket */
     struct acceptor_list leaving; /* those of sockets that are given up, until relay_open */
     TAILQ_HEAD(worker_list, worker) workers; /* in the order of their numbers */
