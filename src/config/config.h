@@ -49,7 +49,8 @@ struct global_config {
     int log_connections; /* enum log_connections */
     char *keeper;        /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
-    int on_term; /* enum on_term */
+    char *instance; /* "": that of the file's path */
+    int on_term;    /* enum on_term */
 };
 
 /* One address of a listener: as written, and as read. */

@@ -61,6 +61,8 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
         [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
     struct relay *relay = daemon->relay;
     struct relay_limits limits = limits_settle(config, relay->link);
+    if (relay->link != NULL)
+        table_bound(relay->link->table, limits.max_held);
     struct upstreams *upstreams = upstreams_new(
         config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
@@ -91,7 +93,7 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     daemon->relay = relay_new(drained, main_thread);
     if (daemon->relay == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory");
-    keeping_begin(daemon->relay, config);
+    keeping_begin(daemon->relay, config, daemon->file);
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = apply(daemon, config, &what);
     if (status != EX_OK) {
@@ -153,7 +155,7 @@ static bool reload(struct daemon *daemon) {
     int status = apply(daemon, config, &what);
     if (status == EX_OK) {
         relay_open(daemon->relay);
-        keeping_change(daemon->relay, before->global.keeper);
+        keeping_change(daemon->relay, before->global.keeper, daemon->file);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
         say_listeners(daemon->relay);
         notify_ready(&daemon->notify, daemon->relay, NULL);

@@ -41,10 +41,11 @@ struct relay {
     struct pipe_pool pipes;
     struct pump_pool pumps;
     struct reaper reaper;
-    _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
-    _Atomic bool stop_accept;  /* acceptors end */
-    _Atomic bool stop_now;     /* nothing is dialled any more */
-    _Atomic bool leaves;       /* it ends without touching what the keeper holds */
+    _Atomic uint64_t accepted;  /* numbers the connections, unless the table does */
+    _Atomic bool stop_accept;   /* acceptors end */
+    _Atomic bool stop_now;      /* nothing is dialled any more */
+    _Atomic bool leaves;        /* it ends without touching what the keeper holds */
+    char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct link *link; /* to the keeper; NULL: there is none. Set before the first relay_apply */
     struct heritage heritage; /* what it held, until that is adopted */
 };
@@ -55,6 +56,7 @@ struct relay_limits {
     size_t
         max_refused; /* refused clients that may be reading their answer; others are not waited for */
     size_t max_pipes;
+    size_t max_held; /* by a keeper */
 };
 
 /* Makes the road; no thread runs and no socket is open yet. on_empty is called, by any thread, once

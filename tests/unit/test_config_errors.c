@@ -73,7 +73,7 @@ static void test_unknown_options(void **state) {
     bad("include(\"/etc/passwd\")\n" WEB APP,
         "f:1: unknown option \"include\"; known here: workers, queue_size, queue_timeout, "
         "max_connections, when_full, drain_timeout, log_level, log_connections, keeper, "
-        "keeper_timeout, on_term\n");
+        "keeper_timeout, instance, on_term\n");
 }
 
 static void test_options_in_the_wrong_section(void **state) {
@@ -184,7 +184,7 @@ static void test_syntax_errors(void **state) {
         "f:1: workers = 0: must be a number from 1 to 1024\n"
         "f:2: unknown option \"foo\"; known here: workers, queue_size, queue_timeout, "
         "max_connections, when_full, drain_timeout, log_level, log_connections, keeper, "
-        "keeper_timeout, on_term\n"
+        "keeper_timeout, instance, on_term\n"
         "f:3: syntax error: missing equal sign after option 'queue_size'\n");
     bad("listener {", "f:1: syntax error: missing title for section 'listener'\n");
     bad("listener web\n address",
@@ -200,7 +200,7 @@ static void test_syntax_errors(void **state) {
     bad("foo bar baz\n",
         "f:1: unknown option \"foo\"; known here: workers, queue_size, "
         "queue_timeout, max_connections, when_full, drain_timeout, log_level, "
-        "log_connections, keeper, keeper_timeout, on_term\n");
+        "log_connections, keeper, keeper_timeout, instance, on_term\n");
 }
 
 static void test_what_the_scanner_refuses(void **state) {

@@ -564,6 +564,7 @@ static void an_end_is_passed_on_once_more_and_not_read_again(void **state) UNCHE
 
 /* A keeper that takes few messages and reads none: holding and releasing must not wait for it. */
 static int set_up_kept(void **state) {
+    const struct link_terms terms = {.path = "/none", .name = "", .keeper_timeout = USEC_PER_SEC};
     struct table *table;
     int ends[2];
 
@@ -571,8 +572,7 @@ static int set_up_kept(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(table_new(64, &table), 0);
     keeper = ends[1];
-    assert_int_equal(link_init(&to_keeper, "/none", &ends[0], table, true, &registry, USEC_PER_SEC),
-                     0);
+    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
     kept = &to_keeper;
     return 0;
 }
