@@ -28,6 +28,8 @@ static enum end end_of_dial(enum dial_outcome outcome) {
         return END_SERVERS_DOWN;
     case DIAL_STOPPED:
         return END_STOPPED;
+    case DIAL_CUT_OFF:
+        return END_CUT_OFF;
     case DIAL_NO_SOCKET:
     case DIAL_OK:
     default:
@@ -131,7 +133,6 @@ static void serve(struct relay *relay, struct job *job, struct turn *turn) {
     enum dial_outcome outcome = dial(job, turn, &relay->stop_now);
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
-        exhausted_say("dial a server", job->record.error);
         refuse(relay, job, end_of_dial(outcome), job->record.error, true);
         return;
     }

@@ -16,6 +16,8 @@ struct bulletin {
     _Atomic unsigned refs;
     _Atomic bool unreachable; /* no member could be had, and that was said */
     _Atomic usec_t said_at;   /* when; 0: never */
+    _Atomic bool
+        cut_off[2]; /* members are cut off, of IPv4, of IPv6, and that was said (reach.h) */
     struct lock lock;
     char trouble[BULLETIN_TROUBLE_MAX] GUARDED; /* which member went down last, and why */
 };

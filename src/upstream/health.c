@@ -128,7 +128,9 @@ static void conclude(struct health *health, struct health_target *target,
     health->under_way--;
     if (!is_wanted(health, target))
         return;
-    if (outcome == CHECK_VOID) {
+    if (outcome != CHECK_VOID && target->wish.cut_off != NULL)
+        target->wish.cut_off(target->wish.arg, outcome == CHECK_CUT_OFF ? target->check.error : 0);
+    if (outcome == CHECK_VOID || outcome == CHECK_CUT_OFF) {
         stats_add(STAT_checks_void, 1);
         return;
     }

@@ -15,7 +15,7 @@
 struct health;
 struct health_target;
 
-/* What a target is and whom it tells: both functions are needed. All pointers are the caller's and stay until
+/* What a target is and whom it tells: `checked` and `release` are needed. All pointers are the caller's and stay until
  * `release` is called. */
 struct health_wish {
     const struct health_check_config *config;
@@ -28,6 +28,9 @@ struct health_wish {
     /* A check has come to its outcome: good, or bad and why: a clause such as "connect: Connection refused", "status
      * 503, expected 200-399" or "no answer in 1s". Called by the checker's thread, without a lock. */
     void (*checked)(void *arg, bool good, const char *why);
+    /* Whether this machine has a way to the address: an errno as of route_error, or 0, of each check that found out.
+     * NULL: nobody wants to know. */
+    void (*cut_off)(void *arg, int error);
     void (*release)(void *arg); /* called once, last: by the checker's thread, or by health_free */
     void *arg;
 };

@@ -58,6 +58,8 @@ enum member_standing member_standing(const struct member *member, usec_t now) {
 
     if (atomic_load_explicit(&member->down, memory_order_relaxed))
         return MEMBER_DOWN;
+    if (atomic_load_explicit(&member->cut_off, memory_order_relaxed) != 0)
+        return MEMBER_CUT_OFF;
     if (until != 0)
         return now >= until && !atomic_load(&member->probed) ? MEMBER_DUE : MEMBER_OUT;
     if (member_is_failing(member))

@@ -25,12 +25,13 @@ struct member {
     struct check_history history;  /* see member_checked */
     _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
     _Atomic uint64_t check_number; /* see struct health_wish; 0: it has none yet */
-    _Atomic unsigned failed;       /* dials in a row */
-    _Atomic usec_t out_until;      /* it is left alone, after so many failures; 0: it is not */
-    _Atomic bool probed;           /* one connection is finding out whether it takes dials */
-    _Atomic usec_t back_since;     /* for slow_start; 0: it was never away */
-    _Atomic int64_t credit;        /* see struct candidate */
-    _Atomic usec_t usual_dial;     /* what a dial takes, smoothed; 0: none has succeeded yet */
+    _Atomic int cut_off; /* errno: this machine has no way to its address (reach.h); 0: it has */
+    _Atomic unsigned failed;   /* dials in a row */
+    _Atomic usec_t out_until;  /* it is left alone, after so many failures; 0: it is not */
+    _Atomic bool probed;       /* one connection is finding out whether it takes dials */
+    _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
+    _Atomic int64_t credit;    /* see struct candidate */
+    _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
 };
 
 /* With one reference. NULL: no memory. */
@@ -49,6 +50,7 @@ enum member_standing {
     MEMBER_FAILING, /* the last dials failed, fewer than max_fails in a row */
     MEMBER_DUE,     /* left alone until now: one connection may find out (member_claim_probe) */
     MEMBER_OUT,     /* left alone; only if there is nothing else */
+    MEMBER_CUT_OFF, /* this machine has no way to it; only if there is nothing else */
     MEMBER_DOWN,    /* by health checks: not at all */
 };
 enum member_standing member_standing(const struct member *member, usec_t now);
@@ -56,7 +58,7 @@ enum member_standing member_standing(const struct member *member, usec_t now);
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* the last dial failed */
 
-/* In use: neither down nor left alone. */
+/* In use: neither down nor cut off nor left alone. */
 bool member_is_used(const struct member *member, usec_t now);
 
 /* True for one caller, who must then report how the dial went; any other report gives the claim up, too. */

@@ -58,7 +58,9 @@ struct upstream {
     size_t n_expected GUARDED;
     usec_t probed GUARDED; /* all are left alone, and one search tries them since then; else 0 */
     bool cancelled GUARDED;
-    bool retired GUARDED; /* a newer configuration is in force */
+    bool retired GUARDED;       /* a newer configuration is in force */
+    _Atomic usec_t reviewed;    /* reach.c's: when members that are cut off were looked at, */
+    _Atomic size_t review_from; /* and where in the list to go on */
 };
 
 /* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "upstream/reach.h"
 
 struct watcher {
     struct upstream *upstream;
@@ -81,6 +82,16 @@ static void on_checked(void *arg, bool good, const char *why) {
         upstream->all->on_down(upstream->all->arg, watcher->member);
 }
 
+static void on_cut_off(void *arg, int error) {
+    const struct watcher *watcher = arg;
+    bool known = atomic_load_explicit(&watcher->member->cut_off, memory_order_relaxed) != 0;
+
+    if (error != 0 && !known)
+        reach_lost(watcher->upstream, watcher->member, error);
+    else if (error == 0 && known)
+        reach_review(watcher->upstream, watcher->member);
+}
+
 static void on_release(void *arg) {
     struct watcher *watcher = arg;
 
@@ -120,6 +131,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
         .soon = last == 0 || clock_now() - last > config->health_check.interval ||
                 upstream->checks_anew,
         .checked = on_checked,
+        .cut_off = on_cut_off,
         .release = on_release,
         .arg = watcher,
     };
