@@ -22,6 +22,7 @@
 #include "daemon/restart.h"
 #include "relay/acceptor.h"
 #include "relay/adopt.h"
+#include "relay/crash.h"
 #include "relay/relay.h"
 
 /* The relay's last connection has ended: wakes main's wait for signals. */
@@ -273,12 +274,14 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
 }
 
 static void stop(struct daemon *daemon, bool ran) {
-    relay_free(daemon->relay);
+    struct table *table = relay_free(daemon->relay);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
                 cut == 1 ? " was" : "s were");
     log_stop();
+    crash_watch(NULL);
+    table_free(table);
     passed_free(&daemon->passed);
     notify_close(&daemon->notify);
 }

@@ -1,6 +1,7 @@
 #include "daemon/keeping.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +14,17 @@
 #include "daemon/limits.h"
 #include "relay/adopt.h"
 #include "relay/adopt_record.h"
+#include "relay/crash.h"
 
 #define ROOM_LEAST                                                                                 \
     10000 /* connections that a reload may raise max_connections to without a restart */
 
-/* What was noted cannot be read: nothing of it can go on. */
-static void drop_heirs(int fd, struct heritage *heritage) {
+/* Nothing of it can go on, or is to. */
+static void drop_heirs(int fd, struct heritage *heritage, const char *why) {
     struct keeper_message forget = keeper_message(KEEPER_FORGET);
 
     if (heritage->n_conns > 0)
-        log_msg(MSG_ADOPT_FAILED,
-                "What the relayd before has noted cannot be read (is it another version?): the "
-                "%zu connections that were held are reset.",
+        log_msg(MSG_ADOPT_FAILED, "%s: the %zu connections that were held are reset.", why,
                 heritage->n_conns);
     for (size_t i = 0; i < heritage->n_conns; i++) {
         fd_reset(heritage->conns[i].fd[0]);
@@ -38,18 +38,44 @@ static void drop_heirs(int fd, struct heritage *heritage) {
     (void)link_await_pong(fd); /* the listening sockets are closed then, and can be bound anew */
 }
 
+/* Whether relayd has crashed again and again, and no connection is to blame: whatever crashes it may be in what is held.
+ * (A connection that is to blame is given up when it is adopted.) What died while it adopted one has noted which. */
+static bool crashes_for_all(struct table *table) {
+    struct table_head *head = table->head;
+    uint32_t adopting = atomic_exchange(&head->adopting, 0);
+    usec_t now = clock_now();
+    bool often = crash_is_often(head->crashes, now);
+
+    if (adopting > 0 && adopting <= table->n)
+        crash_note(table->states[adopting - 1].crashes, now);
+    if (often)
+        memset(head->crashes, 0, sizeof(head->crashes));
+    for (size_t i = 0; often && i < table->n; i++)
+        if (atomic_load(&table->states[i].live) != 0 &&
+            crash_is_often(table->states[i].crashes, now))
+            often = false;
+    return often;
+}
+
 /* The table that was held, as large as it has to be, or a new one. */
 static int get_table(int fd, size_t room, struct heritage *heritage, struct table **ret_table,
                      bool *ret_fresh) {
     int r = heritage->table >= 0 ? table_open(&heritage->table, ret_table) : -EPROTO;
     size_t n = heritage->n_slots < room ? heritage->n_slots : room;
 
+    const char *why = "What the relayd before has noted cannot be read (is it another version?)";
+
+    if (r == 0 && crashes_for_all(*ret_table)) {
+        table_free(*ret_table);
+        why = "relayd crashed three times within a minute and adopts nothing this time";
+        r = -EPROTO;
+    }
     *ret_fresh = r == -EPROTO;
     if (r == 0 && (*ret_table)->n < n)
         *ret_fresh = table_enlarge(ret_table, n) == 0; /* or it goes on with fewer */
     if (r != -EPROTO)
         return r;
-    drop_heirs(fd, heritage);
+    drop_heirs(fd, heritage, why);
     return table_new(n, ret_table);
 }
 
@@ -85,6 +111,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
     relay->link = link;
+    crash_watch(table);
     return 0;
 }
 

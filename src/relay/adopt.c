@@ -15,6 +15,7 @@
 #include "base/stats.h"
 #include "relay/adopt_count.h"
 #include "relay/adopt_record.h"
+#include "relay/crash.h"
 #include "relay/adopt_route.h"
 
 /* What is under way. */
@@ -75,6 +76,8 @@ static const char *find_fault(const struct relay *relay, const struct heir *heir
         return "what was noted of it makes no sense";
     if (relay->link->table->slots[heir->slot].used)
         return "it was held twice";
+    if (crash_is_often(relay->link->table->states[heir->slot].crashes, clock_now()))
+        return "relayd crashed three times within a minute while it worked for it";
     if (!are_descriptors_sound(heir))
         return "its descriptors are not what they should be";
     return record_lacks_bytes(&relay->link->table->states[heir->slot])
@@ -232,8 +235,15 @@ struct adoption adopt_all(struct relay *relay) {
     if (adopting.since <= 0 || adopting.since > clock_now())
         adopting.since = heritage->gone;
     adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
-    for (size_t i = 0; i < heritage->n_conns; i++)
+    for (size_t i = 0; i < heritage->n_conns; i++) {
+        uint32_t slot = heritage->conns[i].slot;
+
+        atomic_store(&head->adopting, slot + 1); /* what a process that dies of it leaves behind */
+        crash_at(slot);
         adopt(&adopting, &heritage->conns[i]);
+    }
+    atomic_store(&head->adopting, 0);
+    crash_at(CRASH_NOBODY);
     table_settle(relay->link->table);
     size_t n = adopting.result.adopted;
     if (adopting.stills != NULL && n > 0) {

@@ -251,22 +251,23 @@ static void cut(struct relay *relay) {
 }
 
 /* The last references to conns may be its thread's. */
-static void end_link(struct relay *relay) {
+static struct table *end_link(struct relay *relay) {
     heritage_free(&relay->heritage);
     if (relay->link == NULL)
-        return;
+        return NULL;
+    struct table *table = relay->link->table;
     link_stop(relay->link, !atomic_load(&relay->leaves));
     stats_use(NULL);
-    table_free(relay->link->table);
     link_free(relay->link);
     free(relay->link);
+    return table;
 }
 
-void relay_free(struct relay *relay) {
+struct table *relay_free(struct relay *relay) {
     struct generation *generation;
 
     if (relay == NULL)
-        return;
+        return NULL;
     relay_drain(relay, 0);
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
@@ -276,7 +277,8 @@ void relay_free(struct relay *relay) {
         generation_free(generation);
     }
     generation_free(relay->now);
-    end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
+    struct table *table =
+        end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
     limit_list_clear(&relay->limits);
     queue_destroy(&relay->queue);
     spares_destroy(&relay->spares);
@@ -285,4 +287,5 @@ void relay_free(struct relay *relay) {
     gate_destroy(&relay->refused);
     gate_destroy(&relay->gate);
     free(relay);
+    return table;
 }

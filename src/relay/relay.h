@@ -110,7 +110,8 @@ size_t relay_count_unheld(struct relay *relay);
 void relay_park(struct relay *relay);
 
 /* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
- * relay_drain, or if relay_apply failed or was never called. */
-void relay_free(struct relay *relay);
+ * relay_drain, or if relay_apply failed or was never called. Returns the table, if there was a
+ * keeper: the log's thread may be just about to count in it, so that it is freed (table_free) after log_stop. */
+struct table *relay_free(struct relay *relay) MUST_USE;
 
 #endif
