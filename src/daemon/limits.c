@@ -114,6 +114,17 @@ static int64_t check_sockets(const struct config *config) {
     return n;
 }
 
+/* Threads that may wait for what comes before a dial. */
+static int64_t openers(const struct config *config) {
+    const struct global_config *global = &config->global;
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (listener_opens(&config->listeners[i]))
+            return global->max_openings < global->max_connections ? global->max_openings
+                                                                  : global->max_connections;
+    return 0;
+}
+
 static int64_t fits(const struct bound *bound) {
     int64_t left = bound->have - bound->base;
 
@@ -160,7 +171,7 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
     int64_t files_base =
         DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
-    int64_t threads_base = THREADS_BASE + workers + sockets;
+    int64_t threads_base = THREADS_BASE + workers + sockets + openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},

@@ -64,6 +64,8 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
         r = reaper_start(&relay->reaper, &relay->registry, &relay->pumps);
     if (r == 0 && !relay->usher.thread.running)
         r = usher_start(&relay->usher, relay);
+    if (r == 0 && generation_count_opening(apply->generation) > 0)
+        r = openings_begin(&relay->openings);
     if (r == 0)
         r = add_workers(apply);
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
@@ -146,6 +148,9 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     pipe_pool_set_limit(&relay->pipes, limits->max_pipes);
     generation_begin(apply->generation, relay->now,
                      &relay->limits); /* they hold before anybody is accepted under it */
+    openings_set(&relay->openings, (size_t)apply->config->global.max_openings,
+                 (size_t)apply->config->global.queue_size,
+                 generation_count_opening(apply->generation));
     change_acceptors(apply);
     queue_set(&relay->queue, &bounds);
     if (relay->n_workers > wanted)

@@ -97,6 +97,18 @@ void generation_begin(struct generation *generation, struct generation *former,
     upstreams_begin(generation->upstreams);
 }
 
+bool route_opens(const struct route *route) {
+    return listener_opens(route->config);
+}
+
+size_t generation_count_opening(const struct generation *generation) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        n += route_opens(&generation->routes[i]);
+    return n;
+}
+
 struct route *route_ref(struct route *route) {
     atomic_fetch_add_explicit(&route->generation->refs, 1, memory_order_relaxed);
     return route;

@@ -47,6 +47,12 @@ struct generation *generation_new(struct config *config, struct upstreams *upstr
 void generation_begin(struct generation *generation, struct generation *former,
                       struct limit_list *limits);
 
+/* Whether its clients have something to send before there is a server to dial: they are openings first. */
+bool route_opens(const struct route *route);
+
+/* How many of its listeners have such clients. */
+size_t generation_count_opening(const struct generation *generation);
+
 /* Whoever holds a route of it holds a reference. Any thread. */
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route);

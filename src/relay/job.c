@@ -10,3 +10,9 @@ void holdings_give_back(struct holdings *holdings) {
     member_leave(taken.member);
     place_leave(&taken.place);
 }
+
+void job_give(struct job *to, struct job *job) {
+    *to = *job;
+    to->has = holdings_take(&job->has);
+    job->route = NULL;
+}

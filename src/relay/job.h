@@ -37,4 +37,7 @@ struct job {
     struct record record; /* number, names, client and accepted are filled in by the acceptor */
 };
 
+/* Gives the job away: what it holds is blanked, and its route. */
+void job_give(struct job *to, struct job *job);
+
 #endif

@@ -21,6 +21,7 @@ struct limit *limit_new(void) {
     }
     atomic_init(&limit->refs, 1);
     gate_init(&limit->gate, SIZE_MAX, ignore, NULL);
+    lane_init(&limit->lane);
     return limit;
 }
 

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "relay/client_table.h"
 #include "relay/gate.h"
+#include "relay/lane.h"
 
 struct limit {
     LIST_ENTRY(limit) link;                 /* limit_list's, as the next two are */
@@ -17,6 +18,7 @@ struct limit {
     _Atomic unsigned refs;
     struct gate gate;
     struct client_table *clients;
+    struct lane lane; /* of the openings, under their lock */
 };
 
 /* With one reference. NULL: no memory. */

@@ -12,6 +12,7 @@
 #include "relay/generation.h"
 #include "relay/link.h"
 #include "relay/listen_socket.h"
+#include "relay/openings.h"
 #include "relay/pipe_pool.h"
 #include "relay/pump_pool.h"
 #include "relay/queue.h"
@@ -34,6 +35,7 @@ struct relay {
     size_t n_workers;                        /* but for those that have been told to end */
     struct gate gate;                        /* connections, from accept to close */
     struct gate refused;                     /* refused clients that still read */
+    struct openings openings; /* before the queue, for those who have to be heard first */
     struct queue queue;
     struct spares spares;
     struct usher usher;
