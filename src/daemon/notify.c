@@ -1,5 +1,6 @@
 #include "daemon/notify.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,14 +13,16 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-#define STATUS_INTERVAL (2 * USEC_PER_SEC)
-#define PATIENCE        (10 * USEC_PER_SEC) /* with a thread that has been given work, at most */
-#define AFTER_DRAIN     (15 * USEC_PER_SEC) /* what the end of a stop may take, as in relayd.service */
+#define STATUS_INTERVAL  (2 * USEC_PER_SEC)
+#define PATIENCE         (10 * USEC_PER_SEC) /* with a thread that has been given work, at most */
+#define MANAGER_PATIENCE USEC_PER_SEC        /* with a manager that does not read what it is told */
+#define AFTER_DRAIN      (15 * USEC_PER_SEC) /* what the end of a stop may take, as in relayd.service */
 
 /* A socket to $NOTIFY_SOCKET, a path or an abstract name (sd_notify(3)), or -1. */
 static int open_manager(const char *name) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t length = name != NULL ? strlen(name) : 0;
+    struct timeval patience = clock_timeval(MANAGER_PATIENCE);
 
     if (length == 0 || length >= sizeof(to.sun_path))
         return -1;
@@ -28,21 +31,24 @@ static int open_manager(const char *name) {
         to.sun_path[0] = '\0';
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, size) < 0)
+    if (fd >= 0 && (connect(fd, (struct sockaddr *)&to, size) < 0 ||
+                    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0))
         fd_close(&fd);
     return fd;
 }
 
-/* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. */
-PRINTF_LIKE(2, 3) static void tell(const struct notify *notify, const char *fmt, ...) {
+/* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. False: the manager does not
+ * read; nobody waits for it longer than MANAGER_PATIENCE. */
+PRINTF_LIKE(2, 3) static bool tell(const struct notify *notify, const char *fmt, ...) {
     char text[NOTIFY_TEXT_MAX + 128];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (notify->fd < 0 || send(notify->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-        (void)sd_notify(0, text);
+    if (notify->fd >= 0 && send(notify->fd, text, strlen(text), MSG_NOSIGNAL) >= 0)
+        return true;
+    return errno != EAGAIN && sd_notify(0, text) >= 0;
 }
 
 void notify_close(struct notify *notify) {
@@ -95,13 +101,13 @@ void notify_ready(struct notify *notify, struct relay *relay, const char *refuse
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
     drop_cut_character(notify->refused, sizeof(notify->refused));
     describe(notify, relay, notify->sent, sizeof(notify->sent));
-    tell(notify, "READY=1\nSTATUS=%s", notify->sent);
+    notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
     notify->next_status = clock_now() + STATUS_INTERVAL;
 }
 
 void notify_reloading(struct notify *notify) {
-    tell(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
-         (unsigned long long)clock_now());
+    (void)tell(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
+               (unsigned long long)clock_now());
 }
 
 void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
@@ -115,15 +121,15 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
              live == 1 ? "" : "s", most);
     if (!changes(notify, text))
         return;
-    tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
+    (void)tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
     if (first)
-        tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
+        (void)tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
 }
 
 void notify_leaving(struct notify *notify, size_t live) {
     snprintf(notify->sent, sizeof(notify->sent), "Leaving %zu connection%s to the next relayd.",
              live, live == 1 ? "" : "s");
-    tell(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
+    (void)tell(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
 }
 
 usec_t notify_due(const struct notify *notify) {
@@ -137,7 +143,7 @@ static void feed(struct notify *notify, struct relay *relay) {
     char what[LOG_TEXT_MAX / 2];
 
     if (relay_moves(relay, patience, what, sizeof(what))) {
-        tell(notify, "WATCHDOG=1");
+        (void)tell(notify, "WATCHDOG=1");
         notify->stuck = false;
     } else if (!notify->stuck) {
         notify->stuck = true;
@@ -156,7 +162,12 @@ void notify_tick(struct notify *notify, struct relay *relay) {
     }
     if (!notify->status || now < notify->next_status)
         return;
+    if (notify->ready_untold) {
+        notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
+        notify->next_status = clock_now() + STATUS_INTERVAL;
+        return;
+    }
     describe(notify, relay, text, sizeof(text));
     if (changes(notify, text))
-        tell(notify, "STATUS=%s", text);
+        (void)tell(notify, "STATUS=%s", text);
 }

@@ -15,6 +15,7 @@ struct notify {
     bool status;     /* there is somebody to tell */
     usec_t watchdog; /* how often it is fed; 0: there is none */
     usec_t next_status, next_watchdog;
+    bool ready_untold;                 /* the manager did not read it: it is told again */
     bool stuck;                        /* work did not move at the last look, which has been said */
     char sent[NOTIFY_TEXT_MAX];        /* the status line */
     char refused[NOTIFY_TEXT_MAX / 2]; /* why the last reload was refused; "": it was not */
