@@ -71,6 +71,7 @@ static void describe(const struct notify *notify, struct relay *relay, char *tex
     snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
+    relay_describe(relay, text, size);
     upstreams_describe(relay->now->upstreams, text, size);
 }
 

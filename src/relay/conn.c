@@ -66,14 +66,14 @@ static void take(struct conn *conn, struct pipe_pool *pipes, struct holdings *ha
     conn->fd[SIDE_SERVER] = taken.server;
     conn->place = taken.place;
     conn->member = taken.member;
+    conn->line = taken.line;
 }
 
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has) {
     uint32_t slot = 0;
-    bool keeps = link != NULL && link_serves(link);
-    bool kept = keeps && table_take(link->table, &slot) == 0;
+    bool kept = link != NULL && table_take(link->table, &slot) == 0;
     struct conn *conn = make(kept ? &link->table->states[slot] : NULL, registry, gate);
 
     if (conn == NULL) {
@@ -86,7 +86,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     conn->slot = slot;
     take(conn, pipes, has);
     registry_add(registry, conn);
-    if (keeps && !kept)
+    if (link != NULL && !kept)
         link_note_crowded(link);
     return conn;
 }
@@ -169,7 +169,7 @@ void conn_unref(struct conn *conn) {
     bool left = is_left(conn);
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
-    member_leave(conn->member);
+    line_leave(conn->line, conn->member);
     place_leave(&conn->place);
     if (!left)
         conclude(conn);
@@ -181,6 +181,25 @@ void conn_unref(struct conn *conn) {
             link_release(conn->kept_by, conn);
     }
     free(conn);
+}
+
+struct holdings conn_take_places(struct conn *conn) {
+    const struct conn_state *state = conn->state;
+    bool server = state->flow[DIR_DOWN].ended, client = state->flow[DIR_UP].ended;
+    bool over = state->aborted || (server && client);
+    struct holdings taken = HOLDINGS_NONE;
+
+    if (over || (server && !state->options.half_close)) {
+        taken.member = conn->member;
+        taken.line = conn->line;
+        conn->member = NULL;
+        conn->line = NULL;
+    }
+    if (over) {
+        taken.place = conn->place;
+        conn->place = (struct place){0};
+    }
+    return taken;
 }
 
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept) {

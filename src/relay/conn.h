@@ -27,24 +27,18 @@ struct watch {
     usec_t taken_at; /* when the reaper saw that change: a slow reader is not a dead one */
 };
 
-/* What the reaper notes of a conn. Its alone, but for the entry. */
-struct review {
-    struct wheel_entry entry GUARDED; /* in registry->reviews */
-    usec_t settled
-        GUARDED; /* all was delivered, and the last byte was of this moment; 0: it was not */
-    struct watch watch[2]; /* by direction */
-};
-
 struct conn {
     TAILQ_ENTRY(conn) link;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
-    struct place place;    /* given back at the end, */
-    struct member *member; /* both; NULL: refused */
+    /* What it has taken of limits, given back as soon as its end is sure (conn_take_places), under the registry's lock: */
+    struct place place;
+    struct member *member; /* NULL: refused, or given back */
+    struct line *line;
     struct registry *registry;
     struct gate *gate; /* left at the end; NULL: never entered */
     struct pipe_pool *pipes;
-    struct review review;
+    struct watch watch[2] GUARDED; /* by direction */
     _Atomic unsigned refs;
     _Atomic bool over;     /* aborted or expired: a pump that drops stops */
     struct link *kept_by;  /* NULL: it has no slot, and does not outlive this process */
@@ -83,6 +77,10 @@ void conn_unref(struct conn *conn);
 /* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
+/* Takes those of its places from it that it needs no more, to be given back without the lock: before whoever waits for its
+ * end can know of that. The member's when the server has ended; all, when it was aborted or both sides have. */
+struct holdings conn_take_places(struct conn *conn) REQUIRES(conn->registry->lock);
+
 /* What is to be done for a direction when its pump starts. */
 enum conn_work {
     CONN_CARRY,
@@ -109,27 +107,14 @@ void conn_sink_failed(struct conn *conn, enum direction dir, int error);
  * pumps; once. Any thread with a reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
-/* Whether nothing needs to be asked of the kernel about a conn at this moment: then *ret_next is when
- * to look at it again. Costs no system call. Under the lock of its registry, which is named for that. */
-bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
-    REQUIRES(registry->lock);
-
-/* What is to be done with a conn. */
+/* What is to be done with a conn at this moment (of clock_coarse()). */
 enum conn_due {
-    CONN_LIVE,   /* nothing yet */
-    CONN_EXPIRE, /* its time is up and it may end in order: conn_expire */
-    CONN_ABORT,  /* its time is up: conn_abort */
+    CONN_LIVE,   /* nothing, until *ret_deadline */
+    CONN_EXPIRE, /* its time is up and nothing is on its way: conn_expire */
+    CONN_ABORT,  /* its time is up and bytes cannot be delivered: conn_abort with *ret_end */
 };
-
-struct verdict {
-    enum conn_due what;
-    enum end end;
-    usec_t
-        deadline; /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
-};
-
-/* Asks the kernel, decides, and files the next review. Not under the lock; with a reference; one at a time. */
-struct verdict conn_review(struct conn *conn, usec_t now);
+enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
+                          usec_t *ret_deadline, enum end *ret_end) REQUIRES(registry->lock);
 
 /* Ends it in good order: both pumps are woken, pass on what is still there, and then the end. */
 void conn_expire(struct conn *conn, enum end end);

@@ -12,13 +12,12 @@ enum dial_outcome {
     DIAL_NO_NAME,   /* no address is known */
     DIAL_FULL,      /* every server that is up has its max_connections */
     DIAL_DOWN,      /* health checks found every server down */
-    DIAL_CUT_OFF,   /* this machine has no way to any address */
     DIAL_NO_SOCKET, /* the machine has no descriptor, port or memory for it */
     DIAL_STOPPED,   /* *stop became true (the worker is interrupted, see base/thread.h) */
 };
 
 /* Dials for the job. On DIAL_OK job->has.server is a connected, blocking socket that was sent its PROXY header, and
- * job->has.member whom it leads to. In any case the record's server, server_addr and error say what was tried last.
+ * job->has.member whom it leads to (with job->has.line). In any case the record's server, server_addr and error say what was tried last.
  * While it waits for long, the turn is away. */
 enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) MUST_USE;
 

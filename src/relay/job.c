@@ -7,7 +7,7 @@ void holdings_give_back(struct holdings *holdings) {
 
     fd_close(&taken.client);
     fd_close(&taken.server);
-    member_leave(taken.member);
+    line_leave(taken.line, taken.member);
     place_leave(&taken.place);
 }
 

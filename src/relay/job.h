@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "relay/limit.h"
+#include "relay/line.h"
 #include "relay/record.h"
 #include "upstream/member.h"
 
@@ -14,7 +15,13 @@ struct holdings {
     int client, server;    /* sockets; -1: none (yet) */
     struct place place;    /* in the limits of its listener */
     struct member *member; /* counted in; NULL: none was chosen (yet) */
+    struct line
+        *line; /* of the member's upstream, a reference; NULL: no member, or its upstream is gone */
 };
+
+/* How long a place is waited for, where nothing else says, that may belong to somebody who has ended: a client that ends
+ * its connection and comes back is often quicker than the pump that is to note the end. */
+#define PLACE_PATIENCE (100 * USEC_PER_MSEC)
 
 #define HOLDINGS_NONE ((struct holdings){.client = -1, .server = -1})
 
@@ -33,7 +40,9 @@ struct job {
     struct holdings has;
     struct route *route; /* a reference; NULL: none */
     struct addr
-        destination;      /* where the client connected to, if a PROXY header said so; else len 0 */
+        destination; /* where the client connected to, if a PROXY header said so; else len 0 */
+    usec_t
+        full_since; /* when it was first found that it has to wait for room at a server; 0: never */
     struct record record; /* number, names, client and accepted are filled in by the acceptor */
 };
 

@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "relay/queue.h"
+
 struct line *line_new(void) UNCHECKED {
     struct line *line = calloc(1, sizeof(*line));
 
@@ -23,4 +25,15 @@ void line_unref(struct line *line) UNCHECKED {
         return;
     CHECK(line->count == 0 && line->turns == 0);
     free(line);
+}
+
+/* Either it is seen here that the line is full, or whoever finds it full sees what is counted here (queue_put_back). */
+void line_leave(struct line *line, struct member *member) {
+    member_leave(member);
+    if (line == NULL)
+        return;
+    atomic_fetch_add(&line->left, 1);
+    if (atomic_load(&line->full))
+        queue_left(line->queue, line);
+    line_unref(line);
 }

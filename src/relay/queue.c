@@ -28,11 +28,15 @@ void queue_destroy(struct queue *queue) UNCHECKED {
     lock_destroy(&queue->lock);
 }
 
+static bool is_full(const struct line *line) {
+    return atomic_load_explicit(&line->full, memory_order_relaxed);
+}
+
 void queue_relist(struct queue *queue, struct line *line) {
     size_t most = queue->hurries ? SIZE_MAX : queue->bounds.workers;
     struct line_list *list = line->slow > 0 ? &queue->slow : &queue->quick;
 
-    if (line->turns >= most)
+    if (line->turns >= most || (is_full(line) && line->tries == 0 && !queue->hurries))
         list = &queue->held;
     if (line->count == 0)
         list = NULL;
@@ -67,6 +71,8 @@ void queue_take_out(struct queue *queue, struct queued *queued) {
     TAILQ_REMOVE(&queue->overdue, queued, in_overdue);
     line->count--;
     queue->count--;
+    if (line->count == 0)
+        queue_end_full(queue, line);
     queue_relist(queue, line);
     if (queue->blocked > 0)
         cond_broadcast(&queue->room); /* who looks for room may not take it: wake all */
@@ -74,8 +80,7 @@ void queue_take_out(struct queue *queue, struct queued *queued) {
         queue_call_all(queue); /* they end */
 }
 
-/* As a rule its time is up last. */
-static void insert_overdue(struct queue *queue, struct queued *queued) REQUIRES(queue->lock) {
+void queue_insert_overdue(struct queue *queue, struct queued *queued) {
     struct queued *before = TAILQ_LAST(&queue->overdue, queued_list);
 
     while (before != NULL && before->until > queued->until)
@@ -84,6 +89,16 @@ static void insert_overdue(struct queue *queue, struct queued *queued) REQUIRES(
         TAILQ_INSERT_HEAD(&queue->overdue, queued, in_overdue);
     else
         TAILQ_INSERT_AFTER(&queue->overdue, before, queued, in_overdue);
+}
+
+usec_t queue_time_up(const struct queue *queue, const struct line *line, usec_t queued,
+                     usec_t full_since) {
+    const struct queue_bounds *bounds = &queue->bounds;
+    usec_t until = queued + bounds->timeout;
+
+    if (is_full(line) && bounds->full_timeout < until - full_since)
+        until = full_since + bounds->full_timeout;
+    return until;
 }
 
 static size_t share(const struct queue_bounds *bounds) {
@@ -110,15 +125,13 @@ int queue_push(struct queue *queue, struct line *line, struct job *job) {
         usec_t now = clock_now();
 
         queued->line = line_ref(line);
-        queued->job = *job;
-        queued->job.has = holdings_take(&job->has);
-        job->route = NULL;
+        job_give(&queued->job, job);
         queued->job.record.queued = now;
-        queued->until = now + queue->bounds.timeout;
+        queued->until = queue_time_up(queue, line, now, now);
         if (TAILQ_EMPTY(&queue->quick) && TAILQ_EMPTY(&queue->slow))
             queue->served = now;
         TAILQ_INSERT_TAIL(&line->jobs, queued, in_line);
-        insert_overdue(queue, queued);
+        queue_insert_overdue(queue, queued);
         line->count++;
         queue->count++;
         queue_relist(queue, line);
@@ -223,13 +236,13 @@ enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *r
     if (queue->usher_ends) {
         what = OVERDUE_END;
     } else if (first != NULL && first->until <= clock_now()) {
-        what = OVERDUE_JOB;
+        what = is_full(first->line) ? OVERDUE_FULL : OVERDUE_JOB;
         queue_take_out(queue, first);
     } else {
         queue->usher_called = false;
     }
     lock_release(&queue->lock);
-    if (what == OVERDUE_JOB) {
+    if (what == OVERDUE_JOB || what == OVERDUE_FULL) {
         *ret_job = first->job;
         line_unref(first->line);
         free(first);

@@ -7,7 +7,11 @@
  * TURN_PATIENCE goes away: it gives up its place, for which there is a spare thread (spares.h), and goes on without one.
  * Its line is slow from then on, until a number of dials were quick: its turns are away from the start. A line has at
  * most `workers` turns at a time, and no more than SPARES_MAX are away in all, or `workers`, if that is more; beyond that,
- * those of slow lines wait. */
+ * those of slow lines wait.
+ *
+ * full_line: a job for which no server of its upstream has room (max_connections) goes back to the head of its line, and
+ * that is full then: nothing of it is served, and no worker kept. Whoever gives back a place at a server (line_leave) lets
+ * one job look again, and so does the usher each FULL_AGAIN: room may come by a reload, or a server that comes up. */
 #ifndef RELAY_QUEUE_H
 #define RELAY_QUEUE_H
 
@@ -23,6 +27,7 @@
 
 #define TURN_PATIENCE (5 * USEC_PER_MSEC)
 #define SPARES_MAX    256
+#define FULL_AGAIN    (100 * USEC_PER_MSEC)
 
 /* A worker's part in the queue, zeroed before its first use but for `spare`. The worker's alone while it works, the
  * queue's while it waits. */
@@ -35,6 +40,9 @@ struct turn {
     struct queue *queue;
     struct line *line; /* whose job it has, a reference; NULL: it has none */
     bool away;
+    /* What became of its job: TURN_FOUND, it has its place at a server, is the worker's to say. */
+    enum { TURN_OPEN, TURN_FOUND, TURN_PUT_BACK } outcome;
+    unsigned left;                                     /* line->left, when it took the job */
     enum { TURN_UNKNOWN, TURN_QUICK, TURN_SLOW } dial; /* what is known of its line by it */
 };
 
@@ -47,6 +55,7 @@ struct queue_bounds {
     size_t capacity;
     size_t lines; /* so many upstreams share it */
     usec_t timeout;
+    usec_t full_timeout; /* the same for those of a full line, if it is less */
 };
 
 struct queue {
@@ -58,8 +67,9 @@ struct queue {
     size_t count GUARDED;                 /* jobs, in all lines */
     struct queued_list overdue GUARDED;   /* the same jobs: whose time will be up first is first */
     struct line_list quick, slow GUARDED; /* lines to be served, in turn */
-    struct line_list held GUARDED;        /* lines that have as many turns as they may */
-    bool slow_next GUARDED;               /* quick and slow ones take turns, too */
+    struct line_list held GUARDED; /* lines that have as many turns as they may, and full ones */
+    size_t n_full GUARDED;         /* of these */
+    bool slow_next GUARDED;        /* quick and slow ones take turns, too */
     usec_t served
         GUARDED; /* when a job was last taken, or one came to be the only one to be served */
     size_t active GUARDED; /* turns that hold a place */
@@ -96,6 +106,19 @@ void queue_nudge(struct queue *queue);
 /* Ends the turn before, and waits for the next job. False: closed, and nothing is left; or the caller was sent away. */
 bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) MUST_USE;
 
+/* full_line: puts back what the turn has taken; what it holds is taken and blanked. False: it has waited too long, or
+ * there is no memory, and the job is untouched. */
+bool queue_put_back(struct queue *queue, struct turn *turn, struct job *job) MUST_USE;
+
+/* full_line: a place at a server of the line was given back. Any thread; see line_leave. */
+void queue_left(struct queue *queue, struct line *line);
+
+/* The usher's: lets all full lines look again. Whether there are any. */
+bool queue_retry_full(struct queue *queue);
+
+/* How many jobs of a line wait because it is full. */
+size_t queue_count_full(struct queue *queue, struct line *line);
+
 /* no_hostage: the turn may last. How long a wait began that the turn is about to make may be, before turn_leave. */
 void turn_leave(struct turn *turn);
 usec_t turn_patience(const struct turn *turn);
@@ -113,8 +136,9 @@ bool queue_trim(struct queue *queue, usec_t since);
 /* The usher's: waits for a job whose time is up, and gives it away. */
 enum overdue {
     OVERDUE_JOB,
-    OVERDUE_NONE, /* the moment has come, or there is a spare thread more than before */
-    OVERDUE_END,  /* queue_end_overdue */
+    OVERDUE_FULL, /* the same, one of a full line */
+    OVERDUE_NONE, /* the moment has come, or there is a spare thread or a full line more than before */
+    OVERDUE_END, /* queue_end_overdue */
 };
 enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *ret_job) MUST_USE;
 void queue_end_overdue(struct queue *queue);

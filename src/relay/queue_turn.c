@@ -34,12 +34,17 @@ struct line *queue_choose(struct queue *queue, usec_t now) {
 }
 
 /* The usher has to look after what waits, and sleeps. */
-static void call_usher(struct queue *queue) REQUIRES(queue->lock) {
+static void note_overdue(struct queue *queue) REQUIRES(queue->lock) {
     const struct queued *first = TAILQ_FIRST(&queue->overdue);
 
     if (first == NULL || first->until >= queue->usher_until)
         return;
     queue->usher_until = first->until; /* once is enough */
+    cond_signal(&queue->usher);
+}
+
+void queue_call_usher(struct queue *queue) {
+    queue->usher_called = true;
     cond_signal(&queue->usher);
 }
 
@@ -50,7 +55,7 @@ struct turn *queue_call_next(struct queue *queue, usec_t now) {
         return NULL;
     if (turn == NULL || queue_choose(queue, now) == NULL) {
         if (queue->coming == 0)
-            call_usher(queue);
+            note_overdue(queue);
         return NULL;
     }
     if (queue->coming > 0 && now - queue->woken_last < LATE)
@@ -84,8 +89,7 @@ static bool leave(struct queue *queue, struct turn *turn) REQUIRES(queue->lock) 
     if (queue->away <= queue->spares)
         return false;
     queue->spares++;
-    queue->usher_called = true; /* it sends the thread away one day */
-    cond_signal(&queue->usher);
+    queue_call_usher(queue); /* it sends the thread away one day */
     return true;
 }
 
@@ -144,6 +148,7 @@ static struct line *end_turn(struct queue *queue, struct turn *turn) REQUIRES(qu
         line->slow = SLOW_STAYS;
     else if (turn->dial == TURN_QUICK && line->slow > 0)
         line->slow--;
+    queue_note_outcome(line, turn);
     queue_relist(queue, line);
     turn->line = NULL;
     turn->away = false;
@@ -158,6 +163,11 @@ static struct queued *begin_turn(struct queue *queue, struct turn *turn, struct 
 
     turn->line = line_ref(line);
     turn->dial = TURN_UNKNOWN;
+    turn->outcome = TURN_OPEN;
+    turn->left = atomic_load(&line->left);
+    line->tries -= line->tries > 0;
+    if (queued->job.full_since == 0 && atomic_load_explicit(&line->full, memory_order_relaxed))
+        queued->job.full_since = now;
     if (line->slow > 0 && can_leave(queue, now))
         *ret_add = leave(queue, turn);
     else
@@ -175,7 +185,7 @@ static struct queued *begin_turn(struct queue *queue, struct turn *turn, struct 
 
 /* Waits to be woken, with the lock released meanwhile. False: sent away. */
 static bool await_call(struct queue *queue, struct turn *turn, usec_t now) REQUIRES(queue->lock) {
-    call_usher(queue);
+    note_overdue(queue);
     turn->idle_since = now;
     event_reset(&turn->event);
     SLIST_INSERT_HEAD(&queue->idle, turn, link);

@@ -3,11 +3,11 @@
 #include "relay/refuse.h"
 #include "relay/relay.h"
 
-static void send_away(struct relay *relay, struct job *job) {
+static void send_away(struct relay *relay, struct job *job, enum end end) {
     struct route *route = job->route;
 
     job->record.popped = clock_now();
-    refuse(relay, job, END_QUEUE_TIMEOUT, 0, true);
+    refuse(relay, job, end, 0, true);
     route_unref(route);
 }
 
@@ -18,14 +18,16 @@ static void usher_thread(void *arg) {
     struct job job;
 
     while ((what = queue_wait_overdue(&relay->queue, until, &job)) != OVERDUE_END) {
-        if (what == OVERDUE_JOB) {
-            send_away(relay, &job);
+        if (what == OVERDUE_JOB || what == OVERDUE_FULL) {
+            send_away(relay, &job, what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT);
             continue;
         }
         usec_t now = clock_now();
         bool spares = queue_trim(&relay->queue, now - SPARE_IDLE_MAX);
         spares = spares_tidy(&relay->spares) || spares;
         until = spares ? now + SPARE_IDLE_MAX : USEC_NEVER;
+        if (queue_retry_full(&relay->queue))
+            until = now + FULL_AGAIN;
     }
 }
 

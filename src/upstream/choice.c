@@ -43,8 +43,12 @@ static bool was_tried(const struct search *search, const struct member *member) 
     return false;
 }
 
-static bool is_full(const struct slot *slot) {
-    int64_t most = slot->server->config->max_connections;
+/* By the configuration that is in force, as far as it has the server, also for those who came under an earlier one. */
+static bool is_full(const struct upstream *upstream, const struct slot *slot)
+    REQUIRES(upstream->lock) {
+    int64_t most = upstream->retired
+                       ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
+                       : slot->server->config->max_connections;
 
     return most > 0 &&
            atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
@@ -106,7 +110,7 @@ static void add_candidate(struct upstream *upstream, size_t i, usec_t now, struc
         .id = slot->member->id,
         .weight = weight_now(slot, upstream->config->slow_start, now),
         .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-        .credit = &slot->member->credit,
+        .credit = &roster->credits[i],
     };
     view->failing += member_is_failing(slot->member);
 }
@@ -121,10 +125,9 @@ static struct view gather(struct search *search, usec_t now) REQUIRES(search->up
         struct slot *slot = &roster->slots[i];
         enum member_standing standing = member_standing(slot->member, now);
 
-        search->cut_off |= standing == MEMBER_CUT_OFF;
         if (!is_asked_for(search, slot, standing))
             continue;
-        if (is_full(slot)) {
+        if (is_full(search->upstream, slot)) {
             view.full += standing < MEMBER_DUE;
             continue;
         }
@@ -198,7 +201,7 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
         for (size_t k = 0; k < roster->n; k++) {
             struct member *member = roster->slots[k].member;
 
-            if (member != tried->member || is_full(&roster->slots[k]) ||
+            if (member != tried->member || is_full(search->upstream, &roster->slots[k]) ||
                 member_standing(member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
                 continue;
             tried->hurried = false;
@@ -250,7 +253,8 @@ static struct member *longest_out(const struct search *search, usec_t now, bool 
         enum member_standing standing = member_standing(member, now);
 
         if (slot->weight == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
-            atomic_load(&member->probed) || is_full(slot) || was_tried(search, member))
+            atomic_load(&member->probed) || is_full(search->upstream, slot) ||
+            was_tried(search, member))
             continue;
         *ret_more = longest != NULL;
         if (longest == NULL || atomic_load(&member->out_until) < atomic_load(&longest->out_until))
@@ -284,36 +288,6 @@ static struct member *probe_any(struct search *search, usec_t now, usec_t *timeo
     return member;
 }
 
-static void cost_nothing(struct search *search) {
-    search->free = true;
-    search->left++;
-}
-
-/* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no attempt. */
-static struct member *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
-    REQUIRES(search->upstream->lock) {
-    const struct roster *roster = &search->upstream->roster;
-    struct member *first = NULL;
-    bool more = false;
-
-    for (size_t i = 0; i < roster->n && !more && search->n_tried < SEARCH_MOST; i++) {
-        const struct slot *slot = &roster->slots[i];
-
-        if (slot->weight == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
-            is_full(slot) || was_tried(search, slot->member))
-            continue;
-        more = first != NULL;
-        first = first != NULL ? first : slot->member;
-    }
-    if (first == NULL)
-        return NULL;
-    usec_t patience = *timeout;
-    if (search->left > 0 && more)
-        *timeout = span_for(first, HURRY, patience);
-    note_tried(search, first, *timeout < patience);
-    return first;
-}
-
 /* One that is in use, or due for its test. */
 static struct member *pick(struct search *search, struct view *view, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
@@ -327,7 +301,7 @@ static struct member *pick(struct search *search, struct view *view, usec_t now,
 
     if (is_test) {
         (void)member_claim_probe(member); /* nobody else picks here meanwhile */
-        cost_nothing(search);
+        search->left++;
     }
     if (is_test || (search->left > 0 && (view->n + view->other > 1 || any_hurried(search))))
         *timeout = span_for(member, HURRY, patience);
@@ -356,8 +330,6 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
         member = ask_again(search, false, now);
     if (member == NULL && view.full == 0)
         member = probe_any(search, now, timeout);
-    if (member == NULL && view.full == 0 && (search->upstream->probed == 0 || search->probes))
-        member = try_cut_off(search, now, timeout);
     if (member == NULL)
         *why = nothing(search, &view);
     return member;

@@ -73,7 +73,7 @@ def test_a_backup_is_used_only_if_nothing_else_is_left(relay, named):
 def test_a_server_that_is_full_gets_no_more(relay, origin):
     servers = {name: origin(echo) for name in "ab"}
     limit = {name: {"address": server.address, "max_connections": 2} for name, server in servers.items()}
-    one = site(relay, limit, listener={"mode": "http"})
+    one = site(relay, limit, listener={"mode": "http"}, top=f"queue_timeout = {ms(300)}\n")
     clients = [connect(one) for _ in range(4)]
     for client in clients:
         assert client.send(b"x").read(1) == b"x"

@@ -31,8 +31,11 @@ static inline int count_spare(void *arg) {
 
 static inline void set_bounds(struct fixture *fixture, size_t workers, size_t capacity,
                               usec_t timeout) {
-    const struct queue_bounds bounds = {
-        .workers = workers, .capacity = capacity, .lines = 2, .timeout = timeout};
+    const struct queue_bounds bounds = {.workers = workers,
+                                        .capacity = capacity,
+                                        .lines = 2,
+                                        .timeout = timeout,
+                                        .full_timeout = USEC_NEVER};
 
     queue_set(&fixture->queue, &bounds);
 }
