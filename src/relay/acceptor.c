@@ -100,22 +100,47 @@ static bool waited(struct acceptor *acceptor, struct gate *gate) {
     return true;
 }
 
+/* One connection's wait for somebody who is about to leave. */
+struct leaver_wait {
+    unsigned seen;
+    usec_t until;
+};
+
+static bool awaits_leaver(struct acceptor *acceptor, struct gate *gate, struct leaver_wait *wait) {
+    return !is_over(acceptor) && gate_await_leaver(gate, &wait->seen, &wait->until);
+}
+
+/* Counts the client. One that has ended a connection, and comes back, may be quicker than its pumps. */
+static int count_client(struct acceptor *acceptor, struct job *job) {
+    struct leaver_wait wait = {0};
+    int end;
+
+    do
+        end = admit_client(job);
+    while (end == END_CLIENT_CONNECTIONS &&
+           awaits_leaver(acceptor, &job->route->limit->gate, &wait));
+    return end;
+}
+
 /* Finds the accepted connection its places in the gates, or ends it. */
 static bool enter(struct acceptor *acceptor, struct job *job) {
     struct relay *relay = acceptor->relay;
     int end = admit_peer(job);
+    struct leaver_wait wait = {0}, listener_wait = {0};
     bool in_gate = false;
 
     while (end == 0 && !in_gate) {
         in_gate = gate_try_enter(&relay->gate);
-        if (!in_gate && !waited(acceptor, &relay->gate))
+        if (!in_gate && !waited(acceptor, &relay->gate) &&
+            !awaits_leaver(acceptor, &relay->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
     while (end == 0 && !place_enter(&job->has.place, job->route->limit))
-        if (!waited(acceptor, &job->route->limit->gate))
+        if (!waited(acceptor, &job->route->limit->gate) &&
+            !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
     if (end == 0)
-        end = admit_client(job);
+        end = count_client(acceptor, job);
     if (end == 0)
         return true;
     if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) &&

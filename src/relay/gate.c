@@ -1,11 +1,15 @@
 #include "relay/gate.h"
 
+#define LEAVER_PATIENCE (50 * USEC_PER_MSEC)
+#define VAIN_QUIET      USEC_PER_SEC
+
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg) UNCHECKED {
     lock_init(&gate->lock, RANK_LEAF);
     cond_init(&gate->room);
     gate->max = max;
     gate->live = gate->waiting = 0;
-    gate->nudges = 0;
+    gate->nudges = gate->left = 0;
+    gate->vain = 0;
     gate->closed = false;
     gate->on_empty = on_empty;
     gate->arg = arg;
@@ -61,6 +65,7 @@ void gate_leave(struct gate *gate) {
     lock_acquire(&gate->lock);
     CHECK(gate->live > 0);
     gate->live--;
+    gate->left++;
     bool wake = gate->waiting > 0;
     bool empty = gate->closed && gate->live == 0;
     /* Signalled under the lock: after it is released the gate may be gone. */
@@ -74,6 +79,28 @@ void gate_leave(struct gate *gate) {
     void *arg = gate->arg;
     lock_release(&gate->lock);
     on_empty(arg);
+}
+
+bool gate_await_leaver(struct gate *gate, unsigned *seen, usec_t *until) {
+    usec_t now = clock_now();
+    bool in_time = true;
+
+    lock_acquire(&gate->lock);
+    if (*until == 0) {
+        *until = now + LEAVER_PATIENCE;
+        in_time = gate->vain == 0 || now - gate->vain > VAIN_QUIET;
+    } else {
+        gate->waiting++;
+        while (gate->left == *seen && !gate->closed && in_time)
+            in_time = cond_wait_until(&gate->room, &gate->lock, *until);
+        gate->waiting--;
+        if (!in_time)
+            gate->vain = clock_now();
+        in_time = in_time && !gate->closed;
+    }
+    *seen = gate->left;
+    lock_release(&gate->lock);
+    return in_time;
 }
 
 size_t gate_close(struct gate *gate) {
