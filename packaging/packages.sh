@@ -12,7 +12,7 @@ build_packages=(
 # shellcheck disable=SC2034
 test_packages=(
     libcmocka-dev                                              # unit tests
-    clang libclang-rt-14-dev clang-format                      # second compiler, lock analysis, format
+    clang libclang-rt-dev clang-format                         # second compiler, lock analysis, format
     python3-pytest python3-pytest-xdist python3-pytest-timeout # functional and lint tests
     mandoc shellcheck codespell universal-ctags systemd        # what the lint tests ask
     nginx-light redis-server redis-tools                       # real origins ...
@@ -26,7 +26,9 @@ test_packages=(
 
 # Beyond those to build it, to build and to check its packages (packaging/build, tests/systemd).
 # shellcheck disable=SC2034
-deb_packages=(build-essential debhelper systemd) # (systemd.pc says where units go)
+deb_packages=(build-essential debhelper systemd) # (systemd.pc says where units go ...)
+systemd_version=$(dpkg-query -W -f '${Version}' libsystemd0 2>/dev/null || echo 0)
+[[ ${systemd_version%%[!0-9]*} -lt 253 ]] || deb_packages+=(systemd-dev) # (... since then it is in a package of its own)
 # shellcheck disable=SC2034
 rpm_packages=(rpm)
 # shellcheck disable=SC2034

@@ -22,7 +22,8 @@
 #include "config/problems.h"
 #include "config/tree.h"
 
-#define SCHEMA_MAX (OPTIONS_COUNT + SECTION_COUNT + 1) /* rows of a section, CFG_END included */
+#define SCHEMA_MAX                                                                                 \
+    ((int)OPTIONS_COUNT + (int)SECTION_COUNT + 1) /* rows of a section, CFG_END included */
 
 struct load {
     struct tree tree;

@@ -19,7 +19,15 @@ def scripts():
             yield path
 
 
-@pytest.mark.parametrize("path", C_FILES, ids=tree.name)
+#: Each release of the formatter breaks some lines in another way: the one of Debian 12 decides.
+FORMATTER = "14"
+
+
+def formatter():
+    return re.search(r"version (\d+)", tree.run("clang-format", "--version").stdout)[1]
+
+
+@pytest.mark.parametrize("path", C_FILES if formatter() == FORMATTER else [], ids=tree.name)
 def test_clang_format(path):
     done = tree.run("clang-format", "--dry-run", "-Werror", str(path))
     assert done.returncode == 0, f"run clang-format -i {tree.name(path)}"
@@ -60,7 +68,9 @@ def test_clang_checks_the_locks():
     assert commands
     for command in commands:
         assert re.search(r"\bclang\b", command)
-        assert "-Wthread-safety" in command and "-Werror" in command
+        assert "-Wthread-safety" in command
+    options = json.loads((database.parent / "meson-info" / "intro-buildoptions.json").read_text())
+    assert [option["value"] for option in options if option["name"] == "werror"] == [True]
 
 
 @pytest.mark.parametrize("program", ["relayd", "relayd-keeper"])
