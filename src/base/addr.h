@@ -63,6 +63,11 @@ bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
 bool addr_is_own(int fd, const struct addr *addr);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
+
+bool addr_is_any(const struct addr *addr); /* of an IP family: every local address */
+
+/* Whether sockets cannot listen at both at a time. only: an IPv6 socket leaves IPv4 to others (IPV6_V6ONLY, ipv6(7)). */
+bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);
 unsigned addr_port(const struct addr *addr); /* 0: it has none */
 bool addr_is_unix(const struct addr *addr);
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/proxy_protocol.h"
 #include "config/build.h"
 #include "config/build.h"
 #include "config/options.h"
@@ -80,6 +81,7 @@ void config_unref(struct config *config) {
     free(config->listeners);
     free(config->upstreams);
     free(config->global.keeper);
+    free(config->global.instance);
     free(config->path);
     free(shared);
 }
@@ -91,4 +93,8 @@ int config_log_level(const struct config *config) {
 
     CHECK(config->global.log_level >= 0 && config->global.log_level < (int)ARRAY_LEN(levels));
     return (int)levels[config->global.log_level];
+}
+
+bool listener_opens(const struct listener_config *listener) {
+    return listener->accept_proxy != PROXY_OFF;
 }

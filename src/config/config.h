@@ -43,13 +43,15 @@ struct global_config {
     int64_t queue_size;
     usec_t queue_timeout;
     int64_t max_connections;
+    int64_t max_openings;
     int when_full; /* enum when_full */
     usec_t drain_timeout;
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
     char *keeper;        /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
-    int on_term; /* enum on_term */
+    char *instance; /* "": that of the file's path */
+    int on_term;    /* enum on_term */
 };
 
 /* One address of a listener: as written, and as read. */
@@ -78,6 +80,7 @@ struct listener_config {
     struct prefix_set *senders; /* proxy_from, with value 0 */
     struct prefix_set *access;  /* allow and deny, with enum access_value; NULL: both are empty */
     usec_t proxy_timeout;       /* for the whole PROXY header */
+    usec_t opening_timeout;     /* for all that comes before a dial */
     int64_t max_connections;    /* these three: 0 is no limit */
     int64_t max_connections_per_client;
     int64_t max_rate_per_client; /* new connections a second */
@@ -163,6 +166,9 @@ void config_dump(const struct config *config, FILE *out);
 /* Any thread. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
+
+/* Whether clients of the listener have something to send before there is a server to dial. */
+bool listener_opens(const struct listener_config *listener);
 
 /* The global option log_level as syslog's number (enum log_level). */
 int config_log_level(const struct config *config);

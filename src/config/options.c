@@ -177,6 +177,26 @@ static void allowed_choice(const char *choices, char *buf, size_t size) {
     }
 }
 
+static const char *text_of(const struct option_info *row, const void *base) {
+    return *(char *const *)(const void *)((const char *)base + row->offset);
+}
+
+static bool is_equal(const struct option_info *row, const void *a, const void *b) {
+    char text_a[OPTIONS_TEXT_MAX], text_b[OPTIONS_TEXT_MAX];
+
+    if (row->type == OPTION_TEXT)
+        return strcmp(text_of(row, a), text_of(row, b)) == 0;
+    return !options_is_scalar(row) || strcmp(options_format(row, a, text_a, sizeof(text_a)),
+                                             options_format(row, b, text_b, sizeof(text_b))) == 0;
+}
+
+bool options_equal(enum option_section section, const void *a, const void *b) {
+    for (size_t i = 0; i < OPTIONS_COUNT; i++)
+        if (option_infos[i].section == section && !is_equal(&option_infos[i], a, b))
+            return false;
+    return true;
+}
+
 const char *options_allowed(const struct option_info *row, char *buf, size_t size) {
     char min[32], max[32];
 

@@ -83,6 +83,9 @@ const char *options_format(const struct option_info *row, const void *base, char
 /* Every scalar of the section at its default, in the struct at base. */
 void options_set_defaults(enum option_section section, void *base);
 
+/* Whether two structs have the same values in all scalar and TEXT rows of the section. */
+bool options_equal(enum option_section section, const void *a, const void *b);
+
 /* "must be a number from 1 to 1000000", "must be auto, buffer or splice". Returns buf. */
 const char *options_allowed(const struct option_info *row, char *buf, size_t size);
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/build.h"
+#include "keeper/message.h"
 
 #define PATH_MOST 512 /* bytes of a path; every server should take 8000 (RFC 9112, 3) */
 #define HOST_MOST 253 /* RFC 1035, 2.3.4 */
@@ -86,6 +87,15 @@ static const char *check_keeper(const char *text) {
                : "must be auto, off, or the path of a socket (at most 107 bytes)";
 }
 
+static const char *check_instance(const char *text) {
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            return "must have no control characters";
+    return n < KEEPER_NAME_MAX ? NULL : "must not be longer than 127 bytes";
+}
+
 const char *config_set_text(const struct option_info *row, const char *text, void *base) {
     char **member = (char **)(void *)((char *)base + row->offset), *copy = strdup(text);
     const char *why = NULL;
@@ -95,6 +105,9 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     switch ((int)(row - option_infos)) {
     case OPT_global_keeper:
         why = check_keeper(text);
+        break;
+    case OPT_global_instance:
+        why = check_instance(text);
         break;
     case OPT_upstream_source_address:
         why = read_source(text, base);

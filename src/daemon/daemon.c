@@ -22,6 +22,7 @@
 #include "daemon/restart.h"
 #include "relay/acceptor.h"
 #include "relay/adopt.h"
+#include "relay/crash.h"
 #include "relay/relay.h"
 
 /* The relay's last connection has ended: wakes main's wait for signals. */
@@ -61,6 +62,8 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
         [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
     struct relay *relay = daemon->relay;
     struct relay_limits limits = limits_settle(config, relay->link);
+    if (relay->link != NULL)
+        table_bound(relay->link->table, limits.max_held);
     struct upstreams *upstreams = upstreams_new(
         config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
@@ -91,7 +94,7 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     daemon->relay = relay_new(drained, main_thread);
     if (daemon->relay == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory");
-    keeping_begin(daemon->relay, config);
+    keeping_begin(daemon->relay, config, daemon->file);
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = apply(daemon, config, &what);
     if (status != EX_OK) {
@@ -153,7 +156,7 @@ static bool reload(struct daemon *daemon) {
     int status = apply(daemon, config, &what);
     if (status == EX_OK) {
         relay_open(daemon->relay);
-        keeping_change(daemon->relay, before->global.keeper);
+        keeping_change(daemon->relay, before->global.keeper, daemon->file);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
         say_listeners(daemon->relay);
         notify_ready(&daemon->notify, daemon->relay, NULL);
@@ -271,12 +274,14 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
 }
 
 static void stop(struct daemon *daemon, bool ran) {
-    relay_free(daemon->relay);
+    struct table *table = relay_free(daemon->relay);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
                 cut == 1 ? " was" : "s were");
     log_stop();
+    crash_watch(NULL);
+    table_free(table);
     passed_free(&daemon->passed);
     notify_close(&daemon->notify);
 }

@@ -1,6 +1,8 @@
 #include "daemon/keeping.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,58 +10,21 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "daemon/instance.h"
 #include "daemon/limits.h"
 #include "relay/adopt.h"
 #include "relay/adopt_record.h"
+#include "relay/crash.h"
 
-static void say_outcome(int outcome, const char *path, bool automatic, unsigned version) {
-    switch (outcome) {
-    case LINK_NOBODY:
-        if (automatic)
-            log_msg(MSG_KEEPER,
-                    "Connections end with relayd: no relayd-keeper listens at %s. To have one: "
-                    "systemctl enable --now relayd-keeper.socket, then restart relayd.",
-                    path);
-        else
-            log_msg(MSG_KEEPER_TROUBLE,
-                    "Connections end with relayd: no relayd-keeper listens at %s. Start one, then "
-                    "restart relayd.",
-                    path);
-        break;
-    case LINK_SILENT:
-        log_msg(MSG_KEEPER_TROUBLE,
-                "Connections end with relayd: relayd-keeper at %s does not answer, or this user "
-                "may not use it. If it still holds listening sockets, they cannot be opened. See "
-                "systemctl status relayd-keeper; restart it, then relayd.",
-                path);
-        break;
-    case LINK_BUSY:
-        log_msg(MSG_KEEPER_TROUBLE,
-                "Connections end with this relayd: another one uses relayd-keeper at %s. Give each "
-                "a keeper of its own (keeper = PATH), or say keeper = off.",
-                path);
-        break;
-    case LINK_OTHER_VERSION:
-        log_msg(
-            MSG_KEEPER_TROUBLE,
-            "Connections end with relayd: relayd-keeper at %s speaks version %u, and this relayd "
-            "speaks version %d. Restart relayd-keeper, then relayd.",
-            path, version, KEEPER_VERSION);
-        break;
-    default:
-        log_msg(MSG_KEEPER_TROUBLE, "Connections end with relayd: relayd-keeper at %s: %s.", path,
-                strerrordesc_np(-outcome));
-    }
-}
+#define ROOM_LEAST                                                                                 \
+    10000 /* connections that a reload may raise max_connections to without a restart */
 
-/* What was noted cannot be read: nothing of it can go on. */
-static void drop_heirs(int fd, struct heritage *heritage) {
+/* Nothing of it can go on, or is to. */
+static void drop_heirs(int fd, struct heritage *heritage, const char *why) {
     struct keeper_message forget = keeper_message(KEEPER_FORGET);
 
     if (heritage->n_conns > 0)
-        log_msg(MSG_ADOPT_FAILED,
-                "What the relayd before has noted cannot be read (is it another version?): the "
-                "%zu connections that were held are reset.",
+        log_msg(MSG_ADOPT_FAILED, "%s: the %zu connections that were held are reset.", why,
                 heritage->n_conns);
     for (size_t i = 0; i < heritage->n_conns; i++) {
         fd_reset(heritage->conns[i].fd[0]);
@@ -73,15 +38,45 @@ static void drop_heirs(int fd, struct heritage *heritage) {
     (void)link_await_pong(fd); /* the listening sockets are closed then, and can be bound anew */
 }
 
-/* The table that was held, or a new one. */
-static int get_table(int fd, struct heritage *heritage, struct table **ret_table, bool *ret_fresh) {
-    int r = heritage->table >= 0 ? table_open(&heritage->table, ret_table) : -EPROTO;
+/* Whether relayd has crashed again and again, and no connection is to blame: whatever crashes it may be in what is held.
+ * (A connection that is to blame is given up when it is adopted.) What died while it adopted one has noted which. */
+static bool crashes_for_all(struct table *table) {
+    struct table_head *head = table->head;
+    uint32_t adopting = atomic_exchange(&head->adopting, 0);
+    usec_t now = clock_now();
+    bool often = crash_is_often(head->crashes, now);
 
+    if (adopting > 0 && adopting <= table->n)
+        crash_note(table->states[adopting - 1].crashes, now);
+    if (often)
+        memset(head->crashes, 0, sizeof(head->crashes));
+    for (size_t i = 0; often && i < table->n; i++)
+        if (atomic_load(&table->states[i].live) != 0 &&
+            crash_is_often(table->states[i].crashes, now))
+            often = false;
+    return often;
+}
+
+/* The table that was held, as large as it has to be, or a new one. */
+static int get_table(int fd, size_t room, struct heritage *heritage, struct table **ret_table,
+                     bool *ret_fresh) {
+    int r = heritage->table >= 0 ? table_open(&heritage->table, ret_table) : -EPROTO;
+    size_t n = heritage->n_slots < room ? heritage->n_slots : room;
+
+    const char *why = "What the relayd before has noted cannot be read (is it another version?)";
+
+    if (r == 0 && crashes_for_all(*ret_table)) {
+        table_free(*ret_table);
+        why = "relayd crashed three times within a minute and adopts nothing this time";
+        r = -EPROTO;
+    }
     *ret_fresh = r == -EPROTO;
+    if (r == 0 && (*ret_table)->n < n)
+        *ret_fresh = table_enlarge(ret_table, n) == 0; /* or it goes on with fewer */
     if (r != -EPROTO)
         return r;
-    drop_heirs(fd, heritage);
-    return table_new(heritage->n_slots, ret_table);
+    drop_heirs(fd, heritage, why);
+    return table_new(n, ret_table);
 }
 
 /* What stands in the table of listening sockets was written by a process that may have been killed meanwhile. What the
@@ -96,16 +91,18 @@ static void check_listeners(struct table *table, const struct heritage *heritage
     }
 }
 
-static int make_link(struct relay *relay, const char *path, int *fd, usec_t keeper_timeout) {
+/* outcome: of attaching. */
+static int make_link(struct relay *relay, const struct link_terms *terms, int *fd, int outcome) {
     struct table *table = NULL;
-    bool fresh = false;
-    int r = get_table(*fd, &relay->heritage, &table, &fresh);
+    bool fresh = true;
+    int r = outcome == LINK_OK ? get_table(*fd, terms->room, &relay->heritage, &table, &fresh)
+                               : table_new(terms->room, &table);
 
     if (r < 0)
         return r;
     struct link *link = aligned_alloc(_Alignof(struct link), sizeof(*link));
     r = link == NULL ? -ENOMEM
-                     : link_init(link, path, fd, table, fresh, &relay->registry, keeper_timeout);
+                     : link_init(link, terms, fd, table, fresh, &relay->registry, outcome);
     if (r < 0) {
         free(link);
         table_free(table);
@@ -114,31 +111,46 @@ static int make_link(struct relay *relay, const char *path, int *fd, usec_t keep
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
     relay->link = link;
+    crash_watch(table);
     return 0;
 }
 
-void keeping_begin(struct relay *relay, const struct config *config) {
-    const char *keeper = config->global.keeper;
-    bool automatic = strcmp(keeper, "auto") == 0;
-    const char *path = automatic ? KEEPER_SOCKET : keeper;
-    int fd = -1;
+/* Attaches to the keeper; or, if that cannot be, makes a link that will. */
+static void attach(struct relay *relay, const struct link_terms *terms, bool by_chance) {
+    int fd = -1, r = link_attach(terms, false, &fd, &relay->heritage);
 
-    if (strcmp(keeper, "off") == 0) {
-        log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
+    if (r == LINK_OK) {
+        r = make_link(relay, terms, &fd, LINK_OK);
+        if (r < 0)
+            fd_close(&fd); /* what it holds is for one that can go on with it */
+    }
+    if (r == LINK_OK) {
+        log_msg(MSG_KEEPER,
+                "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",
+                terms->path, relay->link->table->n);
         return;
     }
-    (void)limits_raise_descriptors(); /* what was held may be many */
-    int r = link_attach(path, config->global.keeper_timeout, false, &fd, &relay->heritage);
-    if (r == LINK_OK)
-        r = make_link(relay, path, &fd, config->global.keeper_timeout);
-    if (r != LINK_OK) {
-        say_outcome(r, path, automatic, relay->heritage.version);
-        heritage_free(&relay->heritage);
+    link_say_outcome(r, terms->path, by_chance, &relay->heritage);
+    heritage_free(&relay->heritage);
+    if (make_link(relay, terms, &fd, r) < 0)
         fd_close(&fd);
-        return;
-    }
-    log_msg(MSG_KEEPER, "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",
-            path, relay->link->table->n);
+}
+
+void keeping_begin(struct relay *relay, const struct config *config, const char *file) {
+    const struct global_config *global = &config->global;
+    bool automatic = strcmp(global->keeper, "auto") == 0;
+    size_t wanted = (size_t)global->max_connections;
+    struct link_terms terms = {.path = automatic ? KEEPER_SOCKET : global->keeper,
+                               .name = relay->name,
+                               .room = wanted > ROOM_LEAST ? wanted : ROOM_LEAST,
+                               .keeper_timeout = global->keeper_timeout};
+
+    instance_name(config, file, relay->name);
+    (void)limits_raise_descriptors(); /* what was held may be many */
+    if (strcmp(global->keeper, "off") == 0)
+        log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
+    else
+        attach(relay, &terms, automatic);
 }
 
 void keeping_adopt(struct relay *relay) {
@@ -173,12 +185,13 @@ void keeping_settle(struct relay *relay) {
                 "restarted, connections end with relayd. Raise TasksMax.");
 }
 
-void keeping_change(struct relay *relay, const char *keeper_before) {
-    const struct global_config *global = &relay->now->config->global;
+void keeping_change(struct relay *relay, const char *keeper_before, const char *file) {
+    const struct config *config = relay->now->config;
 
-    if (strcmp(global->keeper, keeper_before) != 0)
+    if (strcmp(config->global.keeper, keeper_before) != 0)
         log_msg(MSG_KEEPER, "keeper = %s will be in force once relayd is restarted.",
-                global->keeper);
+                config->global.keeper);
+    instance_name(config, file, relay->name);
     if (relay->link != NULL)
-        link_set_timeout(relay->link, global->keeper_timeout);
+        link_set_terms(relay->link, config->global.keeper_timeout, relay->name);
 }

@@ -4,9 +4,10 @@
 
 #include "relay/relay.h"
 
-/* Attaches to the keeper, if the configuration says so and one is there, and says which it is: relay->link, or none.
- * Before the first relay_apply. */
-void keeping_begin(struct relay *relay, const struct config *config);
+/* Gives this instance its name, and attaches to the keeper, if the configuration says so and one is there, and says which
+ * it is. relay->link: none, with keeper = off; else it is up, or looks for a keeper from keeping_settle on. file: the
+ * configuration's, or NULL. Before the first relay_apply. */
+void keeping_begin(struct relay *relay, const struct config *config, const char *file);
 
 /* Goes on with what it held. After the first relay_apply, before relay_open. */
 void keeping_adopt(struct relay *relay);
@@ -15,6 +16,6 @@ void keeping_adopt(struct relay *relay);
 void keeping_settle(struct relay *relay);
 
 /* A new configuration is in force instead of this keeper's. */
-void keeping_change(struct relay *relay, const char *keeper_before);
+void keeping_change(struct relay *relay, const char *keeper_before, const char *file);
 
 #endif

@@ -114,6 +114,17 @@ static int64_t check_sockets(const struct config *config) {
     return n;
 }
 
+/* Threads that may wait for what comes before a dial. */
+static int64_t openers(const struct config *config) {
+    const struct global_config *global = &config->global;
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (listener_opens(&config->listeners[i]))
+            return global->max_openings < global->max_connections ? global->max_openings
+                                                                  : global->max_connections;
+    return 0;
+}
+
 static int64_t fits(const struct bound *bound) {
     int64_t left = bound->have - bound->base;
 
@@ -160,7 +171,7 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
     int64_t files_base =
         DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
-    int64_t threads_base = THREADS_BASE + workers + sockets;
+    int64_t threads_base = THREADS_BASE + workers + sockets + openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},
@@ -184,15 +195,22 @@ static int64_t fits_all(const struct bound bounds[N_BOUNDS], int64_t wanted) {
     return fit > 0 ? fit : 1;
 }
 
+/* Each connection is to be held, or will be once there is a keeper. */
+static bool serves(const struct link *link) {
+    return link != NULL && link_serves(link);
+}
+
 /* The keeper holds fewer than may come, or their pipes would be small ones. */
 static void warn_of_keeper(int64_t fit, const struct link *link) {
-    if (link == NULL)
+    if (!serves(link))
         return;
     if ((int64_t)link->table->n < fit)
-        log_msg(MSG_LIMITS,
-                "relayd-keeper can hold %zu of %lld connections; the others would not outlive "
-                "relayd. Raise LimitNOFILE of relayd-keeper.service, 6 for each connection.",
-                link->table->n, (long long)fit);
+        log_msg(
+            MSG_LIMITS,
+            "relayd-keeper holds up to %zu of %lld connections; the others would not outlive "
+            "relayd. If max_connections was raised, restart relayd, which drops none of them; else "
+            "raise LimitNOFILE of relayd-keeper.service, 6 for each connection.",
+            link->table->n, (long long)fit);
     int64_t full = full_pipes() / 2;
     if (full < fit)
         log_msg(MSG_LIMITS,
@@ -202,7 +220,7 @@ static void warn_of_keeper(int64_t fit, const struct link *link) {
 }
 
 struct relay_limits limits_settle(const struct config *config, const struct link *link) {
-    bool splice = link != NULL || any_splice(config);
+    bool splice = serves(link) || any_splice(config), waits = link != NULL && !serves(link);
     int64_t wanted = config->global.max_connections, files = limits_raise_descriptors();
     struct bound bounds[N_BOUNDS];
 
@@ -215,10 +233,14 @@ struct relay_limits limits_settle(const struct config *config, const struct link
     if (fit < wanted)
         warn(bounds, N_BOUNDS, wanted, fit);
     warn_of_keeper(fit, link);
-    int64_t pipes = (files - bounds[0].base - 2 * fit) / 2 + PIPES_MIN;
+    int64_t left = files - bounds[0].base - 2 * fit;
+    if (waits && left < 4 * fit)
+        left /= 2; /* the other half is for those that a keeper will hold, if one comes */
+    int64_t pipes = left / 2 + PIPES_MIN;
     if (!splice && full_pipes() < pipes)
         pipes = full_pipes();
     return (struct relay_limits){.max_connections = (size_t)fit,
                                  .max_refused = (size_t)refused,
+                                 .max_held = (size_t)(left > 4 ? left / 4 : 1),
                                  .max_pipes = (size_t)(pipes > 1 ? pipes : 1)};
 }

@@ -1,20 +1,25 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "keeper/trust.h"
 
 #define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
 #define TIMEOUT_MAX     (365 * 24 * 3600 * USEC_PER_SEC)
 #define BEAT_DEFAULT    (3600 * USEC_PER_SEC)
 #define ACCEPT_AGAIN    50                 /* milliseconds */
 #define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
+#define MEET_PATIENCE                                                                              \
+    (500 * USEC_PER_MSEC) /* with one that has come and says nothing, before another one's turn */
 
 static bool is_held(const struct keeper_slot *slot) {
     return slot->fd[0] >= 0;
@@ -46,20 +51,31 @@ static size_t count_held(const struct keeper *keeper, size_t first) {
     return n;
 }
 
-int keeper_init(struct keeper *keeper, int socket, size_t n_slots) {
-    struct keeper_slot *slots = malloc((n_slots + 1) * sizeof(*slots));
+/* Makes slots for so many connections, as far as there are descriptors for them. */
+static int grow(struct keeper *keeper, size_t n_conns) {
+    size_t n =
+        KEEPER_CONNECTIONS + n_conns < keeper->most ? KEEPER_CONNECTIONS + n_conns : keeper->most;
 
+    if (n <= keeper->n_slots)
+        return 0;
+    struct keeper_slot *slots = realloc(keeper->slots, n * sizeof(*slots));
     if (slots == NULL)
         return -ENOMEM;
-    memset(slots, 0xff, n_slots * sizeof(*slots)); /* -1 everywhere */
+    memset(slots + keeper->n_slots, 0xff,
+           (n - keeper->n_slots) * sizeof(*slots)); /* -1 everywhere */
+    keeper->slots = slots;
+    keeper->n_slots = n;
+    return 0;
+}
+
+int keeper_init(struct keeper *keeper, int socket, size_t most) {
     *keeper = (struct keeper){.socket = socket,
                               .client = -1,
-                              .slots = slots,
-                              .n_slots = n_slots,
+                              .most = most,
                               .beat = BEAT_DEFAULT,
                               .timeout = TIMEOUT_DEFAULT};
     (void)sigprocmask(SIG_BLOCK, NULL, &keeper->mask);
-    return 0;
+    return grow(keeper, 0);
 }
 
 static void lose_client(struct keeper *keeper) {
@@ -104,12 +120,56 @@ static int say(const struct keeper *keeper, enum keeper_type type) {
     return answer(keeper, &message);
 }
 
-/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. */
+/* It may be one that comes again and again, since it waits for its turn: that is logged once. */
+static int refuse(struct keeper *keeper, int client, enum keeper_refusal why) {
+    struct keeper_message refused = keeper_message(KEEPER_REFUSED);
+    bool told = (keeper->told & 1u << why) != 0;
+
+    keeper->told |= 1u << why;
+    refused.head.count = why;
+    keeper_message_add(&refused, keeper->name, strlen(keeper->name));
+    (void)keeper_send(client, &refused, MSG_DONTWAIT);
+    if (told)
+        return -ECONNREFUSED;
+    if (why == KEEPER_OTHER_VERSION)
+        log_msg(MSG_KEEPER_REFUSES,
+                "A relayd came that speaks another version than its keeper, which speaks %d.",
+                KEEPER_VERSION);
+    else
+        log_msg(
+            MSG_KEEPER_REFUSES,
+            why == KEEPER_BUSY
+                ? "A second relayd came while one (%s) is attached; it has no keeper."
+                : "A relayd came while connections of another one (%s) are held; it has no keeper.",
+            keeper->name);
+    return -ECONNREFUSED;
+}
+
+/* It begins anew, and what is held is from before. */
+static void drop_what_is_old(struct keeper *keeper) {
+    size_t n = count_held(keeper, KEEPER_CONNECTIONS);
+
+    drop_all(keeper);
+    if (n > 0)
+        log_msg(MSG_KEEPER_GAVE_UP, "relayd (%s) begins anew: %zu connection%s of before let go.",
+                keeper->name, n, n == 1 ? " is" : "s are");
+}
+
+/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. (One that has no name is no relayd,
+ * but somebody who looks after what is held.) */
 static int attach(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message hello = keeper_message(KEEPER_HELLO);
+    char name[KEEPER_NAME_MAX];
 
+    keeper_message_name(message, 0, name);
+    if (name[0] != '\0' && strcmp(name, keeper->name) != 0 && count_held(keeper, 0) > 0)
+        return refuse(keeper, keeper->client, KEEPER_FOREIGN);
+    if (name[0] != '\0')
+        strcpy(keeper->name, name);
     if (message->head.count == 1)
-        drop_all(keeper);
+        drop_what_is_old(keeper);
+    (void)grow(keeper, message->head.index); /* if not, there are as many as before */
+    keeper->told = 0;
     hello.head.index = (uint32_t)keeper->n_slots;
     hello.head.count = (uint32_t)count_held(keeper, KEEPER_CONNECTIONS);
     hello.head.usec = keeper->gone;
@@ -159,19 +219,59 @@ static int lose(const struct keeper *keeper, const struct keeper_message *messag
     return answer(keeper, &lost);
 }
 
-static void refuse(int client, enum keeper_refusal why) {
-    struct keeper_message refused = keeper_message(KEEPER_REFUSED);
+static void set_terms(struct keeper *keeper, const struct keeper_message *message) {
+    char name[KEEPER_NAME_MAX];
 
-    refused.head.count = why;
-    (void)keeper_send(client, &refused, MSG_DONTWAIT);
+    keeper_message_name(message, 0, name);
+    if (name[0] != '\0')
+        strcpy(keeper->name, name);
+    set_timeout(keeper, message->head.usec);
+}
+
+/* Whether what is held in a slot keeps another socket from being bound to this address. */
+static bool is_in_the_way(const struct keeper_slot *slot, const struct addr *wanted, bool only) {
+    struct addr held = {.len = sizeof(held.u)};
+    int held_only = 0;
+    socklen_t size = sizeof(held_only);
+
+    if (!is_held(slot) || getsockname(slot->fd[0], &held.u.sa, &held.len) < 0)
+        return false;
+    (void)getsockopt(slot->fd[0], IPPROTO_IPV6, IPV6_V6ONLY, &held_only, &size);
+    return addr_overlaps(wanted, only, &held, held_only != 0);
+}
+
+/* unchanging. Nobody is attached. */
+static int yield(struct keeper *keeper, const struct keeper_message *message) {
+    struct keeper_message done = keeper_message(KEEPER_PONG);
+    struct addr wanted = {.len = message->head.index};
+    size_t before = count_held(keeper, 0);
+    char name[KEEPER_NAME_MAX];
+
+    if (wanted.len > sizeof(wanted.u) || wanted.len > message->n_bytes)
+        return -EBADMSG;
+    memcpy(&wanted.u, message->bytes, wanted.len);
+    keeper_message_name(message, wanted.len, name);
+    if (strcmp(name, keeper->name) == 0)
+        drop_all(keeper);
+    for (size_t i = KEEPER_LISTENERS; i < KEEPER_CONNECTIONS; i++)
+        if (is_in_the_way(&keeper->slots[i], &wanted, message->head.count != 1))
+            empty(&keeper->slots[i], KEEPER_FDS);
+    done.head.count = (uint32_t)(before - count_held(keeper, 0));
+    if (done.head.count > 0)
+        log_msg(MSG_KEEPER_GAVE_UP, "%s of %s made way for %s, which is there without a keeper.",
+                strcmp(name, keeper->name) == 0 ? "All that was held" : "A listening socket",
+                keeper->name, name);
+    if (count_held(keeper, 0) == 0)
+        keeper->gone = 0;
+    return answer(keeper, &done);
 }
 
 /* 0, or -errno: this relayd is not to be listened to any more. */
 static int obey(struct keeper *keeper, struct keeper_message *message) {
-    if (message->head.version != KEEPER_VERSION) {
-        refuse(keeper->client, KEEPER_OTHER_VERSION);
-        return -EPROTONOSUPPORT;
-    }
+    if (message->head.type == KEEPER_YIELD && !keeper->attached)
+        return yield(keeper, message);
+    if (message->head.version != KEEPER_VERSION)
+        return refuse(keeper, keeper->client, KEEPER_OTHER_VERSION);
     if (!keeper->attached)
         return message->head.type == KEEPER_ATTACH ? attach(keeper, message) : -EBADMSG;
     /* It has come further than to attach: one that dies before does not keep clients waiting. */
@@ -184,7 +284,7 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
         release(keeper, message);
         return 0;
     case KEEPER_PATIENCE:
-        set_timeout(keeper, message->head.usec);
+        set_terms(keeper, message);
         return 0;
     case KEEPER_FORGET:
         drop_all(keeper);
@@ -209,23 +309,22 @@ static void serve(struct keeper *keeper) {
         if (r == 0)
             return;
     }
-    if (r < 0)
+    if (r < 0 && r != -ECONNREFUSED)
         log_msg(MSG_KEEPER_REFUSES,
                 "A relayd is cut off from its keeper (which speaks version %d): %s.",
                 KEEPER_VERSION, strerrordesc_np(-r));
     lose_client(keeper);
 }
 
-static bool is_our_user(int client) {
-    struct ucred who;
-    socklen_t size = sizeof(who);
+/* Somebody may try again and again: that is logged once. */
+static bool is_trusted(struct keeper *keeper, int client) {
+    char why[TRUST_WHY_MAX];
 
-    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
-        return false;
-    if (who.uid == geteuid())
+    if (trust_peer(client, why))
         return true;
-    log_msg(MSG_KEEPER_REFUSES, "Process %ld of user %ld may not use the keeper.", (long)who.pid,
-            (long)who.uid);
+    if ((keeper->told & 1) == 0)
+        log_msg(MSG_KEEPER_REFUSES, "Somebody may not use the keeper: %s.", why);
+    keeper->told |= 1;
     return false;
 }
 
@@ -237,17 +336,16 @@ static void meet(struct keeper *keeper) {
         (void)poll(NULL, 0, ACCEPT_AGAIN);
         return;
     }
-    if (!is_our_user(client)) {
+    if (!is_trusted(keeper, client)) {
         fd_close(&client);
     } else if (keeper->attached) {
-        log_msg(MSG_KEEPER_REFUSES,
-                "A second relayd came while one is attached; it has no keeper.");
-        refuse(client, KEEPER_BUSY);
+        (void)refuse(keeper, client, KEEPER_BUSY);
         fd_close(&client);
     } else {
         fd_close(&keeper->client); /* one that came and said nothing */
         (void)setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         keeper->client = client;
+        keeper->met = clock_now();
     }
 }
 
@@ -261,12 +359,18 @@ static void give_up(struct keeper *keeper) {
 }
 
 int keeper_step(struct keeper *keeper) {
-    struct pollfd wanted[2] = {{.fd = keeper->client, .events = POLLIN},
-                               {.fd = keeper->socket, .events = POLLIN}};
     usec_t now = clock_now(), until = keeper->gone + keeper->timeout;
     bool waits = keeper->gone != 0 && !keeper->attached;
-    usec_t most = waits ? (until > now ? until - now : 0) : USEC_NEVER;
-    struct timespec left = clock_timespec(most < keeper->beat ? most : keeper->beat);
+    bool listens = keeper->client < 0 || keeper->attached || now >= keeper->met + MEET_PATIENCE;
+    struct pollfd wanted[2] = {{.fd = keeper->client, .events = POLLIN},
+                               {.fd = listens ? keeper->socket : -1, .events = POLLIN}};
+    usec_t next = now + keeper->beat;
+
+    if (waits && until < next)
+        next = until;
+    if (!listens && keeper->met + MEET_PATIENCE < next)
+        next = keeper->met + MEET_PATIENCE;
+    struct timespec left = clock_timespec(next > now ? next - now : 0);
 
     if (ppoll(wanted, ARRAY_LEN(wanted), &left, &keeper->mask) < 0)
         return errno == EINTR ? 0 : -errno;

@@ -1,8 +1,11 @@
 /* relayd-keeper: its socket, and the loop. */
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +18,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "keeper/keeper.h"
+#include "keeper/trust.h"
 #include "version.h"
 
 #define BACKLOG          16
@@ -36,31 +40,52 @@ static const char usage[] =
     "  -h, --help               print this help and exit\n"
     "\nIt stays in the foreground. See relayd-keeper(8).\n";
 
-/* A file that nobody answers at is one that a keeper before this one has left. */
+/* A socket that nobody answers at is one that a keeper of this user has left. Anything else stays, and is in the way. */
 static void remove_stale(const struct sockaddr_un *at) {
+    struct timeval patience = {.tv_sec = 1}; /* with a full backlog, somebody is there */
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct stat st;
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 &&
-        errno == ECONNREFUSED)
+    if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+        st.st_uid == geteuid() &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+        connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 && errno == ECONNREFUSED)
         (void)unlink(at->sun_path);
     fd_close(&fd);
 }
 
-/* At no moment can anybody but this user connect. */
+/* At no moment can anybody but this user connect. Of two that start at once, the lock lets one find the other. */
+static int bind_at(const struct sockaddr_un *at) {
+    char copy[sizeof(at->sun_path)];
+    int lock = open(dirname(strcpy(copy, at->sun_path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mode_t mask = umask(0177);
+    int fd = -1;
+
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+        remove_stale(at);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    }
+    if (fd >= 0 &&
+        (bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 || listen(fd, BACKLOG) < 0))
+        fd_close(&fd);
+    fd_close(&lock);
+    (void)umask(mask);
+    return fd;
+}
+
+/* -1: it was said why not. */
 static int listen_at(const char *path) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char why[TRUST_WHY_MAX] = "";
+    int fd = -1;
 
-    if (snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) >= (int)sizeof(at.sun_path)) {
+    if (snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) >= (int)sizeof(at.sun_path))
         errno = ENAMETOOLONG;
-        return -1;
-    }
-    remove_stale(&at);
-    mode_t mask = umask(0177);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd >= 0 &&
-        (bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, BACKLOG) < 0))
-        fd_close(&fd);
-    (void)umask(mask);
+    else if ((errno = -trust_place(path, why)) == 0)
+        fd = bind_at(&at);
+    if (fd < 0)
+        log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", path,
+                why[0] != '\0' ? why : strerrordesc_np(errno));
     return fd;
 }
 
@@ -115,7 +140,7 @@ static int run(int socket) {
     if (r == 0) {
         catch_stop();
         log_msg(MSG_KEEPER_READY, "Ready to hold %zu connections of relayd.",
-                keeper.n_slots - KEEPER_CONNECTIONS);
+                keeper.most - KEEPER_CONNECTIONS);
         (void)sd_notify(0, "READY=1");
     }
     if (sd_watchdog_enabled(0, &watchdog) > 0)
@@ -150,11 +175,7 @@ int main(int argc, char **argv) {
     thread_lighten(); /* relayd does not wait for it: it need not interrupt others to run */
     if (argc == 3) {
         fd = listen_at(argv[2]);
-        if (fd >= 0)
-            return run(fd);
-        log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", argv[2],
-                strerrordesc_np(errno));
-        return EX_UNAVAILABLE;
+        return fd >= 0 ? run(fd) : EX_UNAVAILABLE;
     }
     if (sd_listen_fds(1) == 1 && sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
         return run(fd);

@@ -1,6 +1,7 @@
 #include "keeper/message.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,12 +19,28 @@ struct keeper_message keeper_message(enum keeper_type type) {
         .fd = {-1, -1, -1, -1, -1, -1}};
 }
 
+void keeper_message_add(struct keeper_message *message, const void *bytes, size_t n) {
+    CHECK(n <= sizeof(message->bytes) - message->n_bytes);
+    memcpy(message->bytes + message->n_bytes, bytes, n);
+    message->n_bytes += n;
+}
+
+void keeper_message_name(const struct keeper_message *message, size_t skip,
+                         char ret_name[KEEPER_NAME_MAX]) {
+    ret_name[0] = '\0';
+    if (skip < message->n_bytes)
+        snprintf(ret_name, KEEPER_NAME_MAX, "%.*s", (int)(message->n_bytes - skip),
+                 message->bytes + skip);
+}
+
 int keeper_send(int fd, const struct keeper_message *message, int flags) {
     struct keeper_message *from =
         (struct keeper_message *)(uintptr_t)message; /* iovec has no const */
     struct iovec parts[2] = {{&from->head, sizeof(from->head)},
-                             {from->indexes, from->n_indexes * sizeof(from->indexes[0])}};
-    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = from->n_indexes > 0 ? 2 : 1};
+                             {from->bytes, from->n_indexes > 0
+                                               ? from->n_indexes * sizeof(from->indexes[0])
+                                               : from->n_bytes}};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = parts[1].iov_len > 0 ? 2 : 1};
     union control control;
 
     if (message->n_fd > 0) {
@@ -74,7 +91,8 @@ int keeper_receive(int fd, struct keeper_message *ret_message) {
         keeper_message_drop(&message);
         return -EBADMSG;
     }
-    message.n_indexes = ((size_t)n - sizeof(message.head)) / sizeof(message.indexes[0]);
+    message.n_bytes = (size_t)n - sizeof(message.head);
+    message.n_indexes = message.n_bytes / sizeof(message.indexes[0]);
     *ret_message = message;
     return 1;
 }

@@ -91,10 +91,31 @@ static bool is_over(const struct acceptor *acceptor) {
     return stopped(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
 }
 
-/* Whether to wait for room at a gate, and it has been waited for. With several acceptors, another one may have taken
+/* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the listener's, whose gate it
+ * is; NULL: the relay's. */
+static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+    struct openings *openings = &acceptor->relay->openings;
+    bool full = gate_is_full(gate);
+
+    if (full)
+        openings_want(openings, lane);
+    enum room room = gate_wait_room(gate);
+    if (full)
+        openings_content(openings, lane);
+    return room;
+}
+
+/* Whether to wait for room at a full gate, and it has been waited for. With several acceptors, another one may have taken
  * the place that this one had waited for before it accepted. */
-static bool waited(struct acceptor *acceptor, struct gate *gate) {
-    if (!atomic_load(&acceptor->waits) || is_over(acceptor) || gate_wait_room(gate) == ROOM_CLOSED)
+static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+    struct openings *openings = &acceptor->relay->openings;
+
+    if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+        openings_want(openings, lane); /* for the next one */
+        openings_content(openings, lane);
+        return false;
+    }
+    if (wait_at(acceptor, gate, lane) == ROOM_CLOSED)
         return false;
     atomic_fetch_add(&acceptor->beats, 1);
     return true;
@@ -131,12 +152,12 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
 
     while (end == 0 && !in_gate) {
         in_gate = gate_try_enter(&relay->gate);
-        if (!in_gate && !waited(acceptor, &relay->gate) &&
+        if (!in_gate && !waited(acceptor, &relay->gate, NULL) &&
             !awaits_leaver(acceptor, &relay->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
     while (end == 0 && !place_enter(&job->has.place, job->route->limit))
-        if (!waited(acceptor, &job->route->limit->gate) &&
+        if (!waited(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
     if (end == 0)
@@ -175,12 +196,36 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
     }
 }
 
-/* In the line of its upstream, and below its own bound. */
+/* Hands it to the openers, or ends it. */
+static void open_up(struct acceptor *acceptor, struct job *job) {
+    struct relay *relay = acceptor->relay;
+    struct limit *limit = job->has.place.limit;
+    int r;
+
+    while ((r = openings_push(&relay->openings, job, atomic_load(&relay->stop_accept))) < 0) {
+        if (r != -EAGAIN) {
+            exhausted_say("read what comes before a dial", -r);
+            turn_away(relay, job, END_NO_PUMPS, true);
+            return;
+        }
+        if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+            turn_away(relay, job, END_QUEUE_FULL, true);
+            return;
+        }
+        if (openings_wait_room(&relay->openings, &limit->lane) != ROOM_CLOSED)
+            atomic_fetch_add(&acceptor->beats, 1);
+    }
+}
+
+/* In the line of its upstream, or its own lane of the openings, and below its own bound. */
 static bool await_listener_room(struct acceptor *acceptor) {
     struct route *route = get_route(acceptor);
-    bool there =
-        queue_wait_room(&acceptor->relay->queue, route->line) == ROOM_THERE &&
-        (!atomic_load(&acceptor->bounded) || gate_wait_room(&route->limit->gate) == ROOM_THERE);
+    struct relay *relay = acceptor->relay;
+    struct limit *limit = route->limit;
+    bool there = (route_opens(route) ? openings_wait_room(&relay->openings, &limit->lane)
+                                     : queue_wait_room(&relay->queue, route->line)) == ROOM_THERE &&
+                 (!atomic_load(&acceptor->bounded) ||
+                  wait_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
 
     route_unref(route);
     return there;
@@ -191,7 +236,7 @@ static bool await_room(struct acceptor *acceptor) {
     struct relay *relay = acceptor->relay;
 
     return !atomic_load(&acceptor->waits) ||
-           (gate_wait_room(&relay->gate) == ROOM_THERE && await_listener_room(acceptor));
+           (wait_at(acceptor, &relay->gate, NULL) == ROOM_THERE && await_listener_room(acceptor));
 }
 
 /* One connection, or -errno. */
@@ -210,7 +255,11 @@ static int accept_one(struct acceptor *acceptor) {
         tune_socket(job.has.client, job.route->config->keepalive);
     }
     describe(&job, acceptor->relay);
-    if (enter(acceptor, &job))
+    if (!enter(acceptor, &job))
+        return 0;
+    if (route_opens(job.route))
+        open_up(acceptor, &job);
+    else
         queue_up(acceptor, &job);
     return 0;
 }

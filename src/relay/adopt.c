@@ -15,6 +15,8 @@
 #include "base/stats.h"
 #include "relay/adopt_count.h"
 #include "relay/adopt_record.h"
+#include "relay/crash.h"
+#include "relay/adopt_route.h"
 
 /* What is under way. */
 struct adopting {
@@ -74,6 +76,8 @@ static const char *find_fault(const struct relay *relay, const struct heir *heir
         return "what was noted of it makes no sense";
     if (relay->link->table->slots[heir->slot].used)
         return "it was held twice";
+    if (crash_is_often(relay->link->table->states[heir->slot].crashes, clock_now()))
+        return "relayd crashed three times within a minute while it worked for it";
     if (!are_descriptors_sound(heir))
         return "its descriptors are not what they should be";
     return record_lacks_bytes(&relay->link->table->states[heir->slot])
@@ -81,13 +85,12 @@ static const char *find_fault(const struct relay *relay, const struct heir *heir
                : NULL;
 }
 
-static void take_places(struct relay *relay, const struct record *record, struct holdings *has) {
-    for (size_t i = 0; i < relay->now->config->n_listeners; i++) {
-        const struct route *route = &relay->now->routes[i];
+static void take_places(struct relay *relay, const struct record *record, int client,
+                        struct holdings *has) {
+    const struct route *route = adopt_route(relay, record, client);
 
-        if (strcmp(route->config->name, record->listener) == 0)
-            place_adopt(&has->place, route->limit, route->config, &record->client);
-    }
+    if (route != NULL)
+        place_adopt(&has->place, route->limit, &record->client);
     struct member *member = upstreams_member(relay->now->upstreams, record->upstream,
                                              record->server, &record->server_addr);
     if (member != NULL)
@@ -142,7 +145,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     if (pump_pool_get(&relay->pumps, &pair) < 0)
         return "there are no threads for it";
     struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
-    take_places(relay, record, &has);
+    take_places(relay, record, heir->fd[0], &has);
     has.client = heir->fd[0];
     has.server = heir->fd[1];
     struct conn *conn = conn_new_adopted(relay->link, heir->slot, &relay->registry, &relay->gate,
@@ -234,8 +237,15 @@ struct adoption adopt_all(struct relay *relay) {
     if (adopting.since <= 0 || adopting.since > clock_now())
         adopting.since = heritage->gone;
     adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
-    for (size_t i = 0; i < heritage->n_conns; i++)
+    for (size_t i = 0; i < heritage->n_conns; i++) {
+        uint32_t slot = heritage->conns[i].slot;
+
+        atomic_store(&head->adopting, slot + 1); /* what a process that dies of it leaves behind */
+        crash_at(slot);
         adopt(&adopting, &heritage->conns[i]);
+    }
+    atomic_store(&head->adopting, 0);
+    crash_at(CRASH_NOBODY);
     table_settle(relay->link->table);
     size_t n = adopting.result.adopted;
     if (adopting.stills != NULL && n > 0) {

@@ -64,6 +64,8 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
         r = reaper_start(&relay->reaper, &relay->registry, &relay->pumps);
     if (r == 0 && !relay->usher.thread.running)
         r = usher_start(&relay->usher, relay);
+    if (r == 0 && generation_count_opening(apply->generation) > 0)
+        r = openings_begin(&relay->openings);
     if (r == 0)
         r = add_workers(apply);
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
@@ -146,10 +148,12 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     gate_set_max(&relay->gate, limits->max_connections);
     gate_set_max(&relay->refused, limits->max_refused);
     pipe_pool_set_limit(&relay->pipes, limits->max_pipes);
-    generation_begin(apply->generation,
-                     relay->now); /* its limits hold before anybody is accepted under it */
+    generation_begin(apply->generation, relay->now,
+                     &relay->limits); /* they hold before anybody is accepted under it */
+    openings_set(&relay->openings, (size_t)apply->config->global.max_openings,
+                 (size_t)apply->config->global.queue_size,
+                 generation_count_opening(apply->generation));
     change_acceptors(apply);
-    reaper_set_shortest(&relay->reaper, generation_shortest_timeout(apply->generation));
     queue_set(&relay->queue, &bounds);
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
@@ -165,7 +169,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
 
     TAILQ_INIT(&apply.fresh);
     TAILQ_INIT(&apply.former);
-    apply.generation = generation_new(config, upstreams, relay->now);
+    apply.generation = generation_new(config, upstreams, relay->now, &relay->limits);
     if (apply.generation == NULL) {
         upstreams_free(upstreams);
         enum apply_outcome failed =

@@ -2,10 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "relay/acceptor.h"
 #include "relay/apply.h"
+#include "relay/make_way.h"
 
 /* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
 static struct acceptor *add(struct apply *apply, struct acceptor_list *to,
@@ -166,29 +165,6 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
                                  "leave one of the two out");
 }
 
-/* Sockets of the relayd before that no wish has met, and that may be in the way of one. Or that relayd had the usual keeper,
- * which this one was told to do without. */
-static void drop_inherited(struct relay *relay) {
-    bool usual = relay->link != NULL && strcmp(relay->link->path, KEEPER_SOCKET) == 0, any = false;
-
-    if (!usual && link_make_drop(KEEPER_SOCKET))
-        log_msg(MSG_KEEPER,
-                "relayd-keeper at %s held listening sockets of a relayd before, "
-                "and was told to drop all that it held.",
-                KEEPER_SOCKET);
-    if (relay->link == NULL)
-        return;
-    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
-        if (relay->heritage.listeners[i] < 0)
-            continue;
-        any = true;
-        fd_close(&relay->heritage.listeners[i]);
-        link_disown_listener(relay->link, i);
-    }
-    if (any)
-        (void)link_await_pong(relay->link->fd);
-}
-
 static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     struct listen_socket socket;
 
@@ -197,7 +173,7 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
         (share_with_leaving(apply, wish) || share_with_former(apply, wish)))
         r = listen_socket_open(&socket, wish, true);
     if (r == -EADDRINUSE && apply->relay->now == NULL) {
-        drop_inherited(apply->relay);
+        make_way(apply->relay, wish);
         r = listen_socket_open(&socket, wish, false);
     }
     if (r < 0)

@@ -1,20 +1,26 @@
 /* Attaching to a keeper: the dialogue before the link is used. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "relay/link.h"
+#include "relay/link_say.h"
 
 #define PATIENCE                                                                                   \
     (5 * USEC_PER_SEC) /* with a keeper that systemd has yet to start, or that is busy */
+#define PATIENCE_IN_ALL (30 * USEC_PER_SEC) /* with one that tells and tells */
 
-static int dial_keeper(const char *path, int *ret_fd) {
+/* Nobody who is not trusted is told anything, nor sees a descriptor. */
+int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval patience = clock_timeval(PATIENCE);
 
     strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
+    int r = trust_place(path, ret_why);
+    if (r < 0)
+        return r == -EPERM ? LINK_UNTRUSTED : r == -ENOENT ? LINK_NOBODY : r;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -27,6 +33,10 @@ static int dial_keeper(const char *path, int *ret_fd) {
         if (error == ENOENT || error == ECONNREFUSED)
             return LINK_NOBODY;
         return error == EAGAIN ? LINK_SILENT : -error;
+    }
+    if (!trust_peer(fd, ret_why)) {
+        fd_close(&fd);
+        return LINK_UNTRUSTED;
     }
     *ret_fd = fd;
     return LINK_OK;
@@ -63,12 +73,23 @@ static bool make_room(struct heritage *heritage) {
     return true;
 }
 
-/* One slot that is held; what is not understood is dropped. */
-static int inherit(struct heritage *heritage, struct keeper_message *message) {
-    size_t index = message->head.index;
+/* How far the keeper's answer has come. */
+struct hearing {
+    struct heritage *heritage;
+    bool greeted, last;
+    uint64_t next; /* slots are told in their order, each once: those before this one are over */
+};
+
+/* One slot that is held; what is not understood, or told twice, is dropped. */
+static int inherit(struct hearing *hearing, struct keeper_message *message) {
+    struct heritage *heritage = hearing->heritage;
+    size_t index = message->head.index, n_conns = heritage->n_conns;
 
     if (message->cut)
         return -EMFILE;
+    if (index < hearing->next || index >= KEEPER_CONNECTIONS + heritage->n_slots)
+        return LINK_OK;
+    hearing->next = (uint64_t)index + 1;
     if (index == KEEPER_TABLE && message->n_fd == 1) {
         heritage->table = fd_take(&message->fd[0]);
     } else if (index >= KEEPER_LISTENERS && index < KEEPER_CONNECTIONS && message->n_fd == 1) {
@@ -76,49 +97,71 @@ static int inherit(struct heritage *heritage, struct keeper_message *message) {
     } else if (index >= KEEPER_CONNECTIONS && message->n_fd == KEEPER_FDS) {
         if (!make_room(heritage))
             return -ENOMEM;
-        struct heir *heir = &heritage->conns[heritage->n_conns++];
+        struct heir *heir = &heritage->conns[n_conns];
         heir->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
         for (size_t k = 0; k < KEEPER_FDS; k++)
             heir->fd[k] = fd_take(&message->fd[k]);
+        heritage->n_conns++;
     }
-    return 0;
+    return LINK_OK;
+}
+
+static int take_refusal(struct heritage *heritage, const struct keeper_message *message) {
+    char name[KEEPER_NAME_MAX];
+
+    keeper_message_name(message, 0, name);
+    snprintf(heritage->why, sizeof(heritage->why), "%s", name[0] != '\0' ? name : "unknown");
+    switch (message->head.count) {
+    case KEEPER_BUSY:
+        return LINK_BUSY;
+    case KEEPER_FOREIGN:
+        return LINK_FOREIGN;
+    default:
+        return LINK_OTHER_VERSION;
+    }
 }
 
 /* One message of the answer, which may be the last one. */
-static int take_answer(struct heritage *heritage, struct keeper_message *message, bool *ret_last) {
+static int take_answer(struct hearing *hearing, struct keeper_message *message) {
+    struct heritage *heritage = hearing->heritage;
+
     heritage->version = message->head.version;
+    if (message->head.type == KEEPER_REFUSED)
+        return take_refusal(heritage, message);
     if (message->head.version != KEEPER_VERSION)
         return LINK_OTHER_VERSION;
+    if (hearing->greeted != (message->head.type != KEEPER_HELLO))
+        return -EBADMSG;
     switch (message->head.type) {
     case KEEPER_HELLO:
+        hearing->greeted = true;
         heritage->n_slots =
             message->head.index > KEEPER_CONNECTIONS ? message->head.index - KEEPER_CONNECTIONS : 0;
         heritage->gone = message->head.usec;
         return LINK_OK;
     case KEEPER_HOLD:
-        return inherit(heritage, message);
+        return inherit(hearing, message);
     case KEEPER_END:
-        *ret_last = true;
+        hearing->last = true;
         return LINK_OK;
-    case KEEPER_REFUSED:
-        return message->head.count == KEEPER_BUSY ? LINK_BUSY : LINK_OTHER_VERSION;
     default:
         return -EBADMSG;
     }
 }
 
 static int take_answers(int fd, struct heritage *heritage) {
+    struct hearing hearing = {.heritage = heritage};
+    usec_t deadline = clock_now() + PATIENCE_IN_ALL;
     struct keeper_message message;
-    bool last = false;
     int r = LINK_OK;
 
-    while (r == LINK_OK && !last) {
-        r = keeper_receive(fd, &message);
+    while (r == LINK_OK && !hearing.last) {
+        r = clock_now() < deadline ? keeper_receive(fd, &message) : -EAGAIN;
         if (r == 0 || r == -EAGAIN)
             return LINK_SILENT;
         if (r < 0)
             return r;
-        r = take_answer(heritage, &message, &last);
+        r = take_answer(&hearing, &message);
         keeper_message_drop(&message);
     }
     return r;
@@ -133,45 +176,36 @@ int link_await_pong(int fd) {
         if (message.head.type == KEEPER_PONG)
             return 0;
     }
+    if (r == -EBADMSG)
+        (void)shutdown(fd, SHUT_RDWR); /* nothing that it says is believed any more */
     return r == 0 ? -EPIPE : r;
 }
 
-int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
+int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) {
     struct keeper_message attach = keeper_message(KEEPER_ATTACH);
     struct heritage heritage = heritage_none();
-    int fd = -1, r = dial_keeper(path, &fd);
+    int fd = -1, r = link_dial(terms->path, &fd, heritage.why);
 
-    *ret_heritage = heritage;
-    if (r != LINK_OK)
-        return r;
-    attach.head.usec = keeper_timeout;
+    attach.head.usec = terms->keeper_timeout;
+    attach.head.index = (uint32_t)terms->room;
     attach.head.count = drop;
-    r = keeper_send(fd, &attach, 0);
+    keeper_message_add(&attach, terms->name, strlen(terms->name));
+    if (r == LINK_OK)
+        r = keeper_send(fd, &attach, 0);
     if (r == -EAGAIN)
         r = LINK_SILENT;
-    else if (r == 0 || r == -EPIPE) /* it may have refused before this */
+    else if (fd >= 0 && (r == 0 || r == -EPIPE)) /* it may have refused before this */
         r = take_answers(fd, &heritage);
+    *ret_heritage = heritage_none();
     if (r != LINK_OK) {
-        unsigned version = heritage.version;
-
+        ret_heritage->version = heritage.version;
+        memcpy(ret_heritage->why, heritage.why, sizeof(heritage.why));
         heritage_free(&heritage);
         fd_close(&fd);
-        *ret_heritage = heritage_none();
-        ret_heritage->version = version;
         return r;
     }
     *ret_fd = fd;
     *ret_heritage = heritage;
     return LINK_OK;
-}
-
-bool link_make_drop(const char *path) {
-    struct heritage dropped;
-    int fd = -1;
-    bool done = link_attach(path, 0, true, &fd, &dropped) == LINK_OK;
-
-    heritage_free(&dropped);
-    fd_close(&fd);
-    return done;
 }

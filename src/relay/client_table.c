@@ -119,7 +119,7 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
     struct key key;
 
     *ret_entry = NULL;
-    if ((max_connections == 0 && max_rate == 0) || !make_key(client, &key))
+    if (!make_key(client, &key))
         return CLIENT_OK;
     spare = calloc(1, sizeof(*spare));
     if (spare == NULL)

@@ -30,8 +30,8 @@ enum client_outcome {
 };
 
 /* A connection of this client comes. max_connections, max_rate: 0 is no limit. now: clock_now() or clock_coarse().
- * With CLIENT_OK *ret_entry is its place, to be given back by client_table_leave; NULL if nothing has to be counted
- * (no limit, a unix socket, no memory). A refused connection takes nothing from the rate. Any thread. */
+ * With CLIENT_OK *ret_entry is its place, to be given back by client_table_leave; NULL if it cannot be counted (a unix
+ * socket, no memory). A refused connection takes nothing from the rate. Any thread. */
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_entry **ret_entry);

@@ -73,7 +73,8 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has) {
     uint32_t slot = 0;
-    bool kept = link != NULL && table_take(link->table, &slot) == 0;
+    bool keeps = link != NULL && link_serves(link);
+    bool kept = keeps && table_take(link->table, &slot) == 0;
     struct conn *conn = make(kept ? &link->table->states[slot] : NULL, registry, gate);
 
     if (conn == NULL) {
@@ -86,7 +87,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     conn->slot = slot;
     take(conn, pipes, has);
     registry_add(registry, conn);
-    if (link != NULL && !kept)
+    if (keeps && !kept)
         link_note_crowded(link);
     return conn;
 }

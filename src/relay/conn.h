@@ -27,6 +27,14 @@ struct watch {
     usec_t taken_at; /* when the reaper saw that change: a slow reader is not a dead one */
 };
 
+/* What the reaper notes of a conn. Its alone, but for the entry. */
+struct review {
+    struct wheel_entry entry GUARDED; /* in registry->reviews */
+    usec_t settled
+        GUARDED; /* all was delivered, and the last byte was of this moment; 0: it was not */
+    struct watch watch[2]; /* by direction */
+};
+
 struct conn {
     TAILQ_ENTRY(conn) link;
     struct conn_state *state; /* its own, or in the table */
@@ -38,7 +46,7 @@ struct conn {
     struct registry *registry;
     struct gate *gate; /* left at the end; NULL: never entered */
     struct pipe_pool *pipes;
-    struct watch watch[2] GUARDED; /* by direction */
+    struct review review;
     _Atomic unsigned refs;
     _Atomic bool over;     /* aborted or expired: a pump that drops stops */
     struct link *kept_by;  /* NULL: it has no slot, and does not outlive this process */
@@ -107,14 +115,27 @@ void conn_sink_failed(struct conn *conn, enum direction dir, int error);
  * pumps; once. Any thread with a reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
-/* What is to be done with a conn at this moment (of clock_coarse()). */
+/* Whether nothing needs to be asked of the kernel about a conn at this moment: then *ret_next is when
+ * to look at it again. Costs no system call. Under the lock of its registry, which is named for that. */
+bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
+    REQUIRES(registry->lock);
+
+/* What is to be done with a conn. */
 enum conn_due {
-    CONN_LIVE,   /* nothing, until *ret_deadline */
-    CONN_EXPIRE, /* its time is up and nothing is on its way: conn_expire */
-    CONN_ABORT,  /* its time is up and bytes cannot be delivered: conn_abort with *ret_end */
+    CONN_LIVE,   /* nothing yet */
+    CONN_EXPIRE, /* its time is up and it may end in order: conn_expire */
+    CONN_ABORT,  /* its time is up: conn_abort */
 };
-enum conn_due conn_review(struct registry *registry, struct conn *conn, usec_t now,
-                          usec_t *ret_deadline, enum end *ret_end) REQUIRES(registry->lock);
+
+struct verdict {
+    enum conn_due what;
+    enum end end;
+    usec_t
+        deadline; /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
+};
+
+/* Asks the kernel, decides, and files the next review. Not under the lock; with a reference; one at a time. */
+struct verdict conn_review(struct conn *conn, usec_t now);
 
 /* Ends it in good order: both pumps are woken, pass on what is still there, and then the end. */
 void conn_expire(struct conn *conn, enum end end);

@@ -61,6 +61,14 @@ static void touch(struct flow *flow) {
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
+static void begin_to_linger(struct conn *conn) REQUIRES(conn->registry->lock) {
+    usec_t now = clock_coarse(), next;
+
+    conn->state->lingering = true;
+    registry_review_by(conn->registry, conn,
+                       conn_glance(conn->registry, conn, now, &next) ? next : now);
+}
+
 /* Whether the peer's end of data was received after so many bytes. error: what the writer met, or
  * 0. */
 static bool end_is_true(int fd, uint64_t bytes_read, int error) {
@@ -107,10 +115,10 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
     bool reset = !conn->state->aborted && conn->state->expired == 0 && error != 0;
     bool in_order = !conn->state->aborted && !reset;
     if (in_order) {
-        if (!conn->state->options.half_close)
-            conn->state->lingering = true;
-        decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
         touch(&conn->state->flow[dir]);
+        if (!conn->state->options.half_close)
+            begin_to_linger(conn);
+        decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
         in_this_order();
         conn->state->flow[dir].ended = true;
     }
@@ -134,8 +142,8 @@ void conn_source_failed(struct conn *conn, enum direction dir, int error) {
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
-    conn->state->lingering = true;
     touch(&conn->state->flow[dir]);
+    begin_to_linger(conn);
     in_this_order();
     conn->state->flow[dir].sink_error = error;
     lock_release(&conn->registry->lock);

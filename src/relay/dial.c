@@ -8,7 +8,9 @@
 #include <sys/time.h>
 
 #include "base/fd.h"
+#include "base/route.h"
 #include "base/stats.h"
+#include "relay/exhausted.h"
 #include "relay/generation.h"
 #include "relay/greet.h"
 #include "relay/tune.h"
@@ -21,7 +23,8 @@ struct attempts {
     struct turn *turn;
     const _Atomic bool *stop;
     struct search search;
-    usec_t timeout; /* of the attempt at hand */
+    usec_t timeout;            /* of the attempt at hand */
+    enum dial_outcome outcome; /* of the last attempt */
 };
 
 static int set_timeout(int fd, usec_t span) {
@@ -110,19 +113,40 @@ static enum dial_outcome judge(int error) {
     }
 }
 
+/* What the record tells is the last attempt, but one of an address that is cut off only if there was no other. */
+static void note_attempt(struct attempts *attempts, const struct member *member, int error,
+                         enum dial_outcome outcome) {
+    struct record *record = &attempts->job->record;
+
+    if (outcome == DIAL_CUT_OFF && attempts->outcome != DIAL_NO_NAME)
+        return;
+    attempts->outcome = outcome;
+    snprintf(record->server, sizeof(record->server), "%s", member->server);
+    record->server_addr = member->addr;
+    record->error = error;
+}
+
+/* Gives the member back. */
+static void tell_failure(struct search *search, struct member *member, enum dial_outcome outcome) {
+    if (outcome == DIAL_STOPPED || outcome == DIAL_NO_SOCKET)
+        search_not_asked(search, &member);
+    else
+        search_failed(search, &member, outcome == DIAL_TIMED_OUT);
+    if (outcome != DIAL_STOPPED)
+        stats_add(STAT_dial_failures, 1);
+}
+
 /* One attempt. On DIAL_OK the member is the job's; else it is given back. */
 static enum dial_outcome dial_member(struct attempts *attempts, struct member *member) {
     struct job *job = attempts->job;
-    struct record *record = &job->record;
     usec_t began = clock_now();
-
-    snprintf(record->server, sizeof(record->server), "%s", member->server);
-    record->server_addr = member->addr;
-    int r = dial_address(&member->addr, attempts, &job->has.server);
-    enum dial_outcome outcome = judge(-r);
-    record->error = -r;
+    int error = -dial_address(&member->addr, attempts, &job->has.server);
     usec_t took = clock_now() - began;
-    if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET)
+    int lack = route_may_lack(error) ? route_error(&member->addr, &attempts->upstream->source) : 0;
+    enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : judge(error);
+
+    note_attempt(attempts, member, error, outcome);
+    if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET && outcome != DIAL_CUT_OFF)
         turn_note(attempts->turn, took);
     if (outcome == DIAL_OK) {
         search_succeeded(&attempts->search, member, took);
@@ -130,12 +154,12 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
         job->has.line = line_ref(job->route->line);
         return outcome;
     }
-    if (outcome == DIAL_STOPPED || outcome == DIAL_NO_SOCKET)
-        search_not_asked(&attempts->search, &member);
+    if (outcome == DIAL_NO_SOCKET)
+        exhausted_say("dial a server", error);
+    if (outcome == DIAL_CUT_OFF)
+        search_cut_off(&attempts->search, &member, lack);
     else
-        search_failed(&attempts->search, &member, outcome == DIAL_TIMED_OUT);
-    if (outcome != DIAL_STOPPED)
-        stats_add(STAT_dial_failures, 1);
+        tell_failure(&attempts->search, member, outcome);
     return outcome;
 }
 
@@ -168,20 +192,24 @@ static void leave_turn(void *turn) {
 }
 
 enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
-    struct attempts attempts = {
-        .job = job, .upstream = job->route->upstream->config, .turn = turn, .stop = stop};
-    enum dial_outcome outcome = DIAL_NO_NAME;
+    struct attempts attempts = {.job = job,
+                                .upstream = job->route->upstream->config,
+                                .turn = turn,
+                                .stop = stop,
+                                .outcome = DIAL_NO_NAME};
     enum search_outcome found;
     struct member *member;
+    bool over = false;
 
     search_begin(&attempts.search, job->route->upstream, &job->record.client);
     attempts.search.on_wait = leave_turn;
     attempts.search.arg = turn;
-    while ((found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
-        outcome = dial_member(&attempts, member);
-        if (outcome == DIAL_OK || outcome == DIAL_STOPPED)
-            break;
+    while (!over &&
+           (found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
+        enum dial_outcome outcome = dial_member(&attempts, member);
+
+        over = outcome == DIAL_OK || outcome == DIAL_STOPPED;
     }
     search_end(&attempts.search);
-    return found == SEARCH_FOUND ? outcome : settle(&attempts.search, found, outcome);
+    return over ? attempts.outcome : settle(&attempts.search, found, attempts.outcome);
 }

@@ -13,14 +13,18 @@
 
 static const struct {
     int error;
+    const char *what; /* is the matter; NULL: as the C library puts it */
     const char *remedy;
 } rows[] = {
-    {EMFILE, "raise LimitNOFILE of the unit, or lower max_connections"},
-    {ENFILE, "raise the sysctl fs.file-max: the whole machine is out of descriptors"},
-    {ENOBUFS, "see the sysctl net.ipv4.tcp_mem: the kernel has no memory left for sockets"},
-    {ENOMEM, "lower max_connections, raise MemoryMax or add memory"},
-    {EAGAIN, "raise TasksMax of the unit and the sysctls kernel.threads-max and kernel.pid_max"},
-    {EADDRNOTAVAIL, "widen the sysctl net.ipv4.ip_local_port_range, or add server addresses"},
+    {EMFILE, NULL, "raise LimitNOFILE of the unit, or lower max_connections"},
+    {ENFILE, NULL, "raise the sysctl fs.file-max: the whole machine is out of descriptors"},
+    {ENOBUFS, NULL, "see the sysctl net.ipv4.tcp_mem: the kernel has no memory left for sockets"},
+    {ENOMEM, NULL, "lower max_connections, raise MemoryMax or add memory"},
+    {EAGAIN, NULL,
+     "raise TasksMax of the unit and the sysctls kernel.threads-max and kernel.pid_max"},
+    {EADDRNOTAVAIL, "no local port is left",
+     "set the sysctl net.ipv4.tcp_tw_reuse = 1, give source_address more addresses of this "
+     "machine, widen the sysctl net.ipv4.ip_local_port_range, or add server addresses"},
 };
 
 static _Atomic usec_t said[ARRAY_LEN(rows)];
@@ -40,7 +44,7 @@ void exhausted_say(const char *doing, int error) {
         log_msg(MSG_EXHAUSTED,
                 "relayd could not %s: %s (%s). To cure it, %s. Its descriptor limit is %llu. "
                 "Established connections go on.",
-                doing, strerrordesc_np(error), strerrorname_np(error), rows[i].remedy,
-                (unsigned long long)files.rlim_cur);
+                doing, rows[i].what != NULL ? rows[i].what : strerrordesc_np(error),
+                strerrorname_np(error), rows[i].remedy, (unsigned long long)files.rlim_cur);
     }
 }

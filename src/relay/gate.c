@@ -118,3 +118,10 @@ size_t gate_live(struct gate *gate) {
     lock_release(&gate->lock);
     return live;
 }
+
+bool gate_is_full(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    bool full = gate->live >= gate->max && !gate->closed;
+    lock_release(&gate->lock);
+    return full;
+}

@@ -57,4 +57,7 @@ size_t gate_close(struct gate *gate);
 
 size_t gate_live(struct gate *gate);
 
+/* Whether nobody could enter, and the gate is open. */
+bool gate_is_full(struct gate *gate);
+
 #endif

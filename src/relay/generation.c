@@ -4,13 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct limit *get_limit(const struct generation *former, const char *listener) {
-    for (size_t i = 0; former != NULL && i < former->config->n_listeners; i++)
-        if (strcmp(former->config->listeners[i].name, listener) == 0)
-            return limit_ref(former->routes[i].limit);
-    return limit_new();
-}
-
 /* As a rule it is where it was. */
 static struct line *get_line(const struct generation *former, size_t i, const char *upstream) {
     size_t n = former != NULL ? former->config->n_upstreams : 0;
@@ -33,7 +26,7 @@ static bool init_lines(struct generation *generation, const struct generation *f
     return generation->lines != NULL;
 }
 
-static bool init_route(struct generation *generation, size_t i, const struct generation *former) {
+static void init_route(struct generation *generation, size_t i) {
     const struct config *config = generation->config;
     const struct listener_config *lc = &config->listeners[i];
 
@@ -48,48 +41,72 @@ static bool init_route(struct generation *generation, size_t i, const struct gen
                     .idle_end = (enum idle_end)lc->idle_end,
                     .copy = (enum copy_mode)lc->copy,
                     .log = (enum log_connections)config->global.log_connections},
-        .limit = get_limit(former, lc->name),
+        .limit = generation->limits[i],
         .line = generation->lines[lc->upstream],
     };
-    return generation->routes[i].limit != NULL;
 }
 
-static void free_routes(struct generation *generation) {
-    for (size_t i = 0; generation->routes != NULL && i < generation->config->n_listeners; i++)
-        limit_unref(generation->routes[i].limit);
+static bool init_routes(struct generation *generation, const struct generation *former,
+                        const struct limit_list *limits) {
+    const struct config *config = generation->config;
+
+    generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
+    generation->limits = calloc(config->n_listeners, sizeof(struct limit *));
+    if (generation->routes == NULL || generation->limits == NULL ||
+        !init_lines(generation, former) || !limit_list_choose(limits, config, generation->limits))
+        return false;
+    for (size_t i = 0; i < config->n_listeners; i++)
+        init_route(generation, i);
+    return true;
+}
+
+/* But for its upstreams. */
+static void free_generation(struct generation *generation) {
+    for (size_t i = 0; generation->limits != NULL && i < generation->config->n_listeners; i++)
+        limit_unref(generation->limits[i]);
     for (size_t i = 0; generation->lines != NULL && i < generation->config->n_upstreams; i++)
         line_unref(generation->lines[i]);
-    free(generation->routes);
+    free(generation->limits);
     free(generation->lines);
+    free(generation->routes);
+    config_unref(generation->config);
+    free(generation);
 }
 
 struct generation *generation_new(struct config *config, struct upstreams *upstreams,
-                                  const struct generation *former) {
+                                  const struct generation *former,
+                                  const struct limit_list *limits) {
     struct generation *generation = calloc(1, sizeof(*generation));
 
     if (generation == NULL)
         return NULL;
-    generation->config = config;
+    generation->config = config_ref(config);
     generation->upstreams = upstreams;
-    generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
-    bool whole = generation->routes != NULL && init_lines(generation, former);
-    for (size_t i = 0; whole && i < config->n_listeners; i++)
-        whole = init_route(generation, i, former);
-    if (!whole) {
-        free_routes(generation);
-        free(generation);
+    if (!init_routes(generation, former, limits)) {
+        free_generation(generation);
         return NULL;
     }
-    (void)config_ref(config);
     return generation;
 }
 
-void generation_begin(struct generation *generation, struct generation *former) {
-    for (size_t i = 0; i < generation->config->n_listeners; i++)
-        limit_set(generation->routes[i].limit, &generation->config->listeners[i]);
+void generation_begin(struct generation *generation, struct generation *former,
+                      struct limit_list *limits) {
+    limit_list_begin(limits, generation->config, generation->limits);
     if (former != NULL)
         upstreams_retire(former->upstreams);
     upstreams_begin(generation->upstreams);
+}
+
+bool route_opens(const struct route *route) {
+    return listener_opens(route->config);
+}
+
+size_t generation_count_opening(const struct generation *generation) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        n += route_opens(&generation->routes[i]);
+    return n;
 }
 
 struct line *generation_line(const struct generation *generation, const char *upstream) {
@@ -117,22 +134,5 @@ void generation_free(struct generation *generation) {
         return;
     CHECK(generation_unused(generation));
     upstreams_free(generation->upstreams);
-    free_routes(generation);
-    config_unref(generation->config);
-    free(generation);
-}
-
-usec_t generation_shortest_timeout(const struct generation *generation) {
-    const struct config *config = generation->config;
-    usec_t shortest = USEC_NEVER;
-
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *lc = &config->listeners[i];
-
-        if (lc->idle_timeout > 0 && lc->idle_timeout < shortest)
-            shortest = lc->idle_timeout;
-        if (lc->linger_timeout < shortest)
-            shortest = lc->linger_timeout;
-    }
-    return shortest;
+    free_generation(generation);
 }

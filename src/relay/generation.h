@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "relay/conn.h"
+#include "relay/limit_list.h"
 #include "relay/line.h"
 #include "upstream/upstream.h"
 
@@ -21,7 +22,7 @@ struct route {
     const struct listener_config *config;
     struct upstream *upstream;
     struct conn_options options;
-    struct limit *limit; /* a reference: that of the listener of the same name before */
+    struct limit *limit; /* these two: the generation's references */
     struct line *line;   /* the upstream's */
 };
 
@@ -30,19 +31,27 @@ struct generation {
     _Atomic size_t refs;
     struct config *config; /* a reference */
     struct upstreams *upstreams;
-    struct route *routes; /* in the order of config->listeners */
+    struct route *routes;  /* these two in the order of config->listeners */
+    struct limit **limits; /* references */
     struct line *
         *lines; /* in the order of config->upstreams; references, to that of the same name before */
 };
 
-/* Takes a reference to config and, if it succeeds, over the upstreams. former: whose limits go on being counted, or
- * NULL. NULL: no memory. */
+/* Takes a reference to config and, if it succeeds, over the upstreams. former: whose lines go on, or NULL. limits: those
+ * that go on being counted. NULL: no memory. */
 struct generation *generation_new(struct config *config, struct upstreams *upstreams,
-                                  const struct generation *former);
+                                  const struct generation *former, const struct limit_list *limits);
 
 /* It is in force now, instead of the former one (or NULL): its limits count, and its upstreams alone are looked up and
  * checked. */
-void generation_begin(struct generation *generation, struct generation *former);
+void generation_begin(struct generation *generation, struct generation *former,
+                      struct limit_list *limits);
+
+/* Whether its clients have something to send before there is a server to dial: they are openings first. */
+bool route_opens(const struct route *route);
+
+/* How many of its listeners have such clients. */
+size_t generation_count_opening(const struct generation *generation);
 
 /* Whoever holds a route of it holds a reference. Any thread. */
 struct route *route_ref(struct route *route);
@@ -56,8 +65,5 @@ void generation_free(struct generation *generation);
 
 /* The line of the upstream of this name, or NULL. */
 struct line *generation_line(const struct generation *generation, const char *upstream);
-
-/* The shortest idle_timeout or linger_timeout of its listeners. */
-usec_t generation_shortest_timeout(const struct generation *generation);
 
 #endif

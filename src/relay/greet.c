@@ -7,37 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "relay/generation.h"
-
-static int set_receive_timeout(int fd, usec_t span) {
-    struct timeval timeout = clock_timeval(span);
-
-    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
-}
-
-/* Waits for bytes and looks at them, until the deadline: how many, 0 at the end of data, or -errno. */
-static ssize_t peek(int fd, void *buf, size_t size, usec_t deadline, const _Atomic bool *stop) {
-    for (;;) {
-        usec_t left = deadline - clock_now();
-
-        if (left <= 0)
-            return -EAGAIN;
-        int r = set_receive_timeout(fd, left);
-        if (r < 0)
-            return r;
-        ssize_t n = recv(fd, buf, size, MSG_PEEK);
-        if (n >= 0)
-            return n;
-        if (errno != EINTR)
-            return -errno;
-        if (atomic_load(stop))
-            return -ECANCELED;
-    }
-}
+#include "relay/tune.h"
 
 /* Takes so many bytes that are there. */
 static bool consume(int fd, void *buf, size_t n) {
@@ -56,7 +30,9 @@ static bool consume(int fd, void *buf, size_t n) {
 static int fail_read(ssize_t n, size_t have, const char **ret_why) {
     if (n == -ECANCELED)
         return END_STOPPED;
-    if (n == -EAGAIN)
+    if (n == -EUSERS)
+        return END_PUT_OUT;
+    if (n == -ETIMEDOUT)
         return END_HEADER_TIMEOUT;
     if (n == 0 && have == 0)
         return END_HEADER_BAD;
@@ -65,14 +41,15 @@ static int fail_read(ssize_t n, size_t have, const char **ret_why) {
     return END_HEADER_BAD;
 }
 
-static int read_header(struct job *job, usec_t deadline, const _Atomic bool *stop,
-                       struct proxy_header *header, const char **ret_why) {
+static int read_header(struct opening *opening, usec_t deadline, struct proxy_header *header,
+                       const char **ret_why) {
+    struct job *job = &opening->job;
     enum proxy_version accept = (enum proxy_version)job->route->config->accept_proxy;
     char bytes[PROXY_HEADER_MAX];
     size_t have = 0, length = 0;
 
     for (;;) {
-        ssize_t n = peek(job->has.client, bytes + have, sizeof(bytes) - have, deadline, stop);
+        ssize_t n = opening_peek(opening, bytes + have, sizeof(bytes) - have, deadline);
 
         if (n <= 0)
             return fail_read(n, have, ret_why);
@@ -91,12 +68,14 @@ static int read_header(struct job *job, usec_t deadline, const _Atomic bool *sto
     }
 }
 
-int greet_read(struct job *job, const _Atomic bool *stop, const char **ret_why) {
+int greet_read(struct opening *opening, const char **ret_why) {
+    struct job *job = &opening->job;
     struct proxy_header header = {0};
-    usec_t deadline = clock_now() + job->route->config->proxy_timeout;
-    int end = read_header(job, deadline, stop, &header, ret_why);
+    usec_t deadline = job->record.accepted + job->route->config->proxy_timeout;
+    int end = read_header(opening, deadline < opening->deadline ? deadline : opening->deadline,
+                          &header, ret_why);
 
-    if (end == 0 && set_receive_timeout(job->has.client, 0) < 0)
+    if (end == 0 && tune_receive_timeout(job->has.client, 0) < 0)
         end = END_HEADER_BAD;
     if (end == 0 && header.known) {
         job->record.client = header.source;

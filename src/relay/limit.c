@@ -21,6 +21,7 @@ struct limit *limit_new(void) {
     }
     atomic_init(&limit->refs, 1);
     gate_init(&limit->gate, SIZE_MAX, ignore, NULL);
+    lane_init(&limit->lane);
     return limit;
 }
 
@@ -34,12 +35,18 @@ void limit_unref(struct limit *limit) {
         return;
     client_table_free(limit->clients);
     gate_destroy(&limit->gate);
+    config_unref(limit->config);
     free(limit);
 }
 
-void limit_set(struct limit *limit, const struct listener_config *config) {
+void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener) {
+    struct config *former = limit->config;
+
+    limit->config = config_ref(config);
+    limit->listener = listener;
+    config_unref(former);
     gate_set_max(&limit->gate,
-                 config->max_connections > 0 ? (size_t)config->max_connections : SIZE_MAX);
+                 listener->max_connections > 0 ? (size_t)listener->max_connections : SIZE_MAX);
 }
 
 bool place_enter(struct place *place, struct limit *limit) {
@@ -55,13 +62,10 @@ enum client_outcome place_count_client(struct place *place, const struct listene
                               config->max_rate_per_client, clock_coarse(), &place->client);
 }
 
-void place_adopt(struct place *place, struct limit *limit, const struct listener_config *config,
-                 const struct addr *client) {
+void place_adopt(struct place *place, struct limit *limit, const struct addr *client) {
     gate_enter(&limit->gate);
     *place = (struct place){.limit = limit_ref(limit)};
-    (void)client_table_enter(limit->clients, client,
-                             config->max_connections_per_client > 0 ? INT64_MAX : 0, 0,
-                             clock_coarse(), &place->client);
+    (void)client_table_enter(limit->clients, client, 0, 0, clock_coarse(), &place->client);
 }
 
 void place_leave(struct place *place) {

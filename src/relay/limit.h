@@ -1,16 +1,24 @@
 /* What bounds one listener: max_connections, and the connections and the rate of each of its clients. The counts stay
- * when the configuration is loaded anew: a listener of the same name goes on with the same limit. */
+ * when the configuration is loaded anew: a listener that stays goes on with the same limit (limit_list.h). All is counted
+ * whether there is a limit or not, so that one that a reload puts in force knows who is there. */
 #ifndef RELAY_LIMIT_H
 #define RELAY_LIMIT_H
+
+#include <sys/queue.h>
 
 #include "config/config.h"
 #include "relay/client_table.h"
 #include "relay/gate.h"
+#include "relay/lane.h"
 
 struct limit {
+    LIST_ENTRY(limit) link;                 /* limit_list's, as the next two are */
+    struct config *config;                  /* a reference; NULL: it has not been in force yet */
+    const struct listener_config *listener; /* the last one that it was for */
     _Atomic unsigned refs;
     struct gate gate;
     struct client_table *clients;
+    struct lane lane; /* of the openings, under their lock */
 };
 
 /* With one reference. NULL: no memory. */
@@ -18,8 +26,8 @@ struct limit *limit_new(void);
 struct limit *limit_ref(struct limit *limit);
 void limit_unref(struct limit *limit); /* NULL is fine; the last one: every place was left */
 
-/* Puts the listener's max_connections in force. */
-void limit_set(struct limit *limit, const struct listener_config *config);
+/* It is for this listener of the config now, with its max_connections. Takes a reference to config. */
+void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
 /* What one connection takes of a limit. Zeroed: nothing. */
 struct place {
@@ -35,8 +43,7 @@ enum client_outcome place_count_client(struct place *place, const struct listene
                                        const struct addr *client) MUST_USE;
 
 /* Takes a place and counts the client, beyond the limits: for a connection that the process before had let in. */
-void place_adopt(struct place *place, struct limit *limit, const struct listener_config *config,
-                 const struct addr *client);
+void place_adopt(struct place *place, struct limit *limit, const struct addr *client);
 
 /* Gives all of it back, and blanks it. */
 void place_leave(struct place *place);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sockios.h>
@@ -15,8 +16,9 @@
 #include "base/log.h"
 #include "relay/link_say.h"
 
-#define TICK  USEC_PER_SEC /* how soon what could not be said is said again, at the latest */
-#define AGAIN (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */
+#define TICK           USEC_PER_SEC /* how soon what could not be said is said again, at the latest */
+#define AGAIN          (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */
+#define AGAIN_AT_FIRST USEC_PER_SEC          /* while none has ever been there */
 #define ROOM                                                                                       \
     (1 << 20) /* bytes of messages that may be on their way, as far as net.core.wmem_max allows */
 #define BATCH    64
@@ -26,13 +28,36 @@ bool link_is_up(const struct link *link) {
     return atomic_load(&link->epoch) != 0;
 }
 
-void link_set_timeout(struct link *link, usec_t keeper_timeout) {
+bool link_serves(const struct link *link) {
+    return atomic_load_explicit(&link->serves, memory_order_relaxed);
+}
+
+/* Says the terms, if they are news. To a keeper that is not there they will be. */
+static void tell_terms(struct link *link, int flags) {
     struct keeper_message message = keeper_message(KEEPER_PATIENCE);
 
-    message.head.usec = keeper_timeout;
-    if (atomic_exchange(&link->keeper_timeout, keeper_timeout) != keeper_timeout &&
-        link_is_up(link))
-        (void)keeper_send(link->fd, &message, 0);
+    if (!link_is_up(link) || !atomic_exchange(&link->terms_untold, false))
+        return;
+    lock_acquire(&link->lock);
+    message.head.usec = link->keeper_timeout;
+    keeper_message_add(&message, link->name, strlen(link->name));
+    lock_release(&link->lock);
+    if (keeper_send(link->fd, &message, flags) == 0)
+        return;
+    atomic_store(&link->terms_untold, true);
+    atomic_store(&link->missed, true);
+}
+
+void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) {
+    lock_acquire(&link->lock);
+    bool news = keeper_timeout != link->keeper_timeout || strcmp(name, link->name) != 0;
+    link->keeper_timeout = keeper_timeout;
+    snprintf(link->name, sizeof(link->name), "%s", name);
+    lock_release(&link->lock);
+    if (!news)
+        return;
+    atomic_store(&link->terms_untold, true);
+    tell_terms(link, MSG_DONTWAIT);
 }
 
 /* Holds the connections that the keeper of this epoch has not. */
@@ -63,6 +88,7 @@ static void say_stalled(struct link *link) {
 /* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which it is asked. */
 static void catch_up(struct link *link) {
     atomic_store(&link->missed, false);
+    tell_terms(link, 0);
     link_tell_listeners(link, false);
     link_say_unsaid(link, 0);
     hold_missing(link);
@@ -134,17 +160,19 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
 }
 
 /* Or until the stop interrupts it. */
-static void pause_before_next(void) {
-    struct timespec pause = clock_timespec(AGAIN);
+static void pause_before_next(const struct link *link) {
+    struct timespec pause = clock_timespec(link_serves(link) ? AGAIN : AGAIN_AT_FIRST);
 
     (void)nanosleep(&pause, NULL);
 }
 
-/* Where both are stopped, this process hears of its own stop meanwhile. */
+/* Where both are stopped, this process hears of its own stop meanwhile. One that lives and has said nonsense hears an end,
+ * so that it is free for another dialogue: the socket itself stays, see same_number. */
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
+    (void)shutdown(link->fd, SHUT_RDWR);
     link_forget_unsaid(link);
-    pause_before_next();
+    pause_before_next(link);
     if (link->said || atomic_load(&link->ends) || atomic_load(&link->stop))
         return;
     log_msg(MSG_KEEPER_TROUBLE,
@@ -163,31 +191,70 @@ static void prepare(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
-/* dup3 by number: the thread sanitizer would take it for a race with whoever sends (same_number). */
-static void find_keeper(struct link *link) {
-    struct heritage nothing;
-    int fd = -1;
+static unsigned outcome_bit(int outcome) {
+    return 1u << (outcome < 0 ? 31 : outcome);
+}
 
-    if (link_attach(link->path, atomic_load(&link->keeper_timeout), true, &fd, &nothing) !=
-        LINK_OK) {
-        pause_before_next();
-        return;
-    }
-    heritage_free(&nothing);
-    prepare(fd);
-    bool done = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
-                syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
-    fd_close(&fd);
-    if (!done) {
-        pause_before_next();
-        return;
-    }
+/* Each outcome is said once, however often it is tried. That a keeper is gone was said already. */
+static void say_no_keeper(struct link *link, int outcome, const struct heritage *heritage) {
+    bool known = link->said && (outcome == LINK_NOBODY || outcome == LINK_SILENT);
+
+    if (!known && (link->told & outcome_bit(outcome)) == 0)
+        link_say_outcome(outcome, link->path, false, heritage);
+    link->told |= outcome_bit(outcome);
+}
+
+static int attach(struct link *link, int *ret_fd, struct heritage *ret_heritage) {
+    char name[KEEPER_NAME_MAX];
+    struct link_terms terms = {.path = link->path, .name = name, .room = link->table->n};
+
+    lock_acquire(&link->lock);
+    terms.keeper_timeout = link->keeper_timeout;
+    memcpy(name, link->name, sizeof(name));
+    lock_release(&link->lock);
+    return link_attach(&terms, true, ret_fd, ret_heritage);
+}
+
+/* From now on connections that come are held. */
+static void begin(struct link *link, size_t n_slots) {
+    bool first = !link_serves(link);
+
     link->pinged = 0;
+    link->told = 0;
     link->said_lost = false;
+    atomic_store(&link->serves, true);
     atomic_store(&link->epoch, ++link->epochs);
     link_tell_listeners(link, true);
-    link->said = true; /* its sign of life will be said */
+    link->said = !first; /* its sign of life will be said */
     atomic_store(&link->missed, true);
+    if (first)
+        log_msg(
+            MSG_KEEPER,
+            "Connections that come from now on outlive relayd: relayd-keeper at %s is there, and "
+            "holds up to %zu of them.",
+            link->path, n_slots < link->table->n ? n_slots : link->table->n);
+}
+
+/* dup3 by number: the thread sanitizer would take it for a race with whoever sends (same_number). */
+static void find_keeper(struct link *link) {
+    struct heritage heritage;
+    int fd = -1, r = attach(link, &fd, &heritage);
+
+    if (r != LINK_OK)
+        say_no_keeper(link, r, &heritage);
+    size_t n_slots = heritage.n_slots;
+    heritage_free(&heritage);
+    if (r == LINK_OK) {
+        prepare(fd);
+        r = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0);
+    }
+    if (r == 0 && syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) < 0)
+        r = -errno;
+    fd_close(&fd);
+    if (r == 0)
+        begin(link, n_slots);
+    else
+        pause_before_next(link);
 }
 
 static void listen_to_keeper(struct link *link) {
@@ -212,7 +279,7 @@ static void link_thread(void *arg) {
         if (link_is_up(link))
             listen_to_keeper(link);
         else if (atomic_load(&link->ends))
-            pause_before_next();
+            pause_before_next(link);
         else
             find_keeper(link);
         if (atomic_load(&link->crowded) && !link->said_crowded)
@@ -229,22 +296,33 @@ static void link_thread(void *arg) {
 
 /* Its life */
 
-int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
-              struct registry *registry, usec_t keeper_timeout) UNCHECKED {
-    *link = (struct link){.fd = -1, .table = table, .registry = registry, .epochs = 1};
+int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
+              bool fresh_table, struct registry *registry, int outcome) UNCHECKED {
+    bool up = *fd >= 0;
+    int r = 0;
+
+    *link = (struct link){.fd = -1, .table = table, .registry = registry, .epochs = up};
+    if (!up) /* one that is not connected: whoever sends there fails */
+        *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return -errno;
     prepare(*fd);
-    int r = fresh_table ? link_say_fd(*fd, KEEPER_TABLE, table->fd, 0) : 0;
+    if (up && fresh_table)
+        r = link_say_fd(*fd, KEEPER_TABLE, table->fd, 0);
     if (r < 0)
         return r;
-    strncpy(link->path, path, sizeof(link->path) - 1);
     link->unsaid = calloc(table->n + 1, sizeof(*link->unsaid));
     if (link->unsaid == NULL)
         return -ENOMEM;
+    snprintf(link->path, sizeof(link->path), "%s", terms->path);
+    snprintf(link->name, sizeof(link->name), "%s", terms->name);
+    link->keeper_timeout = terms->keeper_timeout;
+    link->told = up ? 0 : outcome_bit(outcome);
     memset(link->listeners, 0xff, sizeof(link->listeners)); /* -1 everywhere */
     lock_init(&link->lock, RANK_LEAF);
     lock_init(&link->listeners_lock, RANK_OUTER);
-    atomic_init(&link->keeper_timeout, keeper_timeout);
-    atomic_init(&link->epoch, 1);
+    atomic_init(&link->serves, up);
+    atomic_init(&link->epoch, up);
     link->fd = fd_take(fd);
     return 0;
 }

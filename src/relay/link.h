@@ -19,16 +19,26 @@
 #include "base/sync.h"
 #include "base/thread.h"
 #include "keeper/message.h"
+#include "keeper/trust.h"
 #include "relay/registry.h"
 #include "relay/table.h"
 
 struct conn;
+
+/* Which keeper, and what it is told at first. */
+struct link_terms {
+    const char *path,
+        *name;   /* of its socket; of this instance: what others have is not given to it */
+    size_t room; /* connections that may come */
+    usec_t keeper_timeout;
+};
 
 /* What a keeper held when this process came. */
 struct heritage {
     unsigned version;                    /* of the keeper; 0: it has not said any */
     size_t n_slots;                      /* connections that the keeper can hold */
     usec_t gone;                         /* when the relayd before went; 0: none did */
+    char why[TRUST_WHY_MAX];             /* on failure: whom it serves, or why it is not trusted */
     int table;                           /* -1: none */
     int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
     struct heir {
@@ -40,10 +50,12 @@ struct heritage {
 
 enum link_outcome {
     LINK_OK = 0,
-    LINK_NOBODY, /* nothing listens there */
-    LINK_SILENT, /* it takes no messages, or does not answer */
-    LINK_BUSY,   /* another relayd is attached */
+    LINK_NOBODY,  /* nothing listens there */
+    LINK_SILENT,  /* it takes no messages, or does not answer */
+    LINK_BUSY,    /* another relayd is attached */
+    LINK_FOREIGN, /* another one's connections are held */
     LINK_OTHER_VERSION,
+    LINK_UNTRUSTED,
 };
 
 struct link {
@@ -51,39 +63,49 @@ struct link {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct table *table;
     struct registry *registry; /* of the connections that are to be held */
-    _Atomic usec_t keeper_timeout;
-    _Atomic unsigned epoch;   /* 0: no keeper is there */
-    unsigned epochs;          /* so many keepers have been there; the thread's */
-    _Atomic usec_t last_hold; /* when the last connection came */
-    _Atomic bool missed;      /* something could not be said */
-    _Atomic bool crowded;     /* a connection found no slot */
-    bool said_crowded;        /* the thread's */
-    bool said_lost;           /* the thread's, too */
-    usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
-    bool said;                /* that connections are not held; the thread's */
-    _Atomic bool ends;        /* nothing is to outlive this process: no keeper is missed */
+    _Atomic bool serves;       /* a keeper has been there: connections that come get a slot */
+    _Atomic unsigned epoch;    /* 0: no keeper is there */
+    unsigned epochs;           /* so many keepers have been there; the thread's */
+    _Atomic usec_t last_hold;  /* when the last connection came */
+    _Atomic bool missed;       /* something could not be said */
+    _Atomic bool crowded;      /* a connection found no slot */
+    bool said_crowded;         /* the thread's */
+    bool said_lost;            /* the thread's, too */
+    usec_t pinged;             /* when it asked the keeper for a sign of life; 0: that has come */
+    bool said;                 /* that connections are not held; the thread's */
+    unsigned told; /* outcomes (bits) that were said since a keeper was there; the thread's */
+    _Atomic bool terms_untold;
+    _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
     struct thread thread;
     _Atomic bool stop;
     struct lock lock;
     uint32_t *unsaid GUARDED; /* releases that are still to be said, as in a message */
     size_t n_unsaid GUARDED;
+    usec_t keeper_timeout GUARDED;
+    char name[KEEPER_NAME_MAX] GUARDED;
     struct lock listeners_lock;                  /* outer: held while the keeper is told */
     int listeners[KEEPER_LISTENERS_MAX] GUARDED; /* -1: none; the descriptors are the acceptors' */
     bool listeners_untold[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
 /* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free), another
- * link_outcome, or -errno (then ret_heritage->version alone is set). drop: the keeper drops what it holds before. Waits some seconds at most. */
-int link_attach(const char *path, usec_t keeper_timeout, bool drop, int *ret_fd,
+ * link_outcome, or -errno (then only version and why of ret_heritage are set). drop: the keeper drops what it holds before.
+ * Waits some seconds at most. */
+int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) MUST_USE;
+
+/* Says why there is no keeper. by_chance: nobody has asked for one by its path. */
+void link_say_outcome(int outcome, const char *path, bool by_chance,
+                      const struct heritage *heritage);
 
 /* Waits until the keeper at the other end has done all that it was told; some seconds at most. Before link_start. 0 or
  * -errno. */
 int link_await_pong(int fd);
 
-/* Has a keeper that this process will not use drop what it holds for one that is gone. False: there is none, or it is
- * another relayd's. */
-bool link_make_drop(const char *path);
+/* Has a keeper, of whatever version, that this process does not use close what keeps a socket from being bound to this
+ * address (only: it leaves IPv4 to others), and, where it holds that for a relayd of this name, all. False: it has closed
+ * nothing, or is another relayd's. */
+bool link_make_way(const char *path, const char *name, const struct addr *addr, bool only);
 
 struct heritage heritage_none(void);
 
@@ -91,9 +113,10 @@ struct heritage heritage_none(void);
 void heritage_free(struct heritage *heritage);
 
 /* A link over an attached socket, which is taken over with the table; the keeper is given the table's memory if it has
- * another one. 0 or -errno, with the socket and the table still the caller's. */
-int link_init(struct link *link, const char *path, int *fd, struct table *table, bool fresh_table,
-              struct registry *registry, usec_t keeper_timeout) MUST_USE;
+ * another one. *fd -1: there is no keeper, and the thread looks for one; outcome: why, which was said. 0 or -errno, with the
+ * socket and the table still the caller's. */
+int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
+              bool fresh_table, struct registry *registry, int outcome) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
 
 /* From now on no connection is to outlive this process: a keeper that goes is not missed, and no other one is looked for
@@ -128,9 +151,11 @@ void link_release_listener(struct link *link, int index);
 void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
 
-/* Whether a keeper is there. */
+/* Whether a keeper is there; whether one has ever been, and is missed if not. */
 bool link_is_up(const struct link *link);
+bool link_serves(const struct link *link);
 
-void link_set_timeout(struct link *link, usec_t keeper_timeout);
+/* What the keeper is to know from now on. Main alone. */
+void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name);
 
 #endif

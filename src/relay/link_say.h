@@ -14,6 +14,9 @@ static inline uint32_t link_index_of(uint32_t slot) {
 int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags);
 int link_say_fd(int fd, size_t index, int what, int flags);
 
+/* Connects to a keeper that is trusted: LINK_OK, another outcome or -errno; ret_why: why it is not trusted. */
+int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) MUST_USE;
+
 /* What has waited to be said; or the keeper that it would have been said to is gone. */
 void link_say_unsaid(struct link *link, int flags);
 void link_forget_unsaid(struct link *link);

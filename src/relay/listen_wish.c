@@ -151,12 +151,6 @@ struct addr listen_wish_fallback(const struct listen_wish *wish) {
     return any_address(AF_INET, ntohs(wish->addr.u.in6.sin6_port));
 }
 
-static bool is_any(const struct addr *addr) {
-    if (addr->u.sa.sa_family == AF_INET6)
-        return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
-    return addr->u.sa.sa_family == AF_INET && addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket) {
     if (wish->systemd)
         return strcmp(socket->passed_as, wish->listener->name) == 0;
@@ -164,7 +158,7 @@ bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket 
         return false;
     if (addr_equal(&wish->addr, &socket->addr))
         return wish->v6only == socket->v6only || wish->addr.u.sa.sa_family != AF_INET6 ||
-               !is_any(&wish->addr);
+               !addr_is_any(&wish->addr);
     if (!wish->any || !socket->stands_in)
         return false;
     struct addr in = listen_wish_fallback(wish);
@@ -172,14 +166,8 @@ bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket 
 }
 
 bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket) {
-    const struct addr *a = &wish->addr, *b = &socket->addr;
-
-    if (wish->systemd || addr_port(a) == 0 || addr_port(a) != addr_port(b))
-        return false;
-    if (a->u.sa.sa_family == b->u.sa.sa_family)
-        return is_any(a) || is_any(b) || addr_equal(a, b);
-    return a->u.sa.sa_family == AF_INET6 ? is_any(a) && !wish->v6only
-                                         : is_any(b) && !socket->v6only;
+    return !wish->systemd && !addr_is_unix(&wish->addr) &&
+           addr_overlaps(&wish->addr, wish->v6only, &socket->addr, socket->v6only);
 }
 
 static const char *usual_advice(int error, const struct listen_address *address) {

@@ -6,6 +6,7 @@
 
 #include "base/event.h"
 #include "relay/copy.h"
+#include "relay/crash.h"
 #include "relay/pump.h"
 
 /* A pump's frames are small; its copy buffer lies above its stack. */
@@ -82,8 +83,10 @@ static void pump_thread(void *arg) {
 
     thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
+        crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
         pump_run(conn, pump->dir, &pump->room);
         finish_work(pump->pair, conn);
+        crash_at(CRASH_NOBODY);
     }
 }
 

@@ -2,74 +2,55 @@
 
 #include "relay/conn.h"
 
-#define BATCH        64
-#define INTERVAL_MIN (10 * USEC_PER_MSEC)
-#define INTERVAL_MAX (2 * USEC_PER_SEC)
+#define BATCH 64  /* conns that are reviewed without the lock, with a reference each */
+#define LOOKS 256 /* at conns of which nothing is to be asked, while the lock is held once */
 
-/* A conn whose time is up, with a reference, to be ended without the lock. */
-struct due {
-    struct conn *conn;
-    enum conn_due what;
-    enum end end;
-};
-
-/* Looks at every conn. Returns how many are due (at most BATCH: then there may be more), and when
- * the next one will be. */
-static size_t look(struct reaper *reaper, struct due batch[BATCH], usec_t *ret_next)
+/* The conns that are due. Most need no system call, and are filed again at once. */
+static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
     REQUIRES(reaper->registry->lock) {
-    usec_t now = clock_coarse();
+    usec_t now = clock_now(), next;
     struct conn *conn;
     size_t n = 0;
 
-    *ret_next = USEC_NEVER;
-    TAILQ_FOREACH(conn, &reaper->registry->conns, link) {
-        struct due *due = &batch[n];
-        usec_t deadline;
-
-        due->what = conn_review(reaper->registry, conn, now, &deadline, &due->end);
-        if (due->what == CONN_LIVE) {
-            *ret_next = deadline < *ret_next ? deadline : *ret_next;
-        } else if (conn_try_ref(conn)) {
-            due->conn = conn;
-            if (++n == BATCH)
-                break;
-        }
+    for (int looks = 0; looks < LOOKS && n < BATCH; looks++) {
+        conn = registry_due(reaper->registry, now);
+        if (conn == NULL)
+            break;
+        if (conn_glance(reaper->registry, conn, now, &next))
+            registry_review_at(reaper->registry, conn, next);
+        else if (conn_try_ref(conn))
+            batch[n++] = conn;
     }
     return n;
 }
 
-static void end_due(const struct due *due) {
-    if (due->what == CONN_ABORT)
-        conn_abort(due->conn, due->end, 0);
-    else
-        conn_expire(due->conn, due->end);
-    conn_unref(due->conn);
+static void review(struct conn *conn) {
+    struct verdict verdict = conn_review(conn, clock_now());
+
+    if (verdict.what == CONN_ABORT)
+        conn_abort(conn, verdict.end, 0);
+    else if (verdict.what == CONN_EXPIRE)
+        conn_expire(conn, verdict.end);
+    conn_unref(conn);
 }
 
-/* One look, and the rest until the next. */
+/* Reviews what is due, and rests until the next one is. */
 static void turn(struct reaper *reaper) REQUIRES(reaper->registry->lock) {
-    struct due batch[BATCH];
-    usec_t next;
-    size_t n = look(reaper, batch, &next);
+    struct conn *batch[BATCH];
+    size_t n = collect(reaper, batch);
 
     lock_release(&reaper->registry->lock);
     for (size_t i = 0; i < n; i++)
-        end_due(&batch[i]);
+        review(batch[i]);
     pump_pool_trim(reaper->pumps);
     lock_acquire(&reaper->registry->lock);
-    if (reaper->stop || n == BATCH)
+    usec_t now = clock_now(), next = wheel_next(&reaper->registry->reviews);
+    next = next < now + PUMP_IDLE_MAX ? next : now + PUMP_IDLE_MAX;
+    if (reaper->stop || next <= now)
         return;
-    usec_t now = clock_now();
-    if (TAILQ_EMPTY(&reaper->registry->conns)) {
-        reaper->registry->asleep = true;
-        cond_wait_until(&reaper->registry->changed, &reaper->registry->lock, now + PUMP_IDLE_MAX);
-        reaper->registry->asleep = false;
-        return;
-    }
-    /* A conn that comes, or begins to linger, meanwhile is not due before the shortest timeout. */
-    next = next < now + reaper->interval ? next : now + reaper->interval;
-    next = next > now + INTERVAL_MIN ? next : now + INTERVAL_MIN;
-    cond_wait_until(&reaper->registry->changed, &reaper->registry->lock, next);
+    reaper->registry->sleeps_until = next;
+    cond_wait_until(&reaper->registry->sooner, &reaper->registry->lock, next);
+    reaper->registry->sleeps_until = 0;
 }
 
 static void reaper_thread(void *arg) {
@@ -81,22 +62,9 @@ static void reaper_thread(void *arg) {
     lock_release(&reaper->registry->lock);
 }
 
-void reaper_set_shortest(struct reaper *reaper, usec_t shortest) {
-    usec_t interval = shortest / 4;
-
-    interval = interval > INTERVAL_MIN ? interval : INTERVAL_MIN;
-    interval = interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
-    lock_acquire(&reaper->registry->lock);
-    /* Live conns keep the timeouts that they began with. */
-    if (interval < reaper->interval || TAILQ_EMPTY(&reaper->registry->conns))
-        reaper->interval = interval;
-    cond_signal(&reaper->registry->changed);
-    lock_release(&reaper->registry->lock);
-}
-
 int reaper_start(struct reaper *reaper, struct registry *registry,
                  struct pump_pool *pumps) UNCHECKED {
-    *reaper = (struct reaper){.registry = registry, .pumps = pumps, .interval = INTERVAL_MAX};
+    *reaper = (struct reaper){.registry = registry, .pumps = pumps};
     return thread_start(&reaper->thread, "reaper", NULL, reaper_thread, reaper);
 }
 
@@ -105,7 +73,7 @@ void reaper_stop(struct reaper *reaper) {
         return;
     lock_acquire(&reaper->registry->lock);
     reaper->stop = true;
-    cond_signal(&reaper->registry->changed);
+    cond_signal(&reaper->registry->sooner);
     lock_release(&reaper->registry->lock);
     thread_join(&reaper->thread);
 }

@@ -1,5 +1,10 @@
 /* The reaper: one thread that ends connections whose time is up (idle_timeout, linger_timeout), so
- * that no pump needs a timer, and pump threads that have long been idle. */
+ * that no pump needs a timer, and pump threads that have long been idle.
+ *
+ * Each conn is filed in the registry for its next review. A pump tells nobody of the bytes that it moves: the reaper looks
+ * when the conn might have become quiet, which for one that has moved on costs a glance and no system call, and asks the
+ * kernel about the others, without the registry's lock. So its cost grows with the connections that come to an end or fall
+ * silent, and hardly with those that are there. */
 #ifndef RELAY_REAPER_H
 #define RELAY_REAPER_H
 
@@ -11,16 +16,12 @@ struct reaper {
     struct registry *registry;
     struct pump_pool *pumps;
     struct thread thread;
-    usec_t interval GUARDED; /* between looks at every conn, at most; under the registry's lock */
-    bool stop GUARDED;       /* under the registry's lock */
+    bool stop GUARDED; /* under the registry's lock */
 };
 
 /* 0 or -errno. */
 int reaper_start(struct reaper *reaper, struct registry *registry,
                  struct pump_pool *pumps) MUST_USE;
-
-/* Tells it the shortest idle_timeout or linger_timeout that new connections have. */
-void reaper_set_shortest(struct reaper *reaper, usec_t shortest);
 void reaper_stop(struct reaper *reaper);
 
 #endif

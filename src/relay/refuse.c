@@ -23,6 +23,7 @@ static struct answer answer_for(enum end end) {
     case END_NO_NAME:
     case END_DIAL_REFUSED:
     case END_SERVERS_DOWN:
+    case END_CUT_OFF:
         return (struct answer){502, "Bad Gateway", "The server could not be reached.\n"};
     case END_DENIED:
         return (struct answer){403, "Forbidden", "You may not use this service.\n"};
@@ -71,6 +72,7 @@ static void count(enum end end) {
         {END_SENDER_DENIED, STAT_proxy_header_bad},
         {END_HEADER_BAD, STAT_proxy_header_bad},
         {END_HEADER_TIMEOUT, STAT_proxy_header_bad},
+        {END_PUT_OUT, STAT_put_out},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(counted); i++)
@@ -80,7 +82,8 @@ static void count(enum end end) {
 
 /* Where a PROXY header was to come, and did not, what comes is not known to be HTTP, nor who reads the answer. */
 static bool speaks_http(enum end end) {
-    return end != END_SENDER_DENIED && end != END_HEADER_BAD && end != END_HEADER_TIMEOUT;
+    return end != END_SENDER_DENIED && end != END_HEADER_BAD && end != END_HEADER_TIMEOUT &&
+           end != END_PUT_OUT;
 }
 
 /* Gives the client a pump that reads on until it closes. False: it gets none, and is still the

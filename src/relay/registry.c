@@ -1,6 +1,7 @@
 #include "relay/registry.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "relay/conn.h"
 
@@ -8,31 +9,53 @@
 
 void registry_init(struct registry *registry) UNCHECKED {
     lock_init(&registry->lock, RANK_LEAF);
-    cond_init(&registry->changed);
+    cond_init(&registry->sooner);
     TAILQ_INIT(&registry->conns);
-    registry->asleep = false;
+    wheel_init(&registry->reviews, clock_now());
+    registry->sleeps_until = 0;
     atomic_init(&registry->parks, false);
 }
 
 void registry_destroy(struct registry *registry) UNCHECKED {
     CHECK(TAILQ_EMPTY(&registry->conns));
-    cond_destroy(&registry->changed);
+    cond_destroy(&registry->sooner);
     lock_destroy(&registry->lock);
 }
 
+void registry_review_at(struct registry *registry, struct conn *conn, usec_t when) {
+    wheel_file(&registry->reviews, &conn->review.entry, when);
+    if (when < registry->sleeps_until) {
+        registry->sleeps_until = 0;
+        cond_signal(&registry->sooner);
+    }
+}
+
+void registry_review_by(struct registry *registry, struct conn *conn, usec_t when) {
+    if (wheel_is_later(&conn->review.entry, when))
+        registry_review_at(registry, conn, when);
+}
+
+struct conn *registry_due(struct registry *registry, usec_t now) {
+    struct wheel_entry *entry = wheel_take(&registry->reviews, now);
+
+    if (entry == NULL)
+        return NULL;
+    return (struct conn *)(void *)((char *)entry - offsetof(struct conn, review.entry));
+}
+
 void registry_add(struct registry *registry, struct conn *conn) {
+    usec_t now = clock_coarse(), next;
+
     lock_acquire(&registry->lock);
     TAILQ_INSERT_TAIL(&registry->conns, conn, link);
-    if (registry->asleep) {
-        registry->asleep = false;
-        cond_signal(&registry->changed);
-    }
+    registry_review_at(registry, conn, conn_glance(registry, conn, now, &next) ? next : now);
     lock_release(&registry->lock);
 }
 
 void registry_remove(struct registry *registry, struct conn *conn) {
     lock_acquire(&registry->lock);
     TAILQ_REMOVE(&registry->conns, conn, link);
+    registry_review_at(registry, conn, USEC_NEVER);
     lock_release(&registry->lock);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
+#include "base/wheel.h"
 #include "relay/ends.h"
 
 struct conn;
@@ -16,10 +17,10 @@ struct member;
 
 struct registry {
     struct lock lock;
-    struct cond
-        changed; /* for the reaper: it slept with an empty registry, and a conn came; or stop */
     TAILQ_HEAD(conn_list, conn) conns GUARDED;
-    bool asleep GUARDED;
+    struct wheel reviews GUARDED; /* when the reaper looks at each conn next */
+    struct cond sooner;           /* it is to look sooner than it sleeps for, or to stop */
+    usec_t sleeps_until GUARDED;  /* 0: it does not sleep */
     /* Pumps come to a halt. (On a cache line of its own: it is looked at for each read and write.) */
     _Alignas(64) _Atomic bool parks;
 };
@@ -29,6 +30,17 @@ void registry_destroy(struct registry *registry); /* must be empty */
 
 void registry_add(struct registry *registry, struct conn *conn);
 void registry_remove(struct registry *registry, struct conn *conn);
+
+/* Files the next review of a conn, instead of the one that was filed. USEC_NEVER: none. */
+void registry_review_at(struct registry *registry, struct conn *conn, usec_t when)
+    REQUIRES(registry->lock);
+
+/* It has changed so that it is to be reviewed by then. (One that is being reviewed is filed anew in any case.) */
+void registry_review_by(struct registry *registry, struct conn *conn, usec_t when)
+    REQUIRES(registry->lock);
+
+/* Takes out a conn whose review is due. NULL: there is none. */
+struct conn *registry_due(struct registry *registry, usec_t now) REQUIRES(registry->lock);
 
 /* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). Any thread. */
 void registry_abort(struct registry *registry, const struct member *member, enum end end);

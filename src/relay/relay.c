@@ -8,11 +8,13 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "relay/acceptor.h"
+#include "relay/opening.h"
 #include "relay/worker.h"
 
 /* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
  * packet that is lost in one is sent again after a second (RFC 6298, 2). */
 #define ACCEPT_REST (1500 * USEC_PER_MSEC)
+#define NUDGE_AGAIN (10 * USEC_PER_MSEC) /* while the end of openers is waited for */
 
 /* A gate that nobody waits at to become empty. */
 static void ignore(void *arg) {
@@ -31,11 +33,13 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     queue_init(&relay->queue, spares_add, &relay->spares);
     spares_init(&relay->spares, relay);
     SLIST_INIT(&relay->old);
+    limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
     TAILQ_INIT(&relay->leaving);
     TAILQ_INIT(&relay->workers);
     gate_init(&relay->gate, 1, on_empty, arg);
     gate_init(&relay->refused, 1, ignore, NULL);
+    openings_init(&relay->openings, opening_serve, relay);
     registry_init(&relay->registry);
     pipe_pool_init(&relay->pipes, 1);
     pump_pool_init(&relay->pumps);
@@ -78,6 +82,7 @@ void relay_nudge(struct relay *relay) {
 
     gate_nudge(&relay->gate);
     queue_nudge(&relay->queue);
+    openings_nudge(&relay->openings);
     if (relay->now != NULL)
         nudge_limits(relay->now);
     SLIST_FOREACH(generation, &relay->old, link)
@@ -103,16 +108,6 @@ bool relay_tidy(struct relay *relay) {
     return !SLIST_EMPTY(&relay->old) || count_workers(relay) > relay->n_workers;
 }
 
-static usec_t longest_header(const struct config *config) {
-    usec_t longest = 0;
-
-    for (size_t i = 0; i < config->n_listeners; i++)
-        if (config->listeners[i].accept_proxy != PROXY_OFF &&
-            config->listeners[i].proxy_timeout > longest)
-            longest = config->listeners[i].proxy_timeout;
-    return longest;
-}
-
 /* The longest that a worker can be kept by one job. */
 static usec_t longest_dial(const struct config *config) {
     usec_t longest = 0;
@@ -124,7 +119,7 @@ static usec_t longest_dial(const struct config *config) {
 
         longest = dial > longest ? dial : longest;
     }
-    return longest + longest_header(config);
+    return longest;
 }
 
 /* The longest that all workers can be busy, under any configuration that some of them may have begun with. */
@@ -167,7 +162,8 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
         moves = false;
     }
     relay_nudge(relay); /* acceptors that wait for room come round, too */
-    return workers_move(relay, patience, ret_what, size) && moves;
+    return openings_move(&relay->openings, patience, ret_what, size) &&
+           workers_move(relay, patience, ret_what, size) && moves;
 }
 
 void relay_describe(struct relay *relay, char *buf, size_t size) {
@@ -192,6 +188,7 @@ size_t relay_drain(struct relay *relay, usec_t patience) {
     if (relay->link != NULL && !atomic_load(&relay->leaves))
         link_let_end(relay->link);
     queue_unbind(&relay->queue);
+    openings_hurry(&relay->openings);
     acceptor_await_all(&relay->acceptors, until);
     acceptor_free_all(&relay->acceptors);
     return gate_close(
@@ -215,10 +212,12 @@ void relay_open(struct relay *relay) {
 void relay_leave(struct relay *relay) {
     atomic_store(&relay->leaves, true);
     (void)relay_drain(relay, ACCEPT_REST);
-    queue_close(&relay->queue); /* workers end when it is empty */
 }
 
 bool relay_is_dialling(struct relay *relay) {
+    if (openings_count(&relay->openings) > 0)
+        return true;
+    queue_close(&relay->queue); /* no push will come: workers end when it is empty */
     join_ended_workers(relay);
     return spares_tidy(&relay->spares) || !TAILQ_EMPTY(&relay->workers);
 }
@@ -227,12 +226,20 @@ size_t relay_count_unheld(struct relay *relay) {
     return registry_count_unheld(&relay->registry, atomic_load(&relay->link->epoch));
 }
 
-/* Dials and waits for names end at once. */
+/* Openers may wait for room in the queue. */
+static void end_openers(struct relay *relay) {
+    while (!openings_stop_until(&relay->openings, clock_now() + NUDGE_AGAIN))
+        queue_nudge(&relay->queue);
+}
+
+/* Openings, dials and waits for names end at once. */
 static void end_workers(struct relay *relay) {
     struct generation *generation;
     struct worker *worker;
 
     atomic_store(&relay->stop_now, true);
+    end_openers(relay);
+    queue_close(&relay->queue);
     queue_hurry(&relay->queue);
     if (relay->now != NULL)
         upstreams_cancel(relay->now->upstreams);
@@ -256,29 +263,29 @@ void relay_park(struct relay *relay) {
 
 /* Workers and dials end at once, pumps as soon as they notice. */
 static void cut(struct relay *relay) {
-    queue_close(&relay->queue);
     end_workers(relay);
     if (!atomic_load(&relay->leaves))
         registry_abort(&relay->registry, NULL, END_STOPPED);
 }
 
 /* The last references to conns may be its thread's. */
-static void end_link(struct relay *relay) {
+static struct table *end_link(struct relay *relay) {
     heritage_free(&relay->heritage);
     if (relay->link == NULL)
-        return;
+        return NULL;
+    struct table *table = relay->link->table;
     link_stop(relay->link, !atomic_load(&relay->leaves));
     stats_use(NULL);
-    table_free(relay->link->table);
     link_free(relay->link);
     free(relay->link);
+    return table;
 }
 
-void relay_free(struct relay *relay) {
+struct table *relay_free(struct relay *relay) {
     struct generation *generation;
 
     if (relay == NULL)
-        return;
+        return NULL;
     relay_drain(relay, 0);
     cut(relay);
     reaper_stop(&relay->reaper);      /* it trims the pump pool */
@@ -288,7 +295,10 @@ void relay_free(struct relay *relay) {
         generation_free(generation);
     }
     generation_free(relay->now);
-    end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
+    struct table *table =
+        end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
+    limit_list_clear(&relay->limits);
+    openings_destroy(&relay->openings);
     queue_destroy(&relay->queue);
     spares_destroy(&relay->spares);
     pipe_pool_destroy(&relay->pipes);
@@ -296,4 +306,5 @@ void relay_free(struct relay *relay) {
     gate_destroy(&relay->refused);
     gate_destroy(&relay->gate);
     free(relay);
+    return table;
 }

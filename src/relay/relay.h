@@ -12,6 +12,7 @@
 #include "relay/generation.h"
 #include "relay/link.h"
 #include "relay/listen_socket.h"
+#include "relay/openings.h"
 #include "relay/pipe_pool.h"
 #include "relay/pump_pool.h"
 #include "relay/queue.h"
@@ -27,12 +28,14 @@ struct worker;
 struct relay {
     struct generation *now; /* NULL before the first relay_apply */
     SLIST_HEAD(, generation) old;
+    struct limit_list limits;
     TAILQ_HEAD(acceptor_list, acceptor) acceptors; /* one for each listening socket */
     struct acceptor_list leaving; /* those of sockets that are given up, until relay_open */
     TAILQ_HEAD(worker_list, worker) workers; /* in the order of their numbers */
     size_t n_workers;                        /* but for those that have been told to end */
     struct gate gate;                        /* connections, from accept to close */
     struct gate refused;                     /* refused clients that still read */
+    struct openings openings; /* before the queue, for those who have to be heard first */
     struct queue queue;
     struct spares spares;
     struct usher usher;
@@ -40,10 +43,11 @@ struct relay {
     struct pipe_pool pipes;
     struct pump_pool pumps;
     struct reaper reaper;
-    _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
-    _Atomic bool stop_accept;  /* acceptors end */
-    _Atomic bool stop_now;     /* nothing is dialled any more */
-    _Atomic bool leaves;       /* it ends without touching what the keeper holds */
+    _Atomic uint64_t accepted;  /* numbers the connections, unless the table does */
+    _Atomic bool stop_accept;   /* acceptors end */
+    _Atomic bool stop_now;      /* nothing is dialled any more */
+    _Atomic bool leaves;        /* it ends without touching what the keeper holds */
+    char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct link *link; /* to the keeper; NULL: there is none. Set before the first relay_apply */
     struct heritage heritage; /* what it held, until that is adopted */
 };
@@ -54,6 +58,7 @@ struct relay_limits {
     size_t
         max_refused; /* refused clients that may be reading their answer; others are not waited for */
     size_t max_pipes;
+    size_t max_held; /* by a keeper */
 };
 
 /* Makes the road; no thread runs and no socket is open yet. on_empty is called, by any thread, once
@@ -111,7 +116,8 @@ size_t relay_count_unheld(struct relay *relay);
 void relay_park(struct relay *relay);
 
 /* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
- * relay_drain, or if relay_apply failed or was never called. */
-void relay_free(struct relay *relay);
+ * relay_drain, or if relay_apply failed or was never called. Returns the table, if there was a
+ * keeper: the log's thread may be just about to count in it, so that it is freed (table_free) after log_stop. */
+struct table *relay_free(struct relay *relay) MUST_USE;
 
 #endif

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
 #include "base/fd.h"
+#include "base/shared.h"
 
 #define MAGIC       0x524c5954u /* "RLYT" */
 #define SLOTS_MAX   1000000
@@ -48,6 +48,7 @@ static struct table *make(size_t n) UNCHECKED {
     table->fd = -1;
     table->n = n;
     table->size = size_for(n);
+    table->most = n;
     table->slots = calloc(n + 1, sizeof(*table->slots));
     table->free = calloc(n + 1, sizeof(*table->free));
     if (table->slots == NULL || table->free == NULL) {
@@ -73,22 +74,15 @@ static int map(struct table *table, int fd) {
     return 0;
 }
 
-/* Nobody shall execute it, says a kernel that knows how to (memfd_create(2), MFD_NOEXEC_SEAL, since Linux 6.3). */
-static int make_memory(void) {
-    enum { NOEXEC_SEAL = 8 };
-    int fd = memfd_create("relayd", MFD_CLOEXEC | NOEXEC_SEAL);
-
-    return fd < 0 && errno == EINVAL ? memfd_create("relayd", MFD_CLOEXEC) : fd;
-}
-
-int table_new(size_t n_slots, struct table **ret_table) {
+/* One with new memory, of which no slot can be taken yet. */
+static int create(size_t n_slots, struct table **ret_table) {
     size_t n = n_slots < SLOTS_MAX ? n_slots : SLOTS_MAX;
     struct table *table = make(n);
 
     if (table == NULL)
         return -ENOMEM;
-    int fd = make_memory();
-    int r = fd < 0 || ftruncate(fd, (off_t)table->size) < 0 ? -errno : map(table, fd);
+    int fd = shared_new("relayd", table->size);
+    int r = fd < 0 ? fd : map(table, fd);
     if (r < 0) {
         fd_close(&fd);
         table_free(table);
@@ -100,23 +94,29 @@ int table_new(size_t n_slots, struct table **ret_table) {
     table->head->state_size = sizeof(struct conn_state);
     table->head->n_slots = (uint32_t)n;
     table->head->counter_names = sum_of_names();
-    table_settle(table);
     *ret_table = table;
     return 0;
 }
 
-/* Whether the memory is a table, how many slots it has. */
+int table_new(size_t n_slots, struct table **ret_table) {
+    int r = create(n_slots, ret_table);
+
+    if (r == 0)
+        table_settle(*ret_table);
+    return r;
+}
+
+/* Whether the memory is a table, how many slots it has. Nobody can change its size from then on. */
 static bool examine(int fd, size_t *ret_n) {
     struct table_head head;
-    struct stat st;
 
-    if (fstat(fd, &st) < 0 || pread(fd, &head, offsetof(struct table_head, parked), 0) !=
-                                  (ssize_t)offsetof(struct table_head, parked))
+    if (pread(fd, &head, offsetof(struct table_head, parked), 0) !=
+        (ssize_t)offsetof(struct table_head, parked))
         return false;
     *ret_n = head.n_slots;
     return head.magic == MAGIC && head.version == KEEPER_VERSION &&
            head.state_size == sizeof(struct conn_state) && head.n_slots <= SLOTS_MAX &&
-           (size_t)st.st_size == size_for(head.n_slots);
+           shared_is_sealed(fd, size_for(head.n_slots));
 }
 
 int table_open(int *fd, struct table **ret_table) {
@@ -139,6 +139,23 @@ int table_open(int *fd, struct table **ret_table) {
         table->head->counter_names = sum_of_names();
     }
     *ret_table = table;
+    return 0;
+}
+
+int table_enlarge(struct table **table, size_t n_slots) {
+    struct table *from = *table, *to;
+    int r = create(n_slots, &to);
+
+    if (r < 0)
+        return r;
+    uint32_t n = to->head->n_slots;
+    memcpy(to->head, from->head, sizeof(*to->head));
+    to->head->n_slots = n;
+    for (size_t i = 0; i < from->n && i < to->n; i++)
+        if (atomic_load(&from->states[i].live) != 0)
+            memcpy(&to->states[i], &from->states[i], sizeof(to->states[i]));
+    table_free(from);
+    *table = to;
     return 0;
 }
 
@@ -191,9 +208,15 @@ static int open_pipes(struct table_slot *slot) {
     return 0;
 }
 
+void table_bound(struct table *table, size_t most) {
+    lock_acquire(&table->lock);
+    table->most = most;
+    lock_release(&table->lock);
+}
+
 int table_take(struct table *table, uint32_t *ret_slot) {
     lock_acquire(&table->lock);
-    bool any = table->n_free > 0;
+    bool any = table->n_free > 0 && table->n - table->n_free < table->most;
     uint32_t which = any ? table->free[--table->n_free] : 0;
     struct table_slot *slot = &table->slots[which];
     bool has_pipes = slot->pipe[DIR_UP].read >= 0;

@@ -57,6 +57,7 @@ struct table {
     uint32_t *free GUARDED; /* a stack: the last one that was used is the first to be used again */
     size_t n_free GUARDED;
     size_t n_spare GUARDED; /* free slots that have pipes */
+    size_t most GUARDED;    /* so many may be taken */
     bool settled;
 };
 
@@ -67,6 +68,10 @@ int table_new(size_t n_slots, struct table **ret_table) MUST_USE;
  * table_settle. -EPROTO: it is not one that this version can read. */
 int table_open(int *fd, struct table **ret_table) MUST_USE;
 
+/* Replaces an opened table by a larger one with the same contents, which is another memory. 0 or -errno, with nothing
+ * changed. Before table_adopt. */
+int table_enlarge(struct table **table, size_t n_slots) MUST_USE;
+
 /* Everything that was found in it has been adopted (table_adopt) or given up. Of one that is new: nothing. */
 void table_settle(struct table *table);
 
@@ -76,6 +81,9 @@ void table_free(struct table *table);
 /* Takes a slot, with its pipes, whose state is to be filled in: 0, -ENOSPC, or an -errno for want of a pipe. Any
  * thread. */
 int table_take(struct table *table, uint32_t *ret_slot) MUST_USE;
+
+/* No more slots are taken while so many are. At first all may be. Any thread. */
+void table_bound(struct table *table, size_t most);
 
 /* The same for a certain slot, with the pipes that are given; takes those (and blanks them). Before table_settle. */
 void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);

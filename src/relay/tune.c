@@ -1,5 +1,6 @@
 #include "relay/tune.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -33,4 +34,10 @@ void tune_socket(int fd, usec_t keepalive) {
 
 void tune_for_end(int fd) {
     set_linger(fd, false);
+}
+
+int tune_receive_timeout(int fd, usec_t span) {
+    struct timeval timeout = clock_timeval(span);
+
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }

@@ -2,6 +2,7 @@
 #ifndef RELAY_TUNE_H
 #define RELAY_TUNE_H
 
+#include "base/check.h"
 #include "base/clock.h"
 
 /* TCP_NODELAY, SO_OOBINLINE, keep-alive, and SO_LINGER of 0: a close that comes before the end of data was passed on, as
@@ -13,5 +14,8 @@ void tune_socket(int fd, usec_t keepalive);
 
 /* Before the close of a socket that was given its end: what is still on its way arrives. */
 void tune_for_end(int fd);
+
+/* How long a recv may wait (SO_RCVTIMEO); 0: for ever. 0 or -errno. */
+int tune_receive_timeout(int fd, usec_t span) MUST_USE;
 
 #endif

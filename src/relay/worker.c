@@ -4,14 +4,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/log.h"
 #include "base/stats.h"
-#include "relay/admit.h"
 #include "relay/dial.h"
 #include "relay/exhausted.h"
-#include "relay/greet.h"
 #include "relay/refuse.h"
 
 static enum end end_of_dial(enum dial_outcome outcome) {
@@ -28,6 +24,8 @@ static enum end end_of_dial(enum dial_outcome outcome) {
         return END_SERVERS_DOWN;
     case DIAL_STOPPED:
         return END_STOPPED;
+    case DIAL_CUT_OFF:
+        return END_CUT_OFF;
     case DIAL_NO_SOCKET:
     case DIAL_OK:
     default:
@@ -61,62 +59,6 @@ static int hand_over(struct relay *relay, struct job *job) {
     return 0;
 }
 
-/* What was wrong with a PROXY header. */
-struct bad_header {
-    char listener[CONFIG_NAME_MAX];
-    struct addr sender;
-    char why[128];
-};
-
-static void format_bad_header(struct log_line *line, const void *payload) {
-    const struct bad_header *bad = payload;
-    char sender[ADDR_TEXT_MAX];
-
-    log_line_text(line, "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
-                  bad->listener, addr_format(&bad->sender, sender, sizeof(sender)), bad->why);
-}
-
-static void format_more_bad_headers(struct log_line *line, const void *last, unsigned long count) {
-    const struct bad_header *bad = last;
-
-    log_line_text(
-        line,
-        "%lu more PROXY headers were refused within a second; the last one on listener %s: %s.",
-        count, bad->listener, bad->why);
-    log_line_field(line, "RELAYD_COUNT", "%lu", count);
-}
-
-/* A balancer that is set up wrongly sends many. */
-static void say_header_bad(const struct job *job, const char *why) {
-    static const struct log_group group = {LOG_GROUP_COUNT - 1, 100, MSG_PROXY_HEADER,
-                                           format_more_bad_headers};
-    struct bad_header bad = {.sender = job->record.peer};
-
-    _Static_assert(END_COUNT < LOG_GROUP_COUNT, "the last group is no end's (record.c)");
-    memcpy(bad.listener, job->record.listener, sizeof(bad.listener));
-    snprintf(bad.why, sizeof(bad.why), "%s", why);
-    log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
-}
-
-/* Reads the PROXY header, if the listener asks for one, and counts the client that it names. False: refused. */
-static bool identify(struct relay *relay, struct job *job) {
-    const struct listener_config *config = job->route->config;
-    const char *why = NULL;
-
-    if (config->accept_proxy == PROXY_OFF)
-        return true;
-    job->record.peer = job->record.client;
-    int end = greet_read(job, &relay->stop_now, &why);
-    if (end == 0)
-        end = admit_named(job);
-    if (why != NULL)
-        say_header_bad(job, why);
-    if (end == 0)
-        return true;
-    refuse(relay, job, (enum end)end, 0, true);
-    return false;
-}
-
 static void serve(struct relay *relay, struct job *job, struct turn *turn) {
     const struct route *route = job->route;
 
@@ -129,8 +71,6 @@ static void serve(struct relay *relay, struct job *job, struct turn *turn) {
         refuse(relay, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0, true);
         return;
     }
-    if (!identify(relay, job))
-        return;
     enum dial_outcome outcome = dial(job, turn, &relay->stop_now);
     if (outcome == DIAL_FULL && job->full_since == 0)
         stats_add(STAT_waited_servers_full, 1);
@@ -138,7 +78,6 @@ static void serve(struct relay *relay, struct job *job, struct turn *turn) {
         return;
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
-        exhausted_say("dial a server", job->record.error);
         refuse(relay, job, end_of_dial(outcome), job->record.error, true);
         return;
     }

@@ -11,7 +11,9 @@ struct candidate {
     uint64_t id;     /* of the server: a hash, the same in each process and after each reload */
     uint64_t weight; /* 1 to 2^36 - 1; it may change from pick to pick (slow_start) */
     uint64_t live;   /* connections that it has, below 2^28 */
-    int64_t *credit; /* its own, kept from pick to pick, 0 at first; see balance_turn */
+    /* Its own, kept from pick to pick, 0 at first; see balance_turn. Atomic, and no more than that: while one configuration
+     * takes over from another two may pick at the same moment, and a turn is counted twice then, or not at all. */
+    _Atomic int64_t *credit;
 };
 
 /* What a pick may go by besides the candidates. */

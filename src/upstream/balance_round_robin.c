@@ -7,6 +7,8 @@
  *
  * Who is no candidate keeps its credit and earns nothing. So a server that comes back goes on as if no time had
  * passed: it has no arrears to make up for in a burst. */
+#include <stdatomic.h>
+
 #include "upstream/balance.h"
 
 #define TURN_SHIFT                                                                                 \
@@ -18,7 +20,7 @@ static bool takes_part(const struct candidate *one, const struct candidate *like
 
 size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like) {
     uint64_t total = 0;
-    int64_t earned = 0; /* by all: one turn but for the rounding */
+    int64_t earned = 0, most = 0; /* by all: one turn but for the rounding; and what the best has */
     size_t best = n;
 
     for (size_t i = 0; i < n; i++)
@@ -30,11 +32,14 @@ size_t balance_turn(const struct candidate *list, size_t n, const struct candida
         int64_t part = (int64_t)((list[i].weight << TURN_SHIFT) / total);
 
         earned += part;
-        *list[i].credit += part;
-        if (best == n || *list[i].credit > *list[best].credit)
+        int64_t credit = atomic_load_explicit(list[i].credit, memory_order_relaxed) + part;
+        atomic_store_explicit(list[i].credit, credit, memory_order_relaxed);
+        if (best == n || credit > most) {
             best = i;
+            most = credit;
+        }
     }
-    *list[best].credit -= earned;
+    atomic_store_explicit(list[best].credit, most - earned, memory_order_relaxed);
     return best;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/route.h"
 
 #define READ_MAX 1024 /* bytes of an answer that are looked at in one go */
 
@@ -56,8 +57,13 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
 }
 
 /* A call on the socket has failed. A fault of this machine must not take servers down. EADDRNOTAVAIL: no local port
- * is left, or this machine does not have source_address, or no address of the family at all. */
+ * is left, or this machine does not have source_address. */
 static enum check_outcome fail(struct check *check, const char *doing, int error) {
+    if (route_may_lack(error) && !check->connected) {
+        check->error = route_error(&check->wish->addr, check->wish->source);
+        if (check->error != 0)
+            return CHECK_CUT_OFF;
+    }
     switch (error) {
     case EMFILE:
     case ENFILE:

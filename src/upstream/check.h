@@ -19,6 +19,7 @@ enum check_outcome {
     CHECK_GOOD,
     CHECK_BAD, /* `why` says why, in a clause without any byte of the server's */
     CHECK_VOID, /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
+    CHECK_CUT_OFF, /* nor does this: this machine has no way to its address, see `error` */
 };
 
 struct check;
@@ -46,6 +47,7 @@ struct check {
     size_t sent;
     struct status_line line; /* of type http */
     char why[CHECK_WHY_MAX];
+    int error; /* of CHECK_CUT_OFF: route_error */
 };
 
 /* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any thread. */

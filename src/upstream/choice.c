@@ -110,7 +110,7 @@ static void add_candidate(struct upstream *upstream, size_t i, usec_t now, struc
         .id = slot->member->id,
         .weight = weight_now(slot, upstream->config->slow_start, now),
         .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-        .credit = &roster->credits[i],
+        .credit = &slot->member->credit,
     };
     view->failing += member_is_failing(slot->member);
 }
@@ -125,6 +125,7 @@ static struct view gather(struct search *search, usec_t now) REQUIRES(search->up
         struct slot *slot = &roster->slots[i];
         enum member_standing standing = member_standing(slot->member, now);
 
+        search->cut_off |= standing == MEMBER_CUT_OFF;
         if (!is_asked_for(search, slot, standing))
             continue;
         if (is_full(search->upstream, slot)) {
@@ -288,6 +289,36 @@ static struct member *probe_any(struct search *search, usec_t now, usec_t *timeo
     return member;
 }
 
+static void cost_nothing(struct search *search) {
+    search->free = true;
+    search->left++;
+}
+
+/* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no attempt. */
+static struct member *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
+    REQUIRES(search->upstream->lock) {
+    const struct roster *roster = &search->upstream->roster;
+    struct member *first = NULL;
+    bool more = false;
+
+    for (size_t i = 0; i < roster->n && !more && search->n_tried < SEARCH_MOST; i++) {
+        const struct slot *slot = &roster->slots[i];
+
+        if (slot->weight == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
+            is_full(search->upstream, slot) || was_tried(search, slot->member))
+            continue;
+        more = first != NULL;
+        first = first != NULL ? first : slot->member;
+    }
+    if (first == NULL)
+        return NULL;
+    usec_t patience = *timeout;
+    if (search->left > 0 && more)
+        *timeout = span_for(first, HURRY, patience);
+    note_tried(search, first, *timeout < patience);
+    return first;
+}
+
 /* One that is in use, or due for its test. */
 static struct member *pick(struct search *search, struct view *view, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
@@ -301,7 +332,7 @@ static struct member *pick(struct search *search, struct view *view, usec_t now,
 
     if (is_test) {
         (void)member_claim_probe(member); /* nobody else picks here meanwhile */
-        search->left++;
+        cost_nothing(search);
     }
     if (is_test || (search->left > 0 && (view->n + view->other > 1 || any_hurried(search))))
         *timeout = span_for(member, HURRY, patience);
@@ -330,6 +361,8 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
         member = ask_again(search, false, now);
     if (member == NULL && view.full == 0)
         member = probe_any(search, now, timeout);
+    if (member == NULL && view.full == 0 && (search->upstream->probed == 0 || search->probes))
+        member = try_cut_off(search, now, timeout);
     if (member == NULL)
         *why = nothing(search, &view);
     return member;

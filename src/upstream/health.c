@@ -29,7 +29,6 @@ struct health {
     struct thread thread;
     int wake; /* eventfd: something below has changed; -1 before the start */
     _Atomic bool begun, retired, stop;
-    _Atomic uint64_t added;
     struct target_list newcomers GUARDED;
     /* The thread's: */
     struct target_list targets;
@@ -59,7 +58,7 @@ struct health_target *health_add(struct health *health, const struct health_wish
 
     if (target == NULL)
         return NULL;
-    health_target_init(target, wish, atomic_fetch_add(&health->added, 1));
+    health_target_init(target, wish);
     if (check_init(&target->check, &target->wish) < 0) {
         free(target);
         return NULL;
@@ -122,18 +121,6 @@ static bool is_wanted(const struct health *health, const struct health_target *t
            !atomic_load(&target->removed);
 }
 
-static void tell(const struct health_target *target, struct health_news news) {
-    const struct health_wish *wish = &target->wish;
-    char up[64] = "a check succeeded";
-
-    if (news.checks > 1)
-        snprintf(up, sizeof(up), "%u checks in a row succeeded", (unsigned)news.checks);
-    if (news.changed)
-        wish->changed(wish->arg, !target->down, target->down ? target->check.why : up);
-    if (news.flaps)
-        wish->flaps(wish->arg, (unsigned)health_target_rise(target));
-}
-
 /* A check that was begun has come to its outcome. */
 static void conclude(struct health *health, struct health_target *target,
                      enum check_outcome outcome) {
@@ -141,17 +128,15 @@ static void conclude(struct health *health, struct health_target *target,
     health->under_way--;
     if (!is_wanted(health, target))
         return;
-    if (outcome == CHECK_VOID) {
+    if (outcome != CHECK_VOID && target->wish.cut_off != NULL)
+        target->wish.cut_off(target->wish.arg, outcome == CHECK_CUT_OFF ? target->check.error : 0);
+    if (outcome == CHECK_VOID || outcome == CHECK_CUT_OFF) {
         stats_add(STAT_checks_void, 1);
         return;
     }
     stats_add(STAT_checks, 1);
     stats_add(STAT_check_failures, outcome == CHECK_BAD);
-    bool good = outcome == CHECK_GOOD;
-    struct health_news news = health_target_judge(target, good, clock_now());
-    tell(target, news);
-    if (!news.changed && good == !target->down && target->wish.stayed != NULL)
-        target->wish.stayed(target->wish.arg, good);
+    target->wish.checked(target->wish.arg, outcome == CHECK_GOOD, target->check.why);
 }
 
 static bool make_room(struct health *health, size_t places) {

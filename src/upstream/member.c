@@ -58,6 +58,8 @@ enum member_standing member_standing(const struct member *member, usec_t now) {
 
     if (atomic_load_explicit(&member->down, memory_order_relaxed))
         return MEMBER_DOWN;
+    if (atomic_load_explicit(&member->cut_off, memory_order_relaxed) != 0)
+        return MEMBER_CUT_OFF;
     if (until != 0)
         return now >= until && !atomic_load(&member->probed) ? MEMBER_DUE : MEMBER_OUT;
     if (member_is_failing(member))
@@ -123,6 +125,21 @@ void member_set_down(struct member *member, bool down, usec_t now) {
         atomic_store(&member->probed, false);
         atomic_store(&member->back_since, now);
     }
+}
+
+struct check_news member_checked(struct member *member, const struct health_check_config *config,
+                                 bool good, usec_t now) {
+    struct check_news news = check_history_judge(&member->history, config, good, now);
+
+    atomic_store(&member->checked_at, now);
+    if (news.changed)
+        member_set_down(member, member->history.down, now);
+    return news;
+}
+
+void member_unchecked(struct member *member, bool used, usec_t now) {
+    check_history_pause(&member->history, used, now);
+    member_set_down(member, false, now);
 }
 
 void member_enter(struct member *member) {

@@ -1,8 +1,8 @@
 /* A member: one address of a server of an upstream, which is what is dialled, counted and found up or down.
  *
  * A name that stands for three addresses makes three members. A reload keeps the members whose upstream, server and
- * address the new configuration has too, so that their connections and failures go on being counted. All that
- * changes in a member is atomic; it is owned by references. */
+ * address the new configuration has too, so that their connections, failures and checks go on being counted. All that
+ * changes in a member is atomic, but for its history; it is owned by references. */
 #ifndef UPSTREAM_MEMBER_H
 #define UPSTREAM_MEMBER_H
 
@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "config/config.h"
+#include "upstream/check_history.h"
 
 struct member {
     _Atomic unsigned refs;
@@ -22,11 +23,16 @@ struct member {
     _Atomic size_t live; /* dials under way and connections */
     _Atomic int64_t
         most; /* max_connections of its server, in the last configuration that has it; 0: no limit */
-    _Atomic bool down;         /* health checks found it so */
+    _Atomic bool down;             /* health checks found it so: what `history` says */
+    struct check_history history;  /* see member_checked */
+    _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
+    _Atomic uint64_t check_number; /* see struct health_wish; 0: it has none yet */
+    _Atomic int cut_off; /* errno: this machine has no way to its address (reach.h); 0: it has */
     _Atomic unsigned failed;   /* dials in a row */
     _Atomic usec_t out_until;  /* it is left alone, after so many failures; 0: it is not */
     _Atomic bool probed;       /* one connection is finding out whether it takes dials */
     _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
+    _Atomic int64_t credit;    /* see struct candidate */
     _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
 };
 
@@ -46,6 +52,7 @@ enum member_standing {
     MEMBER_FAILING, /* the last dials failed, fewer than max_fails in a row */
     MEMBER_DUE,     /* left alone until now: one connection may find out (member_claim_probe) */
     MEMBER_OUT,     /* left alone; only if there is nothing else */
+    MEMBER_CUT_OFF, /* this machine has no way to it; only if there is nothing else */
     MEMBER_DOWN,    /* by health checks: not at all */
 };
 enum member_standing member_standing(const struct member *member, usec_t now);
@@ -53,7 +60,7 @@ enum member_standing member_standing(const struct member *member, usec_t now);
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* the last dial failed */
 
-/* In use: neither down nor left alone. */
+/* In use: neither down nor cut off nor left alone. */
 bool member_is_used(const struct member *member, usec_t now);
 
 /* True for one caller, who must then report how the dial went; any other report gives the claim up, too. */
@@ -65,7 +72,15 @@ bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout
 void member_not_asked(
     struct member *member); /* the dial ended for reasons that are not the server's */
 
-/* Health checks say so. */
+/* A health check has come to its outcome. The caller sees to it that this and member_unchecked are called by one at a time:
+ * see watcher.c. */
+struct check_news member_checked(struct member *member, const struct health_check_config *config,
+                                 bool good, usec_t now);
+
+/* It is not checked any more. used: see check_history_pause. */
+void member_unchecked(struct member *member, bool used, usec_t now);
+
+/* What both of them publish. */
 void member_set_down(struct member *member, bool down, usec_t now);
 
 /* Counts a connection in, or out; whoever counts it out gives a reference back with it. */

@@ -1,7 +1,7 @@
 /* The list of an upstream's members, and how it follows DNS.
  *
  * single_writer: once the upstreams have started, the resolver's thread alone replaces the list, so it may read it
- * without the lock; others change nothing in it but the credits, under the lock. */
+ * without the lock; others change nothing in it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,16 +13,13 @@
 static bool roster_make(struct roster *roster, size_t n) {
     roster->n = 0;
     roster->slots = calloc(n + 1, sizeof(*roster->slots));
-    roster->credits = calloc(n + 1, sizeof(*roster->credits));
     roster->candidates = calloc(n + 1, sizeof(*roster->candidates));
     roster->candidate_slots = calloc(n + 1, sizeof(*roster->candidate_slots));
-    return roster->slots != NULL && roster->credits != NULL && roster->candidates != NULL &&
-           roster->candidate_slots != NULL;
+    return roster->slots != NULL && roster->candidates != NULL && roster->candidate_slots != NULL;
 }
 
 static void roster_free(struct roster *roster) {
     free(roster->slots);
-    free(roster->credits);
     free(roster->candidates);
     free(roster->candidate_slots);
     *roster = (struct roster){0};
@@ -71,7 +68,11 @@ static struct member *get_member(const struct server *server, const struct addr 
 
     if (member == NULL)
         member = upstream_find_expected(upstream, server->config->name, addr);
-    return member != NULL ? member : member_new(upstream->config->name, server->config->name, addr);
+    if (member == NULL)
+        member = member_new(upstream->config->name, server->config->name, addr);
+    if (member != NULL && !upstream->config->health_check.given)
+        member->history.decided = true; /* see check_history_pause */
+    return member;
 }
 
 /* Adds what one place of an answer makes. False: no memory. */
@@ -152,11 +153,6 @@ bool upstream_learn(struct server *server, const struct dns_place *places, size_
         return false;
     }
     lock_acquire(&upstream->lock);
-    for (size_t i = 0; i < fresh.n; i++) { /* the credits of this moment */
-        struct slot *same = find_slot(&old, fresh.slots[i].server, &fresh.slots[i].member->addr);
-
-        fresh.credits[i] = same != NULL ? old.credits[same - old.slots] : 0;
-    }
     upstream->roster = fresh;
     lock_release(&upstream->lock);
     let_go(&old, &fresh, upstream->all->health);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "upstream/choice.h"
+#include "upstream/reach.h"
 
 /* The address without its port. */
 static uint64_t hash_client(const struct addr *client) {
@@ -23,6 +24,7 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
     search->n_tried = 0;
     search->tier = 0;
     search->probes = false;
+    search->cut_off = false;
 }
 
 void search_end(struct search *search) {
@@ -58,13 +60,17 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     usec_t timeout = search->upstream->config->connect_timeout;
     enum search_outcome outcome = SEARCH_FOUND;
 
-    if (search->left-- <= 0)
+    if (search->left <= 0)
         return SEARCH_OVER;
+    search->left--;
+    search->free = false;
     lock_acquire(&search->upstream->lock);
     if (search->n_tried == 0)
         await_names(search, search->upstream);
     struct member *member = choice_find(search, &timeout, &outcome);
     lock_release(&search->upstream->lock);
+    if (search->cut_off)
+        reach_review(search->upstream, NULL);
     if (member != NULL) {
         *ret_member = member;
         *ret_timeout = timeout;
@@ -87,8 +93,9 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
 
     if (member_dialled(member, took, clock_coarse()))
         say(MSG_SERVER_UP, search, member, "takes connections again");
-    if (atomic_load_explicit(&upstream->unreachable, memory_order_relaxed))
-        upstream_say_reachable(upstream);
+    if (atomic_load_explicit(&member->cut_off, memory_order_relaxed) != 0)
+        reach_review(upstream, member);
+    upstream_say_reachable(upstream);
 }
 
 void search_failed(struct search *search, struct member **member, bool timed_out) {
@@ -96,6 +103,8 @@ void search_failed(struct search *search, struct member **member, bool timed_out
     struct member *failed = *member;
     char what[128], span[32];
 
+    if (atomic_load_explicit(&failed->cut_off, memory_order_relaxed) != 0)
+        reach_review(search->upstream, failed);
     /* Asked again, it is the last of what was tried no more: it is not asked a third time. */
     for (size_t i = 0; i < search->n_tried; i++)
         if (search->tried[i].member == failed && !timed_out)
@@ -118,10 +127,17 @@ void search_not_asked(struct search *search, struct member **member) {
     *member = NULL;
 }
 
+void search_cut_off(struct search *search, struct member **member, int error) {
+    if (!search->free && search->n_tried < SEARCH_MOST)
+        search->left++;
+    reach_lost(search->upstream, *member, error);
+    search_not_asked(search, member);
+}
+
 void search_gave_up(struct search *search) {
     size_t all, up;
 
-    if (atomic_load(&search->upstream->unreachable))
+    if (upstream_is_unreachable(search->upstream))
         return;
     upstream_count(search->upstream, &all, &up);
     if (up == 0)

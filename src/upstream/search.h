@@ -22,6 +22,8 @@ struct search {
     uint64_t client; /* hash of the client's address, for source_hash */
     int64_t left;    /* attempts */
     unsigned tier;   /* the highest that was tried */
+    bool free;       /* the last dial is no attempt: a test, or of one that is cut off */
+    bool cut_off;    /* members that are were seen */
     bool probes;     /* it is the one that tries those that are left alone: upstream->probed */
     size_t n_tried;
     struct search_tried tried[SEARCH_MOST];
@@ -53,6 +55,8 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
 void search_succeeded(struct search *search, struct member *member, usec_t took);
 void search_failed(struct search *search, struct member **member, bool timed_out);
 void search_not_asked(struct search *search, struct member **member); /* the fault is ours */
+void search_cut_off(struct search *search, struct member **member,
+                    int error); /* there is no way: route_error */
 
 /* Every attempt failed, or there was nothing to try. */
 void search_gave_up(struct search *search);

@@ -8,8 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-
-#define SAY_AGAIN (10 * USEC_PER_SEC)
+#include "config/options.h"
 
 static void answered(struct server *server) {
     struct upstream *upstream = server->upstream;
@@ -94,8 +93,14 @@ static bool init_upstream(struct upstreams *all, size_t i,
     for (size_t k = 0; former != NULL && k < former->n; k++)
         if (strcmp(former->list[k].config->name, config->name) == 0)
             upstream->former = &former->list[k];
+    upstream->checks_anew =
+        upstream->former != NULL &&
+        !options_equal(SECTION_HEALTH_CHECK, &upstream->former->config->health_check,
+                       &config->health_check);
+    upstream->bulletin =
+        upstream->former != NULL ? bulletin_ref(upstream->former->bulletin) : bulletin_new();
     upstream->servers = calloc(config->n_servers, sizeof(*upstream->servers));
-    if (upstream->servers == NULL)
+    if (upstream->bulletin == NULL || upstream->servers == NULL)
         return false;
     for (size_t k = 0; k < config->n_servers; k++)
         if (!init_server(&upstream->servers[k], upstream, &config->servers[k]))
@@ -151,7 +156,7 @@ void upstreams_begin(struct upstreams *upstreams) {
 
             atomic_store(&slot->member->most, slot->server->config->max_connections);
             if (slot->target == NULL)
-                atomic_store(&slot->member->down, false);
+                member_unchecked(slot->member, slot->weight > 0, clock_now());
         }
         lock_release(&upstream->lock);
     }
@@ -197,6 +202,7 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
             member_unref(upstream->expected[k]);
         free(upstream->expected);
         free(upstream->servers);
+        bulletin_unref(upstream->bulletin);
         cond_destroy(&upstream->answered);
         lock_destroy(&upstream->lock);
     }
@@ -205,21 +211,16 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     free(upstreams);
 }
 
-void upstream_say_unreachable(struct upstream *upstream) {
-    usec_t now = clock_coarse(), said = atomic_load(&upstream->unreachable_said);
+bool upstream_is_unreachable(const struct upstream *upstream) {
+    return atomic_load(&upstream->bulletin->unreachable);
+}
 
-    if (atomic_load(&upstream->unreachable) || (said != 0 && now - said < SAY_AGAIN) ||
-        !atomic_compare_exchange_strong(&upstream->unreachable_said, &said, now))
-        return;
-    atomic_store(&upstream->unreachable, true);
-    log_msg(MSG_UPSTREAM_DOWN,
-            "No server of upstream %s can be reached: its clients are refused until one can.",
-            upstream->config->name);
+void upstream_say_unreachable(struct upstream *upstream) {
+    bulletin_say_unreachable(upstream->bulletin, upstream->config->name);
 }
 
 void upstream_say_reachable(struct upstream *upstream) {
-    if (atomic_exchange(&upstream->unreachable, false))
-        log_msg(MSG_UPSTREAM_UP, "Upstream %s can be reached again.", upstream->config->name);
+    bulletin_say_reachable(upstream->bulletin, upstream->config->name);
 }
 
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {
@@ -240,26 +241,19 @@ void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) 
 
 void upstream_note_trouble(struct upstream *upstream, const struct member *member,
                            const char *why) {
-    char text[MEMBER_TEXT_MAX];
-
-    member_format(member, text, sizeof(text));
-    lock_acquire(&upstream->lock);
-    snprintf(upstream->trouble, sizeof(upstream->trouble), "%s: %.120s", text, why);
-    lock_release(&upstream->lock);
+    bulletin_note_trouble(upstream->bulletin, member, why);
 }
 
 void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
-        char trouble[TROUBLE_MAX];
+        char trouble[BULLETIN_TROUBLE_MAX];
         size_t all, up;
 
         upstream_count(upstream, &all, &up);
         if (up == all)
             continue;
-        lock_acquire(&upstream->lock);
-        memcpy(trouble, upstream->trouble, sizeof(trouble));
-        lock_release(&upstream->lock);
+        (void)bulletin_trouble(upstream->bulletin, trouble, sizeof(trouble));
         text_append(buf, size, " %zu of %zu addresses of %s can be used%s%s%s.", up, all,
                     upstream->config->name, trouble[0] != '\0' ? " (" : "", trouble,
                     trouble[0] != '\0' ? ")" : "");

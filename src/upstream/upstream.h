@@ -14,6 +14,7 @@
 #include "upstream/health.h"
 #include "upstream/member.h"
 #include "upstream/names.h"
+#include "upstream/bulletin.h"
 
 /* A member in the list of one upstream of one configuration. */
 struct slot {
@@ -30,7 +31,6 @@ struct slot {
 struct roster {
     size_t n;
     struct slot *slots; /* but for the members they stay as they are: see roster.c */
-    int64_t *credits;   /* of each slot, see struct candidate; written by picks, under the lock */
     struct candidate *candidates;
     size_t *candidate_slots; /* where in the list a candidate is */
 };
@@ -41,14 +41,14 @@ struct server {
     bool awaited GUARDED; /* a name without a first answer, under the upstream's lock */
 };
 
-#define TROUBLE_MAX (MEMBER_TEXT_MAX + 128)
-
 struct upstream {
     const struct upstream_config *config;
     struct upstreams *all;
     struct upstream *
         former; /* of the same name in the configuration before, while this one is made; else NULL */
-    struct server *servers; /* config->n_servers */
+    bool checks_anew; /* the one before checked its servers in another way, or not at all */
+    struct bulletin *bulletin; /* a reference */
+    struct server *servers;    /* config->n_servers */
     struct lock lock;
     struct cond answered;         /* a first answer has come, a probe has ended, or cancelled */
     size_t n_awaited GUARDED;     /* names without a first answer */
@@ -58,10 +58,9 @@ struct upstream {
     size_t n_expected GUARDED;
     usec_t probed GUARDED; /* all are left alone, and one search tries them since then; else 0 */
     bool cancelled GUARDED;
-    bool retired GUARDED;              /* a newer configuration is in force */
-    char trouble[TROUBLE_MAX] GUARDED; /* which member went down last, and why */
-    _Atomic bool unreachable;          /* no member could be had, and that was said */
-    _Atomic usec_t unreachable_said;   /* when */
+    bool retired GUARDED;       /* a newer configuration is in force */
+    _Atomic usec_t reviewed;    /* reach.c's: when members that are cut off were looked at, */
+    _Atomic size_t review_from; /* and where in the list to go on */
 };
 
 /* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */
@@ -103,15 +102,15 @@ void upstreams_free(struct upstreams *upstreams);
  * upstream that lacks one; appends to buf. Any thread. */
 void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size);
 
-/* No member can be had; one can be had again. Each is said once, and not more often than every SAY_AGAIN. */
+/* See bulletin.h. */
+bool upstream_is_unreachable(const struct upstream *upstream); /* and that was said */
 void upstream_say_unreachable(struct upstream *upstream);
 void upstream_say_reachable(struct upstream *upstream);
 
+void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
+
 /* How many members there are, and how many of them can be chosen; those with weight 0 are not counted. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
-
-/* Why a member cannot be used, for the status line. */
-void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
 
 /* A new answer of DNS for one of its servers (roster.c). The resolver's thread; or whoever makes the upstreams, before
  * they start. False: no memory, and all is as it was. */

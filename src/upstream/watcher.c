@@ -1,9 +1,11 @@
 #include "upstream/watcher.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "upstream/reach.h"
 
 struct watcher {
     struct upstream *upstream;
@@ -29,53 +31,65 @@ static void say_checked(struct watcher *watcher, bool up, const char *why) {
         upstream_say_reachable(upstream);
 }
 
-/* Takes the change in, unless a newer configuration is in force: what it knows must not be changed any more. False:
- * nothing has changed. */
-static bool take_change(struct watcher *watcher, bool up) {
-    struct upstream *upstream = watcher->upstream;
-
-    lock_acquire(&upstream->lock);
-    bool changes = !upstream->retired && atomic_load(&watcher->member->down) == up;
-    if (changes)
-        member_set_down(watcher->member, !up, clock_now());
-    lock_release(&upstream->lock);
-    return changes;
-}
-
-static void on_changed(void *arg, bool up, const char *why) {
-    struct watcher *watcher = arg;
-    struct upstream *upstream = watcher->upstream;
-
-    if (!take_change(watcher, up))
-        return;
-    if (!up)
-        upstream_note_trouble(upstream, watcher->member, why);
-    say_checked(watcher, up, why);
-    if (!up && upstream->config->on_down == ON_DOWN_RESET)
-        upstream->all->on_down(upstream->all->arg, watcher->member);
-}
-
-/* The checker of the configuration before may have told something else in its last moment, after this one had begun. */
-static void on_stayed(void *arg, bool up) {
-    const struct watcher *watcher = arg;
-
-    if (atomic_load_explicit(&watcher->member->down, memory_order_relaxed) == up)
-        on_changed(arg, up, up ? "checks succeed" : "checks fail");
-}
-
-static void on_flaps(void *arg, unsigned rise) {
-    struct watcher *watcher = arg;
+static void say_flaps(const struct watcher *watcher, int64_t rise) {
     char text[MEMBER_TEXT_MAX];
 
     member_format(watcher->member, text, sizeof(text));
-    if ((int64_t)rise > watcher->upstream->config->health_check.rise)
-        log_msg(MSG_SERVER_FLAPS,
-                "Server %s goes up and down again and again: it is held down until %u checks in a "
-                "row succeed.",
-                text, rise);
+    if (rise > watcher->upstream->config->health_check.rise)
+        log_msg(
+            MSG_SERVER_FLAPS,
+            "Server %s goes up and down again and again: it is held down until %lld checks in a "
+            "row succeed.",
+            text, (long long)rise);
     else
-        log_msg(MSG_SERVER_FLAPS, "Server %s has calmed down: %u checks in a row are enough again.",
-                text, rise);
+        log_msg(MSG_SERVER_FLAPS,
+                "Server %s has calmed down: %lld checks in a row are enough again.", text,
+                (long long)rise);
+}
+
+/* one_judge: the history of a member is changed by the checker of the configuration in force alone. Under its lock an
+ * upstream is told that it is retired, and the next checker begins after that. *ret_rise: good checks until it is up
+ * again. */
+static struct check_news judge(struct watcher *watcher, bool good, int64_t *ret_rise) {
+    const struct health_check_config *config = &watcher->upstream->config->health_check;
+    struct upstream *upstream = watcher->upstream;
+    struct check_news news = {.changed = false};
+
+    lock_acquire(&upstream->lock);
+    if (!upstream->retired)
+        news = member_checked(watcher->member, config, good, clock_now());
+    *ret_rise = check_history_rise(&watcher->member->history, config);
+    lock_release(&upstream->lock);
+    return news;
+}
+
+static void on_checked(void *arg, bool good, const char *why) {
+    struct watcher *watcher = arg;
+    struct upstream *upstream = watcher->upstream;
+    char row[64] = "a check succeeded";
+    int64_t rise;
+    struct check_news news = judge(watcher, good, &rise);
+
+    if (news.changed && !good)
+        upstream_note_trouble(upstream, watcher->member, why);
+    if (news.checks > 1)
+        snprintf(row, sizeof(row), "%lld checks in a row succeeded", (long long)news.checks);
+    if (news.changed)
+        say_checked(watcher, good, good ? row : why);
+    if (news.flaps)
+        say_flaps(watcher, rise);
+    if (news.changed && !good && upstream->config->on_down == ON_DOWN_RESET)
+        upstream->all->on_down(upstream->all->arg, watcher->member);
+}
+
+static void on_cut_off(void *arg, int error) {
+    const struct watcher *watcher = arg;
+    bool known = atomic_load_explicit(&watcher->member->cut_off, memory_order_relaxed) != 0;
+
+    if (error != 0 && !known)
+        reach_lost(watcher->upstream, watcher->member, error);
+    else if (error == 0 && known)
+        reach_review(watcher->upstream, watcher->member);
 }
 
 static void on_release(void *arg) {
@@ -83,6 +97,17 @@ static void on_release(void *arg) {
 
     member_unref(watcher->member);
     free(watcher);
+}
+
+/* The same for as long as the member lives: a reload does not move its place in the interval. */
+static uint64_t check_number(struct member *member) {
+    static _Atomic uint64_t last;
+    uint64_t none = 0, fresh = atomic_load(&member->check_number);
+
+    if (fresh != 0)
+        return fresh;
+    fresh = atomic_fetch_add(&last, 1) + 1;
+    return atomic_compare_exchange_strong(&member->check_number, &none, fresh) ? fresh : none;
 }
 
 struct health_target *watcher_begin(struct upstream *upstream, struct member *member) {
@@ -96,15 +121,17 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
         return NULL;
     watcher->upstream = upstream;
     watcher->member = member_ref(member);
+    usec_t last = atomic_load(&member->checked_at);
     const struct health_wish wish = {
         .config = &config->health_check,
         .addr = member->addr,
         .source = config->source.len > 0 ? &config->source : NULL,
         .send_proxy = (enum proxy_version)config->send_proxy,
-        .down = atomic_load(&member->down),
-        .changed = on_changed,
-        .stayed = on_stayed,
-        .flaps = on_flaps,
+        .number = check_number(member),
+        .soon = last == 0 || clock_now() - last > config->health_check.interval ||
+                upstream->checks_anew,
+        .checked = on_checked,
+        .cut_off = on_cut_off,
         .release = on_release,
         .arg = watcher,
     };

@@ -8,8 +8,8 @@ from peer import EOF, Peer
 from settings import DEADLINE
 
 
-def connect(where, receive_buffer=None):
-    """A Peer connected to a relay, or to an address as relayd.conf spells it."""
+def connect(where, receive_buffer=None, source_port=0):
+    """A Peer connected to a relay, or to an address as relayd.conf spells it; from a port of its own, if one is said."""
     address = getattr(where, "address", where)
     if address.startswith("unix:"):
         family, target = socket.AF_UNIX, address[5:]
@@ -20,6 +20,8 @@ def connect(where, receive_buffer=None):
     sock = socket.socket(family)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source_port:
+        sock.bind(("", source_port))
     sock.settimeout(DEADLINE)
     try:
         sock.connect(target)

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from keeper import Keeper, Meeting, Revived
+from netns import Netns
 from origin import FullOrigin, Origin
 from relay import Relay
 from settings import COPY, DEADLINE, RELAYD, SANITIZER, short_directory
@@ -141,6 +142,13 @@ def server():
             one.wait_ready()
             return one
         yield start
+
+
+@pytest.fixture
+def netns():
+    one = Netns()
+    yield one
+    one.stop()
 
 
 @pytest.fixture

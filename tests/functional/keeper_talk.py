@@ -1,9 +1,11 @@
 """The language of relayd and relayd-keeper (src/keeper/message.h), spoken by somebody who means no good."""
 
+import contextlib
 import mmap
 import os
 import socket
 import struct
+import threading
 
 from settings import DEADLINE
 
@@ -46,6 +48,11 @@ class Intruder:
         """The slots of connections."""
         return sorted(index - CONNECTIONS for index in self.held if index >= CONNECTIONS)
 
+    def forget(self):
+        """Has the keeper drop all, and leaves."""
+        self.say(FORGET)
+        self.close()
+
     def close(self):
         for fds in self.held.values():
             for fd in fds:
@@ -80,3 +87,60 @@ class Table:
             self.memory[at:at + size] = dice.choice([bytes(size), b"\xff" * size, dice.randbytes(size)])
         for _ in range(times):
             self.memory[dice.randrange(first, end)] = dice.randrange(256)
+
+
+YIELD = 12
+BUSY, FOREIGN = 2, 3
+
+
+class Scripted:
+    """A keeper that the test plays: script(peer) for each relayd that connects, one after the other."""
+
+    def __init__(self, path, script):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(str(path))
+        self.socket.listen()
+        self.script = script
+        self.heard = []   # (version, kind, count, what follows the head)
+        self.failed = []
+        self.peer = None
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                self.peer, _ = self.socket.accept()
+            except OSError:
+                return
+            with self.peer:
+                self.peer.settimeout(DEADLINE)
+                try:
+                    self.script(self)
+                except OSError as error:
+                    self.failed.append(error)
+
+    def hear(self):
+        """The next message; None at the end."""
+        try:
+            packet, fds, _, _ = socket.recv_fds(self.peer, 1024, 8)
+        except ConnectionResetError:   # something was left unread
+            return None
+        for fd in fds:
+            os.close(fd)
+        if not packet:
+            return None
+        _, version, kind, _, count, _ = HEAD.unpack(packet[:HEAD.size])
+        self.heard.append((version, kind, count, packet[HEAD.size:]))
+        return version, kind
+
+    def say(self, kind, index=0, count=0, usec=0, fds=(), version=VERSION, more=b""):
+        socket.send_fds(self.peer, [HEAD.pack(MAGIC, version, kind, index, count, usec) + more], list(fds))
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        with contextlib.suppress(OSError):
+            if self.peer:
+                self.peer.shutdown(socket.SHUT_RDWR)
+        self.thread.join(DEADLINE)

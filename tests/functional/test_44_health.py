@@ -7,7 +7,7 @@ import pytest
 from client import connect, refused_in_http
 from fleet import Named, site
 from origin import echo, sends
-from peer import EOF, RESET, elapsed, request
+from peer import EOF, RESET, elapsed, request, response
 from settings import free_port, ms, secs, until
 from test_43_servers import answers
 
@@ -162,6 +162,91 @@ def test_a_reload_keeps_a_server_down_and_can_end_checks(relay, origin):
     assert one.hup() == ""
     answers(one, 6)
     one.wait_log("app/x .* is left alone")   # dialled again
+
+
+def reload(one):
+    one.write_conf(text=one.file.read_text() + "# changed\n")
+    assert one.hup() == ""
+
+
+class Asked:
+    """An HTTP server that answers checks with the next status of what is due, then with 200; others with its name."""
+
+    def __init__(self, origin):
+        self.checks = 0
+        self.due = []
+        self.fails = False
+        self.origin = origin(self.script)
+        self.address = self.origin.address
+
+    def script(self, peer):
+        check = peer.read_head()[1].get("user-agent") == "relayd"
+        status = (self.due.pop(0) if self.due else 500 if self.fails else 200) if check else 200
+        self.checks += check
+        peer.send(b"HTTP/1.1 %d x\r\nContent-Length: 1\r\nConnection: close\r\n\r\na" % status)
+
+    def wait_checks(self, more):
+        before = self.checks
+        until(lambda: self.checks >= before + more, "checks have come", pause=0.001)
+
+
+def test_checks_in_a_row_are_counted_over_reloads(relay, origin):
+    """Two bad checks of fall = 3 and a reload after each; the third, then; and the same for rise."""
+    asked = Asked(origin)
+    one = site(relay, {"a": asked}, check={"type": "http", "interval": ms(100), "timeout": "5s", "rise": 2, "fall": 3})
+    asked.wait_checks(2)
+    for _ in range(3):
+        asked.due = [500]
+        reload(one)
+        asked.wait_checks(3)   # the bad one and two good ones
+    assert "is down" not in one.log
+    asked.fails = True
+    before = asked.checks
+    for _ in range(2):
+        asked.wait_checks(1)
+        reload(one)
+    one.wait_log("app/a .* is down: status 500")
+    assert asked.checks - before <= 6   # not three after each reload
+    asked.fails = False
+    reload(one)
+    one.wait_log("app/a .* is up: 2 checks in a row succeeded")
+
+
+def test_a_server_that_flaps_is_held_down_over_reloads(relay, origin):
+    asked = Asked(origin)
+    one = site(relay, {"a": asked}, check={"type": "http", "interval": ms(20), "timeout": "5s", "rise": 1, "fall": 1})
+    for number in range(1, 5):
+        asked.fails = True
+        one.wait_log("app/a .* is down", number)
+        if number < 4:
+            asked.fails = False
+            one.wait_log("app/a .* is up", number)
+    reload(one)
+    asked.fails = False
+    one.wait_log("app/a .* is up: 4 checks in a row succeeded")
+
+
+def test_recovery_after_a_reload_is_told(relay, origin):
+    """Found by checks, and by a dial."""
+    for check in (QUICK, None):
+        port = free_port()
+        one = site(relay, {"a": f"127.0.0.1:{port}"}, check=check, listener={"mode": "http"},
+                   max_fails=1, fail_timeout=ms(100))
+        if check is None:
+            with connect(one) as client:
+                refused_in_http(client.send(request()), 502)
+        one.wait_log("No server of upstream app can be reached")
+        reload(one)
+        server = origin(sends(response(b"a")), port=port)
+        if check is None:
+            def served():
+                with connect(one) as client:
+                    return client.get("/").status == 200
+            until(served, "a dial finds it")
+        one.wait_log("Upstream app can be reached again")
+        assert len(one.wait_log("No server of upstream app can be reached")) == 1
+        one.finish()
+        server.stop()
 
 
 def test_a_refused_reload_does_not_touch_servers(relay, server):

@@ -8,7 +8,7 @@ from client import connect, refused_in_http
 from fleet import site
 from origin import echo, sends
 from peer import EOF, RESET, Peer, request
-from settings import DEADLINE, until
+from settings import DEADLINE, free_port, until
 
 
 def connect_from(one, source):
@@ -76,6 +76,48 @@ def test_connections_of_one_client(relay, origin):
         assert client.send(b"x").read(1) == b"x"
     for client in clients[1:]:
         client.close()
+
+
+@pytest.mark.parametrize("before, between, after", [
+    ({}, None, {"max_connections_per_client": 2}),   # a limit that a reload puts in force
+    ({"max_connections_per_client": 2}, {}, {"max_connections_per_client": 2}),   # off, and on again
+    ({}, None, {"max_connections": 2}),
+    ({"max_connections": 2}, {}, {"max_connections": 2}),
+])
+@pytest.mark.parametrize("name", ["web", "renamed"])
+def test_a_limit_of_a_reload_counts_who_is_there(relay, origin, before, between, after, name):
+    one = site(relay, {"a": origin(echo)}, top="when_full = reject\n", listener={"mode": "http", **before})
+    text = one.file.read_text()
+    there = [connect_from(one, "127.0.0.2") for _ in range(2)]
+    for client in there:
+        assert client.send(b"x").read(1) == b"x"
+    for options in [after] if between is None else [between, after]:
+        listener = "".join(f"{option} = {value}\n" for option, value in {"mode": "http", **options}.items())
+        one.write_conf(text=f"when_full = reject\nlistener {name} {{\naddress = \"{one.address}\" upstream = app\n{listener}}}\n"
+                       + text[text.index("upstream app {"):])
+        assert one.hup() == ""
+    with connect_from(one, "127.0.0.2") as client:
+        refused_in_http(client.send(request()), 503)
+    there.pop().close()
+    def admitted_again():
+        with connect_from(one, "127.0.0.2") as client:
+            return client.send(request()).read(1) == b"G"
+    until(admitted_again, "there is room for one")
+    there.pop().close()
+
+
+def test_a_listener_that_comes_back_counts_who_is_there(relay, origin):
+    """It was away for one reload, while its connections lived on."""
+    one = site(relay, {"a": origin(echo)}, top="when_full = reject\n", listener={"mode": "http", "max_connections": 1})
+    text = one.file.read_text()
+    with connect(one) as client:
+        assert client.send(b"x").read(1) == b"x"
+        one.write_conf(text=text.replace(one.address, f"127.0.0.1:{free_port()}").replace("listener web", "listener other"))
+        assert one.hup() == ""
+        one.write_conf(text=text)
+        assert one.hup() == ""
+        with connect(one) as second:
+            refused_in_http(second.send(request()), 503)
 
 
 def test_the_rate_of_one_client(relay, origin):

@@ -6,7 +6,7 @@ import threading
 from client import close_all, connect, connect_many, refused_in_http, refuses
 from origin import echo, http, sends, silent
 from peer import EOF, RESET, elapsed, request
-from relay import section
+from relay import quoted, section
 from settings import DEADLINE, free_port, ms, secs, some, until
 
 RELOADS = some(100)
@@ -91,6 +91,21 @@ def test_a_hundred_reloads_under_load(relay, origin):
     assert kept & one.sockets(), "the listening socket is the same"
     assert len(one.wait_records(len(load.answers))) == len(load.answers)
     assert {record.end for record in one.records()} <= {"CE", "SE"}
+
+
+def test_whose_turn_it_is_stays(relay, origin):
+    """A reload before each connection, and every server gets its share of them."""
+    servers = "".join(f"server {name} {{ address = {quoted(origin(sends(name.encode())).address)} }}\n" for name in "abc")
+    address = local()
+    text = f"listener web {{ address = {quoted(address)} upstream = app }}\nupstream app {{\n{servers}}}\n"
+    one = relay(text=text, address=address)
+    found = []
+    for number in range(6):
+        with connect(one) as client:
+            found.append(client.read_end()[0])
+        one.write_conf(text=text + f"# {number}\n")
+        assert one.hup() == ""
+    assert sorted(found) == [b"a", b"a", b"b", b"b", b"c", b"c"]
 
 
 def test_a_storm_of_hups(relay, origin):

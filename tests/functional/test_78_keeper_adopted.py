@@ -74,6 +74,25 @@ def test_limits_count_what_was_adopted(revived, meeting, keeper, limit, end):
     assert one.record(fourth).end == end
 
 
+@pytest.mark.parametrize("bound", ["127.0.0.1:{}", ":{}"])
+def test_limits_count_what_was_adopted_under_another_name(revived, meeting, keeper, bound):
+    """The listener was given another name, and limits, between the two processes."""
+    port = free_port()
+    before = f'keeper = "{keeper.path}"\non_term = leave\nwhen_full = reject\n'
+    after = f'upstream app {{ server a {{ address = "{meeting.address}" }} }}\n'
+    address = bound.format(port)
+    one = revived(text=before + section("listener", "web", address=address, upstream="app") + after,
+                  address=f"127.0.0.1:{port}")
+    pairs = meeting.pairs(one, 2)
+    one.write_conf(text=before + section("listener", "renamed", address=address, upstream="app", max_connections=2) + after)
+    one.crash(signal.SIGTERM)
+    third = connect(one)
+    assert third.ending() == RESET
+    assert one.record(third).end == "LF"
+    for client, server in pairs:
+        ask(client, server)
+
+
 def test_a_lower_limit_resets_nobody(revived, keeper, meeting):
     one = revived(meeting, when_full="reject")
     pairs = meeting.pairs(one, 4)

@@ -89,7 +89,7 @@ static void send_packet(int fd, void *bytes, size_t size, size_t n_fd) {
 
 /* A message, mostly one that makes sense where it comes. */
 static void send_message(int fd, struct input *input) {
-    static const uint8_t types[16] = {2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 1, 4, 5, 6, 9, 10};
+    static const uint8_t types[16] = {2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 1, 4, 5, 6, 12, 10};
     static const size_t fds[8] = {6, 6, 6, 2, 2, 1, 0, FDS_MAX};
     struct keeper_message message = keeper_message(types[take(input) % ARRAY_LEN(types)]);
     uint8_t how = take(input), kept = (how & 8) != 0;
@@ -197,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     CHECK(bind(listening, (struct sockaddr *)&any, sizeof(any.sun_family)) == 0);
     CHECK(listen(listening, 16) == 0);
     CHECK(keeper_init(&keeper, listening, SLOTS) == 0);
+    (void)memcpy(keeper.name, "x", 2);
     while (input.n > 0) {
         uint8_t what = take(&input);
         int *fd = &relayd[what & 1];

@@ -124,6 +124,7 @@ static inline void say(int fd, enum keeper_type type, uint32_t index, usec_t use
 static inline void say_attach(int fd, uint32_t count, usec_t timeout) {
     struct keeper_message message = keeper_message(KEEPER_ATTACH);
 
+    message.head.index = SLOTS - KEEPER_CONNECTIONS;
     message.head.count = count;
     message.head.usec = timeout;
     assert_int_equal(keeper_send(fd, &message, 0), 0);

@@ -16,7 +16,7 @@
 /* A few servers, as an upstream has them. */
 static struct {
     struct candidate list[MOST];
-    int64_t credit[MOST];
+    _Atomic int64_t credit[MOST];
     size_t picked[MOST];
     uint64_t random;
 } world;

@@ -1,6 +1,7 @@
 /* upstream/choice: what is known of members decides who is asked, how often, and by how many at a time. One thread, so without the lock. */
 #include "unit.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -376,6 +377,72 @@ static void who_waits_for_a_full_one_does_not_probe(void **state) {
     search_end(&search);
 }
 
+static void who_is_cut_off_costs_no_attempt(void **state) {
+    struct upstream *app = make(
+        "connect_attempts = 1 server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 "
+        "} server g { address = 127.0.0.1:3 }");
+    struct search search;
+    struct member *member;
+    usec_t timeout;
+
+    (void)state;
+    atomic_store(&app->reviewed, clock_coarse());
+    search_begin(&search, app, &nobody);
+    for (int i = 0; i < 2; i++) {
+        member = found(&search);
+        assert_string_equal(member->server, i == 0 ? "a" : "b");
+        search_cut_off(&search, &member, ENETUNREACH);
+        assert_null(member);
+    }
+    member = found(&search);
+    assert_string_equal(member->server, "g");
+    search_failed(&search, &member, false);
+    assert_int_equal(search_next(&search, &member, &timeout), SEARCH_OVER);
+    search_end(&search);
+    assert_int_equal(atomic_load(&named(app, "a")->failed), 0);
+    for (int i = 0; i < 5; i++) {
+        search_begin(&search, app, &nobody);
+        member = found(&search);
+        assert_string_equal(member->server, "g"); /* though it fails */
+        search_succeeded(&search, member, 100);
+        member_leave(member);
+        search_end(&search);
+        atomic_store(&app->reviewed, clock_coarse());
+    }
+    atomic_store(&app->reviewed, 1); /* long ago: there is a way to both, as is found now */
+    search_begin(&search, app, &nobody);
+    member_leave(found(&search));
+    assert_int_equal(member_standing(named(app, "a"), 1), MEMBER_FRESH);
+    assert_int_equal(member_standing(named(app, "b"), 1), MEMBER_FRESH);
+}
+
+static void if_all_are_cut_off_each_is_asked_once(void **state) {
+    struct upstream *app = make(
+        "connect_attempts = 2 server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 "
+        "} server c { address = 127.0.0.1:3 }");
+    struct search search;
+    struct member *member;
+    usec_t timeout;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        search_begin(&search, app, &nobody);
+        atomic_store(&app->reviewed, clock_coarse());
+        for (int i = 0; i < 3; i++) {
+            member = found(&search);
+            search_cut_off(&search, &member, EADDRNOTAVAIL);
+        }
+        assert_int_equal(search_next(&search, &member, &timeout), SEARCH_OVER);
+        search_end(&search);
+    }
+    search_begin(&search, app, &nobody);
+    member = found(&search);
+    search_succeeded(&search, member, 100);
+    assert_int_equal(member_standing(member, 1), MEMBER_PROVEN);
+    member_leave(member);
+    search_end(&search);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(nobody_is_refused_while_one_is_good, tear_down),
@@ -387,6 +454,8 @@ int main(void) {
         cmocka_unit_test_teardown(if_all_are_out_one_at_a_time_probes, tear_down),
         cmocka_unit_test_teardown(a_probe_of_one_that_used_to_answer_is_short, tear_down),
         cmocka_unit_test_teardown(the_last_attempt_is_the_proven_ones, tear_down),
+        cmocka_unit_test_teardown(who_is_cut_off_costs_no_attempt, tear_down),
+        cmocka_unit_test_teardown(if_all_are_cut_off_each_is_asked_once, tear_down),
         cmocka_unit_test_teardown(who_waits_for_a_full_one_does_not_probe, tear_down),
     };
 

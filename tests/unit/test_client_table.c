@@ -69,14 +69,29 @@ static void ipv6_clients_are_a_64(void **state) {
     client_table_leave(table, other);
 }
 
+/* Who came while there was no limit is there when one comes. */
+static void clients_are_counted_without_a_limit(void **state) {
+    struct client_entry *entries[3], *other;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(enter("192.0.2.1", 0, 0, 1, &entries[i]), CLIENT_OK);
+        assert_non_null(entries[i]);
+    }
+    assert_int_equal(enter("192.0.2.1", 3, 0, 1, &other), CLIENT_TOO_MANY);
+    client_table_leave(table, entries[0]);
+    assert_int_equal(enter("192.0.2.1", 3, 0, 1, &entries[0]), CLIENT_OK);
+    for (int i = 0; i < 3; i++)
+        client_table_leave(table, entries[i]);
+    assert_int_equal(client_table_size(table), 0);
+}
+
 static void what_is_not_counted(void **state) {
     struct addr unix_addr = {.len = sizeof(sa_family_t), .u.sa.sa_family = AF_UNIX};
     struct client_entry *entry;
 
     (void)state;
     assert_int_equal(client_table_enter(table, &unix_addr, 1, 1, 1, &entry), CLIENT_OK);
-    assert_null(entry);
-    assert_int_equal(enter("192.0.2.1", 0, 0, 1, &entry), CLIENT_OK);
     assert_null(entry);
     assert_int_equal(client_table_size(table), 0);
 }
@@ -176,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connections_are_counted_exactly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ipv6_clients_are_a_64, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(clients_are_counted_without_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_burst_is_twice_the_rate_and_then_the_rate, set_up,
                                         tear_down),

@@ -60,20 +60,20 @@ static void test_unknown_options(void **state) {
         "f:2: listener web: unknown option \"idle_timout\"; did you mean idle_timeout?\n"
         "f:3: listener web: unknown option \"zzz\"; known here: address, upstream, mode, backlog, "
         "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, allow, "
+        "proxy_from, proxy_timeout, opening_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
         "f:5: listener web: unknown option \"foo\"; known here: address, upstream, mode, backlog, "
         "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, allow, "
+        "proxy_from, proxy_timeout, opening_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
         "f:6: listener web: unknown option \"bar\"; known here: address, upstream, mode, backlog, "
         "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, allow, "
+        "proxy_from, proxy_timeout, opening_timeout, allow, "
         "deny, max_connections, max_connections_per_client, max_rate_per_client\n");
     bad("include(\"/etc/passwd\")\n" WEB APP,
         "f:1: unknown option \"include\"; known here: workers, queue_size, queue_timeout, "
-        "max_connections, when_full, drain_timeout, log_level, log_connections, keeper, "
-        "keeper_timeout, on_term\n");
+        "max_connections, max_openings, when_full, drain_timeout, log_level, log_connections, "
+        "keeper, keeper_timeout, instance, on_term\n");
 }
 
 static void test_options_in_the_wrong_section(void **state) {
@@ -183,8 +183,8 @@ static void test_syntax_errors(void **state) {
     bad("workers = 0\nfoo = 1\nqueue_size 8\nbar = 1\n" WEB APP,
         "f:1: workers = 0: must be a number from 1 to 1024\n"
         "f:2: unknown option \"foo\"; known here: workers, queue_size, queue_timeout, "
-        "max_connections, when_full, drain_timeout, log_level, log_connections, keeper, "
-        "keeper_timeout, on_term\n"
+        "max_connections, max_openings, when_full, drain_timeout, log_level, log_connections, "
+        "keeper, keeper_timeout, instance, on_term\n"
         "f:3: syntax error: missing equal sign after option 'queue_size'\n");
     bad("listener {", "f:1: syntax error: missing title for section 'listener'\n");
     bad("listener web\n address",
@@ -199,8 +199,8 @@ static void test_syntax_errors(void **state) {
         "begun on line 1, is closed: a \"}\" is missing\n");
     bad("foo bar baz\n",
         "f:1: unknown option \"foo\"; known here: workers, queue_size, "
-        "queue_timeout, max_connections, when_full, drain_timeout, log_level, "
-        "log_connections, keeper, keeper_timeout, on_term\n");
+        "queue_timeout, max_connections, max_openings, when_full, drain_timeout, log_level, "
+        "log_connections, keeper, keeper_timeout, instance, on_term\n");
 }
 
 static void test_what_the_scanner_refuses(void **state) {

@@ -261,20 +261,17 @@ static void an_answer_that_was_complete_stays_complete(void **state) {
 }
 
 /* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns how. */
-static enum conn_due let_time_pass(struct world *world, enum end *ret_end) {
-    usec_t deadline;
+static enum conn_due let_time_pass(struct world *world) {
+    struct verdict verdict = conn_review(world->conn, clock_coarse());
 
-    lock_acquire(&registry.lock);
-    enum conn_due due = conn_review(&registry, world->conn, clock_coarse(), &deadline, ret_end);
-    assert_int_equal(due, CONN_LIVE);
-    due = conn_review(&registry, world->conn, deadline, &deadline, ret_end);
-    lock_release(&registry.lock);
-    assert_int_not_equal(due, CONN_LIVE);
-    if (due == CONN_EXPIRE)
-        conn_expire(world->conn, *ret_end);
+    assert_int_equal(verdict.what, CONN_LIVE);
+    verdict = conn_review(world->conn, verdict.deadline);
+    assert_int_not_equal(verdict.what, CONN_LIVE);
+    if (verdict.what == CONN_EXPIRE)
+        conn_expire(world->conn, verdict.end);
     else
-        conn_abort(world->conn, *ret_end, 0);
-    return due;
+        conn_abort(world->conn, verdict.end, 0);
+    return verdict.what;
 }
 
 /* own_cut: half an answer, and silence. */
@@ -282,18 +279,16 @@ static void idle_is_a_reset_for_both(void **state) {
     (void)state;
     EACH_COPY_MODE(mode) {
         struct world world = begin(mode, false);
-        usec_t deadline, now = clock_coarse();
-        enum end end;
+        usec_t now = clock_coarse();
 
-        lock_acquire(&registry.lock);
-        assert_int_equal(conn_review(&registry, world.conn, now, &deadline, &end), CONN_LIVE);
-        lock_release(&registry.lock);
-        assert_in_range(deadline, now + 9 * USEC_PER_SEC, now + 10 * USEC_PER_SEC);
+        struct verdict verdict = conn_review(world.conn, now);
+        assert_int_equal(verdict.what, CONN_LIVE);
+        assert_in_range(verdict.deadline, now + 9 * USEC_PER_SEC, now + 10 * USEC_PER_SEC);
         say(world.client, "question");
         hear(world.server, "question");
         say(world.server, "half an answer, nev");
         hear(world.client, "half an answer, nev");
-        assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+        assert_int_equal(let_time_pass(&world), CONN_ABORT);
         hear_reset(world.client);
         hear_reset(world.server);
         finish(&world, END_IDLE);
@@ -304,12 +299,11 @@ static void idle_end_close_ends_both_in_order(void **state) {
     (void)state;
     EACH_COPY_MODE(mode) {
         struct world world = begin(mode, false);
-        enum end end;
 
         world.conn->state->options.idle_end = IDLE_END_CLOSE;
         say(world.server, "all of it");
         hear(world.client, "all of it");
-        assert_int_equal(let_time_pass(&world, &end), CONN_EXPIRE);
+        assert_int_equal(let_time_pass(&world), CONN_EXPIRE);
         hear_end(world.client);
         hear_end(world.server);
         finish(&world, END_IDLE);
@@ -321,14 +315,13 @@ static void idle_before_the_first_byte_of_http_is_in_order(void **state) {
     (void)state;
     for (int used = 0; used < 2; used++) {
         struct world world = begin(COPY_AUTO, false);
-        enum end end;
 
         world.conn->state->options.http = true;
         if (used) {
             say(world.client, "GET");
             hear(world.server, "GET");
         }
-        assert_int_equal(let_time_pass(&world, &end), used ? CONN_ABORT : CONN_EXPIRE);
+        assert_int_equal(let_time_pass(&world), used ? CONN_ABORT : CONN_EXPIRE);
         for (int side = 0; side < 2; side++)
             (used ? hear_reset : hear_end)(side == SIDE_CLIENT ? world.client : world.server);
         finish(&world, END_IDLE);
@@ -343,7 +336,6 @@ static void idle_after_one_end_cuts_the_other_direction(void **state) {
             struct world world = begin(mode, true);
             int one = first == SIDE_CLIENT ? world.client : world.server;
             int other = first == SIDE_CLIENT ? world.server : world.client;
-            enum end end;
 
             say(one, "question");
             shutdown(one, SHUT_WR);
@@ -351,7 +343,7 @@ static void idle_after_one_end_cuts_the_other_direction(void **state) {
             hear_end(other);
             say(other, "half an answer, nev");
             hear(one, "half an answer, nev");
-            assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+            assert_int_equal(let_time_pass(&world), CONN_ABORT);
             hear_reset(one);
             hear_end(other);
             finish(&world, END_IDLE);
@@ -361,21 +353,14 @@ static void idle_after_one_end_cuts_the_other_direction(void **state) {
 
 static void bytes_of_one_direction_keep_both_alive(void **state) {
     struct world world = begin(COPY_AUTO, false);
-    usec_t first, second;
-    enum end end;
 
     (void)state;
-    lock_acquire(&registry.lock);
-    conn_review(&registry, world.conn, clock_coarse(), &first, &end);
-    lock_release(&registry.lock);
+    usec_t first = conn_review(world.conn, clock_coarse()).deadline;
     while (clock_coarse() < first - 10 * USEC_PER_SEC + 20 * USEC_PER_MSEC)
         ;
     say(world.server, "news");
     hear(world.client, "news");
-    lock_acquire(&registry.lock);
-    conn_review(&registry, world.conn, clock_coarse(), &second, &end);
-    lock_release(&registry.lock);
-    assert_true(second > first);
+    assert_true(conn_review(world.conn, clock_coarse()).deadline > first);
     fd_close(&world.client);
     fd_close(&world.server);
     finish_somehow(&world);
@@ -389,16 +374,13 @@ static void a_stalled_reader_means_a_reset_for_both(void **state) {
     EACH_COPY_MODE(mode) {
         struct world world = begin(mode, false);
         static char got[1 << 20];
-        usec_t deadline;
-        enum end end;
 
         fill(&world, world.server, DIR_DOWN);
-        lock_acquire(&registry.lock);
-        conn_review(&registry, world.conn, clock_coarse() + QUIET, &deadline, &end);
-        assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end), CONN_ABORT);
-        lock_release(&registry.lock);
-        assert_int_equal(end, END_STALLED);
-        conn_abort(world.conn, end, 0);
+        struct verdict verdict = conn_review(world.conn, clock_coarse() + QUIET);
+        verdict = conn_review(world.conn, verdict.deadline);
+        assert_int_equal(verdict.what, CONN_ABORT);
+        assert_int_equal(verdict.end, END_STALLED);
+        conn_abort(world.conn, verdict.end, 0);
         while (recv(world.client, got, sizeof(got), 0) > 0)
             ;
         assert_int_equal(errno, ECONNRESET);
@@ -410,24 +392,15 @@ static void a_stalled_reader_means_a_reset_for_both(void **state) {
 static void a_slow_reader_is_not_stalled(void **state) {
     struct world world = begin(COPY_BUFFER, false);
     static char got[1 << 16];
-    usec_t deadline;
-    enum end end;
 
     (void)state;
     fill(&world, world.server, DIR_DOWN);
-    lock_acquire(&registry.lock);
-    conn_review(&registry, world.conn, clock_coarse() + QUIET, &deadline, &end);
-    bool watched = world.conn->watch[DIR_DOWN].on;
-    lock_release(&registry.lock);
-    assert_true(watched);
+    usec_t deadline = conn_review(world.conn, clock_coarse() + QUIET).deadline;
+    assert_true(world.conn->review.watch[DIR_DOWN].on);
     enum conn_due due = CONN_ABORT;
     while (due != CONN_LIVE) { /* until the kernel has told the sender that there is room again */
-        usec_t next;
-
         (void)recv(world.client, got, sizeof(got), MSG_DONTWAIT);
-        lock_acquire(&registry.lock);
-        due = conn_review(&registry, world.conn, deadline, &next, &end);
-        lock_release(&registry.lock);
+        due = conn_review(world.conn, deadline).what;
     }
     conn_abort(world.conn, END_STOPPED, 0);
     finish(&world, END_STOPPED);
@@ -440,8 +413,6 @@ static void a_tail_that_is_being_taken_is_left_alone(void **state) {
     static const char data[3 << 20];
     struct world world = begin(COPY_BUFFER, false);
     size_t left = sizeof(data);
-    usec_t deadline;
-    enum end end;
 
     (void)state;
     for (size_t sent = 0; sent < sizeof(data);) {
@@ -455,11 +426,8 @@ static void a_tail_that_is_being_taken_is_left_alone(void **state) {
     while (atomic_load(&world.conn->state->flow[DIR_DOWN].bytes) < sizeof(data))
         if (atomic_load(&world.conn->state->flow[DIR_DOWN].holding))
             left -= (size_t)recv(world.client, got, sizeof(got), 0);
-    lock_acquire(&registry.lock);
-    conn_review(&registry, world.conn, clock_coarse() + USEC_PER_SEC, &deadline, &end);
-    enum conn_due due =
-        conn_review(&registry, world.conn, clock_coarse() + USEC_PER_SEC, &deadline, &end);
-    lock_release(&registry.lock);
+    (void)conn_review(world.conn, clock_coarse() + USEC_PER_SEC);
+    enum conn_due due = conn_review(world.conn, clock_coarse() + USEC_PER_SEC).what;
     assert_int_equal(due, on_its_way(world.conn, SIDE_CLIENT) ? CONN_LIVE : CONN_ABORT);
     while (left > 0) {
         ssize_t n = recv(world.client, got, sizeof(got), 0);
@@ -476,25 +444,20 @@ static void linger_counts_after_one_end(void **state) {
     (void)state;
     for (int half_close = 0; half_close < 2; half_close++) {
         struct world world = begin(COPY_AUTO, half_close);
-        usec_t deadline, now = clock_coarse();
-        enum end end;
+        usec_t now = clock_coarse();
 
         shutdown(world.client, SHUT_WR);
         hear_end(world.server);
         while (on_its_way(world.conn, SIDE_SERVER))
             ; /* until the end of data is acknowledged */
-        lock_acquire(&registry.lock);
-        conn_review(&registry, world.conn, now, &deadline, &end);
-        lock_release(&registry.lock);
+        struct verdict verdict = conn_review(world.conn, now);
         if (half_close) {
-            assert_true(deadline >= now + 10 * USEC_PER_SEC);
+            assert_true(verdict.deadline >= now + 10 * USEC_PER_SEC);
         } else {
-            assert_true(deadline < now + 5 * USEC_PER_SEC);
-            lock_acquire(&registry.lock);
-            assert_int_equal(conn_review(&registry, world.conn, deadline, &deadline, &end),
-                             CONN_ABORT);
-            lock_release(&registry.lock);
-            assert_int_equal(end, END_CLIENT_LINGER);
+            assert_true(verdict.deadline < now + 5 * USEC_PER_SEC);
+            verdict = conn_review(world.conn, verdict.deadline);
+            assert_int_equal(verdict.what, CONN_ABORT);
+            assert_int_equal(verdict.end, END_CLIENT_LINGER);
         }
         fd_close(&world.server);
         hear_end(world.client);
@@ -510,7 +473,6 @@ static void linger_cuts_the_other_direction(void **state) {
             struct world world = begin(mode, false);
             int one = first == SIDE_CLIENT ? world.client : world.server;
             int other = first == SIDE_CLIENT ? world.server : world.client;
-            enum end end;
 
             say(one, "question");
             shutdown(one, SHUT_WR);
@@ -518,7 +480,7 @@ static void linger_cuts_the_other_direction(void **state) {
             hear_end(other);
             say(other, "half an answer, nev");
             hear(one, "half an answer, nev");
-            assert_int_equal(let_time_pass(&world, &end), CONN_ABORT);
+            assert_int_equal(let_time_pass(&world), CONN_ABORT);
             hear_reset(one);
             hear_end(other);
             finish(&world, first == SIDE_CLIENT ? END_CLIENT_LINGER : END_SERVER_LINGER);
@@ -570,16 +532,13 @@ static int tear_down(void **state) {
 static void an_expiry_is_done_once_more_and_has_its_time_anew(void **state) UNCHECKED {
     struct pump_pair *pair;
     struct world world = prepare(COPY_BUFFER, false, &pair);
-    usec_t deadline;
-    enum end end;
 
     (void)state;
     world.conn->state->record.end = END_IDLE;
     world.conn->state->decided = true;
     world.conn->state->expired = 1; /* long ago */
     conn_redo(world.conn);
-    assert_int_equal(conn_review(&registry, world.conn, clock_coarse(), &deadline, &end),
-                     CONN_LIVE);
+    assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
     pump_pool_run(pair, world.conn);
     hear_end(world.client);
     hear_end(world.server);
@@ -605,6 +564,7 @@ static void an_end_is_passed_on_once_more_and_not_read_again(void **state) UNCHE
 
 /* A keeper that takes few messages and reads none: holding and releasing must not wait for it. */
 static int set_up_kept(void **state) {
+    const struct link_terms terms = {.path = "/none", .name = "", .keeper_timeout = USEC_PER_SEC};
     struct table *table;
     int ends[2];
 
@@ -612,8 +572,7 @@ static int set_up_kept(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(table_new(64, &table), 0);
     keeper = ends[1];
-    assert_int_equal(link_init(&to_keeper, "/none", &ends[0], table, true, &registry, USEC_PER_SEC),
-                     0);
+    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
     kept = &to_keeper;
     return 0;
 }

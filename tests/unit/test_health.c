@@ -14,6 +14,7 @@
 #include "base/sync.h"
 #include "base/thread.h"
 #include "upstream/check.h"
+#include "upstream/check_history.h"
 #include "upstream/health.h"
 
 #define LONG (3600 * USEC_PER_SEC)
@@ -24,10 +25,13 @@ static struct health_check_config tcp, http;
 static struct lock lock;
 static struct cond news;
 
-/* What a target has told, under the lock. Static in each test: the checker outlives the test by its tear_down. */
+/* What a target has told and what came of it, under the lock. Static in each test: the checker outlives the test by its tear_down. */
 struct witness {
     struct health_target *target;
+    const struct health_check_config *config;
+    struct check_history history;
     unsigned ups, downs, flaps, released;
+    int64_t in_a_row;          /* checks that made the last change */
     uint64_t checks;           /* those that had come to an outcome when it told the last change */
     char why[CHECK_WHY_MAX];   /* of the last change */
     bool removes_itself;       /* at the first change */
@@ -35,30 +39,30 @@ struct witness {
 };
 
 static struct health *health;
+static uint64_t added;
 
-static void on_changed(void *arg, bool up, const char *why) {
+static void on_checked(void *arg, bool good, const char *why) {
     struct witness *witness = arg;
 
     lock_acquire(&lock);
-    witness->ups += up;
-    witness->downs += !up;
-    witness->checks = stats_get(STAT_checks);
-    snprintf(witness->why, sizeof(witness->why), "%s", why);
+    struct check_news now =
+        check_history_judge(&witness->history, witness->config, good, clock_now());
+    if (now.changed) {
+        witness->ups += good;
+        witness->downs += !good;
+        witness->in_a_row = now.checks;
+        witness->checks = stats_get(STAT_checks);
+        snprintf(witness->why, sizeof(witness->why), "%s", good ? "" : why);
+    }
+    if (now.flaps)
+        witness->flaps = (unsigned)check_history_rise(&witness->history, witness->config);
     cond_broadcast(&news);
-    while ((witness->waits != NULL && !atomic_load(witness->waits)) || witness->target == NULL)
+    while (now.changed &&
+           ((witness->waits != NULL && !atomic_load(witness->waits)) || witness->target == NULL))
         cond_wait(&news, &lock); /* health_add may not have returned yet */
     lock_release(&lock);
-    if (witness->removes_itself)
+    if (now.changed && witness->removes_itself)
         health_remove(health, witness->target);
-}
-
-static void on_flaps(void *arg, unsigned rise) {
-    struct witness *witness = arg;
-
-    lock_acquire(&lock);
-    witness->flaps = rise;
-    cond_broadcast(&news);
-    lock_release(&lock);
 }
 
 static void on_release(void *arg) {
@@ -122,11 +126,15 @@ static void add(struct witness *witness, const struct addr *addr,
                 const struct health_check_config *config) {
     const struct health_wish wish = {.config = config,
                                      .addr = *addr,
-                                     .changed = on_changed,
-                                     .flaps = on_flaps,
+                                     .soon = true,
+                                     .number = ++added,
+                                     .checked = on_checked,
                                      .release = on_release,
                                      .arg = witness};
 
+    lock_acquire(&lock);
+    witness->config = config;
+    lock_release(&lock);
     struct health_target *target = health_add(health, &wish);
     assert_non_null(target);
     lock_acquire(&lock);
@@ -176,7 +184,7 @@ static void a_server_goes_and_comes(void **state) {
     assert_true(stats_get(STAT_check_failures) >= failures + 3);
     fd = listening(&addr);
     await_told(&witness.ups, 1);
-    assert_string_equal(witness.why, "2 checks in a row succeeded");
+    assert_int_equal(witness.in_a_row, 2);
     assert_int_equal(read_told(&witness.downs), 1);
     assert_int_equal(read_told(&witness.flaps), 0);
     tear_down(NULL);
@@ -280,7 +288,7 @@ static void who_flaps_is_told_of(void **state) {
     assert_int_equal(read_told(&witness.downs), 3);
     await_told(&witness.ups, 3);
     assert_int_equal(witness.checks, before + 8);
-    assert_string_equal(witness.why, "2 checks in a row succeeded");
+    assert_int_equal(witness.in_a_row, 2);
     tear_down(NULL);
     stop_origin(&origin);
 }

@@ -1,4 +1,4 @@
-/* upstream/health_target: when checks are due, rise and fall, and who flaps. Pure: moments are handed in. */
+/* upstream/health_target: when checks are due. Pure: moments are handed in. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -7,129 +7,18 @@
 
 static struct health_check_config config;
 
-static struct health_target make(bool down, uint64_t number) {
-    const struct health_wish wish = {.config = &config, .down = down};
+static struct health_target make(uint64_t number, bool soon) {
+    const struct health_wish wish = {.config = &config, .number = number, .soon = soon};
     struct health_target target;
 
-    health_target_init(&target, &wish, number);
+    health_target_init(&target, &wish);
     return target;
 }
 
 static int set_up(void **state) {
     (void)state;
-    config = (struct health_check_config){.interval = USEC_PER_SEC, .rise = 2, .fall = 3};
+    config = (struct health_check_config){.interval = USEC_PER_SEC};
     return 0;
-}
-
-/* So many checks in a row, of which only the last changes something; or none, if checks is 0 there. */
-static struct health_news take(struct health_target *target, int64_t n, bool good, usec_t now) {
-    struct health_news news = {.changed = false};
-
-    for (int64_t i = 0; i < n; i++) {
-        assert_false(news.changed);
-        news = health_target_judge(target, good, now);
-    }
-    return news;
-}
-
-static void rise_and_fall_are_exact(void **state) {
-    (void)state;
-    for (config.rise = 1; config.rise < 5; config.rise++)
-        for (config.fall = 1; config.fall < 5; config.fall++) {
-            struct health_target target = make(false, 0);
-
-            assert_false(take(&target, 1, true, 1).changed);
-            if (config.fall > 1) {
-                assert_false(take(&target, config.fall - 1, false, 1).changed);
-                assert_false(take(&target, 1, true, 1).changed); /* the row is broken */
-            }
-            struct health_news news = take(&target, config.fall, false, 1);
-            assert_true(news.changed && target.down);
-            assert_int_equal(news.checks, config.fall);
-            if (config.rise > 1) {
-                assert_false(take(&target, config.rise - 1, true, 1).changed);
-                assert_false(take(&target, 1, false, 1).changed);
-            }
-            news = take(&target, config.rise, true, 1);
-            assert_true(news.changed && !target.down);
-            assert_int_equal(news.checks, config.rise);
-        }
-}
-
-static void the_first_check_decides_alone(void **state) {
-    struct health_target target = make(false, 0);
-
-    (void)state;
-    struct health_news news = take(&target, 1, false, 1);
-    assert_true(news.changed && target.down);
-    assert_int_equal(news.checks, 1);
-    assert_true(take(&target, 2, true, 1).changed); /* from then on as ever */
-}
-
-static void who_is_known_to_be_down_rises_as_ever(void **state) {
-    struct health_target target = make(true, 0);
-
-    (void)state;
-    assert_false(take(&target, 1, true, 1).changed);  /* nothing is special with the first check */
-    assert_false(take(&target, 1, false, 1).changed); /* known, so not told again */
-    assert_false(take(&target, 1, true, 1).changed);
-    assert_true(take(&target, 1, true, 1).changed);
-    assert_false(target.down);
-}
-
-static void who_flaps_is_held_down_longer_and_longer(void **state) {
-    static const int64_t rise[] = {2, 2, 4, 8, 16, 32, 64, 128, 128, 128};
-    struct health_target target = make(false, 0);
-    usec_t now = USEC_PER_SEC;
-
-    (void)state;
-    (void)take(&target, 1, true, now);
-    for (size_t i = 0; i < ARRAY_LEN(rise); i++) {
-        struct health_news news = take(&target, 3, false, now);
-
-        assert_true(news.changed);
-        assert_int_equal(news.flaps, i > 0 && rise[i] != rise[i - 1]); /* told once for each step */
-        assert_int_equal(health_target_rise(&target), rise[i]);
-        now += rise[i] *
-               USEC_PER_SEC; /* more than the window in the end: that is no reason to forgive */
-        news = take(&target, rise[i], true, now);
-        assert_true(news.changed && !news.flaps);
-        now += FLAP_SPAN / 4; /* up for a while, but not for the window */
-        assert_false(take(&target, 1, true, now).flaps);
-    }
-    now = target.up_since + FLAP_SPAN;
-    assert_false(take(&target, 1, true, now - 1).flaps);
-    assert_true(take(&target, 1, true, now).flaps); /* it has calmed down, and that is told once */
-    assert_false(take(&target, 1, true, now + 1).flaps);
-    assert_int_equal(health_target_rise(&target), 2);
-    assert_false(take(&target, 3, false, now + FLAP_SPAN).flaps); /* what was before is forgotten */
-}
-
-static void three_times_within_the_window_is_flapping_and_seldom_is_not(void **state) {
-    static const struct {
-        usec_t interval, window;
-    } cases[] = {
-        {10 * USEC_PER_MSEC, 60 * USEC_PER_SEC},
-        {2 * USEC_PER_SEC, 60 * USEC_PER_SEC},
-        {30 * USEC_PER_SEC, 600 * USEC_PER_SEC},
-        {3600 * USEC_PER_SEC, 72000 * USEC_PER_SEC},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        for (int beyond = 0; beyond < 2; beyond++) {
-            struct health_target target = make(false, 0);
-            usec_t now = USEC_PER_SEC, pause = cases[i].window / 2 + beyond;
-
-            config.interval = cases[i].interval;
-            (void)take(&target, 1, true, now);
-            for (int downs = 1; downs <= 6; downs++, now += pause) {
-                bool flaps = take(&target, 3, false, now).flaps;
-
-                assert_int_equal(flaps, beyond == 0 && downs >= 3);
-                (void)take(&target, health_target_rise(&target), true, now);
-            }
-        }
 }
 
 static int compare(const void *a, const void *b) {
@@ -156,7 +45,7 @@ static void checks_are_spread_for_ever(void **state) {
         usec_t moments[10], interval = config.interval = intervals[i];
 
         for (uint64_t number = 0; number < 10; number++) {
-            struct health_target target = make(false, number);
+            struct health_target target = make(number, true);
             usec_t now = 123456789 + rand() % 1000000, due = health_target_next(&target, now);
 
             for (int round = 0; round < 1000; round++) {
@@ -182,7 +71,7 @@ static void first_checks_are_soon_and_spread(void **state) {
         config.interval = intervals[i];
         usec_t within = intervals[i] < half_second ? intervals[i] : half_second;
         for (uint64_t number = 0; number < 10; number++) {
-            struct health_target target = make(false, number);
+            struct health_target target = make(number, true);
 
             moments[number] = health_target_first(&target, now);
             assert_true(moments[number] >= now && moments[number] <= now + within);
@@ -191,10 +80,23 @@ static void first_checks_are_soon_and_spread(void **state) {
     }
 }
 
+/* One that was checked a moment ago, under the configuration before, has its turn when it would have had it anyway. */
+static void who_was_checked_lately_keeps_its_place(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(intervals); i++)
+        for (uint64_t number = 0; number < 10; number++) {
+            struct health_target former = make(number, true), target = make(number, false);
+            usec_t now = 987654321 + (usec_t)number;
+
+            config.interval = intervals[i];
+            assert_int_equal(health_target_first(&target, now), health_target_next(&former, now));
+        }
+}
+
 /* A check that takes longer than the interval: the next one begins with its end, and the one after that has its own
  * place again. */
 static void a_long_check_costs_no_place(void **state) {
-    struct health_target target = make(false, 3);
+    struct health_target target = make(3, true);
     usec_t due = health_target_next(&target, 0);
 
     (void)state;
@@ -204,13 +106,9 @@ static void a_long_check_costs_no_place(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(rise_and_fall_are_exact, set_up),
-        cmocka_unit_test_setup(the_first_check_decides_alone, set_up),
-        cmocka_unit_test_setup(who_is_known_to_be_down_rises_as_ever, set_up),
-        cmocka_unit_test_setup(who_flaps_is_held_down_longer_and_longer, set_up),
-        cmocka_unit_test_setup(three_times_within_the_window_is_flapping_and_seldom_is_not, set_up),
         cmocka_unit_test_setup(checks_are_spread_for_ever, set_up),
         cmocka_unit_test_setup(first_checks_are_soon_and_spread, set_up),
+        cmocka_unit_test_setup(who_was_checked_lately_keeps_its_place, set_up),
         cmocka_unit_test_setup(a_long_check_costs_no_place, set_up),
     };
 

@@ -9,6 +9,7 @@
 
 /* still_used in link_listeners.c. */
 static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHECKED {
+    const struct link_terms terms = {.path = "/none", .name = "", .keeper_timeout = USEC_PER_SEC};
     struct registry registry;
     struct table *table;
     struct link link;
@@ -18,7 +19,7 @@ static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHEC
     registry_init(&registry);
     assert_int_equal(table_new(4, &table), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-    assert_int_equal(link_init(&link, "/none", &ends[0], table, true, &registry, USEC_PER_SEC), 0);
+    assert_int_equal(link_init(&link, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
     const struct table_listener description = {.addr = {.len = sizeof(sa_family_t)}};
     int index = link_hold_listener(&link, link.fd, &description);
     assert_true(index >= 0);

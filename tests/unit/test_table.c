@@ -2,8 +2,11 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -137,20 +140,87 @@ static void what_is_no_table_is_refused(void **state) {
     int ends[2];
 
     (void)state;
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 4; what++) {
         assert_int_equal(table_new(4, &table), 0);
         uint32_t *const fields[] = {&table->head->magic, &table->head->version,
                                     &table->head->state_size, &table->head->n_slots};
-        if (what < 4)
-            *fields[what] += 1;
-        int fd = leave(table);
-        if (what == 4)
-            assert_int_equal(ftruncate(fd, 100), 0);
-        refuse(fd);
+        *fields[what] += 1;
+        refuse(leave(table));
     }
     assert_int_equal(pipe(ends), 0);
     refuse(ends[0]);
     fd_close(&ends[1]);
+}
+
+/* Nobody can make it shorter under the feet of those who map it; and what could be made so is not mapped. */
+static void its_size_is_sealed(void **state) {
+    struct table *table;
+    char copy[4096];
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(table_new(1, &table), 0);
+    int fd = leave(table), other = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(ftruncate(fd, 100), -1);
+    assert_int_equal(ftruncate(fd, st.st_size + 1), -1);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+    for (off_t at = 0; at < st.st_size; at += (off_t)sizeof(copy)) {
+        ssize_t n = pread(fd, copy, sizeof(copy), at);
+
+        assert_int_equal(pwrite(other, copy, (size_t)n, at), n);
+    }
+    int again = fcntl(other, F_DUPFD_CLOEXEC, 0);
+    refuse(again);
+    assert_int_equal(fcntl(other, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    again = fcntl(other, F_DUPFD_CLOEXEC, 0);
+    refuse(again);
+    assert_int_equal(fcntl(other, F_ADD_SEALS, F_SEAL_SEAL), 0);
+    assert_int_equal(table_open(&other, &table), 0);
+    table_free(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    table_free(table);
+}
+
+static void a_larger_one_takes_its_place(void **state) {
+    struct table *table;
+    uint32_t slot, n = 0;
+
+    (void)state;
+    assert_int_equal(table_new(2, &table), 0);
+    assert_int_equal(table_take(table, &slot), 0);
+    table->states[slot].record.number = 4711;
+    atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
+    atomic_store(&table->head->accepted, 4711);
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_int_equal(table_enlarge(&table, 5), 0);
+    assert_int_equal(table->n, 5);
+    assert_int_equal(table->head->n_slots, 5);
+    assert_int_equal(table->states[slot].record.number, 4711);
+    assert_int_equal(atomic_load(&table->head->accepted), 4711);
+    table_settle(table);
+    while (table_take(table, &slot) == 0)
+        n++;
+    assert_int_equal(n, 5);
+    table_free(table);
+}
+
+static void no_more_slots_are_taken_than_it_is_told(void **state) {
+    struct table *table;
+    uint32_t first, second, none;
+
+    (void)state;
+    assert_int_equal(table_new(5, &table), 0);
+    table_bound(table, 2);
+    assert_int_equal(table_take(table, &first), 0);
+    assert_int_equal(table_take(table, &second), 0);
+    assert_int_equal(table_take(table, &none), -ENOSPC);
+    table_give(table, first);
+    assert_int_equal(table_take(table, &first), 0);
+    table_bound(table, 3);
+    assert_int_equal(table_take(table, &none), 0);
+    table_free(table);
 }
 
 /* If one of these fails, what the relayd before has left cannot be read: raise KEEPER_VERSION, and note the new numbers
@@ -223,6 +293,9 @@ int main(void) {
         cmocka_unit_test(the_next_process_finds_what_was_noted),
         cmocka_unit_test(counters_of_another_version_begin_anew),
         cmocka_unit_test(what_is_no_table_is_refused),
+        cmocka_unit_test(its_size_is_sealed),
+        cmocka_unit_test(a_larger_one_takes_its_place),
+        cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
         cmocka_unit_test(the_layout_of_version_2),
     };
 

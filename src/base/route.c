@@ -1,0 +1,37 @@
+#include "base/route.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+
+bool route_may_lack(int error) {
+    switch (error) {
+    case EAFNOSUPPORT:
+    case EADDRNOTAVAIL:
+    case ENETUNREACH:
+    case EHOSTUNREACH: /* a route of type unreachable; or what a router says */
+    case EACCES:       /* a route of type prohibit */
+    case EINVAL: /* a route of type blackhole; or the interface of a link-local address is not there */
+        return true;
+    default:
+        return false;
+    }
+}
+
+int route_error(const struct addr *to, const struct addr *source) {
+    int error = 0;
+
+    if (to->len == 0 || addr_is_unix(to))
+        return 0;
+    int fd = socket(to->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return route_may_lack(errno) ? errno : 0;
+    bool bound = source == NULL || source->len == 0 ||
+                 source->u.sa.sa_family != to->u.sa.sa_family ||
+                 bind(fd, &source->u.sa, source->len) == 0;
+    if (bound && connect(fd, &to->u.sa, to->len) < 0)
+        error = errno;
+    fd_close(&fd);
+    return route_may_lack(error) ? error : 0;
+}

@@ -1,0 +1,49 @@
+/* Moments to come, kept in order at a constant cost: to file one, to take it out, and to find those that are due is
+ * the same work for three or for a million (hierarchical timing wheels: Varghese and Lauck, 1987). Moments are rounded up
+ * to a tick of some 8 ms. No memory is allocated: what is filed brings its entry along.
+ *
+ * The caller has a lock around it. */
+#ifndef BASE_WHEEL_H
+#define BASE_WHEEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+
+#define WHEEL_LEVEL_BITS 6
+#define WHEEL_SLOTS      (1 << WHEEL_LEVEL_BITS)
+#define WHEEL_LEVELS     6 /* 2^36 ticks: 17 years */
+
+struct wheel_entry {
+    LIST_ENTRY(wheel_entry) entry;
+    uint64_t tick;
+    uint16_t at; /* where it is filed; 0: nowhere */
+};
+
+struct wheel {
+    uint64_t now;                    /* tick; what was filed up to it is in `due` */
+    uint64_t occupied[WHEEL_LEVELS]; /* a bit for each slot that is not empty */
+    LIST_HEAD(wheel_list, wheel_entry) slots[WHEEL_LEVELS][WHEEL_SLOTS], due;
+};
+
+void wheel_init(struct wheel *wheel, usec_t now);
+
+/* Files an entry (zeroed before the first time) for that moment, or again for another one. USEC_NEVER: takes it out. */
+void wheel_file(struct wheel *wheel, struct wheel_entry *entry, usec_t due);
+
+/* Takes out one that is due by now: none is earlier by more than a tick. NULL: there is none. */
+struct wheel_entry *wheel_take(struct wheel *wheel, usec_t now);
+
+static inline bool wheel_has(const struct wheel_entry *entry) {
+    return entry->at != 0;
+}
+
+/* Whether it is filed for a later moment than this. */
+bool wheel_is_later(const struct wheel_entry *entry, usec_t than);
+
+/* When to look again: not after the first one is due, and at most a little before. USEC_NEVER: it is empty. */
+usec_t wheel_next(const struct wheel *wheel);
+
+#endif

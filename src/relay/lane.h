@@ -1,0 +1,28 @@
+/* What one listener has at the openers (see openings.h): those that wait for one, and how many are at one. A lane is
+ * part of the listener's limit, and so outlives a reload. All of it is under the lock of the openings. */
+#ifndef RELAY_LANE_H
+#define RELAY_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "base/sync.h"
+
+struct opening;
+
+struct lane {
+    TAILQ_ENTRY(lane) link GUARDED; /* of those that are not empty */
+    STAILQ_HEAD(opening_queue, opening) waiting GUARDED;
+    size_t n_waiting GUARDED;
+    size_t working GUARDED; /* at an opener */
+    size_t at_gate GUARDED; /* acceptors that wait for a place in the listener's limit */
+    bool listed GUARDED;
+};
+
+static inline void lane_init(struct lane *lane) UNCHECKED {
+    *lane = (struct lane){.n_waiting = 0};
+    STAILQ_INIT(&lane->waiting);
+}
+
+#endif

@@ -1,0 +1,83 @@
+/* Listening sockets that a relayd before has left with a keeper are in the way of this one's. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "relay/link_say.h"
+#include "relay/make_way.h"
+
+/* Asks a keeper without attaching to it. False: nobody answers. */
+static bool ask(const char *path, const struct keeper_message *question,
+                struct keeper_message *ret_answer) {
+    char why[TRUST_WHY_MAX];
+    int fd = -1;
+    bool answered = link_dial(path, &fd, why) == LINK_OK && keeper_send(fd, question, 0) == 0 &&
+                    keeper_receive(fd, ret_answer) > 0;
+
+    if (answered)
+        keeper_message_drop(ret_answer);
+    fd_close(&fd);
+    return answered;
+}
+
+/* Before version 2, a keeper knew nobody's name: it drops all that it holds when it is asked to begin anew. */
+static bool make_version_1_drop(const char *path) {
+    struct keeper_message attach = keeper_message(KEEPER_ATTACH), answer;
+
+    attach.head.version = 1;
+    attach.head.count = 1;
+    return ask(path, &attach, &answer) && answer.head.type == KEEPER_HELLO;
+}
+
+bool link_make_way(const char *path, const char *name, const struct addr *addr, bool only) {
+    struct keeper_message yield = keeper_message(KEEPER_YIELD), answer;
+
+    yield.head.index = addr->len;
+    yield.head.count = !only;
+    keeper_message_add(&yield, &addr->u, addr->len);
+    keeper_message_add(&yield, name, strlen(name));
+    if (!ask(path, &yield, &answer))
+        return false;
+    if (answer.head.type == KEEPER_REFUSED && answer.head.version == 1)
+        return make_version_1_drop(path);
+    return answer.head.type == KEEPER_PONG && answer.head.count > 0;
+}
+
+static void ask_keeper(const char *path, const struct relay *relay,
+                       const struct listen_wish *wish) {
+    if (link_make_way(path, relay->name, &wish->addr, wish->v6only))
+        log_msg(
+            MSG_KEEPER,
+            "relayd-keeper at %s held listening sockets of a relayd before in the way of %s, and "
+            "has closed them.",
+            path, wish->address->text);
+}
+
+/* Those that this relayd's own keeper has given it, and that no wish has met. */
+static void drop_inherited(struct relay *relay) {
+    bool any = false;
+
+    for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
+        if (relay->heritage.listeners[i] < 0)
+            continue;
+        any = true;
+        fd_close(&relay->heritage.listeners[i]);
+        link_disown_listener(relay->link, i);
+    }
+    if (any)
+        (void)link_await_pong(relay->link->fd);
+}
+
+void make_way(struct relay *relay, const struct listen_wish *wish) {
+    const char *own = relay->link != NULL ? relay->link->path : "";
+
+    if (strcmp(own, KEEPER_SOCKET) != 0)
+        ask_keeper(KEEPER_SOCKET, relay, wish);
+    if (relay->link == NULL)
+        return;
+    if (link_is_up(relay->link))
+        drop_inherited(relay);
+    else
+        ask_keeper(own, relay, wish);
+}

@@ -1,0 +1,127 @@
+"""Addresses that this machine cannot dial, which is no fault of their servers: no IPv6, no route, no port."""
+
+import pytest
+
+from client import connect, refused_in_http
+from fleet import site
+from origin import Origin, echo, sends
+from peer import EOF, request
+from settings import ms, secs, until
+from test_43_servers import answers
+
+BALANCES = ["round_robin", "least_connections", "source_hash", "random_two"]
+SIX = {"x": "[2001:db8::1]:9000", "y": "[2001:db8::2]:9000", "z": "[2001:db8::3]:9000"}
+
+
+@pytest.fixture
+def origins(netns):
+    """origins("127.0.1.1", ...): inside, on port 9000, each says its address."""
+    started = []
+
+    def start(*addresses, script=None):
+        with netns.inside():
+            started.extend(Origin(script or sends(address.encode()), host=address, port=9000) for address in addresses)
+    yield start
+    for one in started:
+        one.stop()
+
+
+def with_no_ipv6(netns, kind):
+    if kind == "disabled":   # EADDRNOTAVAIL, as in a container
+        netns.has_ipv6(False)
+    # Else there is an address of the loopback alone: ENETUNREACH.
+
+
+@pytest.mark.parametrize("kind", ["disabled", "unrouted"])
+@pytest.mark.parametrize("balance", BALANCES)
+def test_a_family_that_is_missing_is_left_alone(relay, netns, origins, balance, kind):
+    with_no_ipv6(netns, kind)
+    origins("127.0.1.1")
+    one = site(relay, {**SIX, "a": "127.0.1.1:9000"}, wrap=netns.wrap, balance=balance, connect_attempts=1)
+    with netns.inside():
+        assert answers(one, 20) == {"127.0.1.1": 20}
+    said = one.wait_log("There is no IPv6 on this machine that leads to")
+    assert len(said) == 1 and said[0].level == "warning"
+    assert "3 addresses of app are left alone until there is. 1 of 4 addresses of app can be used." in said[0].text
+    for words in ("is left alone for", "port_range", "is down"):
+        assert words not in one.log
+    assert {(record.end, record.server) for record in one.wait_records(20)} == {("SE", "a")}
+    until(lambda: (one.read_notified() or True) and "1 of 4 addresses of app can be used (app/" in one.status, "the status line")
+
+
+def test_it_comes_back_by_itself(relay, netns, origins):
+    netns.has_ipv6(False)
+    origins("127.0.1.1")
+    one = site(relay, {"x": SIX["x"], "y": SIX["y"], "a": "127.0.1.1:9000"}, wrap=netns.wrap)
+    with netns.inside():
+        assert answers(one, 3) == {"127.0.1.1": 3}
+    netns.has_ipv6(True)
+    for address in ("2001:db8::1", "2001:db8::2"):
+        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    origins("2001:db8::1", "2001:db8::2")
+    with netns.inside():
+        until(lambda: set(answers(one, 6)) == {"127.0.1.1", "2001:db8::1", "2001:db8::2"}, "IPv6 is used", pause=0.05)
+    line = one.wait_log(r"IPv6 on this machine leads to .* again: 2 addresses of app are used again. 3 of 3")[0]
+    assert line.level == "notice"
+
+
+def test_if_there_is_no_other_it_is_said_why_and_found_at_once(relay, netns, origins):
+    netns.has_ipv6(False)
+    one = site(relay, {"x": SIX["x"]}, wrap=netns.wrap, listener={"mode": "http"})
+    with netns.inside():
+        for _ in range(2):
+            with connect(one) as client:
+                refused_in_http(client.send(request()), 502)
+        record = one.record(client)
+        assert record.end == "MN" and "Cannot assign requested address" in record.line.text
+        one.wait_log("error No server of upstream app can be reached")
+        netns.has_ipv6(True)
+        netns.ip("address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+        origins("2001:db8::1")
+        assert answers(one, 1) == {"2001:db8::1": 1}   # the very next client
+    one.wait_log("Upstream app can be reached again")
+
+
+@pytest.mark.parametrize("route", ["unreachable", "prohibit", "blackhole"])
+def test_one_route_that_is_missing(relay, netns, origins, route):
+    netns.ip("route", "add", route, "10.9.0.0/24")
+    origins("127.0.1.1", "127.0.1.2")
+    one = site(relay, {"x": "10.9.0.1:9000", "a": "127.0.1.1:9000", "b": "127.0.1.2:9000"}, wrap=netns.wrap, connect_attempts=1)
+    with netns.inside():
+        assert answers(one, 10) == {"127.0.1.1": 5, "127.0.1.2": 5}
+    one.wait_log(r"There is no IPv4 on this machine that leads to 10.9.0.1:9000 .*: 1 address of app is left alone")
+
+
+@pytest.mark.parametrize("kind", ["disabled", "unrouted"])
+def test_checks_say_it_too(relay, netns, origins, kind):
+    with_no_ipv6(netns, kind)
+    origins("127.0.1.1", script=echo)
+    one = site(relay, {**SIX, "a": "127.0.1.1:9000"}, wrap=netns.wrap, check={"interval": ms(50), "timeout": ms(300)})
+    one.wait_log("There is no IPv6 on this machine that leads to .* 3 addresses of app are left alone")   # before any client
+    netns.has_ipv6(True)
+    netns.ip("address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+    netns.ip("address", "add", "2001:db8::2/128", "dev", "lo", "nodad")
+    one.wait_log("app/x .* is down: connect: Connection refused")   # now it is the server's fault
+    one.wait_log("IPv6 on this machine leads to .* again")
+    assert "app/z" not in "".join(line.text for line in one.all_lines() if "is down" in line.text)
+
+
+def test_no_port_is_another_matter(relay, netns, origins):
+    netns.sysctl(net__ipv4__ip_local_port_range="40000 40001")
+    origins("127.0.1.1", script=echo)
+    one = site(relay, {"a": "127.0.1.1:9000"}, wrap=netns.wrap, listener={"mode": "http"}, connect_attempts=1)
+    clients = []
+    ports = iter(range(20000, 20010))
+    with netns.inside():
+        for _ in range(2):
+            clients.append(connect(one, source_port=next(ports)))
+            assert clients[-1].send(b"x").read(1) == b"x"
+        with connect(one, source_port=next(ports)) as client:
+            refused_in_http(client.send(request()), 503)
+        record = one.record(client)
+    assert record.end == "MD"
+    line = one.wait_log("could not dial a server: no local port is left .EADDRNOTAVAIL.")[0]
+    assert "tcp_tw_reuse" in line.text and "source_address" in line.text
+    assert "There is no" not in one.log and "left alone" not in one.log
+    for client in clients:
+        client.close()
