@@ -149,7 +149,7 @@ static int take_answer(struct hearing *hearing, struct keeper_message *message) 
     }
 }
 
-static int take_answers(int fd, struct heritage *heritage) {
+int link_take_answers(int fd, struct heritage *heritage) {
     struct hearing hearing = {.heritage = heritage};
     usec_t deadline = clock_now() + PATIENCE_IN_ALL;
     struct keeper_message message;
@@ -196,7 +196,7 @@ int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
     if (r == -EAGAIN)
         r = LINK_SILENT;
     else if (fd >= 0 && (r == 0 || r == -EPIPE)) /* it may have refused before this */
-        r = take_answers(fd, &heritage);
+        r = link_take_answers(fd, &heritage);
     *ret_heritage = heritage_none();
     if (r != LINK_OK) {
         ret_heritage->version = heritage.version;
