@@ -336,6 +336,36 @@ bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool
     return takes_all(a, a_only, b) || takes_all(b, b_only, a) || addr_equal(a, b);
 }
 
+static int compare_numbers(int64_t a, int64_t b) {
+    return a < b ? -1 : a > b;
+}
+
+static int compare_ipv6(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b) {
+    int order = memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr);
+
+    if (order == 0)
+        order = compare_numbers(a->sin6_scope_id, b->sin6_scope_id);
+    return order != 0 ? order : compare_numbers(ntohs(a->sin6_port), ntohs(b->sin6_port));
+}
+
+int addr_compare(const struct addr *a, const struct addr *b) {
+    int order;
+
+    if (a->len == 0 || b->len == 0)
+        return compare_numbers(a->len, b->len);
+    if (a->u.sa.sa_family != b->u.sa.sa_family)
+        return compare_numbers(b->u.sa.sa_family, a->u.sa.sa_family);
+    if (a->u.sa.sa_family == AF_INET6)
+        return compare_ipv6(&a->u.in6, &b->u.in6);
+    if (a->u.sa.sa_family == AF_INET) {
+        order = memcmp(&a->u.in.sin_addr, &b->u.in.sin_addr, sizeof a->u.in.sin_addr);
+        return order != 0 ? order
+                          : compare_numbers(ntohs(a->u.in.sin_port), ntohs(b->u.in.sin_port));
+    }
+    order = compare_numbers(a->len, b->len);
+    return order != 0 ? order : memcmp(&a->u, &b->u, a->len);
+}
+
 bool addr_is_unix(const struct addr *addr) {
     return addr->len != 0 && addr->u.sa.sa_family == AF_UNIX;
 }

@@ -67,8 +67,6 @@ static int apply(struct daemon *daemon, struct config *config, char **ret_what) 
     struct upstreams *upstreams = upstreams_new(
         config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
-    if (upstreams != NULL)
-        adopt_expect(relay, upstreams);
     if (upstreams == NULL || upstreams_start(upstreams) < 0) {
         upstreams_free(upstreams); /* no lookup is under way */
         *ret_what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");

@@ -32,17 +32,6 @@ static bool is_known(const struct relay *relay, const struct heir *heir) {
     return heir->slot < table->n && record_is_sound(&table->states[heir->slot]);
 }
 
-void adopt_expect(struct relay *relay, struct upstreams *upstreams) {
-    for (size_t i = 0; i < relay->heritage.n_conns; i++) {
-        const struct heir *heir = &relay->heritage.conns[i];
-
-        if (!is_known(relay, heir))
-            continue;
-        const struct record *record = &relay->link->table->states[heir->slot].record;
-        upstreams_expect(upstreams, record->upstream, record->server, &record->server_addr);
-    }
-}
-
 /* The ends of one pipe. */
 static bool is_pipe(int read_end, int write_end, ino_t *ret_inode) {
     struct stat in, out;

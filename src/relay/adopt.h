@@ -12,9 +12,6 @@ struct adoption {
     usec_t median, longest; /* how long they stood still */
 };
 
-/* Prepares the upstreams of the first configuration for what relay->heritage leads to. Before upstreams_start. */
-void adopt_expect(struct relay *relay, struct upstreams *upstreams);
-
 /* After the first relay_apply and before relay_open: sets the pumps of all connections in relay->heritage going, which is
  * empty then. Those whose listener or server the configuration does not have live on, too. Main. */
 struct adoption adopt_all(struct relay *relay);

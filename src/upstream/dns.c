@@ -2,8 +2,9 @@
 
 #include <ares.h>
 #include <limits.h>
-#include <netdb.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,46 +13,50 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "upstream/dns_srv.h"
 
-#define TIMEOUT_MSEC 2000               /* of a first try; c-ares doubles it for each further one */
-#define TRIES        3                  /* with each server of /etc/resolv.conf */
+/* A lost query or answer is asked for again after 0.4 s; a server that is not there costs 6 s until it is given up. */
+#define TIMEOUT_MSEC 400                /* of a first try; c-ares doubles it for each further one */
+#define TRIES        4                  /* with each server of /etc/resolv.conf */
 #define FRESH_FOR    (2 * USEC_PER_SEC) /* so long /etc/resolv.conf is not read again */
-#define CHANNELS_MAX 16 /* each has a socket or two for each server that was asked */
-#define TYPE_SRV     33
+#define CHANNELS_MAX 16
 #define CLASS_IN     1
+#define ALIASES_MOST 8 /* that are followed by a query of their own, one after another */
+
+struct channel_socket {
+    struct channel *channel;
+    ares_socket_t fd;
+    short events;
+};
 
 /* c-ares reads /etc/resolv.conf when a channel is made. So a channel takes new lookups for a short time, and then the
  * next one does; it stays until its last lookup has ended. Those that hang at a server that is gone keep nobody from
  * the one that the operator has put in its place. */
 struct channel {
     LIST_ENTRY(channel) link;
+    struct dns *dns;
     ares_channel cares;
     usec_t opened;
     size_t under_way; /* lookups */
-    nfds_t polled;    /* sockets, by the dns_wait that goes on */
 };
 
 struct dns {
     LIST_HEAD(, channel) channels; /* the newest first */
     size_t n_channels;
-    int wake; /* eventfd */
+    int wake;                       /* eventfd */
+    struct channel_socket *sockets; /* of all channels */
+    struct pollfd *set;             /* these, as they were when the wait began, and the eventfd */
+    struct channel **polled;        /* whose they are */
+    size_t n_sockets, room;
 };
 
-/* A lookup: of a name, or of a service and then of all its targets. */
 struct lookup {
     struct channel *channel;
+    enum dns_type type;
     dns_done_fn *done;
     void *arg;
-    struct dns_answer answer;
-    size_t pending;  /* parts that have not ended */
-    const char *why; /* of the last part that failed */
-};
-
-/* One name within a lookup. */
-struct part {
-    struct lookup *lookup;
-    unsigned port, priority, weight;
+    usec_t ttl; /* of the aliases so far */
+    unsigned aliases;
+    char name[ADDR_NAME_MAX + 1];
 };
 
 /* c-ares sets itself up, and tidies up after itself, once for the process. */
@@ -63,17 +68,68 @@ static void set_up(void) {
     done = true;
 }
 
-struct dns *dns_new(void) {
+/* Sockets */
+
+static bool dns_make_room(struct dns *dns) {
+    size_t room = dns->room > 0 ? dns->room * 2 : 16;
+
+    if (dns->n_sockets + 1 < dns->room)
+        return true;
+    struct channel_socket *sockets = reallocarray(dns->sockets, room, sizeof(*sockets));
+    if (sockets == NULL)
+        return false;
+    dns->sockets = sockets;
+    struct pollfd *set = reallocarray(dns->set, room, sizeof(*set));
+    if (set == NULL)
+        return false;
+    dns->set = set;
+    struct channel **polled = reallocarray(dns->polled, room, sizeof(*polled));
+    if (polled == NULL)
+        return false;
+    dns->polled = polled;
+    dns->room = room;
+    return true;
+}
+
+/* c-ares tells what it waits for at a socket; neither: it closes it. Without memory for one more socket, what is asked
+ * there comes to its timeout. */
+static void on_socket(void *arg, ares_socket_t fd, int readable, int writable) {
+    struct channel *channel = arg;
+    struct dns *dns = channel->dns;
+    short events = (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0));
+    size_t i = 0;
+
+    while (i < dns->n_sockets && (dns->sockets[i].channel != channel || dns->sockets[i].fd != fd))
+        i++;
+    if (events == 0 && i < dns->n_sockets)
+        dns->sockets[i] = dns->sockets[--dns->n_sockets];
+    else if (i < dns->n_sockets)
+        dns->sockets[i].events = events;
+    else if (events != 0 && dns_make_room(dns))
+        dns->sockets[dns->n_sockets++] = (struct channel_socket){channel, fd, events};
+}
+
+static void free_arrays(struct dns *dns) {
+    free(dns->sockets);
+    free(dns->set);
+    free(dns->polled);
+}
+
+/* Channels */
+
+static struct dns *dns_new(void) {
     struct dns *dns = calloc(1, sizeof(*dns));
 
     if (dns == NULL)
         return NULL;
+    LIST_INIT(&dns->channels);
     dns->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (dns->wake < 0) {
+    if (dns->wake < 0 || !dns_make_room(dns)) {
+        fd_close(&dns->wake);
+        free_arrays(dns);
         free(dns);
         return NULL;
     }
-    LIST_INIT(&dns->channels);
     set_up();
     return dns;
 }
@@ -86,16 +142,17 @@ static void close_channel(struct dns *dns, struct channel *channel) {
     free(channel);
 }
 
-void dns_free(struct dns *dns) {
+static void dns_free(struct dns *dns) {
     if (dns == NULL)
         return;
     while (!LIST_EMPTY(&dns->channels))
         close_channel(dns, LIST_FIRST(&dns->channels));
     fd_close(&dns->wake);
+    free_arrays(dns);
     free(dns);
 }
 
-void dns_wake(struct dns *dns) {
+static void dns_wake(struct dns *dns) {
     uint64_t one = 1;
 
     (void)!write(dns->wake, &one, sizeof(one)); /* full: it is awake */
@@ -107,7 +164,6 @@ static bool is_fresh(const struct channel *channel) {
 
 /* The channel for a new lookup, or NULL and why there is none. */
 static struct channel *fresh_channel(struct dns *dns, const char **ret_why) {
-    struct ares_options options = {.timeout = TIMEOUT_MSEC, .tries = TRIES};
     struct channel *channel = LIST_FIRST(&dns->channels);
 
     if (channel != NULL && (is_fresh(channel) || dns->n_channels == CHANNELS_MAX))
@@ -117,7 +173,13 @@ static struct channel *fresh_channel(struct dns *dns, const char **ret_why) {
         *ret_why = "no memory";
         return NULL;
     }
-    int status = ares_init_options(&channel->cares, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+    channel->dns = dns;
+    struct ares_options options = {.timeout = TIMEOUT_MSEC,
+                                   .tries = TRIES,
+                                   .sock_state_cb = on_socket,
+                                   .sock_state_cb_data = channel};
+    int status = ares_init_options(&channel->cares, &options,
+                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
     if (status != ARES_SUCCESS) {
         *ret_why = ares_strerror(status);
         free(channel);
@@ -139,157 +201,104 @@ static void close_idle(struct dns *dns) {
     }
 }
 
-static void end_part(struct lookup *lookup) {
-    if (--lookup->pending > 0)
-        return;
+/* Lookups */
+
+static void end_lookup(struct lookup *lookup, const struct dns_answer *answer) {
     lookup->channel->under_way--;
-    if (lookup->answer.n > 0)
-        lookup->done(lookup->arg, &lookup->answer, NULL);
-    else
-        lookup->done(lookup->arg, NULL,
-                     lookup->why != NULL ? lookup->why : "it has no address that can be dialled");
+    lookup->done(lookup->arg, answer);
     free(lookup);
 }
 
-/* An answer holds for as long as each record that it is made of. */
-static void take_ttl(struct dns_answer *answer, int seconds) {
-    usec_t ttl = seconds > 0 ? seconds * USEC_PER_SEC : 0; /* above 2^31: RFC 2181, 8 */
+static void fail_lookup(struct lookup *lookup, enum dns_outcome outcome, const char *why) {
+    const struct dns_answer answer = {.outcome = outcome, .why = why};
 
-    if (ttl < answer->ttl)
-        answer->ttl = ttl;
+    end_lookup(lookup, &answer);
 }
 
-/* Adds an address of a part's name, unless it is there. */
-static void add_place(const struct part *part, const struct ares_addrinfo_node *node) {
-    struct dns_answer *answer = &part->lookup->answer;
-    struct dns_place place = {.priority = part->priority,
-                              .weight = part->weight > 0 ? part->weight : 1};
+static void send_query(struct lookup *lookup);
 
-    if (node->ai_addrlen > sizeof(place.addr.u))
-        return;
-    memcpy(&place.addr.u, node->ai_addr, node->ai_addrlen);
-    place.addr.len = node->ai_addrlen;
-    if (node->ai_family == AF_INET)
-        place.addr.u.in.sin_port = htons((uint16_t)part->port);
-    else if (node->ai_family == AF_INET6)
-        place.addr.u.in6.sin6_port = htons((uint16_t)part->port);
-    else
-        return;
-    take_ttl(answer, node->ai_ttl);
-    for (size_t i = 0; i < answer->n; i++)
-        if (addr_equal(&answer->places[i].addr, &place.addr))
-            return;
-    if (answer->n < DNS_PLACES_MAX)
-        answer->places[answer->n++] = place;
-}
-
-static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *found) {
-    struct part *part = arg;
-    struct lookup *lookup = part->lookup;
-
-    (void)timeouts;
-    if (status != ARES_SUCCESS)
-        lookup->why = ares_strerror(status);
-    if (status != ARES_SUCCESS && status != ARES_ENOTFOUND && status != ARES_ENODATA)
-        lookup->answer.partial = true;
-    for (const struct ares_addrinfo_node *node = found != NULL ? found->nodes : NULL; node != NULL;
-         node = node->ai_next)
-        add_place(part, node);
-    for (const struct ares_addrinfo_cname *cname = found != NULL ? found->cnames : NULL;
-         cname != NULL; cname = cname->next)
-        take_ttl(&lookup->answer, cname->ttl);
-    if (found != NULL)
-        ares_freeaddrinfo(found);
-    free(part);
-    end_part(lookup);
-}
-
-/* Looks up the addresses of one name. lookup->pending counts it already. */
-static void begin_part(struct lookup *lookup, const char *host, unsigned port, unsigned priority,
-                       unsigned weight) {
-    const struct ares_addrinfo_hints hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
-    struct part *part = malloc(sizeof(*part));
-
-    if (part == NULL) {
-        lookup->why = "no memory";
-        end_part(lookup);
+/* The aliases in the reply lead to a name whose records are not in it: they are asked for. */
+static void follow_alias(struct lookup *lookup, const struct dns_records *records) {
+    if (lookup->aliases++ == ALIASES_MOST) {
+        fail_lookup(lookup, DNS_FAILED, "its aliases (CNAME) lead to no end");
         return;
     }
-    *part = (struct part){.lookup = lookup, .port = port, .priority = priority, .weight = weight};
-    ares_getaddrinfo(lookup->channel->cares, host, NULL, &hints, on_addresses, part);
+    if (records->ttl < lookup->ttl)
+        lookup->ttl = records->ttl;
+    snprintf(lookup->name, sizeof(lookup->name), "%.*s.", ADDR_NAME_MAX - 1, records->alias);
+    send_query(lookup);
 }
 
-/* The target of a record is a full name (RFC 2782): no domain of /etc/resolv.conf is added to one that ends in ".". */
-static void begin_target(struct lookup *lookup, const struct dns_srv *srv) {
-    char host[ADDR_NAME_MAX + 1];
+static void take_reply(struct lookup *lookup, int status, const unsigned char *reply, size_t size) {
+    struct dns_records records = {0};
 
-    snprintf(host, sizeof(host), "%.*s.", ADDR_NAME_MAX - 1, srv->host);
-    begin_part(lookup, host, srv->port, srv->priority, srv->weight);
+    if (status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME)
+        fail_lookup(lookup, DNS_NONE, ares_strerror(status));
+    else if (status != ARES_SUCCESS)
+        fail_lookup(lookup, DNS_FAILED, ares_strerror(status));
+    else if (!dns_reply_read(reply, size, lookup->name, lookup->type, &records))
+        fail_lookup(lookup, DNS_FAILED, "the answer makes no sense");
+    else if (records.n == 0 && records.alias[0] != '\0')
+        follow_alias(lookup, &records);
+    else if (records.n == 0)
+        fail_lookup(lookup, DNS_NONE, ares_strerror(ARES_ENODATA));
+    else
+        end_lookup(lookup, &(struct dns_answer){.outcome = DNS_FOUND,
+                                                .n = records.n,
+                                                .list = records.list,
+                                                .ttl = records.ttl < lookup->ttl ? records.ttl
+                                                                                 : lookup->ttl});
+    free(records.list);
 }
 
-static bool has_target(const struct dns_srv *srv) {
-    return srv->host[0] != '\0' && srv->port != 0;
-}
-
-static void on_service(void *arg, int status, int timeouts, unsigned char *reply, int size) {
-    struct lookup *lookup = arg;
-    struct dns_srv list[DNS_SRV_MAX];
-    int n =
-        status == ARES_SUCCESS ? dns_srv_parse(reply, (size_t)size, list, &lookup->answer.ttl) : 0;
+/* The bytes of the reply are what this program reads (the TTLs of SRV records are in no parser of c-ares 1.18). Later
+ * versions give them on request. */
+#if ARES_VERSION >= 0x011c00
+static void on_reply(void *arg, ares_status_t status, size_t timeouts,
+                     const ares_dns_record_t *record) {
+    unsigned char *reply = NULL;
+    size_t size = 0;
 
     (void)timeouts;
-    for (int i = 0; i < n; i++)
-        lookup->pending += has_target(&list[i]);
-    if (status != ARES_SUCCESS)
-        lookup->why = ares_strerror(status);
-    else if (n < 0)
-        lookup->why = "the answer makes no sense";
-    else if (n == 0)
-        lookup->why = "it has no SRV record";
-    else if (lookup->pending == 1)
-        lookup->why = "its SRV record says that the service is not available";
-    for (int i = 0; i < n; i++)
-        if (has_target(&list[i]))
-            begin_target(lookup, &list[i]);
-    end_part(lookup); /* this one */
+    if (status == ARES_SUCCESS)
+        status = ares_dns_write(record, &reply, &size);
+    take_reply(arg, (int)status, reply, size);
+    ares_free_string(reply);
 }
 
-void dns_lookup(struct dns *dns, const struct addr_spec *spec, dns_done_fn *done, void *arg) {
-    const char *why = "no memory";
-    struct channel *channel = fresh_channel(dns, &why);
+static void send_query(struct lookup *lookup) {
+    (void)ares_query_dnsrec(lookup->channel->cares, lookup->name, ARES_CLASS_IN,
+                            (ares_dns_rec_type_t)lookup->type, on_reply, lookup, NULL);
+}
+#else
+static void on_reply(void *arg, int status, int timeouts, unsigned char *reply, int size) {
+    (void)timeouts;
+    take_reply(arg, status, reply, size > 0 ? (size_t)size : 0);
+}
+
+static void send_query(struct lookup *lookup) {
+    ares_query(lookup->channel->cares, lookup->name, CLASS_IN, (int)lookup->type, on_reply, lookup);
+}
+#endif
+
+static void dns_lookup(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
+                       void *arg) {
+    struct dns_answer failed = {.outcome = DNS_FAILED, .why = "no memory"};
+    struct channel *channel = fresh_channel(dns, &failed.why);
     struct lookup *lookup = channel != NULL ? calloc(1, sizeof(*lookup)) : NULL;
 
     if (lookup == NULL) {
-        done(arg, NULL, why);
+        done(arg, &failed);
         return;
     }
-    *lookup = (struct lookup){.channel = channel, .done = done, .arg = arg, .pending = 1};
-    lookup->answer.ttl = (usec_t)INT_MAX * USEC_PER_SEC;
+    *lookup = (struct lookup){
+        .channel = channel, .type = type, .done = done, .arg = arg, .ttl = DNS_TTL_MOST};
+    snprintf(lookup->name, sizeof(lookup->name), "%s", name);
     channel->under_way++;
-    if (spec->form == ADDR_SRV)
-        ares_query(channel->cares, spec->name, CLASS_IN, TYPE_SRV, on_service, lookup);
-    else
-        begin_part(lookup, spec->name, spec->port, 0, 1);
+    send_query(lookup);
 }
 
-/* Puts the sockets of the channel's lookups into the set. */
-static nfds_t add_sockets(const struct channel *channel, struct pollfd *set) {
-    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    /* A bit for each to be read, above them one for each to be written (ares_getsock(3), whose macros shift too far). */
-    unsigned wanted = (unsigned)ares_getsock(channel->cares, sockets, ARES_GETSOCK_MAXNUM);
-    nfds_t n = 0;
-
-    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        bool reads = (wanted >> i & 1) != 0,
-             writes = (wanted >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
-
-        if (reads || writes)
-            set[n++] = (struct pollfd){
-                .fd = sockets[i], .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
-    }
-    return n;
-}
+/* Waiting */
 
 /* When c-ares wants to be asked next, at the latest. */
 static usec_t next_timeout(const struct channel *channel, usec_t deadline) {
@@ -302,43 +311,40 @@ static usec_t next_timeout(const struct channel *channel, usec_t deadline) {
     return then < deadline ? then : deadline;
 }
 
-static void process(const struct channel *channel, const struct pollfd *set) {
-    for (nfds_t i = 0; i < channel->polled; i++) {
-        bool reads = (set[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0,
-             writes = (set[i].revents & POLLOUT) != 0;
+/* An answer before may have closed the socket: c-ares passes over one that it does not have. */
+static void process(struct channel *channel, struct pollfd polled) {
+    bool reads = (polled.revents & (POLLIN | POLLERR | POLLHUP)) != 0,
+         writes = (polled.revents & POLLOUT) != 0;
 
-        if (reads || writes)
-            ares_process_fd(channel->cares, reads ? set[i].fd : ARES_SOCKET_BAD,
-                            writes ? set[i].fd : ARES_SOCKET_BAD);
-    }
-    ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
+    if (reads || writes)
+        ares_process_fd(channel->cares, reads ? polled.fd : ARES_SOCKET_BAD,
+                        writes ? polled.fd : ARES_SOCKET_BAD);
 }
 
-void dns_wait(struct dns *dns, usec_t deadline) {
-    struct pollfd set[1 + CHANNELS_MAX * ARES_GETSOCK_MAXNUM] = {
-        {.fd = dns->wake, .events = POLLIN}};
+static void dns_wait(struct dns *dns, usec_t deadline) {
     struct channel *channel;
-    nfds_t n = 1;
     usec_t until = deadline;
     uint64_t count;
 
     close_idle(dns);
-    LIST_FOREACH(channel, &dns->channels, link) {
-        channel->polled = add_sockets(channel, &set[n]);
-        n += channel->polled;
-        until = next_timeout(channel, until);
+    size_t n = dns->n_sockets;
+    for (size_t i = 0; i < n; i++) {
+        dns->set[i] = (struct pollfd){.fd = dns->sockets[i].fd, .events = dns->sockets[i].events};
+        dns->polled[i] = dns->sockets[i].channel;
     }
+    dns->set[n] = (struct pollfd){.fd = dns->wake, .events = POLLIN};
+    LIST_FOREACH(channel, &dns->channels, link)
+    until = next_timeout(channel, until);
     usec_t now = clock_now();
     struct timespec left = clock_timespec(until > now ? until - now : 0);
-    if (ppoll(set, n, until == USEC_NEVER ? NULL : &left, NULL) < 0)
+    if (ppoll(dns->set, n + 1, until == USEC_NEVER ? NULL : &left, NULL) < 0)
         return; /* a signal: the caller looks what there is to do */
-    if (set[0].revents != 0)
+    if (dns->set[n].revents != 0)
         (void)!read(dns->wake, &count, sizeof(count));
-    n = 1;
-    LIST_FOREACH(channel, &dns->channels, link) {
-        process(channel, &set[n]);
-        n += channel->polled;
-    }
+    for (size_t i = 0; i < n; i++)
+        process(dns->polled[i], dns->set[i]);
+    LIST_FOREACH(channel, &dns->channels, link)
+    ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
 }
 
 const struct dns_ops dns_cares = {

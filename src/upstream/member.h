@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -34,9 +35,15 @@ struct member {
     _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
     _Atomic int64_t credit;    /* see struct candidate */
     _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
+    /* These are under the lock of members.c: */
+    uint64_t hash; /* of upstream, server and address */
+    LIST_ENTRY(member) in_bucket;
+    unsigned rosters;             /* that list it */
+    TAILQ_ENTRY(member) departed; /* while none does */
+    usec_t left_at;
 };
 
-/* With one reference. NULL: no memory. */
+/* With one reference. NULL: no memory. For members.c, which sees to it that there is one of each. */
 struct member *member_new(const char *upstream, const char *server, const struct addr *addr);
 struct member *member_ref(struct member *member);
 void member_unref(struct member *member); /* NULL is fine */

@@ -1,37 +1,78 @@
-/* The names of one configuration, and the thread that looks them up: at once, and again when their TTL is over. */
+/* The names of one configuration: what each stands for, told whenever it changes. The resolver (resolver.h) looks them
+ * up. */
 #ifndef UPSTREAM_NAMES_H
 #define UPSTREAM_NAMES_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
-#include "upstream/dns.h"
+#include "upstream/host.h"
+#include "upstream/endpoints.h"
+#include "upstream/service.h"
 
-/* Called by the resolver's thread, without a lock, after each lookup: the answer, or NULL and why there is none, in
- * words. Both are valid during the call. */
-typedef void names_answer_fn(void *arg, const struct dns_answer *answer, const char *why);
+/* Whom a name tells, by the resolver's thread, without a lock. */
+struct names_listener {
+    /* Its endpoints are these from now on; at first as soon as there are any, and then whenever they are others. NULL: it has
+     * none, and for now none will come; told once, while there were none before. */
+    void (*answered)(void *arg, const struct endpoints *endpoints);
+    /* All that is known at this moment has been told, to it and to others. */
+    void (*settled)(void *arg);
+};
 
-struct names;
+enum names_stage { NAMES_OUT, NAMES_COMING, NAMES_IN };
 
-/* NULL: no memory. ops: the way to DNS (names_new: c-ares). */
-struct names *names_new(void);
-struct names *names_new_with(const struct dns_ops *ops);
+struct names {
+    TAILQ_ENTRY(names) entry; /* of the resolver's lists, as the stage, under its lock */
+    enum names_stage stage;
+    struct resolver *resolver; /* a reference */
+    _Atomic bool retired;
+    TAILQ_HEAD(, name) list;
+};
+
+/* The thread's, while its names are IN. */
+struct name {
+    TAILQ_ENTRY(name) entry, news; /* of names, and of what is pending */
+    struct names *names;
+    struct addr_spec spec;
+    const struct names_listener *listener;
+    void *arg;
+    struct wish wish;
+    struct host *host; /* of an ADDR_NAME, or */
+    struct service *service;
+    struct endpoints last; /* what it told */
+    bool pending;
+    bool told; /* anything */
+    bool
+        settled; /* there was an outcome of all that it is made of: what changes later is news for the log */
+    bool unsaid;   /* such news */
+    bool failing;  /* the log says so */
+    bool cut_said; /* that it has more than ENDPOINTS_MOST */
+};
+
+/* former: the configuration before, or NULL: what is known of its names goes on. NULL: no memory. */
+struct names *names_new(const struct names *former);
+struct names *names_new_with(const struct dns_ops *ops); /* another way to DNS than c-ares */
 
 /* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up at once, and again when its TTL is over, not
  * before 1 s and not later than interval. While lookups fail it is tried again after 1 s, doubling up to the interval.
- * known: there are addresses of it to go on with until then. False: no memory. */
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval, bool known,
-               names_answer_fn *answered, void *arg) MUST_USE;
+ * False: no memory. */
+bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
+               const struct names_listener *listener, void *arg) MUST_USE;
 
-/* Starts the thread, if there is any name: 0 or -errno. */
+/* Starts looking them up, if there are any: 0 or -errno. */
 int names_start(struct names *names) MUST_USE;
 
-/* No answer is told any more, but for one that is being told at this moment, and no lookup begun. Does not wait. Any
- * thread. */
+/* A newer configuration is in force: it says in the log what there is to say. Any thread. */
 void names_retire(struct names *names);
 
-/* Cancels what is under way, ends the thread and frees all. NULL is fine. */
+/* When it returns, nothing is told any more. NULL is fine. */
 void names_free(struct names *names);
+
+/* For the resolver's thread: begins to look them up; stops to; tells what there is to tell. */
+void names_take_in(struct names *names);
+void names_let_go(struct names *names);
+void names_tell(struct resolver *resolver);
 
 #endif

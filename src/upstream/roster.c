@@ -1,10 +1,10 @@
-/* The list of an upstream's members, and how it follows DNS.
- *
- * single_writer: once the upstreams have started, the resolver's thread alone replaces the list, so it may read it
- * without the lock; others change nothing in it. */
+#include "upstream/roster.h"
+
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "upstream/members.h"
 #include "upstream/upstream.h"
 #include "upstream/watcher.h"
 
@@ -25,136 +25,188 @@ static void roster_free(struct roster *roster) {
     *roster = (struct roster){0};
 }
 
-static void drop_slot(struct slot *slot, struct health *health) {
+static void drop_slot(struct upstream *upstream, struct slot *slot) {
     if (slot->target != NULL)
-        health_remove(health, slot->target);
-    member_unref(slot->member);
+        health_remove(upstream->all->health, slot->target);
+    members_unlist(upstream->all->members, slot->member);
 }
 
-void roster_clear(struct roster *roster, struct health *health) {
-    for (size_t i = 0; i < roster->n; i++)
-        drop_slot(&roster->slots[i], health);
-    roster_free(roster);
+void roster_clear(struct upstream *upstream) UNCHECKED {
+    for (size_t i = 0; i < upstream->roster.n; i++)
+        drop_slot(upstream, &upstream->roster.slots[i]);
+    roster_free(&upstream->roster);
 }
 
-static struct slot *find_slot(const struct roster *roster, const struct server *server,
-                              const struct addr *addr) {
-    for (size_t i = 0; i < roster->n; i++)
-        if (roster->slots[i].server == server && addr_equal(&roster->slots[i].member->addr, addr))
-            return &roster->slots[i];
-    return NULL;
-}
+bool roster_learn(struct server *server, const struct endpoint *list, size_t n) {
+    struct endpoint *copy = calloc(n + 1, sizeof(*copy));
 
-/* The rank of an SRV priority among those of the answer: 0 is used first. */
-static unsigned rank(const struct dns_place *places, size_t n, unsigned priority) {
-    unsigned lower = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        bool counted = places[i].priority >= priority;
-
-        for (size_t k = 0; k < i && !counted; k++)
-            counted = places[k].priority == places[i].priority;
-        lower += !counted;
-    }
-    return lower;
-}
-
-/* One that the former configuration has, or a new one. */
-static struct member *get_member(const struct server *server, const struct addr *addr) {
-    struct upstream *upstream = server->upstream;
-    struct member *member = upstream->former != NULL
-                                ? upstream_find(upstream->former, server->config->name, addr)
-                                : NULL;
-
-    if (member == NULL)
-        member = upstream_find_expected(upstream, server->config->name, addr);
-    if (member == NULL)
-        member = member_new(upstream->config->name, server->config->name, addr);
-    if (member != NULL && !upstream->config->health_check.given)
-        member->history.decided = true; /* see check_history_pause */
-    return member;
-}
-
-/* Adds what one place of an answer makes. False: no memory. */
-static bool add_place(struct roster *to, const struct roster *from, struct server *server,
-                      const struct dns_place *place, unsigned tier) {
-    struct slot *old = find_slot(from, server, &place->addr), *slot = &to->slots[to->n];
-
-    if (find_slot(to, server, &place->addr) != NULL)
-        return true;
-    *slot = (struct slot){.server = server};
-    if (old != NULL) {
-        *slot = *old;
-        (void)member_ref(slot->member);
-    } else {
-        slot->member = get_member(server, &place->addr);
-        if (slot->member == NULL)
-            return false;
-        if (server->config->weight > 0)
-            slot->target = watcher_begin(server->upstream, slot->member);
-    }
-    slot->place = *place;
-    slot->weight = (uint64_t)server->config->weight * (place->weight > 0 ? place->weight : 1);
-    slot->tier = tier + (server->config->backup ? TIER_BACKUP : 0);
-    to->n++;
+    if (copy == NULL)
+        return false;
+    if (n > 0)
+        memcpy(copy, list, n * sizeof(*copy));
+    free(server->endpoints);
+    server->endpoints = copy;
+    server->n_endpoints = n;
+    server->changed = true;
     return true;
 }
 
-/* Takes over the slots of the other servers, and those of this one that an earlier configuration left. */
-static bool fill(struct roster *to, const struct roster *from, struct server *server,
-                 const struct dns_place *places, size_t n) {
-    for (size_t i = 0; i < from->n; i++) {
-        if (from->slots[i].server == server)
-            continue;
-        to->slots[to->n] = from->slots[i];
-        (void)member_ref(to->slots[to->n++].member);
-    }
+/* What a server had, to be found by address. */
+struct former_slots {
+    struct slot **sorted;
+    size_t n;
+};
+
+static int compare_slots(const void *a, const void *b) {
+    const struct slot *const *x = a, *const *y = b;
+
+    return addr_compare(&(*x)->member->addr, &(*y)->member->addr);
+}
+
+static int compare_key(const void *key, const void *element) {
+    const struct slot *const *slot = element;
+
+    return addr_compare(key, &(*slot)->member->addr);
+}
+
+static bool sort_former(struct former_slots *former, struct slot *slots, size_t n) {
+    former->sorted = calloc(n + 1, sizeof(struct slot *));
+    if (former->sorted == NULL)
+        return false;
     for (size_t i = 0; i < n; i++)
-        if (!add_place(to, from, server, &places[i], rank(places, n, places[i].priority)))
-            return false;
+        former->sorted[i] = &slots[i];
+    former->n = n;
+    if (n > 1)
+        qsort(former->sorted, n, sizeof(struct slot *), compare_slots);
     return true;
 }
 
-/* Gives back what `of` has and `but` has not: members, and checks of those that are gone. */
-static void let_go(struct roster *of, const struct roster *but, struct health *health) {
-    for (size_t i = 0; i < of->n; i++) {
-        struct slot *slot = &of->slots[i],
-                    *same = find_slot(but, slot->server, &slot->member->addr);
+static struct slot *find_former(const struct former_slots *former, const struct addr *addr) {
+    struct slot **at =
+        former->n > 0 ? bsearch(addr, former->sorted, former->n, sizeof(struct slot *), compare_key)
+                      : NULL;
 
-        if (same != NULL && same->target == slot->target)
-            slot->target = NULL;
-        drop_slot(slot, health);
-    }
-    roster_free(of);
+    return at != NULL ? *at : NULL;
 }
 
-struct member *upstream_find(struct upstream *upstream, const char *server,
-                             const struct addr *addr) {
-    struct member *found = NULL;
+/* A member that the roster did not have. */
+static bool add_member(struct slot *slot, const struct server *server, const struct addr *addr) {
+    struct upstream *upstream = server->upstream;
 
-    lock_acquire(&upstream->lock);
-    for (size_t i = 0; i < upstream->roster.n && found == NULL; i++) {
+    slot->member =
+        members_get(upstream->all->members, upstream->config->name, server->config->name, addr);
+    if (slot->member == NULL)
+        return false;
+    members_list(upstream->all->members, slot->member);
+    slot->server = server;
+    slot->fresh = true;
+    if (server->config->weight > 0)
+        slot->target = watcher_begin(upstream, slot->member);
+    return true;
+}
+
+/* The slots of a server whose endpoints have changed; taken tells which of those that it had go on. Places are sorted by their
+ * priorities: the rank of each among them, from 0, is its tier. */
+static bool fill_changed(struct roster *fresh, struct server *server, struct slot *old, size_t n,
+                         bool *taken) {
+    struct former_slots former = {0};
+    bool whole = sort_former(&former, old, n);
+    unsigned rank = 0;
+
+    for (size_t i = 0; i < server->n_endpoints; i++) {
+        const struct endpoint *endpoint = &server->endpoints[i];
+        struct slot *slot = &fresh->slots[fresh->n],
+                    *before = find_former(&former, &endpoint->addr);
+
+        rank += i > 0 && endpoint->priority != endpoint[-1].priority;
+        *slot = (struct slot){0};
+        if (before != NULL) {
+            *slot = *before;
+            taken[before - old] = true;
+        } else if (!add_member(slot, server, &endpoint->addr)) {
+            whole = false;
+            continue;
+        }
+        slot->weight = (uint64_t)server->config->weight * endpoint->weight;
+        slot->tier = rank + (server->config->backup ? TIER_BACKUP : 0);
+        fresh->n++;
+    }
+    free(former.sorted);
+    return whole;
+}
+
+static void fill_unchanged(struct roster *fresh, const struct slot *old, size_t n, bool *taken) {
+    if (n > 0)
+        memcpy(&fresh->slots[fresh->n], old, n * sizeof(*old));
+    for (size_t i = 0; i < n; i++)
+        taken[i] = true;
+    fresh->n += n;
+}
+
+static bool fill(struct roster *fresh, struct upstream *upstream, const struct roster *old,
+                 bool *taken) {
+    bool whole = true;
+
+    for (size_t i = 0; i < upstream->config->n_servers; i++) {
+        struct server *server = &upstream->servers[i];
+        size_t first = fresh->n, at = server->first_slot, n = server->n_slots;
+
+        if (server->changed)
+            whole = fill_changed(fresh, server, &old->slots[at], n, &taken[at]) && whole;
+        else
+            fill_unchanged(fresh, &old->slots[at], n, &taken[at]);
+        server->changed = false;
+        server->first_slot = first;
+        server->n_slots = fresh->n - first;
+    }
+    return whole;
+}
+
+static size_t count_endpoints(const struct upstream *upstream) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < upstream->config->n_servers; i++) {
+        const struct server *server = &upstream->servers[i];
+
+        n += server->changed ? server->n_endpoints : server->n_slots;
+    }
+    return n;
+}
+
+void roster_begin(struct upstream *upstream, bool all) UNCHECKED {
+    usec_t now = clock_now();
+
+    for (size_t i = 0; i < upstream->roster.n; i++) {
         struct slot *slot = &upstream->roster.slots[i];
 
-        if (strcmp(slot->server->config->name, server) == 0 &&
-            addr_equal(&slot->member->addr, addr))
-            found = member_ref(slot->member);
+        if (!all && !slot->fresh)
+            continue;
+        slot->fresh = false;
+        atomic_store(&slot->member->most, slot->server->config->max_connections);
+        if (slot->target == NULL)
+            member_unchecked(slot->member, slot->weight > 0, now);
     }
-    lock_release(&upstream->lock);
-    return found;
 }
 
-bool upstream_learn(struct server *server, const struct dns_place *places, size_t n) UNCHECKED {
-    struct upstream *upstream = server->upstream;
-    struct roster fresh, old = upstream->roster; /* single_writer */
+bool roster_settle(struct upstream *upstream) UNCHECKED {
+    struct roster fresh = {0}, old = upstream->roster; /* single_writer */
+    bool *taken = calloc(old.n + 1, sizeof(*taken));
 
-    if (!roster_make(&fresh, old.n + n) || !fill(&fresh, &old, server, places, n)) {
-        let_go(&fresh, &old, upstream->all->health);
+    if (taken == NULL || !roster_make(&fresh, count_endpoints(upstream))) {
+        roster_free(&fresh);
+        free(taken);
         return false;
     }
+    bool whole = fill(&fresh, upstream, &old, taken);
     lock_acquire(&upstream->lock);
     upstream->roster = fresh;
+    if (upstream->begun && !upstream->retired)
+        roster_begin(upstream, false);
     lock_release(&upstream->lock);
-    let_go(&old, &fresh, upstream->all->health);
-    return true;
+    for (size_t i = 0; i < old.n; i++)
+        if (!taken[i])
+            drop_slot(upstream, &old.slots[i]);
+    roster_free(&old);
+    free(taken);
+    return whole;
 }

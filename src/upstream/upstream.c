@@ -10,71 +10,84 @@
 #include "base/text.h"
 #include "config/options.h"
 
-static void answered(struct server *server) {
+static void on_answer(void *arg, const struct endpoints *endpoints) {
+    struct server *server = arg;
+
+    server->answered = true;
+    if (endpoints != NULL && !roster_learn(server, endpoints->list, endpoints->n))
+        log_msg(MSG_TROUBLE,
+                "There is no memory for the addresses of %s/%s; ignoring them until they change.",
+                server->upstream->config->name, server->config->name);
+    server->upstream->changed = server->upstream->changed || endpoints != NULL;
+}
+
+/* The first of its servers to be told makes the new list of all. Those who wait for a first answer go on. */
+static void on_settled(void *arg) {
+    struct server *server = arg;
     struct upstream *upstream = server->upstream;
 
+    if (upstream->changed && !roster_settle(upstream))
+        log_msg(MSG_TROUBLE,
+                "There is no memory for some addresses of upstream %s; ignoring them until they "
+                "change.",
+                upstream->config->name);
+    upstream->changed = false;
+    if (!server->answered)
+        return;
+    server->answered = false;
     lock_acquire(&upstream->lock);
-    if (server->awaited && upstream->n_awaited > 0) {
-        server->awaited = false;
-        upstream->n_awaited--;
-    }
+    upstream->n_awaited -= server->awaited;
+    server->awaited = false;
     cond_broadcast(&upstream->answered);
     lock_release(&upstream->lock);
 }
 
-/* The resolver has an answer, or none: then, as it has said in the log, the last good addresses stay in use. */
-static void on_answer(void *arg, const struct dns_answer *answer, const char *why) {
-    struct server *server = arg;
-
-    (void)why;
-    if (answer != NULL && !upstream_learn(server, answer->places, answer->n))
-        log_msg(
-            MSG_TROUBLE,
-            "There is no memory for the addresses of %s/%s; ignoring them until the next lookup.",
-            server->upstream->config->name, server->config->name);
-    answered(server);
-}
-
-static bool same_name(const struct addr_spec *a, const struct addr_spec *b) {
-    return a->form == b->form && a->port == b->port && strcmp(a->name, b->name) == 0;
-}
-
-/* The addresses that a name had in the configuration before: to go on with until it has been looked up. */
-static size_t former_places(const struct server *server, struct dns_place places[DNS_PLACES_MAX]) {
-    struct upstream *former = server->upstream->former;
-    size_t n = 0;
-
-    if (former == NULL)
-        return 0;
-    lock_acquire(&former->lock);
-    for (size_t i = 0; i < former->roster.n && n < DNS_PLACES_MAX; i++) {
-        const struct slot *slot = &former->roster.slots[i];
-
-        if (strcmp(slot->server->config->name, server->config->name) == 0 &&
-            same_name(&slot->server->config->address, &server->config->address))
-            places[n++] = slot->place;
-    }
-    lock_release(&former->lock);
-    return n;
-}
+static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
 
 /* There is no other thread yet. */
 static bool init_server(struct server *server, struct upstream *upstream,
                         const struct server_config *config) UNCHECKED {
     const struct addr_spec *spec = &config->address;
-    struct dns_place places[DNS_PLACES_MAX] = {{.addr = spec->addr, .weight = 1}};
+    const struct endpoint endpoint = {.addr = spec->addr, .weight = 1};
 
     server->config = config;
     server->upstream = upstream;
     if (spec->form == ADDR_LITERAL)
-        return upstream_learn(server, places, 1);
-    size_t n = former_places(server, places);
-    if (n > 0 && !upstream_learn(server, places, n))
-        return false;
+        return roster_learn(server, &endpoint, 1);
     server->awaited = true;
     upstream->n_awaited++;
-    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, n > 0,
-                     on_answer, server);
+    return names_add(upstream->all->names, spec, upstream->config->resolve_interval, &listener,
+                     server);
+}
+
+static int compare_names(const void *a, const void *b) {
+    const struct upstream *const *x = a, *const *y = b;
+
+    return strcmp((*x)->config->name, (*y)->config->name);
+}
+
+static int compare_name(const void *name, const void *element) {
+    const struct upstream *const *upstream = element;
+
+    return strcmp(name, (*upstream)->config->name);
+}
+
+static bool sort_by_name(struct upstreams *all) {
+    all->by_name = calloc(all->n, sizeof(struct upstream *));
+    if (all->by_name == NULL)
+        return false;
+    for (size_t i = 0; i < all->n; i++)
+        all->by_name[i] = &all->list[i];
+    qsort(all->by_name, all->n, sizeof(struct upstream *), compare_names);
+    return true;
+}
+
+static const struct upstream *find_former(const struct upstreams *former, const char *name) {
+    struct upstream **at = former != NULL ? bsearch(name, former->by_name, former->n,
+                                                    sizeof(struct upstream *), compare_name)
+                                          : NULL;
+
+    return at != NULL ? *at : NULL;
 }
 
 static bool init_upstream(struct upstreams *all, size_t i,
@@ -90,23 +103,18 @@ static bool init_upstream(struct upstreams *all, size_t i,
     if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 ||
         upstream->random == 0)
         upstream->random = (uint64_t)clock_now() | 1;
-    for (size_t k = 0; former != NULL && k < former->n; k++)
-        if (strcmp(former->list[k].config->name, config->name) == 0)
-            upstream->former = &former->list[k];
+    const struct upstream *before = find_former(former, config->name);
     upstream->checks_anew =
-        upstream->former != NULL &&
-        !options_equal(SECTION_HEALTH_CHECK, &upstream->former->config->health_check,
-                       &config->health_check);
-    upstream->bulletin =
-        upstream->former != NULL ? bulletin_ref(upstream->former->bulletin) : bulletin_new();
+        before != NULL &&
+        !options_equal(SECTION_HEALTH_CHECK, &before->config->health_check, &config->health_check);
+    upstream->bulletin = before != NULL ? bulletin_ref(before->bulletin) : bulletin_new();
     upstream->servers = calloc(config->n_servers, sizeof(*upstream->servers));
     if (upstream->bulletin == NULL || upstream->servers == NULL)
         return false;
     for (size_t k = 0; k < config->n_servers; k++)
         if (!init_server(&upstream->servers[k], upstream, &config->servers[k]))
             return false;
-    upstream->former = NULL;
-    return true;
+    return roster_settle(upstream);
 }
 
 struct upstreams *upstreams_new(struct config *config, const struct upstreams *former,
@@ -118,14 +126,17 @@ struct upstreams *upstreams_new(struct config *config, const struct upstreams *f
     all->config = config_ref(config);
     all->on_down = on_down;
     all->arg = arg;
-    all->names = names_new();
+    all->members = former != NULL ? members_ref(former->members) : members_new();
+    all->names = names_new(former != NULL ? former->names : NULL);
     all->health = health_new();
     all->list = calloc(config->n_upstreams, sizeof(*all->list));
-    if (all->names == NULL || all->health == NULL || all->list == NULL)
+    if (all->members == NULL || all->names == NULL || all->health == NULL || all->list == NULL)
         goto fail;
     for (size_t i = 0; i < config->n_upstreams; i++)
         if (!init_upstream(all, i, former))
             goto fail;
+    if (!sort_by_name(all))
+        goto fail;
     return all;
 fail:
     upstreams_free(all);
@@ -151,13 +162,8 @@ void upstreams_begin(struct upstreams *upstreams) {
         struct upstream *upstream = &upstreams->list[i];
 
         lock_acquire(&upstream->lock);
-        for (size_t k = 0; k < upstream->roster.n; k++) {
-            const struct slot *slot = &upstream->roster.slots[k];
-
-            atomic_store(&slot->member->most, slot->server->config->max_connections);
-            if (slot->target == NULL)
-                member_unchecked(slot->member, slot->weight > 0, clock_now());
-        }
+        upstream->begun = true;
+        roster_begin(upstream, true);
         lock_release(&upstream->lock);
     }
 }
@@ -170,8 +176,6 @@ void upstreams_retire(struct upstreams *upstreams) {
 
         lock_acquire(&upstream->lock);
         upstream->retired = true;
-        upstream->n_awaited = 0; /* no answer will come */
-        cond_broadcast(&upstream->answered);
         lock_release(&upstream->lock);
     }
 }
@@ -193,20 +197,21 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     names_free(upstreams->names);   /* no more answers: the lists stay as they are */
     health_stop(upstreams->health); /* nor does the checker look at them any more */
     for (size_t i = 0; i < upstreams->n; i++)
-        roster_clear(&upstreams->list[i].roster, upstreams->health);
+        roster_clear(&upstreams->list[i]);
     health_free(upstreams->health);
     for (size_t i = 0; i < upstreams->n; i++) {
         struct upstream *upstream = &upstreams->list[i];
 
-        for (size_t k = 0; k < upstream->n_expected; k++)
-            member_unref(upstream->expected[k]);
-        free(upstream->expected);
+        for (size_t k = 0; upstream->servers != NULL && k < upstream->config->n_servers; k++)
+            free(upstream->servers[k].endpoints);
         free(upstream->servers);
         bulletin_unref(upstream->bulletin);
         cond_destroy(&upstream->answered);
         lock_destroy(&upstream->lock);
     }
     free(upstreams->list);
+    free(upstreams->by_name);
+    members_unref(upstreams->members);
     config_unref(upstreams->config);
     free(upstreams);
 }
@@ -258,4 +263,9 @@ void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
                     upstream->config->name, trouble[0] != '\0' ? " (" : "", trouble,
                     trouble[0] != '\0' ? ")" : "");
     }
+}
+
+struct member *upstreams_member(struct upstreams *upstreams, const char *upstream,
+                                const char *server, const struct addr *addr) {
+    return members_get(upstreams->members, upstream, server, addr);
 }

@@ -12,52 +12,38 @@
 #include "config/config.h"
 #include "upstream/balance.h"
 #include "upstream/health.h"
-#include "upstream/member.h"
+#include "upstream/members.h"
 #include "upstream/names.h"
 #include "upstream/bulletin.h"
-
-/* A member in the list of one upstream of one configuration. */
-struct slot {
-    struct member *member; /* a reference */
-    const struct server *server;
-    struct dns_place place; /* of the answer that it comes from */
-    uint64_t weight;        /* the server's, times that of its SRV record */
-    unsigned
-        tier; /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
-    struct health_target *target; /* NULL: it is not checked */
-};
-
-/* The list, with room for a pick to work in. */
-struct roster {
-    size_t n;
-    struct slot *slots; /* but for the members they stay as they are: see roster.c */
-    struct candidate *candidates;
-    size_t *candidate_slots; /* where in the list a candidate is */
-};
+#include "upstream/roster.h"
 
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
     bool awaited GUARDED; /* a name without a first answer, under the upstream's lock */
+    /* Whoever makes the upstreams, then the resolver's thread; see roster.h: */
+    struct endpoint *endpoints; /* that it has now, as endpoints_settle leaves them */
+    size_t n_endpoints;
+    bool changed;               /* but the roster has others */
+    bool answered;              /* by DNS, and those who wait for that do not know yet */
+    size_t first_slot, n_slots; /* in the roster */
 };
 
 struct upstream {
     const struct upstream_config *config;
     struct upstreams *all;
-    struct upstream *
-        former; /* of the same name in the configuration before, while this one is made; else NULL */
     bool checks_anew; /* the one before checked its servers in another way, or not at all */
     struct bulletin *bulletin; /* a reference */
     struct server *servers;    /* config->n_servers */
+    bool changed;              /* the endpoints of some; as those */
     struct lock lock;
     struct cond answered;         /* a first answer has come, a probe has ended, or cancelled */
     size_t n_awaited GUARDED;     /* names without a first answer */
-    struct roster roster GUARDED; /* replaced by the resolver's thread alone, once that runs */
+    struct roster roster GUARDED; /* see roster.h */
     uint64_t random GUARDED;
-    struct member **expected GUARDED; /* see upstreams_expect; references */
-    size_t n_expected GUARDED;
     usec_t probed GUARDED; /* all are left alone, and one search tries them since then; else 0 */
     bool cancelled GUARDED;
+    bool begun GUARDED;         /* it has been put in force */
     bool retired GUARDED;       /* a newer configuration is in force */
     _Atomic usec_t reviewed;    /* reach.c's: when members that are cut off were looked at, */
     _Atomic size_t review_from; /* and where in the list to go on */
@@ -68,13 +54,15 @@ typedef void upstream_down_fn(void *arg, const struct member *member);
 
 /* All upstreams of one configuration. */
 struct upstreams {
-    struct config *config; /* a reference */
+    struct config *config;   /* a reference */
+    struct members *members; /* a reference; all configurations have the same */
     struct names *names;
     struct health *health;
     upstream_down_fn *on_down;
     void *arg;
     struct upstream *list; /* in the order of config->upstreams */
     size_t n;
+    struct upstream **by_name; /* sorted */
 };
 
 /* Makes them. What the former ones (or NULL) know of addresses and members goes on. Takes a reference to config.
@@ -112,27 +100,9 @@ void upstream_note_trouble(struct upstream *upstream, const struct member *membe
 /* How many members there are, and how many of them can be chosen; those with weight 0 are not counted. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
 
-/* A new answer of DNS for one of its servers (roster.c). The resolver's thread; or whoever makes the upstreams, before
- * they start. False: no memory, and all is as it was. */
-bool upstream_learn(struct server *server, const struct dns_place *places, size_t n) MUST_USE;
-
-/* A member that the upstream has of this server and address, with a reference; or NULL. */
-struct member *upstream_find(struct upstream *upstream, const char *server,
-                             const struct addr *addr);
-
-/* A connection of the process before leads to this server of this upstream. If DNS has yet to name the address, its
- * member is made beforehand, so that the connection is counted when it comes. Before upstreams_start. Without memory it
- * will not be counted. */
-void upstreams_expect(struct upstreams *upstreams, const char *upstream, const char *server,
-                      const struct addr *addr);
-
-struct member *upstream_find_expected(struct upstream *upstream, const char *server,
-                                      const struct addr *addr); /* with a reference, or NULL */
-
-/* The member for it, with a reference; one of no upstream, if the configuration has none. NULL: no memory. Any thread. */
+/* The member of this server and address, known or not, with a reference: for a connection that was not dialled under this
+ * configuration. NULL: no memory. Any thread. */
 struct member *upstreams_member(struct upstreams *upstreams, const char *upstream,
                                 const char *server, const struct addr *addr);
-
-void roster_clear(struct roster *roster, struct health *health);
 
 #endif

@@ -132,22 +132,24 @@ static void nobody_is_refused_while_one_is_good(void **state) {
         }
 }
 
-static struct dns_place place(const char *text, unsigned priority) {
+static struct endpoint endpoint_at(const char *text, unsigned priority) {
     struct addr_spec spec;
     const char *why;
 
     assert_true(addr_parse(text, &spec, &why));
-    return (struct dns_place){.addr = spec.addr, .priority = priority, .weight = 1};
+    return (struct endpoint){.addr = spec.addr, .priority = priority, .weight = 1};
 }
 
 static void srv_priorities_are_no_wall(void **state) UNCHECKED {
     struct upstream *app = make("fail_timeout = 1h server g { address = srv:_x._tcp.y }");
-    const struct dns_place places[] = {place("127.0.0.1:1", 1), place("127.0.0.2:1", 1),
-                                       place("127.0.0.3:1", 2), place("127.0.0.4:1", 3),
-                                       place("127.0.0.5:1", 3), place("127.0.0.6:1", 4)};
+    const struct endpoint endpoints[] = {
+        endpoint_at("127.0.0.1:1", 1), endpoint_at("127.0.0.2:1", 1),
+        endpoint_at("127.0.0.3:1", 2), endpoint_at("127.0.0.4:1", 3),
+        endpoint_at("127.0.0.5:1", 3), endpoint_at("127.0.0.6:1", 4)};
 
     (void)state;
-    assert_true(upstream_learn(&app->servers[0], places, ARRAY_LEN(places)));
+    assert_true(roster_learn(&app->servers[0], endpoints, ARRAY_LEN(endpoints)));
+    assert_true(roster_settle(app));
     struct member *good = app->roster.slots[3].member;
     (void)member_dialled(good, 100, 1);
     for (int i = 0; i < 100; i++) {

@@ -207,56 +207,6 @@ static void names_without_an_answer(void **state) UNCHECKED {
     assert_string_equal(next(&search, &timeout, false), "stopped");
 }
 
-static struct dns_place place(const char *text, unsigned priority, unsigned weight) {
-    struct addr_spec spec;
-    const char *why;
-
-    assert_true(addr_parse(text, &spec, &why));
-    return (struct dns_place){.addr = spec.addr, .priority = priority, .weight = weight};
-}
-
-static void answers_change_the_list(void **state) UNCHECKED {
-    struct upstream *app = make(
-        "server a { address = srv:_x._tcp.y } server b { address = 127.0.0.9:9 backup = true }");
-    const struct dns_place first[] = {place("127.0.0.1:1", 10, 5), place("127.0.0.2:1", 20, 0),
-                                      place("127.0.0.3:1", 10, 1)};
-    const struct dns_place later[] = {place("127.0.0.2:1", 7, 1), place("127.0.0.4:1", 7, 1)};
-
-    (void)state;
-    assert_true(upstream_learn(&app->servers[0], first, 3));
-    assert_int_equal(app->roster.n, 4);
-    struct member *kept = member_ref(app->roster.slots[2].member),
-                  *gone = member_ref(app->roster.slots[1].member);
-    assert_int_equal(app->roster.slots[1].weight, 5);
-    assert_int_equal(app->roster.slots[1].tier, 0);
-    assert_int_equal(app->roster.slots[2].tier, 1); /* the rank, not the number */
-    assert_int_equal(app->roster.slots[2].weight, 1);
-    assert_true(app->roster.slots[0].tier > 65535); /* the backup */
-    assert_true(upstream_learn(&app->servers[0], later, 2));
-    assert_int_equal(app->roster.n, 3);
-    assert_ptr_equal(app->roster.slots[1].member, kept); /* it goes on being counted */
-    assert_int_equal(atomic_load(&kept->refs), 2);
-    assert_int_equal(atomic_load(&gone->refs), 1); /* ours alone */
-    member_unref(kept);
-    member_unref(gone);
-}
-
-static void a_new_configuration_takes_members_over(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = 127.0.0.1:1 } server n { address = name:1 }");
-    const struct dns_place known = place("127.0.0.5:1", 0, 1);
-    struct upstreams *old = upstreams;
-
-    (void)state;
-    assert_true(upstream_learn(&app->servers[1], &known, 1));
-    upstreams = upstreams_new(config, old, NULL, NULL);
-    assert_non_null(upstreams);
-    assert_int_equal(upstreams->list[0].roster.n, 2);
-    for (size_t i = 0; i < 2; i++)
-        assert_ptr_equal(upstreams->list[0].roster.slots[i].member,
-                         old->list[0].roster.slots[i].member);
-    upstreams_free(old);
-}
-
 static void a_slow_start_ramps(void **state) UNCHECKED {
     struct upstream *app = make(
         "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
@@ -291,8 +241,6 @@ int main(void) {
         cmocka_unit_test_teardown(who_checks_found_down_is_not, tear_down),
         cmocka_unit_test_teardown(full_members_are_passed_over, tear_down),
         cmocka_unit_test_teardown(names_without_an_answer, tear_down),
-        cmocka_unit_test_teardown(answers_change_the_list, tear_down),
-        cmocka_unit_test_teardown(a_new_configuration_takes_members_over, tear_down),
         cmocka_unit_test_teardown(a_slow_start_ramps, tear_down),
     };
 

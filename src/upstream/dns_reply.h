@@ -1,0 +1,36 @@
+/* The answer section of a reply of DNS (RFC 1035, 4.1), whose bytes are a stranger's. Pure. */
+#ifndef UPSTREAM_DNS_REPLY_H
+#define UPSTREAM_DNS_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_AAAA = 28, DNS_SRV = 33 };
+
+/* One record: an address, or the target of a service (RFC 2782). */
+struct dns_record {
+    unsigned char address[16]; /* of A the first 4 */
+    unsigned port, priority, weight;
+    char target[ADDR_NAME_MAX]; /* "": decidedly not available ("." as the target) */
+};
+
+struct dns_records {
+    size_t n, room;
+    struct dns_record *list;
+    usec_t ttl; /* the least of theirs and of the aliases that led to them */
+    char alias
+        [ADDR_NAME_MAX]; /* where the aliases (CNAME) lead to from the name; "": there are none */
+};
+
+#define DNS_TTL_MOST ((usec_t)INT32_MAX * USEC_PER_SEC) /* RFC 2181, 8 */
+
+/* Reads the records of one type that a reply for this name has, and appends them; the caller frees records->list. False:
+ * it makes no sense, or there is no memory. */
+bool dns_reply_read(const unsigned char *reply, size_t size, const char *name, enum dns_type type,
+                    struct dns_records *records) MUST_USE;
+
+#endif

@@ -1,0 +1,87 @@
+#include "upstream/endpoints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "upstream/balance.h"
+
+void endpoints_free(struct endpoints *endpoints) {
+    free(endpoints->list);
+    *endpoints = (struct endpoints){0};
+}
+
+bool endpoints_add(struct endpoints *endpoints, const struct endpoint *endpoint) {
+    if (endpoints->n == endpoints->room) {
+        size_t room = endpoints->room > 0 ? endpoints->room * 2 : 4;
+        struct endpoint *bigger = reallocarray(endpoints->list, room, sizeof(*bigger));
+
+        if (bigger == NULL)
+            return false;
+        endpoints->list = bigger;
+        endpoints->room = room;
+    }
+    endpoints->list[endpoints->n++] = *endpoint;
+    return true;
+}
+
+static int by_number(uint64_t a, uint64_t b) {
+    return a < b ? -1 : a > b;
+}
+
+static int by_address(const void *a, const void *b) {
+    const struct endpoint *x = a, *y = b;
+    int order = addr_compare(&x->addr, &y->addr);
+
+    return order != 0 ? order : by_number(x->priority, y->priority);
+}
+
+static int by_priority(const void *a, const void *b) {
+    const struct endpoint *x = a, *y = b;
+    int order = by_number(x->priority, y->priority);
+
+    return order != 0 ? order : addr_compare(&x->addr, &y->addr);
+}
+
+static uint64_t hash_endpoint(const struct endpoint *endpoint) {
+    unsigned char bytes[18] = {0};
+    unsigned port = addr_port(&endpoint->addr);
+
+    (void)addr_ipv6_bytes(&endpoint->addr, bytes);
+    bytes[16] = (unsigned char)(port >> 8);
+    bytes[17] = (unsigned char)port;
+    return balance_hash(bytes, sizeof(bytes));
+}
+
+static int by_hash(const void *a, const void *b) {
+    const struct endpoint *x = a, *y = b;
+    int order = by_number(x->priority, y->priority);
+
+    return order != 0 ? order : by_number(hash_endpoint(x), hash_endpoint(y));
+}
+
+void endpoints_settle(struct endpoints *endpoints) {
+    struct endpoint *list = endpoints->list;
+    size_t n = 0;
+
+    if (endpoints->n > 1)
+        qsort(list, endpoints->n, sizeof(*list), by_address);
+    for (size_t i = 0; i < endpoints->n; i++)
+        if (i == 0 || !addr_equal(&list[i].addr, &list[n - 1].addr))
+            list[n++] = list[i];
+    endpoints->n = endpoints->found = n;
+    if (n > ENDPOINTS_MOST) {
+        qsort(list, n, sizeof(*list), by_hash);
+        endpoints->n = ENDPOINTS_MOST;
+    }
+    if (endpoints->n > 1)
+        qsort(list, endpoints->n, sizeof(*list), by_priority);
+}
+
+bool endpoints_equal(const struct endpoints *a, const struct endpoints *b) {
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (by_priority(&a->list[i], &b->list[i]) != 0 || a->list[i].weight != b->list[i].weight)
+            return false;
+    return true;
+}

@@ -1,0 +1,213 @@
+#include "upstream/members.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sync.h"
+#include "upstream/balance.h"
+
+#define BUCKETS_FIRST 64 /* doubled whenever there are more members */
+#define SWEEP_MOST    8  /* that are looked at for each one that comes: more than come */
+
+LIST_HEAD(bucket, member);
+TAILQ_HEAD(departed_list, member);
+
+struct members {
+    _Atomic unsigned refs;
+    struct lock lock;
+    struct bucket *buckets GUARDED;
+    size_t n_buckets GUARDED, n GUARDED, n_departed GUARDED;
+    struct departed_list departed GUARDED; /* the one that left first is first */
+};
+
+struct members *members_new(void) UNCHECKED {
+    struct members *members = calloc(1, sizeof(*members));
+
+    if (members == NULL)
+        return NULL;
+    members->buckets = calloc(BUCKETS_FIRST, sizeof(*members->buckets));
+    if (members->buckets == NULL) {
+        free(members);
+        return NULL;
+    }
+    members->n_buckets = BUCKETS_FIRST;
+    atomic_init(&members->refs, 1);
+    lock_init(&members->lock, RANK_LEAF);
+    TAILQ_INIT(&members->departed);
+    return members;
+}
+
+struct members *members_ref(struct members *members) {
+    atomic_fetch_add_explicit(&members->refs, 1, memory_order_relaxed);
+    return members;
+}
+
+void members_unref(struct members *members) UNCHECKED {
+    struct member *member;
+
+    if (members == NULL || atomic_fetch_sub_explicit(&members->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < members->n_buckets; i++)
+        while ((member = LIST_FIRST(&members->buckets[i])) != NULL) {
+            LIST_REMOVE(member, in_bucket);
+            member_unref(member);
+        }
+    free(members->buckets);
+    lock_destroy(&members->lock);
+    free(members);
+}
+
+/* Of the bytes of the address, not of its text; unix sockets by their path. */
+static uint64_t hash_identity(const char *upstream, const char *server, const struct addr *addr) {
+    unsigned char bytes[18] = {0};
+    uint64_t names = balance_pair(balance_hash(upstream, strlen(upstream)),
+                                  balance_hash(server, strlen(server)));
+
+    if (addr_is_unix(addr))
+        return balance_pair(names, balance_hash(&addr->u, addr->len));
+    (void)addr_ipv6_bytes(addr, bytes);
+    bytes[16] = (unsigned char)(addr_port(addr) >> 8);
+    bytes[17] = (unsigned char)addr_port(addr);
+    return balance_pair(names, balance_hash(bytes, sizeof(bytes)));
+}
+
+static struct member *find(const struct members *members, uint64_t hash, const char *upstream,
+                           const char *server, const struct addr *addr) REQUIRES(members->lock) {
+    struct member *member;
+
+    LIST_FOREACH(member, &members->buckets[hash & (members->n_buckets - 1)], in_bucket)
+    if (member->hash == hash && addr_equal(&member->addr, addr) &&
+        strcmp(member->server, server) == 0 && strcmp(member->upstream, upstream) == 0)
+        return member;
+    return NULL;
+}
+
+static void insert(struct bucket *buckets, size_t n, struct member *member) {
+    LIST_INSERT_HEAD(&buckets[member->hash & (n - 1)], member, in_bucket);
+}
+
+static void depart(struct members *members, struct member *member, usec_t now)
+    REQUIRES(members->lock) {
+    member->left_at = now;
+    TAILQ_INSERT_TAIL(&members->departed, member, departed);
+    members->n_departed++;
+}
+
+static void come_back(struct members *members, struct member *member) REQUIRES(members->lock) {
+    TAILQ_REMOVE(&members->departed, member, departed);
+    members->n_departed--;
+}
+
+/* Forgets one that departed long ago, and that nobody has: it is the caller's. NULL: there is none. Those that are still
+ * used go to the end of the list. */
+static struct member *sweep(struct members *members, usec_t now) REQUIRES(members->lock) {
+    for (int i = 0; i < SWEEP_MOST; i++) {
+        struct member *member = TAILQ_FIRST(&members->departed);
+
+        if (member == NULL || (now - member->left_at < MEMBERS_DEPARTED_FOR &&
+                               members->n_departed <= MEMBERS_DEPARTED_MOST))
+            return NULL;
+        come_back(members, member);
+        if (atomic_load(&member->refs) > 1) {
+            depart(members, member, now);
+            continue;
+        }
+        LIST_REMOVE(member, in_bucket);
+        members->n--;
+        return member;
+    }
+    return NULL;
+}
+
+static void tidy(struct members *members) {
+    usec_t now = clock_coarse();
+
+    for (int i = 0; i < 2; i++) { /* more than come */
+        lock_acquire(&members->lock);
+        struct member *forgotten = sweep(members, now);
+        lock_release(&members->lock);
+        member_unref(forgotten);
+    }
+}
+
+/* Without memory for more buckets each has more members. */
+static void grow(struct members *members, size_t n) {
+    struct bucket *bigger = calloc(n * 2, sizeof(*bigger));
+    struct member *member;
+
+    if (bigger == NULL)
+        return;
+    lock_acquire(&members->lock);
+    if (members->n_buckets == n) {
+        struct bucket *old = members->buckets;
+
+        for (size_t i = 0; i < n; i++)
+            while ((member = LIST_FIRST(&old[i])) != NULL) {
+                LIST_REMOVE(member, in_bucket);
+                insert(bigger, n * 2, member);
+            }
+        members->buckets = bigger;
+        members->n_buckets = n * 2;
+        bigger = old;
+    }
+    lock_release(&members->lock);
+    free(bigger);
+}
+
+struct member *members_get(struct members *members, const char *upstream, const char *server,
+                           const struct addr *addr) {
+    uint64_t hash = hash_identity(upstream, server, addr);
+
+    lock_acquire(&members->lock);
+    struct member *member = find(members, hash, upstream, server, addr);
+    if (member != NULL)
+        (void)member_ref(member);
+    lock_release(&members->lock);
+    if (member != NULL)
+        return member;
+    struct member *fresh = member_new(upstream, server, addr);
+    if (fresh == NULL)
+        return NULL;
+    fresh->hash = hash;
+    lock_acquire(&members->lock);
+    member = find(members, hash, upstream, server, addr); /* somebody else was faster? */
+    if (member == NULL) {
+        member = fresh;
+        fresh = NULL;
+        insert(members->buckets, members->n_buckets, member);
+        members->n++;
+        depart(members, member, clock_coarse());
+    }
+    (void)member_ref(member);
+    size_t n = members->n, n_buckets = members->n_buckets;
+    lock_release(&members->lock);
+    member_unref(fresh);
+    if (n > n_buckets)
+        grow(members, n_buckets);
+    tidy(members);
+    return member;
+}
+
+void members_list(struct members *members, struct member *member) {
+    lock_acquire(&members->lock);
+    if (member->rosters++ == 0)
+        come_back(members, member);
+    lock_release(&members->lock);
+}
+
+void members_unlist(struct members *members, struct member *member) {
+    lock_acquire(&members->lock);
+    if (--member->rosters == 0)
+        depart(members, member, clock_coarse());
+    lock_release(&members->lock);
+    member_unref(member);
+    tidy(members);
+}
+
+size_t members_count(struct members *members) {
+    lock_acquire(&members->lock);
+    size_t n = members->n;
+    lock_release(&members->lock);
+    return n;
+}

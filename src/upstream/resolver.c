@@ -1,0 +1,196 @@
+#include "upstream/resolver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "upstream/host.h"
+#include "upstream/names.h"
+#include "upstream/service.h"
+
+#define LOOK_EVERY                                                                                 \
+    (20 *                                                                                          \
+     USEC_PER_MSEC) /* what is due within so long begins together: all that is known is walked */
+#define BURST                                                                                      \
+    32 /* hosts that begin their lookups before answers are read: more would overflow a socket's buffer */
+
+struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
+    struct resolver *resolver = calloc(1, sizeof(*resolver));
+
+    if (resolver == NULL)
+        return NULL;
+    resolver->ops = ops;
+    resolver->refs = 1;
+    lock_init(&resolver->lock, RANK_LEAF);
+    cond_init(&resolver->left);
+    TAILQ_INIT(&resolver->coming);
+    TAILQ_INIT(&resolver->leaving);
+    TAILQ_INIT(&resolver->hosts);
+    TAILQ_INIT(&resolver->services);
+    TAILQ_INIT(&resolver->pending);
+    etc_init(&resolver->etc);
+    return resolver;
+}
+
+struct resolver *resolver_ref(struct resolver *resolver) {
+    resolver->refs++;
+    return resolver;
+}
+
+static struct names *next_coming(struct resolver *resolver) {
+    lock_acquire(&resolver->lock);
+    struct names *names = TAILQ_FIRST(&resolver->coming);
+    if (names != NULL) {
+        TAILQ_REMOVE(&resolver->coming, names, entry);
+        names->stage = NAMES_IN;
+    }
+    lock_release(&resolver->lock);
+    return names;
+}
+
+static struct names *next_leaving(struct resolver *resolver) {
+    lock_acquire(&resolver->lock);
+    struct names *names = TAILQ_FIRST(&resolver->leaving);
+    if (names != NULL)
+        TAILQ_REMOVE(&resolver->leaving, names, entry);
+    lock_release(&resolver->lock);
+    return names;
+}
+
+static void take_turns(struct resolver *resolver) {
+    struct names *names;
+
+    while ((names = next_coming(resolver)) != NULL) {
+        names_take_in(names);
+        resolver->walked = 0;
+    }
+    while ((names = next_leaving(resolver)) != NULL) {
+        names_let_go(names);
+        lock_acquire(&resolver->lock);
+        names->stage = NAMES_OUT;
+        cond_broadcast(&resolver->left);
+        lock_release(&resolver->lock);
+    }
+}
+
+void resolver_expect(struct resolver *resolver, usec_t due) {
+    if (due < resolver->next)
+        resolver->next = due;
+}
+
+/* Begins what is due, in portions of BURST. */
+static void walk(struct resolver *resolver, usec_t now) {
+    struct service *service, *next_service;
+    struct host *host, *next_host;
+    size_t begun = 0;
+
+    resolver->next = USEC_NEVER;
+    resolver->walked = now;
+    etc_refresh(&resolver->etc);
+    for (service = TAILQ_FIRST(&resolver->services); service != NULL; service = next_service) {
+        next_service = TAILQ_NEXT(service, entry);
+        resolver_expect(resolver, service_go_on(service, now));
+    }
+    for (host = TAILQ_FIRST(&resolver->hosts); host != NULL && begun < BURST; host = next_host) {
+        next_host = TAILQ_NEXT(host, entry);
+        usec_t due = host_go_on(host, now);
+
+        begun += due == USEC_NEVER; /* or it was freed */
+        resolver_expect(resolver, due);
+    }
+    if (begun == BURST) {
+        resolver->next = now;
+        resolver->walked = 0;
+    }
+}
+
+/* Returns when there is something to do next. */
+static usec_t begin_due(struct resolver *resolver) {
+    usec_t now = clock_now();
+    usec_t soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
+
+    if (now >= resolver->next && now >= soonest)
+        walk(resolver, now);
+    soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
+    return resolver->next > soonest ? resolver->next : soonest;
+}
+
+static void resolver_thread(void *arg) {
+    struct resolver *resolver = arg;
+
+    for (;;) {
+        lock_acquire(&resolver->lock);
+        bool stop = resolver->stop;
+        lock_release(&resolver->lock);
+        if (stop)
+            return;
+        take_turns(resolver);
+        usec_t next = begin_due(resolver);
+        names_tell(resolver); /* what was answered at once, as by /etc/hosts */
+        resolver->ops->wait(resolver->dns, next);
+        names_tell(resolver);
+    }
+}
+
+int resolver_join(struct resolver *resolver, struct names *names) {
+    int r = 0;
+
+    if (resolver->dns == NULL)
+        resolver->dns = resolver->ops->new ();
+    if (resolver->dns == NULL)
+        return -ENOMEM;
+    if (!resolver->thread.running)
+        r = thread_start(&resolver->thread, "resolver", NULL, resolver_thread, resolver);
+    if (r < 0)
+        return r;
+    lock_acquire(&resolver->lock);
+    TAILQ_INSERT_TAIL(&resolver->coming, names, entry);
+    names->stage = NAMES_COMING;
+    lock_release(&resolver->lock);
+    resolver->ops->wake(resolver->dns);
+    return 0;
+}
+
+/* The thread never blocks on anything but its sockets, so this takes no longer than a look at what has come. */
+void resolver_leave(struct resolver *resolver, struct names *names) {
+    lock_acquire(&resolver->lock);
+    bool is_in = names->stage == NAMES_IN;
+    if (is_in)
+        TAILQ_INSERT_TAIL(&resolver->leaving, names, entry);
+    if (names->stage == NAMES_COMING) {
+        TAILQ_REMOVE(&resolver->coming, names, entry);
+        names->stage = NAMES_OUT;
+    }
+    lock_release(&resolver->lock);
+    if (!is_in)
+        return;
+    resolver->ops->wake(resolver->dns);
+    lock_acquire(&resolver->lock);
+    while (names->stage != NAMES_OUT)
+        cond_wait(&resolver->left, &resolver->lock);
+    lock_release(&resolver->lock);
+}
+
+void resolver_unref(struct resolver *resolver) UNCHECKED {
+    struct service *service;
+    struct host *host;
+
+    if (resolver == NULL || --resolver->refs > 0)
+        return;
+    lock_acquire(&resolver->lock);
+    resolver->stop = true;
+    lock_release(&resolver->lock);
+    if (resolver->dns != NULL)
+        resolver->ops->wake(resolver->dns);
+    thread_join(&resolver->thread);
+    resolver->stopping = true;
+    if (resolver->dns != NULL)
+        resolver->ops->free(resolver->dns);
+    while ((service = TAILQ_FIRST(&resolver->services)) != NULL)
+        service_free(service);
+    while ((host = TAILQ_FIRST(&resolver->hosts)) != NULL)
+        host_free(host);
+    etc_free(&resolver->etc);
+    cond_destroy(&resolver->left);
+    lock_destroy(&resolver->lock);
+    free(resolver);
+}

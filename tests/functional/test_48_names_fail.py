@@ -1,0 +1,232 @@
+"""Names while DNS misbehaves: half an answer, none, another order, too many, an address that is away for a moment; and
+reloads meanwhile."""
+
+import socket
+import subprocess
+
+import pytest
+
+from client import connect
+from dns import NXDOMAIN, REFUSED, SERVFAIL, SWALLOW, ScriptedDns
+from fleet import conf, site
+from origin import Origin, echo, sends
+from peer import RESET, elapsed, request
+from settings import free_port, secs, until
+from test_43_servers import answers
+
+
+@pytest.fixture
+def dns():
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("an /etc/resolv.conf of its own needs a mount namespace, which cannot be had here")
+    one = ScriptedDns()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def everywhere(origin):
+    """The port of origins at 127.0.1.1 to 127.0.1.4 that say their last number, and at ::1, which says "six"."""
+    port = free_port()
+    for last in range(1, 5):
+        origin(sends(str(last).encode()), host=f"127.0.1.{last}", port=port)
+    origin(sends(b"six"), host="::1", port=port)
+    return port
+
+
+@pytest.mark.parametrize("how", [SERVFAIL, REFUSED, SWALLOW], ids=["servfail", "refused", "swallowed"])
+@pytest.mark.parametrize("kind", ["A", "AAAA"])
+def test_half_an_answer_is_not_the_whole(relay, dns, everywhere, kind, how):
+    """The family that cannot be looked up keeps its addresses; the other goes on to follow DNS."""
+    dns.set("app.test", A=["127.0.1.1"], AAAA=["::1"])
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, resolve_interval="1s")
+    until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "both families are known")
+    dns.set("app.test", **{kind: how})
+    one.wait_log(f"The {'IPv4' if kind == 'A' else 'IPv6'} addresses of app.test cannot be looked up: .*"
+                 "The last good ones stay in use", timeout=30)
+    assert answers(one, 4) == {"1": 2, "six": 2}
+    if kind == "AAAA":
+        dns.set("app.test", A=["127.0.1.2"])
+        one.wait_log(f"The name app.test stands for .*127.0.1.2:{everywhere}")
+        assert answers(one, 4) == {"2": 2, "six": 2}
+    dns.set("app.test", A=["127.0.1.3"], AAAA=["::1"])
+    one.wait_log(fr"The name app.test stands for \[::1\]:{everywhere}, 127.0.1.3:{everywhere}", timeout=30)
+
+
+@pytest.mark.parametrize("gone,left", [("A", "six"), ("AAAA", "1")])
+def test_a_family_that_is_not_there_any_more_is_left(relay, dns, everywhere, gone, left):
+    dns.set("app.test", A=["127.0.1.1"], AAAA=["::1"])
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, resolve_interval="1s")
+    until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "both families are known")
+    dns.set("app.test", **{gone: []})
+    one.wait_log("The name app.test stands for ")
+    assert answers(one, 4) == {left: 4}
+    dns.forget("app.test")   # and now it is not there at all
+    one.wait_log("The name app.test cannot be looked up: Domain name not found. The last good addresses stay in use")
+    assert answers(one, 2) == {left: 2}
+
+
+@pytest.mark.parametrize("kind,first", [("A", "six"), ("AAAA", "1")])
+def test_the_first_family_is_enough_to_begin(relay, dns, everywhere, kind, first):
+    dns.set("app.test", **{"A": ["127.0.1.1"], "AAAA": ["::1"], kind: SWALLOW})
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap)
+    found, took = elapsed(lambda: answers(one, 1))
+    assert found == {first: 1} and took < secs(1)
+    dns.set("app.test", A=["127.0.1.1"], AAAA=["::1"])
+    until(lambda: len(answers(one, 2)) == 2, "the other is there, too", timeout=30)
+
+
+def test_a_lost_query_is_asked_again_soon(relay, dns, everywhere):
+    dns.set("app.test", A=["127.0.1.1"])
+    dns.lose("app.test", "A", 1)
+    dns.lose("app.test", "AAAA", 1)
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap)
+    found, took = elapsed(lambda: answers(one, 1))
+    assert found == {"1": 1} and took < secs(1.5)   # connect_timeout is 5 s
+
+
+def test_a_target_that_fails_freezes_nothing_else(relay, dns, everywhere):
+    service = "_x._tcp.app.test"
+    dns.set(service, SRV=[("one.test", everywhere, 10, 1), ("two.test", everywhere, 10, 1)])
+    dns.set("one.test", A=["127.0.1.1"])
+    dns.set("two.test", A=["127.0.1.2"])
+    one = site(relay, {"a": f"srv:{service}"}, wrap=dns.wrap, resolve_interval="1s")
+    until(lambda: answers(one, 2) == {"1": 1, "2": 1}, "both targets are known")
+    dns.set("two.test", A=SERVFAIL, AAAA=SERVFAIL)
+    one.wait_log("The name two.test cannot be looked up: .*The last good addresses stay in use")
+    dns.set("one.test", A=["127.0.1.3"])
+    one.wait_log(f"The name {service} stands for 127.0.1.2:{everywhere}, 127.0.1.3:")
+    dns.set(service, SRV=SERVFAIL)
+    one.wait_log(f"The name {service} cannot be looked up: .*Its last good targets stay in use")
+    dns.set("one.test", A=["127.0.1.4"])
+    one.wait_log(f"The name {service} stands for 127.0.1.2:{everywhere}, 127.0.1.4:")
+    assert answers(one, 4) == {"2": 2, "4": 2}
+    dns.set(service, SRV=[("three.test", everywhere, 10, 1)])
+    dns.set("three.test", A=["127.0.1.1"])
+    one.wait_log(f"The name {service} stands for 127.0.1.1:")
+    assert answers(one, 2) == {"1": 2}
+
+
+def test_an_alias_without_its_target_is_followed(relay, dns, everywhere):
+    """Some servers send the CNAME alone."""
+    dns.set("app.test", CNAME=["other.test"])
+    dns.set("other.test", CNAME=["real.test"])
+    dns.set("real.test", A=["127.0.1.1"], AAAA=["::1"])
+    dns.set("loop.test", CNAME=["pool.test"])
+    dns.set("pool.test", CNAME=["loop.test"])
+    one = site(relay, {"a": f"app.test:{everywhere}", "b": f"loop.test:{everywhere}"}, wrap=dns.wrap)
+    until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "the end of the aliases is known")
+    one.wait_log(r"The name loop.test cannot be looked up: its aliases \(CNAME\) lead to no end")
+
+
+def test_the_order_of_a_large_answer_makes_no_difference(relay, dns, origin):
+    """300 addresses, far more than a UDP answer holds, rotated each time: nothing changes."""
+    port = free_port()
+    origin(lambda peer: peer.send(peer.sock.getsockname()[0].encode()), host="0.0.0.0", port=port)
+    found = [f"127.1.{number // 100}.{number % 100 + 1}" for number in range(300)]
+    dns.set("app.test", A=found)
+    one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap)
+    used = set()
+    for shift in (0, 100, 250):
+        dns.set("app.test", A=found[shift:] + found[:shift])
+        dns.wait_asked("app.test", "A", 2)
+        used |= set(answers(one, 100))
+    assert used == set(found)
+    assert "stands for" not in one.log
+
+
+def test_too_many_addresses_are_told(relay, dns, origin):
+    port = free_port()
+    origin(sends(b"x"), host="0.0.0.0", port=port)
+    found = [f"127.1.{number // 200}.{number % 200 + 1}" for number in range(1100)]
+    dns.set("app.test", A=found)
+    one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap)
+    assert answers(one, 1) == {"x": 1}
+    dns.set("app.test", A=found[500:] + found[:500])
+    dns.wait_asked("app.test", "A", 2)
+    assert "stands for 127" not in one.log
+    assert len(one.wait_log("The name app.test stands for 1100 addresses, of which 1024 are used")) == 1
+
+
+def test_an_address_that_is_back_is_as_busy_as_before(relay, dns, origin):
+    """Away for a TTL or two: its connections count, and so does what was found out about it."""
+    port = free_port()
+    for last in (1, 2):
+        origin(echo, host=f"127.0.1.{last}", port=port)
+    dns.set("app.test", A=["127.0.1.1", "127.0.1.2"])
+    one = site(relay, {"a": {"address": f"app.test:{port}", "max_connections": 1}}, wrap=dns.wrap,
+               top='queue_timeout = "500ms"\n')
+    clients = [connect(one).send(b"x") for _ in range(2)]
+    assert [client.read(1) for client in clients] == [b"x", b"x"]
+    dns.set("app.test", A=["127.0.1.2"])
+    one.wait_log(f"stands for 127.0.1.2:{port}")
+    dns.set("app.test", A=["127.0.1.1", "127.0.1.2"])
+    one.wait_log(f"stands for 127.0.1.1:{port}, 127.0.1.2:{port}")
+    with connect(one) as third:
+        assert third.send(b"x").ending() == RESET
+    clients[0].close()
+    clients[1].close()
+
+
+def test_on_down_reset_reaches_connections_from_before_it_was_away(relay, dns, origin):
+    port = free_port()
+    origin(echo, host="127.0.1.2", port=port)
+    server = Origin(echo, host="127.0.1.1", port=port)
+    dns.set("app.test", A=["127.0.1.1"])
+    one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap, on_down="reset",
+               check={"interval": "100ms", "timeout": "1s", "fall": 2})
+    old = connect(one)
+    assert old.send(b"x").read(1) == b"x"
+    dns.set("app.test", A=["127.0.1.2"])
+    one.wait_log(f"stands for 127.0.1.2:{port}")
+    dns.set("app.test", A=["127.0.1.1"])
+    one.wait_log(f"stands for 127.0.1.1:{port}")
+    server.socket.shutdown(socket.SHUT_RDWR)   # it takes no more connections, checks included
+    server.socket.close()
+    one.wait_log(r"127\.0\.1\.1.* is down")
+    assert old.ending() == RESET
+    server.stop()
+
+
+SECTIONS = {"port": ("app", "a", 1), "server": ("app", "renamed", 0), "upstream": ("renamed", "a", 0)}
+
+
+@pytest.mark.parametrize("what", SECTIONS)
+@pytest.mark.parametrize("how", [SERVFAIL, SWALLOW, NXDOMAIN], ids=["servfail", "swallowed", "gone"])
+def test_addresses_belong_to_the_name(relay, dns, everywhere, origin, what, how):
+    """A reload changes all but the name, while DNS is away."""
+    upstream, server, other = SECTIONS[what]
+    dns.set("app.test", A=["127.0.1.1"], AAAA=["::1"])
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, listener={"mode": "http"})
+    port = everywhere
+    if other:
+        port = free_port()
+        origin(sends(b"1"), host="127.0.1.1", port=port)
+        origin(sends(b"six"), host="::1", port=port)
+    until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "both families are known")
+    dns.set("app.test", A=how, AAAA=how)
+    text = conf(one.address, {server: f"app.test:{port}"}, listener={"mode": "http"})
+    one.reload(text=text.replace("upstream app", f"upstream {upstream}").replace("upstream = app", f"upstream = {upstream}"))
+    assert answers(one, 4) == {"1": 2, "six": 2}
+
+
+def test_who_waits_for_a_first_answer_is_not_refused_by_a_reload(relay, dns, everywhere):
+    dns.set("app.test", A=SWALLOW, AAAA=SWALLOW)
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, listener={"mode": "http"}, connect_timeout="30s")
+    with connect(one) as client:
+        client.send(request())
+        dns.wait_asked("app.test", "A", 1)
+        for server in ("a", "b"):
+            one.reload(text=conf(one.address, {server: f"app.test:{everywhere}"}, listener={"mode": "http"},
+                                 connect_timeout="30s"))
+        assert client.is_silent(0.3)
+        dns.set("app.test", A=["127.0.1.1"], AAAA=[])
+        assert client.read(1) == b"1"
+
+
+def test_a_name_of_many_servers_is_asked_for_once(relay, dns, everywhere):
+    dns.set("app.test", ttl=3600, A=["127.0.1.1"])
+    servers = {f"s{number}": f"app.test:{everywhere + number}" for number in range(20)}
+    one = site(relay, servers, wrap=dns.wrap, connect_attempts=20, fail_timeout="1h")
+    assert answers(one, 1) == {"1": 1}
+    assert dns.count("app.test") == 2
