@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/log.h"
@@ -9,6 +10,7 @@
 #include "config/config.h"
 #include "daemon/ask.h"
 #include "daemon/daemon.h"
+#include "daemon/rights.h"
 #include "version.h"
 
 /* A check is somebody at a terminal; a start may be systemd's, and its errors belong into the
@@ -50,8 +52,11 @@ int main(int argc, char **argv) {
         return daemon_run(config, cli.proxy != NULL ? NULL : file);
     if (cli.action == CLI_DUMP)
         config_dump(config, stdout);
-    else
+    else {
+        rights_check(config, strcmp(file, CONFIG_DEFAULT_PATH) == 0 && cli.proxy == NULL,
+                     print_error, NULL);
         printf("%s: the configuration is valid.\n", cli.proxy != NULL ? "--proxy" : file);
+    }
     config_unref(config);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }

@@ -58,8 +58,11 @@ static int fail(int status, int error, const char *what) {
 
 /* Puts a configuration in force: EX_OK, or a status and *ret_what, which the caller frees (NULL: no memory). */
 static int apply(struct daemon *daemon, struct config *config, char **ret_what) {
-    static const int statuses[] = {
-        [APPLY_OK] = EX_OK, [APPLY_NO_SOCKET] = EX_UNAVAILABLE, [APPLY_NO_RESOURCES] = EX_OSERR};
+    static const int statuses[] = {[APPLY_OK] = EX_OK,
+                                   [APPLY_NO_SOCKET] = EX_UNAVAILABLE,
+                                   [APPLY_FORBIDDEN] = EX_NOPERM,
+                                   [APPLY_WRONG] = EX_CONFIG,
+                                   [APPLY_NO_RESOURCES] = EX_OSERR};
     struct relay *relay = daemon->relay;
     struct relay_limits limits = limits_settle(config, relay->link);
     if (relay->link != NULL)

@@ -10,7 +10,7 @@
 #define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while an end is waited for */
 #define LOOK_AGAIN  (50 * USEC_PER_MSEC) /* for handshakes */
 
-static void retire(struct acceptor *acceptor, usec_t until) {
+static void retire_acceptor(struct acceptor *acceptor, usec_t until) {
     bool lives_on = acceptor->socket.passed_as[0] != '\0' ||
                     (acceptor->kept >= 0 && atomic_load(&acceptor->relay->leaves));
 
@@ -29,7 +29,7 @@ void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    retire(acceptor, until);
+    retire_acceptor(acceptor, until);
 }
 
 /* Whether handshakes may be under way that would end at its socket. */
@@ -39,7 +39,7 @@ static bool may_have_handshakes(const struct acceptor *acceptor) {
 }
 
 /* Nobody can come any more. */
-static void settle(struct acceptor *acceptor) {
+static void settle_acceptor(struct acceptor *acceptor) {
     if (addr_is_unix(&acceptor->socket.addr) && atomic_load(&acceptor->rest_until) > 0)
         (void)shutdown(acceptor->socket.fd, SHUT_RD);
     atomic_store(&acceptor->settled, true);
@@ -60,13 +60,13 @@ static bool settle_all(struct acceptor_list *acceptors, usec_t deadline) {
             handshakes_any(&handshakes, addr_port(&acceptor->socket.addr)))
             all = false;
         else if (!atomic_load(&acceptor->settled))
-            settle(acceptor);
+            settle_acceptor(acceptor);
     }
     return all;
 }
 
 /* Whoever waits for room is nudged, and looks at the time. */
-static bool await(struct acceptor *acceptor, usec_t deadline) {
+static bool await_acceptor(struct acceptor *acceptor, usec_t deadline) {
     for (;;) {
         usec_t now = clock_now(), next = now + NUDGE_AGAIN;
 
@@ -88,14 +88,14 @@ void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline) {
         settled = settled || settle_all(acceptors, deadline);
         ended = true;
         TAILQ_FOREACH(acceptor, acceptors, link)
-        ended = await(acceptor, !settled && next < deadline ? next : deadline) && ended;
+        ended = await_acceptor(acceptor, !settled && next < deadline ? next : deadline) && ended;
     }
 }
 
 void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     if (!atomic_load(&acceptor->ending))
-        retire(acceptor, 0);
-    CHECK(await(acceptor, USEC_NEVER));
+        retire_acceptor(acceptor, 0);
+    CHECK(await_acceptor(acceptor, USEC_NEVER));
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
     if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {

@@ -80,6 +80,12 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
                  : APPLY_OK;
 }
 
+static enum apply_outcome no_socket(struct apply *apply, int error) {
+    if (apply->what != NULL)
+        return apply->outcome != APPLY_OK ? apply->outcome : APPLY_NO_SOCKET;
+    return fail(apply, APPLY_NO_RESOURCES, error, "no memory to listen with");
+}
+
 /* All that can fail. */
 static enum apply_outcome prepare(struct apply *apply) {
     struct listen_wish *wishes = NULL;
@@ -89,11 +95,10 @@ static enum apply_outcome prepare(struct apply *apply) {
 
     if (r == 0)
         r = apply_find_sockets(apply, wishes, n);
-    outcome = r < 0 ? fail(apply, APPLY_NO_SOCKET, -r, "no memory to listen with")
-                    : prepare_threads(apply);
+    outcome = r < 0 ? no_socket(apply, -r) : prepare_threads(apply);
     /* Last: from now on clients may come. */
     if (outcome == APPLY_OK && (r = apply_listen(apply)) < 0)
-        outcome = fail(apply, APPLY_NO_SOCKET, -r, "no memory to listen with");
+        outcome = no_socket(apply, -r);
     free(wishes);
     apply_end_sharing(apply);
     return outcome;

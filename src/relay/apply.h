@@ -16,14 +16,15 @@ struct apply {
     struct acceptor_list
         former;       /* for those of the relayd before that are in the way of one of these */
     size_t n_workers; /* started for it, or kept from ending */
+    enum apply_outcome outcome; /* once what is set, or APPLY_OK */
     char *what;
 };
 
 /* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is bound and does not
- * listen yet. 0; or -errno, with apply->what, unless it is for want of memory. What is open stays as it is. */
+ * listen yet. 0; or -errno, with apply->what and the outcome, unless it is for want of memory. What is open stays as it is. */
 int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) MUST_USE;
 
-/* Makes the new ones listen: 0; or -errno, with apply->what. */
+/* Makes the new ones listen: 0; or -errno, in the same way. */
 int apply_listen(struct apply *apply) MUST_USE;
 
 /* Addresses are shared no more, with those that go or have not come. */

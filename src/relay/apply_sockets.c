@@ -7,8 +7,8 @@
 #include "relay/make_way.h"
 
 /* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
-static struct acceptor *add(struct apply *apply, struct acceptor_list *to,
-                            struct listen_socket *socket, const struct listen_wish *wish) {
+static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *to,
+                                     struct listen_socket *socket, const struct listen_wish *wish) {
     struct acceptor *acceptor = acceptor_new(apply->relay, socket);
 
     if (acceptor == NULL) {
@@ -22,11 +22,11 @@ static struct acceptor *add(struct apply *apply, struct acceptor_list *to,
 
 static int add_fresh(struct apply *apply, struct listen_socket *socket,
                      const struct listen_wish *wish) {
-    return add(apply, &apply->fresh, socket, wish) != NULL ? 0 : -ENOMEM;
+    return add_acceptor(apply, &apply->fresh, socket, wish) != NULL ? 0 : -ENOMEM;
 }
 
 /* Open sockets that are asked for again go on. Whether there is any for this wish. */
-static bool keep(struct apply *apply, const struct listen_wish *wish) {
+static bool keep_open(struct apply *apply, const struct listen_wish *wish) {
     struct acceptor *acceptor;
     bool found = false;
 
@@ -71,7 +71,7 @@ static bool describe_inherited(const struct relay *relay, int i, struct listen_s
 }
 
 /* Takes it. What is not as it was described is let go. */
-static bool inherit(struct relay *relay, int i, struct listen_socket *ret_socket) {
+static bool inherit_socket(struct relay *relay, int i, struct listen_socket *ret_socket) {
     if (listen_socket_inherit(ret_socket, &relay->heritage.listeners[i], i,
                               &relay->link->table->head->listeners[i]) == 0)
         return true;
@@ -87,7 +87,7 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
 
     for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_wish_met(wish, &socket) ||
-            !inherit(relay, i, &socket))
+            !inherit_socket(relay, i, &socket))
             continue;
         listen_socket_tune(&socket, wish->listener);
         return add_fresh(apply, &socket, wish);
@@ -120,9 +120,9 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
 
     for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_wish_overlaps(wish, &socket) ||
-            !inherit(relay, i, &socket))
+            !inherit_socket(relay, i, &socket))
             continue;
-        acceptor = add(apply, &apply->former, &socket, wish);
+        acceptor = add_acceptor(apply, &apply->former, &socket, wish);
         if (acceptor != NULL)
             listen_socket_share(&acceptor->socket, true);
         any = any || acceptor != NULL;
@@ -145,7 +145,31 @@ static const struct acceptor *find_obstacle(const struct apply *apply,
     return NULL;
 }
 
-static char *complain(const struct apply *apply, const struct listen_wish *wish, int error) {
+/* What it means that a wish finds no socket. */
+static enum apply_outcome judge_wish(const struct listen_wish *wish, int error) {
+    if (wish->systemd)
+        return APPLY_WRONG; /* systemd passes the same at the next start */
+    switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return APPLY_FORBIDDEN;
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENOTDIR:
+        return APPLY_WRONG;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return APPLY_NO_RESOURCES;
+    default:
+        return APPLY_NO_SOCKET;
+    }
+}
+
+static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish,
+                              int error) {
     const struct acceptor *obstacle =
         error == EADDRINUSE && !wish->systemd ? find_obstacle(apply, wish) : NULL;
 
@@ -165,6 +189,11 @@ static char *complain(const struct apply *apply, const struct listen_wish *wish,
                                  "leave one of the two out");
 }
 
+static void fail_wish(struct apply *apply, const struct listen_wish *wish, int error) {
+    apply->outcome = judge_wish(wish, error);
+    apply->what = complain_of_wish(apply, wish, error);
+}
+
 static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     struct listen_socket socket;
 
@@ -178,7 +207,7 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     }
     if (r < 0)
         return r;
-    struct acceptor *acceptor = add(apply, &apply->fresh, &socket, wish);
+    struct acceptor *acceptor = add_acceptor(apply, &apply->fresh, &socket, wish);
     if (acceptor == NULL)
         return -ENOMEM;
     acceptor->wish = wish;
@@ -189,7 +218,7 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
     int r = 0;
 
     for (size_t i = 0; i < n && r == 0; i++) {
-        wishes[i].met = keep(apply, &wishes[i]);
+        wishes[i].met = keep_open(apply, &wishes[i]);
         if (wishes[i].met || wishes[i].systemd)
             continue;
         r = take_inherited(apply, &wishes[i]);
@@ -201,7 +230,7 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
             continue;
         r = wishes[i].systemd ? take_passed(apply, &wishes[i]) : open_socket(apply, &wishes[i]);
         if (r < 0)
-            apply->what = complain(apply, &wishes[i], -r);
+            fail_wish(apply, &wishes[i], -r);
     }
     return r;
 }
@@ -215,7 +244,7 @@ int apply_listen(struct apply *apply) {
         int r = listen_socket_listen(&acceptor->socket, acceptor->wish->listener);
 
         if (r < 0) {
-            apply->what = complain(apply, acceptor->wish, -r);
+            fail_wish(apply, acceptor->wish, -r);
             return r;
         }
         acceptor->wish = NULL;

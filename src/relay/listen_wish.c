@@ -180,10 +180,13 @@ static const char *usual_advice(int error, const struct listen_address *address)
     case EADDRINUSE:
         return "another process listens there: find it with ss -ltnp, or choose another address";
     case EACCES:
-        return "ports below 1024 need CAP_NET_BIND_SERVICE, and in relayd.service PrivateUsers=no "
-               "or relayd.socket (see "
-               "PORTS BELOW 1024 in relayd(8)); a unix path needs write permission in its "
-               "directory";
+        return addr_is_unix(&address->spec.addr)
+                   ? "relayd needs the right to write in that directory"
+                   : "a port below 1024 needs CAP_NET_BIND_SERVICE (see PORTS BELOW 1024 in "
+                     "relayd(8))";
+    case EROFS:
+        return "relayd.service may write in /run/relayd alone: use that, or add ReadWritePaths= "
+               "(systemctl edit relayd)";
     case EADDRNOTAVAIL:
         return "this machine has no such address";
     case EMFILE:

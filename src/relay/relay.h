@@ -69,7 +69,13 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg);
 void relay_reset_member(void *relay, const struct member *member);
 
 /* How relay_apply went. */
-enum apply_outcome { APPLY_OK, APPLY_NO_SOCKET, APPLY_NO_RESOURCES };
+enum apply_outcome {
+    APPLY_OK,
+    APPLY_NO_SOCKET, /* may be had another time */
+    APPLY_FORBIDDEN, /* may not, as long as this process has no more rights */
+    APPLY_WRONG,     /* may not, as it is asked for */
+    APPLY_NO_RESOURCES,
+};
 
 /* Puts a configuration in force, for the first time (then threads start) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;

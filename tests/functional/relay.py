@@ -115,9 +115,9 @@ def command(*arguments):
     return prefix + [RELAYD] + [str(argument) for argument in arguments]
 
 
-def once(*arguments, **env):
+def once(*arguments, wrap=(), **env):
     """Runs relayd to its end, for what needs no running daemon; returns exit code, stdout, stderr."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=DEADLINE,
+    done = subprocess.run(list(wrap) + command(*arguments), capture_output=True, text=True, timeout=DEADLINE,
                           env=environment(**env), stdin=subprocess.DEVNULL)
     no_report(done.stderr)
     return done

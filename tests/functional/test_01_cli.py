@@ -206,3 +206,52 @@ def test_every_thread_has_a_name(relay, origin):
         own = 2 if SANITIZER == "thread" else 1
         until(lambda: one.thread_names().count("relayd") <= own, "every thread but the main one has named itself")
         assert len(set(one.thread_names())) >= 4, one.thread_names()
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+
+
+@pytest.fixture
+def as_nobody(short_path):
+    """as_nobody(text, word, ...): what relayd has to say of this file, as a user without rights."""
+    short_path.chmod(0o755)
+    file = short_path / "relayd.conf"
+
+    def run_it(text, *words):
+        file.write_text(text)
+        file.chmod(0o644)
+        return once(*words, "-f", file, wrap=NOBODY)
+    return run_it
+
+
+def listening_on(address):
+    return config(address, "127.0.0.1:1", keeper="off")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:81", "unix:/usr/web.sock"])
+def test_a_start_that_is_forbidden(as_nobody, address):
+    done = as_nobody(listening_on(address))
+    assert done.returncode == 77, done.stderr
+    assert address in done.stderr
+    assert ("CAP_NET_BIND_SERVICE" if "127" in address else "write in that directory") in done.stderr
+
+
+@pytest.mark.parametrize("address", ["systemd", "unix:/etc/passwd/web.sock"])
+def test_a_start_that_will_never_succeed(tmp_path, address):
+    (tmp_path / "relayd.conf").write_text(listening_on(address))
+    assert once("-f", tmp_path / "relayd.conf").returncode == 78
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:8080", "unix:/run/not-yet-there/web.sock"])
+def test_a_start_that_may_succeed_later(tmp_path, address):
+    (tmp_path / "relayd.conf").write_text(listening_on(address))
+    assert once("-f", tmp_path / "relayd.conf").returncode == 69
+
+
+def test_check_warns_of_a_port_that_this_user_may_not_have(as_nobody, tmp_path):
+    done = as_nobody(listening_on(["127.0.0.1:81", f"127.0.0.1:{free_port()}"]), "--check")
+    assert done.returncode == 0
+    assert "warning: address 127.0.0.1:81: this user may not listen on port 81" in done.stderr
+    assert done.stderr.count("warning") == 1
+    (tmp_path / "relayd.conf").write_text(listening_on("127.0.0.1:81"))
+    assert once("--check", "-f", tmp_path / "relayd.conf").stderr == ""

@@ -57,10 +57,9 @@ def test_a_socket_of_no_listener_is_told(passed):
 
 
 def test_a_listener_without_its_socket_is_told(relayd):
-    relayd.drop_in("Restart=no")
     relayd.write_conf(relayd.conf(address="systemd"))
     relayd.systemctl("start", UNIT, check=False)
-    assert relayd.show("ActiveState") == "failed"
+    assert (relayd.show("ActiveState"), relayd.show("ExecMainStatus")) == ("failed", "78")
     assert any("FileDescriptorName=" in text for text in relayd.last_words(message_id("START_FAILED")))
 
 

@@ -122,7 +122,7 @@ def test_the_user_stays_the_same(relayd):
 
 
 def test_score_of_the_loaded_unit(relayd):
-    done = relayd.box.run("systemd-analyze", "security", "--no-pager", "--threshold=12", UNIT, check=False)
+    done = relayd.box.run("systemd-analyze", "security", "--no-pager", "--threshold=14", UNIT, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -150,18 +150,68 @@ def test_port_80_comes_from_relayd_socket(relayd):
 
 
 def test_port_80_can_be_its_own(relayd):
-    """As the comment in the unit says."""
-    relayd.drop_in("PrivateUsers=no")
     relayd.start(relayd.conf(address=":80"))
+    serves_port_80(relayd)
+    relayd.systemctl("restart", UNIT)
     serves_port_80(relayd)
 
 
-def test_ports_below_1024_are_refused_in_words(relayd):
-    relayd.drop_in("Restart=no")
+#: Each takes the right away.
+WITHOUT = [["PrivateUsers=yes"], ["AmbientCapabilities="], ["CapabilityBoundingSet=", "AmbientCapabilities="]]
+
+
+@pytest.mark.parametrize("lines", WITHOUT, ids=lambda lines: lines[0])
+def test_a_start_without_the_right_fails_and_is_not_tried_again(relayd, lines):
+    relayd.drop_in(*lines)
     relayd.write_conf(relayd.conf(address=":80"))
     relayd.systemctl("start", UNIT, check=False)
+    assert relayd.show("ActiveState") == "failed"
+    assert relayd.show("ExecMainStatus") == "77"
+    assert relayd.show("NRestarts") == "0"
+    assert UNIT in relayd.systemctl("--failed").stdout
     (text,) = relayd.last_words(message_id("START_FAILED"))
     assert ":80" in text and "below 1024" in text
+
+
+def test_a_path_that_it_may_not_write_is_not_tried_again(relayd):
+    relayd.write_conf(relayd.conf(address="unix:/var/lib/web.sock"))
+    relayd.systemctl("start", UNIT, check=False)
+    assert (relayd.show("ActiveState"), relayd.show("ExecMainStatus")) == ("failed", "77")
+    (text,) = relayd.last_words(message_id("START_FAILED"))
+    assert "/run/relayd" in text
+
+
+def checked(relayd, *addresses):
+    """What relayd --check has to say."""
+    relayd.write_conf(relayd.conf(address=addresses))
+    done = relayd.box.run(relayd.program, "--check")
+    return done.stdout + done.stderr
+
+
+def test_check_knows_what_the_service_may_do(relayd):
+    good = (":80", "127.0.0.1:8080", "unix:/run/relayd/web.sock")
+    assert "warning" not in checked(relayd, *good)
+    said = checked(relayd, *good, "unix:/tmp/web.sock", "unix:/home/somebody/web.sock", "unix:/var/lib/web.sock")
+    assert [word for word in ("PrivateTmp", "ProtectHome", "ProtectSystem") if word in said] == [
+        "PrivateTmp", "ProtectHome", "ProtectSystem"]
+    assert said.count("warning") == 3
+
+
+@pytest.mark.parametrize("lines", WITHOUT, ids=lambda lines: lines[0])
+def test_check_warns_of_a_port_that_the_service_may_not_have(relayd, lines):
+    relayd.drop_in(*lines)
+    said = checked(relayd, ":80", "127.0.0.1:8080")
+    assert "warning: address :80: relayd.service may not listen on port 80" in said
+    assert said.count("warning") == 1 and "is valid" in said
+
+
+def test_check_of_another_file_asks_nobody(relayd):
+    """It is not the service that will run with it."""
+    relayd.drop_in("PrivateUsers=yes")
+    checked(relayd, ":80")
+    relayd.box.run("cp", "/etc/relayd.conf", "/etc/other.conf")
+    done = relayd.box.run(relayd.program, "--check", "-f", "/etc/other.conf")
+    assert "warning" not in done.stdout + done.stderr
 
 
 def test_a_name_is_looked_up_in_files(relayd):

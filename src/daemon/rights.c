@@ -1,0 +1,237 @@
+#include "daemon/rights.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "daemon/bus.h"
+
+#define PATIENCE         (2 * USEC_PER_SEC)
+#define UNIT             "relayd.service"
+#define CAP_NET_BIND     10   /* CAP_NET_BIND_SERVICE, capabilities(7) */
+#define PRIVILEGED_PORTS 1024 /* ip(7), unless the sysctl below says otherwise */
+
+/* Of relayd.service, as systemd.exec(5) has them. */
+struct service {
+    bool low_ports, private_tmp, protect_home, strict;
+    char **writable; /* paths that are, although it is strict */
+    char **runtime;  /* the same, below /run */
+};
+
+struct rights {
+    const struct config *config;
+    const struct service *service; /* NULL: this process's count */
+    unsigned first_free_port;      /* that everybody may listen on */
+    config_error_fn *on_warning;
+    void *arg;
+};
+
+static bool get_unit_flag(struct bus *bus, const char *unit, const char *property) {
+    int value = 0; /* sd_bus_message_read_basic(3): a boolean is an int */
+
+    return bus_get(bus, unit, BUS_SYSTEMD ".Service", property, 'b', &value) && value != 0;
+}
+
+static bool has_unit_capability(struct bus *bus, const char *unit, const char *property) {
+    uint64_t set = 0;
+
+    return bus_get(bus, unit, BUS_SYSTEMD ".Service", property, 't', &set) &&
+           (set >> CAP_NET_BIND & 1) != 0;
+}
+
+/* Whether a property is a text other than "" and these two. */
+static bool is_unit_choice(struct bus *bus, const char *unit, const char *property, const char *no,
+                           const char *neither) {
+    char *text = NULL;
+    bool is = bus_get_text(bus, unit, BUS_SYSTEMD ".Service", property, &text) && text[0] != '\0' &&
+              strcmp(text, no) != 0 && strcmp(text, neither) != 0;
+
+    free(text);
+    return is;
+}
+
+/* In a user namespace of its own, a capability has no power over the network, which is not that namespace's. */
+static void ask_service(struct bus *bus, const char *unit, struct service *service) {
+    bool user = is_unit_choice(bus, unit, "User", "root", "0");
+
+    service->low_ports =
+        has_unit_capability(bus, unit, user ? "AmbientCapabilities" : "CapabilityBoundingSet") &&
+        !get_unit_flag(bus, unit, "PrivateUsers");
+    service->private_tmp = get_unit_flag(bus, unit, "PrivateTmp");
+    service->protect_home = is_unit_choice(bus, unit, "ProtectHome", "no", "read-only");
+    service->strict = is_unit_choice(bus, unit, "ProtectSystem", "no", "yes") &&
+                      is_unit_choice(bus, unit, "ProtectSystem", "full", "full");
+    service->writable = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "ReadWritePaths");
+    service->runtime = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "RuntimeDirectory");
+}
+
+/* False: it is not installed, or nobody tells. */
+static bool find_service(struct service *ret_service) {
+    char *unit = NULL, *state = NULL;
+    struct bus bus;
+    bool found = false;
+
+    if (!bus_open(&bus, clock_now() + PATIENCE))
+        return false;
+    unit = bus_find_by_name(&bus, "LoadUnit", UNIT);
+    if (unit != NULL && bus_get_text(&bus, unit, BUS_SYSTEMD ".Unit", "LoadState", &state))
+        found = strcmp(state, "loaded") == 0;
+    if (found)
+        ask_service(&bus, unit, ret_service);
+    found = found && clock_now() < bus.deadline; /* all questions were answered */
+    free(unit);
+    free(state);
+    bus_close(&bus);
+    return found;
+}
+
+static void free_texts(char **texts) {
+    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static bool is_below(const char *path, const char *folder) {
+    size_t n = strlen(folder);
+
+    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* Of a list of systemd's, whose paths may have a prefix of their own. */
+static bool is_below_any(const char *path, const char *root, char *const *folders) {
+    char folder[512];
+
+    for (size_t i = 0; folders != NULL && folders[i] != NULL; i++) {
+        const char *name = folders[i] + strspn(folders[i], "-+");
+
+        snprintf(folder, sizeof(folder), "%s%s", root, name);
+        if (is_below(path, folder))
+            return true;
+    }
+    return false;
+}
+
+static bool is_in_private_tmp(const struct service *service, const char *path) {
+    return service->private_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
+}
+
+static bool is_hidden_home(const struct service *service, const char *path) {
+    return service->protect_home &&
+           (is_below(path, "/home") || is_below(path, "/root") || is_below(path, "/run/user"));
+}
+
+/* Why a unix socket is of no use there, or NULL. */
+static const char *find_path_fault(const struct service *service, const char *path, bool listens) {
+    if (is_in_private_tmp(service, path))
+        return UNIT " has a /tmp of its own, in which nobody else finds it (PrivateTmp=)";
+    if (is_hidden_home(service, path))
+        return UNIT " does not see that directory (ProtectHome=)";
+    if (listens && service->strict && !is_below_any(path, "/run/", service->runtime) &&
+        !is_below_any(path, "", service->writable))
+        return UNIT
+            " may not write there (ProtectSystem=strict): use /run/relayd, or add "
+            "ReadWritePaths=";
+    return NULL;
+}
+
+static unsigned read_first_free_port(void) {
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    unsigned port = PRIVILEGED_PORTS;
+
+    if (file == NULL)
+        return port;
+    if (fscanf(file, "%u", &port) != 1)
+        port = PRIVILEGED_PORTS;
+    fclose(file);
+    return port;
+}
+
+/* Tried out where it disturbs nobody: the same right is needed for UDP, which nothing here listens on. */
+static bool may_take_port(unsigned port) {
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool may = fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno != EACCES;
+
+    fd_close(&fd);
+    return may;
+}
+
+PRINTF_LIKE(4, 5)
+static void warn_of_address(const struct rights *rights, int line, const char *address,
+                            const char *fmt, ...) {
+    char why[256], sentence[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    snprintf(sentence, sizeof(sentence), "%s:%d: warning: address %s: %s.", rights->config->path,
+             line, address, why);
+    rights->on_warning(rights->arg, sentence);
+}
+
+static void check_port(const struct rights *rights, int line,
+                       const struct listen_address *address) {
+    unsigned port = address->spec.port;
+
+    if (port == 0 || port >= rights->first_free_port)
+        return;
+    if (rights->service != NULL && !rights->service->low_ports)
+        warn_of_address(
+            rights, line, address->text,
+            UNIT
+            " may not listen on port %u: it needs AmbientCapabilities=CAP_NET_BIND_SERVICE "
+            "and PrivateUsers=no",
+            port);
+    else if (rights->service == NULL && !may_take_port(port))
+        warn_of_address(rights, line, address->text,
+                        "this user may not listen on port %u, which needs CAP_NET_BIND_SERVICE",
+                        port);
+}
+
+static void check_unix_path(const struct rights *rights, int line, const char *text,
+                            const struct addr_spec *spec, bool listens) {
+    const char *why = NULL;
+
+    if (rights->service != NULL && spec->form == ADDR_LITERAL && addr_is_unix(&spec->addr))
+        why = find_path_fault(rights->service, spec->addr.u.un.sun_path, listens);
+    if (why != NULL)
+        warn_of_address(rights, line, text, "%s", why);
+}
+
+void rights_check(const struct config *config, bool service, config_error_fn *on_warning,
+                  void *arg) {
+    struct service found = {0};
+    struct rights rights = {.config = config,
+                            .service = service && find_service(&found) ? &found : NULL,
+                            .first_free_port = read_first_free_port(),
+                            .on_warning = on_warning,
+                            .arg = arg};
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        for (size_t j = 0; j < config->listeners[i].n_address; j++) {
+            const struct listen_address *address = &config->listeners[i].address[j];
+
+            if (address->systemd)
+                continue;
+            check_port(&rights, config->listeners[i].line, address);
+            check_unix_path(&rights, config->listeners[i].line, address->text, &address->spec,
+                            true);
+        }
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        for (size_t j = 0; j < config->upstreams[i].n_servers; j++) {
+            const struct server_config *server = &config->upstreams[i].servers[j];
+
+            check_unix_path(&rights, server->line, server->address_text, &server->address, false);
+        }
+    free_texts(found.writable);
+    free_texts(found.runtime);
+}
