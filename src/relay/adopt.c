@@ -109,8 +109,8 @@ static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
         if (ioctl(slot->pipe[dir].read, FIONREAD, &in_pipe) < 0)
             return false;
         conn->in_hand[dir] = (size_t)in_pipe;
-        conn->doubtful[conn_source((enum direction)dir)] =
-            adopt_is_tcp(conn->fd[conn_source((enum direction)dir)]);
+        atomic_store(&conn->doubtful[conn_source((enum direction)dir)],
+                     adopt_is_tcp(conn->fd[conn_source((enum direction)dir)]));
         if (atomic_load(&flow->holding))
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->holding, false);

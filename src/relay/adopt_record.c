@@ -55,9 +55,9 @@ static bool is_record(const struct record *record, usec_t now) {
 
 static bool are_options(const struct conn_options *options) {
     return is_timeout(options->idle_timeout) && is_timeout(options->linger_timeout) &&
-           is_bool(&options->half_close) && is_bool(&options->http) &&
-           options->idle_end <= IDLE_END_CLOSE && options->copy <= COPY_SPLICE &&
-           options->log <= LOG_CONNECTIONS_NONE;
+           is_timeout(options->keepalive) && is_bool(&options->half_close) &&
+           is_bool(&options->http) && options->idle_end <= IDLE_END_CLOSE &&
+           options->copy <= COPY_SPLICE && options->log <= LOG_CONNECTIONS_NONE;
 }
 
 static bool is_flow(const struct flow *flow, usec_t now) UNCHECKED {
@@ -71,7 +71,8 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
     return atomic_load(&state->live) == CONN_STATE_LIVE && is_record(&state->record, now) &&
            are_options(&state->options) && is_flow(&state->flow[DIR_UP], now) &&
            is_flow(&state->flow[DIR_DOWN], now) && is_bool(&state->aborted) &&
-           is_bool(&state->lingering) && is_bool(&state->decided) && is_moment(state->expired, now);
+           is_bool(&state->hard) && is_bool(&state->lingering) && is_bool(&state->decided) &&
+           is_moment(state->expired, now);
 }
 
 bool listener_is_sound(const struct table_listener *listener) {

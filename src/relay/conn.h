@@ -20,11 +20,12 @@
 #include "relay/pipe_pool.h"
 #include "relay/registry.h"
 
-/* What the reaper knows of a sink in which a write blocks. */
+/* What the reaper knows of a side as a sink. */
 struct watch {
-    bool on;         /* it was found in a write, and is looked at: */
-    uint64_t taken;  /* what the sink's peer had taken then */
-    usec_t taken_at; /* when the reaper saw that change: a slow reader is not a dead one */
+    bool on;           /* bytes were found on their way to it, and it is looked at: */
+    uint64_t taken;    /* what its peer had taken then */
+    usec_t taken_at;   /* when the reaper saw that change: a slow reader is not a dead one */
+    usec_t unanswered; /* since when its peer answers nothing; 0: it does */
 };
 
 /* What the reaper notes of a conn. Its alone, but for the entry. */
@@ -32,7 +33,7 @@ struct review {
     struct wheel_entry entry GUARDED; /* in registry->reviews */
     usec_t settled
         GUARDED; /* all was delivered, and the last byte was of this moment; 0: it was not */
-    struct watch watch[2]; /* by direction */
+    struct watch watch[2]; /* by side */
 };
 
 struct conn {
@@ -56,7 +57,8 @@ struct conn {
     _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
     _Atomic bool parked;   /* a pump has come to a halt for the next relayd */
     size_t in_hand[2];     /* by direction: what is in its pipe when the pumps start */
-    bool doubtful[2];      /* by side: its end is believed if TCP_INFO says so, see stolen_error */
+    _Atomic bool
+        doubtful[2]; /* by side: its end is believed if TCP_INFO says so, see stolen_error */
 };
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in
@@ -115,6 +117,9 @@ void conn_sink_failed(struct conn *conn, enum direction dir, int error);
  * pumps; once. Any thread with a reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
+/* The same, and resets a side that was given its end as well: whom it waits for is gone. Not if both sides have ended. */
+void conn_abort_hard(struct conn *conn, enum end end, int error);
+
 /* Whether nothing needs to be asked of the kernel about a conn at this moment: then *ret_next is when
  * to look at it again. Costs no system call. Under the lock of its registry, which is named for that. */
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
@@ -124,12 +129,14 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
 enum conn_due {
     CONN_LIVE,   /* nothing yet */
     CONN_EXPIRE, /* its time is up and it may end in order: conn_expire */
-    CONN_ABORT,  /* its time is up: conn_abort */
+    CONN_ABORT,  /* its time is up, or a peer is gone: conn_abort, or conn_abort_hard */
 };
 
 struct verdict {
     enum conn_due what;
+    bool hard;
     enum end end;
+    int error;
     usec_t
         deadline; /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
 };

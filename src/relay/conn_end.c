@@ -90,7 +90,7 @@ static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_re
     lock_acquire(&conn->registry->lock);
     int error = writer->sink_error;
     lock_release(&conn->registry->lock);
-    doubt = doubt || error != 0 || conn->doubtful[conn_source(dir)];
+    doubt = doubt || error != 0 || atomic_load(&conn->doubtful[conn_source(dir)]);
     if (!doubt || end_is_true(source, bytes_read, error))
         return 0;
     return error != 0 && error != EPIPE ? error : ECONNRESET;
@@ -161,19 +161,21 @@ static void cut_side(struct conn *conn, enum side side, bool given_end) {
 
 static void cut(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
-    bool client_given = conn->state->flow[DIR_DOWN].ended,
-         server_given = conn->state->flow[DIR_UP].ended;
+    bool spares = !conn->state->hard, client_given = spares && conn->state->flow[DIR_DOWN].ended,
+         server_given = spares && conn->state->flow[DIR_UP].ended;
     lock_release(&conn->registry->lock);
     atomic_store(&conn->over, true);
     cut_side(conn, SIDE_CLIENT, client_given);
     cut_side(conn, SIDE_SERVER, server_given);
 }
 
-void conn_abort(struct conn *conn, enum end end, int error) {
+static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
     lock_acquire(&conn->registry->lock);
     bool first = !conn->state->aborted;
+    bool over = conn->state->flow[DIR_UP].ended && conn->state->flow[DIR_DOWN].ended;
     if (first) {
         decide(conn, end, error);
+        conn->state->hard = hard && !over;
         in_this_order();
         conn->state->aborted = true;
     }
@@ -182,6 +184,14 @@ void conn_abort(struct conn *conn, enum end end, int error) {
     holdings_give_back(&taken);
     if (first)
         cut(conn);
+}
+
+void conn_abort(struct conn *conn, enum end end, int error) {
+    abort_conn(conn, end, error, false);
+}
+
+void conn_abort_hard(struct conn *conn, enum end end, int error) {
+    abort_conn(conn, end, error, true);
 }
 
 static void end_reading(struct conn *conn) {

@@ -1,19 +1,18 @@
 /* Whether the time of a connection is up: what the reaper asks. */
-#include <linux/sockios.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
+#include <errno.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "relay/conn.h"
+#include "relay/pulse.h"
+#include "relay/tune.h"
 
 #define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 
-/* How often a conn is looked at: at a fourth of its timeout, within these bounds. */
-#define LOOK_SOONEST (10 * USEC_PER_MSEC)
-#define LOOK_LATEST  (15 * USEC_PER_SEC)
-#define LOOK_ROUNDED 8 /* looks are rounded up to such a part of that, so that many fall together */
+/* How often a conn is looked at: at a fourth of its timeout or of keepalive, within these bounds. */
+#define LOOK_SOONEST       (10 * USEC_PER_MSEC)
+#define LOOK_SOONEST_ALIVE (250 * USEC_PER_MSEC)
+#define LOOK_LATEST        (15 * USEC_PER_SEC)
+#define LOOK_ROUNDED       8 /* looks are rounded up to such a part of that, so that many fall together */
 
 static usec_t later(usec_t a, usec_t b) {
     return a > b ? a : b;
@@ -30,15 +29,32 @@ static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock)
 }
 
 static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lock) {
-    usec_t timeout = timeout_of(conn);
+    usec_t timeout = timeout_of(conn), keepalive = conn->state->options.keepalive;
+    usec_t latest = LOOK_LATEST;
 
-    return timeout == 0 ? LOOK_LATEST : later(LOOK_SOONEST, earlier(timeout / 4, LOOK_LATEST));
+    if (keepalive > 0)
+        latest = earlier(latest, later(LOOK_SOONEST_ALIVE, keepalive / 4));
+    return timeout == 0 ? latest : later(LOOK_SOONEST, earlier(timeout / 4, latest));
 }
 
 /* Its last byte, as its pumps know it. */
 static usec_t last_moved(const struct conn *conn) {
     return later(atomic_load(&conn->state->flow[DIR_UP].active),
                  atomic_load(&conn->state->flow[DIR_DOWN].active));
+}
+
+/* The same of the direction that has been silent for longer. */
+static usec_t first_moved(const struct conn *conn) {
+    return earlier(atomic_load(&conn->state->flow[DIR_UP].active),
+                   atomic_load(&conn->state->flow[DIR_DOWN].active));
+}
+
+/* See unread below. */
+static bool has_unread(const struct conn *conn) REQUIRES(conn->registry->lock) {
+    const struct flow *flow = conn->state->flow;
+
+    return flow[DIR_UP].ended || flow[DIR_DOWN].ended || atomic_load(&flow[DIR_UP].holding) ||
+           atomic_load(&flow[DIR_DOWN].holding);
 }
 
 static usec_t deadline_after(const struct conn *conn, usec_t last) REQUIRES(conn->registry->lock) {
@@ -68,53 +84,121 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
         *ret_next = conn->state->expired + EXPIRE_PATIENCE;
         return now < *ret_next;
     }
-    if (now < last + look_interval(conn)) { /* it is not quiet */
-        *ret_next = next_look(conn, last, deadline);
+    if (now < first_moved(conn) + look_interval(conn)) { /* both peers have been heard of */
+        *ret_next = next_look(conn, first_moved(conn), deadline);
         return true;
     }
     *ret_next = next_look(conn, now, deadline);
-    return last == conn->review.settled && now < deadline;
+    return last == conn->review.settled && now < deadline && !has_unread(conn);
 }
 
-/* A number that changes whenever the peer takes bytes that were sent before. Not the length of the
- * send queue where it can be avoided: while the peer takes and a pump refills, that may look
- * unchanged. */
-static uint64_t taken_by_peer(int fd) {
-    struct tcp_info info = {0};
-    socklen_t size = sizeof(info);
-    int queued = 0;
+/* What a look at the kernel has found of both peers. */
+struct sight {
+    usec_t moved; /* the last byte, when the look began */
+    usec_t
+        taken; /* when they last took bytes that were on their way, as far as that has been watched; 0: nothing is */
+    int dead;  /* the side whose peer is gone, or -1 */
+    int error; /* and what it has failed of */
+};
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
-        return info.tcpi_bytes_acked;
-    return ioctl(fd, SIOCOUTQ, &queued) == 0 ? (uint64_t)queued : 0;
+/* What it depends on how a side is looked at. */
+struct facing {
+    bool ended;   /* its end of data was read */
+    bool given;   /* it was given the other side's */
+    bool blocked; /* its reader waits in a write to the other side */
+    bool failed;  /* as a sink: that is known, and linger_timeout counts */
+};
+
+static enum direction from_side(int side) {
+    return side == SIDE_CLIENT ? DIR_UP : DIR_DOWN;
 }
 
-/* Bytes that the peer has not taken yet: sent, or only queued. */
-static bool on_its_way(int fd) {
-    int queued = 0;
-
-    return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0;
+static enum direction to_side(int side) {
+    return side == SIDE_CLIENT ? DIR_DOWN : DIR_UP;
 }
 
-/* When the peers of a quiet conn last took bytes, as far as that has been watched; 0: nothing is on its way. A write that
- * blocks, or a send queue that empties slowly, moves without its pump's doing. */
-static usec_t last_taken(struct conn *conn, usec_t now) {
-    usec_t last = 0;
+static struct facing face(const struct conn *conn, int side) REQUIRES(conn->registry->lock) {
+    const struct flow *from = &conn->state->flow[from_side(side)];
+    const struct flow *to = &conn->state->flow[to_side(side)];
 
-    for (int dir = 0; dir < 2; dir++) {
-        struct watch *watch = &conn->review.watch[dir];
-        int sink = conn->fd[conn_sink((enum direction)dir)];
+    return (struct facing){.ended = from->ended,
+                           .given = to->ended,
+                           .blocked = atomic_load(&from->holding),
+                           .failed = to->sink_error != 0};
+}
 
-        if (sink < 0 || !on_its_way(sink)) {
-            watch->on = false;
-            continue;
-        }
-        uint64_t taken = taken_by_peer(sink);
-        if (!watch->on || taken != watch->taken)
-            *watch = (struct watch){.on = true, .taken = taken, .taken_at = now};
-        last = later(last, watch->taken_at);
+/* unread: nobody waits on a socket whose end was read, nor on one whose reader is blocked in a write to the other side:
+ * what becomes of it, the kernel has to be asked. Returns what it has failed of, or 0.
+ *
+ * Not every socket that is closed has failed: where both ends were passed on, there may still be bytes in it to read. And
+ * an error that is asked for here is told to nobody else, so its reader must know that an end may be none (stolen_error
+ * in conn_end.c). */
+static int unread_error(struct conn *conn, int side, const struct facing *facing,
+                        const struct pulse *pulse) {
+    int fd = conn->fd[side];
+
+    if (facing->failed || (!facing->ended && !facing->blocked))
+        return 0;
+    if (facing->ended)
+        return facing->given ? 0 : pulse_gone(fd);
+    if (pulse->tcp && !pulse->closed)
+        return 0;
+    atomic_store(&conn->doubtful[side], true);
+    int error = pulse_error(fd);
+    return error == 0 && pulse->tcp && !facing->given ? ECONNRESET : error;
+}
+
+/* in_flight: the kernel's keep-alive asks nothing as long as bytes are on their way, and its patience with those is a
+ * quarter of an hour. A peer that answers is alive, however little it takes. */
+static bool is_silent(struct watch *watch, const struct pulse *pulse, usec_t keepalive,
+                      usec_t now) {
+    if (keepalive == 0 || !pulse->on_its_way || !pulse->unanswered) {
+        watch->unanswered = 0;
+        return false;
     }
-    return last;
+    if (watch->unanswered < now - pulse->heard_of) /* it has answered what was asked before */
+        watch->unanswered = now;
+    return now - watch->unanswered >= keepalive && pulse->heard_of >= 2 * keepalive;
+}
+
+static void look_at(struct conn *conn, int side, const struct facing *facing, usec_t now,
+                    struct sight *sight) {
+    struct watch *watch = &conn->review.watch[side];
+
+    if (conn->fd[side] < 0)
+        return;
+    struct pulse pulse = pulse_take(conn->fd[side]);
+    int error = unread_error(conn, side, facing, &pulse);
+    if (error == 0 && is_silent(watch, &pulse, tune_keepalive(conn->state->options.keepalive), now))
+        error = ETIMEDOUT;
+    if (error != 0) {
+        sight->dead = side;
+        sight->error = error;
+    }
+    if (!pulse.on_its_way) {
+        watch->on = false;
+        return;
+    }
+    if (!watch->on || pulse.taken != watch->taken) {
+        watch->on = true;
+        watch->taken = pulse.taken;
+        watch->taken_at = now;
+    }
+    sight->taken = later(sight->taken, watch->taken_at);
+}
+
+/* A write that blocks, or a send queue that empties slowly, moves without its pump's doing. */
+static struct sight look(struct conn *conn, usec_t now) {
+    struct sight sight = {.moved = last_moved(conn), .dead = -1};
+    struct facing facing[2];
+
+    lock_acquire(&conn->registry->lock);
+    for (int side = 0; side < 2; side++)
+        facing[side] = face(conn, side);
+    lock_release(&conn->registry->lock);
+    for (int side = 0; side < 2; side++)
+        look_at(conn, side, &facing[side], now, &sight);
+    return sight;
 }
 
 static enum end linger_end(const struct conn *conn) REQUIRES(conn->registry->lock) {
@@ -135,23 +219,48 @@ static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
     return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
 }
 
-static struct verdict time_is_up(const struct conn *conn) REQUIRES(conn->registry->lock) {
+/* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless that would cost it
+ * bytes that are on their way to it. */
+static struct verdict time_is_up(const struct conn *conn, const struct sight *sight)
+    REQUIRES(conn->registry->lock) {
     bool holding = atomic_load(&conn->state->flow[DIR_UP].holding) ||
                    atomic_load(&conn->state->flow[DIR_DOWN].holding);
     enum end idle = holding ? END_STALLED : END_IDLE;
 
     return (struct verdict){.what = may_expire(conn) ? CONN_EXPIRE : CONN_ABORT,
-                            .end = conn->state->lingering ? linger_end(conn) : idle};
+                            .end = conn->state->lingering ? linger_end(conn) : idle,
+                            .hard = sight->taken == 0 && (face(conn, SIDE_CLIENT).failed ||
+                                                          face(conn, SIDE_SERVER).failed)};
 }
 
-/* taken: what last_taken found. */
-static struct verdict judge(struct conn *conn, usec_t now, usec_t taken)
+/* Whether the other side is to be told now that this one is gone. One that was given its end may have more to say that is
+ * read and dropped; not for ever. */
+static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
     REQUIRES(conn->registry->lock) {
-    usec_t last = last_moved(conn), deadline = deadline_after(conn, later(last, taken));
+    const struct conn_options *options = &conn->state->options;
+    struct facing other = face(conn, 1 - dead);
 
-    conn->review.settled = taken == 0 ? last : 0;
+    if (conn->fd[1 - dead] < 0 || conn->state->expired != 0)
+        return false;
+    return !other.given ||
+           quiet_for >= (options->keepalive == 0 ? options->linger_timeout
+                                                 : earlier(options->linger_timeout,
+                                                           tune_keepalive(options->keepalive)));
+}
+
+static struct verdict judge(struct conn *conn, usec_t now, const struct sight *sight)
+    REQUIRES(conn->registry->lock) {
+    usec_t last = later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last);
+
+    conn->review.settled = sight->taken == 0 ? sight->moved : 0;
     if (conn->state->aborted)
         return (struct verdict){.what = CONN_LIVE, .deadline = USEC_NEVER};
+    if (sight->dead >= 0 && is_to_be_told(conn, sight->dead, now - last))
+        return (struct verdict){.what = CONN_ABORT,
+                                .end = sight->dead == SIDE_CLIENT ? END_CLIENT_RESET
+                                                                  : END_SERVER_RESET,
+                                .error = sight->error,
+                                .hard = true};
     if (conn->state->expired != 0 && now >= conn->state->expired + EXPIRE_PATIENCE)
         return (struct verdict){.what = CONN_ABORT,
                                 .end = conn->state->lingering ? (enum end)conn->state->record.end
@@ -159,15 +268,16 @@ static struct verdict judge(struct conn *conn, usec_t now, usec_t taken)
     if (conn->state->expired != 0)
         deadline = conn->state->expired + EXPIRE_PATIENCE;
     else if (now >= deadline)
-        return time_is_up(conn);
+        return time_is_up(conn, sight);
     return (struct verdict){.what = CONN_LIVE, .deadline = deadline};
 }
 
 struct verdict conn_review(struct conn *conn, usec_t now) {
-    usec_t taken = last_taken(conn, now), next = USEC_NEVER;
+    struct sight sight = look(conn, now);
+    usec_t next = USEC_NEVER;
 
     lock_acquire(&conn->registry->lock);
-    struct verdict verdict = judge(conn, now, taken);
+    struct verdict verdict = judge(conn, now, &sight);
     if (verdict.what == CONN_LIVE && !conn->state->aborted)
         next = next_look(conn, now, verdict.deadline);
     else if (verdict.what == CONN_EXPIRE)

@@ -18,6 +18,7 @@
 struct conn_options {
     usec_t idle_timeout; /* 0: never */
     usec_t linger_timeout;
+    usec_t keepalive; /* 0: off */
     bool half_close;
     bool http; /* mode = http */
     enum idle_end idle_end;
@@ -45,6 +46,7 @@ struct conn_state {
     struct flow flow[2];    /* by direction */
     bool aborted GUARDED;   /* reset was sent where it had to be */
     bool lingering GUARDED; /* one side has ended or fails: linger_timeout counts now */
+    bool hard GUARDED;      /* and where a side had been given its end, too */
     bool decided GUARDED;   /* record.end says how it ends */
     usec_t expired GUARDED; /* when the reaper closed it for reading; 0: not */
     usec_t

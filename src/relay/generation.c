@@ -36,6 +36,7 @@ static void init_route(struct generation *generation, size_t i) {
         .upstream = &generation->upstreams->list[lc->upstream],
         .options = {.idle_timeout = lc->idle_timeout,
                     .linger_timeout = lc->linger_timeout,
+                    .keepalive = lc->keepalive,
                     .half_close = lc->half_close,
                     .http = lc->mode == MODE_HTTP,
                     .idle_end = (enum idle_end)lc->idle_end,

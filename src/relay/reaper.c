@@ -27,8 +27,10 @@ static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
 static void review(struct conn *conn) {
     struct verdict verdict = conn_review(conn, clock_now());
 
-    if (verdict.what == CONN_ABORT)
-        conn_abort(conn, verdict.end, 0);
+    if (verdict.what == CONN_ABORT && verdict.hard)
+        conn_abort_hard(conn, verdict.end, verdict.error);
+    else if (verdict.what == CONN_ABORT)
+        conn_abort(conn, verdict.end, verdict.error);
     else if (verdict.what == CONN_EXPIRE)
         conn_expire(conn, verdict.end);
     conn_unref(conn);

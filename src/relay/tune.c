@@ -6,7 +6,15 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#define PROBES 4 /* unanswered, at a fourth of the idle time each: tcp(7), TCP_KEEPCNT */
+/* Unanswered probes, at a fourth of the idle time each: tcp(7), TCP_KEEPCNT. The kernel counts in seconds. */
+#define PROBES_MOST  4
+#define PROBES_LEAST 2
+
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44 /* linux/tcp.h since 6.15 */
+#endif
+#define RTO_MAX_LEAST 1000 /* milliseconds: the range that the kernel takes */
+#define RTO_MAX_MOST  120000
 
 static void set(int fd, int level, int option, int value) {
     (void)setsockopt(fd, level, option, &value, sizeof(value));
@@ -18,8 +26,16 @@ static void set_linger(int fd, bool reset) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+static int within(int value, int least, int most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+usec_t tune_keepalive(usec_t keepalive) {
+    return (keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
+}
+
 void tune_socket(int fd, usec_t keepalive) {
-    int idle = (int)((keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC);
+    int idle = (int)(tune_keepalive(keepalive) / USEC_PER_SEC);
 
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
@@ -28,8 +44,10 @@ void tune_socket(int fd, usec_t keepalive) {
     if (idle == 0)
         return;
     set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
-    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES - 1) / PROBES);
-    set(fd, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
+    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES_MOST - 1) / PROBES_MOST);
+    set(fd, IPPROTO_TCP, TCP_KEEPCNT, within(idle, PROBES_LEAST, PROBES_MOST));
+    set(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
+        within(idle * (1000 / PROBES_MOST), RTO_MAX_LEAST, RTO_MAX_MOST));
 }
 
 void tune_for_end(int fd) {

@@ -12,6 +12,7 @@ from netns import Netns
 from origin import FullOrigin, Origin
 from relay import Relay
 from settings import COPY, DEADLINE, RELAYD, SANITIZER, short_directory
+from wire import Wire
 
 
 def pytest_configure(config):
@@ -130,6 +131,16 @@ def short_path():
     path = short_directory()
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def wire():
+    """A network of the test's own."""
+    if not os.access("/dev/net/tun", os.W_OK):
+        pytest.skip("needs /dev/net/tun")
+    one = Wire()
+    yield one
+    one.close()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from origin import http, sends
 from peer import EOF, request
 from relay import activated
 from settings import free_port, secs, until
-from wire import OURS, RST, SYN, Wire
+from wire import OURS, RST, SYN
 
 
 def works(address):
@@ -234,15 +234,6 @@ def test_a_reload_to_an_address_that_overlaps_and_then_a_kill(revived, origin, k
 
 
 # Handshakes that are under way
-
-
-@pytest.fixture
-def wire():
-    if not os.access("/dev/net/tun", os.W_OK):
-        pytest.skip("needs /dev/net/tun")
-    one = Wire()
-    yield one
-    one.close()
 
 
 def listens(one, address):

@@ -81,6 +81,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.record.error = -5);
     REFUSE(bad.options.idle_timeout = -1);
     REFUSE(bad.options.linger_timeout = INT64_MAX);
+    REFUSE(bad.options.keepalive = -1);
     REFUSE(bad.options.copy = (enum copy_mode)9);
     REFUSE(bad.options.log = (enum log_connections)9);
     REFUSE(bad.options.idle_end = (enum idle_end)9);
@@ -92,6 +93,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].ended, 0xff));
     REFUSE(bad.flow[DIR_DOWN].sink_error = -1);
     REFUSE(set_byte((uintptr_t)&bad.aborted, 2));
+    REFUSE(set_byte((uintptr_t)&bad.hard, 2));
     REFUSE(set_byte((uintptr_t)&bad.lingering, 2));
     REFUSE(set_byte((uintptr_t)&bad.decided, 2));
     REFUSE(bad.expired = later);

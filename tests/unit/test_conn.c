@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -396,7 +397,7 @@ static void a_slow_reader_is_not_stalled(void **state) {
     (void)state;
     fill(&world, world.server, DIR_DOWN);
     usec_t deadline = conn_review(world.conn, clock_coarse() + QUIET).deadline;
-    assert_true(world.conn->review.watch[DIR_DOWN].on);
+    assert_true(world.conn->review.watch[SIDE_CLIENT].on);
     enum conn_due due = CONN_ABORT;
     while (due != CONN_LIVE) { /* until the kernel has told the sender that there is room again */
         (void)recv(world.client, got, sizeof(got), MSG_DONTWAIT);
@@ -488,6 +489,146 @@ static void linger_cuts_the_other_direction(void **state) {
     }
 }
 
+/* unread in conn_review.c: sides whose error no pump is told of. */
+
+/* The peer of fd has been told that all is over, whether it had been given its end or not. */
+static bool is_told(int fd) {
+    struct pollfd waits = {.fd = fd};
+
+    return poll(&waits, 1, 0) == 1 && (waits.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/* As the reaper does. */
+static void review_and_end(struct world *world, usec_t now, enum end end) {
+    struct verdict verdict = conn_review(world->conn, now);
+
+    assert_int_equal(verdict.what, CONN_ABORT);
+    assert_true(verdict.hard);
+    assert_int_equal(verdict.end, end);
+    assert_int_not_equal(verdict.error, 0);
+    conn_abort_hard(world->conn, verdict.end, verdict.error);
+}
+
+static void a_side_that_dies_after_its_end_is_noticed(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int first = 0; first < 2; first++) {
+            struct world world = begin(mode, true);
+            int *one = first == SIDE_CLIENT ? &world.client : &world.server;
+            int other = first == SIDE_CLIENT ? world.server : world.client;
+
+            say(*one, "job");
+            shutdown(*one, SHUT_WR);
+            hear(other, "job");
+            hear_end(other);
+            say(other, "begun");
+            hear(*one, "begun");
+            usec_t later = clock_coarse() + 2 * USEC_PER_SEC; /* linger_timeout is over */
+            assert_int_equal(conn_review(world.conn, later).what, CONN_LIVE);
+            reset(one);
+            assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
+            assert_false(is_told(other));
+            review_and_end(&world, later,
+                           first == SIDE_CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+            assert_true(is_told(other));
+            finish(&world, first == SIDE_CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+        }
+    }
+}
+
+static void a_unix_socket_that_closes_after_its_end_is_noticed(void **state) {
+    (void)state;
+    struct world world = begin(COPY_AUTO, true);
+    int ends[2];
+
+    fd_close(&world.client);
+    hear_end(world.server);
+    while (on_its_way(world.conn, SIDE_SERVER))
+        ; /* until the end of data is acknowledged */
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_true(dup2(ends[0], world.conn->fd[SIDE_CLIENT]) >= 0); /* whose end was read */
+    fd_close(&ends[0]);
+    usec_t later = clock_coarse() + 2 * USEC_PER_SEC;
+    shutdown(ends[1], SHUT_WR);
+    assert_int_equal(conn_review(world.conn, later).what, CONN_LIVE);
+    fd_close(&ends[1]);
+    review_and_end(&world, later, END_CLIENT_RESET);
+    assert_true(is_told(world.server));
+    finish(&world, END_CLIENT_RESET);
+}
+
+/* Its reader is in a write that takes long. The other side reads what came before, and then the reset. */
+static void a_side_that_dies_while_its_reader_writes_is_noticed(void **state) {
+    static char got[1 << 20];
+
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int first = 0; first < 2; first++) {
+            struct world world = begin(mode, false);
+            int *one = first == SIDE_CLIENT ? &world.client : &world.server;
+            int other = first == SIDE_CLIENT ? world.server : world.client;
+
+            fill(&world, *one, first == SIDE_CLIENT ? DIR_UP : DIR_DOWN);
+            assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
+            reset(one);
+            review_and_end(&world, clock_coarse(),
+                           first == SIDE_CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+            while (recv(other, got, sizeof(got), 0) > 0)
+                ;
+            assert_int_equal(errno, ECONNRESET);
+            finish(&world, first == SIDE_CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+        }
+    }
+}
+
+/* It looks the same to the kernel's state of its socket, but it has not failed. */
+static void a_side_that_closes_in_order_while_its_reader_writes_is_no_dead_one(void **state) {
+    static char got[1 << 20];
+
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, true);
+        ssize_t n;
+
+        shutdown(world.server, SHUT_WR);
+        hear_end(world.client);
+        size_t sent = fill(&world, world.client, DIR_UP);
+        fd_close(&world.client);
+        assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
+        while ((n = recv(world.server, got, sizeof(got), 0)) > 0)
+            sent -= (size_t)n;
+        assert_int_equal(n, 0);
+        assert_int_equal(sent, 0);
+        finish(&world, END_SERVER_ENDED);
+    }
+}
+
+/* What is dropped was lost: who sent it is told so in the end, though it was given its end. */
+static void who_was_dropped_is_told_after_linger_timeout(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, true);
+
+        say(world.client, "job");
+        shutdown(world.client, SHUT_WR);
+        hear(world.server, "job");
+        hear_end(world.server);
+        reset(&world.client);
+        say(world.server, "event");
+        while (atomic_load(&world.conn->state->flow[DIR_DOWN].holding) ||
+               conn_review(world.conn, clock_coarse()).deadline > clock_coarse() + 2 * USEC_PER_SEC)
+            usleep(100);
+        struct verdict verdict = conn_review(world.conn, clock_coarse() + 2 * USEC_PER_SEC);
+        assert_int_equal(verdict.what, CONN_ABORT);
+        assert_true(verdict.hard);
+        assert_int_equal(verdict.end, END_CLIENT_LEFT);
+        assert_false(is_told(world.server));
+        conn_abort_hard(world.conn, verdict.end, 0);
+        assert_true(is_told(world.server));
+        finish(&world, END_CLIENT_LEFT);
+    }
+}
+
 static void a_refused_client_is_read_until_it_closes(void **state) {
     struct conn_options options = {.linger_timeout = USEC_PER_SEC, .log = LOG_CONNECTIONS_NONE};
     struct record record = {.number = 1, .end = END_QUEUE_FULL};
@@ -562,6 +703,25 @@ static void an_end_is_passed_on_once_more_and_not_read_again(void **state) UNCHE
     finish(&world, END_CLIENT_ENDED);
 }
 
+static void a_hard_abort_is_done_once_more(void **state) UNCHECKED {
+    (void)state;
+    for (int hard = 0; hard < 2; hard++) {
+        struct pump_pair *pair;
+        struct world world = prepare(COPY_BUFFER, true, &pair);
+
+        world.conn->state->record.end = END_CLIENT_RESET;
+        world.conn->state->decided = world.conn->state->aborted = true;
+        world.conn->state->hard = hard;
+        world.conn->state->flow[DIR_UP].ended = true;
+        conn_redo(world.conn);
+        pump_pool_run(pair, world.conn);
+        hear_end(world.server);
+        assert_true(is_told(world.server) == hard);
+        hear_reset(world.client);
+        finish(&world, END_CLIENT_RESET);
+    }
+}
+
 /* A keeper that takes few messages and reads none: holding and releasing must not wait for it. */
 static int set_up_kept(void **state) {
     const struct link_terms terms = {.path = "/none", .name = "", .keeper_timeout = USEC_PER_SEC};
@@ -606,9 +766,15 @@ int main(void) {
         cmocka_unit_test(a_tail_that_is_being_taken_is_left_alone),
         cmocka_unit_test(linger_counts_after_one_end),
         cmocka_unit_test(linger_cuts_the_other_direction),
+        cmocka_unit_test(a_side_that_dies_after_its_end_is_noticed),
+        cmocka_unit_test(a_unix_socket_that_closes_after_its_end_is_noticed),
+        cmocka_unit_test(a_side_that_dies_while_its_reader_writes_is_noticed),
+        cmocka_unit_test(a_side_that_closes_in_order_while_its_reader_writes_is_no_dead_one),
+        cmocka_unit_test(who_was_dropped_is_told_after_linger_timeout),
         cmocka_unit_test(a_refused_client_is_read_until_it_closes),
         cmocka_unit_test(an_expiry_is_done_once_more_and_has_its_time_anew),
         cmocka_unit_test(an_end_is_passed_on_once_more_and_not_read_again),
+        cmocka_unit_test(a_hard_abort_is_done_once_more),
     };
 
     int failed = cmocka_run_group_tests_name("conn", tests, set_up, tear_down);

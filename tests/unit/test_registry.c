@@ -95,7 +95,8 @@ static struct cost let_time_pass(usec_t *now, usec_t span) {
 
 static void touch_all(usec_t now) UNCHECKED {
     for (size_t i = 0; i < N; i++)
-        atomic_store(&conns[i]->state->flow[DIR_UP].active, now);
+        for (int dir = 0; dir < 2; dir++)
+            atomic_store(&conns[i]->state->flow[dir].active, now);
 }
 
 static void idle_ones_cost_hardly_a_wake(void **state) {

@@ -250,7 +250,8 @@ static void the_layout_of_version_2(void **state) {
     AT(conn_state, flow, 704);
     AT(conn_state, aborted, 832);
     AT(conn_state, lingering, 833);
-    AT(conn_state, decided, 834);
+    AT(conn_state, hard, 834);
+    AT(conn_state, decided, 835);
     AT(conn_state, expired, 840);
     AT(conn_state, crashes, 848);
     assert_int_equal(sizeof(struct conn_state), 896);
@@ -271,11 +272,12 @@ static void the_layout_of_version_2(void **state) {
     AT(record, end, 624);
     AT(record, error, 628);
     AT(conn_options, linger_timeout, 8);
-    AT(conn_options, half_close, 16);
-    AT(conn_options, http, 17);
-    AT(conn_options, idle_end, 20);
-    AT(conn_options, copy, 24);
-    AT(conn_options, log, 28);
+    AT(conn_options, keepalive, 16);
+    AT(conn_options, half_close, 24);
+    AT(conn_options, http, 25);
+    AT(conn_options, idle_end, 28);
+    AT(conn_options, copy, 32);
+    AT(conn_options, log, 36);
     AT(flow, active, 0);
     AT(flow, bytes, 8);
     AT(flow, holding, 16);

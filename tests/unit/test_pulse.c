@@ -1,0 +1,142 @@
+/* relay/pulse and in_flight in conn_review.c: a peer that vanishes with bytes on their way to it, and one that is only slow.
+ * In a network of its own, whose loopback interface goes down. */
+#include "unit.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+
+#include "base/fd.h"
+#include "relay/conn.h"
+#include "relay/pulse.h"
+#include "relay/tune.h"
+#include "tcp_pair.h"
+
+#define KEEPALIVE USEC_PER_SEC
+
+static struct registry registry;
+static struct conn *conn;
+static int client, server; /* the far ends */
+static bool alone;         /* in a network of its own */
+
+/* Without pumps: what is sent to a side is sent by the test. */
+static void make_conn(void) {
+    if (!alone)
+        skip(); /* it takes root */
+    const struct conn_options options = {
+        .linger_timeout = 5 * USEC_PER_SEC, .keepalive = KEEPALIVE, .log = LOG_CONNECTIONS_NONE};
+    const struct record record = {.number = 1};
+    struct holdings has = HOLDINGS_NONE;
+
+    tcp_pair(&has.client, &client);
+    tcp_pair(&has.server, &server);
+    tune_socket(has.client, KEEPALIVE);
+    tune_socket(has.server, KEEPALIVE);
+    registry_init(&registry);
+    conn = conn_new(&record, &options, &registry, NULL, NULL, NULL, &has);
+    assert_non_null(conn);
+}
+
+static void drop_conn(void) {
+    conn_unref(conn);
+    fd_close(&client);
+    fd_close(&server);
+    registry_destroy(&registry);
+}
+
+static void set_loopback(bool up) {
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = up ? IFF_UP : 0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+    fd_close(&fd);
+}
+
+/* Reviews it as often as the reaper would, until it is found dead (true), or for so long. */
+static bool dies_within(usec_t span, struct verdict *ret_verdict) {
+    usec_t until = clock_now() + span;
+    const struct timespec pause = clock_timespec(100 * USEC_PER_MSEC);
+
+    while (clock_now() < until) {
+        *ret_verdict = conn_review(conn, clock_now());
+        if (ret_verdict->what != CONN_LIVE)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+static void expect_death(enum end end, usec_t since) {
+    struct verdict verdict;
+
+    assert_true(
+        dies_within(4 * KEEPALIVE, &verdict)); /* about twice, and some for a busy machine */
+    assert_in_range(clock_now() - since, 2 * KEEPALIVE - 100 * USEC_PER_MSEC, 4 * KEEPALIVE);
+    assert_int_equal(verdict.what, CONN_ABORT);
+    assert_true(verdict.hard);
+    assert_int_equal(verdict.end, end);
+    assert_int_equal(verdict.error, ETIMEDOUT);
+}
+
+static void one_that_vanishes_with_bytes_in_flight_is_found(void **state) {
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        make_conn();
+        set_loopback(false);
+        usec_t since = clock_now();
+        assert_int_equal(send(conn->fd[side], "ping", 4, MSG_NOSIGNAL), 4);
+        expect_death(side == SIDE_CLIENT ? END_CLIENT_RESET : END_SERVER_RESET, since);
+        set_loopback(true);
+        drop_conn();
+    }
+}
+
+/* And so is one that vanishes with its end of data alone on its way. */
+static void one_that_vanishes_with_its_end_in_flight_is_found(void **state) UNCHECKED {
+    (void)state;
+    make_conn();
+    set_loopback(false);
+    usec_t since = clock_now();
+    conn->state->flow[DIR_UP].ended = true; /* the server is given the client's */
+    shutdown(conn->fd[SIDE_SERVER], SHUT_WR);
+    expect_death(END_SERVER_RESET, since);
+    set_loopback(true);
+    drop_conn();
+}
+
+static void one_that_takes_nothing_but_answers_is_left_alone(void **state) {
+    static const char data[65536];
+    struct verdict verdict;
+
+    (void)state;
+    make_conn();
+    while (send(conn->fd[SIDE_CLIENT], data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        ;
+    assert_false(dies_within(5 * KEEPALIVE, &verdict));
+    assert_true(pulse_take(conn->fd[SIDE_CLIENT]).on_its_way);
+    /* Until it is gone, too. The question that was to come next is not answered, nor the one after that. */
+    set_loopback(false);
+    assert_true(dies_within(6 * KEEPALIVE, &verdict));
+    assert_int_equal(verdict.end, END_CLIENT_RESET);
+    set_loopback(true);
+    drop_conn();
+}
+
+static int set_up(void **state) {
+    (void)state;
+    alone = unshare(CLONE_NEWNET) == 0;
+    if (alone)
+        set_loopback(true);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_vanishes_with_bytes_in_flight_is_found),
+        cmocka_unit_test(one_that_vanishes_with_its_end_in_flight_is_found),
+        cmocka_unit_test(one_that_takes_nothing_but_answers_is_left_alone),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
