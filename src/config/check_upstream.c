@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,21 +29,46 @@ static bool same_place(const struct addr_spec *a, const struct addr_spec *b) {
     return a->port == b->port && strcasecmp(a->name, b->name) == 0;
 }
 
-/* Two servers at one place would each get a share, and each be counted. */
-static void check_same(const struct check *check, size_t n) {
-    const struct server_config *servers = check->upstream->servers, *last = &servers[n];
+/* In the order of their places, and among equal ones of the file. */
+static int compare_places(const void *a, const void *b) {
+    const struct server_config *const *x = a, *const *y = b;
+    const struct addr_spec *p = &(*x)->address, *q = &(*y)->address;
+    int order = (int)p->form - (int)q->form;
+
+    if (order == 0)
+        order = p->form == ADDR_LITERAL ? addr_compare(&p->addr, &q->addr)
+                                        : strcasecmp(p->name, q->name);
+    if (order == 0)
+        order = p->port < q->port ? -1 : p->port > q->port;
+    return order != 0 ? order : *x < *y ? -1 : *x > *y;
+}
+
+/* Two servers at one place would each get a share, and each be counted. There may be many: they are sorted first. */
+static void check_same(const struct check *check) {
+    const struct server_config *servers = check->upstream->servers;
+    size_t n = check->upstream->n_servers, first = 0;
+    const struct server_config **all = calloc(n, sizeof(struct server_config *));
     char where[TREE_WHERE_MAX];
 
-    for (size_t i = 0; i < n; i++) {
-        if (!same_place(&servers[i].address, &last->address))
-            continue;
-        problems_add(check->problems, written_address(check, n)->line,
-                     "%sserver %s has the address of server %s, on line %d; give that one more "
-                     "weight instead",
-                     tree_where(check->tree, check->section, where), last->name, servers[i].name,
-                     written_address(check, i)->line);
+    if (all == NULL) {
+        check->problems->out_of_memory = true;
         return;
     }
+    for (size_t i = 0; i < n; i++)
+        all[i] = &servers[i];
+    qsort(all, n, sizeof(struct server_config *), compare_places);
+    for (size_t i = 1; i < n; i++) {
+        if (!same_place(&all[first]->address, &all[i]->address)) {
+            first = i;
+            continue;
+        }
+        problems_add(check->problems, written_address(check, (size_t)(all[i] - servers))->line,
+                     "%sserver %s has the address of server %s, on line %d; give that one more "
+                     "weight instead",
+                     tree_where(check->tree, check->section, where), all[i]->name, all[first]->name,
+                     written_address(check, (size_t)(all[first] - servers))->line);
+    }
+    free(all);
 }
 
 static void check_source(const struct check *check, size_t n) {
@@ -100,10 +126,9 @@ void config_check_upstream(const struct tree *tree, size_t section,
                      tree_where(tree, section, where));
         return;
     }
-    for (size_t i = 0; i < upstream->n_servers; i++) {
-        check_same(&check, i);
+    check_same(&check);
+    for (size_t i = 0; i < upstream->n_servers; i++)
         check_source(&check, i);
-    }
     check_some_take(&check);
     check_http_options(&check);
 }
