@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/route.h"
 
-#define READ_MAX 1024 /* bytes of an answer that are looked at in one go */
+#define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
 
 static const struct check_ops *const types[] = {
     [CHECK_TCP] = &check_tcp_ops,
@@ -56,10 +56,11 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
     return CHECK_BAD;
 }
 
-/* A call on the socket has failed. A fault of this machine must not take servers down. EADDRNOTAVAIL: no local port
- * is left, or this machine does not have source_address. */
+/* A call on the socket has failed: there is nothing to part from. A fault of this machine must not take servers down.
+ * EADDRNOTAVAIL: no local port is left, or this machine does not have source_address. */
 static enum check_outcome fail(struct check *check, const char *doing, int error) {
-    if (route_may_lack(error) && !check->connected) {
+    check_end(check);
+    if (route_may_lack(error) && check->stage == CHECK_CONNECTS) {
         check->error = route_error(&check->wish->addr, check->wish->source);
         if (check->error != 0)
             return CHECK_CUT_OFF;
@@ -90,9 +91,13 @@ static int bind_source(int fd, const struct addr *source, const struct addr *to)
 enum check_outcome check_begin(struct check *check) {
     const struct addr *addr = &check->wish->addr;
 
-    check->connected = false;
-    check->sent = 0;
-    check->line = (struct status_line){0};
+    check->stage = CHECK_CONNECTS;
+    check->words = check->request;
+    check->words_length = check->request_length;
+    check->said = 0;
+    check->heard = check->stays = check->shut = false;
+    check->left = CHECK_DRAIN_MAX;
+    memset(&check->talk, 0, sizeof(check->talk));
     check->fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (check->fd < 0)
         return fail(check, "socket", errno);
@@ -103,17 +108,41 @@ enum check_outcome check_begin(struct check *check) {
         return check_go_on(check); /* a unix socket is connected at once */
     if (errno == EINPROGRESS)
         return CHECK_UNDER_WAY;
-    if (errno == EAGAIN) /* unix(7) */
+    if (errno == EAGAIN) { /* unix(7) */
+        check_end(check);
         return check_bad(check, "connect: the server's backlog is full");
+    }
     return fail(check, "connect", errno);
 }
 
-static bool is_asked(const struct check *check) {
-    return check->connected && check->sent == check->request_length;
+static bool has_words(const struct check *check) {
+    return check->said < check->words_length;
 }
 
 short check_events(const struct check *check) {
-    return is_asked(check) ? POLLIN : POLLOUT;
+    bool listens = check->stage == CHECK_LISTENS || check->stage == CHECK_PARTS;
+
+    return listens && !has_words(check) ? POLLIN : POLLOUT;
+}
+
+void check_say(struct check *check, const void *bytes, size_t n) {
+    CHECK(n <= sizeof(check->reply) && !has_words(check));
+    memcpy(check->reply, bytes, n);
+    check->words = check->reply;
+    check->words_length = n;
+    check->said = 0;
+}
+
+/* 0, or -errno; -EAGAIN: for the rest there is no room now. */
+static int say_words(struct check *check) {
+    if (!has_words(check))
+        return 0;
+    ssize_t n = send(check->fd, check->words + check->said, check->words_length - check->said,
+                     MSG_NOSIGNAL);
+    if (n < 0)
+        return -errno;
+    check->said += (size_t)n;
+    return has_words(check) ? -EAGAIN : 0;
 }
 
 /* Whether the connect came to a connection. */
@@ -127,20 +156,19 @@ static enum check_outcome find_connected(struct check *check) {
         error = ECONNREFUSED;
     if (error != 0)
         return fail(check, "connect", error);
-    check->connected = true;
+    check->stage = CHECK_SAYS;
     return CHECK_UNDER_WAY;
 }
 
-static enum check_outcome send_request(struct check *check) {
-    if (check->sent < check->request_length) {
-        ssize_t n = send(check->fd, check->request + check->sent,
-                         check->request_length - check->sent, MSG_NOSIGNAL);
+static enum check_outcome send_words(struct check *check) {
+    int r = say_words(check);
 
-        if (n < 0)
-            return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "send", errno);
-        check->sent += (size_t)n;
-    }
-    return is_asked(check) && check->ops->answer == NULL ? CHECK_GOOD : CHECK_UNDER_WAY;
+    if (r < 0)
+        return r == -EAGAIN ? CHECK_UNDER_WAY : fail(check, "send", -r);
+    if (check->ops->answer == NULL)
+        return CHECK_GOOD;
+    check->stage = CHECK_LISTENS;
+    return CHECK_UNDER_WAY;
 }
 
 static enum check_outcome receive(struct check *check) {
@@ -149,19 +177,58 @@ static enum check_outcome receive(struct check *check) {
 
     if (n < 0)
         return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "receive", errno);
-    if (n == 0)
-        return check_bad(check, "the connection was closed before an answer");
-    return check->ops->answer(check, bytes, (size_t)n);
+    if (n == 0) {
+        check_end(check);
+        return check_bad(check, check->heard
+                                    ? "the connection was closed in the middle of the answer"
+                                    : "the connection was closed before an answer");
+    }
+    check->heard = true;
+    enum check_outcome outcome = check->ops->answer(check, bytes, (size_t)n);
+    if (outcome == CHECK_UNDER_WAY && has_words(check))
+        check->stage = CHECK_SAYS;
+    return outcome;
 }
 
 enum check_outcome check_go_on(struct check *check) {
     enum check_outcome outcome = CHECK_UNDER_WAY;
 
-    if (is_asked(check))
-        return receive(check);
-    if (!check->connected)
+    if (check->stage == CHECK_LISTENS)
+        outcome = receive(check);
+    else if (check->stage == CHECK_CONNECTS)
         outcome = find_connected(check);
-    return outcome == CHECK_UNDER_WAY ? send_request(check) : outcome;
+    if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SAYS)
+        outcome = send_words(check);
+    if (outcome != CHECK_UNDER_WAY)
+        check->stage = CHECK_PARTS;
+    return outcome;
+}
+
+/* Reads and drops. 1: there may be more; 0: enough; or -errno. */
+static int drain(struct check *check) {
+    char bytes[READ_MAX];
+
+    if (check->left == 0)
+        return 0;
+    ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
+    if (n <= 0)
+        return n == 0 ? 0 : -errno;
+    check->left -= (size_t)n < check->left ? (size_t)n : check->left;
+    return check->left > 0;
+}
+
+void check_part(struct check *check) {
+    if (check->fd < 0)
+        return;
+    int r = say_words(check);
+    if (r == 0 && !check->shut && !check->stays) {
+        check->shut = true;
+        (void)shutdown(check->fd, SHUT_WR);
+    }
+    if (r == 0)
+        r = drain(check);
+    if (r <= 0 && r != -EAGAIN)
+        check_end(check);
 }
 
 void check_end(struct check *check) {

@@ -1,5 +1,6 @@
-/* Type http: a server is up if it answers a GET with a status that is expected. Of the answer the status line alone is
- * read; the socket is closed with the rest unread, by a reset then, which no longer matters to the server. */
+/* Type http: a server is up if it answers a GET with a status that is expected. The verdict is known with the head of the
+ * answer; its content is read to the end all the same, as far as that is bounded, since what is left unread becomes a reset
+ * in the server's log. */
 #include <stdio.h>
 #include <string.h>
 
@@ -41,20 +42,35 @@ static bool is_expected(const struct health_check_config *config, int status) {
     return false;
 }
 
-static enum check_outcome answer(struct check *check, const char *bytes, size_t n) {
+/* The head is whole, and `more` bytes beyond it have come. */
+static enum check_outcome judge_status(struct check *check, size_t more) {
     const struct health_check_config *config = check->wish->config;
+    const struct http_head *head = &check->talk.http;
+    int status = head->line.status;
 
-    switch (status_line_take(&check->line, bytes, n)) {
-    case STATUS_LINE_MORE:
-        return CHECK_UNDER_WAY;
-    case STATUS_LINE_BAD:
-        return check_bad(check, "the answer is not HTTP");
-    case STATUS_LINE_WHOLE:
-        break;
-    }
-    if (is_expected(config, check->line.status))
+    check->stays = true;
+    if (head->content != HTTP_CONTENT_OPEN && head->content < CHECK_DRAIN_MAX)
+        check->left = (size_t)head->content;
+    check->left -= more < check->left ? more : check->left;
+    if (is_expected(config, status))
         return CHECK_GOOD;
-    return check_bad(check, "status %03d, expected %s", check->line.status, config->expect);
+    return check_bad(check, "status %03d, expected %s", status, config->expect);
+}
+
+static enum check_outcome answer(struct check *check, const char *bytes, size_t n) {
+    size_t used;
+
+    switch (http_head_take(&check->talk.http, bytes, n, &used)) {
+    case HTTP_HEAD_WHOLE:
+        return judge_status(check, n - used);
+    case HTTP_HEAD_NOT_HTTP:
+        return check_bad(check, "the answer is not HTTP");
+    case HTTP_HEAD_LONG:
+        return check_bad(check, "the head of the answer is longer than %d bytes", HTTP_HEAD_MAX);
+    case HTTP_HEAD_MORE:
+    default:
+        return CHECK_UNDER_WAY;
+    }
 }
 
 const struct check_ops check_http_ops = {.request = request, .answer = answer};

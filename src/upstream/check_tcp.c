@@ -2,4 +2,4 @@
  * accepts for it, as long as there is room in the backlog. */
 #include "upstream/check.h"
 
-const struct check_ops check_tcp_ops = {.request = NULL, .answer = NULL};
+const struct check_ops check_tcp_ops = {0};

@@ -1,15 +1,18 @@
-/* The checker's thread: a loop around ppoll(2), with sockets that do not block. Nothing here is on the road, where each
- * thread waits for one thing; here one thread waits for many, because checks are many, short and mostly idle.
+/* The checker's thread: a loop around epoll(7), with sockets that do not block. Nothing here is on the road, where each
+ * thread waits for one thing; here one thread waits for many, because checks are many, short and mostly idle. What a round
+ * costs goes by what happens in it, not by how many targets there are.
  *
- * whose_target: health_add puts a target among the newcomers; the thread takes it from there into its own list, which
- * nobody else touches. Others only mark a target as removed and wake the thread, which releases and frees it. */
+ * whose_target: health_add puts a target among the newcomers; the thread takes it from there into its agenda, which
+ * nobody else touches. Others only put a target that is removed among the leavers and wake the thread, which releases and
+ * frees it. */
 #include "upstream/health.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include "base/fd.h"
@@ -17,23 +20,26 @@
 #include "base/sync.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "upstream/agenda.h"
 #include "upstream/health_target.h"
 
-#define ROOM_STEP 16                    /* the poll set grows by so many places */
+#define BATCH     64                    /* events that are looked at in a round */
 #define LATE_MIN  (100 * USEC_PER_MSEC) /* less is how a busy machine is */
+#define QUIET     (50 * USEC_PER_MSEC)  /* without a byte: the server waits for us to go */
+#define ASK_AGAIN USEC_PER_SEC          /* for memory */
 
 LIST_HEAD(target_list, health_target);
+SLIST_HEAD(leaver_list, health_target);
 
 struct health {
     struct lock lock;
     struct thread thread;
     int wake; /* eventfd: something below has changed; -1 before the start */
+    int poll; /* epoll: the checks under way, and that */
     _Atomic bool begun, retired, stop;
     struct target_list newcomers GUARDED;
-    /* The thread's: */
-    struct target_list targets;
-    struct pollfd *set; /* first the eventfd, then the checks under way */
-    size_t room, under_way;
+    struct leaver_list leavers GUARDED;
+    struct agenda agenda; /* the thread's */
 };
 
 struct health *health_new(void) UNCHECKED {
@@ -43,8 +49,8 @@ struct health *health_new(void) UNCHECKED {
         return NULL;
     lock_init(&health->lock, RANK_LEAF);
     LIST_INIT(&health->newcomers);
-    LIST_INIT(&health->targets);
-    health->wake = -1;
+    SLIST_INIT(&health->leavers);
+    health->wake = health->poll = -1;
     return health;
 }
 
@@ -71,7 +77,10 @@ struct health_target *health_add(struct health *health, const struct health_wish
 }
 
 void health_remove(struct health *health, struct health_target *target) {
-    atomic_store(&target->removed, true); /* from here on it may be gone */
+    atomic_store(&target->removed, true);
+    lock_acquire(&health->lock);
+    SLIST_INSERT_HEAD(&health->leavers, target, leaves);
+    lock_release(&health->lock); /* from here on it may be gone */
     wake(health);
 }
 
@@ -86,7 +95,6 @@ void health_retire(struct health *health) {
 }
 
 static void release(struct health_target *target) {
-    LIST_REMOVE(target, link);
     check_destroy(&target->check);
     target->wish.release(target->wish.arg);
     free(target);
@@ -96,24 +104,43 @@ static bool is_under_way(const struct health_target *target) {
     return target->check.fd >= 0;
 }
 
-/* Takes in the newcomers, and lets go of the removed. */
-static void sort_targets(struct health *health) {
-    struct health_target *target, *next;
+/* Takes in the newcomers. False: some have to wait for memory. */
+static bool take_newcomers(struct health *health) {
+    struct health_target *target;
+    bool whole = true;
 
     lock_acquire(&health->lock);
-    while ((target = LIST_FIRST(&health->newcomers)) != NULL) {
-        LIST_REMOVE(target, link);
-        LIST_INSERT_HEAD(&health->targets, target, link);
+    while (whole && (target = LIST_FIRST(&health->newcomers)) != NULL) {
         target->due = health_target_first(target, clock_now());
+        whole = target->filed = agenda_add(&health->agenda, target, target->due);
+        if (whole)
+            LIST_REMOVE(target, link);
     }
     lock_release(&health->lock);
-    for (target = LIST_FIRST(&health->targets); target != NULL; target = next) {
-        next = LIST_NEXT(target, link);
-        if (!atomic_load(&target->removed))
-            continue;
-        health->under_way -= is_under_way(target);
+    return whole;
+}
+
+static struct health_target *take_leaver(struct health *health) {
+    lock_acquire(&health->lock);
+    struct health_target *target = SLIST_FIRST(&health->leavers);
+    if (target != NULL)
+        SLIST_REMOVE_HEAD(&health->leavers, leaves);
+    if (target != NULL && !target->filed)
+        LIST_REMOVE(target, link);
+    lock_release(&health->lock);
+    return target;
+}
+
+static bool sort_targets(struct health *health) {
+    bool whole = take_newcomers(health);
+    struct health_target *target;
+
+    while ((target = take_leaver(health)) != NULL) {
+        if (target->filed)
+            agenda_remove(&health->agenda, target);
         release(target);
     }
+    return whole;
 }
 
 static bool is_wanted(const struct health *health, const struct health_target *target) {
@@ -121,11 +148,11 @@ static bool is_wanted(const struct health *health, const struct health_target *t
            !atomic_load(&target->removed);
 }
 
-/* A check that was begun has come to its outcome. */
-static void conclude(struct health *health, struct health_target *target,
-                     enum check_outcome outcome) {
-    check_end(&target->check);
-    health->under_way--;
+/* The check has come to its outcome. */
+static void tell(struct health *health, struct health_target *target, enum check_outcome outcome) {
+    target->judged = true;
+    target->parts = target->due;
+    target->seen = target->check.left;
     if (!is_wanted(health, target))
         return;
     if (outcome != CHECK_VOID && target->wish.cut_off != NULL)
@@ -139,52 +166,41 @@ static void conclude(struct health *health, struct health_target *target,
     target->wish.checked(target->wish.arg, outcome == CHECK_GOOD, target->check.why);
 }
 
-static bool make_room(struct health *health, size_t places) {
-    if (places > health->room) {
-        struct pollfd *more = reallocarray(health->set, places + ROOM_STEP, sizeof(*more));
+/* After a step of its check: epoll waits for what comes next, and the agenda knows when that has taken too long. */
+static void follow(struct health *health, struct health_target *target) {
+    short events = is_under_way(target) ? check_events(&target->check) : 0;
+    struct epoll_event event = {.events = (uint32_t)events, .data.ptr = target};
 
-        if (more == NULL)
-            return false;
-        health->set = more;
-        health->room = places + ROOM_STEP;
+    if (events != 0 && events != target->watched &&
+        epoll_ctl(health->poll, target->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD,
+                  target->check.fd, &event) < 0) {
+        check_end(&target->check); /* no memory */
+        events = 0;
+        if (!target->judged)
+            tell(health, target, CHECK_VOID);
     }
-    return true;
+    target->watched = events;
+    usec_t moment = is_under_way(target) ? target->deadline : target->due;
+    if (is_under_way(target) && target->judged && target->parts < moment)
+        moment = target->parts;
+    agenda_move(&health->agenda, target, moment);
+}
+
+/* To its outcome, and no further than the server keeps up. */
+static void take_step(struct health *health, struct health_target *target,
+                      enum check_outcome outcome) {
+    if (outcome != CHECK_UNDER_WAY)
+        tell(health, target, outcome);
+    if (target->judged)
+        check_part(&target->check);
 }
 
 static void begin(struct health *health, struct health_target *target, usec_t now) {
-    enum check_outcome outcome = CHECK_VOID;
-
     target->due = health_target_next(target, now);
     target->deadline = now + target->wish.config->timeout;
-    health->under_way++;
-    if (make_room(health, 1 + health->under_way))
-        outcome = check_begin(&target->check);
-    if (outcome != CHECK_UNDER_WAY)
-        conclude(health, target, outcome);
-}
-
-/* Begins what is due and makes the poll set. Returns when there is something to do next. */
-static usec_t prepare(struct health *health) {
-    struct health_target *target;
-    usec_t next = USEC_NEVER;
-    size_t slot = 1;
-
-    LIST_FOREACH(target, &health->targets, link) {
-        usec_t now = clock_now();
-
-        if (!is_under_way(target) && now >= target->due)
-            begin(health, target, now);
-        usec_t then = is_under_way(target) ? target->deadline : target->due;
-        next = then < next ? then : next;
-        if (!is_under_way(target))
-            continue;
-        target->slot = slot++;
-        health->set[target->slot] =
-            (struct pollfd){.fd = target->check.fd, .events = check_events(&target->check)};
-    }
-    CHECK(slot == 1 + health->under_way);
-    health->set[0] = (struct pollfd){.fd = health->wake, .events = POLLIN};
-    return next;
+    target->judged = false;
+    target->watched = 0;
+    take_step(health, target, check_begin(&target->check));
 }
 
 /* What a check that has not come to an outcome of its own is worth now. If its time was up long ago, for as long as it
@@ -194,78 +210,128 @@ static enum check_outcome look_at_time(struct health_target *target, usec_t now)
     usec_t timeout = target->wish.config->timeout, late = now - target->deadline;
     char text[32];
 
-    if (late < 0)
-        return CHECK_UNDER_WAY;
     if (late > timeout && late > LATE_MIN)
         return CHECK_VOID;
     return check_bad(&target->check, "no answer in %s",
                      text_format_duration(timeout, text, sizeof(text)));
 }
 
-/* What has come is looked at first: an answer that is there was in time, even if this thread is late. */
-static void go_on(struct health *health) {
+/* The next one is due. Whether the server still sends. */
+static bool is_parting(struct health_target *target, usec_t now) {
+    if (!target->judged || now >= target->deadline || target->check.left == target->seen)
+        return false;
+    target->seen = target->check.left;
+    target->parts = now + QUIET;
+    return true;
+}
+
+/* Its time is up. What has come is looked at first: an answer that is there was in time, even if this thread is late. */
+static void give_up(struct health *health, struct health_target *target, usec_t now) {
+    struct pollfd one = {.fd = target->check.fd, .events = check_events(&target->check)};
+    enum check_outcome outcome = CHECK_UNDER_WAY;
+
+    if (is_parting(target, now))
+        return;
+    if (!target->judged && poll(&one, 1, 0) > 0)
+        outcome = check_go_on(&target->check);
+    if (!target->judged && outcome == CHECK_UNDER_WAY)
+        outcome = look_at_time(target, now);
+    take_step(health, target, outcome);
+    check_end(&target->check);
+}
+
+/* Does what is due, and returns when something will be. */
+static usec_t do_due(struct health *health) {
     struct health_target *target;
+
+    while ((target = agenda_first(&health->agenda)) != NULL && !atomic_load(&health->retired)) {
+        usec_t now = clock_now();
+
+        if (target->moment > now)
+            return target->moment;
+        if (is_under_way(target))
+            give_up(health, target, now);
+        else
+            begin(health, target, now);
+        follow(health, target);
+    }
+    return USEC_NEVER;
+}
+
+static void look_at_events(struct health *health, const struct epoll_event *events, int n) {
     eventfd_t wakes;
 
-    if (health->set[0].revents != 0)
-        (void)eventfd_read(health->wake, &wakes);
-    LIST_FOREACH(target, &health->targets, link) {
+    for (int i = 0; i < n; i++) {
+        struct health_target *target = events[i].data.ptr;
         enum check_outcome outcome = CHECK_UNDER_WAY;
 
+        if (target == NULL) {
+            (void)eventfd_read(health->wake, &wakes);
+            continue;
+        }
         if (!is_under_way(target))
             continue;
-        if (health->set[target->slot].revents != 0)
+        if (!target->judged)
             outcome = check_go_on(&target->check);
-        if (outcome == CHECK_UNDER_WAY)
-            outcome = look_at_time(target, clock_now());
-        if (outcome != CHECK_UNDER_WAY)
-            conclude(health, target, outcome);
+        take_step(health, target, outcome);
+        follow(health, target);
     }
 }
 
 /* All checks under way come to nothing. */
-static void give_up(struct health *health) {
-    struct health_target *target;
+static void end_all(struct health *health) {
+    for (size_t i = 0; i < health->agenda.n; i++)
+        check_end(&health->agenda.heap[i]->check);
+}
 
-    LIST_FOREACH(target, &health->targets, link)
-    if (is_under_way(target))
-        conclude(health, target, CHECK_VOID);
+/* In milliseconds, rounded up. -1: for ever. */
+static int wait_until(usec_t moment) {
+    usec_t now = clock_now();
+
+    if (moment == USEC_NEVER)
+        return -1;
+    usec_t wait = moment > now ? (moment - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC : 0;
+    return wait < INT_MAX ? (int)wait : INT_MAX;
 }
 
 static void health_thread(void *arg) {
     struct health *health = arg;
+    struct epoll_event events[BATCH];
 
     while (!atomic_load(&health->stop)) {
         usec_t next = USEC_NEVER;
+        bool whole = sort_targets(health);
 
-        sort_targets(health);
-        if (atomic_load(&health->retired) || !atomic_load(&health->begun)) {
-            give_up(health);
-            health->set[0] = (struct pollfd){.fd = health->wake, .events = POLLIN};
-        } else {
-            next = prepare(health);
-        }
-        usec_t now = clock_now();
-        struct timespec wait = clock_timespec(next > now ? next - now : 0);
-        int r = ppoll(health->set, (nfds_t)(1 + health->under_way),
-                      next == USEC_NEVER ? NULL : &wait, NULL);
-        if (r >= 0)
-            go_on(health);
-        else if (errno != EINTR) /* no memory for so large a set: a smaller one takes none */
-            give_up(health);
+        if (atomic_load(&health->retired))
+            end_all(health);
+        else if (atomic_load(&health->begun))
+            next = do_due(health);
+        if (!whole && next > clock_now() + ASK_AGAIN)
+            next = clock_now() + ASK_AGAIN;
+        look_at_events(health, events, epoll_wait(health->poll, events, BATCH, wait_until(next)));
     }
+}
+
+static int open_poll(struct health *health) {
+    struct epoll_event event = {.events = EPOLLIN};
+
+    health->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    health->poll = epoll_create1(EPOLL_CLOEXEC);
+    if (health->wake < 0 || health->poll < 0 ||
+        epoll_ctl(health->poll, EPOLL_CTL_ADD, health->wake, &event) < 0)
+        return -errno;
+    return 0;
 }
 
 int health_start(struct health *health) {
     CHECK(health->wake < 0);
-    if (!make_room(health, 1))
-        return -ENOMEM;
-    health->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (health->wake < 0)
-        return -errno;
-    int r = thread_start(&health->thread, "health", NULL, health_thread, health);
-    if (r < 0)
+    int r = open_poll(health);
+    if (r == 0)
+        r = thread_start(&health->thread, "health", NULL, health_thread, health);
+    if (r < 0) {
         fd_close(&health->wake);
+        fd_close(&health->poll);
+    }
     return r;
 }
 
@@ -282,12 +348,15 @@ void health_free(struct health *health) UNCHECKED {
     if (health == NULL)
         return;
     health_stop(health);
-    while ((target = LIST_FIRST(&health->newcomers)) != NULL)
+    while ((target = LIST_FIRST(&health->newcomers)) != NULL) {
+        LIST_REMOVE(target, link);
         release(target);
-    while ((target = LIST_FIRST(&health->targets)) != NULL)
-        release(target);
-    free(health->set);
+    }
+    for (size_t i = 0; i < health->agenda.n; i++)
+        release(health->agenda.heap[i]);
+    agenda_free(&health->agenda);
     fd_close(&health->wake);
+    fd_close(&health->poll);
     lock_destroy(&health->lock);
     free(health);
 }

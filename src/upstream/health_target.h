@@ -11,13 +11,21 @@
 #include "upstream/health.h"
 
 struct health_target {
-    LIST_ENTRY(health_target) link; /* the checker's, as all but `removed` is its thread's */
+    LIST_ENTRY(health_target)
+    link; /* among the newcomers; the checker's, as all but the next two is its thread's */
+    SLIST_ENTRY(health_target) leaves; /* once it is removed */
+    _Atomic bool removed;
     struct health_wish wish;
     struct check check;
-    _Atomic bool removed;
+    bool filed;      /* it is in the agenda: */
+    size_t place;    /* there */
+    usec_t moment;   /* something is to be done about it */
     usec_t due;      /* the next check begins, or as soon as the one under way has ended */
     usec_t deadline; /* the one under way is given up */
-    size_t slot;     /* its place in the poll set, while one is */
+    bool judged;     /* the one under way has had its verdict, and parts from the server: */
+    usec_t parts;    /* until then, or for as long as bytes come, but not beyond the deadline; */
+    size_t seen;     /* what check->left was when that was looked at */
+    short watched;   /* what epoll(7) waits for; 0: it does not know of the socket */
 };
 
 /* From the wish, of which it takes a copy; the check is not its concern. */

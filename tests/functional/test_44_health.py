@@ -1,6 +1,7 @@
 """Health checks: who is up, why not, and what becomes of connections."""
 
 import socket
+import time
 
 import pytest
 
@@ -68,6 +69,60 @@ def test_what_is_expected_can_be_said(relay, server):
 def test_answers_that_are_none(relay, origin, script, reason):
     one = site(relay, {"b": origin(script)}, check={**QUICK, "type": "http", "timeout": ms(100)})
     one.wait_log(f"app/b .* is down: ({reason})")
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize("pieces", [
+    [PAGE + b"Content-Length: 200000\r\n\r\n"] + [b"x" * 20000] * 10,
+    [PAGE + b"\r\n"] + [b"x" * 2000] * 20,
+    [PAGE + b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\nok\r\n", b"0\r\n\r\n"],
+    [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", PAGE + b"Content-Length: 2\r\n\r\n", b"ok"],
+    [b"HTTP/1.1 100 Continue\r\n\r\n" * 3, b"HTTP/1.1 102 x\r\n\r\n" + PAGE + b"\r\n"],
+    [PAGE + b"X: " + b"x" * 10000 + b"\r\n\r\n"],
+], ids=["long", "until the end", "chunked", "early hints", "interim", "a long head"])
+def test_a_good_answer_is_read_to_its_end(relay, origin, pieces):
+    """And the server sees an end, not a reset."""
+    def script(peer):
+        peer.read_head()
+        for piece in pieces:
+            peer.send(piece)
+            time.sleep(0.002)
+        peer.shut()
+        return peer.ending()
+    asked = origin(script)
+    one = site(relay, {"b": asked}, check={**QUICK, "type": "http", "timeout": "5s"})
+    assert [asked.result() for _ in range(3)] == [EOF] * 3
+    assert "is down" not in one.log
+
+
+def test_a_connection_alone_ends_in_order(relay, origin):
+    """Of a server that greets whoever comes."""
+    def script(peer):
+        for _ in range(3):
+            peer.send(b"220 mail.example ESMTP\r\n")
+            time.sleep(0.002)
+        return peer.ending()
+    asked = origin(script)
+    one = site(relay, {"b": asked}, check=QUICK)
+    assert [asked.result() for _ in range(3)] == [EOF] * 3
+    assert "is down" not in one.log
+
+
+@pytest.mark.parametrize("head, reason", [
+    (PAGE + b"X: " + b"x" * 20000 + b"\r\n\r\n", "the head of the answer is longer than 16384 bytes"),
+    (PAGE + b"X: y\r\n" * 4000, "the head of the answer is longer than 16384 bytes"),
+    (b"HTTP/1.1 103 x\r\n\r\n" * 1000, "the head of the answer is longer than 16384 bytes"),
+    (b"HTTP/1.1 200 OK\r\n", "the connection was closed in the middle of the answer"),
+    (PAGE, "the connection was closed in the middle of the answer"),
+    (b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 500 x\r\n\r\n", "status 500"),
+    (b"HTTP/1.1 101 x\r\n\r\n", "status 101"),
+], ids=["a long field", "many fields", "many heads", "cut", "cut in its fields", "interim, then 500", "101"])
+def test_heads_that_are_none(relay, origin, head, reason):
+    one = site(relay, {"b": origin(lambda peer: peer.read_head() and peer.send(head))},
+               check={**QUICK, "type": "http", "timeout": "5s"})
+    one.wait_log(f"app/b .* is down: {reason}")
 
 
 def test_the_request(relay, origin):

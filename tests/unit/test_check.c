@@ -18,12 +18,13 @@
 static struct health_check_config config;
 static char path[PATH_MOST + 1], host[HOST_MOST + 1], expect[] = "200-399";
 static usec_t patience; /* with a check that does not end */
+static usec_t parting;  /* and with one that had its verdict */
 
 static int set_up(void **state) {
     (void)state;
     snprintf(path, sizeof(path), "/live?a=1");
     memset(host, 0, sizeof(host));
-    patience = 20 * USEC_PER_SEC;
+    patience = parting = 20 * USEC_PER_SEC;
     config = (struct health_check_config){.type = CHECK_HTTP,
                                           .path = path,
                                           .host = host,
@@ -57,6 +58,16 @@ static int listening(struct health_wish *wish, int backlog) {
     return fd;
 }
 
+/* To the end of the connection, or for as long as patience lasts. */
+static void part(struct check *check) {
+    for (;;) {
+        check_part(check);
+        struct pollfd one = {.fd = check->fd, .events = check_events(check)};
+        if (check->fd < 0 || poll(&one, 1, (int)(parting / USEC_PER_MSEC)) == 0)
+            return;
+    }
+}
+
 /* Makes one check as the checker's thread would; UNDER_WAY: it did not end in time. */
 static enum check_outcome run(const struct health_wish *wish, char *ret_why) {
     struct check check;
@@ -70,6 +81,7 @@ static enum check_outcome run(const struct health_wish *wish, char *ret_why) {
             break;
         outcome = check_go_on(&check);
     }
+    part(&check);
     snprintf(ret_why, CHECK_WHY_MAX, "%s", check.why);
     check_destroy(&check);
     return outcome;
@@ -82,8 +94,10 @@ struct origin {
     int fd;
     enum manner manner;
     const char *answer;
+    size_t later; /* bytes that follow, 4 KiB at a time */
     char request[2048];
     size_t length;
+    bool was_reset; /* the check left something unread */
     struct addr peer;
     struct thread thread;
 };
@@ -116,10 +130,21 @@ static void serve_one(void *arg) {
     memset(rest, 'a', sizeof(rest));
     while (origin->manner == ENDLESS && send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
         ;
+    for (size_t i = 0; i < origin->later && !origin->was_reset; i += sizeof(rest)) {
+        (void)poll(NULL, 0, 2);
+        origin->was_reset = send(fd, rest, sizeof(rest), MSG_NOSIGNAL) < 0;
+    }
     if (origin->manner == RESET)
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    while (origin->manner < CLOSE && recv(fd, rest, sizeof(rest), 0) > 0)
-        ;
+    if (origin->manner == CLOSE)
+        (void)shutdown(fd, SHUT_WR);
+    if (origin->manner != RESET) {
+        ssize_t m;
+
+        while ((m = recv(fd, rest, sizeof(rest), 0)) > 0)
+            ;
+        origin->was_reset = origin->was_reset || m < 0;
+    }
     fd_close(&fd);
 }
 
@@ -140,23 +165,36 @@ static void answers_and_what_they_are_worth(void **state) {
         const char *why;
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", PLAIN, CHECK_GOOD, ""},
-        {"HTTP/1.0 204 No Content\r\n", PLAIN, CHECK_GOOD, ""},
-        {"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", PLAIN, CHECK_GOOD, ""},
-        {"HTTP/1.1 200 OK\r\n\r\n", DRIP, CHECK_GOOD, ""},
+        {"HTTP/1.0 204 No Content\r\n\r\n", PLAIN, CHECK_GOOD, ""},
+        {"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 2\r\n\r\nok", PLAIN, CHECK_GOOD, ""},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", DRIP, CHECK_GOOD, ""},
         {"HTTP/1.1 200 OK\r\n\r\nbody", CLOSE, CHECK_GOOD, ""},
-        {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_GOOD, ""},
-        {"HTTP/1.1 301 Moved\r\n", PLAIN, CHECK_BAD, "status 301, expected 200-399"},
-        {"HTTP/1.1 404 Not Found\r\n", PLAIN, CHECK_BAD, "status 404, expected 200-399"},
-        {"HTTP/1.1 503 x\r\n", DRIP, CHECK_BAD, "status 503, expected 200-399"},
-        {"HTTP/1.1 020 x\r\n", PLAIN, CHECK_BAD, "status 020, expected 200-399"},
+        {"HTTP/1.1 200 OK\r\n\r\n", ENDLESS, CHECK_GOOD, ""},
+        {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", DRIP, CHECK_GOOD,
+         ""},
+        {"HTTP/1.1 301 Moved\r\n\r\n", CLOSE, CHECK_BAD, "status 301, expected 200-399"},
+        {"HTTP/1.1 404 Not Found\r\n\r\n", CLOSE, CHECK_BAD, "status 404, expected 200-399"},
+        {"HTTP/1.1 503 x\r\n\r\n", DRIP, CHECK_BAD, "status 503, expected 200-399"},
+        {"HTTP/1.1 020 x\r\n\r\n", CLOSE, CHECK_BAD, "status 020, expected 200-399"},
+        {"HTTP/1.1 101 x\r\n\r\n", CLOSE, CHECK_BAD, "status 101, expected 200-399"},
+        {"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 500 x\r\n\r\n", CLOSE, CHECK_BAD,
+         "status 500, expected 200-399"},
         {"220 mail.example ESMTP\r\n", PLAIN, CHECK_BAD, "the answer is not HTTP"},
         {"HTTP/1.1 200 ", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
+        {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_BAD,
+         "the head of the answer is longer than 16384 bytes"},
         {"a", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
         {"", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
-        {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
+        {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD,
+         "the connection was closed in the middle of the answer"},
+        {"HTTP/1.1 200 OK\r\n", CLOSE, CHECK_BAD,
+         "the connection was closed in the middle of the answer"},
+        {"HTTP/1.1 103 x\r\n\r\n", CLOSE, CHECK_BAD,
+         "the connection was closed in the middle of the answer"},
         {"", RESET, CHECK_BAD, "receive: Connection reset by peer"},
+        {"HTTP/1.1 200 OK\r\n", RESET, CHECK_BAD, "receive: Connection reset by peer"},
         {"", PLAIN, CHECK_UNDER_WAY, ""},
-        {"HTTP/1.1 200 OK", PLAIN, CHECK_UNDER_WAY, ""},
+        {"HTTP/1.1 200 OK\r\n", PLAIN, CHECK_UNDER_WAY, ""},
     };
     char why[CHECK_WHY_MAX];
 
@@ -165,10 +203,58 @@ static void answers_and_what_they_are_worth(void **state) {
         struct origin origin = {.manner = cases[i].manner, .answer = cases[i].answer};
         struct health_wish wish = wish_for("127.0.0.1:1");
 
-        if (cases[i].outcome == CHECK_UNDER_WAY)
-            patience = 50 * USEC_PER_MSEC;
+        patience = cases[i].outcome == CHECK_UNDER_WAY ? 50 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
+        parting = cases[i].manner == DRIP ? 50 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
         assert_int_equal(ask(&origin, &wish, why), cases[i].outcome);
         assert_string_equal(why, cases[i].why);
+        assert_true(!origin.was_reset || cases[i].manner == ENDLESS);
+    }
+}
+
+/* The answer goes on after the verdict, in pieces, and the server ends first or never. It sees an end of data. */
+static void the_rest_of_an_answer_is_read(void **state) {
+    static const struct {
+        const char *answer;
+        size_t later;
+        enum manner manner;
+        bool waits; /* for as long as there is patience */
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 40960\r\n\r\n", 40960, PLAIN, false},
+        {"HTTP/1.1 200 OK\r\ncontent-length:40960\r\n\r\n", 40960, PLAIN, false},
+        {"HTTP/1.1 500 no\r\n\r\n", 40960, CLOSE, false},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 40960, CLOSE,
+         false},
+        {"HTTP/1.1 200 OK\r\n\r\n", 40960, PLAIN, true},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n", 40960, CLOSE, false},
+        {"220 mail\r\n", 40960, PLAIN, false},
+    };
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct origin origin = {
+            .manner = cases[i].manner, .answer = cases[i].answer, .later = cases[i].later};
+        struct health_wish wish = wish_for("127.0.0.1:1");
+
+        parting = cases[i].waits ? 100 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
+        (void)ask(&origin, &wish, why);
+        assert_false(origin.was_reset);
+    }
+}
+
+/* A server that speaks first, and one that does not, see the end of a connection that asked for nothing. */
+static void type_tcp_ends_in_order(void **state) {
+    static const char *const greetings[] = {"", "220 mail.example ESMTP\r\n"};
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    config.type = CHECK_TCP;
+    for (size_t i = 0; i < ARRAY_LEN(greetings); i++) {
+        struct origin origin = {.manner = PLAIN, .answer = greetings[i], .later = 8192};
+        struct health_wish wish = wish_for("127.0.0.1:1");
+
+        assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+        assert_false(origin.was_reset);
     }
 }
 
@@ -235,7 +321,8 @@ static void a_proxy_header_comes_first(void **state) {
 }
 
 static void the_longest_path_and_host_arrive(void **state) {
-    struct origin origin = {.manner = PLAIN, .answer = "HTTP/1.1 200 OK\r\n"};
+    struct origin origin = {.manner = PLAIN,
+                            .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     struct health_wish wish = wish_for("127.0.0.1:80");
     char why[CHECK_WHY_MAX];
 
@@ -251,6 +338,7 @@ static void type_tcp_asks_for_a_connection_alone(void **state) {
     char why[CHECK_WHY_MAX];
 
     (void)state;
+    parting = 20 * USEC_PER_MSEC; /* nobody accepts */
     config.type = CHECK_TCP;
     struct health_wish wish = wish_for("127.0.0.1:1"), v6 = wish_for("[::1]:1");
     int fd = listening(&wish, 1), fd6 = listening(&v6, 1);
@@ -266,12 +354,14 @@ static void unix_sockets(void **state) {
     char name[64], text[80], why[CHECK_WHY_MAX];
 
     (void)state;
+    parting = 20 * USEC_PER_MSEC; /* nobody accepts */
     snprintf(name, sizeof(name), "/tmp/relayd-check-%d.sock", (int)getpid());
     snprintf(text, sizeof(text), "unix:%s", name);
     struct health_wish wish = wish_for(text);
     assert_int_equal(run(&wish, why), CHECK_BAD);
     assert_string_equal(why, "connect: No such file or directory");
-    struct origin origin = {.manner = DRIP, .answer = "HTTP/1.1 200 OK\r\n"};
+    struct origin origin = {.manner = DRIP,
+                            .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
     assert_int_equal(run(&wish, why), CHECK_BAD);
     assert_string_equal(why, "connect: Connection refused");
@@ -292,7 +382,8 @@ static void checks_come_from_the_source_address(void **state) {
 
     (void)state;
     source.u.in.sin_port = foreign.u.in.sin_port = 0;
-    struct origin origin = {.manner = PLAIN, .answer = "HTTP/1.1 200 OK\r\n"};
+    struct origin origin = {.manner = PLAIN,
+                            .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     struct health_wish wish = wish_for("127.0.0.1:1");
     wish.source = &source;
     assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
@@ -323,6 +414,8 @@ static void a_socket_that_reaches_itself_has_found_nobody(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(answers_and_what_they_are_worth, set_up),
+        cmocka_unit_test_setup(the_rest_of_an_answer_is_read, set_up),
+        cmocka_unit_test_setup(type_tcp_ends_in_order, set_up),
         cmocka_unit_test_setup(what_is_sent, set_up),
         cmocka_unit_test_setup(a_proxy_header_comes_first, set_up),
         cmocka_unit_test_setup(the_longest_path_and_host_arrive, set_up),

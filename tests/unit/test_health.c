@@ -40,6 +40,7 @@ struct witness {
 
 static struct health *health;
 static uint64_t added;
+static bool soon = true;
 
 static void on_checked(void *arg, bool good, const char *why) {
     struct witness *witness = arg;
@@ -126,7 +127,7 @@ static void add(struct witness *witness, const struct addr *addr,
                 const struct health_check_config *config) {
     const struct health_wish wish = {.config = config,
                                      .addr = *addr,
-                                     .soon = true,
+                                     .soon = soon,
                                      .number = ++added,
                                      .checked = on_checked,
                                      .release = on_release,
@@ -359,6 +360,41 @@ static void who_hangs_delays_nobody(void **state) {
     fd_close(&fd);
 }
 
+/* CPU time of so many checks of one target, beside others that are not due. */
+static usec_t cost_of_checks(struct witness *witness, const struct addr *addr, uint64_t n) {
+    add(witness, addr, &tcp);
+    await_stat(STAT_checks, stats_get(STAT_checks) + 10);
+    usec_t used = cpu_time();
+    await_stat(STAT_checks, stats_get(STAT_checks) + n);
+    return cpu_time() - used;
+}
+
+/* Ten thousand others, whose turns are far away, cost nothing. */
+static void a_check_costs_the_same_beside_many(void **state) {
+    static struct witness alone, idle[10000], busy;
+    static struct health_check_config seldom;
+    struct addr addr = {.len = 0};
+    int fd = listening(&addr);
+
+    (void)state;
+    tcp.interval = 10 * USEC_PER_MSEC;
+    usec_t few = cost_of_checks(&alone, &addr, 50);
+    seldom = tcp;
+    seldom.interval = LONG;
+    soon = false;
+    usec_t used = cpu_time();
+    for (size_t i = 0; i < ARRAY_LEN(idle); i++)
+        add(&idle[i], &addr, &seldom);
+    assert_true(cpu_time() - used < USEC_PER_SEC); /* to have them added */
+    soon = true;
+    health_remove(health, alone.target);
+    await_told(&alone.released, 1);
+    usec_t many = cost_of_checks(&busy, &addr, 50);
+    assert_true(many < 5 * few + 20 * USEC_PER_MSEC); /* it was 30 times as much */
+    tear_down(NULL);
+    fd_close(&fd);
+}
+
 /* The plan is tested to the microsecond in test_health_target; here, that the thread follows it: there is a round in
  * which every check keeps its distance. On a machine that is busy with other things it is not the first. */
 static void checks_are_spread(void **state) {
@@ -529,6 +565,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_flaps_is_told_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_silent_is_given_up_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_hangs_delays_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_check_costs_the_same_beside_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(checks_are_spread, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_retired_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_removed_is_released_at_once, set_up, tear_down),

@@ -1,0 +1,45 @@
+/* The head of an HTTP/1 answer: bytes in, status and length out. Pure; any thread.
+ *
+ * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and nothing of it is kept
+ * but numbers and the beginning of one line. Interim answers (1xx but 101: RFC 9110, 15.2) that come before the one that
+ * counts are passed over. */
+#ifndef UPSTREAM_HTTP_HEAD_H
+#define UPSTREAM_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "upstream/status_line.h"
+
+#define HTTP_HEAD_MAX   16384 /* bytes, interim answers included, as HAProxy's tune.bufsize */
+#define HTTP_FIELD_KEPT 64    /* of a field line; Content-Length takes no more than 40 */
+
+/* Zeroed: nothing was taken yet. */
+struct http_head {
+    struct status_line line; /* its status counts once the head is whole */
+    size_t length;           /* bytes taken so far */
+    bool in_fields;
+    char field[HTTP_FIELD_KEPT]; /* what the line under way begins with */
+    size_t field_length;         /* its bytes, but for CRs */
+    bool chunked;
+    int64_t
+        content; /* once it is whole: bytes that follow; HTTP_CONTENT_OPEN: until the end, or in chunks */
+};
+
+#define HTTP_CONTENT_OPEN (-1)
+
+enum http_head_outcome {
+    HTTP_HEAD_MORE,
+    HTTP_HEAD_WHOLE,
+    HTTP_HEAD_NOT_HTTP, /* found at the first byte that is wrong */
+    HTTP_HEAD_LONG,     /* more than HTTP_HEAD_MAX bytes */
+};
+
+/* Takes the next n bytes, up to the end of the head; *ret_used: so many. Not to be called again once the outcome is another
+ * than MORE. */
+enum http_head_outcome http_head_take(struct http_head *head, const char *bytes, size_t n,
+                                      size_t *ret_used) MUST_USE;
+
+#endif
