@@ -72,8 +72,8 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
-/* The same for a client that was refused: its answer and the end of data have been sent already.
- * Its one pump (DIR_UP) drops what it still sends. record->end is final. */
+/* The same for a client that was refused: its one pump (DIR_UP) answers it, once it has begun to ask (answer.h), and drops
+ * what it sends. record->end is final. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate, int *client);
 

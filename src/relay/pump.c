@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "relay/answer.h"
 #include "relay/copy.h"
+#include "relay/tune.h"
 
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
  * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies on
@@ -93,10 +95,30 @@ static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_
     return how;
 }
 
+/* A client that was refused is answered once it has begun to ask, or has not for a while. */
+static void answer_refused(struct conn *conn) {
+    usec_t most = conn->state->options.linger_timeout / 2; /* the rest is for reading it */
+    usec_t patience = most < ANSWER_PATIENCE ? most : ANSWER_PATIENCE;
+    usec_t until = clock_now() + patience;
+    int fd = conn->fd[SIDE_CLIENT];
+    char byte;
+
+    bool bounded = tune_receive_timeout(fd, patience) == 0;
+    while (bounded && recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EINTR && clock_now() < until &&
+           !atomic_load(&conn->over))
+        continue;
+    if (bounded && tune_receive_timeout(fd, 0) < 0)
+        return;
+    answer_send(fd, (enum end)conn->state->record.end);
+    atomic_store(&conn->state->flow[DIR_UP].active, clock_coarse());
+}
+
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room) {
     enum conn_work work = conn_work(conn, dir);
     enum carried how = work == CONN_NOTHING ? SOURCE_OVER : SINK_OVER;
 
+    if (conn->fd[SIDE_SERVER] < 0)
+        answer_refused(conn);
     if (work == CONN_CARRY)
         how = copy_all(conn, dir, room);
     if (how == SINK_OVER)

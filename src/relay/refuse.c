@@ -6,52 +6,10 @@
 
 #include "base/fd.h"
 #include "base/stats.h"
+#include "relay/answer.h"
 #include "relay/copy.h"
-#include "relay/tune.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
-
-/* RFC 9110, 15.5 and 15.6: 403 forbidden, 502 bad gateway, 503 service unavailable, 504 gateway timeout. */
-struct answer {
-    int status;
-    const char *reason;
-    const char *body;
-};
-
-static struct answer answer_for(enum end end) {
-    switch ((int)end) {
-    case END_NO_NAME:
-    case END_DIAL_REFUSED:
-    case END_SERVERS_DOWN:
-    case END_CUT_OFF:
-        return (struct answer){502, "Bad Gateway", "The server could not be reached.\n"};
-    case END_DENIED:
-        return (struct answer){403, "Forbidden", "You may not use this service.\n"};
-    case END_DIAL_TIMEOUT:
-        return (struct answer){504, "Gateway Timeout", "The server did not answer in time.\n"};
-    default:
-        return (struct answer){503, "Service Unavailable",
-                               "The service is too busy at the moment.\n"};
-    }
-}
-
-static void send_answer(int fd, enum end end) {
-    struct answer answer = answer_for(end);
-    char text[512];
-    int n = snprintf(text, sizeof(text),
-                     "HTTP/1.1 %d %s\r\n"
-                     "Content-Type: text/plain\r\n"
-                     "Content-Length: %zu\r\n"
-                     "Connection: close\r\n"
-                     "\r\n%s",
-                     answer.status, answer.reason, strlen(answer.body), answer.body);
-
-    /* The socket is new and its send buffer empty: this cannot block, and if the client is gone
-     * there is nobody to tell. */
-    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)shutdown(fd, SHUT_WR);
-    tune_for_end(fd);
-}
 
 static void count(enum end end) {
     static const struct {
@@ -86,7 +44,7 @@ static bool speaks_http(enum end end) {
            end != END_PUT_OUT;
 }
 
-/* Gives the client a pump that reads on until it closes. False: it gets none, and is still the
+/* Gives the client a pump that answers it, and reads on until it closes. False: it gets none, and is still the
  * job's. */
 static bool let_linger(struct relay *relay, struct job *job) {
     struct pump_pair *pair;
@@ -124,15 +82,13 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
     count(end);
     job->record.end = (int)end;
     job->record.error = error;
-    if (http) {
-        send_answer(job->has.client, end);
+    if (http)
         lingers = end != END_STOPPED && let_linger(relay, job);
-    }
-    if (!lingers) {
-        if (http)
-            drop_what_came(job->has.client);
-        else
-            fd_reset(job->has.client);
+    if (http && !lingers) {
+        answer_send(job->has.client, end); /* nobody can wait for its request */
+        drop_what_came(job->has.client);
+    } else if (!lingers) {
+        fd_reset(job->has.client);
     }
     holdings_give_back(&job->has);
     if (in_gate)
