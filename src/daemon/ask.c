@@ -111,6 +111,7 @@ int ask_reload(pid_t pid) {
 }
 
 void ask_answer(const siginfo_t *hup, bool reloaded) {
-    if (hup->si_code == SI_QUEUE && hup->si_value.sival_int == ASKS)
+    /* 0: it is in another PID namespace, and cannot be answered; kill(2) would take that for the whole process group. */
+    if (hup->si_pid > 0 && hup->si_code == SI_QUEUE && hup->si_value.sival_int == ASKS)
         (void)kill(hup->si_pid, reloaded ? SAYS_RELOADED : SAYS_REFUSED);
 }

@@ -31,8 +31,9 @@ static bool keep_open(struct apply *apply, const struct listen_wish *wish) {
     bool found = false;
 
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
-        if (acceptor->next_route != NULL || !listen_wish_met(wish, &acceptor->socket))
-            continue;
+        if (acceptor->next_route != NULL || !listen_wish_met(wish, &acceptor->socket) ||
+            (acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket)))
+            continue; /* a file that was removed is made anew */
         acceptor->next_route = &apply->generation->routes[wish->index];
         found = true;
     }

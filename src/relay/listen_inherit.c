@@ -26,10 +26,10 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
     }
     addr_format(&sock.addr, sock.text, sizeof(sock.text));
     if (description->unlinks) {
-        sock.unlink_path = strdup(sock.addr.u.un.sun_path);
-        if (sock.unlink_path == NULL) {
+        int r = listen_socket_note_file(&sock);
+        if (r < 0) {
             fd_close(&sock.fd);
-            return -ENOMEM;
+            return r;
         }
     }
     *ret_socket = sock;

@@ -29,6 +29,24 @@ static void remove_stale(const struct addr *addr) {
     fd_close(&fd);
 }
 
+int listen_socket_note_file(struct listen_socket *socket) {
+    struct stat st;
+
+    if (lstat(socket->addr.u.un.sun_path, &st) < 0)
+        return -errno;
+    socket->device = st.st_dev;
+    socket->inode = st.st_ino;
+    socket->unlink_path = strdup(socket->addr.u.un.sun_path);
+    return socket->unlink_path != NULL ? 0 : -ENOMEM;
+}
+
+bool listen_socket_has_file(const struct listen_socket *socket) {
+    struct stat st;
+
+    return socket->unlink_path != NULL && lstat(socket->unlink_path, &st) == 0 &&
+           st.st_dev == socket->device && st.st_ino == socket->inode;
+}
+
 static int bind_socket(struct listen_socket *sock) {
     const struct addr *addr = &sock->addr;
     int on = 1, only = sock->v6only;
@@ -40,17 +58,12 @@ static int bind_socket(struct listen_socket *sock) {
     if (addr->u.sa.sa_family == AF_INET6 &&
         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
         return -errno;
-    if (bind(sock->fd, &addr->u.sa, addr->len) < 0)
-        return -errno;
-    if (addr_is_unix(addr)) {
-        sock->unlink_path = strdup(addr->u.un.sun_path);
-        if (sock->unlink_path == NULL)
-            return -ENOMEM;
-        /* Who may connect is the directory's business: relayd's own umask would lock everybody out. */
-        if (chmod(addr->u.un.sun_path, 0666) < 0)
-            return -errno;
-    }
-    return 0;
+    /* Who may connect to a unix socket is the directory's business: relayd's own umask would lock everybody out. (No
+     * chmod afterwards, which would follow a link that was put there meanwhile. No other thread makes files.) */
+    mode_t before = umask(0111);
+    int r = bind(sock->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+    (void)umask(before);
+    return r == 0 && addr_is_unix(addr) ? listen_socket_note_file(sock) : r;
 }
 
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bool v6only,
@@ -143,7 +156,7 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
 }
 
 static void remove_file(struct listen_socket *socket) {
-    if (socket->unlink_path != NULL && !socket->inherited)
+    if (!socket->inherited && listen_socket_has_file(socket))
         (void)unlink(socket->unlink_path);
     listen_socket_leave(socket);
 }

@@ -155,6 +155,27 @@ def test_a_unix_socket_of_another_process_is_left_alone(relay, origin, short_pat
     assert works(f"unix:{path}")
 
 
+def test_a_file_that_was_removed_is_there_again(relay, origin, short_path):
+    path = short_path / "web.sock"
+    one = relay(origin(http), address=f"unix:{path}")
+    assert path.stat().st_mode & 0o777 == 0o666
+    path.unlink()
+    one.reload(one.server)
+    assert works(one.address)
+    assert path.stat().st_mode & 0o777 == 0o666
+
+
+def test_a_stop_leaves_the_file_of_a_stranger(relay, origin, short_path):
+    path = short_path / "web.sock"
+    one = relay(origin(http), address=f"unix:{path}")
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        one.term()
+        assert one.wait_exit() == 0
+        assert path.exists()
+
+
 def test_options_of_a_socket_that_stays(relay, origin):
     one = relay(origin(http), backlog=16)
     one.reload(one.server, backlog=333)
