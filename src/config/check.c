@@ -40,23 +40,48 @@ static void check_missing(const struct check *check, size_t section) {
     }
 }
 
-/* A title may stand once among its kind, in its parent. */
-static void check_title(const struct check *check, size_t section) {
-    const struct tree *tree = check->tree;
-    const struct tree_section *at = &tree->sections[section], *other;
-    char where[TREE_WHERE_MAX];
+/* By parent, kind and title, and among equal ones in the order of the file. */
+static int compare_titles(const void *a, const void *b) {
+    const struct tree_section *const *x = a, *const *y = b;
+    int order = (*x)->parent < (*y)->parent ? -1 : (*x)->parent > (*y)->parent;
 
-    for (size_t i = tree_next(tree, at->parent, at->kind); i < section;
-         i = tree_next(tree, i, at->kind)) {
-        other = &tree->sections[i];
-        if (other->parent != at->parent || strcmp(other->title, at->title) != 0)
-            continue;
-        tree_where(tree, section, where);
-        where[strlen(where) - strlen(": ")] = '\0';
-        problems_add(check->problems, at->line, "%s is given twice; the first is on line %d", where,
-                     other->line);
+    if (order == 0)
+        order = (int)(*x)->kind - (int)(*y)->kind;
+    if (order == 0)
+        order = strcmp((*x)->title, (*y)->title);
+    return order != 0 ? order : *x < *y ? -1 : *x > *y;
+}
+
+static bool same_title(const struct tree_section *a, const struct tree_section *b) {
+    return a->parent == b->parent && a->kind == b->kind && strcmp(a->title, b->title) == 0;
+}
+
+/* A title may stand once among its kind, in its parent. There may be many: they are sorted first. */
+static void check_titles(const struct check *check) {
+    const struct tree *tree = check->tree;
+    const struct tree_section **all = calloc(tree->n, sizeof(struct tree_section *));
+    char where[TREE_WHERE_MAX];
+    size_t first = 1;
+
+    if (!all) {
+        check->problems->out_of_memory = true;
         return;
     }
+    for (size_t i = 0; i < tree->n; i++)
+        all[i] = &tree->sections[i];
+    if (tree->n > 1)
+        qsort(all + 1, tree->n - 1, sizeof(struct tree_section *), compare_titles);
+    for (size_t i = 2; i < tree->n; i++) {
+        if (!same_title(all[first], all[i])) {
+            first = i;
+            continue;
+        }
+        tree_where(tree, (size_t)(all[i] - tree->sections), where);
+        where[strlen(where) - strlen(": ")] = '\0';
+        problems_add(check->problems, all[i]->line, "%s is given twice; the first is on line %d",
+                     where, all[first]->line);
+    }
+    free(all);
 }
 
 static bool find_upstream(const struct config *config, const char *name, size_t *ret) {
@@ -189,8 +214,8 @@ void config_check(const struct tree *tree, struct config *config, struct problem
     struct check check = {tree, config, problems};
     size_t listeners = 0, upstreams = 0;
 
+    check_titles(&check);
     for (size_t i = 1; i < tree->n; i++) {
-        check_title(&check, i);
         check_missing(&check, i);
         if (tree->sections[i].kind == SECTION_LISTENER)
             check_listener(&check, i, &config->listeners[listeners++]);
