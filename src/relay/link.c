@@ -63,17 +63,22 @@ void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) 
 /* Holds the connections that the keeper of this epoch has not. */
 static void hold_missing(struct link *link) {
     unsigned epoch = atomic_load(&link->epoch);
-    struct conn *batch[BATCH];
+    struct conn *batch[BATCH], *after = NULL;
     size_t n;
     int r = 0;
 
-    while (r == 0 && (n = registry_unheld(link->registry, epoch, batch, BATCH)) > 0) {
+    do {
+        n = r == 0 ? registry_unheld(link->registry, epoch, after, batch, BATCH) : 0;
+        if (after != NULL)
+            conn_unref(after);
+        after = n > 0 ? batch[n - 1] : NULL;
         for (size_t i = 0; i < n; i++) {
             if (r == 0)
                 r = link_try_hold(link, batch[i], 0);
-            conn_unref(batch[i]);
+            if (batch[i] != after)
+                conn_unref(batch[i]);
         }
-    }
+    } while (after != NULL);
 }
 
 static void say_stalled(struct link *link) {

@@ -77,15 +77,15 @@ static bool is_meant(const struct conn *conn, const struct choice *choice) {
     return choice->member == NULL || conn->member == choice->member;
 }
 
+/* The next ones after that one, to which the caller has a reference, or NULL: the first. */
 static size_t take_unaborted(struct registry *registry, const struct choice *choice,
-                             struct conn *batch[BATCH]) {
+                             struct conn *after, struct conn *batch[BATCH]) {
     struct conn *conn;
     size_t n = 0;
 
     lock_acquire(&registry->lock);
-    TAILQ_FOREACH(conn, &registry->conns, link) {
-        if (n == BATCH)
-            break;
+    conn = after != NULL ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&registry->conns);
+    for (; conn != NULL && n < BATCH; conn = TAILQ_NEXT(conn, link)) {
         if (is_meant(conn, choice) && !conn->state->aborted && conn_try_ref(conn))
             batch[n++] = conn;
     }
@@ -94,15 +94,20 @@ static size_t take_unaborted(struct registry *registry, const struct choice *cho
 }
 
 static void abort_chosen(struct registry *registry, const struct choice *choice, enum end end) {
-    struct conn *batch[BATCH];
+    struct conn *batch[BATCH], *after = NULL;
     size_t n;
 
-    while ((n = take_unaborted(registry, choice, batch)) > 0) {
+    do {
+        n = take_unaborted(registry, choice, after, batch);
+        if (after != NULL)
+            conn_unref(after);
+        after = n > 0 ? batch[n - 1] : NULL;
         for (size_t i = 0; i < n; i++) {
             conn_abort(batch[i], end, 0);
-            conn_unref(batch[i]);
+            if (batch[i] != after)
+                conn_unref(batch[i]);
         }
-    }
+    } while (after != NULL);
 }
 
 void registry_abort(struct registry *registry, const struct member *member, enum end end) {
@@ -122,15 +127,14 @@ static bool is_unheld(const struct conn *conn, unsigned epoch) {
            atomic_load(&conn->lost) != epoch;
 }
 
-size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn **ret_batch,
-                       size_t most) {
+size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn *after,
+                       struct conn **ret_batch, size_t most) {
     struct conn *conn;
     size_t n = 0;
 
     lock_acquire(&registry->lock);
-    TAILQ_FOREACH(conn, &registry->conns, link) {
-        if (n == most)
-            break;
+    conn = after != NULL ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&registry->conns);
+    for (; conn != NULL && n < most; conn = TAILQ_NEXT(conn, link)) {
         if (is_unheld(conn, epoch) && conn_try_ref(conn))
             ret_batch[n++] = conn;
     }

@@ -46,9 +46,9 @@ struct conn *registry_due(struct registry *registry, usec_t now) REQUIRES(regist
 void registry_abort(struct registry *registry, const struct member *member, enum end end);
 
 /* Those that have a slot and that the keeper of this epoch neither has nor has lost: with a reference each, at most so
- * many. Any thread. */
-size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn **ret_batch,
-                       size_t most);
+ * many. after: only those that come after this one, to which the caller has a reference, or NULL. Any thread. */
+size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn *after,
+                       struct conn **ret_batch, size_t most);
 
 /* Aborts those that the keeper of this epoch does not hold, and refused clients. */
 void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
