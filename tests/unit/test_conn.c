@@ -263,6 +263,9 @@ static void an_answer_that_was_complete_stays_complete(void **state) {
 
 /* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns how. */
 static enum conn_due let_time_pass(struct world *world) {
+    for (int dir = 0; dir < 2; dir++)
+        while (atomic_load(&world->conn->state->flow[dir].holding))
+            usleep(100); /* what was heard has been written, and its pump may not know it yet */
     struct verdict verdict = conn_review(world->conn, clock_coarse());
 
     assert_int_equal(verdict.what, CONN_LIVE);
