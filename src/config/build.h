@@ -38,6 +38,8 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
 /* The servers of each upstream, and what holds between options (check_upstream.c, check_listener.c). */
 void config_check_upstream(const struct tree *tree, size_t section,
                            const struct upstream_config *upstream, struct problems *problems);
+void config_check_loops(const struct tree *tree, const struct config *config,
+                        struct problems *problems); /* check_loops.c */
 void config_check_listener(const struct tree *tree, size_t section, struct problems *problems);
 
 #endif

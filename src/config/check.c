@@ -223,6 +223,7 @@ void config_check(const struct tree *tree, struct config *config, struct problem
             config_check_upstream(tree, i, &config->upstreams[upstreams++], problems);
     }
     check_addresses(&check);
+    config_check_loops(tree, config, problems);
     if (config->n_listeners == 0)
         problems_add(problems, tree->last_line,
                      "there is no listener section, so no client could connect; add one, as in "

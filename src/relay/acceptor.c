@@ -13,6 +13,7 @@
 #include "base/stats.h"
 #include "relay/accept_failure.h"
 #include "relay/admit.h"
+#include "relay/own.h"
 #include "relay/exhausted.h"
 #include "relay/refuse.h"
 #include "relay/tune.h"
@@ -315,6 +316,7 @@ struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket)
     *socket = (struct listen_socket){.fd = -1};
     lock_init(&acceptor->lock, RANK_LEAF);
     cond_init(&acceptor->stop);
+    own_add(acceptor->socket.fd);
     atomic_init(&acceptor->beats, 1); /* the first look may come before its thread has begun */
     return acceptor;
 }

@@ -6,6 +6,7 @@
 
 #include "relay/acceptor.h"
 #include "relay/handshakes.h"
+#include "relay/own.h"
 
 #define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while an end is waited for */
 #define LOOK_AGAIN  (50 * USEC_PER_MSEC) /* for handshakes */
@@ -96,6 +97,7 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     if (!atomic_load(&acceptor->ending))
         retire_acceptor(acceptor, 0);
     CHECK(await_acceptor(acceptor, USEC_NEVER));
+    own_remove(acceptor->socket.fd);
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
     if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {

@@ -19,6 +19,7 @@ static struct answer answer_for(enum end end) {
     case END_DIAL_REFUSED:
     case END_SERVERS_DOWN:
     case END_CUT_OFF:
+    case END_LOOP:
         return (struct answer){502, "Bad Gateway", "The server could not be reached.\n"};
     case END_DENIED:
         return (struct answer){403, "Forbidden", "You may not use this service.\n"};

@@ -8,13 +8,17 @@
 #include <sys/time.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/route.h"
 #include "base/stats.h"
 #include "relay/exhausted.h"
 #include "relay/generation.h"
 #include "relay/greet.h"
+#include "relay/own.h"
 #include "relay/tune.h"
 #include "upstream/search.h"
+
+#define LOOP_SAID_FOR (60 * USEC_PER_SEC)
 
 /* One connection's dialling. */
 struct attempts {
@@ -72,13 +76,18 @@ static int bind_source(int fd, const struct addr *source, const struct addr *to)
 }
 
 static int dial_address(const struct addr *addr, const struct attempts *attempts, int *ret_fd) {
+    const struct job *job = attempts->job;
     int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int r;
 
     stats_add(STAT_dial_attempts, 1);
     if (fd < 0)
         return -errno;
-    r = bind_source(fd, &attempts->upstream->source, addr);
+    if (own_is(addr))
+        r = own_hop(fd, addr, &attempts->upstream->source, job->has.client,
+                    job->record.peer.len > 0 ? &job->record.peer : &job->record.client);
+    else
+        r = bind_source(fd, &attempts->upstream->source, addr);
     if (r == 0)
         r = connect_within(fd, addr, attempts);
     if (r == 0 && addr_is_own(fd, addr))
@@ -102,6 +111,8 @@ static enum dial_outcome judge(int error) {
         return DIAL_TIMED_OUT;
     case ECANCELED:
         return DIAL_STOPPED;
+    case ELOOP:
+        return DIAL_LOOP;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -124,6 +135,19 @@ static void note_attempt(struct attempts *attempts, const struct member *member,
     snprintf(record->server, sizeof(record->server), "%s", member->server);
     record->server_addr = member->addr;
     record->error = error;
+}
+
+static void say_loop(const struct job *job, const struct member *member) {
+    static _Atomic usec_t said;
+    usec_t now = clock_now(), last = atomic_load(&said);
+    char text[MEMBER_TEXT_MAX];
+
+    if ((last == 0 || now - last >= LOOP_SAID_FOR) &&
+        atomic_compare_exchange_strong(&said, &last, now))
+        log_msg(MSG_LOOP,
+                "Server %s is this relayd itself, and connections of listener %s would come back "
+                "for ever: they are refused.",
+                member_format(member, text, sizeof(text)), job->record.listener);
 }
 
 /* Gives the member back. */
@@ -154,6 +178,8 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
         job->has.line = line_ref(job->route->line);
         return outcome;
     }
+    if (outcome == DIAL_LOOP)
+        say_loop(job, member);
     if (outcome == DIAL_NO_SOCKET)
         exhausted_say("dial a server", error);
     if (outcome == DIAL_CUT_OFF)

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "relay/acceptor.h"
 #include "relay/opening.h"
+#include "relay/own.h"
 #include "relay/worker.h"
 
 /* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
@@ -40,6 +41,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     gate_init(&relay->gate, 1, on_empty, arg);
     gate_init(&relay->refused, 1, ignore, NULL);
     openings_init(&relay->openings, opening_serve, relay);
+    own_init();
     registry_init(&relay->registry);
     pipe_pool_init(&relay->pipes, 1);
     pump_pool_init(&relay->pumps);

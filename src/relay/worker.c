@@ -24,6 +24,8 @@ static enum end end_of_dial(enum dial_outcome outcome) {
         return END_SERVERS_DOWN;
     case DIAL_STOPPED:
         return END_STOPPED;
+    case DIAL_LOOP:
+        return END_LOOP;
     case DIAL_CUT_OFF:
         return END_CUT_OFF;
     case DIAL_NO_SOCKET:

@@ -6,7 +6,7 @@ from client import connect, refused_in_http
 from fleet import site
 from origin import Origin, echo, sends
 from peer import EOF, request
-from settings import ms, secs, until
+from settings import free_port, ms, until
 from test_43_servers import answers
 
 BALANCES = ["round_robin", "least_connections", "source_hash", "random_two"]
@@ -125,3 +125,55 @@ def test_no_port_is_another_matter(relay, netns, origins):
     assert "There is no" not in one.log and "left alone" not in one.log
     for client in clients:
         client.close()
+
+
+# Servers that are this relayd itself
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_a_name_that_stands_for_relayd_itself(relay, origin, hosts, address):
+    """One client does not become as many connections as there may be, and others are served."""
+    hosts.set(f"{address} app.test")
+    loop, other = free_port(), free_port()
+    one = relay(text=f"""max_connections = 100
+listener loop {{ address = ":{loop}" upstream = loop mode = http }}
+listener other {{ address = "127.0.0.1:{other}" upstream = other }}
+upstream loop {{ server a {{ address = "app.test:{loop}" }} }}
+upstream other {{ server b {{ address = "{origin(sends(b"b")).address}" }} }}
+""", address=[f"127.0.0.1:{loop}", f"127.0.0.1:{other}"], wrap=hosts.wrap)
+    for _ in range(3):
+        with connect(one) as client:
+            refused_in_http(client.send(request()), 502)
+    assert len(one.wait_log("error Server loop/a .* is this relayd itself")) == 1
+    assert "LP" in {record.end for record in one.wait_records(3)}
+    assert len(one.records()) <= 3 * 4
+    with connect(one.addresses[1]) as client:
+        assert client.read_end() == (b"b", EOF)
+
+
+def test_a_ring_of_two_listeners(relay, hosts):
+    hosts.set("127.0.0.1 app.test")
+    first, second = free_port(), free_port()
+    one = relay(text=f"""max_connections = 100
+listener a {{ address = "127.0.0.1:{first}" upstream = a mode = http }}
+listener b {{ address = "127.0.0.1:{second}" upstream = b mode = http }}
+upstream a {{ server x {{ address = "app.test:{second}" }} }}
+upstream b {{ server y {{ address = "app.test:{first}" }} }}
+""", address=[f"127.0.0.1:{first}", f"127.0.0.1:{second}"], wrap=hosts.wrap)
+    with connect(one) as client:
+        client.send(request())
+        assert client.read_response().status == 502
+    until(lambda: any(record.end == "LP" for record in one.records()), "it is refused")
+    assert len(one.records()) <= 6
+
+
+def test_a_listener_behind_another_is_no_loop(relay, origin):
+    first, second = free_port(), free_port()
+    one = relay(text=f"""listener a {{ address = "127.0.0.1:{first}" upstream = a }}
+listener b {{ address = "127.0.0.1:{second}" upstream = b }}
+upstream a {{ server x {{ address = "127.0.0.1:{second}" }} }}
+upstream b {{ server y {{ address = "{origin(sends(b"y")).address}" }} }}
+""", address=[f"127.0.0.1:{first}", f"127.0.0.1:{second}"])
+    for _ in range(5):
+        with connect(one) as client:
+            assert client.read_end() == (b"y", EOF)

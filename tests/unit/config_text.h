@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "config/load.h"
 
-#define APP "upstream app { server a { address = \"127.0.0.1:80\" } }\n"
+#define APP "upstream app { server a { address = \"10.0.0.9:80\" } }\n"
 #define WEB "listener web { address = :80 upstream = app }\n"
 
 /* Collects the errors as lines. */

@@ -193,7 +193,7 @@ static void test_errors_of_listeners(void **state) {
 
 static void test_the_same_server_twice(void **state) {
     static const char *const pairs[][2] = {
-        {"[::1]:80", "\"[0::1]:80\""},
+        {"[::1]:82", "\"[0::1]:82\""},
         {"app.example:80", "APP.example:80"},
         {"unix:/run/a", "unix:/run/a"},
         {"srv:_http._tcp.x", "srv:_HTTP._tcp.x"},
@@ -494,6 +494,53 @@ static void test_balance_choices(void **state) {
     assert_string_equal(option_infos[OPT_upstream_balance].choices, names + 1);
 }
 
+static void test_servers_that_are_relayd_itself(void **state) {
+    static const char self[] =
+        " is listener web of this relayd itself: its connections would come "
+        "back for ever\n";
+    static const char *const pairs[][2] = {
+        {":80", "127.0.0.1:80"},   {":80", "0.0.0.0:80"},
+        {":80", "[::1]:80"},       {"0.0.0.0:80", "127.0.0.9:80"},
+        {"[::]:80", "0.0.0.0:80"}, {"10.0.0.1:80", "10.0.0.1:80"},
+        {"unix:/a", "unix:/a"},    {"127.0.0.1:80", "0.0.0.0:80"},
+    };
+    static const char *const fine[][2] = {
+        {":80", "127.0.0.1:81"},    {":80", "10.0.0.1:80"}, {"127.0.0.2:80", "127.0.0.1:80"},
+        {"0.0.0.0:80", "[::1]:80"}, {"unix:/a", "unix:/b"},
+    };
+    char text[256], error[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        snprintf(text, sizeof(text),
+                 "listener web { address = \"%s\" upstream = app }\nupstream app { server a {\n"
+                 "address = \"%s\" } }",
+                 pairs[i][0], pairs[i][1]);
+        snprintf(error, sizeof(error), "f:3: upstream app: server a%s", self);
+        bad(text, error);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        snprintf(text, sizeof(text),
+                 "listener web { address = \"%s\" upstream = app }\nupstream app { server a { "
+                 "address = \"%s\" } }",
+                 fine[i][0], fine[i][1]);
+        config_unref(good(text));
+    }
+    /* A ring, and a chain. */
+    bad("listener web { address = :81 upstream = one }\nlistener two { address = :82 upstream = "
+        "two "
+        "}\nupstream one { server a { address = 127.0.0.1:82 } }\n"
+        "upstream two { server b { address = 127.0.0.1:81 } }",
+        "f:3: upstream one: server a is listener two of this relayd itself: its connections would "
+        "come back for ever\n"
+        "f:4: upstream two: server b is listener web of this relayd itself: its connections would "
+        "come back for ever\n");
+    config_unref(good(
+        "listener web { address = :81 upstream = one } listener two { address = :82 upstream = two "
+        "} upstream one { server a { address = 127.0.0.1:82 } } upstream two { server b { address "
+        "= 127.0.0.1:83 } }"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
@@ -502,6 +549,7 @@ int main(void) {
         cmocka_unit_test(test_errors_of_upstreams),
         cmocka_unit_test(test_errors_of_health_checks),
         cmocka_unit_test(test_errors_of_listeners),
+        cmocka_unit_test(test_servers_that_are_relayd_itself),
         cmocka_unit_test(test_the_same_server_twice),
         cmocka_unit_test(test_source_address),
         cmocka_unit_test(test_prefixes_given_twice),
