@@ -58,7 +58,7 @@ def told_within(one, word, seconds):
 def test_a_manager_that_does_not_read_stops_nothing(relay, origin):
     """What it is told does not fit its socket any more: reloads go on, and it hears of the last one when it reads again."""
     one = relay(origin(echo))
-    for count in range(1, 16):
+    for count in range(1, 9):
         one.signal(signal.SIGHUP)
         one.wait_log("Reloaded ", count)
     with connect(one) as peer:
