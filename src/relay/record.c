@@ -78,15 +78,23 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
 }
 
-/* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has an end. Those that
- * failed are the ones that come in floods; of the others, more are an ordinary day, and one line each is what the
+/* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has an end. What was never
+ * relayed comes in floods; then what was cut off; of the others, many are an ordinary day, and one line each is what the
  * operator asked for. */
-#define FAILED_EACH_SECOND  100
+#define REFUSED_EACH_SECOND 100
+#define CUT_EACH_SECOND     250
 #define ORDERLY_EACH_SECOND 1000
 
-static const struct log_group groups[END_COUNT] = {
+static const struct log_group refused_groups[END_COUNT] = {
 #define END(name, code, failed, sentence, advice)                                                  \
-    [END_##name] = {END_##name, (failed) ? FAILED_EACH_SECOND : ORDERLY_EACH_SECOND,               \
+    [END_##name] = {END_##name, REFUSED_EACH_SECOND, MSG_CONNECTIONS_FAILED, format_more},
+#include "relay/ends.def"
+#undef END
+};
+
+static const struct log_group relayed_groups[END_COUNT] = {
+#define END(name, code, failed, sentence, advice)                                                  \
+    [END_##name] = {END_##name, (failed) ? CUT_EACH_SECOND : ORDERLY_EACH_SECOND,                  \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
 #include "relay/ends.def"
 #undef END
@@ -94,11 +102,19 @@ static const struct log_group groups[END_COUNT] = {
 
 _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others have theirs");
 
+/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the
+ * phase (ends.def). */
+static bool never_relayed(enum end end) {
+    return strchr("AFHNVQCDP", end_infos[end].code[1]) != NULL;
+}
+
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
 
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
+    const struct log_group *groups =
+        never_relayed((enum end)record->end) ? refused_groups : relayed_groups;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
                       sizeof(*record), &groups[record->end]);
 }
