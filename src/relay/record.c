@@ -82,7 +82,7 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
  * relayed comes in floods; then what was cut off; of the others, many are an ordinary day, and one line each is what the
  * operator asked for. */
 #define REFUSED_EACH_SECOND 100
-#define CUT_EACH_SECOND     250
+#define CUT_EACH_SECOND     500
 #define ORDERLY_EACH_SECOND 1000
 
 static const struct log_group refused_groups[END_COUNT] = {

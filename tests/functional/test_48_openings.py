@@ -174,7 +174,7 @@ def test_a_restart_waits_for_those_who_speak_alone(revived, keeper, origin):
         one.again()
         assert client.read(1) == b"x"
         assert client.send(b"y").read(1) == b"y"
-    assert (1, 0) in one.adopted()
+    assert (1, 0) in one.wait_adopted(1)
 
 
 def test_a_reload_takes_openings_along(relay, origin):

@@ -54,7 +54,7 @@ def test_a_name_in_a_proxy_header_forges_nothing(relay, origin):
 def test_a_flood_of_ends_is_summed_up(relay, origin, end):
     """However they end: a line each up to a number a second, and one line for the rest; each is accounted for."""
     one = relay(origin(echo))
-    count, most = (600, 250) if end == "CR" else (300, 1000)
+    count, most = (700, 500) if end == "CR" else (300, 1000)
     peers = []
     for _ in range(count):
         peer = connect(one)
