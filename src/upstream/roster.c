@@ -122,6 +122,7 @@ static bool fill_changed(struct roster *fresh, struct server *server, struct slo
         *slot = (struct slot){0};
         if (before != NULL) {
             *slot = *before;
+            slot->fresh = false;
             taken[before - old] = true;
         } else if (!add_member(slot, server, &endpoint->addr)) {
             whole = false;
@@ -138,8 +139,10 @@ static bool fill_changed(struct roster *fresh, struct server *server, struct slo
 static void fill_unchanged(struct roster *fresh, const struct slot *old, size_t n, bool *taken) {
     if (n > 0)
         memcpy(&fresh->slots[fresh->n], old, n * sizeof(*old));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        fresh->slots[fresh->n + i].fresh = false;
         taken[i] = true;
+    }
     fresh->n += n;
 }
 
@@ -177,11 +180,10 @@ void roster_begin(struct upstream *upstream, bool all) UNCHECKED {
     usec_t now = clock_now();
 
     for (size_t i = 0; i < upstream->roster.n; i++) {
-        struct slot *slot = &upstream->roster.slots[i];
+        const struct slot *slot = &upstream->roster.slots[i];
 
         if (!all && !slot->fresh)
             continue;
-        slot->fresh = false;
         atomic_store(&slot->member->most, slot->server->config->max_connections);
         if (slot->target == NULL)
             member_unchecked(slot->member, slot->weight > 0, now);
