@@ -60,6 +60,7 @@ void host_join(struct host *host, struct wish *wish) {
 
 void host_want(struct host *host, struct wish *wish) {
     host_join(host, wish);
+    host->say_again = host->said != HOST_FINE;
     for (size_t i = 0; i < FAMILIES; i++) {
         host_hurry(host, &host->family[i]);
         host->family[i].retry = RETRY_FIRST;

@@ -67,7 +67,8 @@ struct host {
         HOST_IPV4_FAILS,
         HOST_IPV6_FAILS,
         HOST_FAILS
-    } said; /* in the log */
+    } said;         /* in the log */
+    bool say_again; /* somebody new wants it: what still fails is worth another line */
 };
 
 TAILQ_HEAD(host_list, host);

@@ -112,7 +112,7 @@ static void conclude(struct host *host, struct family *family, enum family_state
     family->due = clock_now() + next_pause(host, family);
     resolver_expect(host->resolver, family->due);
     stats_add(STAT_resolve_failures, state == FAMILY_FAILED || host_is_absent(host));
-    if (changed || host_trouble(host) != host->said)
+    if (changed || host_trouble(host) != host->said || host->say_again)
         tell(host);
 }
 

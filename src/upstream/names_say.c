@@ -48,9 +48,13 @@ static void say_host(struct host *host) {
     enum host_trouble trouble = host_trouble(host);
     char name[ADDR_NAME_MAX + 1];
 
-    if (trouble == host->said)
+    bool again = host->say_again && host->family[FAMILY_IPV4].asked < 0 &&
+                 host->family[FAMILY_IPV6].asked < 0;
+
+    if (trouble == host->said && !again)
         return;
     host->said = trouble;
+    host->say_again = false;
     if (trouble == HOST_IPV4_FAILS)
         say_family(host, FAMILY_IPV4, "IPv4");
     else if (trouble == HOST_IPV6_FAILS)
