@@ -98,12 +98,16 @@ static bool changes(struct notify *notify, const char *text) {
     return true;
 }
 
+static void tell_ready(struct notify *notify) {
+    notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
+    notify->next_status = clock_now() + STATUS_INTERVAL;
+}
+
 void notify_ready(struct notify *notify, struct relay *relay, const char *refused) {
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
     drop_cut_character(notify->refused, sizeof(notify->refused));
     describe(notify, relay, notify->sent, sizeof(notify->sent));
-    notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
-    notify->next_status = clock_now() + STATUS_INTERVAL;
+    tell_ready(notify);
 }
 
 void notify_reloading(struct notify *notify) {
@@ -164,8 +168,7 @@ void notify_tick(struct notify *notify, struct relay *relay) {
     if (!notify->status || now < notify->next_status)
         return;
     if (notify->ready_untold) {
-        notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
-        notify->next_status = clock_now() + STATUS_INTERVAL;
+        tell_ready(notify);
         return;
     }
     describe(notify, relay, text, sizeof(text));
