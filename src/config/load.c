@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "config/build.h"
 #include "config/options.h"
 #include "config/outline.h"
@@ -166,8 +167,9 @@ struct config *config_load_buffer(const char *name, const char *text, size_t siz
     return config;
 }
 
-/* What to do about a file that cannot be read. */
-static void report_unreadable(const char *path, int error, config_error_fn *on_error, void *arg) {
+/* What to do about a file that cannot be read. kind: what it is, with -EBADF. */
+static void report_unreadable(const char *path, int error, const char *kind,
+                              config_error_fn *on_error, void *arg) {
     char *sentence;
     int len;
 
@@ -181,8 +183,8 @@ static void report_unreadable(const char *path, int error, config_error_fn *on_e
         len = asprintf(&sentence,
                        "%s: permission denied; let user %u read the file and search its directory",
                        path, (unsigned)geteuid());
-    else if (error == EISDIR)
-        len = asprintf(&sentence, "%s: this is a directory; name a file with -f FILE", path);
+    else if (error == EBADF)
+        len = asprintf(&sentence, "%s: %s; name a regular file with -f FILE", path, kind);
     else if (error == EFBIG)
         len = asprintf(&sentence, "%s: larger than %zu bytes; is it a configuration?", path,
                        CONFIG_SIZE_MAX);
@@ -196,31 +198,17 @@ static void report_unreadable(const char *path, int error, config_error_fn *on_e
     free(sentence);
 }
 
-/* Reads all of it into text, which has room for CONFIG_SIZE_MAX + 1 bytes. 0 or -errno. */
-static int read_file(const char *path, char *text, size_t *ret_size) {
-    FILE *file = fopen(path, "re");
-    int result = 0;
-
-    if (!file)
-        return -errno;
-    errno = 0;
-    *ret_size = fread(text, 1, CONFIG_SIZE_MAX + 1, file);
-    if (ferror(file))
-        result = errno ? -errno : -EIO;
-    else if (*ret_size > CONFIG_SIZE_MAX)
-        result = -EFBIG;
-    fclose(file);
-    return result;
-}
-
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg) {
     char *text = malloc(CONFIG_SIZE_MAX + 1);
     struct config *config = NULL;
+    const char *kind = NULL;
     size_t size = 0;
-    int result = text ? read_file(path, text, &size) : -ENOMEM;
+    int result = text ? file_read(path, text, CONFIG_SIZE_MAX + 1, &size, &kind) : -ENOMEM;
 
+    if (result == 0 && size > CONFIG_SIZE_MAX)
+        result = -EFBIG;
     if (result < 0)
-        report_unreadable(path, -result, on_error, arg);
+        report_unreadable(path, -result, kind, on_error, arg);
     else
         config = config_load_buffer(path, text, size, on_error, arg);
     free(text);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "base/log.h"
@@ -142,14 +141,11 @@ static bool refuse(struct daemon *daemon, const char *why) {
 
 static bool reload(struct daemon *daemon) {
     struct first_error first = {.text = ""};
-    struct stat st;
     char *what = NULL;
 
     notify_reloading(&daemon->notify);
     if (daemon->file == NULL)
         return refuse(daemon, "relayd was started with --proxy and has no file to read.");
-    if (stat(daemon->file, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return refuse(daemon, "the configuration is a pipe or a device, which may block.");
     struct config *config = config_load(daemon->file, take_error, &first);
     if (config == NULL)
         return refuse(daemon, first.text);

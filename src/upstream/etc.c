@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 #define LOOK_EVERY (100 * USEC_PER_MSEC)
@@ -32,16 +33,15 @@ static bool has_changed(struct etc_file *file) {
     return !same;
 }
 
-/* The whole text, which the caller frees; "" if there is none. NULL: no memory. */
+/* The whole text, which the caller frees; "" if there is none, or it is no regular file. NULL: no memory. */
 static char *read_text(const struct etc_file *file) {
-    FILE *stream = fopen(file->path, "re");
     size_t most = file->seen.st_size < SIZE_MOST ? (size_t)file->seen.st_size + 1 : SIZE_MOST;
     char *text = malloc(most + 1);
+    const char *kind;
+    size_t n = 0;
 
     if (text != NULL)
-        text[stream != NULL ? fread(text, 1, most, stream) : 0] = '\0';
-    if (stream != NULL)
-        fclose(stream);
+        text[file_read(file->path, text, most, &n, &kind) == 0 ? n : 0] = '\0';
     return text;
 }
 

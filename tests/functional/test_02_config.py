@@ -1,6 +1,8 @@
 """relayd.conf: what is accepted, and every error in one run, each with its file, line and remedy."""
 
+import os
 import re
+import stat
 
 import pytest
 
@@ -249,10 +251,21 @@ def test_a_bad_file_does_not_start(tmp_path):
     assert f"{path}:1: " in done.stderr
 
 
-def test_a_directory_is_not_a_file(tmp_path):
-    done = once("-t", "-f", tmp_path)
-    assert done.returncode == 78
-    assert str(tmp_path) in done.stderr
+def other_files(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "fifo")
+    os.mknod(tmp_path / "socket", stat.S_IFSOCK | 0o600)
+    return {tmp_path: "directory", tmp_path / "fifo": "FIFO", tmp_path / "link": "FIFO", tmp_path / "socket": "socket",
+            "/dev/zero": "device", "/dev/stdin": "device"}
+
+
+@pytest.mark.parametrize("action", ["-t", "-T", None])
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path, action):
+    for path, kind in other_files(tmp_path).items():
+        done = once(*[action] if action else [], "-f", path)
+        assert done.returncode == 78
+        assert f"{path}: this is a {kind}" in done.stderr
+        assert "name a regular file with -f FILE" in done.stderr
 
 
 def test_several_listeners_and_upstreams(relay, origin):

@@ -95,7 +95,12 @@ def huge(path):
     os.truncate(path, 1 << 30)
 
 
-@pytest.mark.parametrize("spoil, word", [(missing, "no such file"), (directory, "directory"),
+def fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("spoil, word", [(missing, "no such file"), (directory, "directory"), (fifo, "this is a FIFO"),
                                          (dangling, "no such file"), (huge, "larger than")])
 def test_a_file_that_cannot_be_read(relay, origin, spoil, word):
     one = relay(origin(http))
@@ -107,6 +112,8 @@ def test_a_file_that_cannot_be_read(relay, origin, spoil, word):
     one.wait_log(f" error .*{word}")
     if one.file.is_dir():
         one.file.rmdir()
+    elif one.file.is_fifo():
+        one.file.unlink()
     one.reload(one.server)
     assert works(one)
     one.wait_records(2)

@@ -257,7 +257,8 @@ static void test_files_that_cannot_be_read(void **state) {
     (void)state;
     assert_true(fd >= 0);
     unreadable("/nonexistent/relayd.conf", "no such file; name another with -f FILE");
-    unreadable("/tmp", "/tmp: this is a directory");
+    unreadable("/tmp", "/tmp: this is a directory; name a regular file");
+    unreadable("/dev/null", "/dev/null: this is a device; name a regular file");
     unreadable(path, ":1: there is no listener section");
     if (geteuid() != 0) { /* root may read everything */
         assert_int_equal(chmod(path, 0), 0);
@@ -267,6 +268,9 @@ static void test_files_that_cannot_be_read(void **state) {
     assert_int_equal(ftruncate(fd, (off_t)CONFIG_SIZE_MAX + 1), 0);
     unreadable(path, "is it a configuration?");
     close(fd);
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* and nobody writes */
+    unreadable(path, ": this is a FIFO or a pipe; name a regular file with -f FILE");
     unlink(path);
 }
 
