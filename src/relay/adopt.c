@@ -18,11 +18,18 @@
 #include "relay/crash.h"
 #include "relay/adopt_route.h"
 
+/* So long those that have nothing under way may keep this process from being ready; so long, then, are the threads made
+ * here and not by the adopter. */
+#define PATIENCE (10 * USEC_PER_MSEC)
+
 /* What is under way. */
 struct adopting {
     struct relay *relay;
-    usec_t since;   /* when the connections came to a halt; 0: unknown */
-    usec_t *stills; /* how long each stood still; NULL: no memory */
+    usec_t since;        /* when the connections came to a halt; 0: unknown */
+    usec_t *stills;      /* how long each stood still; NULL: no memory */
+    struct conn **quiet; /* those without pumps, to which there is time; NULL: no memory */
+    size_t n_quiet;
+    size_t unmanned; /* those that were reset for want of threads */
     struct adoption result;
 };
 
@@ -123,16 +130,46 @@ static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
     return true;
 }
 
-/* Hands it to a pair of pumps. NULL, or why not: then it is as before. */
+/* Whether a pump would have anything to do just now. */
+static bool has_work(const struct conn *conn) UNCHECKED {
+    const struct conn_state *state = conn->state;
+
+    if (state->aborted || state->expired != 0 || state->lingering)
+        return true;
+    for (int dir = 0; dir < 2; dir++)
+        if (conn->in_hand[dir] > 0 || state->flow[dir].ended || state->flow[dir].sink_error != 0)
+            return true;
+    return adopt_has_arrived(conn->fd[SIDE_CLIENT]) || adopt_has_arrived(conn->fd[SIDE_SERVER]);
+}
+
+static void set_going(struct adopting *adopting, struct conn *conn) {
+    if (!adopter_give_pumps(&adopting->relay->pumps, conn))
+        adopting->unmanned++;
+}
+
+/* The threads of all that can wait: here, as long as that keeps nobody waiting, then beside everything else. */
+static void set_quiet_going(struct adopting *adopting) {
+    usec_t until = clock_now() + PATIENCE;
+    size_t done = 0;
+
+    while (done < adopting->n_quiet && clock_now() < until)
+        set_going(adopting, adopting->quiet[done++]);
+    if (done < adopting->n_quiet)
+        adopter_begin(&adopting->relay->adopter, &adopting->relay->pumps, adopting->quiet, done,
+                      adopting->n_quiet);
+    else
+        free(adopting->quiet);
+    adopter_say_unmanned(adopting->unmanned);
+    adopting->result.adopted -= adopting->unmanned;
+    adopting->result.failed += adopting->unmanned;
+}
+
+/* Makes a conn of it, which gets its pumps now or soon. NULL, or why not: then it is as before. */
 static const char *go_on(struct adopting *adopting, struct heir *heir) {
     struct relay *relay = adopting->relay;
     struct table *table = relay->link->table;
     const struct record *record = &table->states[heir->slot].record;
     struct holdings has = HOLDINGS_NONE;
-    struct pump_pair *pair;
-
-    if (pump_pool_get(&relay->pumps, &pair) < 0)
-        return "there are no threads for it";
     struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
     take_places(relay, record, heir->fd[0], &has);
     has.client = heir->fd[0];
@@ -142,7 +179,6 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     if (conn == NULL) {
         has.client = has.server = -1; /* still the heir's */
         holdings_give_back(&has);
-        pump_pool_put(&relay->pumps, pair);
         return "there is no memory for it";
     }
     for (size_t i = 0; i < KEEPER_FDS; i++)
@@ -154,9 +190,12 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
     registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
-    pump_pool_run(pair, conn);
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
+    if (adopting->quiet != NULL && !has_work(conn))
+        adopting->quiet[adopting->n_quiet++] = conn;
+    else
+        set_going(adopting, conn);
     return NULL;
 }
 
@@ -226,6 +265,7 @@ struct adoption adopt_all(struct relay *relay) {
     if (adopting.since <= 0 || adopting.since > clock_now())
         adopting.since = heritage->gone;
     adopting.stills = calloc(heritage->n_conns + 1, sizeof(*adopting.stills));
+    adopting.quiet = calloc(heritage->n_conns + 1, sizeof(struct conn *));
     for (size_t i = 0; i < heritage->n_conns; i++) {
         uint32_t slot = heritage->conns[i].slot;
 
@@ -237,13 +277,14 @@ struct adoption adopt_all(struct relay *relay) {
     crash_at(CRASH_NOBODY);
     table_settle(relay->link->table);
     size_t n = adopting.result.adopted;
+    set_quiet_going(&adopting);
     if (adopting.stills != NULL && n > 0) {
         qsort(adopting.stills, n, sizeof(*adopting.stills), compare);
         adopting.result.median = adopting.stills[n / 2];
         adopting.result.longest = adopting.stills[n - 1];
     }
     free(adopting.stills);
-    stats_add(STAT_adopted, n);
+    stats_add(STAT_adopted, adopting.result.adopted);
     heritage_free(heritage);
     return adopting.result;
 }

@@ -24,6 +24,14 @@ bool adopt_is_tcp(int fd) {
     return ask(fd, &info);
 }
 
+bool adopt_has_arrived(int fd) {
+    struct tcp_info info = {0};
+    int unread = 0;
+
+    return (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) ||
+           (ask(fd, &info) && info.tcpi_state != ESTABLISHED);
+}
+
 /* Asks for both at one moment: nobody reads or writes, but bytes and acknowledgements come. */
 static bool ask_both(int fd, unsigned long what, struct tcp_info *ret_info, int *ret_bytes) {
     int before = -1, after = 0;

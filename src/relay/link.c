@@ -146,7 +146,10 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
 
     if (message->head.index < KEEPER_CONNECTIONS)
         return;
-    uint32_t slot = message->head.index - KEEPER_CONNECTIONS;
+    uint32_t index = message->head.index - KEEPER_CONNECTIONS;
+    if (index >= link->table->n)
+        return;
+    struct table_slot *slot = &link->table->slots[index];
     unsigned epoch = atomic_load(&link->epoch);
     bool full = message->head.count == epoch;
 
@@ -154,8 +157,7 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     if (!full)
         atomic_store(&link->missed, true);
     bool found = registry_lose(link->registry, slot, full ? epoch : 0);
-    if (slot < link->table->n)
-        atomic_store(&link->table->slots[slot].pipes_held, 0);
+    atomic_store(&slot->pipes_held, 0);
     if (found && full && !link->said_lost)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is out of descriptors: connections go on that would not "

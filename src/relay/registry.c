@@ -43,11 +43,19 @@ struct conn *registry_due(struct registry *registry, usec_t now) {
     return (struct conn *)(void *)((char *)entry - offsetof(struct conn, review.entry));
 }
 
+/* By which it is found if the keeper has lost it. */
+static void note_in_slot(const struct conn *conn, struct conn *what)
+    REQUIRES(conn->registry->lock) {
+    if (conn->kept_by != NULL)
+        conn->kept_by->table->slots[conn->slot].conn = what;
+}
+
 void registry_add(struct registry *registry, struct conn *conn) {
     usec_t now = clock_coarse(), next;
 
     lock_acquire(&registry->lock);
     TAILQ_INSERT_TAIL(&registry->conns, conn, link);
+    note_in_slot(conn, conn);
     registry_review_at(registry, conn, conn_glance(registry, conn, now, &next) ? next : now);
     lock_release(&registry->lock);
 }
@@ -55,6 +63,7 @@ void registry_add(struct registry *registry, struct conn *conn) {
 void registry_remove(struct registry *registry, struct conn *conn) {
     lock_acquire(&registry->lock);
     TAILQ_REMOVE(&registry->conns, conn, link);
+    note_in_slot(conn, NULL);
     registry_review_at(registry, conn, USEC_NEVER);
     lock_release(&registry->lock);
 }
@@ -153,17 +162,13 @@ size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
     return n;
 }
 
-bool registry_lose(struct registry *registry, uint32_t slot, unsigned epoch) {
-    struct conn *conn;
-    bool found = false;
-
+bool registry_lose(struct registry *registry, const struct table_slot *slot, unsigned epoch) {
     lock_acquire(&registry->lock);
-    TAILQ_FOREACH(conn, &registry->conns, link)
-    if (conn->kept_by != NULL && conn->slot == slot) {
+    struct conn *conn = slot->conn;
+    if (conn != NULL) {
         atomic_store(&conn->lost, epoch); /* in this order: see link_try_hold */
         atomic_store(&conn->held, 0);
-        found = true;
     }
     lock_release(&registry->lock);
-    return found;
+    return conn != NULL;
 }

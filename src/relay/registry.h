@@ -14,6 +14,7 @@
 
 struct conn;
 struct member;
+struct table_slot;
 
 struct registry {
     struct lock lock;
@@ -57,6 +58,6 @@ void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end e
 size_t registry_count_unheld(struct registry *registry, unsigned epoch);
 
 /* The keeper of this epoch has lost what is in the slot. False: nothing is. */
-bool registry_lose(struct registry *registry, uint32_t slot, unsigned epoch);
+bool registry_lose(struct registry *registry, const struct table_slot *slot, unsigned epoch);
 
 #endif

@@ -184,6 +184,7 @@ size_t relay_drain(struct relay *relay, usec_t patience) {
     usec_t until =
         patience > 0 ? clock_now() + (patience < ACCEPT_REST ? patience : ACCEPT_REST) : 0;
 
+    adopter_join(&relay->adopter);
     TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
     acceptor_retire_all(&relay->acceptors, until);
     atomic_store(&relay->stop_accept, true);

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "config/config.h"
+#include "relay/adopter.h"
 #include "relay/gate.h"
 #include "relay/generation.h"
 #include "relay/link.h"
@@ -50,6 +51,7 @@ struct relay {
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct link *link; /* to the keeper; NULL: there is none. Set before the first relay_apply */
     struct heritage heritage; /* what it held, until that is adopted */
+    struct adopter adopter;   /* then, until all of that has pumps */
 };
 
 /* What the system allows (see daemon/limits.h). */

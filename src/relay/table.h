@@ -18,6 +18,8 @@
 
 #define TABLE_COUNTERS_MAX 96
 
+struct conn;
+
 /* A listening socket that relayd has bound itself. */
 struct table_listener {
     bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
@@ -43,6 +45,7 @@ struct table_head {
 struct table_slot {
     struct pipe_ends pipe[2];    /* by direction; -1: none yet */
     _Atomic unsigned pipes_held; /* the link's epoch in which the keeper got them; 0: never */
+    struct conn *conn;           /* in it, while it is in the registry; under the registry's lock */
     bool used;
 };
 

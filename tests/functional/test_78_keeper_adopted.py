@@ -1,5 +1,6 @@
 """What the next relayd knows of a connection that it has adopted: its counts, limits, timeouts and where it came from."""
 
+import os
 import resource
 import signal
 import time
@@ -192,12 +193,13 @@ def test_a_stalled_connection_is_reset_after_adoption(revived, meeting):
 # Many
 
 
-def test_killed_while_it_adopts(revived, meeting):
+def test_killed_while_it_adopts(revived, meeting, keeper):
     """What one has adopted that never became ready, the next one adopts again."""
     one = revived(meeting)
     pairs = meeting.pairs(one, some(200))
     for pair in pairs:
         ask(*pair)
+    keeper.wait_held(len(pairs))
     one.kill()
     for number in range(30):
         one.spawn_again()
@@ -210,19 +212,44 @@ def test_killed_while_it_adopts(revived, meeting):
         ask(*pair)
 
 
+def main_worked(one):
+    """For how many seconds main had a processor."""
+    with open(f"/proc/{one.pid}/task/{one.pid}/schedstat", encoding="ascii") as found:
+        return int(found.read().split()[0]) / 1e9
+
+
 @pytest.mark.timeout(8 * DEADLINE)
-def test_three_thousand_are_adopted_within_a_second(meeting, revived):
+def test_three_thousand_are_adopted_at_once(meeting, revived, keeper):
+    """Its work is what counts, and not the time that others had the processors. Making 6,000 threads before it is ready took
+    0.7 s; that is done beside everything else now."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     count = min(some(3000), (limit - 2000) // 600 * 100)
     one = revived(meeting, workers=8)
     pairs = []
     while len(pairs) < count:
         pairs += meeting.pairs(one, 100)
-    took = []
-    while not took or (min(took) >= 1 and len(took) < 5):   # others may have the processors at first
-        took.append(one.crash())
-        assert one.wait_adopted(len(took))[-1] == (count, 0)
-    assert min(took) < (DEADLINE if SANITIZER else 1), f"{took} s from exec to READY"
-    for client, server in pairs[::10]:
-        ask(client, server)
-    print(f"{count} adopted within {min(took):.3f} s")
+    keeper.wait_held(count)
+    asked = pairs[::100]
+    worked = []
+    for _ in range(3):
+        took = one.crash()
+        worked.append(main_worked(one))
+        for pair in asked:   # those that have something to do do not wait for the others
+            ask(*pair)
+        print(f"{count} adopted: {took:.3f} s from exec to READY, {worked[-1]:.3f} s of work")
+    assert set(one.wait_adopted(3)) == {(count, 0)}
+    until(lambda: len(os.listdir(f"/proc/{one.pid}/task")) > 2 * count, "all have their threads")
+    assert min(worked) < (DEADLINE if SANITIZER else 0.3), worked
+
+
+def test_a_stop_while_the_adopted_get_their_threads(meeting, revived, keeper):
+    """And a kill, and a restart: nobody is left out, nobody is cut."""
+    count = some(600)
+    one = revived(meeting, workers=8)
+    pairs = meeting.pairs(one, count)
+    keeper.wait_held(count)
+    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        one.crash(how)
+    assert set(one.wait_adopted(4)) == {(count, 0)}
+    for pair in pairs:
+        ask(*pair)

@@ -135,7 +135,7 @@ def test_a_keeper_that_comes_after_the_start(revived, meeting, short_path):
     late.wait_held(1)
     one.crash()
     ask(*pair)
-    assert one.adopted() == [(1, 0)]
+    assert one.wait_adopted(1) == [(1, 0)]
     client, server = early
     assert (client.ending(), server.ending()) == ("reset", "reset")
     late.finish()
