@@ -1,6 +1,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,6 +36,12 @@ bool fd_listens(int fd) {
     socklen_t size = sizeof(listening);
 
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+}
+
+bool fd_has_input(int fd) {
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+
+    return poll(&look, 1, 0) > 0;
 }
 
 /* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor and would

@@ -21,6 +21,9 @@
 #define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
 #define PAUSE_MAX USEC_PER_SEC
 
+/* acceptor_moves. At the first look somebody may just have come. */
+#define STUCK_LOOKS 3
+
 enum { STANDING, GOING }; /* the event of an acceptor */
 
 static bool stopped(const struct acceptor *acceptor) {
@@ -370,14 +373,16 @@ void acceptor_use(struct acceptor *acceptor, struct route *route) {
     route_unref(old);
 }
 
+/* Who waits for room comes round when it is nudged, and then looks for those who have come. A nudge may be lost, just
+ * before the wait that it should end; two are not, unless the thread has been held up from one to the other. */
 bool acceptor_moves(struct acceptor *acceptor) {
     unsigned beats = atomic_load(&acceptor->beats);
-    bool moves = beats != acceptor->seen_beats;
+    bool stands = beats == acceptor->seen_beats && fd_has_input(acceptor->socket.fd);
 
+    acceptor->stands = stands ? acceptor->stands + 1 : 0;
     acceptor->seen_beats = beats;
-    thread_interrupt(&acceptor->thread);
     lock_acquire(&acceptor->lock);
     cond_signal(&acceptor->stop);
     lock_release(&acceptor->lock);
-    return moves;
+    return acceptor->stands < STUCK_LOOKS;
 }

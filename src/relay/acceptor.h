@@ -10,10 +10,10 @@ struct acceptor {
     struct route
         *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
     const struct listen_wish *wish; /* the same: what it is new for, or NULL */
-    unsigned seen_beats;
-    const struct route *serves; /* the route, for the owner to look at */
-    int kept;                   /* the link's index of its socket; -1: none */
-    bool announced;             /* the same: the log has told of its socket */
+    unsigned seen_beats, stands;    /* the same, for acceptor_moves */
+    const struct route *serves;     /* the route, for the owner to look at */
+    int kept;                       /* the link's index of its socket; -1: none */
+    bool announced;                 /* the same: the log has told of its socket */
     struct relay *relay;
     struct listen_socket socket;
     struct thread thread;
@@ -55,7 +55,7 @@ void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline);
 void acceptor_free(struct acceptor *acceptor);
 void acceptor_free_all(struct acceptor_list *acceptors);
 
-/* Makes it come round, even if it blocks in a call, and says whether it has since the last time. */
+/* Whether it takes those who come. Called again and again, with a relay_nudge after each time. */
 bool acceptor_moves(struct acceptor *acceptor);
 
 #endif

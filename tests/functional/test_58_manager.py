@@ -214,11 +214,27 @@ def starves(one, tids, what, work=None):
     assert connect(one).get().status == 200
 
 
-def test_an_acceptor_that_is_stuck(relay, origin):
-    second = f"127.0.0.1:{free_port()}"
-    one = watched(relay, origin(http), address=[f"127.0.0.1:{free_port()}", second])
+@pytest.fixture(params=["tcp", "unix"])
+def two_addresses(request, tmp_path):
+    second = {"tcp": f"127.0.0.1:{free_port()}", "unix": f"unix:{tmp_path}/s"}[request.param]
+    return [f"127.0.0.1:{free_port()}", second]
+
+
+def test_an_acceptor_that_is_stuck(relay, origin, two_addresses):
+    one = watched(relay, origin(http), address=two_addresses)
     one.wait_notified("WATCHDOG=1", count=2)
-    starves(one, one.thread_ids("acc:")[1:], f"the acceptor on {second} is stuck")
+    starves(one, one.thread_ids("acc:")[1:], f"the acceptor on {two_addresses[1]} is stuck",
+            work=lambda: [connect(two_addresses[1])])
+
+
+def test_acceptors_that_are_held_while_nobody_comes(relay, origin, two_addresses):
+    """Nor can one to which nobody comes, on a machine that is too busy to let it run or in a debugger."""
+    one = watched(relay, origin(http), address=two_addresses)
+    with held(*one.thread_ids("acc:")):
+        one.wait_notified("WATCHDOG=1", count=one.count_notified("WATCHDOG=1") + 5)
+    assert "Work does not move" not in one.log
+    for address in two_addresses:
+        assert connect(address).get().status == 200
 
 
 def test_workers_that_are_stuck(relay, origin):

@@ -66,7 +66,15 @@ def test_a_frozen_acceptor_is_found(watched):
     old = watched.pid
     with frozen(watched, "acc:*") as count:
         assert count == 1
-        restarted_by_watchdog(watched, old)
+        with watched.connect():  # somebody whom it does not take
+            restarted_by_watchdog(watched, old)
+    assert watched.get().status == 200
+
+
+def test_a_frozen_acceptor_to_which_nobody_comes_is_left_alone(watched):
+    watched.start()
+    with frozen(watched, "acc:*"):
+        is_fed(watched)
     assert watched.get().status == 200
 
 
@@ -76,7 +84,8 @@ def test_one_frozen_acceptor_of_two_is_found(watched):
     old = watched.pid
     with frozen(watched, "acc:more"):
         assert watched.get().status == 200  # the others work
-        restarted_by_watchdog(watched, old)
+        with watched.connect("127.0.0.1:8082"):
+            restarted_by_watchdog(watched, old)
     assert watched.get(address="127.0.0.1:8082").status == 200
 
 
