@@ -84,6 +84,7 @@ struct listener_config {
     int64_t max_connections;    /* these three: 0 is no limit */
     int64_t max_connections_per_client;
     int64_t max_rate_per_client; /* new connections a second */
+    int64_t client_prefix_v6;    /* bits of an IPv6 address that are a client */
 };
 
 struct server_config {

@@ -1,16 +1,30 @@
 #include "relay/admit.h"
 
+#include "base/embedded.h"
 #include "base/proxy_protocol.h"
 #include "relay/generation.h"
+
+/* An IPv4 host that comes as IPv6 (base/embedded.h) is refused by what refuses it as IPv4; an allow of IPv4 lets nobody in
+ * who comes as IPv6, since it was not meant for the translators and tunnels of others. */
+static bool is_denied_within(const struct listener_config *config, const struct addr *client) {
+    struct addr within[EMBEDDED_MOST];
+    size_t n = embedded_find(client, within);
+
+    for (size_t i = 0; i < n; i++)
+        if (prefix_set_find(config->access, &within[i]) == ACCESS_DENY)
+            return true;
+    return false;
+}
 
 /* The longest prefix of both lists that covers the client decides. What none covers is let in, unless there is a list
  * of those who are. */
 static int check_access(const struct listener_config *config, const struct addr *client) {
     int access = prefix_set_find(config->access, client);
 
-    if (access < 0)
-        return config->allow.n == 0 ? 0 : END_DENIED;
-    return access == ACCESS_ALLOW ? 0 : END_DENIED;
+    if (access == ACCESS_DENY || (access < 0 && config->allow.n > 0) ||
+        is_denied_within(config, client))
+        return END_DENIED;
+    return 0;
 }
 
 /* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */

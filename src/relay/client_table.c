@@ -1,39 +1,55 @@
 /* A hash table of entries in one of two states: of clients that have connections, and of those that had, whose rate is
  * still remembered, in the order of their last use. The buckets are an array of fixed size, and entries are allocated
  * before the lock is taken: nothing is allocated under it, which is why this is no uthash, whose table grows as it is
- * filled. The hash is keyed: clients choose their addresses. */
+ * filled. The hash is keyed: clients choose their addresses.
+ *
+ * A connection has a seat, which knows its whole address: so all can be counted anew when another part of it makes a
+ * client. */
 #include "relay/client_table.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/embedded.h"
 #include "base/siphash.h"
 #include "base/sync.h"
 
 #define BUCKETS     16384 /* with CLIENT_TABLE_IDLE_MAX entries, four in each */
 #define BURST_TIMES 2     /* seconds' worth of connections that a client may open at once */
 
-/* A client: an IPv4 address, or the first half of an IPv6 address. */
+/* A client: an IPv4 address as ::ffff:a.b.c.d, or the first bits of an IPv6 address. */
 struct key {
-    uint64_t high, low; /* the halves of an IPv6 address; low is 0 but for IPv4 */
+    unsigned char bytes[16];
 };
 
 struct client_entry {
     LIST_ENTRY(client_entry) in_bucket;
-    TAILQ_ENTRY(client_entry) in_idle; /* while live is 0 */
+    union {
+        TAILQ_ENTRY(client_entry) in_idle; /* while live is 0 */
+        LIST_ENTRY(client_entry) in_spares;
+    };
     struct key key;
     size_t live;
     usec_t
         full_at; /* when its bucket will be full again: each connection costs a share of a second */
 };
 
+struct client_seat {
+    LIST_ENTRY(client_seat) link;
+    struct key whole;           /* its address */
+    struct client_entry *entry; /* NULL: there was no memory to count it anew */
+};
+
+LIST_HEAD(spares, client_entry);
 LIST_HEAD(bucket, client_entry);
 
 struct client_table {
     struct lock lock;
     struct siphash_key secret;
-    size_t n GUARDED, n_idle GUARDED;
+    unsigned prefix_v6 GUARDED; /* bits */
+    size_t n GUARDED, n_idle GUARDED, n_seats GUARDED;
+    LIST_HEAD(, client_seat) seats GUARDED;
     TAILQ_HEAD(, client_entry) idle GUARDED; /* the one that was used longest ago first */
     struct bucket buckets[BUCKETS] GUARDED;
 };
@@ -46,7 +62,9 @@ struct client_table *client_table_new(void) UNCHECKED {
         return NULL;
     lock_init(&table->lock, RANK_LEAF);
     table->secret = siphash_key_new();
+    table->prefix_v6 = CLIENT_TABLE_PREFIX_V6;
     TAILQ_INIT(&table->idle);
+    LIST_INIT(&table->seats);
     return table;
 }
 
@@ -55,7 +73,7 @@ void client_table_free(struct client_table *table) UNCHECKED {
 
     if (table == NULL)
         return;
-    CHECK(table->n == table->n_idle);
+    CHECK(table->n == table->n_idle && table->n_seats == 0);
     while ((entry = TAILQ_FIRST(&table->idle)) != NULL) {
         TAILQ_REMOVE(&table->idle, entry, in_idle);
         free(entry);
@@ -64,29 +82,41 @@ void client_table_free(struct client_table *table) UNCHECKED {
     free(table);
 }
 
-/* False: not an IP address. IPv4 is ::ffff:a.b.c.d as a whole, and so apart from each /64 of IPv6. */
-static bool make_key(const struct addr *client, struct key *key) {
-    unsigned char bytes[16];
+/* The whole address. IPv4 that stands in IPv6 is IPv4, so that nobody is two clients. False: not an IP address. */
+static bool read_whole(const struct addr *client, struct key *ret_whole) {
+    struct addr within[EMBEDDED_MOST];
 
-    *key = (struct key){0, 0};
-    if (!addr_ipv6_bytes(client, bytes))
-        return false;
-    memcpy(&key->high, bytes, sizeof(key->high));
-    if (addr_bytes_are_ipv4(bytes))
-        memcpy(&key->low, bytes + sizeof(key->high), sizeof(key->low));
-    return true;
+    return addr_ipv6_bytes(embedded_find(client, within) > 0 ? &within[0] : client,
+                           ret_whole->bytes);
+}
+
+static bool key_is_ipv6(const struct key *key) {
+    return !addr_bytes_are_ipv4(key->bytes);
+}
+
+/* What of an address is its client. */
+static struct key key_of(const struct key *whole, unsigned prefix_v6) {
+    struct key key = *whole;
+
+    for (unsigned i = prefix_v6 / 8; i < sizeof(key.bytes) && key_is_ipv6(whole); i++)
+        key.bytes[i] &= (unsigned char)(i > prefix_v6 / 8 ? 0 : 0xff00 >> prefix_v6 % 8);
+    return key;
 }
 
 static struct bucket *bucket_of(struct client_table *table, const struct key *key)
     REQUIRES(table->lock) {
-    return &table->buckets[siphash(&table->secret, key->high, key->low) % BUCKETS];
+    uint64_t high, low;
+
+    memcpy(&high, key->bytes, sizeof(high));
+    memcpy(&low, key->bytes + sizeof(high), sizeof(low));
+    return &table->buckets[siphash(&table->secret, high, low) % BUCKETS];
 }
 
 static struct client_entry *find(struct bucket *bucket, const struct key *key) {
     struct client_entry *entry;
 
     LIST_FOREACH(entry, bucket, in_bucket)
-    if (entry->key.high == key->high && entry->key.low == key->low)
+    if (memcmp(&entry->key, key, sizeof(*key)) == 0)
         return entry;
     return NULL;
 }
@@ -110,43 +140,64 @@ static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t n
     return *ret_full_at - now <= BURST_TIMES * rate * cost;
 }
 
+/* An entry that is new. */
+static void insert_entry(struct client_table *table, struct bucket *bucket,
+                         struct client_entry *entry, const struct key *key) REQUIRES(table->lock) {
+    entry->key = *key;
+    LIST_INSERT_HEAD(bucket, entry, in_bucket);
+    table->n++;
+}
+
+/* Seats a connection of a client whom the limits admit; takes *seat, and *spare if there is no entry yet. */
+static void take_seat(struct client_table *table, const struct key *key, usec_t full_at,
+                      struct client_seat **seat, struct client_entry **spare)
+    REQUIRES(table->lock) {
+    struct bucket *bucket = bucket_of(table, key);
+    struct client_entry *entry = find(bucket, key);
+
+    if (entry == NULL) {
+        entry = *spare;
+        *spare = NULL;
+        insert_entry(table, bucket, entry, key);
+    } else if (entry->live == 0) {
+        TAILQ_REMOVE(&table->idle, entry, in_idle);
+        table->n_idle--;
+    }
+    entry->live++;
+    if (full_at != 0)
+        entry->full_at = full_at;
+    (*seat)->entry = entry;
+    LIST_INSERT_HEAD(&table->seats, *seat, link);
+    table->n_seats++;
+    *seat = NULL;
+}
+
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
-                                       struct client_entry **ret_entry) {
+                                       struct client_seat **ret_seat) {
     enum client_outcome outcome = CLIENT_OK;
-    struct client_entry *spare, *old = NULL;
+    struct client_seat *seat = calloc(1, sizeof(*seat)), *unused = seat;
+    struct client_entry *spare = calloc(1, sizeof(*spare)), *old = NULL;
     usec_t full_at = 0;
-    struct key key;
 
-    *ret_entry = NULL;
-    if (!make_key(client, &key))
+    *ret_seat = NULL;
+    if (seat == NULL || spare == NULL || !read_whole(client, &seat->whole)) {
+        free(seat);
+        free(spare);
         return CLIENT_OK;
-    spare = calloc(1, sizeof(*spare));
-    if (spare == NULL)
-        return CLIENT_OK;
+    }
     lock_acquire(&table->lock);
-    struct bucket *bucket = bucket_of(table, &key);
-    struct client_entry *entry = find(bucket, &key), *looked_at = entry != NULL ? entry : spare;
+    struct key key = key_of(&seat->whole, table->prefix_v6);
+    const struct client_entry *entry = find(bucket_of(table, &key), &key);
+    const struct client_entry *looked_at = entry != NULL ? entry : spare;
 
     if (max_connections > 0 && looked_at->live >= (size_t)max_connections)
         outcome = CLIENT_TOO_MANY;
     else if (max_rate > 0 && !within_rate(looked_at, max_rate, now, &full_at))
         outcome = CLIENT_TOO_FAST;
     if (outcome == CLIENT_OK) {
-        if (entry == NULL) {
-            entry = spare;
-            spare = NULL;
-            entry->key = key;
-            LIST_INSERT_HEAD(bucket, entry, in_bucket);
-            table->n++;
-        } else if (entry->live == 0) {
-            TAILQ_REMOVE(&table->idle, entry, in_idle);
-            table->n_idle--;
-        }
-        entry->live++;
-        if (max_rate > 0)
-            entry->full_at = full_at;
-        *ret_entry = entry;
+        *ret_seat = seat;
+        take_seat(table, &key, full_at, &unused, &spare);
     }
     /* What is full again need not be remembered. One for each that comes keeps up. */
     old = TAILQ_FIRST(&table->idle);
@@ -157,17 +208,21 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
     lock_release(&table->lock);
     free(old);
     free(spare);
+    free(unused);
     return outcome;
 }
 
-void client_table_leave(struct client_table *table, struct client_entry *entry) {
+void client_table_leave(struct client_table *table, struct client_seat *seat) {
     struct client_entry *old = NULL;
 
-    if (entry == NULL)
+    if (seat == NULL)
         return;
     lock_acquire(&table->lock);
-    CHECK(entry->live > 0);
-    if (--entry->live == 0) {
+    struct client_entry *entry = seat->entry;
+    LIST_REMOVE(seat, link);
+    table->n_seats--;
+    CHECK(entry == NULL || entry->live > 0);
+    if (entry != NULL && --entry->live == 0) {
         TAILQ_INSERT_TAIL(&table->idle, entry, in_idle);
         table->n_idle++;
         if (entry->full_at == 0) /* no rate to remember */
@@ -179,6 +234,83 @@ void client_table_leave(struct client_table *table, struct client_entry *entry) 
     }
     lock_release(&table->lock);
     free(old);
+    free(seat);
+}
+
+/* Rates of IPv6 clients that have no connections are forgotten: they go to the spares. */
+static void forget_ipv6(struct client_table *table, struct spares *spares) REQUIRES(table->lock) {
+    struct client_entry *entry = TAILQ_FIRST(&table->idle);
+
+    while (entry != NULL) {
+        struct client_entry *next = TAILQ_NEXT(entry, in_idle);
+
+        if (key_is_ipv6(&entry->key)) {
+            forget(table, entry);
+            LIST_INSERT_HEAD(spares, entry, in_spares);
+        }
+        entry = next;
+    }
+}
+
+/* Counts a connection under the client that it has now. Entries that are left go to the spares. */
+static void change_seat(struct client_table *table, struct client_seat *seat, struct spares *spares)
+    REQUIRES(table->lock) {
+    struct key key = key_of(&seat->whole, table->prefix_v6);
+    struct bucket *bucket = bucket_of(table, &key);
+    struct client_entry *before = seat->entry, *entry = find(bucket, &key);
+
+    if (entry == NULL && (entry = LIST_FIRST(spares)) != NULL) {
+        LIST_REMOVE(entry, in_spares);
+        *entry = (struct client_entry){0};
+        insert_entry(table, bucket, entry, &key);
+    }
+    if (entry != NULL)
+        entry->full_at = 0;
+    if (entry == before)
+        return;
+    if (entry != NULL)
+        entry->live++;
+    seat->entry = entry;
+    if (before == NULL || --before->live > 0)
+        return;
+    LIST_REMOVE(before, in_bucket);
+    table->n--;
+    LIST_INSERT_HEAD(spares, before, in_spares);
+}
+
+/* As many entries as there are connections: each may be a client of its own. Or fewer, without memory. */
+static void add_spares(struct client_table *table, struct spares *spares) {
+    struct client_entry *spare;
+
+    lock_acquire(&table->lock);
+    size_t n = table->n_seats;
+    lock_release(&table->lock);
+    for (n += n / 8 + 64; n > 0 && (spare = calloc(1, sizeof(*spare))) != NULL; n--)
+        LIST_INSERT_HEAD(spares, spare, in_spares);
+}
+
+void client_table_regroup(struct client_table *table, unsigned prefix_v6) {
+    struct spares spares = LIST_HEAD_INITIALIZER(spares);
+    struct client_entry *spare;
+    struct client_seat *seat;
+
+    lock_acquire(&table->lock);
+    bool same = table->prefix_v6 == prefix_v6;
+    lock_release(&table->lock);
+    if (same)
+        return;
+    add_spares(table, &spares);
+    lock_acquire(&table->lock);
+    table->prefix_v6 = prefix_v6;
+    forget_ipv6(table, &spares);
+    LIST_FOREACH(seat, &table->seats, link)
+    if (key_is_ipv6(&seat->whole))
+        change_seat(table, seat, &spares);
+    lock_release(&table->lock);
+    while ((spare = LIST_FIRST(&spares)) != NULL) {
+        LIST_REMOVE(spare, in_spares);
+        free(spare);
+    }
 }
 
 size_t client_table_size(struct client_table *table) {

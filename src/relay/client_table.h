@@ -1,5 +1,6 @@
 /* How many connections each client has, and how fast new ones come: the memory behind max_connections_per_client and
- * max_rate_per_client. A client is an IPv4 address or an IPv6 /64; one table for each listener.
+ * max_rate_per_client. A client is an IPv4 address, also one that stands in an IPv6 address (base/embedded.h), or the first
+ * bits of an IPv6 address; one table for each listener.
  *
  * Memory is bounded whatever addresses come: an entry is there while its client has a connection, or while its rate
  * is remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX remembered rates the one that was
@@ -14,10 +15,11 @@
 #include "base/addr.h"
 #include "base/clock.h"
 
-#define CLIENT_TABLE_IDLE_MAX 65536
+#define CLIENT_TABLE_IDLE_MAX  65536
+#define CLIENT_TABLE_PREFIX_V6 64 /* bits, until client_table_regroup says another number */
 
 struct client_table;
-struct client_entry;
+struct client_seat; /* of one connection */
 
 /* NULL: no memory. */
 struct client_table *client_table_new(void);
@@ -30,12 +32,16 @@ enum client_outcome {
 };
 
 /* A connection of this client comes. max_connections, max_rate: 0 is no limit. now: clock_now() or clock_coarse().
- * With CLIENT_OK *ret_entry is its place, to be given back by client_table_leave; NULL if it cannot be counted (a unix
+ * With CLIENT_OK *ret_seat is its place, to be given back by client_table_leave; NULL if it cannot be counted (a unix
  * socket, no memory). A refused connection takes nothing from the rate. Any thread. */
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
-                                       struct client_entry **ret_entry);
-void client_table_leave(struct client_table *table, struct client_entry *entry); /* NULL is fine */
+                                       struct client_seat **ret_seat);
+void client_table_leave(struct client_table *table, struct client_seat *seat); /* NULL is fine */
+
+/* From now on so many bits of an IPv6 address, 1 to 128, are a client. Those who are there are counted anew; without memory
+ * for it, some are not counted. The rate of IPv6 clients begins anew. Nothing is done if it is so already. Any thread. */
+void client_table_regroup(struct client_table *table, unsigned prefix_v6);
 
 /* Entries that there are now. Any thread. */
 size_t client_table_size(struct client_table *table);

@@ -47,6 +47,7 @@ void limit_set(struct limit *limit, struct config *config, const struct listener
     config_unref(former);
     gate_set_max(&limit->gate,
                  listener->max_connections > 0 ? (size_t)listener->max_connections : SIZE_MAX);
+    client_table_regroup(limit->clients, (unsigned)listener->client_prefix_v6);
 }
 
 bool place_enter(struct place *place, struct limit *limit) {

@@ -26,13 +26,13 @@ struct limit *limit_new(void);
 struct limit *limit_ref(struct limit *limit);
 void limit_unref(struct limit *limit); /* NULL is fine; the last one: every place was left */
 
-/* It is for this listener of the config now, with its max_connections. Takes a reference to config. */
+/* It is for this listener of the config now, with its max_connections and client_prefix_v6. Takes a reference to config. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
 /* What one connection takes of a limit. Zeroed: nothing. */
 struct place {
     struct limit *limit; /* a place in its gate, and a reference */
-    struct client_entry *client;
+    struct client_seat *client;
 };
 
 /* Takes a place in the listener's gate, if there is room. */

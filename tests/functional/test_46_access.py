@@ -1,23 +1,24 @@
 """allow, deny, and the limits of a listener and of each client."""
 
+import contextlib
 import socket
 
 import pytest
 
 from client import connect, refused_in_http
-from fleet import site
-from origin import echo, sends
+from fleet import conf, site
+from origin import Origin, echo, sends
 from peer import EOF, RESET, Peer, request
 from settings import DEADLINE, free_port, until
 
 
 def connect_from(one, source):
-    sock = socket.socket()
+    sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
     sock.settimeout(DEADLINE)
     sock.bind((source, 0))
-    host, port = one.address.split(":")
+    host, port = one.address.rsplit(":", 1)
     try:
-        sock.connect((host, int(port)))
+        sock.connect((host.strip("[]"), int(port)))
     except ConnectionResetError:
         return Peer(sock, was_reset=True)
     return Peer(sock)
@@ -42,6 +43,52 @@ def test_the_longest_prefix_decides(relay, origin, allow, deny, inside, outside)
     for source in outside:
         assert not admitted(one, source), source
     assert {record.end for record in one.wait_records(len(inside) + len(outside))} <= {"SE", "LA"}
+
+
+@pytest.fixture
+def inside(netns):
+    """inside(script): a server in the namespace."""
+    servers = []
+
+    def start(script):
+        with netns.inside():
+            servers.append(Origin(script))
+        return servers[-1]
+    yield start
+    for server in servers:
+        server.stop()
+
+
+#: The IPv4 host 192.0.2.33 as IPv6: by NAT64, NAT64 of one network, 6to4, SIIT, Teredo, and as it was meant once.
+EMBEDDED = ["64:ff9b::c000:221", "64:ff9b:1::c000:221", "2002:c000:221::7", "::ffff:0:c000:221",
+            "2001:0:4136:e378:8000:63bf:3fff:fdde", "::c000:221"]
+
+
+@pytest.mark.parametrize("options, denied", [
+    ({"deny": ("192.0.2.32/28",)}, True),
+    ({"deny": ("192.0.2.32/28",), "allow": ("::/0",)}, True),
+    ({"deny": ("192.0.2.32/28",), "allow": ("192.0.2.33", "::/0")}, False),
+    ({"deny": ("192.0.2.64/28",)}, False),
+    ({"deny": ("::/0",)}, True),
+    ({"deny": EMBEDDED}, True),
+    ({"allow": ("192.0.2.0/24",)}, True),       # an allow of IPv4 is for IPv4
+    ({"allow": ("::/0",)}, False),
+])
+@pytest.mark.parametrize("through", ["socket", "proxy"])
+def test_an_ipv4_host_that_comes_as_ipv6(relay, netns, inside, options, denied, through):
+    server = inside(sends(b"in"))
+    for address in EMBEDDED:
+        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    more = {"accept_proxy": "v1", "proxy_from": ("::1",)} if through == "proxy" else {}
+    where = f"[::1]:{free_port()}"
+    one = relay(text=conf(where, {"a": server.address}, listener={**options, **more}), address=where, wrap=netns.wrap)
+    for source in EMBEDDED:
+        with netns.inside(), connect_from(one, "::1" if through == "proxy" else source) as client:
+            if through == "proxy":
+                client.send(f"PROXY TCP6 {source} ::1 4711 80\r\n".encode())
+            assert client.read_end()[1] == (RESET if denied else EOF), source
+    ends = {record.end for record in one.wait_records(len(EMBEDDED))}
+    assert ends == {"LA"} if denied else ends <= {"SE"}
 
 
 def test_a_denied_client_is_told_in_http(relay, origin):
@@ -104,6 +151,39 @@ def test_a_limit_of_a_reload_counts_who_is_there(relay, origin, before, between,
             return client.send(request()).read(1) == b"G"
     until(admitted_again, "there is room for one")
     there.pop().close()
+
+
+def test_a_reload_with_another_prefix_counts_who_is_there(relay, netns, inside):
+    for address in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2::1"):
+        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    where = f"[::1]:{free_port()}"
+    text = conf(where, {"a": inside(echo).address}, listener={"max_connections_per_client": 1, "client_prefix_v6": 64})
+    one = relay(text=text, address=where, wrap=netns.wrap)
+
+    def enters(source):
+        with netns.inside():
+            client = connect_from(one, source)
+        with contextlib.suppress(OSError):
+            if client.send(b"x").read(1) == b"x":
+                return client
+        client.close()
+        return None
+
+    first, second = enters("2001:db8:1:1::1"), enters("2001:db8:1:2::1")
+    assert first and second and not enters("2001:db8:1:1::1")
+    one.write_conf(text=text.replace("client_prefix_v6 = 64", "client_prefix_v6 = 48"))
+    assert one.hup() == ""
+    first.close()
+    one.record(first)
+    assert not enters("2001:db8:1:1::1"), "the second connection is of the same /48"
+    with enters("2001:db8:2::1"):
+        pass
+    one.write_conf(text=text)
+    assert one.hup() == ""
+    assert not enters("2001:db8:1:2::1")
+    with enters("2001:db8:1:1::1"):
+        pass
+    second.close()
 
 
 def test_a_listener_that_comes_back_counts_who_is_there(relay, origin):
