@@ -1,7 +1,7 @@
 /* Locks and conditions, wrapped once: ranked (a debug build aborts on a descending or equal
  * acquire) and annotated for clang's -Wthread-safety.
  *
- * There are two ranks. The outer one is for the life of the process (start, drain, stop). All
+ * There are two ranks. The outer one is for what is not on the road (start, reload, stop). All
  * others are leaves: while one is held no other is taken, and nothing is called that blocks, logs
  * or allocates. Members under a lock carry GUARDED, which names no lock (C has no way to name a
  * sibling member); the functions that touch them are annotated or hold it in plain sight. */
@@ -37,6 +37,10 @@ struct CAPABILITY lock {
 struct cond {
     pthread_cond_t cond;
 };
+
+/* For a lock that is there from the start. */
+#define LOCK_INITIAL(its_rank)                                                                     \
+    { .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (its_rank) }
 
 /* lock_init and cond_init cannot fail on Linux (pthread_mutex_init(3)). Destroy only what is free.
  */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/sync.h"
 #include "config/build.h"
 #include "config/options.h"
 #include "config/outline.h"
@@ -35,8 +36,9 @@ struct load {
     cfg_opt_t schema[SECTION_COUNT][SCHEMA_MAX];
 };
 
-/* libconfuse's callbacks take no argument of ours. One load at a time. */
-static struct load *current;
+/* libconfuse's callbacks take no argument of ours, and its lexer is one for all. One load at a time. */
+static struct lock loading = LOCK_INITIAL(RANK_OUTER);
+static struct load *current GUARDED;
 
 static enum option_section kind_of(const char *name) {
     for (size_t i = SECTION_GLOBAL + 1; i < SECTION_COUNT; i++)
@@ -115,9 +117,11 @@ static bool run_libconfuse(struct load *load, const char *text) {
         return false;
     }
     cfg_set_error_function(cfg, on_syntax_error);
+    lock_acquire(&loading);
     current = load;
     result = cfg_parse_buf(cfg, text);
     current = NULL;
+    lock_release(&loading);
     cfg_free(cfg);
     return result == CFG_SUCCESS;
 }

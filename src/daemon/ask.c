@@ -2,22 +2,41 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
-#define ASKS          0x72656c64 /* the value of the queued HUP: somebody waits for the answer */
-#define SAYS_RELOADED SIGUSR1
-#define SAYS_REFUSED  SIGUSR2
+#define HALF          (sizeof(uintptr_t) * 4) /* bits */
+#define LOWER         (((uintptr_t)1 << HALF) - 1)
+#define ASKS          ((uintptr_t)0x72656c64 & LOWER)
+#define SAID_RELOADED SIGUSR1
+#define SAID_REFUSED  SIGUSR2
 #define PATIENCE                                                                                   \
     (80 * USEC_PER_SEC) /* below systemd's DefaultTimeoutStartSec, which also bounds a reload */
-#define ASK_AGAIN USEC_PER_SEC /* a HUP that comes while another one waits is lost */
+#define HEARING   (15 * USEC_PER_SEC) /* it may be busy with something, but not for so long */
+#define ASK_AGAIN USEC_PER_SEC        /* a HUP that comes while another one waits is lost */
+
+bool ask_is_token(uintptr_t token) {
+    return (token & LOWER) == ASKS && token >> HALF != 0;
+}
+
+socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address) {
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(ret_address->sun_path + 1, sizeof(ret_address->sun_path) - 1,
+                     "relayd-reload-%llx", (unsigned long long)token);
+
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
 
 static int fail(pid_t pid, const char *what) {
     fprintf(stderr, "relayd: process %ld %s.\n", (long)pid, what);
@@ -49,8 +68,8 @@ static bool is_another(pid_t pid) {
     return other[0] != '\0' && own[0] != '\0' && strcmp(other, own) != 0;
 }
 
-/* The answer is a signal, which the daemon may send only to a process of its own user: root becomes that user. Others
- * are it already, or may not ask. */
+/* An answer is believed from this process's own user and from root: root becomes the user of the daemon. Others are it
+ * already, or may not ask. */
 static void become_user_of(pid_t pid) {
     char path[32];
     struct stat st;
@@ -64,54 +83,143 @@ static void become_user_of(pid_t pid) {
                 strerrordesc_np(errno));
 }
 
-/* Sends the question. NULL, or why not. */
-static const char *ask(pid_t pid) {
-    union sigval value = {.sival_int = ASKS};
+/* Whether it is known to be in another network namespace. */
+static bool is_elsewhere(pid_t pid) {
+    char path[64], own[64] = "", other[64] = "";
+
+    snprintf(path, sizeof(path), "/proc/%ld/ns/net", (long)pid);
+    return readlink("/proc/self/ns/net", own, sizeof(own) - 1) > 0 &&
+           readlink(path, other, sizeof(other) - 1) > 0 && strcmp(own, other) != 0;
+}
+
+/* Makes a token and the socket at which it is answered: the socket, or -1. */
+static int open_ear(uintptr_t *ret_token) {
+    struct sockaddr_un at;
+    uintptr_t token = 0;
+    int on = 1, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    while (fd >= 0 && !ask_is_token(token)) {
+        if (getrandom(&token, sizeof(token), 0) != sizeof(token))
+            fd_close(&fd);
+        token = (token & ~LOWER) | ASKS;
+    }
+    socklen_t size = ask_address(token, &at);
+    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+                    bind(fd, (struct sockaddr *)&at, size) < 0))
+        fd_close(&fd);
+    *ret_token = token;
+    return fd;
+}
+
+/* One that is there: its first byte, and the rest in text. 0: there is none, or not from whom it should be. */
+static char take_word(int fd, char text[ASK_TEXT_MAX]) {
+    char word = 0;
+    struct iovec parts[2] = {{.iov_base = &word, .iov_len = 1},
+                             {.iov_base = text, .iov_len = ASK_TEXT_MAX - 1}};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    struct msghdr message = {.msg_iov = parts,
+                             .msg_iovlen = 2,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    struct ucred sender = {.uid = (uid_t)-1};
+    ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT);
+
+    if (n <= 0)
+        return 0;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS)
+        memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+    if (sender.uid != 0 && sender.uid != geteuid())
+        return 0;
+    text[n - 1] = '\0';
+    return word;
+}
+
+/* What a relayd says that does not yet know of these answers. */
+static char take_signal(const sigset_t *signals, pid_t pid) {
+    static const struct timespec at_once = {0};
+    siginfo_t info;
+    int signal = sigtimedwait(signals, &info, &at_once);
+
+    if (signal < 0 || info.si_pid != pid)
+        return 0;
+    return signal == SAID_RELOADED ? ASK_RELOADED : ASK_REFUSED;
+}
+
+static int refused(const char *why) {
+    fprintf(stderr,
+            "relayd: the new configuration was refused, and the old one stays in force: %s The log "
+            "says more (journalctl -u relayd), and so does relayd --check.\n",
+            why);
+    return EX_CONFIG;
+}
+
+/* Sends the question, or (heard) looks whether it can still be answered. NULL, or why not. */
+static const char *ask(pid_t pid, uintptr_t token, bool heard) {
+    union sigval value = {.sival_ptr = (void *)token};
 
     if (kill(pid, 0) < 0)
         return errno == ESRCH ? "does not exist" : "may not be asked for a reload";
     if (is_another(pid))
         return "is not relayd";
-    return sigqueue(pid, SIGHUP, value) < 0 ? "may not be asked for a reload" : NULL;
+    return !heard && sigqueue(pid, SIGHUP, value) < 0 ? "may not be asked for a reload" : NULL;
 }
 
-int ask_reload(pid_t pid) {
-    usec_t deadline = clock_now() + PATIENCE;
-    sigset_t answers;
-    siginfo_t info;
+/* Asks until it was heard, and waits for the last word. */
+static int talk(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
+    usec_t began = clock_now();
+    char text[ASK_TEXT_MAX] = "";
+    bool heard = false;
+    sigset_t signals;
 
-    sigemptyset(&answers);
-    sigaddset(&answers, SAYS_RELOADED);
-    sigaddset(&answers, SAYS_REFUSED);
-    sigprocmask(SIG_BLOCK, &answers, NULL);
-    become_user_of(pid);
-    for (usec_t next = clock_now();;) {
+    sigemptyset(&signals);
+    sigaddset(&signals, SAID_RELOADED);
+    sigaddset(&signals, SAID_REFUSED);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    for (usec_t next = began;;) {
         usec_t now = clock_now();
 
-        if (now >= deadline)
-            return fail(pid, "did not answer; is it relayd, and does it run?");
+        if (now >= next && elsewhere && next > began)
+            return fail(pid,
+                        "was asked for a reload, but is in another network namespace and cannot "
+                        "answer; see its log");
+        if (now >= began + (heard ? PATIENCE : HEARING))
+            return fail(pid, heard ? "has begun to reload and did not say how it went; see its log"
+                                   : "did not answer; is it relayd, and does it run?");
         if (now >= next) {
-            const char *why = ask(pid);
+            const char *why = ask(pid, token, heard);
 
             if (why != NULL)
                 return fail(pid, why);
             next = now + ASK_AGAIN;
         }
-        struct timespec left = clock_timespec(next - now);
-        int signal = sigtimedwait(&answers, &info, &left);
-        if (signal < 0 || info.si_pid != pid)
-            continue;
-        if (signal == SAYS_RELOADED)
+        struct pollfd ear = {.fd = fd, .events = POLLIN};
+        (void)poll(&ear, 1, (int)((next - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
+        char word = take_word(fd, text);
+        if (word == 0)
+            word = take_signal(&signals, pid);
+        if (word == ASK_RELOADED)
             return EX_OK;
-        fprintf(stderr,
-                "relayd: the new configuration was refused, and the old one stays in force; "
-                "the log says why (journalctl -u relayd), and so does relayd --check.\n");
-        return EX_CONFIG;
+        if (word == ASK_REFUSED)
+            return refused(text);
+        heard = heard || word == ASK_HEARD;
     }
 }
 
-void ask_answer(const siginfo_t *hup, bool reloaded) {
-    /* 0: it is in another PID namespace, and cannot be answered; kill(2) would take that for the whole process group. */
-    if (hup->si_pid > 0 && hup->si_code == SI_QUEUE && hup->si_value.sival_int == ASKS)
-        (void)kill(hup->si_pid, reloaded ? SAYS_RELOADED : SAYS_REFUSED);
+int ask_reload(pid_t pid) {
+    bool elsewhere = is_elsewhere(pid); /* while it may still look */
+    uintptr_t token;
+
+    become_user_of(pid);
+    int fd = open_ear(&token);
+    if (fd < 0) {
+        fprintf(stderr, "relayd: no socket to be answered at: %s.\n", strerrordesc_np(errno));
+        return EX_OSERR;
+    }
+    int status = talk(pid, fd, token, elsewhere);
+    fd_close(&fd);
+    return status;
 }

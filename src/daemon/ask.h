@@ -1,17 +1,36 @@
 /* relayd --reload PID: asks a running relayd for a reload and waits for its answer, so that `systemctl reload` knows
- * how it went. HUP is queued with a value that a plain kill(1) does not send, and answered by a signal. */
+ * how it went.
+ *
+ * The question is a queued HUP, whose value (sigqueue(3)) tells it from a plain kill(1) and is a token; it may be asked again
+ * until it was heard. The answers are datagrams to an abstract unix socket (unix(7)) with the token in its name: no process
+ * number is needed, which has no meaning in another PID namespace. Abstract names belong to a network namespace: an asker in
+ * another one is not answered, and says so. */
 #ifndef DAEMON_ASK_H
 #define DAEMON_ASK_H
 
-#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
+
+#define ASK_TEXT_MAX 1024
+
+/* The first byte of an answer. */
+enum ask_word {
+    ASK_HEARD = 'h',    /* the question has come, and is not to be asked again */
+    ASK_RELOADED = 'y', /* the last word */
+    ASK_REFUSED = 'n',  /* the same; the reason follows */
+};
+
+/* Half of a token is always the same. */
+bool ask_is_token(uintptr_t token);
+
+/* Where it is answered: fills in the address and returns its size. */
+socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address);
 
 /* Returns the exit status, after a message if it is not EX_OK: EX_CONFIG if the new configuration was refused,
  * EX_UNAVAILABLE if there was no answer. The process has done nothing else. */
 int ask_reload(pid_t pid);
-
-/* In the daemon: answers whoever sent this HUP, if it waits for an answer. */
-void ask_answer(const siginfo_t *hup, bool reloaded);
 
 #endif

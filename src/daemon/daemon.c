@@ -13,159 +13,45 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "daemon/ask.h"
+#include "daemon/force.h"
 #include "daemon/keeping.h"
-#include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
+#include "daemon/reading.h"
+#include "daemon/reload.h"
 #include "daemon/restart.h"
-#include "relay/acceptor.h"
 #include "relay/adopt.h"
 #include "relay/crash.h"
 #include "relay/relay.h"
 
-/* The relay's last connection has ended: wakes main's wait for signals. */
-#define DRAINED_SIGNAL SIGUSR1
+#define WAKE_SIGNAL SIGUSR1 /* something has happened that main waits for */
 
 #define TIDY_INTERVAL USEC_PER_SEC /* while something is left of a former configuration */
+
+/* With name servers that do not answer, at the start: less than systemd's DefaultTimeoutStartSec. */
+#define NAMES_PATIENCE (60 * USEC_PER_SEC)
 
 struct daemon {
     const char *file; /* NULL: none */
     struct relay *relay;
     struct passed passed;
     struct notify notify;
+    struct reload reload;
+    bool ends; /* it was told to before it had started */
     usec_t next_tidy;
     uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
 };
 
 #define LEAVE_LOOK (20 * USEC_PER_MSEC) /* whether all has been dialled that was accepted */
 
-/* The first error of a file, while all of them are logged. */
-struct first_error {
-    char text[LOG_TEXT_MAX / 2];
-};
-
-/* on_empty of the relay; arg is main's pthread_t. */
-static void drained(void *arg) {
-    pthread_kill(*(pthread_t *)arg, DRAINED_SIGNAL);
+/* on_empty of the relay, and the end of a reading; arg is main's pthread_t. */
+static void wake_main(void *arg) {
+    pthread_kill(*(pthread_t *)arg, WAKE_SIGNAL);
 }
 
 static int fail(int status, int error, const char *what) {
     log_msg(MSG_START_FAILED, "relayd could not start: %s: %s.", what, strerrordesc_np(-error));
     return status;
-}
-
-/* Puts a configuration in force: EX_OK, or a status and *ret_what, which the caller frees (NULL: no memory). */
-static int apply(struct daemon *daemon, struct config *config, char **ret_what) {
-    static const int statuses[] = {[APPLY_OK] = EX_OK,
-                                   [APPLY_NO_SOCKET] = EX_UNAVAILABLE,
-                                   [APPLY_FORBIDDEN] = EX_NOPERM,
-                                   [APPLY_WRONG] = EX_CONFIG,
-                                   [APPLY_NO_RESOURCES] = EX_OSERR};
-    struct relay *relay = daemon->relay;
-    struct relay_limits limits = limits_settle(config, relay->link);
-    if (relay->link != NULL)
-        table_bound(relay->link->table, limits.max_held);
-    struct upstreams *upstreams = upstreams_new(
-        config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
-
-    if (upstreams == NULL || upstreams_start(upstreams) < 0) {
-        upstreams_free(upstreams); /* no lookup is under way */
-        *ret_what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
-        return EX_OSERR;
-    }
-    enum apply_outcome outcome = relay_apply(relay, config, upstreams, &limits, daemon->passed.list,
-                                             daemon->passed.n, ret_what);
-    if (outcome == APPLY_OK)
-        log_set_level((enum log_level)config_log_level(config));
-    return statuses[outcome];
-}
-
-static int start(struct daemon *daemon, struct config *config, pthread_t *main_thread) {
-    char *what = NULL;
-    int r = log_start();
-
-    if (r < 0)
-        return fail(EX_OSERR, r, "no thread for the log");
-    log_set_level((enum log_level)config_log_level(config));
-    r = passed_take(&daemon->passed);
-    if (r < 0)
-        return fail(EX_OSERR, r, "the sockets that systemd passed");
-    daemon->relay = relay_new(drained, main_thread);
-    if (daemon->relay == NULL)
-        return fail(EX_OSERR, -ENOMEM, "no memory");
-    keeping_begin(daemon->relay, config, daemon->file);
-    daemon->cut_before = stats_get(STAT_cut_at_stop);
-    int status = apply(daemon, config, &what);
-    if (status != EX_OK) {
-        atomic_store(&daemon->relay->leaves, true); /* what is held is for one that can start */
-        log_msg(MSG_START_FAILED, "%s", what != NULL ? what : "relayd could not start: no memory.");
-    } else {
-        passed_drop_unused(&daemon->passed);
-        keeping_adopt(daemon->relay);
-        relay_open(daemon->relay);
-        keeping_settle(daemon->relay);
-    }
-    free(what);
-    return status;
-}
-
-/* Of those that are new. */
-static void say_listeners(struct relay *relay) {
-    struct acceptor *acceptor;
-
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
-        if (acceptor->announced)
-            continue;
-        acceptor->announced = true;
-        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
-                acceptor->serves->config->name, acceptor->socket.text,
-                acceptor->serves->upstream->config->name);
-    }
-}
-
-static void take_error(void *arg, const char *sentence) {
-    struct first_error *first = arg;
-
-    if (first->text[0] == '\0')
-        snprintf(first->text, sizeof(first->text), "%s", sentence);
-    log_msg(MSG_CONFIG_ERROR, "%s", sentence);
-}
-
-static bool refuse(struct daemon *daemon, const char *why) {
-    log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
-            why);
-    notify_ready(&daemon->notify, daemon->relay, why);
-    return false;
-}
-
-static bool reload(struct daemon *daemon) {
-    struct first_error first = {.text = ""};
-    char *what = NULL;
-
-    notify_reloading(&daemon->notify);
-    if (daemon->file == NULL)
-        return refuse(daemon, "relayd was started with --proxy and has no file to read.");
-    struct config *config = config_load(daemon->file, take_error, &first);
-    if (config == NULL)
-        return refuse(daemon, first.text);
-    struct config *before = config_ref(daemon->relay->now->config);
-    int status = apply(daemon, config, &what);
-    if (status == EX_OK) {
-        relay_open(daemon->relay);
-        keeping_change(daemon->relay, before->global.keeper, daemon->file);
-        log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", daemon->file);
-        say_listeners(daemon->relay);
-        notify_ready(&daemon->notify, daemon->relay, NULL);
-    } else {
-        (void)refuse(daemon, what != NULL ? what : "there was no memory.");
-    }
-    daemon->next_tidy =
-        clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
-    free(what);
-    config_unref(before);
-    config_unref(config);
-    return status == EX_OK;
 }
 
 /* Waits for a signal of the set, until the deadline: its number, or 0. */
@@ -183,6 +69,91 @@ static int wait_signal(const sigset_t *set, usec_t deadline, siginfo_t *ret_info
     }
 }
 
+static int refuse_start(int status, const char *what) {
+    log_msg(MSG_START_FAILED, "%s", what != NULL ? what : "relayd could not start: no memory.");
+    return status;
+}
+
+/* Waits for the names of listeners. EX_OK with daemon->ends: it was told to end meanwhile. */
+static int await_names(struct daemon *daemon, struct reading *reading) {
+    usec_t deadline = clock_now() + NAMES_PATIENCE;
+    const struct reading_result *result;
+    char text[LOG_TEXT_MAX / 4], why[LOG_TEXT_MAX / 2];
+    siginfo_t info;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, WAKE_SIGNAL);
+    while ((result = reading_done(reading)) == NULL) {
+        int signal = wait_signal(&set, deadline, &info);
+
+        daemon->ends = signal == SIGTERM || signal == SIGINT;
+        if (daemon->ends)
+            return EX_OK;
+        if (clock_now() >= deadline) {
+            snprintf(why, sizeof(why), "relayd could not start: %s did not come within %d s.",
+                     reading_waits_for(reading, text, sizeof(text)),
+                     (int)(NAMES_PATIENCE / USEC_PER_SEC));
+            return refuse_start(EX_UNAVAILABLE, why);
+        }
+    }
+    return result->found ? EX_OK : refuse_start(EX_UNAVAILABLE, result->what);
+}
+
+/* With the addresses of its listeners. */
+static int start_relay(struct daemon *daemon, struct config *config,
+                       const struct listen_names *names, pthread_t *main_thread) {
+    char *what = NULL;
+    int r = passed_take(&daemon->passed);
+
+    if (r < 0)
+        return fail(EX_OSERR, r, "the sockets that systemd passed");
+    daemon->relay = relay_new(wake_main, main_thread);
+    if (daemon->relay == NULL)
+        return fail(EX_OSERR, -ENOMEM, "no memory");
+    keeping_begin(daemon->relay, config, daemon->file);
+    daemon->cut_before = stats_get(STAT_cut_at_stop);
+    int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
+    if (status != EX_OK) {
+        atomic_store(&daemon->relay->leaves, true); /* what is held is for one that can start */
+        (void)refuse_start(status, what);
+    } else {
+        passed_drop_unused(&daemon->passed);
+        keeping_adopt(daemon->relay);
+        relay_open(daemon->relay);
+        keeping_settle(daemon->relay);
+    }
+    free(what);
+    return status;
+}
+
+/* A reading that has not come to its end is left to the end of the process. */
+static int start(struct daemon *daemon, struct config *config, pthread_t *main_thread) {
+    struct reading *reading;
+    int r = log_start();
+
+    if (r < 0)
+        return fail(EX_OSERR, r, "no thread for the log");
+    log_set_level((enum log_level)config_log_level(config));
+    r = reading_begin(NULL, config_ref(config), wake_main, main_thread, &reading);
+    if (r < 0) {
+        config_unref(config);
+        return fail(EX_OSERR, r, "no memory or no thread to look up names with");
+    }
+    int status = await_names(daemon, reading);
+    const struct reading_result *result = reading_done(reading);
+    if (status == EX_OK && !daemon->ends)
+        status = start_relay(daemon, config, &result->names, main_thread);
+    (void)reading_free(reading);
+    return status;
+}
+
+static usec_t earlier(usec_t a, usec_t b) {
+    return a < b ? a : b;
+}
+
 static void tidy(struct daemon *daemon) {
     usec_t now = clock_now();
 
@@ -192,23 +163,26 @@ static void tidy(struct daemon *daemon) {
 
 static void run(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
-        usec_t due = notify_due(&daemon->notify);
+        usec_t due = earlier(notify_due(&daemon->notify), daemon->next_tidy);
         siginfo_t info;
-        int signal = wait_signal(set, due < daemon->next_tidy ? due : daemon->next_tidy, &info);
+        int signal = wait_signal(set, earlier(due, reload_due(&daemon->reload)), &info);
 
         if (signal == SIGTERM || signal == SIGINT)
             return;
         if (signal == SIGHUP)
-            ask_answer(&info, reload(daemon));
+            reload_ask(&daemon->reload, &info);
+        if (reload_tick(&daemon->reload))
+            daemon->next_tidy =
+                clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
         notify_tick(&daemon->notify, daemon->relay);
         tidy(daemon);
     }
 }
 
 /* A second signal to end. */
-static bool is_hurried(int signal, const siginfo_t *info) {
+static bool is_hurried(struct daemon *daemon, int signal, const siginfo_t *info) {
     if (signal == SIGHUP)
-        ask_answer(info, false);
+        reload_stop(&daemon->reload, info);
     return signal == SIGTERM || signal == SIGINT;
 }
 
@@ -229,7 +203,7 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
         int signal = wait_signal(set, due < deadline ? due : deadline, &info);
 
         live = gate_live(&daemon->relay->gate);
-        if (is_hurried(signal, &info))
+        if (is_hurried(daemon, signal, &info))
             return;
         if (live > 0)
             notify_draining(&daemon->notify, live, deadline);
@@ -260,7 +234,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
 
         if (unheld > 0)
             notify_draining(&daemon->notify, unheld, deadline);
-        hurried = is_hurried(wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
+        hurried = is_hurried(daemon, wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
     }
     size_t left = gate_live(&relay->gate);
     unheld = relay_count_unheld(relay);
@@ -268,6 +242,33 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
     left -= left > unheld ? unheld : left;
     log_msg(MSG_LEFT, "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.",
             left, left == 1 ? "" : "s");
+}
+
+/* The start is over. */
+static void live(struct daemon *daemon, pthread_t *main_thread) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, WAKE_SIGNAL);
+    daemon->reload = (struct reload){.file = daemon->file,
+                                     .relay = daemon->relay,
+                                     .passed = &daemon->passed,
+                                     .notify = &daemon->notify,
+                                     .wake = wake_main,
+                                     .arg = main_thread};
+    asks_init(&daemon->reload.asks);
+    force_say_listeners(daemon->relay);
+    notify_ready(&daemon->notify, daemon->relay, NULL);
+    run(daemon, &set);
+    reload_stop(&daemon->reload, NULL);
+    if (wants_to_leave(daemon))
+        leave(daemon, &set);
+    else
+        drain(daemon, &set);
+    asks_close(&daemon->reload.asks);
 }
 
 static void stop(struct daemon *daemon, bool ran) {
@@ -284,28 +285,17 @@ static void stop(struct daemon *daemon, bool ran) {
 }
 
 int daemon_run(struct config *config, const char *file) {
+    static pthread_t main_thread; /* a reading that is left behind may still wake it */
     struct daemon daemon = {.file = file, .next_tidy = USEC_NEVER};
-    pthread_t main_thread = pthread_self();
-    sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, DRAINED_SIGNAL);
+    main_thread = pthread_self();
     thread_init_process();
     notify_init(&daemon.notify);
     int status = start(&daemon, config, &main_thread);
     config_unref(config);
-    if (status == EX_OK) {
-        say_listeners(daemon.relay);
-        notify_ready(&daemon.notify, daemon.relay, NULL);
-        run(&daemon, &set);
-        if (wants_to_leave(&daemon))
-            leave(&daemon, &set);
-        else
-            drain(&daemon, &set);
-    }
-    stop(&daemon, status == EX_OK);
+    bool started = status == EX_OK && !daemon.ends;
+    if (started)
+        live(&daemon, &main_thread);
+    stop(&daemon, started);
     return status;
 }

@@ -68,8 +68,9 @@ void notify_init(struct notify *notify) {
 static void describe(const struct notify *notify, struct relay *relay, char *text, size_t size) {
     size_t live = gate_live(&relay->gate), listeners = relay->now->config->n_listeners;
 
-    snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s", live,
+    snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",
+             notify->reloading ? " Reloading." : "",
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
     relay_describe(relay, text, size);
     upstreams_describe(relay->now->upstreams, text, size);
@@ -106,11 +107,14 @@ static void tell_ready(struct notify *notify) {
 void notify_ready(struct notify *notify, struct relay *relay, const char *refused) {
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
     drop_cut_character(notify->refused, sizeof(notify->refused));
+    notify->reloading = false;
     describe(notify, relay, notify->sent, sizeof(notify->sent));
     tell_ready(notify);
 }
 
 void notify_reloading(struct notify *notify) {
+    notify->reloading = true;
+    notify->next_status = clock_now() + STATUS_INTERVAL;
     (void)tell(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
                (unsigned long long)clock_now());
 }

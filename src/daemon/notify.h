@@ -16,6 +16,7 @@ struct notify {
     usec_t watchdog; /* how often it is fed; 0: there is none */
     usec_t next_status, next_watchdog;
     bool ready_untold;                 /* the manager did not read it: it is told again */
+    bool reloading;                    /* is under way */
     bool stuck;                        /* work did not move at the last look, which has been said */
     char sent[NOTIFY_TEXT_MAX];        /* the status line */
     char refused[NOTIFY_TEXT_MAX / 2]; /* why the last reload was refused; "": it was not */

@@ -91,7 +91,7 @@ static enum apply_outcome prepare(struct apply *apply) {
     struct listen_wish *wishes = NULL;
     enum apply_outcome outcome;
     size_t n = 0;
-    int r = listen_wishes(apply->config, &wishes, &n, &apply->what);
+    int r = listen_wishes(apply->config, apply->names, &wishes, &n);
 
     if (r == 0)
         r = apply_find_sockets(apply, wishes, n);
@@ -168,9 +168,11 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
 }
 
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
-                               struct upstreams *upstreams, const struct relay_limits *limits,
-                               struct passed_socket *passed, size_t n_passed, char **ret_what) {
-    struct apply apply = {.relay = relay, .config = config, .passed = passed, .n_passed = n_passed};
+                               const struct listen_names *names, struct upstreams *upstreams,
+                               const struct relay_limits *limits, struct passed_socket *passed,
+                               size_t n_passed, char **ret_what) {
+    struct apply apply = {
+        .relay = relay, .config = config, .names = names, .passed = passed, .n_passed = n_passed};
 
     TAILQ_INIT(&apply.fresh);
     TAILQ_INIT(&apply.former);

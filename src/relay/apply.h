@@ -9,6 +9,7 @@
 struct apply {
     struct relay *relay;
     struct config *config;
+    const struct listen_names *names;
     struct generation *generation;
     struct passed_socket *passed;
     size_t n_passed;

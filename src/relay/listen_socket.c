@@ -19,7 +19,7 @@
 /* A file left behind by a process that is gone is removed; one that somebody answers at is not. */
 static void remove_stale(const struct addr *addr) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_sec = 1}; /* with a full backlog, somebody is there */
+    struct timeval patience = {.tv_usec = 10000}; /* with a full backlog, somebody is there */
     struct stat st;
 
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&

@@ -1,7 +1,6 @@
 #include "relay/listen_wish.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 /* A list of wishes that grows. */
 struct wishes {
     const struct config *config;
+    const struct listen_names *names;
     struct listen_wish *list;
     size_t n;
 };
@@ -57,61 +57,27 @@ static struct addr any_address(int family, unsigned port) {
     return addr;
 }
 
-/* The addresses of a name, by libc: before a socket is open there is nothing that it could hold up. */
-static const char *look_up(const struct addr_spec *spec, struct addrinfo **ret_found) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char service[8];
+static int wish_name(struct wishes *wishes, size_t index, size_t address) {
+    const struct listen_name *name =
+        listen_names_get(wishes->names, &wishes->config->listeners[index].address[address]);
 
-    snprintf(service, sizeof(service), "%u", spec->port % 65536);
-    int r = getaddrinfo(spec->name, service, &hints, ret_found);
-    if (r == EAI_SYSTEM)
-        return strerrordesc_np(errno);
-    return r != 0 ? gai_strerror(r) : NULL;
-}
-
-/* Whether an earlier wish of this address has it: a name may be listed twice in /etc/hosts. */
-static bool wished(const struct wishes *wishes, size_t first, const struct addr *addr) {
-    for (size_t i = first; i < wishes->n; i++)
-        if (addr_equal(&wishes->list[i].addr, addr))
-            return true;
-    return false;
-}
-
-static int wish_name(struct wishes *wishes, size_t index, size_t address, const char **ret_why) {
-    const struct addr_spec *spec = &wishes->config->listeners[index].address[address].spec;
-    struct addrinfo *found = NULL;
-    size_t first = wishes->n;
-    int r = 0;
-
-    *ret_why = look_up(spec, &found);
-    if (*ret_why != NULL)
-        return -EADDRNOTAVAIL;
-    for (struct addrinfo *ai = found; ai != NULL && r == 0; ai = ai->ai_next) {
-        struct addr one = {.len = ai->ai_addrlen};
-
-        if (ai->ai_addrlen > sizeof(one.u))
-            continue;
-        memcpy(&one.u, ai->ai_addr, ai->ai_addrlen);
-        if (wished(wishes, first, &one))
-            continue;
+    for (size_t i = 0; i < name->n; i++) {
         struct listen_wish *wish = add_wish(wishes, index, address);
-        if (wish == NULL) {
-            r = -ENOMEM;
-        } else {
-            wish->addr = one;
-            wish->v6only = true;
-        }
+
+        if (wish == NULL)
+            return -ENOMEM;
+        wish->addr = name->list[i];
+        wish->v6only = true;
     }
-    freeaddrinfo(found);
-    return r;
+    return 0;
 }
 
-static int wish_address(struct wishes *wishes, size_t index, size_t address, const char **ret_why) {
+static int wish_address(struct wishes *wishes, size_t index, size_t address) {
     const struct listen_address *asked = &wishes->config->listeners[index].address[address];
     const struct addr_spec *spec = &asked->spec;
 
     if (!asked->systemd && spec->form == ADDR_NAME)
-        return wish_name(wishes, index, address, ret_why);
+        return wish_name(wishes, index, address);
     struct listen_wish *wish = add_wish(wishes, index, address);
     if (wish == NULL)
         return -ENOMEM;
@@ -125,23 +91,18 @@ static int wish_address(struct wishes *wishes, size_t index, size_t address, con
     return 0;
 }
 
-int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
-                  char **ret_what) {
-    struct wishes wishes = {.config = config};
+int listen_wishes(const struct config *config, const struct listen_names *names,
+                  struct listen_wish **ret_list, size_t *ret_n) {
+    struct wishes wishes = {.config = config, .names = names};
+    int r = 0;
 
-    for (size_t i = 0; i < config->n_listeners; i++)
-        for (size_t j = 0; j < config->listeners[i].n_address; j++) {
-            const struct listener_config *listener = &config->listeners[i];
-            const char *why = NULL;
-            int r = wish_address(&wishes, i, j, &why);
-
-            if (r == 0)
-                continue;
-            struct listen_wish failed = {.listener = listener, .address = &listener->address[j]};
-            *ret_what = listen_wish_complaint(&failed, -r, why, NULL);
-            free(wishes.list);
-            return r;
-        }
+    for (size_t i = 0; i < config->n_listeners && r == 0; i++)
+        for (size_t j = 0; j < config->listeners[i].n_address && r == 0; j++)
+            r = wish_address(&wishes, i, j);
+    if (r < 0) {
+        free(wishes.list);
+        return r;
+    }
     *ret_list = wishes.list;
     *ret_n = wishes.n;
     return 0;

@@ -3,6 +3,7 @@
 #ifndef RELAY_LISTEN_WISH_H
 #define RELAY_LISTEN_WISH_H
 
+#include "relay/listen_names.h"
 #include "relay/listen_socket.h"
 
 struct listen_wish {
@@ -16,10 +17,9 @@ struct listen_wish {
     bool met; /* there is a socket for it; the caller's */
 };
 
-/* What a configuration asks for; names of local addresses are looked up. 0; or -errno, with *ret_what set to a
- * finished sentence (the caller frees it; NULL: no memory). The caller frees the list. */
-int listen_wishes(const struct config *config, struct listen_wish **ret_list, size_t *ret_n,
-                  char **ret_what) MUST_USE;
+/* What a configuration asks for, given the addresses of its names. 0 or -errno. The caller frees the list. */
+int listen_wishes(const struct config *config, const struct listen_names *names,
+                  struct listen_wish **ret_list, size_t *ret_n) MUST_USE;
 
 /* Whether an open socket is what is asked for. */
 bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);

@@ -12,6 +12,7 @@
 #include "relay/gate.h"
 #include "relay/generation.h"
 #include "relay/link.h"
+#include "relay/listen_names.h"
 #include "relay/listen_socket.h"
 #include "relay/openings.h"
 #include "relay/pipe_pool.h"
@@ -81,12 +82,12 @@ enum apply_outcome {
 
 /* Puts a configuration in force, for the first time (then threads start) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;
- * NULL: no memory). Takes a reference to config, and in any case the upstreams, which have been started. passed:
- * the sockets from systemd; those that are used are blanked. */
+ * NULL: no memory). Takes a reference to config, and in any case the upstreams, which have been started. names: those of
+ * its listeners. passed: the sockets from systemd; those that are used are blanked. */
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
-                               struct upstreams *upstreams, const struct relay_limits *limits,
-                               struct passed_socket *passed, size_t n_passed,
-                               char **ret_what) MUST_USE;
+                               const struct listen_names *names, struct upstreams *upstreams,
+                               const struct relay_limits *limits, struct passed_socket *passed,
+                               size_t n_passed, char **ret_what) MUST_USE;
 
 /* After relay_apply: the acceptors of new sockets begin, and those of sockets that are given up end, after they have let in
  * who had come to them. That is waited for, but not for long (ACCEPT_REST in relay.c). */

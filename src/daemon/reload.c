@@ -1,0 +1,130 @@
+#include "daemon/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "daemon/force.h"
+#include "daemon/keeping.h"
+
+#define PATIENCE (10 * USEC_PER_SEC) /* with a file system and name servers */
+
+void reload_ask(struct reload *reload, const siginfo_t *hup) {
+    if (asks_note(&reload->asks, hup))
+        reload->wanted = true;
+}
+
+static void refuse(struct reload *reload, const char *why) {
+    log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
+            why);
+    notify_ready(reload->notify, reload->relay, why);
+    asks_answer(&reload->asks, why);
+}
+
+/* A place for a reading that has to be given up, or NULL. */
+static struct reading **find_late(struct reload *reload) {
+    struct reading **place = NULL;
+
+    for (size_t i = 0; i < RELOAD_LATE_MAX; i++) {
+        if (reload->late[i] != NULL && reading_free(reload->late[i]))
+            reload->late[i] = NULL;
+        if (reload->late[i] == NULL)
+            place = &reload->late[i];
+    }
+    return place;
+}
+
+static void begin_reload(struct reload *reload) {
+    reload->wanted = false;
+    asks_serve(&reload->asks);
+    notify_reloading(reload->notify);
+    if (reload->file == NULL) {
+        refuse(reload, "relayd was started with --proxy and has no file to read.");
+        return;
+    }
+    if (find_late(reload) == NULL) {
+        refuse(reload,
+               "the reloads before still wait for a file system or a name server that does "
+               "not answer.");
+        return;
+    }
+    int r = reading_begin(reload->file, NULL, reload->wake, reload->arg, &reload->reading);
+    if (r < 0) {
+        refuse(reload, "there is no memory or no thread to read it with; raise TasksMax.");
+        return;
+    }
+    reload->until = clock_now() + PATIENCE;
+}
+
+static void give_up(struct reload *reload) {
+    char why[LOG_TEXT_MAX / 2], what[LOG_TEXT_MAX / 4];
+
+    snprintf(why, sizeof(why), "%s did not come within %d s.",
+             reading_waits_for(reload->reading, what, sizeof(what)),
+             (int)(PATIENCE / USEC_PER_SEC));
+    *find_late(reload) = reload->reading; /* there is a place: begin_reload */
+    reload->reading = NULL;
+    refuse(reload, why);
+}
+
+static void put_in_force(struct reload *reload, const struct reading_result *result) {
+    struct config *before = config_ref(reload->relay->now->config);
+    char *what = NULL;
+
+    if (force_config(reload->relay, reload->passed, result->config, &result->names, &what) ==
+        EX_OK) {
+        relay_open(reload->relay);
+        keeping_change(reload->relay, before->global.keeper, reload->file);
+        log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
+        force_say_listeners(reload->relay);
+        notify_ready(reload->notify, reload->relay, NULL);
+        asks_answer(&reload->asks, NULL);
+    } else {
+        refuse(reload, what != NULL ? what : "there was no memory.");
+    }
+    free(what);
+    config_unref(before);
+}
+
+static void end_reading(struct reload *reload, const struct reading_result *result) {
+    for (size_t i = 0; i < result->n_errors; i++)
+        log_msg(MSG_CONFIG_ERROR, "%s", result->errors[i]);
+    if (result->config == NULL)
+        refuse(reload, result->n_errors > 0 ? result->errors[0] : "there was no memory.");
+    else if (!result->found)
+        refuse(reload, result->what != NULL ? result->what : "there was no memory.");
+    else
+        put_in_force(reload, result);
+    CHECK(reading_free(reload->reading));
+    reload->reading = NULL;
+}
+
+usec_t reload_due(const struct reload *reload) {
+    return reload->reading != NULL ? reload->until : reload->wanted ? 0 : USEC_NEVER;
+}
+
+bool reload_tick(struct reload *reload) {
+    bool ended = false;
+
+    if (reload->reading != NULL) {
+        const struct reading_result *result = reading_done(reload->reading);
+
+        if (result != NULL)
+            end_reading(reload, result);
+        else if (clock_now() >= reload->until)
+            give_up(reload);
+        ended = reload->reading == NULL;
+    }
+    if (reload->reading == NULL && reload->wanted)
+        begin_reload(reload);
+    return ended;
+}
+
+void reload_stop(struct reload *reload, const siginfo_t *hup) {
+    if (hup != NULL)
+        (void)asks_note(&reload->asks, hup);
+    asks_serve(&reload->asks);
+    asks_answer(&reload->asks, "relayd stops.");
+}
