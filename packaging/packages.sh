@@ -16,7 +16,7 @@ test_packages=(
     python3-pytest python3-pytest-xdist python3-pytest-timeout # functional and lint tests
     mandoc shellcheck codespell universal-ctags systemd        # what the lint tests ask
     nginx-light redis-server redis-tools                       # real origins ...
-    postgresql nghttp2-server
+    postgresql mariadb-server-core nghttp2-server
     haproxy libnginx-mod-stream                                # PROXY protocol on the other side
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients

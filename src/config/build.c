@@ -179,7 +179,11 @@ static bool build_health_check(const struct build *build, size_t upstream,
     check->given = true;
     check->line = tree->sections[at].line;
     set_values(build, at, check);
-    return true;
+    const char *why = check->expect != NULL ? config_read_expect(check) : CONFIG_NO_MEMORY;
+    const struct tree_value *value = tree_value(&tree->sections[at], OPT_health_check_expect);
+    if (why != NULL && why != CONFIG_NO_MEMORY && value != NULL)
+        note_value(build, at, value, why);
+    return why != CONFIG_NO_MEMORY;
 }
 
 static bool build_upstream(const struct build *build, size_t section,

@@ -35,6 +35,9 @@ bool config_set_defaults(enum option_section section, void *base) MUST_USE;
 extern const char CONFIG_NO_MEMORY[];
 const char *config_set_text(const struct option_info *row, const char *text, void *base);
 
+/* Reads expect, whose meaning the type decides, once both are set. The same is returned. */
+const char *config_read_expect(struct health_check_config *check);
+
 /* The servers of each upstream, and what holds between options (check_upstream.c, check_listener.c). */
 void config_check_upstream(const struct tree *tree, size_t section,
                            const struct upstream_config *upstream, struct problems *problems);

@@ -97,22 +97,43 @@ static void check_some_take(const struct check *check) {
         tree_where(check->tree, check->section, where));
 }
 
-/* What has a meaning for type = http alone; the default does no harm (conf/relayd.conf and --dump have it). */
-static void check_http_options(const struct check *check) {
-    static const enum option_id http[] = {OPT_health_check_path, OPT_health_check_host,
-                                          OPT_health_check_expect};
+#define TYPE(type) (1u << CHECK_##type)
+
+/* What has a meaning for some types of checks alone; elsewhere the default does no harm (conf/relayd.conf and --dump have
+ * it). */
+static const struct {
+    enum option_id id;
+    unsigned types;
+    const char *names;
+} typed[] = {
+    {OPT_health_check_path, TYPE(HTTP), "http"},
+    {OPT_health_check_host, TYPE(HTTP), "http"},
+    {OPT_health_check_user, TYPE(MYSQL) | TYPE(POSTGRES), "mysql or postgres"},
+    {OPT_health_check_send, TYPE(TALK), "talk"},
+    {OPT_health_check_expect, TYPE(HTTP) | TYPE(TALK), "http or talk"},
+};
+
+static void check_typed_options(const struct check *check) {
     const struct tree *tree = check->tree;
     size_t at = tree_next(tree, check->section, SECTION_HEALTH_CHECK);
+    struct health_check_config read = {.type = CHECK_TCP};
     char where[TREE_WHERE_MAX];
 
-    if (!check->upstream->health_check.given ||
-        !tree_is_default(&tree->sections[at], OPT_health_check_type))
+    if (!check->upstream->health_check.given)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(http); i++)
-        if (!tree_is_default(&tree->sections[at], http[i]))
-            problems_add(check->problems, tree_value(&tree->sections[at], http[i])->line,
-                         "%s%s has no meaning without type = http", tree_where(tree, at, where),
-                         option_infos[http[i]].name);
+    const struct tree_section *section = &tree->sections[at];
+    const struct tree_value *type = tree_value(section, OPT_health_check_type);
+    if (type != NULL && !options_parse(type->row, type->text, &read))
+        return; /* which was told */
+    for (size_t i = 0; i < ARRAY_LEN(typed); i++)
+        if ((typed[i].types & 1u << read.type) == 0 && !tree_is_default(section, typed[i].id))
+            problems_add(check->problems, tree_value(section, typed[i].id)->line,
+                         "%s%s has no meaning without type = %s", tree_where(tree, at, where),
+                         option_infos[typed[i].id].name, typed[i].names);
+    if (read.type == CHECK_TALK && tree_value(section, OPT_health_check_expect) == NULL)
+        problems_add(check->problems, section->line,
+                     "%sexpect must be given with type = talk, as in expect = \"+PONG\"",
+                     tree_where(tree, at, where));
 }
 
 void config_check_upstream(const struct tree *tree, size_t section,
@@ -130,5 +151,5 @@ void config_check_upstream(const struct tree *tree, size_t section,
     for (size_t i = 0; i < upstream->n_servers; i++)
         check_source(&check, i);
     check_some_take(&check);
-    check_http_options(&check);
+    check_typed_options(&check);
 }

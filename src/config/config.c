@@ -66,7 +66,10 @@ static void free_upstream(struct upstream_config *upstream) {
     free(upstream->source_address);
     free(upstream->health_check.path);
     free(upstream->health_check.host);
+    free(upstream->health_check.user);
+    free(upstream->health_check.send);
     free(upstream->health_check.expect);
+    pattern_free(upstream->health_check.pattern);
 }
 
 void config_unref(struct config *config) {

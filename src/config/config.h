@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/pattern.h"
 #include "base/prefix.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
@@ -27,7 +28,15 @@ enum listener_mode { MODE_TCP, MODE_HTTP };
 enum idle_end { IDLE_END_RESET, IDLE_END_CLOSE };
 enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
-enum check_type { CHECK_TCP, CHECK_HTTP };
+enum check_type {
+    CHECK_TCP,
+    CHECK_HTTP,
+    CHECK_MYSQL,
+    CHECK_POSTGRES,
+    CHECK_REDIS,
+    CHECK_SMTP,
+    CHECK_TALK
+};
 
 /* The values of access below. Of a prefix that stands in both lists deny, the greater one, counts. */
 enum access_value { ACCESS_ALLOW, ACCESS_DENY };
@@ -110,11 +119,14 @@ struct health_check_config {
     int type; /* enum check_type */
     usec_t interval, timeout;
     int64_t rise, fall;
-    char *path; /* these three of type http */
+    char *path; /* this and the next of type http */
     char *host; /* "": the server's address as it is written */
+    char *user; /* of types mysql and postgres */
+    char *send; /* of type talk: as it is written */
     char *expect;
-    struct status_range expected[STATUS_RANGES_MAX];
+    struct status_range expected[STATUS_RANGES_MAX]; /* what that means for type http, */
     size_t n_expected;
+    struct pattern *pattern; /* and for type talk; else NULL */
 };
 
 struct upstream_config {

@@ -3,12 +3,17 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/bytes.h"
+#include "base/pattern.h"
 #include "base/text.h"
 #include "config/build.h"
 #include "keeper/message.h"
 
 #define PATH_MOST 512 /* bytes of a path; every server should take 8000 (RFC 9112, 3) */
 #define HOST_MOST 253 /* RFC 1035, 2.3.4 */
+#define USER_MOST                                                                                  \
+    63 /* PostgreSQL documentation, "Identifiers and Key Words"; MySQL takes 32, MariaDB 128 */
+#define SEND_MOST 1024
 
 const char CONFIG_NO_MEMORY[] = "out of memory";
 
@@ -53,7 +58,21 @@ static bool read_range(const char *text, size_t length, struct status_range *ran
     return range->first >= 100 && range->last <= 599 && range->first <= range->last;
 }
 
-static const char *read_expect(const char *text, struct health_check_config *check) {
+static const char *check_user(const char *text) {
+    if (text[0] == '\0' || !is_visible(text))
+        return "must be a user's name, without blanks or control characters";
+    return strlen(text) > USER_MOST ? "must not be longer than 63 bytes" : NULL;
+}
+
+static const char *check_send(const char *text) {
+    size_t n;
+
+    if (!bytes_decode(text, NULL, 0, &n))
+        return "after \"\\\" only r, n, t, \\ or x and two hexadecimal digits are known";
+    return strlen(text) > SEND_MOST ? "must not be longer than 1024 bytes" : NULL;
+}
+
+static const char *read_statuses(const char *text, struct health_check_config *check) {
     static const char why[] =
         "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in "
         "200-299,404";
@@ -70,6 +89,23 @@ static const char *read_expect(const char *text, struct health_check_config *che
     }
     check->n_expected = n + 1;
     return NULL;
+}
+
+const char *config_read_expect(struct health_check_config *check) {
+    const char *why;
+
+    pattern_free(check->pattern);
+    check->pattern = NULL;
+    if (check->type != CHECK_TALK) {
+        why = read_statuses(check->expect, check);
+        return check->type == CHECK_HTTP
+                   ? why
+                   : NULL; /* elsewhere it has no meaning (check_upstream.c) */
+    }
+    check->pattern = pattern_new(check->expect, &why);
+    if (check->pattern != NULL)
+        return NULL;
+    return why == PATTERN_NO_MEMORY ? CONFIG_NO_MEMORY : why;
 }
 
 static const char *read_source(const char *text, struct upstream_config *upstream) {
@@ -118,8 +154,13 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     case OPT_health_check_host:
         why = check_host(text);
         break;
-    case OPT_health_check_expect:
-        why = read_expect(text, base);
+    case OPT_health_check_user:
+        why = check_user(text);
+        break;
+    case OPT_health_check_send:
+        why = check_send(text);
+        break;
+    case OPT_health_check_expect: /* config_read_expect, once the type is known */
         break;
     default:
         CHECK(false);
@@ -141,5 +182,7 @@ bool config_set_defaults(enum option_section section, void *base) {
             return false;
         CHECK(why == NULL);
     }
+    if (section == SECTION_HEALTH_CHECK)
+        CHECK(config_read_expect(base) == NULL); /* needs no memory: the default type is tcp */
     return true;
 }

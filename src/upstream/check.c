@@ -11,12 +11,15 @@
 
 #include "base/fd.h"
 #include "base/route.h"
+#include "base/text.h"
 
 #define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
 
 static const struct check_ops *const types[] = {
-    [CHECK_TCP] = &check_tcp_ops,
-    [CHECK_HTTP] = &check_http_ops,
+    [CHECK_TCP] = &check_tcp_ops,     [CHECK_HTTP] = &check_http_ops,
+    [CHECK_MYSQL] = &check_mysql_ops, [CHECK_POSTGRES] = &check_postgres_ops,
+    [CHECK_REDIS] = &check_redis_ops, [CHECK_SMTP] = &check_smtp_ops,
+    [CHECK_TALK] = &check_talk_ops,
 };
 
 int check_init(struct check *check, const struct health_wish *wish) {
@@ -115,18 +118,18 @@ enum check_outcome check_begin(struct check *check) {
     return fail(check, "connect", errno);
 }
 
-static bool has_words(const struct check *check) {
+bool check_has_words(const struct check *check) {
     return check->said < check->words_length;
 }
 
 short check_events(const struct check *check) {
     bool listens = check->stage == CHECK_LISTENS || check->stage == CHECK_PARTS;
 
-    return listens && !has_words(check) ? POLLIN : POLLOUT;
+    return listens && !check_has_words(check) ? POLLIN : POLLOUT;
 }
 
 void check_say(struct check *check, const void *bytes, size_t n) {
-    CHECK(n <= sizeof(check->reply) && !has_words(check));
+    CHECK(n <= sizeof(check->reply) && !check_has_words(check));
     memcpy(check->reply, bytes, n);
     check->words = check->reply;
     check->words_length = n;
@@ -135,14 +138,14 @@ void check_say(struct check *check, const void *bytes, size_t n) {
 
 /* 0, or -errno; -EAGAIN: for the rest there is no room now. */
 static int say_words(struct check *check) {
-    if (!has_words(check))
+    if (!check_has_words(check))
         return 0;
     ssize_t n = send(check->fd, check->words + check->said, check->words_length - check->said,
                      MSG_NOSIGNAL);
     if (n < 0)
         return -errno;
     check->said += (size_t)n;
-    return has_words(check) ? -EAGAIN : 0;
+    return check_has_words(check) ? -EAGAIN : 0;
 }
 
 /* Whether the connect came to a connection. */
@@ -171,6 +174,24 @@ static enum check_outcome send_words(struct check *check) {
     return CHECK_UNDER_WAY;
 }
 
+/* The server's end came first. */
+static enum check_outcome judge_end(struct check *check) {
+    if (check->heard && check->ops->lacks != NULL)
+        return check->ops->lacks(check, "before the connection was closed");
+    return check_bad(check, check->heard ? "the connection was closed in the middle of the answer"
+                                         : "the connection was closed before an answer");
+}
+
+enum check_outcome check_late(struct check *check, usec_t timeout) {
+    char duration[32], when[sizeof("in ") + sizeof(duration)];
+
+    text_format_duration(timeout, duration, sizeof(duration));
+    snprintf(when, sizeof(when), "in %s", duration);
+    if (check->heard && check->ops->lacks != NULL)
+        return check->ops->lacks(check, when);
+    return check_bad(check, "no answer %s", when);
+}
+
 static enum check_outcome receive(struct check *check) {
     char bytes[READ_MAX];
     ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
@@ -178,14 +199,14 @@ static enum check_outcome receive(struct check *check) {
     if (n < 0)
         return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "receive", errno);
     if (n == 0) {
+        enum check_outcome outcome = judge_end(check);
+
         check_end(check);
-        return check_bad(check, check->heard
-                                    ? "the connection was closed in the middle of the answer"
-                                    : "the connection was closed before an answer");
+        return outcome;
     }
     check->heard = true;
     enum check_outcome outcome = check->ops->answer(check, bytes, (size_t)n);
-    if (outcome == CHECK_UNDER_WAY && has_words(check))
+    if (outcome == CHECK_UNDER_WAY && check_has_words(check))
         check->stage = CHECK_SAYS;
     return outcome;
 }
@@ -233,4 +254,7 @@ void check_part(struct check *check) {
 
 void check_end(struct check *check) {
     fd_close(&check->fd);
+    free(check->kept);
+    check->kept = NULL;
+    check->kept_n = 0;
 }

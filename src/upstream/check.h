@@ -10,11 +10,14 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "upstream/answer_line.h"
+#include "upstream/answer_packet.h"
 #include "upstream/health.h"
 #include "upstream/http_head.h"
 
-#define CHECK_WHY_MAX   160
+#define CHECK_WHY_MAX   256
 #define CHECK_REPLY_MAX 256
+#define CHECK_KEPT_MAX  4096 /* bytes of an answer that a type may keep */
 #define CHECK_DRAIN_MAX                                                                            \
     (256 *                                                                                         \
      1024) /* bytes that are read and dropped after the verdict, so that no reset meets them */
@@ -22,14 +25,18 @@
 enum check_outcome {
     CHECK_UNDER_WAY,
     CHECK_GOOD,
-    CHECK_BAD, /* `why` says why, in a clause without any byte of the server's */
+    CHECK_BAD, /* `why` says why, in a clause; what of it is the server's is escaped (base/escape.h) */
     CHECK_VOID, /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
     CHECK_CUT_OFF, /* nor does this: this machine has no way to its address, see `error` */
 };
 
 struct check;
 
-/* A type of check. */
+/* A type of check.
+ *
+ * full_note: of a server that says that it has too many connections the type is told that it is alive. To take it for down
+ * would end the connections of those who fill it, with on_down = reset; how many it may have is for its max_connections
+ * to say. */
 struct check_ops {
     /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how many it would be
      * without the NUL. NULL: nothing. */
@@ -37,9 +44,20 @@ struct check_ops {
     /* Looks at the next n bytes of the answer, in whatever split they come. It may call check_say, before a verdict or
      * with it. NULL: none is waited for, and the check is good once all is sent. */
     enum check_outcome (*answer)(struct check *check, const char *bytes, size_t n);
+    /* An answer has begun, and no verdict comes "in 1s" or "before the end": says what there is instead, by check_bad.
+     * NULL: what is said of every type is enough. */
+    enum check_outcome (*lacks)(struct check *check, const char *when);
 };
 
-extern const struct check_ops check_tcp_ops, check_http_ops;
+extern const struct check_ops check_tcp_ops, check_http_ops, check_mysql_ops, check_postgres_ops,
+    check_redis_ops, check_smtp_ops, check_talk_ops;
+
+/* What type mysql knows. */
+struct check_mysql {
+    struct answer_packet packet;
+    unsigned char number; /* of our next packet */
+    int turns;            /* packets that have come */
+};
 
 enum check_stage {
     CHECK_CONNECTS,
@@ -67,7 +85,13 @@ struct check {
         left; /* once it parts: bytes that may still come until it is enough, or the answer is whole */
     union {
         struct http_head http;
+        struct check_mysql mysql;
+        struct answer_packet packet;
+        struct answer_line line;
     } talk; /* what its type knows; zeroed at the beginning */
+    char *
+        kept; /* NULL, or CHECK_KEPT_MAX bytes and a NUL for the type to keep what has come, until check_end: */
+    size_t kept_n;
     char why[CHECK_WHY_MAX];
     int error; /* of CHECK_CUT_OFF: route_error */
 };
@@ -90,6 +114,9 @@ enum check_outcome check_go_on(struct check *check) MUST_USE;
  * be. */
 void check_part(struct check *check);
 
+/* A verdict on what has come until now: CHECK_BAD, since so much time is up. */
+enum check_outcome check_late(struct check *check, usec_t timeout) MUST_USE;
+
 /* Closes the socket, if there is one. `why` stays. */
 void check_end(struct check *check);
 
@@ -98,5 +125,8 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) PRINTF_L
 
 /* The same: these bytes, at most CHECK_REPLY_MAX, are sent next. What was to be sent before has been. */
 void check_say(struct check *check, const void *bytes, size_t n);
+
+/* Whether some of them are still to be sent. */
+bool check_has_words(const struct check *check);
 
 #endif

@@ -18,7 +18,6 @@
 #include "base/fd.h"
 #include "base/stats.h"
 #include "base/sync.h"
-#include "base/text.h"
 #include "base/thread.h"
 #include "upstream/agenda.h"
 #include "upstream/health_target.h"
@@ -208,12 +207,10 @@ static void begin(struct health *health, struct health_target *target, usec_t no
  * the server. */
 static enum check_outcome look_at_time(struct health_target *target, usec_t now) {
     usec_t timeout = target->wish.config->timeout, late = now - target->deadline;
-    char text[32];
 
     if (late > timeout && late > LATE_MIN)
         return CHECK_VOID;
-    return check_bad(&target->check, "no answer in %s",
-                     text_format_duration(timeout, text, sizeof(text)));
+    return check_late(&target->check, timeout);
 }
 
 /* The next one is due. Whether the server still sends. */

@@ -138,6 +138,29 @@ class Postgres(Server):
         super().stop()
 
 
+class MariaDb(Server):
+    """It knows the users root, who may do all, and known, who may do nothing; neither has a password. wrap: the words of a
+    Hosts fixture: hosts that come from addresses with a name are those that it may block."""
+
+    USERS = """insert into global_priv values ('%', 'root', '{"access":18446744073709551615}'), ('%', 'known', '{"access":0}');"""
+
+    def __init__(self, wrap):
+        super().__init__()
+        data = self.directory / "data"
+        data.mkdir()
+        words = ["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-innodb",
+                 "--default-storage-engine=Aria"]
+        tables = Path("/usr/share/mysql/mysql_system_tables.sql").read_text(encoding="utf-8")
+        subprocess.run([*words, "--bootstrap"], check=True, stdout=self.output, stderr=self.output, timeout=6 * DEADLINE,
+                       input=f"create database mysql;\nuse mysql;\n{tables}\n{self.USERS}\n".encode())
+        self.spawn(*wrap, *words, "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.directory}/socket",
+                   f"--pid-file={self.directory}/pid", "--max-connect-errors=100")
+
+    def denied(self):
+        """How many logins were refused."""
+        return (self.directory / "output").read_bytes().count(b"Access denied for user")
+
+
 class HAProxy(Server):
     """HAProxy with these sections; PORT in the text is where it listens."""
 

@@ -161,10 +161,27 @@ static void test_errors_of_health_checks(void **state) {
         SERVER "health_check { type = http host = \"a b\" rise = 0 }",
         "f:3: upstream app: health_check: host = a b: must be a host name, and may have a port\n"
         "f:3: upstream app: health_check: rise = 0: must be a number from 1 to 100\n");
+    bad_upstream(SERVER "health_check { type = redis\nuser = a\nsend = a\nexpect = PONG }",
+                 "f:4: upstream app: health_check: user has no meaning without type = mysql or "
+                 "postgres\n"
+                 "f:5: upstream app: health_check: send has no meaning without type = talk\n"
+                 "f:6: upstream app: health_check: expect has no meaning without type = http or "
+                 "talk\n");
+    bad_upstream(SERVER "health_check {\ntype = talk send = 'PING\\r\\n' }",
+                 "f:3: upstream app: health_check: expect must be given with type = talk, as in "
+                 "expect = \"+PONG\"\n");
+    bad_upstream(
+        SERVER "health_check { expect = '+PONG' send = '\\q' type = talk path = /x }",
+        "f:3: upstream app: health_check: send = \\q: after \"\\\" only r, n, t, \\ or x and "
+        "two hexadecimal digits are known\n"
+        "f:3: upstream app: health_check: path has no meaning without type = http\n");
+    bad_upstream(SERVER "health_check { type = talk expect = '~(' }",
+                 "f:3: upstream app: health_check: expect = ~(: is no extended regular expression "
+                 "(regex(7))\n");
     bad_upstream(SERVER "health_check { title = 1 }",
                  "f:3: upstream app: health_check: unknown option \"title\"; known here: type, "
                  "interval, timeout, rise, "
-                 "fall, path, host, expect\n");
+                 "fall, path, host, user, send, expect\n");
 }
 
 static void test_errors_of_listeners(void **state) {
@@ -273,7 +290,8 @@ static void test_errors_come_alone(void **state) {
                  "a number from 0 to "
                  "32\n");
     bad_upstream(SERVER "health_check { type = htp path = /x }",
-                 "f:3: upstream app: health_check: type = htp: must be tcp or http\n");
+                 "f:3: upstream app: health_check: type = htp: must be tcp, http, mysql, postgres, "
+                 "redis, smtp or talk\n");
     config_unref(good(WEB "upstream app { " SERVER
                           "health_check { path = / host = '' expect = 200-399 } }"));
 }
@@ -295,6 +313,9 @@ static void test_texts_of_checks(void **state) {
     static const char path[] =
         "must be a path that begins with \"/\" and has no blanks or control characters";
     static const char host[] = "must be a host name, and may have a port";
+    static const char user[] = "must be a user's name, without blanks or control characters";
+    static const char bytes[] =
+        "after \"\\\" only r, n, t, \\ or x and two hexadecimal digits are known";
     const struct {
         const char *name, *value, *why;
     } wrong[] = {
@@ -318,6 +339,10 @@ static void test_texts_of_checks(void **state) {
         {"expect", "200, 300", status},
         {"expect", "2xx", status},
         {"expect", "101,102,103,104,105,106,107,108,109", status},
+        {"user", "", user},
+        {"user", "a b", user},
+        {"user", DIGITS_50 "12345678901234", "must not be longer than 63 bytes"},
+        {"send", "\\x1", bytes},
     };
 
     (void)state;
@@ -328,11 +353,20 @@ static void test_texts_of_checks(void **state) {
                  WEB "upstream app { " SERVER "health_check { type = http %s } }", fine[i]);
         config_unref(good(text));
     }
+    struct config *config = good(WEB "upstream app { " SERVER
+                                     "health_check { type = talk send = "
+                                     "'a\\r\\n' expect = '+PONG' } }");
+    assert_string_equal(config->upstreams[0].health_check.send, "a\\r\\n");
+    assert_true(pattern_found(config->upstreams[0].health_check.pattern, "+PONG", 5));
+    config_unref(config);
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         const char *value = wrong[i].value;
         char options[256], expected[512];
 
-        snprintf(options, sizeof(options), SERVER "health_check { type = http %s = '%s' }",
+        const char *type = strcmp(wrong[i].name, "user") == 0   ? "mysql"
+                           : strcmp(wrong[i].name, "send") == 0 ? "talk expect = a"
+                                                                : "http";
+        snprintf(options, sizeof(options), SERVER "health_check { type = %s %s = '%s' }", type,
                  wrong[i].name, value);
         snprintf(expected, sizeof(expected),
                  *value ? "f:3: upstream app: health_check: %s = %s: %s\n"
@@ -386,7 +420,7 @@ static void test_bad_values(void **state) {
           },
       health[] =
           {
-              {"type = icmp", "must be tcp or http"},
+              {"type = icmp", "must be tcp, http, mysql, postgres, redis, smtp or talk"},
               {"interval = 9ms",
                "must be a duration from 10ms to 1h, such as 250ms, 5s, 10m or 1h"},
               {"timeout = 0", "must be a duration from 1ms to 1h, such as 250ms, 5s, 10m or 1h"},

@@ -1,0 +1,29 @@
+/* A line of an answer, of which the beginning is kept: bytes in, line out. Pure; any thread. */
+#ifndef UPSTREAM_ANSWER_LINE_H
+#define UPSTREAM_ANSWER_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+#define ANSWER_LINE_KEPT 63
+#define ANSWER_LINES_MAX 16384 /* bytes of all lines */
+
+/* Zeroed: nothing has come. */
+struct answer_line {
+    char text[ANSWER_LINE_KEPT + 1]; /* without its end, cut, and a NUL */
+    size_t n;                        /* bytes of it that have come, but for CRs */
+    size_t all;                      /* bytes of this and the lines before */
+    bool whole;
+};
+
+/* Takes bytes until the line is whole, or ANSWER_LINES_MAX have come: returns how many. After a whole line the next one
+ * begins. */
+size_t answer_line_take(struct answer_line *line, const char *bytes, size_t n) MUST_USE;
+
+static inline bool answer_line_too_long(const struct answer_line *line) {
+    return !line->whole && line->all >= ANSWER_LINES_MAX;
+}
+
+#endif
