@@ -47,7 +47,7 @@ static enum option_section kind_of(const char *name) {
     return SECTION_GLOBAL; /* libconfuse calls it "root" */
 }
 
-static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) {
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) REQUIRES(loading) {
     enum option_section kind = kind_of(cfg_name(cfg));
     const struct option_info *row = options_find(kind, cfg_opt_name(opt));
     size_t section = current->at[kind];
@@ -59,7 +59,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     return 0;
 }
 
-static int on_section_end(cfg_t *cfg, cfg_opt_t *opt) {
+static int on_section_end(cfg_t *cfg, cfg_opt_t *opt) REQUIRES(loading) {
     enum option_section kind = kind_of(cfg_opt_name(opt));
 
     (void)cfg;
@@ -67,7 +67,8 @@ static int on_section_end(cfg_t *cfg, cfg_opt_t *opt) {
     return 0;
 }
 
-PRINTF_LIKE(2, 0) static void on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap) {
+PRINTF_LIKE(2, 0)
+static void on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap) REQUIRES(loading) {
     char text[256], shown[PROBLEMS_SHOWN_MAX];
 
     if (current->said || current->syntax_line != 0)
