@@ -43,6 +43,7 @@ void config_check_upstream(const struct tree *tree, size_t section,
                            const struct upstream_config *upstream, struct problems *problems);
 void config_check_loops(const struct tree *tree, const struct config *config,
                         struct problems *problems); /* check_loops.c */
-void config_check_listener(const struct tree *tree, size_t section, struct problems *problems);
+void config_check_listener(const struct tree *tree, size_t section,
+                           struct listener_config *listener, struct problems *problems);
 
 #endif

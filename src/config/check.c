@@ -132,7 +132,7 @@ static void check_upstream_name(const struct check *check, size_t section,
 static void check_listener(const struct check *check, size_t section,
                            struct listener_config *listener) {
     check_upstream_name(check, section, listener);
-    config_check_listener(check->tree, section, check->problems);
+    config_check_listener(check->tree, section, listener, check->problems);
 }
 
 /* One address that is listened on, and where the file says so. */

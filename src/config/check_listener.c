@@ -6,6 +6,7 @@
 struct check {
     const struct tree *tree;
     size_t section;
+    struct listener_config *listener;
     struct problems *problems;
 };
 
@@ -80,10 +81,38 @@ static void check_proxy(const struct check *check) {
                      "%sproxy_from has no meaning without accept_proxy = v1, v2 or any", where);
 }
 
-void config_check_listener(const struct tree *tree, size_t section, struct problems *problems) {
-    const struct check check = {tree, section, problems};
+/* They are of the files that relayd makes. */
+static void check_socket_access(const struct check *check) {
+    static const enum option_id rows[] = {OPT_listener_socket_mode, OPT_listener_socket_user,
+                                          OPT_listener_socket_group};
+    const struct tree_section *at = &check->tree->sections[check->section];
+    bool makes_files = false, systemd = false;
+    char where[TREE_WHERE_MAX];
+
+    for (size_t i = 0; i < check->listener->n_address; i++) {
+        makes_files |= addr_is_unix(&check->listener->address[i].spec.addr);
+        systemd |= check->listener->address[i].systemd;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (tree_is_default(at, rows[i]))
+            continue;
+        check->listener->access_line = tree_value(at, rows[i])->line;
+        if (!makes_files)
+            problems_add(check->problems, check->listener->access_line,
+                         systemd ? "%s%s has no meaning for sockets that systemd passes: their "
+                                   "unit has SocketMode=, SocketUser= and SocketGroup="
+                                 : "%s%s has no meaning without an address such as unix:/path",
+                         tree_where(check->tree, check->section, where),
+                         option_infos[rows[i]].name);
+    }
+}
+
+void config_check_listener(const struct tree *tree, size_t section,
+                           struct listener_config *listener, struct problems *problems) {
+    const struct check check = {tree, section, listener, problems};
 
     check_proxy(&check);
+    check_socket_access(&check);
     check_prefixes(&check, OPT_listener_proxy_from);
     check_prefixes(&check, OPT_listener_allow);
     check_prefixes(&check, OPT_listener_deny);

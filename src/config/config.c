@@ -55,6 +55,9 @@ static void free_listener(struct listener_config *listener) {
     free_prefixes(&listener->proxy_from);
     free_prefixes(&listener->allow);
     free_prefixes(&listener->deny);
+    free(listener->socket_mode);
+    free(listener->socket_user);
+    free(listener->socket_group);
     prefix_set_free(listener->senders);
     prefix_set_free(listener->access);
 }

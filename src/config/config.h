@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/pattern.h"
 #include "base/prefix.h"
+#include "base/socket_file.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
 #define CONFIG_DEFAULT_LISTEN ":8080"
@@ -92,8 +93,11 @@ struct listener_config {
     usec_t opening_timeout;     /* for all that comes before a dial */
     int64_t max_connections;    /* these three: 0 is no limit */
     int64_t max_connections_per_client;
-    int64_t max_rate_per_client; /* new connections a second */
-    int64_t client_prefix_v6;    /* bits of an IPv6 address that are a client */
+    int64_t max_rate_per_client;                    /* new connections a second */
+    int64_t client_prefix_v6;                       /* bits of an IPv6 address that are a client */
+    char *socket_mode, *socket_user, *socket_group; /* of unix sockets; and what they stand for: */
+    struct socket_access socket_access;
+    int access_line; /* where the file has the last of the three; 0: nowhere */
 };
 
 struct server_config {

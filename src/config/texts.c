@@ -1,4 +1,7 @@
 /* Options of type TEXT: each is kept as it was written, and read into what it stands for. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -115,6 +118,67 @@ static const char *read_source(const char *text, struct upstream_config *upstrea
     return text[0] == '\0' || addr_parse_ip(text, &upstream->source, &why) ? NULL : why;
 }
 
+/* Three digits, or four of which the first is 0. */
+static const char *read_mode(const char *text, struct listener_config *listener) {
+    size_t n = strlen(text);
+
+    if ((n != 3 && (n != 4 || text[0] != '0')) || strspn(text, "01234567") != n)
+        return "must be permissions in octal from 0000 to 0777, as in \"0660\"";
+    listener->socket_access.mode = (uint32_t)strtoul(text, NULL, 8);
+    return NULL;
+}
+
+/* SOCKET_FILE_OWN is nobody's number (credentials(7)). False: it is not one. */
+static bool read_id(const char *text, uint32_t *ret) {
+    int64_t id;
+
+    if (!text_parse_number(text, &id) || id < 0 || id >= SOCKET_FILE_OWN)
+        return false;
+    *ret = (uint32_t)id;
+    return true;
+}
+
+#define ENTRY_FIRST 4096 /* bytes of a user's or a group's entry; one with many members has more */
+#define ENTRY_MOST  (1 << 20)
+
+/* The number of a user, or of a group, by its name. A directory service may take its time to answer: then another load may
+ * ask meanwhile. ENOENT: there is none; or another error. */
+static int find_id(const char *name, bool group, uint32_t *ret) {
+    char *buf = NULL;
+    int r = ERANGE;
+
+    for (size_t size = ENTRY_FIRST; r == ERANGE && size <= ENTRY_MOST; size *= 2) {
+        struct passwd user, *user_found = NULL;
+        struct group members, *group_found = NULL;
+        char *bigger = realloc(buf, size);
+
+        if (bigger == NULL) {
+            r = ENOMEM;
+            break;
+        }
+        buf = bigger;
+        r = group ? getgrnam_r(name, &members, buf, size, &group_found)
+                  : getpwnam_r(name, &user, buf, size, &user_found);
+        if (r == 0 && user_found == NULL && group_found == NULL)
+            r = ENOENT;
+        if (r == 0)
+            *ret = group ? members.gr_gid : user.pw_uid;
+    }
+    free(buf);
+    return r;
+}
+
+static const char *read_owner(const char *text, bool group, uint32_t *id) {
+    *id = SOCKET_FILE_OWN;
+    if (text[0] == '\0' || read_id(text, id) || find_id(text, group, id) == 0)
+        return NULL;
+    return group
+               ? "must be a group that this machine has, by name or number; there is none of this "
+                 "name"
+               : "must be a user that this machine has, by name or number; there is none of this "
+                 "name";
+}
+
 static const char *check_keeper(const char *text) {
     if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
         return NULL;
@@ -144,6 +208,15 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         break;
     case OPT_global_instance:
         why = check_instance(text);
+        break;
+    case OPT_listener_socket_mode:
+        why = read_mode(text, base);
+        break;
+    case OPT_listener_socket_user:
+        why = read_owner(text, false, &((struct listener_config *)base)->socket_access.uid);
+        break;
+    case OPT_listener_socket_group:
+        why = read_owner(text, true, &((struct listener_config *)base)->socket_access.gid);
         break;
     case OPT_upstream_source_address:
         why = read_source(text, base);

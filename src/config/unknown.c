@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-#define LIST_MAX 512
+#define LIST_MAX 1024
 
 bool unknown_is_near(const char *word, const char *meant) {
     unsigned len = (unsigned)strlen(word), limit = len / 3 > 2 ? len / 3 : 2;

@@ -1,7 +1,9 @@
 #include "daemon/rights.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +18,16 @@
 #define UNIT             "relayd.service"
 #define CAP_NET_BIND     10   /* CAP_NET_BIND_SERVICE, capabilities(7) */
 #define PRIVILEGED_PORTS 1024 /* ip(7), unless the sysctl below says otherwise */
+#define GROUPS_MOST      256  /* of a user, that are looked at */
 
 /* Of relayd.service, as systemd.exec(5) has them. */
 struct service {
     bool low_ports, private_tmp, protect_home, strict;
     char **writable; /* paths that are, although it is strict */
     char **runtime;  /* the same, below /run */
+    char *user;      /* "": root */
+    char *group;     /* "": the user's */
+    char **groups;   /* more of them */
 };
 
 struct rights {
@@ -69,6 +75,11 @@ static void ask_service(struct bus *bus, const char *unit, struct service *servi
                       is_unit_choice(bus, unit, "ProtectSystem", "full", "full");
     service->writable = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "ReadWritePaths");
     service->runtime = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "RuntimeDirectory");
+    service->groups = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "SupplementaryGroups");
+    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "User", &service->user))
+        service->user = NULL;
+    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "Group", &service->group))
+        service->group = NULL;
 }
 
 /* False: it is not installed, or nobody tells. */
@@ -207,6 +218,68 @@ static void check_unix_path(const struct rights *rights, int line, const char *t
         warn_of_address(rights, line, text, "%s", why);
 }
 
+static bool is_group(const char *name, uint32_t gid) {
+    const struct group *found = name != NULL && name[0] != '\0' ? getgrnam(name) : NULL;
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", (unsigned)gid);
+    return found != NULL ? found->gr_gid == gid : name != NULL && strcmp(name, number) == 0;
+}
+
+/* Whether the user of the service may do what socket_user and socket_group ask for (chown(2)). */
+static bool service_may_give(const struct service *service, const struct socket_access *access) {
+    gid_t groups[GROUPS_MOST];
+    int n = GROUPS_MOST;
+    const struct passwd *user =
+        service->user != NULL && service->user[0] != '\0' ? getpwnam(service->user) : NULL;
+
+    if (user == NULL || user->pw_uid == 0)
+        return true; /* root, or nobody knows */
+    if (access->uid != SOCKET_FILE_OWN && access->uid != user->pw_uid)
+        return false;
+    bool may = access->gid == SOCKET_FILE_OWN || is_group(service->group, access->gid);
+    for (size_t i = 0; service->groups != NULL && service->groups[i] != NULL && !may; i++)
+        may = is_group(service->groups[i], access->gid);
+    if (!may && getgrouplist(user->pw_name, user->pw_gid, groups, &n) >= 0)
+        for (int i = 0; i < n && !may; i++)
+            may = groups[i] == access->gid;
+    return may;
+}
+
+static bool may_give(const struct socket_access *access) {
+    gid_t groups[GROUPS_MOST];
+    int n = getgroups(GROUPS_MOST, groups);
+
+    if (geteuid() == 0)
+        return true;
+    if (access->uid != SOCKET_FILE_OWN && access->uid != geteuid())
+        return false;
+    bool may = access->gid == SOCKET_FILE_OWN || access->gid == getegid();
+    for (int i = 0; i < n && !may; i++)
+        may = groups[i] == access->gid;
+    return may;
+}
+
+static void check_owner(const struct rights *rights, const struct listener_config *listener,
+                        const struct listen_address *address) {
+    const struct socket_access *access = &listener->socket_access;
+    const char *who = rights->service != NULL ? UNIT : "this user";
+
+    if (!addr_is_unix(&address->spec.addr) ||
+        (rights->service != NULL ? service_may_give(rights->service, access) : may_give(access)))
+        return;
+    if (listener->socket_user[0] != '\0')
+        warn_of_address(rights, listener->access_line, address->text,
+                        "%s may not give it to user %s: leave socket_user empty, and let others in "
+                        "by socket_group",
+                        who, listener->socket_user);
+    else
+        warn_of_address(rights, listener->access_line, address->text,
+                        "%s may not give it to group %s, of which it is no member: add "
+                        "SupplementaryGroups=%s to the service (systemctl edit relayd)",
+                        who, listener->socket_group, listener->socket_group);
+}
+
 void rights_check(const struct config *config, bool service, config_error_fn *on_warning,
                   void *arg) {
     struct service found = {0};
@@ -225,6 +298,7 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
             check_port(&rights, config->listeners[i].line, address);
             check_unix_path(&rights, config->listeners[i].line, address->text, &address->spec,
                             true);
+            check_owner(&rights, &config->listeners[i], address);
         }
     for (size_t i = 0; i < config->n_upstreams; i++)
         for (size_t j = 0; j < config->upstreams[i].n_servers; j++) {
@@ -234,4 +308,7 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
         }
     free_texts(found.writable);
     free_texts(found.runtime);
+    free_texts(found.groups);
+    free(found.user);
+    free(found.group);
 }

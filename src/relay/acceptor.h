@@ -6,14 +6,16 @@
 #include "relay/relay.h"
 
 struct acceptor {
-    TAILQ_ENTRY(acceptor) link; /* this, and the next four, are the owner's */
+    TAILQ_ENTRY(acceptor) link; /* this, and the next six, are the owner's */
     struct route
         *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
-    const struct listen_wish *wish; /* the same: what it is new for, or NULL */
-    unsigned seen_beats, stands;    /* the same, for acceptor_moves */
-    const struct route *serves;     /* the route, for the owner to look at */
-    int kept;                       /* the link's index of its socket; -1: none */
-    bool announced;                 /* the same: the log has told of its socket */
+    const struct listen_wish *wish;     /* the same: what it is new for, or NULL */
+    struct socket_access access_before; /* the same: what its file was given, */
+    bool access_changed;                /* and whether it is something else now */
+    unsigned seen_beats, stands;        /* the same, for acceptor_moves */
+    const struct route *serves;         /* the route, for the owner to look at */
+    int kept;                           /* the link's index of its socket; -1: none */
+    bool announced;                     /* the same: the log has told of its socket */
     struct relay *relay;
     struct listen_socket socket;
     struct thread thread;

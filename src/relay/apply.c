@@ -96,6 +96,8 @@ static enum apply_outcome prepare(struct apply *apply) {
     if (r == 0)
         r = apply_find_sockets(apply, wishes, n);
     outcome = r < 0 ? no_socket(apply, -r) : prepare_threads(apply);
+    if (outcome == APPLY_OK && (r = apply_files(apply)) < 0)
+        outcome = no_socket(apply, -r);
     /* Last: from now on clients may come. */
     if (outcome == APPLY_OK && (r = apply_listen(apply)) < 0)
         outcome = no_socket(apply, -r);
@@ -109,6 +111,7 @@ static void undo(struct apply *apply) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor;
 
+    apply_files_undo(apply);
     acceptor_free_all(&apply->fresh);
     acceptor_free_all(&apply->former);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
@@ -134,6 +137,7 @@ static void change_acceptors(struct apply *apply) {
         acceptor = next;
     }
     TAILQ_CONCAT(&relay->acceptors, &apply->fresh, link);
+    apply_files_note(apply);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor->next_route = NULL;
     TAILQ_CONCAT(&relay->leaving, &apply->former, link);

@@ -28,6 +28,16 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
 /* Makes the new ones listen: 0; or -errno, in the same way. */
 int apply_listen(struct apply *apply) MUST_USE;
 
+/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with what and the outcome. That
+ * is undone, or, once it is in force, noted for the next relayd (apply_files.c). */
+int apply_files(struct apply *apply) MUST_USE;
+void apply_files_undo(struct apply *apply);
+void apply_files_note(struct apply *apply);
+
+/* Why a file could not be given the access that the listener asks for, as a finished sentence; the caller frees it. */
+char *apply_files_complaint(const struct config *config, const struct listener_config *listener,
+                            const char *address, int error);
+
 /* Addresses are shared no more, with those that go or have not come. */
 void apply_end_sharing(struct apply *apply);
 

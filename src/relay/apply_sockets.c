@@ -169,6 +169,14 @@ static enum apply_outcome judge_wish(const struct listen_wish *wish, int error) 
     }
 }
 
+/* Whether it is about the owner of the file: a bind alone is forbidden by EACCES. */
+static bool is_about_file(const struct listen_wish *wish, int error) {
+    const struct socket_access *access = &wish->listener->socket_access;
+
+    return !wish->systemd && addr_is_unix(&wish->addr) && (error == EPERM || error == ESTALE) &&
+           (access->uid != SOCKET_FILE_OWN || access->gid != SOCKET_FILE_OWN);
+}
+
 static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish,
                               int error) {
     const struct acceptor *obstacle =
@@ -179,6 +187,8 @@ static char *complain_of_wish(const struct apply *apply, const struct listen_wis
                                      "systemd passes sockets only when relayd starts, so this can "
                                      "only change by a restart",
                                      NULL);
+    if (is_about_file(wish, error))
+        return apply_files_complaint(apply->config, wish->listener, wish->address->text, error);
     if (obstacle == NULL)
         return listen_wish_complaint(wish, error, NULL, NULL);
     if (obstacle->socket.passed_as[0] != '\0')

@@ -44,6 +44,17 @@ int link_hold_listener(struct link *link, int fd, const struct table_listener *d
     return index < KEEPER_LISTENERS_MAX ? index : -1;
 }
 
+void link_describe_listener(struct link *link, int index,
+                            const struct table_listener *description) {
+    struct table_listener *noted = &link->table->head->listeners[index];
+
+    lock_acquire(&link->listeners_lock);
+    bool used = noted->used;
+    *noted = *description;
+    noted->used = used;
+    lock_release(&link->listeners_lock);
+}
+
 void link_keep_listener(struct link *link, int index, int fd) {
     lock_acquire(&link->listeners_lock);
     link->listeners[index] = fd;

@@ -14,6 +14,7 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                                  .addr = description->addr,
                                  .v6only = description->v6only,
                                  .stands_in = description->stands_in,
+                                 .access = description->access,
                                  .inherited = true,
                                  .index = index};
     struct addr bound = {.len = sizeof(bound.u)};
@@ -26,10 +27,12 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
     }
     addr_format(&sock.addr, sock.text, sizeof(sock.text));
     if (description->unlinks) {
-        int r = listen_socket_note_file(&sock);
-        if (r < 0) {
+        int r = socket_file_note(bound.u.un.sun_path, &sock.file);
+
+        sock.unlink_path = r == 0 ? strdup(bound.u.un.sun_path) : NULL;
+        if (sock.unlink_path == NULL) {
             fd_close(&sock.fd);
-            return r;
+            return r < 0 ? r : -ENOMEM;
         }
     }
     *ret_socket = sock;
@@ -43,7 +46,8 @@ bool listen_socket_describe(const struct listen_socket *socket,
     *ret_description = (struct table_listener){.addr = socket->addr,
                                                .v6only = socket->v6only,
                                                .stands_in = socket->stands_in,
-                                               .unlinks = socket->unlink_path != NULL};
+                                               .unlinks = socket->unlink_path != NULL,
+                                               .access = socket->access};
     return true;
 }
 

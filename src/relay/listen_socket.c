@@ -29,45 +29,39 @@ static void remove_stale(const struct addr *addr) {
     fd_close(&fd);
 }
 
-int listen_socket_note_file(struct listen_socket *socket) {
-    struct stat st;
-
-    if (lstat(socket->addr.u.un.sun_path, &st) < 0)
-        return -errno;
-    socket->device = st.st_dev;
-    socket->inode = st.st_ino;
-    socket->unlink_path = strdup(socket->addr.u.un.sun_path);
-    return socket->unlink_path != NULL ? 0 : -ENOMEM;
-}
-
 bool listen_socket_has_file(const struct listen_socket *socket) {
-    struct stat st;
-
-    return socket->unlink_path != NULL && lstat(socket->unlink_path, &st) == 0 &&
-           st.st_dev == socket->device && st.st_ino == socket->inode;
+    return socket->unlink_path != NULL && socket_file_is_at(socket->unlink_path, &socket->file);
 }
 
-static int bind_socket(struct listen_socket *sock) {
+static int bind_unix(struct listen_socket *sock, const struct socket_access *access) {
+    char *path = strdup(sock->addr.u.un.sun_path);
+
+    if (path == NULL)
+        return -ENOMEM;
+    remove_stale(&sock->addr);
+    int r = socket_file_bind(sock->fd, &sock->addr, access, &sock->file);
+    if (r < 0) {
+        free(path);
+        return r;
+    }
+    sock->unlink_path = path;
+    sock->access = *access;
+    return 0;
+}
+
+static int bind_tcp(struct listen_socket *sock) {
     const struct addr *addr = &sock->addr;
     int on = 1, only = sock->v6only;
 
-    if (addr_is_unix(addr))
-        remove_stale(addr);
-    else
-        (void)setsockopt(sock->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(sock->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (addr->u.sa.sa_family == AF_INET6 &&
         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
         return -errno;
-    /* Who may connect to a unix socket is the directory's business: relayd's own umask would lock everybody out. (No
-     * chmod afterwards, which would follow a link that was put there meanwhile. No other thread makes files.) */
-    mode_t before = umask(0111);
-    int r = bind(sock->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
-    (void)umask(before);
-    return r == 0 && addr_is_unix(addr) ? listen_socket_note_file(sock) : r;
+    return bind(sock->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
 }
 
-static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bool v6only,
-                   bool shares) {
+static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
+                   const struct listen_wish *wish, bool v6only, bool shares) {
     struct listen_socket sock = {.addr = *addr, .v6only = v6only};
 
     addr_format(addr, sock.text, sizeof(sock.text));
@@ -76,7 +70,7 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bo
         return -errno;
     if (shares)
         listen_socket_share(&sock, true);
-    int r = bind_socket(&sock);
+    int r = addr_is_unix(addr) ? bind_unix(&sock, &wish->listener->socket_access) : bind_tcp(&sock);
     if (r < 0)
         listen_socket_close(&sock);
     else
@@ -86,12 +80,12 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr, bo
 
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
                        bool shares) {
-    int r = open_at(ret_socket, &wish->addr, wish->v6only, shares);
+    int r = open_at(ret_socket, &wish->addr, wish, wish->v6only, shares);
 
     if (!wish->any || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
         return r;
     struct addr in = listen_wish_fallback(wish);
-    r = open_at(ret_socket, &in, false, shares);
+    r = open_at(ret_socket, &in, wish, false, shares);
     if (r == 0)
         ret_socket->stands_in = true;
     return r;

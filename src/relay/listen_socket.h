@@ -4,18 +4,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "base/addr.h"
+#include "base/socket_file.h"
 #include "config/config.h"
 #include "relay/table.h"
 
 struct listen_socket {
-    int fd;                          /* -1: not open */
-    char text[ADDR_TEXT_MAX];        /* where it listens, for messages */
-    char *unlink_path;               /* a unix socket's file that this process made, or NULL; */
-    dev_t device;                    /* which file it is, */
-    ino_t inode;                     /* as somebody else may have put another there */
+    int fd;                   /* -1: not open */
+    char text[ADDR_TEXT_MAX]; /* where it listens, for messages */
+    char *unlink_path;        /* a unix socket's file that this process made, or NULL; */
+    struct socket_file file;  /* which file it is, as somebody else may have put another there, */
+    struct socket_access access;     /* and who was given it */
     char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
     struct addr addr;                /* where it is bound, */
     bool v6only;                     /* and whether IPv4 is left to others, */
@@ -71,8 +71,7 @@ void listen_socket_leave(struct listen_socket *socket);
 /* Gives an open one the listener's backlog and keepalive. */
 void listen_socket_tune(const struct listen_socket *socket, const struct listener_config *config);
 
-/* Notes which file it is that this unix socket is bound to: 0 or -errno. And whether that is still there. */
-int listen_socket_note_file(struct listen_socket *socket) MUST_USE;
+/* Whether the file of a unix socket that this process, or one before, has bound is still there. */
 bool listen_socket_has_file(const struct listen_socket *socket);
 
 /* Takes it out of sight, before it is closed: whoever comes now finds another socket of this port, or nobody. Who came

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/socket_file.h"
 #include "base/stats.h"
 #include "base/sync.h"
 #include "keeper/message.h"
@@ -24,6 +25,7 @@ struct conn;
 struct table_listener {
     bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
     struct addr addr;
+    struct socket_access access;
 };
 
 /* How the memory begins; the states follow. */

@@ -114,6 +114,9 @@ static void a_listening_socket_makes_sense_or_does_not(void **state) {
         set_byte(bytes[i], 1);
     }
     assert_true(listener_is_sound(&good));
+    good.access.mode = 04755;
+    assert_false(listener_is_sound(&good));
+    good.access.mode = 0600;
     good.addr.len = sizeof(good.addr.u) + 1;
     assert_false(listener_is_sound(&good));
 }

@@ -46,6 +46,13 @@ static void test_found_text_cannot_spoil_the_message(void **state) {
         "f:1: log_level = a\\x09b: must be error, warning, notice, info or debug\n");
 }
 
+/* All of a listener, in the order of options.def. */
+#define LISTENER_OPTIONS                                                                           \
+    "address, upstream, mode, backlog, idle_timeout, idle_end, half_close, linger_timeout, "       \
+    "keepalive, copy, accept_proxy, proxy_from, proxy_timeout, opening_timeout, allow, deny, "     \
+    "max_connections, max_connections_per_client, max_rate_per_client, client_prefix_v6, "         \
+    "socket_mode, socket_user, socket_group"
+
 static void test_unknown_options(void **state) {
     (void)state;
     bad("workrs = 8\n" WEB APP, "f:1: unknown option \"workrs\"; did you mean workers?\n");
@@ -58,18 +65,11 @@ static void test_unknown_options(void **state) {
     bad("listener web {\nidle_timout = 3\nzzz = {a,\nb}\nfoo += {}\nbar(1, (2))\naddress = :80\n"
         "upstream = app }" APP,
         "f:2: listener web: unknown option \"idle_timout\"; did you mean idle_timeout?\n"
-        "f:3: listener web: unknown option \"zzz\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, opening_timeout, allow, "
-        "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
-        "f:5: listener web: unknown option \"foo\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, opening_timeout, allow, "
-        "deny, max_connections, max_connections_per_client, max_rate_per_client\n"
-        "f:6: listener web: unknown option \"bar\"; known here: address, upstream, mode, backlog, "
-        "idle_timeout, idle_end, half_close, linger_timeout, keepalive, copy, accept_proxy, "
-        "proxy_from, proxy_timeout, opening_timeout, allow, "
-        "deny, max_connections, max_connections_per_client, max_rate_per_client\n");
+        "f:3: listener web: unknown option \"zzz\"; known here: " LISTENER_OPTIONS
+        "\n"
+        "f:5: listener web: unknown option \"foo\"; known here: " LISTENER_OPTIONS
+        "\n"
+        "f:6: listener web: unknown option \"bar\"; known here: " LISTENER_OPTIONS "\n");
     bad("include(\"/etc/passwd\")\n" WEB APP,
         "f:1: unknown option \"include\"; known here: workers, queue_size, queue_timeout, "
         "max_connections, max_openings, when_full, drain_timeout, log_level, log_connections, "
