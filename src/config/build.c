@@ -202,6 +202,7 @@ static bool build_upstream(const struct build *build, size_t section,
         at = tree_next(build->tree, at, SECTION_SERVER);
         set_title(build, at, server->name, &server->line);
         set_values(build, at, server);
+        upstream->drained = (i == 0 || upstream->drained) && server->weight == 0;
     }
     return build_health_check(build, section, &upstream->health_check);
 }

@@ -85,15 +85,17 @@ static void check_source(const struct check *check, size_t n) {
                  server->name);
 }
 
-static void check_some_take(const struct check *check) {
+/* Whom would they stand in for? (Servers with weight 0 are another thing: they are drained, and backups serve.) */
+static void check_some_are_no_backup(const struct check *check) {
     char where[TREE_WHERE_MAX];
 
     for (size_t i = 0; i < check->upstream->n_servers; i++)
-        if (check->upstream->servers[i].weight > 0 && !check->upstream->servers[i].backup)
+        if (!check->upstream->servers[i].backup)
             return;
     problems_add(
         check->problems, check->tree->sections[check->section].line,
-        "%sno server would take new connections: one that is no backup must have a weight above 0",
+        "%sno server is there that the backups could stand in for: one must be no backup; with "
+        "weight = 0 it gets no connections",
         tree_where(check->tree, check->section, where));
 }
 
@@ -150,6 +152,6 @@ void config_check_upstream(const struct tree *tree, size_t section,
     check_same(&check);
     for (size_t i = 0; i < upstream->n_servers; i++)
         check_source(&check, i);
-    check_some_take(&check);
+    check_some_are_no_backup(&check);
     check_typed_options(&check);
 }

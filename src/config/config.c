@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "config/build.h"
 #include "config/build.h"
 #include "config/options.h"
+
+#define WARNING_MAX 4608 /* with a path of PATH_MAX */
 
 /* The references are nobody's business but this file's. */
 struct shared_config {
@@ -90,6 +93,23 @@ void config_unref(struct config *config) {
     free(config->global.instance);
     free(config->path);
     free(shared);
+}
+
+void config_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
+    char sentence[WARNING_MAX];
+
+    for (size_t i = 0; i < config->n_upstreams; i++) {
+        const struct upstream_config *upstream = &config->upstreams[i];
+
+        if (!upstream->drained)
+            continue;
+        snprintf(
+            sentence, sizeof(sentence),
+            "%s:%d: warning: upstream %s is drained: all its servers have weight 0, so its clients "
+            "are refused.",
+            config->path, upstream->line, upstream->name);
+        on_warning(arg, sentence);
+    }
 }
 
 int config_log_level(const struct config *config) {

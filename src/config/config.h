@@ -151,6 +151,7 @@ struct upstream_config {
     struct health_check_config health_check;
     struct server_config *servers;
     size_t n_servers; /* at least 1 */
+    bool drained;     /* all of them have weight 0 */
 };
 
 struct config {
@@ -175,6 +176,9 @@ struct config *config_load(const char *path, config_error_fn *on_error, void *ar
  * "--proxy: " or "--listen: ". */
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
+
+/* Calls on_warning for each thing that is allowed and may not be meant, as config_load does for errors. */
+void config_warn(const struct config *config, config_error_fn *on_warning, void *arg);
 
 /* Prints it in the file's own syntax, defaults included: what is printed loads again to the same.
  */

@@ -7,6 +7,11 @@
 #include "daemon/limits.h"
 #include "relay/acceptor.h"
 
+static void log_config_warning(void *arg, const char *sentence) {
+    (void)arg;
+    log_msg(MSG_CONFIG_WARNING, "%s", sentence);
+}
+
 int force_config(struct relay *relay, struct passed *passed, struct config *config,
                  const struct listen_names *names, char **ret_what) {
     static const int statuses[] = {[APPLY_OK] = EX_OK,
@@ -27,8 +32,10 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
     }
     enum apply_outcome outcome =
         relay_apply(relay, config, names, upstreams, &limits, passed->list, passed->n, ret_what);
-    if (outcome == APPLY_OK)
+    if (outcome == APPLY_OK) {
         log_set_level((enum log_level)config_log_level(config));
+        config_warn(config, log_config_warning, NULL);
+    }
     return statuses[outcome];
 }
 

@@ -197,6 +197,8 @@ static enum dial_outcome settle(struct search *search, enum search_outcome found
         return DIAL_STOPPED;
     case SEARCH_FULL:
         return DIAL_FULL;
+    case SEARCH_DRAINED:
+        return DIAL_DRAINED;
     case SEARCH_DOWN:
         before = DIAL_DOWN;
         break;

@@ -12,6 +12,7 @@ enum dial_outcome {
     DIAL_NO_NAME,   /* no address is known */
     DIAL_FULL,      /* every server that is up has its max_connections */
     DIAL_DOWN,      /* health checks found every server down */
+    DIAL_DRAINED,   /* every server has weight 0 */
     DIAL_LOOP,      /* the server is this relayd itself */
     DIAL_CUT_OFF,   /* this machine has no way to any address */
     DIAL_NO_SOCKET, /* the machine has no descriptor, port or memory for it */

@@ -27,6 +27,7 @@ static void count(enum end end) {
         {END_CLIENT_RATE, STAT_refused_client_rate},
         {END_SERVERS_FULL, STAT_refused_servers_full},
         {END_SERVERS_DOWN, STAT_refused_servers_down},
+        {END_DRAINED, STAT_refused_servers_down},
         {END_SENDER_DENIED, STAT_proxy_header_bad},
         {END_HEADER_BAD, STAT_proxy_header_bad},
         {END_HEADER_TIMEOUT, STAT_proxy_header_bad},

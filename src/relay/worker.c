@@ -22,6 +22,8 @@ static enum end end_of_dial(enum dial_outcome outcome) {
         return END_SERVERS_FULL;
     case DIAL_DOWN:
         return END_SERVERS_DOWN;
+    case DIAL_DRAINED:
+        return END_DRAINED;
     case DIAL_STOPPED:
         return END_STOPPED;
     case DIAL_LOOP:

@@ -60,6 +60,8 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     usec_t timeout = search->upstream->config->connect_timeout;
     enum search_outcome outcome = SEARCH_FOUND;
 
+    if (search->upstream->config->drained)
+        return SEARCH_DRAINED;
     if (search->left <= 0)
         return SEARCH_OVER;
     search->left--;

@@ -31,10 +31,11 @@ struct search {
 
 enum search_outcome {
     SEARCH_FOUND = 0,
-    SEARCH_OVER, /* all that can be tried was tried */
-    SEARCH_FULL, /* all that are up and were not tried have max_connections */
-    SEARCH_DOWN, /* nothing was tried: checks found all servers down, all have weight 0, or all are left alone and
+    SEARCH_OVER,    /* all that can be tried was tried */
+    SEARCH_FULL,    /* all that are up and were not tried have max_connections */
+    SEARCH_DOWN,    /* nothing was tried: checks found all servers down, or all are left alone and
                      * another connection is finding out */
+    SEARCH_DRAINED, /* nothing was tried, nor waited for: all have weight 0 */
     SEARCH_NO_NAME, /* nothing was tried: no name has an address */
     SEARCH_STOPPED, /* upstreams_cancel */
 };

@@ -256,6 +256,8 @@ void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
         size_t all, up;
 
         upstream_count(upstream, &all, &up);
+        if (upstream->config->drained)
+            text_append(buf, size, " %s is drained.", upstream->config->name);
         if (up == all)
             continue;
         (void)bulletin_trouble(upstream->bulletin, trouble, sizeof(trouble));

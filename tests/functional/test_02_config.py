@@ -211,7 +211,6 @@ def test_syntax_errors(check, text):
     (with_server('server a { address = "127.0.0.1:1" }\nserver b { address = "127.0.0.1:1" }'), 8,
      ["server b", "server a", "line 7"]),
     (with_server('server a { address = "127.0.0.1:1" backup = true }'), 6, ["app", "no server", "backup", "weight"]),
-    (with_server('server a { address = "127.0.0.1:1" weight = 0 }'), 6, ["app", "no server", "weight"]),
 ])
 def test_options_that_do_not_go_together(check, text, line, words):
     code, errors = check(text)

@@ -129,16 +129,51 @@ static void test_errors_of_upstreams(void **state) {
                  "f:4: upstream app: server b has the address of server a, on line 3; give that "
                  "one more weight "
                  "instead\n");
-    bad_upstream("server a { address = a:1 weight = 0 } server b { address = b:1 backup = true }",
-                 "f:2: upstream app: no server would take new connections: one that is no backup "
-                 "must have a weight "
-                 "above 0\n");
+    bad_upstream(
+        "server a { address = a:1 backup = true } server b { address = b:1 backup = true }",
+        "f:2: upstream app: no server is there that the backups could stand in for: one "
+        "must be no backup; with weight = 0 it gets no connections\n");
     bad_upstream("server a { address = a:1 weight = 1001 }",
                  "f:3: upstream app: server a: weight = 1001: must be a number from 0 to 1000\n");
     bad_upstream("server a { address = srv:http.tcp.x }",
                  "f:3: upstream app: server a: address = srv:http.tcp.x: the name of a service is "
                  "written as "
                  "srv:_http._tcp.app.example\n");
+}
+
+static void note_warning(void *arg, const char *sentence) {
+    snprintf(arg, 256, "%s", sentence);
+}
+
+/* A whole upstream may be drained; it is said. */
+static void test_upstreams_that_are_drained(void **state) {
+    static const struct {
+        const char *servers;
+        bool drained;
+    } cases[] = {
+        {"server a { address = a:1 weight = 0 }", true},
+        {"server a { address = a:1 weight = 0 } server b { address = b:1 weight = 0 backup = true "
+         "}",
+         true},
+        {"server a { address = a:1 weight = 0 } server b { address = b:1 backup = true }", false},
+        {"server a { address = a:1 weight = 0 } server b { address = b:1 }", false},
+        {"server a { address = a:1 } server b { address = b:1 weight = 0 }", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[256], said[256] = "";
+
+        snprintf(text, sizeof(text), WEB "upstream app { %s }", cases[i].servers);
+        struct config *config = good(text);
+        assert_int_equal(config->upstreams[0].drained, cases[i].drained);
+        config_warn(config, note_warning, said);
+        assert_string_equal(said, cases[i].drained
+                                      ? "f:2: warning: upstream app is drained: all its servers "
+                                        "have weight 0, so its clients are refused."
+                                      : "");
+        config_unref(config);
+    }
 }
 
 static void test_errors_of_health_checks(void **state) {
@@ -581,6 +616,7 @@ int main(void) {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_dump_loads_again),
         cmocka_unit_test(test_errors_of_upstreams),
+        cmocka_unit_test(test_upstreams_that_are_drained),
         cmocka_unit_test(test_errors_of_health_checks),
         cmocka_unit_test(test_errors_of_listeners),
         cmocka_unit_test(test_servers_that_are_relayd_itself),

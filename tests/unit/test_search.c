@@ -33,7 +33,8 @@ static const struct addr nobody = {.len = 0};
 
 /* The next one; its name, or the outcome as a digit. Fails it. */
 static const char *next(struct search *search, usec_t *timeout, bool timed_out) {
-    static const char *const outcomes[] = {"0", "over", "full", "down", "no name", "stopped"};
+    static const char *const outcomes[] = {"0",       "over",    "full",   "down",
+                                           "drained", "no name", "stopped"};
     static char name[CONFIG_NAME_MAX];
     struct member *member;
     enum search_outcome outcome = search_next(search, &member, timeout);
@@ -207,6 +208,19 @@ static void names_without_an_answer(void **state) UNCHECKED {
     assert_string_equal(next(&search, &timeout, false), "stopped");
 }
 
+/* It is known before names are, and not waited for. */
+static void a_drained_upstream(void **state) UNCHECKED {
+    struct upstream *app =
+        make("connect_timeout = 60s server a { address = nowhere.invalid:1 weight = 0 }");
+    struct search search;
+    usec_t timeout, began = clock_now();
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "drained");
+    assert_true(clock_now() - began < 30 * USEC_PER_SEC);
+}
+
 static void a_slow_start_ramps(void **state) UNCHECKED {
     struct upstream *app = make(
         "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
@@ -241,6 +255,7 @@ int main(void) {
         cmocka_unit_test_teardown(who_checks_found_down_is_not, tear_down),
         cmocka_unit_test_teardown(full_members_are_passed_over, tear_down),
         cmocka_unit_test_teardown(names_without_an_answer, tear_down),
+        cmocka_unit_test_teardown(a_drained_upstream, tear_down),
         cmocka_unit_test_teardown(a_slow_start_ramps, tear_down),
     };
 
