@@ -24,7 +24,7 @@
 
 #define BATCH     64                    /* events that are looked at in a round */
 #define LATE_MIN  (100 * USEC_PER_MSEC) /* less is how a busy machine is */
-#define QUIET     (200 * USEC_PER_MSEC) /* without a byte: the server waits for us to go */
+#define QUIET     (500 * USEC_PER_MSEC) /* without a byte: the server waits for us to go */
 #define ASK_AGAIN USEC_PER_SEC          /* for memory */
 
 LIST_HEAD(target_list, health_target);

@@ -176,7 +176,8 @@ def test_least_connections_does_not_count_what_has_ended(relay, origin):
 
 def test_the_status_line_tells_of_those_who_wait(relay, origin):
     one = full_site(relay, origin(echo))
-    clients = connect_many(one, 3)
+    clients = [connect(one)]
     assert clients[0].send(b"a").read(1) == b"a"
+    clients += connect_many(one, 2)
     one.wait_notified("STATUS=Relaying 3 connections for 1 listener. 2 connections wait for room at the servers of app.")
     close_all(clients)

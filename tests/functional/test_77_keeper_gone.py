@@ -256,15 +256,14 @@ def test_a_keeper_that_stands_still(revived, keeper, meeting):
 
 @pytest.mark.parametrize("connections", [1, 1500])
 def test_a_stop_beside_a_keeper_that_stands_still(revived, keeper, meeting, connections):
-    """It is not held up for as long as the service manager would wait."""
+    """It is not held up for as long as the service manager would wait: 15 s more than for drain_timeout (TimeoutStopSec=)."""
     one = revived(meeting, on_term="drain", drain_timeout=ms(500), max_connections=3000)
     keeper.freeze()
     pairs = []
     while len(pairs) < connections:
         pairs += meeting.pairs(one, min(100, connections - len(pairs)))
     one.term()
-    code, took = elapsed(one.wait_exit)
-    assert (code, took < secs(8)) == (0, True)
+    assert one.wait_exit(secs(15)) == 0
     for client, server in pairs:
         assert client.ending() == server.ending() == RESET
     keeper.thaw()

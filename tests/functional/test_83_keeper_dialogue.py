@@ -200,7 +200,7 @@ def test_a_keeper_that_says_nonsense_and_lives(revived, meeting, short_path, aft
     keeper = Scripted(short_path / "other", script)
     one = revived(meeting, keeper=f"{short_path}/other")
     one.wait_log("holds all connections again|Connections that come from now on outlive relayd")
-    assert ends == ["heard"]
+    until(lambda: ends == ["heard"], "the end of that dialogue is heard")
     keeper.stop()
 
 
@@ -274,6 +274,7 @@ def test_a_restart_makes_room_for_more(revived, meeting, short_path):
         one.write_conf(meeting, keeper=keeper.path, on_term="leave", max_connections=15000)
         one.again()
         ask(*pair)
+        one.wait_adopted(1)   # before it is killed: its log is a thread's
         one.crash()
         ask(*pair)
         assert one.wait_adopted(2) == [(1, 0)] * 2
