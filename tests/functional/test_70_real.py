@@ -112,13 +112,13 @@ def test_nginx_download_of_a_gigabyte_with_equal_checksum(relay, server):
     """All ways of copying in one test, since a gigabyte takes long to write."""
     nginx = server(servers.Nginx)
     nginx.write_big(BIG)
-    wanted = run("cksum", nginx.root / "big", text=True).stdout.split()[:2]
+    wanted = run("cksum", nginx.root / "big", text=True, timeout=5 * DEADLINE).stdout.split()[:2]
     assert wanted[1] == str(BIG)
     text, addresses = every_copy(nginx)
     relay(text=text, address=list(addresses.values()))
     for copy, address in addresses.items():
         with subprocess.Popen(["curl", "-sS", f"http://{address}/big"], stdout=subprocess.PIPE) as download:
-            got = run("cksum", stdin=download.stdout, text=True).stdout.split()
+            got = run("cksum", stdin=download.stdout, text=True, timeout=5 * DEADLINE).stdout.split()
         assert download.returncode == 0
         assert got == wanted, copy
 
