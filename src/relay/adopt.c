@@ -189,10 +189,11 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     if (!settle_flows(conn, stood))
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
+    bool waits = adopting->quiet != NULL && !has_work(conn);
     registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
-    if (adopting->quiet != NULL && !has_work(conn))
+    if (waits)
         adopting->quiet[adopting->n_quiet++] = conn;
     else
         set_going(adopting, conn);
