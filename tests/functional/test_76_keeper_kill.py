@@ -1,7 +1,6 @@
 """relayd is killed at random moments, again and again, and no connection that was established is any the worse for it."""
 
 import threading
-import time
 
 import pytest
 
@@ -10,7 +9,7 @@ from client import close_all, connect, connect_many, run
 from keeper import KILLS, Meeting, seeded, storm
 from origin import echo, pattern
 from peer import EOF, RESET
-from settings import DEADLINE, SCALE, secs, some
+from settings import DEADLINE, SCALE, secs, some, until
 from streams import NONE, SLOW, Streams, totals
 from ws import BINARY, CLOSE, frame, read_frame, upgrade, websocket
 
@@ -222,15 +221,7 @@ def test_postgres_pgbench(revived, server):
                         timeout=seconds + 4 * DEADLINE).stdout)
     thread = threading.Thread(target=bench, daemon=True)
     thread.start()
-
-    def sessions():
-        asked = run("psql", "-At", *where, "-p", postgres.port, "-c",
-                    "select count(*) from pg_stat_activity where application_name = 'pgbench'",
-                    "postgres")
-        return int(asked.stdout)
-    deadline = time.monotonic() + DEADLINE
-    while sessions() < 20:
-        assert thread.is_alive() and time.monotonic() < deadline, "20 sessions begin"
+    until(lambda: len(one.thread_ids("pump-up")) >= 20 or not thread.is_alive(), "20 sessions begin")
     with seeded() as dice:
         storm(one, dice, max(1, KILLS // 2), going=thread.is_alive)
         thread.join()

@@ -254,7 +254,7 @@ def test_a_keeper_that_stands_still(revived, keeper, meeting):
         ask(client, server)
 
 
-@pytest.mark.parametrize("connections", [1, 1500])
+@pytest.mark.parametrize("connections", [1, some(1500)])
 def test_a_stop_beside_a_keeper_that_stands_still(revived, keeper, meeting, connections):
     """It is not held up for as long as the service manager would wait: 15 s more than for drain_timeout (TimeoutStopSec=)."""
     one = revived(meeting, on_term="drain", drain_timeout=ms(500), max_connections=3000)

@@ -27,7 +27,8 @@ def formatter():
     return re.search(r"version (\d+)", tree.run("clang-format", "--version").stdout)[1]
 
 
-@pytest.mark.parametrize("path", C_FILES if formatter() == FORMATTER else [], ids=tree.name)
+@pytest.mark.skipif(formatter() != FORMATTER, reason="another release of clang-format")
+@pytest.mark.parametrize("path", C_FILES, ids=tree.name)
 def test_clang_format(path):
     done = tree.run("clang-format", "--dry-run", "-Werror", str(path))
     assert done.returncode == 0, f"run clang-format -i {tree.name(path)}"
