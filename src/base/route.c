@@ -27,10 +27,9 @@ int route_error(const struct addr *to, const struct addr *source) {
     int fd = socket(to->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return route_may_lack(errno) ? errno : 0;
-    bool bound = source == NULL || source->len == 0 ||
-                 source->u.sa.sa_family != to->u.sa.sa_family ||
-                 bind(fd, &source->u.sa, source->len) == 0;
-    if (bound && connect(fd, &to->u.sa, to->len) < 0)
+    if (source != NULL && bind(fd, &source->u.sa, source->len) < 0)
+        error = errno == EADDRNOTAVAIL ? errno : 0;
+    else if (connect(fd, &to->u.sa, to->len) < 0)
         error = errno;
     fd_close(&fd);
     return route_may_lack(error) ? error : 0;

@@ -9,9 +9,9 @@
 /* Whether an error of socket, bind or connect can mean that there is none. */
 bool route_may_lack(int error);
 
-/* 0 if there is a way to this address from source (port 0; NULL or len 0: the kernel's choice), if it cannot be found
- * out, or for a unix socket. Else the errno that says what is missing: the family (EAFNOSUPPORT, or EADDRNOTAVAIL where IPv6 is
- * disabled), a route (ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL), an interface (EINVAL). Nothing is sent: a datagram
+/* 0 if there is a way to this address from source (of its family, with port 0; NULL: the kernel's choice), if it cannot be
+ * found out, or for a unix socket. Else the errno that says what is missing: the family (EAFNOSUPPORT, or EADDRNOTAVAIL where
+ * IPv6 is disabled), source on this machine (EADDRNOTAVAIL), a route (ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL), an interface (EINVAL). Nothing is sent: a datagram
  * socket is connected, which looks up the way alone (udp(7)), and which a lack of TCP ports does not concern. Three
  * system calls, or four. Any thread. */
 int route_error(const struct addr *to, const struct addr *source);

@@ -53,6 +53,23 @@ static bool add_prefix(struct listener_config *listener, const struct option_inf
     return true;
 }
 
+static bool add_source(struct source_list *list, const char *text, const struct addr *addr) {
+    char **texts = reallocarray(list->texts, list->n + 1, sizeof *texts), *copy = strdup(text);
+    struct addr *addrs = reallocarray(list->addrs, list->n + 1, sizeof *addrs);
+
+    if (texts)
+        list->texts = texts;
+    if (addrs)
+        list->addrs = addrs;
+    if (!texts || !addrs || !copy) {
+        free(copy);
+        return false;
+    }
+    texts[list->n] = copy;
+    addrs[list->n++] = *addr;
+    return true;
+}
+
 bool config_parse_listen(const char *text, struct addr_spec *ret, const char **ret_why) {
     struct addr_spec spec;
 
@@ -89,6 +106,20 @@ static void note_value(const struct build *build, size_t section, const struct t
                  where, value->row->name, shown, why);
 }
 
+/* One that is empty is none, as it has always been: it stands for the kernel's choice. */
+static void set_source(const struct build *build, size_t section, const struct tree_value *value,
+                       struct upstream_config *upstream) {
+    struct addr addr;
+    const char *why;
+
+    if (value->text[0] == '\0')
+        return;
+    if (!addr_parse_ip(value->text, &addr, &why))
+        note_value(build, section, value, why);
+    else if (!add_source(&upstream->source_address, value->text, &addr))
+        build->problems->out_of_memory = true;
+}
+
 static void set_value(const struct build *build, size_t section, const struct tree_value *value,
                       void *base) {
     char allowed[OPTIONS_TEXT_MAX];
@@ -120,6 +151,8 @@ static void set_value(const struct build *build, size_t section, const struct tr
             note_value(build, section, value, why);
         else if (!add_prefix(base, value->row, value->text, &prefix))
             build->problems->out_of_memory = true;
+    } else if (value->row->type == OPTION_SOURCES) {
+        set_source(build, section, value, base);
     } else if (value->row->type == OPTION_TEXT) {
         why = config_set_text(value->row, value->text, base);
         if (why == CONFIG_NO_MEMORY)

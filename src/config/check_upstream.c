@@ -71,18 +71,67 @@ static void check_same(const struct check *check) {
     free(all);
 }
 
+/* Each local address stands once, and is one. */
+static void check_sources(const struct check *check) {
+    const struct tree_section *at = &check->tree->sections[check->section];
+    const struct tree_value *given[SOURCES_MOST];
+    struct addr addrs[SOURCES_MOST], addr;
+    char where[TREE_WHERE_MAX];
+    size_t n = 0, same;
+    const char *why;
+
+    tree_where(check->tree, check->section, where);
+    for (size_t i = 0; i < at->n_values; i++) {
+        const struct tree_value *value = &at->values[i];
+
+        if (value->row != &option_infos[OPT_upstream_source_address])
+            continue;
+        if (value->text[0] == '\0' && check->upstream->source_address.n > 0)
+            problems_add(check->problems, value->line,
+                         "%ssource_address: \"\" stands for the kernel's choice, and not beside an "
+                         "address",
+                         where);
+        if (!addr_parse_ip(value->text, &addr, &why))
+            continue;
+        for (same = 0; same < n && !addr_equal(&addrs[same], &addr); same++)
+            ;
+        if (same < n) {
+            problems_add(check->problems, value->line,
+                         "%ssource_address: %s is given twice; the first is on line %d", where,
+                         value->text, given[same]->line);
+        } else if (n == SOURCES_MOST) {
+            problems_add(check->problems, value->line,
+                         "%ssource_address: %s: there may be %d addresses at most", where,
+                         value->text, SOURCES_MOST);
+            return;
+        } else {
+            addrs[n] = addr;
+            given[n++] = value;
+        }
+    }
+}
+
+/* Some local address must be of the server's family. */
 static void check_source(const struct check *check, size_t n) {
     const struct server_config *server = &check->upstream->servers[n];
-    const struct addr *source = &check->upstream->source, *to = &server->address.addr;
+    const struct source_list *sources = &check->upstream->source_address;
+    const struct addr *to = &server->address.addr;
     char where[TREE_WHERE_MAX];
 
-    if (source->len == 0 || server->address.form != ADDR_LITERAL || addr_is_unix(to) ||
-        to->len == 0 || to->u.sa.sa_family == source->u.sa.sa_family)
+    if (sources->n == 0 || server->address.form != ADDR_LITERAL || addr_is_unix(to) || to->len == 0)
         return;
-    problems_add(check->problems, written_address(check, n)->line,
-                 "%ssource_address = %s cannot reach server %s: one is IPv4, the other IPv6",
-                 tree_where(check->tree, check->section, where), check->upstream->source_address,
-                 server->name);
+    for (size_t i = 0; i < sources->n; i++)
+        if (sources->addrs[i].u.sa.sa_family == to->u.sa.sa_family)
+            return;
+    tree_where(check->tree, check->section, where);
+    if (sources->n == 1)
+        problems_add(check->problems, written_address(check, n)->line,
+                     "%ssource_address = %s cannot reach server %s: one is IPv4, the other IPv6",
+                     where, sources->texts[0], server->name);
+    else
+        problems_add(check->problems, written_address(check, n)->line,
+                     "%ssource_address cannot reach server %s: none of its addresses is IPv%d",
+                     where, server->name, to->u.sa.sa_family == AF_INET ? 4 : 6);
 }
 
 /* Whom would they stand in for? (Servers with weight 0 are another thing: they are drained, and backups serve.) */
@@ -150,6 +199,7 @@ void config_check_upstream(const struct tree *tree, size_t section,
         return;
     }
     check_same(&check);
+    check_sources(&check);
     for (size_t i = 0; i < upstream->n_servers; i++)
         check_source(&check, i);
     check_some_are_no_backup(&check);

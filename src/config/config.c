@@ -69,7 +69,10 @@ static void free_upstream(struct upstream_config *upstream) {
     for (size_t i = 0; i < upstream->n_servers; i++)
         free(upstream->servers[i].address_text);
     free(upstream->servers);
-    free(upstream->source_address);
+    for (size_t i = 0; i < upstream->source_address.n; i++)
+        free(upstream->source_address.texts[i]);
+    free(upstream->source_address.texts);
+    free(upstream->source_address.addrs);
     free(upstream->health_check.path);
     free(upstream->health_check.host);
     free(upstream->health_check.user);

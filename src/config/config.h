@@ -110,6 +110,15 @@ struct server_config {
     int64_t max_connections; /* 0: no limit */
 };
 
+/* Local addresses to dial from: as written, and as read, with port 0. */
+struct source_list {
+    char **texts;
+    struct addr *addrs;
+    size_t n; /* 0: the kernel's choice */
+};
+
+#define SOURCES_MOST 64
+
 /* Statuses that an HTTP check takes for good, from `first` to `last`. */
 struct status_range {
     int first, last;
@@ -142,9 +151,8 @@ struct upstream_config {
     int balance;       /* enum balance */
     int64_t max_fails; /* 0: servers are never left alone */
     usec_t fail_timeout;
-    int send_proxy;       /* enum proxy_version, but for PROXY_ANY */
-    char *source_address; /* "": the kernel's choice */
-    struct addr source;   /* the same, with port 0; len 0: none */
+    int send_proxy; /* enum proxy_version, but for PROXY_ANY */
+    struct source_list source_address;
     usec_t
         slow_start; /* how long the share of a server that has come back rises; 0: it is whole at once */
     int on_down; /* enum on_down */

@@ -23,10 +23,11 @@ static void print_addresses(const struct listener_config *listener, FILE *out) {
     putc('}', out);
 }
 
-static void print_prefixes(const struct prefix_list *list, FILE *out) {
+/* Of prefixes and IP addresses: they have nothing to escape. */
+static void print_list(char *const *texts, size_t n, FILE *out) {
     putc('{', out);
-    for (size_t i = 0; i < list->n; i++)
-        fprintf(out, "%s\"%s\"", i ? ", " : "", list->texts[i]);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s\"%s\"", i ? ", " : "", texts[i]);
     putc('}', out);
 }
 
@@ -34,6 +35,8 @@ static void print_value(const struct config *config, const struct option_info *r
                         const void *base, FILE *out) {
     const struct listener_config *listener = base;
     const struct server_config *server = base;
+    const struct upstream_config *upstream = base;
+    const struct prefix_list *prefixes;
     const void *member = (const char *)base + row->offset;
     char text[OPTIONS_TEXT_MAX];
 
@@ -44,7 +47,9 @@ static void print_value(const struct config *config, const struct option_info *r
     else if (row->type == OPTION_ADDRESS)
         print_quoted(server->address_text, out);
     else if (row->type == OPTION_PREFIXES)
-        print_prefixes(member, out);
+        prefixes = member, print_list(prefixes->texts, prefixes->n, out);
+    else if (row->type == OPTION_SOURCES)
+        print_list(upstream->source_address.texts, upstream->source_address.n, out);
     else if (row->type == OPTION_TEXT)
         print_quoted(*(char *const *)member, out);
     else

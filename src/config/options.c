@@ -70,7 +70,8 @@ bool options_is_scalar(const struct option_info *row) {
 }
 
 bool options_is_list(const struct option_info *row) {
-    return row->type == OPTION_ADDRESSES || row->type == OPTION_PREFIXES;
+    return row->type == OPTION_ADDRESSES || row->type == OPTION_PREFIXES ||
+           row->type == OPTION_SOURCES;
 }
 
 bool options_section_has_title(enum option_section section) {
@@ -227,6 +228,10 @@ const char *options_allowed(const struct option_info *row, char *buf, size_t siz
     case OPTION_PREFIXES:
         snprintf(buf, size,
                  "must be a prefix or a list of them, as in {\"10.0.0.0/8\", \"2001:db8::/32\"}");
+        break;
+    case OPTION_SOURCES:
+        snprintf(buf, size,
+                 "must be an IP address or a list of them, as in {\"10.0.0.5\", \"10.0.0.6\"}");
         break;
     case OPTION_TEXT:
         snprintf(buf, size, "must be one value");

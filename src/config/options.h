@@ -27,6 +27,7 @@ enum option_type {
     OPTION_ADDRESS,
     OPTION_UPSTREAM,
     OPTION_PREFIXES, /* struct prefix_list */
+    OPTION_SOURCES,  /* struct source_list */
     OPTION_TEXT,     /* char *, never NULL */
 };
 

@@ -111,13 +111,6 @@ const char *config_read_expect(struct health_check_config *check) {
     return why == PATTERN_NO_MEMORY ? CONFIG_NO_MEMORY : why;
 }
 
-static const char *read_source(const char *text, struct upstream_config *upstream) {
-    const char *why = NULL;
-
-    upstream->source = (struct addr){.len = 0};
-    return text[0] == '\0' || addr_parse_ip(text, &upstream->source, &why) ? NULL : why;
-}
-
 /* Three digits, or four of which the first is 0. */
 static const char *read_mode(const char *text, struct listener_config *listener) {
     size_t n = strlen(text);
@@ -217,9 +210,6 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         break;
     case OPT_listener_socket_group:
         why = read_owner(text, true, &((struct listener_config *)base)->socket_access.gid);
-        break;
-    case OPT_upstream_source_address:
-        why = read_source(text, base);
         break;
     case OPT_health_check_path:
         why = check_path(text);

@@ -17,6 +17,7 @@
 #include "relay/own.h"
 #include "relay/tune.h"
 #include "upstream/search.h"
+#include "upstream/source.h"
 
 #define LOOP_SAID_FOR (60 * USEC_PER_SEC)
 
@@ -27,7 +28,8 @@ struct attempts {
     struct turn *turn;
     const _Atomic bool *stop;
     struct search search;
-    usec_t timeout;            /* of the attempt at hand */
+    usec_t timeout;            /* of the attempt at hand; and of it: */
+    bool missing;              /* a local address that is not this machine's was passed over */
     enum dial_outcome outcome; /* of the last attempt */
 };
 
@@ -64,30 +66,28 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
     return r == 0 ? set_timeout(fd, 0) : r;
 }
 
-/* Dials from this address; the port is chosen by connect(2), so that it is shared among all destinations (ip(7),
- * IP_BIND_ADDRESS_NO_PORT). */
-static int bind_source(int fd, const struct addr *source, const struct addr *to) {
-    int yes = 1;
-
-    if (source->len == 0 || source->u.sa.sa_family != to->u.sa.sa_family)
-        return 0;
-    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
-    return bind(fd, &source->u.sa, source->len) < 0 ? -errno : 0;
-}
-
-static int dial_address(const struct addr *addr, const struct attempts *attempts, int *ret_fd) {
+/* Takes a local address, and where the dial leads to ourselves a port as well. */
+static int bind_socket(int fd, const struct addr *source, const struct addr *to,
+                       struct attempts *attempts) {
     const struct job *job = attempts->job;
-    int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int r;
 
-    stats_add(STAT_dial_attempts, 1);
-    if (fd < 0)
-        return -errno;
-    if (own_is(addr))
-        r = own_hop(fd, addr, &attempts->upstream->source, job->has.client,
+    if (own_is(to))
+        r = own_hop(fd, to, source, job->has.client,
                     job->record.peer.len > 0 ? &job->record.peer : &job->record.client);
     else
-        r = bind_source(fd, &attempts->upstream->source, addr);
+        r = source_bind(fd, source);
+    attempts->missing |= r == -EADDRNOTAVAIL;
+    return r == -EADDRINUSE ? -EADDRNOTAVAIL : r; /* bind(2) and connect(2) without a port */
+}
+
+static int dial_from(const struct addr *source, const struct addr *addr, struct attempts *attempts,
+                     int *ret_fd) {
+    int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    int r = bind_socket(fd, source, addr, attempts);
     if (r == 0)
         r = connect_within(fd, addr, attempts);
     if (r == 0 && addr_is_own(fd, addr))
@@ -100,6 +100,25 @@ static int dial_address(const struct addr *addr, const struct attempts *attempts
         fd_close(&fd);
     else
         *ret_fd = fd;
+    return r;
+}
+
+/* From the local addresses in turn, and on from one that is missing or has no port left: that takes no time. */
+static int dial_address(const struct addr *addr, struct attempts *attempts, int *ret_fd) {
+    const struct source_list *list = &attempts->upstream->source_address;
+    size_t n = source_count(list, addr), tried = 0, turn = 0;
+    const struct addr *source;
+    int r;
+
+    stats_add(STAT_dial_attempts, 1);
+    attempts->missing = false;
+    if (n > 1)
+        turn = atomic_fetch_add_explicit(&attempts->job->route->upstream->source_turn, 1,
+                                         memory_order_relaxed);
+    do {
+        source = source_at(list, addr, turn++ % n);
+        r = dial_from(source, addr, attempts, ret_fd);
+    } while (r < 0 && ++tried < n && source_is_useless(source, addr, -r));
     return r;
 }
 
@@ -117,7 +136,7 @@ static enum dial_outcome judge(int error) {
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EADDRNOTAVAIL: /* no local port is left, or source_address is not this machine's */
+    case EADDRNOTAVAIL: /* no local port is left */
         return DIAL_NO_SOCKET;
     default:
         return DIAL_REFUSED;
@@ -166,10 +185,14 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
     usec_t began = clock_now();
     int error = -dial_address(&member->addr, attempts, &job->has.server);
     usec_t took = clock_now() - began;
-    int lack = route_may_lack(error) ? route_error(&member->addr, &attempts->upstream->source) : 0;
+    int lack = route_may_lack(error)
+                   ? source_route_error(&attempts->upstream->source_address, &member->addr)
+                   : 0;
     enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : judge(error);
 
     note_attempt(attempts, member, error, outcome);
+    if (attempts->missing && outcome != DIAL_CUT_OFF)
+        source_say_missing(job->route->upstream);
     if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET && outcome != DIAL_CUT_OFF)
         turn_note(attempts->turn, took);
     if (outcome == DIAL_OK) {

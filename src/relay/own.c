@@ -129,7 +129,7 @@ int own_hop(int fd, const struct addr *to, const struct addr *source, int client
         return -ELOOP;
     if (addr_is_unix(to))
         return 0;
-    if (source->len != 0 && source->u.sa.sa_family == to->u.sa.sa_family)
+    if (source != NULL)
         local = *source;
     if (bind(fd, &local.u.sa, local.len) < 0)
         return -errno;

@@ -20,7 +20,7 @@ bool own_is(const struct addr *to);
 
 /* A socket that is neither bound nor connected is to dial there, for the connection that came to `client` from this
  * peer: notes the hop, from which the next one is told. 0; -ELOOP, if this leads to the same address again, or goes on
- * for more than OWN_HOPS; or -errno. source: to bind to, or len 0. Any thread. */
+ * for more than OWN_HOPS; or -errno, as -EADDRINUSE: no local port is left. source: to bind to, or NULL. Any thread. */
 #define OWN_HOPS 3
 int own_hop(int fd, const struct addr *to, const struct addr *source, int client,
             const struct addr *peer) MUST_USE;

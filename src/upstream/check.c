@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/route.h"
 #include "base/text.h"
+#include "upstream/source.h"
 
 #define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
 
@@ -60,11 +61,11 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
 }
 
 /* A call on the socket has failed: there is nothing to part from. A fault of this machine must not take servers down.
- * EADDRNOTAVAIL: no local port is left, or this machine does not have source_address. */
+ * EADDRNOTAVAIL: no local port is left. */
 static enum check_outcome fail(struct check *check, const char *doing, int error) {
     check_end(check);
     if (route_may_lack(error) && check->stage == CHECK_CONNECTS) {
-        check->error = route_error(&check->wish->addr, check->wish->source);
+        check->error = source_route_error(check->wish->sources, &check->wish->addr);
         if (check->error != 0)
             return CHECK_CUT_OFF;
     }
@@ -80,19 +81,30 @@ static enum check_outcome fail(struct check *check, const char *doing, int error
     }
 }
 
-/* The check takes the way that connections take: from the same address, if it is of the server's family. With
- * IP_BIND_ADDRESS_NO_PORT (ip(7)) the port is chosen at the connect, where it need only be unique for this server. */
-static int bind_source(int fd, const struct addr *source, const struct addr *to) {
-    int yes = 1;
+/* Sets off from a local address: 0 (it is connected), or -errno; -EINPROGRESS is the rule. *ret_doing: what failed. */
+static int set_off(struct check *check, const struct addr *source, const char **ret_doing) {
+    const struct addr *addr = &check->wish->addr;
 
-    if (source == NULL || source->u.sa.sa_family != to->u.sa.sa_family)
-        return 0;
-    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
-    return bind(fd, &source->u.sa, source->len) < 0 ? -errno : 0;
+    *ret_doing = "socket";
+    check->fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (check->fd < 0)
+        return -errno;
+    *ret_doing = "bind";
+    int r = source_bind(check->fd, source);
+    if (r < 0)
+        return r;
+    *ret_doing = "connect";
+    return connect(check->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
 }
 
+/* The check takes the way that connections take: from the local addresses in turn, and on from one that is missing or has
+ * no port left. */
 enum check_outcome check_begin(struct check *check) {
     const struct addr *addr = &check->wish->addr;
+    size_t n = source_count(check->wish->sources, addr), tried = 0;
+    const struct addr *source;
+    const char *doing;
+    int r;
 
     check->stage = CHECK_CONNECTS;
     check->words = check->request;
@@ -101,21 +113,20 @@ enum check_outcome check_begin(struct check *check) {
     check->heard = check->stays = check->shut = false;
     check->left = CHECK_DRAIN_MAX;
     memset(&check->talk, 0, sizeof(check->talk));
-    check->fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (check->fd < 0)
-        return fail(check, "socket", errno);
-    int r = bind_source(check->fd, check->wish->source, addr);
-    if (r < 0)
-        return fail(check, "bind", -r);
-    if (connect(check->fd, &addr->u.sa, addr->len) == 0)
+    do {
+        check_end(check);
+        source = source_at(check->wish->sources, addr, check->turn++ % n);
+        r = set_off(check, source, &doing);
+    } while (r < 0 && ++tried < n && source_is_useless(source, addr, -r));
+    if (r == 0)
         return check_go_on(check); /* a unix socket is connected at once */
-    if (errno == EINPROGRESS)
+    if (r == -EINPROGRESS)
         return CHECK_UNDER_WAY;
-    if (errno == EAGAIN) { /* unix(7) */
+    if (r == -EAGAIN) { /* unix(7) */
         check_end(check);
         return check_bad(check, "connect: the server's backlog is full");
     }
-    return fail(check, "connect", errno);
+    return fail(check, doing, -r);
 }
 
 bool check_has_words(const struct check *check) {

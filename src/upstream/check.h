@@ -71,6 +71,7 @@ struct check {
     const struct check_ops *ops;
     char *request; /* the same each time: a PROXY header, then what ops asks */
     size_t request_length;
+    size_t turn; /* of the local addresses */
     /* Of the check under way: */
     int fd; /* -1: none is */
     enum check_stage stage;

@@ -20,7 +20,7 @@ struct health_target;
 struct health_wish {
     const struct health_check_config *config;
     struct addr addr;
-    const struct addr *source;     /* dial from this address (port 0), or NULL */
+    const struct source_list *sources; /* dial from these, in turn, or NULL */
     enum proxy_version send_proxy; /* the check begins with a header that says LOCAL or UNKNOWN */
     uint64_t
         number; /* its place in the interval is its own for ever; those of numbers in a row lie far apart */

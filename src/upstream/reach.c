@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/route.h"
+#include "base/text.h"
+#include "upstream/source.h"
 
 #define REVIEW_AGAIN USEC_PER_SEC
 #define BATCH        64 /* members that are looked at in one go: some 5 us each */
@@ -75,26 +76,48 @@ static void look_at_family(struct upstream *upstream, size_t family) {
 
             if (!addr_is_unix(&member->addr) && family_of(member) == family)
                 atomic_store(&member->cut_off,
-                             route_error(&member->addr, &upstream->config->source));
+                             source_route_error(&upstream->config->source_address, &member->addr));
             member_unref(member);
         }
     } while (batch.next != 0);
 }
 
+/* All addresses to dial it from are missing: which they are, in a clause. */
+static void say_sources(struct upstream *upstream, const struct member *member, char *what,
+                        size_t size) {
+    const struct source_list *list = &upstream->config->source_address;
+    const char *before = "";
+
+    what[0] = '\0';
+    text_append(what, size, "source_address of upstream %s names no address of this machine (",
+                upstream->config->name);
+    for (size_t i = 0; i < list->n; i++)
+        if (list->addrs[i].u.sa.sa_family == member->addr.u.sa.sa_family) {
+            text_append(what, size, "%s%s", before, list->texts[i]);
+            before = ", ";
+        }
+    text_append(what, size, ")");
+    upstream_note_trouble(upstream, member, "source_address is no address of this machine");
+}
+
 void reach_lost(struct upstream *upstream, struct member *member, int error) {
     size_t family = family_of(member);
-    char what[ADDR_TEXT_MAX + 128], addr[ADDR_TEXT_MAX];
+    char what[512], addr[ADDR_TEXT_MAX];
 
     atomic_store(&member->cut_off, error);
     if (atomic_exchange(&upstream->bulletin->cut_off[family], true))
         return;
     look_at_family(upstream, family);
-    snprintf(what, sizeof(what), "There is no %s on this machine that leads to %s (%s)",
-             family_name(family), addr_format(&member->addr, addr, sizeof(addr)),
-             strerrordesc_np(error));
-    upstream_note_trouble(upstream, member,
-                          family != 0 ? "no IPv6 on this machine leads there"
-                                      : "no IPv4 on this machine leads there");
+    if (source_all_missing(&upstream->config->source_address, &member->addr)) {
+        say_sources(upstream, member, what, sizeof(what));
+    } else {
+        snprintf(what, sizeof(what), "There is no %s on this machine that leads to %s (%s)",
+                 family_name(family), addr_format(&member->addr, addr, sizeof(addr)),
+                 strerrordesc_np(error));
+        upstream_note_trouble(upstream, member,
+                              family != 0 ? "no IPv6 on this machine leads there"
+                                          : "no IPv4 on this machine leads there");
+    }
     say_reach(MSG_CUT_OFF, upstream, what, count_cut_off(upstream, family),
               "left alone until there is");
 }
@@ -133,7 +156,7 @@ void reach_review(struct upstream *upstream, struct member *one) {
     for (size_t i = 0; i < batch.n; i++) {
         struct member *member = batch.members[i];
 
-        if (route_error(&member->addr, &upstream->config->source) != 0 ||
+        if (source_route_error(&upstream->config->source_address, &member->addr) != 0 ||
             atomic_exchange(&member->cut_off, 0) == 0)
             continue;
         n[family_of(member)]++;

@@ -125,7 +125,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
     const struct health_wish wish = {
         .config = &config->health_check,
         .addr = member->addr,
-        .source = config->source.len > 0 ? &config->source : NULL,
+        .sources = &config->source_address,
         .send_proxy = (enum proxy_version)config->send_proxy,
         .number = check_number(member),
         .soon = last == 0 || clock_now() - last > config->health_check.interval ||

@@ -85,7 +85,8 @@ def manual_options():
 
 
 KINDS = {"NUMBER": "number", "DURATION": "duration", "BOOL": "boolean", "CHOICE": "choice",
-         "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title", "PREFIXES": "prefixes", "TEXT": "text"}
+         "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title", "PREFIXES": "prefixes",
+         "SOURCES": "list", "TEXT": "text"}
 
 
 def constant(expression):

@@ -375,25 +375,35 @@ static void unix_sockets(void **state) {
     unlink(name);
 }
 
-static void checks_come_from_the_source_address(void **state) {
+/* In turn from each; whatever stands beside it in the list is passed over. */
+static void checks_come_from_the_source_addresses(void **state) {
     struct addr source = wish_for("127.0.0.2:1").addr, foreign = wish_for("192.0.2.1:1").addr,
-                other_family = wish_for("[::1]:1").addr;
+                other_family = wish_for("[::1]:1").addr, third = wish_for("127.0.0.3:1").addr;
+    struct addr several[] = {foreign, source, other_family, third};
+    struct source_list list = {.addrs = &source, .n = 1};
     char why[CHECK_WHY_MAX], peer[ADDR_TEXT_MAX];
 
     (void)state;
     source.u.in.sin_port = foreign.u.in.sin_port = 0;
+    for (size_t i = 0; i < ARRAY_LEN(several); i++)
+        several[i].u.in.sin_port = 0; /* of both families it lies at the same place */
     struct origin origin = {.manner = PLAIN,
                             .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
     struct health_wish wish = wish_for("127.0.0.1:1");
-    wish.source = &source;
+    wish.sources = &list;
     assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
     assert_int_equal(
         strncmp(addr_format(&origin.peer, peer, sizeof(peer)), "127.0.0.2:", strlen("127.0.0.2:")),
         0);
-    wish.source = &other_family; /* of no use for this server, nor to its connections */
+    list.addrs = &other_family; /* of no use for this server, nor to its connections */
     assert_int_equal(run(&wish, why), CHECK_BAD);
-    wish.source = &foreign; /* not an address of this machine: that says nothing of the server */
-    assert_int_equal(run(&wish, why), CHECK_VOID);
+    list.addrs = &foreign; /* not an address of this machine: that says nothing of the server */
+    assert_int_equal(run(&wish, why), CHECK_CUT_OFF);
+    list = (struct source_list){.addrs = several, .n = ARRAY_LEN(several)};
+    assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
+    assert_int_equal(
+        strncmp(addr_format(&origin.peer, peer, sizeof(peer)), "127.0.0.2:", strlen("127.0.0.2:")),
+        0);
 }
 
 /* Nobody listens, but the socket is given the very port that it asks for. */
@@ -406,7 +416,7 @@ static void a_socket_that_reaches_itself_has_found_nobody(void **state) {
     int fd = listening(&wish, 1);
     fd_close(&fd);
     struct addr own = wish.addr;
-    wish.source = &own;
+    wish.sources = &(const struct source_list){.addrs = &own, .n = 1};
     assert_int_equal(run(&wish, why), CHECK_BAD);
     assert_string_equal(why, "connect: Connection refused");
 }
@@ -421,7 +431,7 @@ int main(void) {
         cmocka_unit_test_setup(the_longest_path_and_host_arrive, set_up),
         cmocka_unit_test_setup(type_tcp_asks_for_a_connection_alone, set_up),
         cmocka_unit_test_setup(unix_sockets, set_up),
-        cmocka_unit_test_setup(checks_come_from_the_source_address, set_up),
+        cmocka_unit_test_setup(checks_come_from_the_source_addresses, set_up),
         cmocka_unit_test_setup(a_socket_that_reaches_itself_has_found_nobody, set_up),
     };
 

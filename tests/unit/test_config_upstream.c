@@ -2,6 +2,7 @@
 #include "config_text.h"
 
 #include "base/proxy_protocol.h"
+#include "base/text.h"
 #include "config/options.h"
 #include "upstream/balance.h"
 
@@ -25,8 +26,7 @@ static void test_defaults(void **state) {
     assert_null(web->senders);
     assert_null(web->access);
     assert_int_equal(app->balance, BALANCE_round_robin);
-    assert_int_equal(app->source.len, 0);
-    assert_string_equal(app->source_address, "");
+    assert_int_equal(app->source_address.n, 0);
     assert_int_equal(app->servers[0].weight, 1);
     assert_false(app->health_check.given);
     assert_string_equal(app->health_check.path, "/");
@@ -59,7 +59,8 @@ static void test_values(void **state) {
     assert_int_equal(prefix_set_find(web->access, &six), -1);
     assert_int_equal(prefix_set_find(web->senders, &six), 0);
     assert_int_equal(app->balance, BALANCE_random_two);
-    assert_int_equal(app->source.u.sa.sa_family, AF_INET);
+    assert_int_equal(app->source_address.n, 1);
+    assert_int_equal(app->source_address.addrs[0].u.sa.sa_family, AF_INET);
     assert_int_equal(app->servers[1].address.form, ADDR_SRV);
     assert_string_equal(app->servers[1].address.name, "_http._tcp.app.example");
     assert_true(app->servers[1].backup);
@@ -283,7 +284,10 @@ static void test_source_address(void **state) {
     static const char *const reach[] = {"source_address = 127.0.0.1 server a { address = unix:/a }",
                                         "source_address = ::1 server a { address = a:1 }",
                                         "source_address = ::1 server a { address = \"[::1]:1\" }",
-                                        "source_address = '' server a { address = \"[::1]:1\" }"};
+                                        "source_address = '' server a { address = \"[::1]:1\" }",
+                                        "source_address = {} server a { address = \"[::1]:1\" }",
+                                        "source_address = {::1, 10.0.0.1} server a { address = "
+                                        "\"[::1]:1\" } server b { address = 10.0.0.2:1 }"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(reach); i++) {
@@ -295,6 +299,35 @@ static void test_source_address(void **state) {
     bad_upstream("source_address = 127.0.0.1\nserver a { weight = 2\naddress = \"[::1]:1\" }",
                  "f:5: upstream app: source_address = 127.0.0.1 cannot reach server a: one is "
                  "IPv4, the other IPv6\n");
+    bad_upstream(
+        "source_address = {127.0.0.1, 127.0.0.2}\nserver a { address = \"[::1]:1\" }",
+        "f:4: upstream app: source_address cannot reach server a: none of its addresses is "
+        "IPv6\n");
+    bad_upstream(
+        SERVER "source_address = {10.0.0.2, \"10.0.0.3:80\",\n10.0.0.2, ::1,\n\"0:0::1\"}",
+        "f:3: upstream app: source_address = 10.0.0.3:80: an IP address without a port is "
+        "needed, as in 192.0.2.1 or 2001:db8::1\n"
+        "f:4: upstream app: source_address: 10.0.0.2 is given twice; the first is on line 3\n"
+        "f:5: upstream app: source_address: 0:0::1 is given twice; the first is on line 4\n");
+    bad_upstream(SERVER "source_address = {10.0.0.2,\n\"\"}",
+                 "f:4: upstream app: source_address: \"\" stands for the kernel's choice, and not "
+                 "beside an address\n");
+}
+
+static void test_most_source_addresses(void **state) {
+    char text[4096] = WEB "upstream app { source_address = {10.0.0.0";
+
+    (void)state;
+    for (int i = 1; i < SOURCES_MOST; i++)
+        text_append(text, sizeof(text), ", 10.0.0.%d", i);
+    char *more = strdup(text);
+    text_append(text, sizeof(text), "} " SERVER "}");
+    struct config *config = good(text);
+    assert_int_equal(config->upstreams[0].source_address.n, SOURCES_MOST);
+    config_unref(config);
+    snprintf(text, sizeof(text), "%s, 10.0.0.200, 10.0.0.201} " SERVER "}", more);
+    free(more);
+    bad(text, "f:2: upstream app: source_address: 10.0.0.200: there may be 64 addresses at most\n");
 }
 
 static void test_prefixes_given_twice(void **state) {
@@ -541,7 +574,7 @@ static void test_arguments_have_the_defaults(void **state) {
 
     (void)state;
     assert_non_null(config);
-    assert_string_equal(config->upstreams[0].source_address, "");
+    assert_int_equal(config->upstreams[0].source_address.n, 0);
     assert_int_equal(config->upstreams[0].max_fails, 3);
     assert_int_equal(config->upstreams[0].servers[0].weight, 1);
     assert_false(config->upstreams[0].health_check.given);
@@ -622,6 +655,7 @@ int main(void) {
         cmocka_unit_test(test_servers_that_are_relayd_itself),
         cmocka_unit_test(test_the_same_server_twice),
         cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_most_source_addresses),
         cmocka_unit_test(test_prefixes_given_twice),
         cmocka_unit_test(test_errors_come_alone),
         cmocka_unit_test(test_texts_of_checks),

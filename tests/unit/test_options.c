@@ -49,7 +49,8 @@ static void test_each_row_has_help_and_a_fitting_default(void **state) {
         assert_non_null(at->help);
         assert_int_equal(at->help[strlen(at->help) - 1], '.');
         assert_true(at->min <= at->max);
-        if (options_is_scalar(at) || at->type == OPTION_PREFIXES || at->type == OPTION_TEXT)
+        if (options_is_scalar(at) || at->type == OPTION_PREFIXES || at->type == OPTION_SOURCES ||
+            at->type == OPTION_TEXT)
             assert_non_null(at->default_text);
         else
             assert_null(at->default_text);
