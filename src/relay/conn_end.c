@@ -14,9 +14,12 @@
  * and splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a reader
  * that sees the end looks at the writer of the same socket. If that has met nothing and is not in a write,
  * the end is true. If it is in a write, an empty send tells whether the socket is alive. In doubt, TCP_INFO
- * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. A unix socket
- * has no such count; there the writer's error decides. What the relayd before has met is not known: a connection that
- * was adopted is always in doubt.
+ * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. What the relayd before has met
+ * is not known: a connection that was adopted is always in doubt.
+ *
+ * unix_doubt: A unix socket has no such count, and an empty send tells of an orderly close as of an error: both are EPIPE. There
+ * the writer's error decides, once its write is over; since the peer is gone, that returns at once. It is a reset (the peer
+ * closed and left bytes unread: ECONNRESET), or EPIPE or none, which are no errors of the reader's.
  *
  * own_cut: Where this process ends a direction whose source has not ended (its time is up), the sink is reset, too: that
  * is a cut-off transfer like any other. Only idle_end = close, and a connection of mode http over which no byte has
@@ -28,12 +31,15 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "relay/conn.h"
 #include "relay/tune.h"
+
+#define WRITE_RETURNS USEC_PER_SEC /* at the latest, on a machine that stands still; unix_doubt */
 
 static enum direction other(enum direction dir) {
     return dir == DIR_UP ? DIR_DOWN : DIR_UP;
@@ -69,15 +75,34 @@ static void begin_to_linger(struct conn *conn) REQUIRES(conn->registry->lock) {
                        conn_glance(conn->registry, conn, now, &next) ? next : now);
 }
 
-/* Whether the peer's end of data was received after so many bytes. error: what the writer met, or
- * 0. */
-static bool end_is_true(int fd, uint64_t bytes_read, int error) {
+/* How many bytes of the peer's were received, its end counted as one. False: a unix socket. */
+static bool count_received(int fd, uint64_t *ret_received) {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
 
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-        return error == EPIPE;
-    return info.tcpi_bytes_received == bytes_read + 1;
+        return false;
+    *ret_received = info.tcpi_bytes_received;
+    return true;
+}
+
+/* unix_doubt: until the write under way has ended, and its pump has noted what it met. False: it did not end. */
+static bool await_write(const struct flow *writer) {
+    usec_t until = clock_now() + WRITE_RETURNS;
+
+    while (atomic_load(&writer->holding)) {
+        if (clock_now() >= until)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+static int sink_error(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    int error = conn->state->flow[dir].sink_error;
+    lock_release(&conn->registry->lock);
+    return error;
 }
 
 /* stolen_error: whether the end that dir's pump has read hides a reset. Returns its errno, or 0. */
@@ -85,14 +110,20 @@ static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_re
     struct flow *writer = &conn->state->flow[other(dir)];
     int source = conn->fd[conn_source(dir)];
     bool writing = atomic_load(&writer->holding);
-    bool doubt = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
+    bool gone = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
+    int error = sink_error(conn, other(dir));
+    uint64_t received;
 
-    lock_acquire(&conn->registry->lock);
-    int error = writer->sink_error;
-    lock_release(&conn->registry->lock);
-    doubt = doubt || error != 0 || atomic_load(&conn->doubtful[conn_source(dir)]);
-    if (!doubt || end_is_true(source, bytes_read, error))
+    if (!gone && error == 0 && !atomic_load(&conn->doubtful[conn_source(dir)]))
         return 0;
+    if (count_received(source, &received)) {
+        if (received == bytes_read + 1)
+            return 0;
+    } else if (!gone || await_write(writer)) {
+        error = sink_error(conn, other(dir));
+        if (error == 0 || error == EPIPE)
+            return 0;
+    }
     return error != 0 && error != EPIPE ? error : ECONNRESET;
 }
 

@@ -287,6 +287,15 @@ def test_dial_a_unix_socket(relay, origin, copy, short_path):
     assert works(one)
 
 
+def test_a_unix_server_that_answers_and_closes_at_once(relay, origin, copy, short_path):
+    """Its end is true, also while the pump that brought the question is on its way back from the write."""
+    one = relay(origin(lambda peer: peer.read(1) and peer.send(b"answer"), path=short_path / "app.sock"), copy=copy)
+    for _ in range(200):
+        with connect(one) as client:
+            assert client.send(b"?").read_end() == (b"answer", EOF)
+    assert {record.end for record in one.wait_records(200)} <= {"SE", "CE"}
+
+
 def test_unix_socket_to_unix_socket(relay, origin, copy, short_path):
     one = relay(origin(echo, path=short_path / "app.sock"), copy=copy, address=f"unix:{short_path}/web.sock")
     data = pattern(4 * MIB)

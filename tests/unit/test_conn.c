@@ -560,6 +560,70 @@ static void a_unix_socket_that_closes_after_its_end_is_noticed(void **state) {
     finish(&world, END_CLIENT_RESET);
 }
 
+/* The pump that is in a write when the server's end is read: what it has met is known a moment later. */
+struct late_writer {
+    struct conn *conn;
+    int error; /* 0: the write succeeded */
+    struct thread thread;
+};
+
+static void come_back(void *arg) {
+    struct late_writer *late = arg;
+
+    usleep(20000);
+    if (late->error != 0)
+        conn_sink_failed(late->conn, DIR_UP, late->error);
+    atomic_store(&late->conn->state->flow[DIR_UP].holding, false);
+}
+
+/* unix_doubt: a server that answers and closes, while what the client sends is on its way to it. */
+static void a_unix_socket_that_closes_in_order_is_not_reset(void **state) UNCHECKED {
+    static const int errors[] = {0, EPIPE, ECONNRESET};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        struct pump_pair *pair;
+        struct world world = prepare(COPY_BUFFER, false, &pair);
+        struct late_writer late = {.conn = world.conn, .error = errors[i]};
+        int ends[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        assert_true(dup2(ends[0], world.conn->fd[SIDE_SERVER]) >= 0);
+        fd_close(&ends[0]);
+        fd_close(&ends[1]);
+        atomic_store(&world.conn->state->flow[DIR_UP].holding, true);
+        assert_int_equal(thread_start(&late.thread, "late", NULL, come_back, &late), 0);
+        conn_source_ended(world.conn, DIR_DOWN, 0);
+        thread_join(&late.thread);
+        if (errors[i] == ECONNRESET)
+            hear_reset(world.client);
+        else
+            hear_end(world.client);
+        fd_close(&world.client);
+        pump_pool_run(pair, world.conn);
+        finish(&world, errors[i] == ECONNRESET ? END_SERVER_RESET : END_SERVER_ENDED);
+    }
+}
+
+/* A review has asked for its error, and found none: its end is true. */
+static void a_unix_socket_in_doubt_ends_in_order(void **state) UNCHECKED {
+    struct pump_pair *pair;
+    struct world world = prepare(COPY_BUFFER, false, &pair);
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_true(dup2(ends[0], world.conn->fd[SIDE_SERVER]) >= 0);
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+    atomic_store(&world.conn->doubtful[SIDE_SERVER], true);
+    conn_source_ended(world.conn, DIR_DOWN, 0);
+    hear_end(world.client);
+    fd_close(&world.client);
+    pump_pool_run(pair, world.conn);
+    finish(&world, END_SERVER_ENDED);
+}
+
 /* Its reader is in a write that takes long. The other side reads what came before, and then the reset. */
 static void a_side_that_dies_while_its_reader_writes_is_noticed(void **state) {
     static char got[1 << 20];
@@ -771,6 +835,8 @@ int main(void) {
         cmocka_unit_test(linger_cuts_the_other_direction),
         cmocka_unit_test(a_side_that_dies_after_its_end_is_noticed),
         cmocka_unit_test(a_unix_socket_that_closes_after_its_end_is_noticed),
+        cmocka_unit_test(a_unix_socket_that_closes_in_order_is_not_reset),
+        cmocka_unit_test(a_unix_socket_in_doubt_ends_in_order),
         cmocka_unit_test(a_side_that_dies_while_its_reader_writes_is_noticed),
         cmocka_unit_test(a_side_that_closes_in_order_while_its_reader_writes_is_no_dead_one),
         cmocka_unit_test(who_was_dropped_is_told_after_linger_timeout),
