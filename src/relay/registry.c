@@ -44,8 +44,9 @@ struct conn *registry_due(struct registry *registry, usec_t now) {
 }
 
 /* By which it is found if the keeper has lost it. */
-static void note_in_slot(const struct conn *conn, struct conn *what)
-    REQUIRES(conn->registry->lock) {
+static void note_in_slot(struct registry *registry, const struct conn *conn, struct conn *what)
+    REQUIRES(registry->lock) {
+    (void)registry;
     if (conn->kept_by != NULL)
         conn->kept_by->table->slots[conn->slot].conn = what;
 }
@@ -55,7 +56,7 @@ void registry_add(struct registry *registry, struct conn *conn) {
 
     lock_acquire(&registry->lock);
     TAILQ_INSERT_TAIL(&registry->conns, conn, link);
-    note_in_slot(conn, conn);
+    note_in_slot(registry, conn, conn);
     registry_review_at(registry, conn, conn_glance(registry, conn, now, &next) ? next : now);
     lock_release(&registry->lock);
 }
@@ -63,7 +64,7 @@ void registry_add(struct registry *registry, struct conn *conn) {
 void registry_remove(struct registry *registry, struct conn *conn) {
     lock_acquire(&registry->lock);
     TAILQ_REMOVE(&registry->conns, conn, link);
-    note_in_slot(conn, NULL);
+    note_in_slot(registry, conn, NULL);
     registry_review_at(registry, conn, USEC_NEVER);
     lock_release(&registry->lock);
 }
