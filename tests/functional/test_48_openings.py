@@ -65,7 +65,7 @@ def test_a_thousand_silent_senders(relay, origin):
             took = time.monotonic() - began
     assert took < 1.1 + 10 * alone[1] or SANITIZER
     for lone, crowded in zip(alone, beside):
-        assert crowded < 5 * lone + 0.02 or SANITIZER, (alone, beside)
+        assert crowded < 5 * lone + 0.1 or SANITIZER, (alone, beside)
 
 
 def test_who_was_put_out_is_told_in_the_log(relay, origin):

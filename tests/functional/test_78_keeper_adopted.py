@@ -12,7 +12,7 @@ from keeper import GREETING, ask, farewell
 from origin import echo, pattern
 from peer import EOF, RESET, elapsed
 from relay import section
-from settings import DEADLINE, SANITIZER, free_port, ms, secs, some, until
+from settings import DEADLINE, LONG, SANITIZER, free_port, ms, secs, some, until
 
 # The record
 
@@ -219,11 +219,11 @@ def main_worked(one):
 
 
 @pytest.mark.timeout(8 * DEADLINE)
-def test_three_thousand_are_adopted_at_once(meeting, revived, keeper):
-    """Its work is what counts, and not the time that others had the processors. Making 6,000 threads before it is ready took
-    0.7 s; that is done beside everything else now."""
+def test_thousands_are_adopted_at_once(meeting, revived, keeper):
+    """Its work is what counts, and not the time that others had the processors. For 3,000 it was 0.7 s, most of that to make
+    6,000 threads before it is ready; that is done beside everything else now."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    count = min(some(3000), (limit - 2000) // 600 * 100)
+    count = min(some(3000 if LONG else 1000), (limit - 2000) // 600 * 100)
     one = revived(meeting, workers=8)
     pairs = []
     while len(pairs) < count:
@@ -240,7 +240,7 @@ def test_three_thousand_are_adopted_at_once(meeting, revived, keeper):
         print(f"{count} adopted: {took:.3f} s from exec to READY, {worked[-1]:.3f} s of work")
     assert set(one.wait_adopted(3)) == {(count, 0)}
     until(lambda: len(os.listdir(f"/proc/{one.pid}/task")) > 2 * count, "all have their threads")
-    assert min(worked) < (DEADLINE if SANITIZER else 0.3), worked
+    assert min(worked) < (DEADLINE if SANITIZER else count * 0.0001), worked
 
 
 def test_a_stop_while_the_adopted_get_their_threads(meeting, revived, keeper):

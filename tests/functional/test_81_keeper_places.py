@@ -14,7 +14,7 @@ from client import connect, refuses
 from keeper import KILLS, ask, seeded
 from peer import EOF, RESET, elapsed
 from relay import section
-from settings import DEADLINE, MIB, SANITIZER, free_port, ms, secs, some, until
+from settings import DEADLINE, LONG, MIB, SANITIZER, free_port, ms, secs, some, until
 from streams import Streams
 
 # A stop that has to be quick
@@ -193,7 +193,7 @@ def test_another_order_in_the_file_after_a_kill(revived, keeper, origin):
     one = revived(text=all_of_them.text(names), address=all_of_them.addresses["00"])
     with seeded() as dice:
         took = 0.02
-        for _ in range(some(40)):
+        for _ in range(some(40 if LONG else 10)):
             one.kill()
             for _ in range(4):
                 dice.shuffle(names)
