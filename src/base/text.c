@@ -92,6 +92,15 @@ const char *text_format_duration(usec_t t, char *buf, size_t size) {
     return buf;
 }
 
+const char *text_format_moment(usec_t moment, char *buf, size_t size) {
+    time_t when = time(NULL) + (time_t)((moment - clock_now()) / USEC_PER_SEC);
+    struct tm tm;
+
+    if (localtime_r(&when, &tm) == NULL || strftime(buf, size, "%H:%M:%S", &tm) == 0)
+        snprintf(buf, size, "?");
+    return buf;
+}
+
 bool text_parse_size(const char *text, int64_t *ret) {
     static const struct unit units[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
 

@@ -56,6 +56,7 @@ struct global_config {
     int64_t max_openings;
     int when_full; /* enum when_full */
     usec_t drain_timeout;
+    usec_t drain_idle;   /* 0: never */
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
     char *keeper;        /* "auto", "off", or the path of a socket */

@@ -37,12 +37,14 @@ struct daemon {
     struct passed passed;
     struct notify notify;
     struct reload reload;
-    bool ends; /* it was told to before it had started */
+    bool ends;          /* it was told to before it had started */
+    usec_t say_waiting; /* in a drain: when the log is to tell what is waited for */
     usec_t next_tidy;
     uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
 };
 
-#define LEAVE_LOOK (20 * USEC_PER_MSEC) /* whether all has been dialled that was accepted */
+#define WAITING_AFTER USEC_PER_SEC /* and drain_idle: then the log tells what a drain waits for */
+#define LEAVE_LOOK    (20 * USEC_PER_MSEC) /* whether all has been dialled that was accepted */
 
 /* on_empty of the relay, and the end of a reading; arg is main's pthread_t. */
 static void wake_main(void *arg) {
@@ -186,27 +188,40 @@ static bool is_hurried(struct daemon *daemon, int signal, const siginfo_t *info)
     return signal == SIGTERM || signal == SIGINT;
 }
 
+/* Tells of connections that are waited for; in the log once they are not just those that were about to end. */
+static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
+    char until[16];
+
+    notify_draining(&daemon->notify, live, deadline);
+    if (clock_now() < daemon->say_waiting)
+        return;
+    daemon->say_waiting = USEC_NEVER;
+    log_msg(MSG_STOPPING, "Waiting for %zu connection%s, until %s at the latest (drain_timeout).",
+            live, live == 1 ? "" : "s", text_format_moment(deadline, until, sizeof(until)));
+}
+
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
 static void drain(struct daemon *daemon, const sigset_t *set) {
     usec_t timeout = daemon->relay->now->config->global.drain_timeout,
            deadline = clock_now() + timeout;
     size_t live = gate_live(&daemon->relay->gate);
-    char text[32];
+    char text[32], until[16];
 
     text_format_duration(timeout, text, sizeof(text));
     notify_draining(&daemon->notify, live, deadline);
-    log_msg(MSG_STOPPING, "Stopping: no new connections; %zu may finish within %s.", live, text);
+    log_msg(MSG_STOPPING, "Stopping: no new connections; %zu may finish within %s, until %s.", live,
+            text, text_format_moment(deadline, until, sizeof(until)));
     live = relay_drain(daemon->relay, timeout);
     while (live > 0 && clock_now() < deadline) {
         usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
         siginfo_t info;
-        int signal = wait_signal(set, due < deadline ? due : deadline, &info);
+        int signal = wait_signal(set, earlier(earlier(due, daemon->say_waiting), deadline), &info);
 
         live = gate_live(&daemon->relay->gate);
         if (is_hurried(daemon, signal, &info))
             return;
         if (live > 0)
-            notify_draining(&daemon->notify, live, deadline);
+            note_waiting(daemon, live, deadline);
     }
 }
 
@@ -233,7 +248,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
         siginfo_t info;
 
         if (unheld > 0)
-            notify_draining(&daemon->notify, unheld, deadline);
+            note_waiting(daemon, unheld, deadline);
         hurried = is_hurried(daemon, wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
     }
     size_t left = gate_live(&relay->gate);
@@ -264,6 +279,8 @@ static void live(struct daemon *daemon, pthread_t *main_thread) {
     notify_ready(&daemon->notify, daemon->relay, NULL);
     run(daemon, &set);
     reload_stop(&daemon->reload, NULL);
+    daemon->say_waiting =
+        clock_now() + daemon->relay->now->config->global.drain_idle + WAITING_AFTER;
     if (wants_to_leave(daemon))
         leave(daemon, &set);
     else

@@ -122,12 +122,15 @@ void notify_reloading(struct notify *notify) {
 void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
     usec_t now = clock_now(), left = deadline > now ? deadline - now : 0;
     bool first = strncmp(notify->sent, "Draining", 8) != 0;
-    char text[NOTIFY_TEXT_MAX], most[32];
+    char text[NOTIFY_TEXT_MAX], most[32], until[16];
 
     text_format_duration((left + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC, most,
                          sizeof(most));
-    snprintf(text, sizeof(text), "Draining %zu connection%s, for at most %s.", live,
-             live == 1 ? "" : "s", most);
+    text_format_moment(deadline, until, sizeof(until));
+    /* Once it takes a while, somebody may ask why. */
+    snprintf(text, sizeof(text), "Draining %zu connection%s, for at most %s%s%s%s.", live,
+             live == 1 ? "" : "s", most, first ? "" : ": until ", first ? "" : until,
+             first ? "" : " (drain_timeout)");
     if (!changes(notify, text))
         return;
     (void)tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);

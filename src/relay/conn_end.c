@@ -22,8 +22,8 @@
  * closed and left bytes unread: ECONNRESET), or EPIPE or none, which are no errors of the reader's.
  *
  * own_cut: Where this process ends a direction whose source has not ended (its time is up), the sink is reset, too: that
- * is a cut-off transfer like any other. Only idle_end = close, and a connection of mode http over which no byte has
- * passed, end in order. A side that was given its end is not reset.
+ * is a cut-off transfer like any other. Only idle_end = close, drain_idle, and a connection of mode http over which no byte
+ * has passed, end in order. A side that was given its end is not reset.
  *
  * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
  * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that

@@ -28,10 +28,25 @@ static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock)
                                   : conn->state->options.idle_timeout;
 }
 
+/* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so long, unless the client
+ * waits for an answer, as far as that can be told (turn in pump.c). USEC_NEVER: it does not end for that. */
+static usec_t drain_idle(const struct conn *conn) REQUIRES(conn->registry->lock) {
+    const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
+    usec_t idle = registry_drain_idle(conn->registry, conn);
+
+    if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
+        atomic_load(&up->holding) || atomic_load(&down->holding) ||
+        atomic_load(&up->turn) != atomic_load(&down->turn))
+        return USEC_NEVER;
+    return idle;
+}
+
 static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lock) {
     usec_t timeout = timeout_of(conn), keepalive = conn->state->options.keepalive;
-    usec_t latest = LOOK_LATEST;
+    usec_t latest = LOOK_LATEST, idle = registry_drain_idle(conn->registry, conn);
 
+    if (idle != USEC_NEVER)
+        latest = earlier(latest, later(LOOK_SOONEST, idle / 4));
     if (keepalive > 0)
         latest = earlier(latest, later(LOOK_SOONEST_ALIVE, keepalive / 4));
     return timeout == 0 ? latest : later(LOOK_SOONEST, earlier(timeout / 4, latest));
@@ -63,6 +78,12 @@ static usec_t deadline_after(const struct conn *conn, usec_t last) REQUIRES(conn
     return timeout == 0 ? USEC_NEVER : last + timeout;
 }
 
+static usec_t drained_after(const struct conn *conn, usec_t last) REQUIRES(conn->registry->lock) {
+    usec_t idle = drain_idle(conn);
+
+    return idle == USEC_NEVER ? USEC_NEVER : last + idle;
+}
+
 static usec_t next_look(const struct conn *conn, usec_t now, usec_t deadline)
     REQUIRES(conn->registry->lock) {
     usec_t interval = look_interval(conn), part = interval / LOOK_ROUNDED;
@@ -73,7 +94,8 @@ static usec_t next_look(const struct conn *conn, usec_t now, usec_t deadline)
 
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
                  usec_t *ret_next) UNCHECKED {
-    usec_t last = last_moved(conn), deadline = deadline_after(conn, last);
+    usec_t last = last_moved(conn),
+           deadline = earlier(deadline_after(conn, last), drained_after(conn, last));
 
     (void)registry;
     if (conn->state->aborted) {
@@ -250,7 +272,8 @@ static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
 
 static struct verdict judge(struct conn *conn, usec_t now, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
-    usec_t last = later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last);
+    usec_t last = later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last),
+           drained = sight->taken == 0 ? drained_after(conn, last) : USEC_NEVER;
 
     conn->review.settled = sight->taken == 0 ? sight->moved : 0;
     if (conn->state->aborted)
@@ -267,9 +290,11 @@ static struct verdict judge(struct conn *conn, usec_t now, const struct sight *s
                                                               : END_STALLED};
     if (conn->state->expired != 0)
         deadline = conn->state->expired + EXPIRE_PATIENCE;
+    else if (now >= drained)
+        return (struct verdict){.what = CONN_EXPIRE, .end = END_DRAIN_IDLE};
     else if (now >= deadline)
         return time_is_up(conn, sight);
-    return (struct verdict){.what = CONN_LIVE, .deadline = deadline};
+    return (struct verdict){.what = CONN_LIVE, .deadline = earlier(deadline, drained)};
 }
 
 struct verdict conn_review(struct conn *conn, usec_t now) {

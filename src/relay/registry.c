@@ -13,6 +13,8 @@ void registry_init(struct registry *registry) UNCHECKED {
     TAILQ_INIT(&registry->conns);
     wheel_init(&registry->reviews, clock_now());
     registry->sleeps_until = 0;
+    registry->drain_idle = USEC_NEVER;
+    registry->drain_epoch = 0;
     atomic_init(&registry->parks, false);
 }
 
@@ -79,6 +81,24 @@ struct choice {
 /* Epoch 0: by nobody. */
 static bool is_held(const struct conn *conn, unsigned epoch) {
     return epoch != 0 && conn->kept_by != NULL && atomic_load(&conn->held) == epoch;
+}
+
+usec_t registry_drain_idle(const struct registry *registry, const struct conn *conn) {
+    return conn->state->options.http && !is_held(conn, registry->drain_epoch) ? registry->drain_idle
+                                                                              : USEC_NEVER;
+}
+
+void registry_drain(struct registry *registry, usec_t idle, unsigned epoch) {
+    usec_t now = clock_now();
+    struct conn *conn;
+
+    lock_acquire(&registry->lock);
+    registry->drain_idle = idle;
+    registry->drain_epoch = epoch;
+    TAILQ_FOREACH(conn, &registry->conns, link)
+    if (registry_drain_idle(registry, conn) != USEC_NEVER)
+        registry_review_by(registry, conn, now);
+    lock_release(&registry->lock);
 }
 
 static bool is_meant(const struct conn *conn, const struct choice *choice) {

@@ -22,6 +22,9 @@ struct registry {
     struct wheel reviews GUARDED; /* when the reaper looks at each conn next */
     struct cond sooner;           /* it is to look sooner than it sleeps for, or to stop */
     usec_t sleeps_until GUARDED;  /* 0: it does not sleep */
+    usec_t drain_idle
+        GUARDED; /* conns of mode http that are silent for so long end; USEC_NEVER: they do not */
+    unsigned drain_epoch GUARDED; /* but for those that the keeper of this epoch holds; 0: all */
     /* Pumps come to a halt. (On a cache line of its own: it is looked at for each read and write.) */
     _Alignas(64) _Atomic bool parks;
 };
@@ -42,6 +45,14 @@ void registry_review_by(struct registry *registry, struct conn *conn, usec_t whe
 
 /* Takes out a conn whose review is due. NULL: there is none. */
 struct conn *registry_due(struct registry *registry, usec_t now) REQUIRES(registry->lock);
+
+/* From now on, conns of mode http that wait for no answer end in order once they have been silent for so long, but for those
+ * that the keeper of this epoch holds (0: for none). Any thread. */
+void registry_drain(struct registry *registry, usec_t idle, unsigned epoch);
+
+/* How long this one may be silent then; USEC_NEVER: it is not ended for that. */
+usec_t registry_drain_idle(const struct registry *registry, const struct conn *conn)
+    REQUIRES(registry->lock);
 
 /* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). Any thread. */
 void registry_abort(struct registry *registry, const struct member *member, enum end end);

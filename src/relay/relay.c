@@ -180,11 +180,22 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
     }
 }
 
+/* What the keeper holds when another relayd goes on is not to end. */
+static void drain_idle(struct relay *relay) {
+    usec_t idle = relay->now->config->global.drain_idle;
+    unsigned epoch = atomic_load(&relay->leaves) ? atomic_load(&relay->link->epoch) : 0;
+
+    if (idle > 0)
+        registry_drain(&relay->registry, idle, epoch);
+}
+
 size_t relay_drain(struct relay *relay, usec_t patience) {
     usec_t until =
         patience > 0 ? clock_now() + (patience < ACCEPT_REST ? patience : ACCEPT_REST) : 0;
 
     adopter_join(&relay->adopter);
+    if (patience > 0)
+        drain_idle(relay);
     TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
     acceptor_retire_all(&relay->acceptors, until);
     atomic_store(&relay->stop_accept, true);

@@ -109,7 +109,8 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
 void relay_describe(struct relay *relay, char *buf, size_t size);
 
 /* Takes no more connections: the acceptors end, the listening sockets close. Who has come already is let in, which is
- * waited for as in relay_open, and not for longer than patience. Returns how many connections there are; if any, on_empty
+ * waited for as in relay_open, and not for longer than patience. Idle connections of mode http end in order (drain_idle).
+ * Returns how many connections there are; if any, on_empty
  * will be called. */
 size_t relay_drain(struct relay *relay, usec_t patience);
 

@@ -153,6 +153,7 @@ def test_the_status_line_of_a_drain(relay, origin):
     one.wait_notified("STATUS=Draining 3 connections, for at most ")
     clients[0].close()
     one.wait_notified("STATUS=Draining 2 connections, for at most ", timeout=secs(5))
+    assert re.search(r": until \d\d:\d\d:\d\d \(drain_timeout\)\.$", one.status), one.status
     close_all(clients)
     assert one.wait_exit() == 0
 

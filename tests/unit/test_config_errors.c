@@ -72,7 +72,8 @@ static void test_unknown_options(void **state) {
         "f:6: listener web: unknown option \"bar\"; known here: " LISTENER_OPTIONS "\n");
     bad("include(\"/etc/passwd\")\n" WEB APP,
         "f:1: unknown option \"include\"; known here: workers, queue_size, queue_timeout, "
-        "max_connections, max_openings, when_full, drain_timeout, log_level, log_connections, "
+        "max_connections, max_openings, when_full, drain_timeout, drain_idle, log_level, "
+        "log_connections, "
         "keeper, keeper_timeout, instance, on_term\n");
 }
 
@@ -183,7 +184,8 @@ static void test_syntax_errors(void **state) {
     bad("workers = 0\nfoo = 1\nqueue_size 8\nbar = 1\n" WEB APP,
         "f:1: workers = 0: must be a number from 1 to 1024\n"
         "f:2: unknown option \"foo\"; known here: workers, queue_size, queue_timeout, "
-        "max_connections, max_openings, when_full, drain_timeout, log_level, log_connections, "
+        "max_connections, max_openings, when_full, drain_timeout, drain_idle, log_level, "
+        "log_connections, "
         "keeper, keeper_timeout, instance, on_term\n"
         "f:3: syntax error: missing equal sign after option 'queue_size'\n");
     bad("listener {", "f:1: syntax error: missing title for section 'listener'\n");
@@ -199,7 +201,8 @@ static void test_syntax_errors(void **state) {
         "begun on line 1, is closed: a \"}\" is missing\n");
     bad("foo bar baz\n",
         "f:1: unknown option \"foo\"; known here: workers, queue_size, "
-        "queue_timeout, max_connections, max_openings, when_full, drain_timeout, log_level, "
+        "queue_timeout, max_connections, max_openings, when_full, drain_timeout, drain_idle, "
+        "log_level, "
         "log_connections, keeper, keeper_timeout, instance, on_term\n");
 }
 

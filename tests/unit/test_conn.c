@@ -492,6 +492,129 @@ static void linger_cuts_the_other_direction(void **state) {
     }
 }
 
+/* drain_idle in conn_review.c */
+
+#define DRAIN_IDLE (2 * USEC_PER_SEC)
+
+static struct world begin_http(enum copy_mode copy) {
+    struct pump_pair *pair;
+    struct world world = prepare(copy, false, &pair);
+
+    world.conn->state->options.http = true;
+    pump_pool_run(pair, world.conn);
+    return world;
+}
+
+/* Everything that was heard has been written and acknowledged, and its pump knows it. */
+static void settle(const struct world *world) {
+    for (int i = 0; i < 2; i++)
+        while (atomic_load(&world->conn->state->flow[i].holding) ||
+               on_its_way(world->conn, (enum side)i))
+            usleep(100);
+}
+
+static void exchange(const struct world *world) {
+    say(world->client, "question");
+    hear(world->server, "question");
+    say(world->server, "answer");
+    hear(world->client, "answer");
+}
+
+/* As the reaper does, now and once it may have been silent for too long. */
+static enum conn_due review_in_drain(struct world *world, unsigned epoch) {
+    settle(world);
+    registry_drain(&registry, DRAIN_IDLE, epoch);
+    usec_t now = clock_coarse();
+    struct verdict verdict = conn_review(world->conn, now);
+
+    assert_int_equal(verdict.what, CONN_LIVE);
+    verdict = conn_review(world->conn, now + DRAIN_IDLE);
+    if (verdict.what == CONN_EXPIRE)
+        conn_expire(world->conn, verdict.end);
+    registry_drain(&registry, USEC_NEVER, 0);
+    return verdict.what;
+}
+
+static void ends_drained(struct world *world) {
+    assert_int_equal(review_in_drain(world, 0), CONN_EXPIRE);
+    hear_end(world->client);
+    hear_end(world->server);
+    finish(world, END_DRAIN_IDLE);
+}
+
+static void a_drain_ends_silent_http_in_order(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int exchanges = 0; exchanges < 3; exchanges++) {
+            struct world world = begin_http(mode);
+
+            for (int i = 0; i < exchanges; i++)
+                exchange(&world);
+            ends_drained(&world);
+        }
+    }
+}
+
+/* Also if it was asked for within the same tick of the clock as the answer before. */
+static void a_drain_waits_for_an_answer(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin_http(mode);
+
+        for (int i = 0; i < 20; i++) {
+            exchange(&world);
+            say(world.client, "next");
+            hear(world.server, "next");
+            if (i % 10 == 0)
+                assert_int_equal(review_in_drain(&world, 0), CONN_LIVE);
+            say(world.server, "answer to it");
+            hear(world.client, "answer to it");
+        }
+        ends_drained(&world);
+    }
+}
+
+static void a_drain_waits_for_a_reader(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin_http(mode);
+        static char got[65536];
+
+        exchange(&world);
+        size_t down = fill(&world, world.server, DIR_DOWN);
+        registry_drain(&registry, DRAIN_IDLE, 0);
+        assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
+        assert_int_equal(conn_review(world.conn, clock_coarse() + DRAIN_IDLE).what, CONN_LIVE);
+        while (down > 0) {
+            ssize_t n = recv(world.client, got, sizeof(got), 0);
+
+            assert_true(n > 0);
+            down -= (size_t)n;
+        }
+        while (on_its_way(world.conn, SIDE_CLIENT))
+            usleep(100);
+        ends_drained(&world);
+    }
+}
+
+static void a_drain_leaves_tcp_and_what_is_held_alone(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        exchange(&world);
+        assert_int_equal(review_in_drain(&world, 0), CONN_LIVE);
+        world.conn->state->options.http = true;
+        if (kept != NULL)
+            assert_int_equal(review_in_drain(&world, atomic_load(&kept->epoch)), CONN_LIVE);
+        shutdown(world.client, SHUT_WR);
+        hear_end(world.server);
+        shutdown(world.server, SHUT_WR);
+        hear_end(world.client);
+        finish(&world, END_CLIENT_ENDED);
+    }
+}
+
 /* unread in conn_review.c: sides whose error no pump is told of. */
 
 /* The peer of fd has been told that all is over, whether it had been given its end or not. */
@@ -833,6 +956,10 @@ int main(void) {
         cmocka_unit_test(a_tail_that_is_being_taken_is_left_alone),
         cmocka_unit_test(linger_counts_after_one_end),
         cmocka_unit_test(linger_cuts_the_other_direction),
+        cmocka_unit_test(a_drain_ends_silent_http_in_order),
+        cmocka_unit_test(a_drain_waits_for_an_answer),
+        cmocka_unit_test(a_drain_waits_for_a_reader),
+        cmocka_unit_test(a_drain_leaves_tcp_and_what_is_held_alone),
         cmocka_unit_test(a_side_that_dies_after_its_end_is_noticed),
         cmocka_unit_test(a_unix_socket_that_closes_after_its_end_is_noticed),
         cmocka_unit_test(a_unix_socket_that_closes_in_order_is_not_reset),

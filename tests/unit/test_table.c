@@ -283,8 +283,9 @@ static void the_layout_of_version_2(void **state) {
     AT(flow, bytes, 8);
     AT(flow, holding, 16);
     AT(flow, in_memory, 17);
-    AT(flow, ended, 18);
-    AT(flow, sink_error, 20);
+    AT(flow, turn, 20);
+    AT(flow, ended, 24);
+    AT(flow, sink_error, 28);
     assert_int_equal(sizeof(struct flow), 64);
 }
 
