@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/scope.h"
 #include "base/text.h"
 
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -47,19 +48,22 @@ static bool parse_unix(const char *path, struct addr_spec *spec, const char **re
     return true;
 }
 
-/* "fe80::1%lo" or "fe80::1%2": cuts the scope off host and reads it. */
-static bool parse_scope(char *host, uint32_t *ret, const char **ret_why) {
+/* "fe80::1%lo" or "fe80::1%2", which is cut up: an IPv6 address that has an interface if it is link-local, and else none. */
+static bool parse_host_ipv6(char *host, struct sockaddr_in6 *in6, const char **ret_why) {
     char *percent = strchr(host, '%');
-    int64_t index;
 
-    *ret = 0;
-    if (!percent)
-        return true;
-    *percent = '\0';
-    *ret = if_nametoindex(percent + 1);
-    if (*ret == 0 && text_parse_number(percent + 1, &index) && index > 0 && index <= INT32_MAX)
-        *ret = (uint32_t)index;
-    return *ret != 0 || fail(ret_why, "there is no network interface of the name after the \"%\"");
+    if (percent != NULL)
+        *percent = '\0';
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
+        return fail(ret_why, "what stands in brackets is not an IPv6 address");
+    if (percent != NULL && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+        return fail(ret_why, "only a link-local address (fe80::) takes a \"%\" and an interface");
+    if (percent == NULL && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+        return fail(ret_why,
+                    "a link-local address (fe80::) is one of an interface, which is "
+                    "missing: write it as [fe80::1%eth0]:80");
+    in6->sin6_family = AF_INET6;
+    return percent == NULL || scope_parse(percent + 1, &in6->sin6_scope_id, ret_why);
 }
 
 static bool parse_ipv6(const char *text, struct addr_spec *spec, const char **ret_why) {
@@ -75,17 +79,12 @@ static bool parse_ipv6(const char *text, struct addr_spec *spec, const char **re
         return fail(ret_why, "what stands in brackets is not an IPv6 address");
     memcpy(host, text + 1, len);
     host[len] = '\0';
-    if (!parse_scope(host, &in6->sin6_scope_id, ret_why))
+    if (!parse_host_ipv6(host, in6, ret_why))
         return false;
-    if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
-        return fail(ret_why, "what stands in brackets is not an IPv6 address");
-    if (in6->sin6_scope_id != 0 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
-        return fail(ret_why, "only a link-local address (fe80::) takes a \"%\" and an interface");
     if (end[1] != ':')
         return fail(ret_why, "the port is missing; write it as [::1]:80");
     if (!parse_port(end + 2, &spec->port, ret_why))
         return false;
-    in6->sin6_family = AF_INET6;
     in6->sin6_port = htons((uint16_t)spec->port);
     spec->addr.len = sizeof *in6;
     return true;
@@ -202,13 +201,15 @@ bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_w
 
 bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) {
     struct addr addr;
+    char host[HOST_MAX];
 
     memset(&addr, 0, sizeof addr);
     if (inet_pton(AF_INET, text, &addr.u.in.sin_addr) == 1) {
         addr.u.in.sin_family = AF_INET;
         addr.len = sizeof addr.u.in;
-    } else if (inet_pton(AF_INET6, text, &addr.u.in6.sin6_addr) == 1) {
-        addr.u.in6.sin6_family = AF_INET6;
+    } else if (strchr(text, ':') != NULL && strlen(text) < sizeof host) {
+        if (!parse_host_ipv6(strcpy(host, text), &addr.u.in6, ret_why))
+            return false;
         addr.len = sizeof addr.u.in6;
     } else {
         return fail(ret_why,
@@ -235,7 +236,8 @@ static void format_unix(const struct addr *addr, char *buf, size_t size) {
     snprintf(buf, size, "unix:%s%s", abstract ? "@" : "", text);
 }
 
-static void format_ipv6(const struct sockaddr_in6 *in6, char *buf, size_t size) {
+static void format_ipv6(const struct addr *addr, char *buf, size_t size) {
+    const struct sockaddr_in6 *in6 = &addr->u.in6;
     char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "", name[IF_NAMESIZE];
     unsigned port = ntohs(in6->sin6_port);
 
@@ -245,7 +247,9 @@ static void format_ipv6(const struct sockaddr_in6 *in6, char *buf, size_t size) 
         return;
     }
     inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-    if (in6->sin6_scope_id != 0 && if_indextoname(in6->sin6_scope_id, name))
+    if (scope_name(addr))
+        snprintf(scope, sizeof scope, "%%%s", scope_name(addr));
+    else if (in6->sin6_scope_id != 0 && if_indextoname(in6->sin6_scope_id, name))
         snprintf(scope, sizeof scope, "%%%s", name);
     else if (in6->sin6_scope_id != 0)
         snprintf(scope, sizeof scope, "%%%u", (unsigned)in6->sin6_scope_id);
@@ -261,7 +265,7 @@ const char *addr_format(const struct addr *addr, char *buf, size_t size) {
         inet_ntop(AF_INET, &addr->u.in.sin_addr, host, sizeof host);
         snprintf(buf, size, "%s:%u", host, (unsigned)ntohs(addr->u.in.sin_port));
     } else if (addr->u.sa.sa_family == AF_INET6) {
-        format_ipv6(&addr->u.in6, buf, size);
+        format_ipv6(addr, buf, size);
     } else if (addr->u.sa.sa_family == AF_UNIX) {
         format_unix(addr, buf, size);
     } else {
@@ -291,10 +295,10 @@ bool addr_bytes_are_ipv4(const unsigned char bytes[16]) {
 }
 
 bool addr_is_own(int fd, const struct addr *addr) {
-    struct addr own = {.len = sizeof own.u};
+    struct addr own = {.len = sizeof own.u}, settled;
 
     return !addr_is_unix(addr) && getsockname(fd, &own.u.sa, &own.len) == 0 &&
-           addr_equal(&own, addr);
+           scope_settle(addr, &settled) == 0 && addr_equal(&own, &settled);
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b) {

@@ -42,11 +42,11 @@ struct addr_spec {
 
 /* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a
  * constant clause such as "the port must be a number from 1 to 65535" and leaves *ret_spec
- * untouched. Pure, but for the number of the interface in [fe80::1%eth0]:80, which the kernel is
- * asked for. */
+ * untouched. The interface in [fe80::1%eth0]:80 is kept by its name, whether it is there or not
+ * (base/scope.h). */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
-/* Reads an IP address without a port: 10.0.0.1 or 2001:db8::1. *ret_addr has port 0. Pure. */
+/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. *ret_addr has port 0. */
 bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) MUST_USE;
 
 /* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/scope.h"
 
 bool route_may_lack(int error) {
     switch (error) {
@@ -12,7 +13,8 @@ bool route_may_lack(int error) {
     case ENETUNREACH:
     case EHOSTUNREACH: /* a route of type unreachable; or what a router says */
     case EACCES:       /* a route of type prohibit */
-    case EINVAL: /* a route of type blackhole; or the interface of a link-local address is not there */
+    case ENODEV:       /* of a link-local address: its interface is not there (base/scope.h) */
+    case EINVAL:       /* a route of type blackhole; or there is no interface of this number */
         return true;
     default:
         return false;
@@ -20,16 +22,19 @@ bool route_may_lack(int error) {
 }
 
 int route_error(const struct addr *to, const struct addr *source) {
+    struct addr settled;
     int error = 0;
 
     if (to->len == 0 || addr_is_unix(to))
         return 0;
+    if (scope_settle(to, &settled) < 0)
+        return ENODEV;
     int fd = socket(to->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return route_may_lack(errno) ? errno : 0;
-    if (source != NULL && bind(fd, &source->u.sa, source->len) < 0)
+    if (source != NULL && scope_bind(fd, source) < 0)
         error = errno == EADDRNOTAVAIL ? errno : 0;
-    else if (connect(fd, &to->u.sa, to->len) < 0)
+    else if (connect(fd, &settled.u.sa, settled.len) < 0)
         error = errno;
     fd_close(&fd);
     return route_may_lack(error) ? error : 0;

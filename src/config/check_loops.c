@@ -50,6 +50,8 @@ static bool leads_to(const struct addr *to, const struct addr_spec *listened) {
         return false;
     if (is_wildcard(own)) /* [::] takes IPv4, too */
         return here && (!addr_bytes_are_ipv4(own) || addr_bytes_are_ipv4(server));
+    if (IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)(const void *)own))
+        return addr_equal(&listened->addr, to); /* on the same interface */
     return memcmp(server, own, sizeof(own)) == 0 ||
            (is_wildcard(server) && is_loopback(own) &&
             addr_bytes_are_ipv4(server) == addr_bytes_are_ipv4(own));

@@ -22,11 +22,13 @@
 #include "daemon/restart.h"
 #include "relay/adopt.h"
 #include "relay/crash.h"
+#include "relay/follow.h"
 #include "relay/relay.h"
 
 #define WAKE_SIGNAL SIGUSR1 /* something has happened that main waits for */
 
-#define TIDY_INTERVAL USEC_PER_SEC /* while something is left of a former configuration */
+#define TIDY_INTERVAL   USEC_PER_SEC /* while something is left of a former configuration */
+#define FOLLOW_INTERVAL USEC_PER_SEC /* between two looks at the interfaces of listeners */
 
 /* With name servers that do not answer, at the start: less than systemd's DefaultTimeoutStartSec. */
 #define NAMES_PATIENCE (60 * USEC_PER_SEC)
@@ -39,7 +41,7 @@ struct daemon {
     struct reload reload;
     bool ends;          /* it was told to before it had started */
     usec_t say_waiting; /* in a drain: when the log is to tell what is waited for */
-    usec_t next_tidy;
+    usec_t next_tidy, next_follow;
     uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
 };
 
@@ -163,9 +165,18 @@ static void tidy(struct daemon *daemon) {
         daemon->next_tidy = relay_tidy(daemon->relay) ? now + TIDY_INTERVAL : USEC_NEVER;
 }
 
+/* While there are listeners that follow an interface. */
+static void follow(struct daemon *daemon) {
+    usec_t now = clock_now();
+
+    if (now >= daemon->next_follow)
+        daemon->next_follow = relay_follow(daemon->relay) ? now + FOLLOW_INTERVAL : USEC_NEVER;
+}
+
 static void run(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
-        usec_t due = earlier(notify_due(&daemon->notify), daemon->next_tidy);
+        usec_t due =
+            earlier(earlier(notify_due(&daemon->notify), daemon->next_tidy), daemon->next_follow);
         siginfo_t info;
         int signal = wait_signal(set, earlier(due, reload_due(&daemon->reload)), &info);
 
@@ -173,11 +184,14 @@ static void run(struct daemon *daemon, const sigset_t *set) {
             return;
         if (signal == SIGHUP)
             reload_ask(&daemon->reload, &info);
-        if (reload_tick(&daemon->reload))
+        if (reload_tick(&daemon->reload)) {
             daemon->next_tidy =
                 clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
+            daemon->next_follow = 0;
+        }
         notify_tick(&daemon->notify, daemon->relay);
         tidy(daemon);
+        follow(daemon);
     }
 }
 

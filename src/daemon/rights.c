@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/scope.h"
 #include "daemon/bus.h"
 
 #define PATIENCE         (2 * USEC_PER_SEC)
@@ -208,6 +209,16 @@ static void check_port(const struct rights *rights, int line,
                         port);
 }
 
+/* Interfaces come and go: it is no error. */
+static void check_interface(const struct rights *rights, int line, const char *text,
+                            const struct addr *addr, const char *what_then) {
+    const char *name = scope_name(addr);
+
+    if (name != NULL && scope_index(name) == 0)
+        warn_of_address(rights, line, text, "there is no network interface %s now; %s", name,
+                        what_then);
+}
+
 static void check_unix_path(const struct rights *rights, int line, const char *text,
                             const struct addr_spec *spec, bool listens) {
     const char *why = NULL;
@@ -299,12 +310,16 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
             check_unix_path(&rights, config->listeners[i].line, address->text, &address->spec,
                             true);
             check_owner(&rights, &config->listeners[i], address);
+            check_interface(&rights, config->listeners[i].line, address->text, &address->spec.addr,
+                            "relayd does not start before it is there");
         }
     for (size_t i = 0; i < config->n_upstreams; i++)
         for (size_t j = 0; j < config->upstreams[i].n_servers; j++) {
             const struct server_config *server = &config->upstreams[i].servers[j];
 
             check_unix_path(&rights, server->line, server->address_text, &server->address, false);
+            check_interface(&rights, server->line, server->address_text, &server->address.addr,
+                            "the server is left alone until it is there");
         }
     free_texts(found.writable);
     free_texts(found.runtime);

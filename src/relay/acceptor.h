@@ -12,10 +12,11 @@ struct acceptor {
     const struct listen_wish *wish;     /* the same: what it is new for, or NULL */
     struct socket_access access_before; /* the same: what its file was given, */
     bool access_changed;                /* and whether it is something else now */
-    unsigned seen_beats, stands;        /* the same, for acceptor_moves */
-    const struct route *serves;         /* the route, for the owner to look at */
-    int kept;                           /* the link's index of its socket; -1: none */
-    bool announced;                     /* the same: the log has told of its socket */
+    bool lost;                   /* the owner's: the log has told that its interface is gone */
+    unsigned seen_beats, stands; /* the same, for acceptor_moves */
+    const struct route *serves;  /* the route, for the owner to look at */
+    int kept;                    /* the link's index of its socket; -1: none */
+    bool announced;              /* the same: the log has told of its socket */
     struct relay *relay;
     struct listen_socket socket;
     struct thread thread;

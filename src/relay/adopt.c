@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/scope.h"
 #include "base/stats.h"
 #include "relay/adopt_count.h"
 #include "relay/adopt_record.h"
@@ -87,8 +88,9 @@ static void take_places(struct relay *relay, const struct record *record, int cl
 
     if (route != NULL)
         place_adopt(&has->place, route->limit, &record->client);
-    struct member *member = upstreams_member(relay->now->upstreams, record->upstream,
-                                             record->server, &record->server_addr);
+    const struct addr addr = scope_recall(&record->server_addr);
+    struct member *member =
+        upstreams_member(relay->now->upstreams, record->upstream, record->server, &addr);
     if (member != NULL)
         member_enter(member);
     member_unref(member);

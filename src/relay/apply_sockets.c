@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/scope.h"
 #include "relay/acceptor.h"
 #include "relay/apply.h"
 #include "relay/make_way.h"
@@ -32,8 +33,9 @@ static bool keep_open(struct apply *apply, const struct listen_wish *wish) {
 
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
         if (acceptor->next_route != NULL || !listen_wish_met(wish, &acceptor->socket) ||
-            (acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket)))
-            continue; /* a file that was removed is made anew */
+            (acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket)) ||
+            listen_socket_is_stale(&acceptor->socket))
+            continue; /* a file that was removed is made anew; so is the socket of an interface */
         acceptor->next_route = &apply->generation->routes[wish->index];
         found = true;
     }
@@ -65,7 +67,7 @@ static bool describe_inherited(const struct relay *relay, int i, struct listen_s
 
     if (relay->heritage.listeners[i] < 0 || !description->used)
         return false;
-    *ret_socket = (struct listen_socket){.addr = description->addr,
+    *ret_socket = (struct listen_socket){.addr = scope_recall(&description->addr),
                                          .v6only = description->v6only,
                                          .stands_in = description->stands_in};
     return true;

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/route.h"
+#include "base/scope.h"
 #include "base/stats.h"
 #include "relay/exhausted.h"
 #include "relay/generation.h"
@@ -103,15 +104,18 @@ static int dial_from(const struct addr *source, const struct addr *addr, struct 
     return r;
 }
 
-/* From the local addresses in turn, and on from one that is missing or has no port left: that takes no time. */
-static int dial_address(const struct addr *addr, struct attempts *attempts, int *ret_fd) {
+/* From the local addresses in turn, and on from one that is missing or has no port left: that takes no time. *addr is as the
+ * kernel takes it from here on. */
+static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_fd) {
     const struct source_list *list = &attempts->upstream->source_address;
     size_t n = source_count(list, addr), tried = 0, turn = 0;
     const struct addr *source;
-    int r;
+    int r = scope_settle(addr, addr);
 
     stats_add(STAT_dial_attempts, 1);
     attempts->missing = false;
+    if (r < 0)
+        return r;
     if (n > 1)
         turn = atomic_fetch_add_explicit(&attempts->job->route->upstream->source_turn, 1,
                                          memory_order_relaxed);
@@ -144,15 +148,15 @@ static enum dial_outcome judge(int error) {
 }
 
 /* What the record tells is the last attempt, but one of an address that is cut off only if there was no other. */
-static void note_attempt(struct attempts *attempts, const struct member *member, int error,
-                         enum dial_outcome outcome) {
+static void note_attempt(struct attempts *attempts, const struct member *member,
+                         const struct addr *addr, int error, enum dial_outcome outcome) {
     struct record *record = &attempts->job->record;
 
     if (outcome == DIAL_CUT_OFF && attempts->outcome != DIAL_NO_NAME)
         return;
     attempts->outcome = outcome;
     snprintf(record->server, sizeof(record->server), "%s", member->server);
-    record->server_addr = member->addr;
+    record->server_addr = *addr; /* the kernel's: the next relayd does not know names of here */
     record->error = error;
 }
 
@@ -182,15 +186,16 @@ static void tell_failure(struct search *search, struct member *member, enum dial
 /* One attempt. On DIAL_OK the member is the job's; else it is given back. */
 static enum dial_outcome dial_member(struct attempts *attempts, struct member *member) {
     struct job *job = attempts->job;
+    struct addr addr = member->addr;
     usec_t began = clock_now();
-    int error = -dial_address(&member->addr, attempts, &job->has.server);
+    int error = -dial_address(&addr, attempts, &job->has.server);
     usec_t took = clock_now() - began;
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)
                    : 0;
     enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : judge(error);
 
-    note_attempt(attempts, member, error, outcome);
+    note_attempt(attempts, member, &addr, error, outcome);
     if (attempts->missing && outcome != DIAL_CUT_OFF)
         source_say_missing(job->route->upstream);
     if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET && outcome != DIAL_CUT_OFF)

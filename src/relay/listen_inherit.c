@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/scope.h"
 #include "relay/listen_socket.h"
 
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
@@ -25,6 +26,9 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
         fd_close(&sock.fd);
         return -EINVAL;
     }
+    sock.addr = scope_recall(&description->addr);
+    if (scope_name(&sock.addr) != NULL)
+        sock.interface = description->addr.u.in6.sin6_scope_id;
     addr_format(&sock.addr, sock.text, sizeof(sock.text));
     if (description->unlinks) {
         int r = socket_file_note(bound.u.un.sun_path, &sock.file);
@@ -48,6 +52,8 @@ bool listen_socket_describe(const struct listen_socket *socket,
                                                .stands_in = socket->stands_in,
                                                .unlinks = socket->unlink_path != NULL,
                                                .access = socket->access};
+    if (scope_name(&socket->addr) != NULL) /* names are numbered by each process for itself */
+        ret_description->addr.u.in6.sin6_scope_id = socket->interface;
     return true;
 }
 

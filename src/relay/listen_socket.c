@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/scope.h"
 #include "relay/listen_wish.h"
 #include "relay/tune.h"
 
@@ -57,7 +58,13 @@ static int bind_tcp(struct listen_socket *sock) {
     if (addr->u.sa.sa_family == AF_INET6 &&
         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
         return -errno;
-    return bind(sock->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+    struct addr settled;
+    int r = scope_settle(addr, &settled);
+    if (r < 0)
+        return r;
+    if (scope_name(addr) != NULL)
+        sock->interface = settled.u.in6.sin6_scope_id;
+    return bind(sock->fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
 }
 
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
@@ -94,6 +101,28 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 int listen_socket_listen(const struct listen_socket *socket, const struct listener_config *config) {
     tune_socket(socket->fd, config->keepalive);
     return listen(socket->fd, (int)config->backlog) < 0 ? -errno : 0;
+}
+
+int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
+                        const struct listener_config *config) {
+    struct listen_socket again;
+    int r = open_at(&again, &socket->addr, NULL, socket->v6only, false);
+
+    if (r < 0)
+        return r;
+    r = listen_socket_listen(&again, config);
+    if (r < 0)
+        listen_socket_close(&again);
+    else
+        *ret_socket = again;
+    return r;
+}
+
+bool listen_socket_is_stale(const struct listen_socket *socket) {
+    const char *name = scope_name(&socket->addr);
+    uint32_t index = name != NULL ? scope_index(name) : 0;
+
+    return index != 0 && index != socket->interface;
 }
 
 /* SO_REUSEPORT counts as both sockets have it at the moment of the bind and of the listen (socket(7)). */

@@ -18,9 +18,11 @@ struct listen_socket {
     struct socket_access access;     /* and who was given it */
     char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
     struct addr addr;                /* where it is bound, */
-    bool v6only;                     /* and whether IPv4 is left to others, */
-    bool stands_in;                  /* or stands in for an IPv6 that this machine does not have */
-    bool shares;                     /* at this moment: listen_socket_share */
+    uint32_t
+        interface; /* at which interface, if addr has one by name (base/scope.h): its number then, */
+    bool v6only;   /* and whether IPv4 is left to others, */
+    bool stands_in; /* or stands in for an IPv6 that this machine does not have */
+    bool shares;    /* at this moment: listen_socket_share */
     bool
         inherited; /* from a relayd before, and not yet in force: its path is not this process's to remove, */
     int index; /* and that is where the keeper has it */
@@ -40,6 +42,13 @@ struct listen_wish;
  * nothing open. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
                        bool shares) MUST_USE;
+
+/* Binds one to the same address, and makes it listen, after its interface was made anew. 0, or -errno with nothing open. */
+int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
+                        const struct listener_config *config) MUST_USE;
+
+/* Whether its interface was made anew since it was bound: nobody reaches it. */
+bool listen_socket_is_stale(const struct listen_socket *socket);
 
 /* Makes it listen, with the listener's backlog and keepalive: after this the kernel accepts connections on our behalf.
  * 0 or -errno. */

@@ -150,6 +150,9 @@ static const char *usual_advice(int error, const struct listen_address *address)
                "(systemctl edit relayd)";
     case EADDRNOTAVAIL:
         return "this machine has no such address";
+    case ENODEV:
+        return "there is no network interface of this name now; it is tried again when relayd is "
+               "started again, as the service is by itself";
     case EMFILE:
         return "raise LimitNOFILE";
     default:

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/scope.h"
 #include "base/sync.h"
 
 #define OWN_MOST 1024 /* listening sockets that are known: those beyond are not looked at */
@@ -131,7 +132,7 @@ int own_hop(int fd, const struct addr *to, const struct addr *source, int client
         return 0;
     if (source != NULL)
         local = *source;
-    if (bind(fd, &local.u.sa, local.len) < 0)
+    if (scope_bind(fd, &local) < 0)
         return -errno;
     if (!address_of(fd, &local))
         return -errno;

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/route.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "upstream/source.h"
 
@@ -94,7 +95,7 @@ static int set_off(struct check *check, const struct addr *source, const char **
     if (r < 0)
         return r;
     *ret_doing = "connect";
-    return connect(check->fd, &addr->u.sa, addr->len) < 0 ? -errno : 0;
+    return scope_connect(check->fd, addr) < 0 ? -errno : 0;
 }
 
 /* The check takes the way that connections take: from the local addresses in turn, and on from one that is missing or has

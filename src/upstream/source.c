@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/route.h"
+#include "base/scope.h"
 #include "base/text.h"
 
 #define QUIET_FOR (60 * USEC_PER_SEC)
@@ -33,7 +34,7 @@ int source_bind(int fd, const struct addr *source) {
     if (source == NULL)
         return 0;
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
-    return bind(fd, &source->u.sa, source->len) < 0 ? -errno : 0;
+    return scope_bind(fd, source) < 0 ? -errno : 0;
 }
 
 bool source_is_useless(const struct addr *source, const struct addr *to, int error) {

@@ -17,6 +17,8 @@ def connect(where, receive_buffer=None, source_port=0):
         host, port = re.fullmatch(r"\[?(.*?)\]?:(\d+)", address).groups()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         target = (host or "127.0.0.1", int(port))
+        if "%" in host:
+            target = socket.getaddrinfo(*target)[0][4]
     sock = socket.socket(family)
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -53,6 +53,8 @@ static void test_literals_come_back(void **state) {
     round_trip("[2001:db8::1]:443");
     round_trip("[fe80::1%lo]:80");
     round_trip("[fe80::1%4095]:80");
+    round_trip("[fe80::1%nosuchif]:80"); /* it may come */
+    round_trip("[fe80::1%abcdefghijklmno]:80");
     round_trip("unix:/run/app.sock");
     round_trip("unix:/");
     assert_int_equal(parsed("[::1]:80").port, 80);
@@ -159,7 +161,15 @@ static void test_refusals(void **state) {
     refused("[1.2.3.4]:80", "not an IPv6");
     refused("[]:80", "not an IPv6");
     refused("[::g]:80", "not an IPv6");
-    refused("[fe80::1%nosuchif]:80", "interface");
+    refused("[fe80::1]:80", "[fe80::1%eth0]:80");
+    refused("[fe80::1%0]:80", "from 1 to 2147483647");
+    refused("[fe80::1%2147483648]:80", "from 1 to 2147483647");
+    refused("[fe80::1%99999999999999999999]:80", "from 1 to 2147483647");
+    refused("[fe80::1%abcdefghijklmnop]:80", "15");
+    refused("[fe80::1%a/b]:80", "cannot have the name");
+    refused("[fe80::1%a b]:80", "cannot have the name");
+    refused("[fe80::1%eth0%eth1]:80", "cannot have the name");
+    refused("[fe80::1%..]:80", "cannot have the name");
     refused("[fe80::1%]:80", "interface");
     refused("[::1%lo]:80", "link-local");
     refused("http://host:80", "URL");

@@ -53,7 +53,7 @@ static void others_stand_for_themselves(void **state) {
     stands_for("2001:db8::192.0.2.33", "");
     stands_for("64:ff9b::1:192.0.2.33", "");
     stands_for("64:ff9b:2::192.0.2.33", "");
-    stands_for("fe80::192.0.2.33", "");
+    stands_for("fe80::192.0.2.33%lo", "");
     stands_for("2003:c000:221::1", "");
     struct addr list[EMBEDDED_MOST],
         unix_addr = {.len = sizeof(sa_family_t), .u.sa.sa_family = AF_UNIX}, none = {.len = 0};
