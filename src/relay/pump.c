@@ -47,8 +47,7 @@ enum carried {
 static bool deliver(struct conn *conn, enum direction dir, struct copy *copy, enum carried *ret) {
     struct flow *flow = &conn->state->flow[dir];
 
-    if (conn->state->options.http)
-        take_turn(conn, dir);
+    take_turn(conn, dir);
     hold(flow);
     int r = copy_write(copy, conn->fd[conn_sink(dir)]);
     if (r < 0 && r != -EINTR)

@@ -84,8 +84,10 @@ static bool is_held(const struct conn *conn, unsigned epoch) {
 }
 
 usec_t registry_drain_idle(const struct registry *registry, const struct conn *conn) {
-    return conn->state->options.http && !is_held(conn, registry->drain_epoch) ? registry->drain_idle
-                                                                              : USEC_NEVER;
+    if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
+        is_held(conn, registry->drain_epoch))
+        return USEC_NEVER;
+    return registry->drain_idle;
 }
 
 void registry_drain(struct registry *registry, usec_t idle, unsigned epoch) {
