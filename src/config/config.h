@@ -82,6 +82,7 @@ struct listener_config {
     int64_t backlog;
     usec_t idle_timeout; /* 0: never */
     int idle_end;        /* enum idle_end */
+    int64_t min_rate;    /* bytes a second; 0: none */
     bool half_close;
     usec_t linger_timeout;
     usec_t keepalive; /* 0: off */

@@ -57,7 +57,8 @@ static bool are_options(const struct conn_options *options) {
     return is_timeout(options->idle_timeout) && is_timeout(options->linger_timeout) &&
            is_timeout(options->keepalive) && is_bool(&options->half_close) &&
            is_bool(&options->http) && options->idle_end <= IDLE_END_CLOSE &&
-           options->copy <= COPY_SPLICE && options->log <= LOG_CONNECTIONS_NONE;
+           options->copy <= COPY_SPLICE && options->log <= LOG_CONNECTIONS_NONE &&
+           options->min_rate >= 0;
 }
 
 static bool is_flow(const struct flow *flow, usec_t now) UNCHECKED {

@@ -26,6 +26,10 @@ struct watch {
     uint64_t taken;    /* what its peer had taken then */
     usec_t taken_at;   /* when the reaper saw that change: a slow reader is not a dead one */
     usec_t unanswered; /* since when its peer answers nothing; 0: it does */
+    /* For min_rate: */
+    usec_t pressed;         /* since when data has waited for it at each look; 0: it has not */
+    usec_t pressed_seen;    /* when that was last seen */
+    uint64_t pressed_taken; /* `taken` at its beginning */
 };
 
 /* What the reaper notes of a conn. Its alone, but for the entry. */

@@ -12,6 +12,8 @@
 #define LOOK_SOONEST       (10 * USEC_PER_MSEC)
 #define LOOK_SOONEST_ALIVE (250 * USEC_PER_MSEC)
 #define LOOK_LATEST        (15 * USEC_PER_SEC)
+#define RATE_OVER          (5 * USEC_PER_SEC) /* min_rate is measured over so long, */
+#define LOOK_RATE          USEC_PER_SEC /* with a look so often at a side that has data waiting */
 #define LOOK_ROUNDED       8 /* looks are rounded up to such a part of that, so that many fall together */
 
 static usec_t later(usec_t a, usec_t b) {
@@ -49,6 +51,8 @@ static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lo
         latest = earlier(latest, later(LOOK_SOONEST, idle / 4));
     if (keepalive > 0)
         latest = earlier(latest, later(LOOK_SOONEST_ALIVE, keepalive / 4));
+    if (conn->state->options.min_rate > 0)
+        latest = earlier(latest, LOOK_RATE);
     return timeout == 0 ? latest : later(LOOK_SOONEST, earlier(timeout / 4, latest));
 }
 
@@ -64,12 +68,16 @@ static usec_t first_moved(const struct conn *conn) {
                    atomic_load(&conn->state->flow[DIR_DOWN].active));
 }
 
+static bool is_holding(const struct conn *conn) {
+    return atomic_load(&conn->state->flow[DIR_UP].holding) ||
+           atomic_load(&conn->state->flow[DIR_DOWN].holding);
+}
+
 /* See unread below. */
 static bool has_unread(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *flow = conn->state->flow;
 
-    return flow[DIR_UP].ended || flow[DIR_DOWN].ended || atomic_load(&flow[DIR_UP].holding) ||
-           atomic_load(&flow[DIR_DOWN].holding);
+    return flow[DIR_UP].ended || flow[DIR_DOWN].ended || is_holding(conn);
 }
 
 static usec_t deadline_after(const struct conn *conn, usec_t last) REQUIRES(conn->registry->lock) {
@@ -106,7 +114,9 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
         *ret_next = conn->state->expired + EXPIRE_PATIENCE;
         return now < *ret_next;
     }
-    if (now < first_moved(conn) + look_interval(conn)) { /* both peers have been heard of */
+    bool pressed = conn->state->options.min_rate > 0 && is_holding(conn);
+    if (!pressed &&
+        now < first_moved(conn) + look_interval(conn)) { /* both peers have been heard of */
         *ret_next = next_look(conn, first_moved(conn), deadline);
         return true;
     }
@@ -121,6 +131,7 @@ struct sight {
         taken; /* when they last took bytes that were on their way, as far as that has been watched; 0: nothing is */
     int dead;  /* the side whose peer is gone, or -1 */
     int error; /* and what it has failed of */
+    bool slow; /* one takes less than min_rate */
 };
 
 /* What it depends on how a side is looked at. */
@@ -129,6 +140,7 @@ struct facing {
     bool given;   /* it was given the other side's */
     bool blocked; /* its reader waits in a write to the other side */
     bool failed;  /* as a sink: that is known, and linger_timeout counts */
+    bool fed;     /* its writer has more for it, or has given it all */
 };
 
 static enum direction from_side(int side) {
@@ -146,7 +158,8 @@ static struct facing face(const struct conn *conn, int side) REQUIRES(conn->regi
     return (struct facing){.ended = from->ended,
                            .given = to->ended,
                            .blocked = atomic_load(&from->holding),
-                           .failed = to->sink_error != 0};
+                           .failed = to->sink_error != 0,
+                           .fed = to->ended || atomic_load(&to->holding)};
 }
 
 /* unread: nobody waits on a socket whose end was read, nor on one whose reader is blocked in a write to the other side:
@@ -183,6 +196,31 @@ static bool is_silent(struct watch *watch, const struct pulse *pulse, usec_t kee
     return now - watch->unanswered >= keepalive && pulse->heard_of >= 2 * keepalive;
 }
 
+/* min_rate: whether a side takes its data too slowly. It is held to that only while data waits for it at every look: a sink
+ * whose source is slow has none. What its peer has acknowledged counts; that of a unix socket cannot be told. */
+static bool is_slow(struct watch *watch, const struct facing *facing, const struct pulse *pulse,
+                    int64_t min_rate, usec_t now) {
+    bool waits = pulse->unsent || (facing->fed && pulse->on_its_way);
+
+    if (min_rate == 0 || !pulse->tcp || !waits || facing->failed) {
+        watch->pressed = 0;
+        return false;
+    }
+    if (watch->pressed == 0 || now - watch->pressed_seen > RATE_OVER / 2) { /* or nobody looked */
+        watch->pressed = now;
+        watch->pressed_taken = pulse->taken;
+    }
+    watch->pressed_seen = now;
+    usec_t span = now - watch->pressed;
+    if (span < RATE_OVER)
+        return false;
+    uint64_t least = (uint64_t)min_rate * (uint64_t)span / USEC_PER_SEC;
+    bool slow = pulse->taken - watch->pressed_taken < least;
+    watch->pressed = now;
+    watch->pressed_taken = pulse->taken;
+    return slow;
+}
+
 static void look_at(struct conn *conn, int side, const struct facing *facing, usec_t now,
                     struct sight *sight) {
     struct watch *watch = &conn->review.watch[side];
@@ -197,6 +235,7 @@ static void look_at(struct conn *conn, int side, const struct facing *facing, us
         sight->dead = side;
         sight->error = error;
     }
+    sight->slow |= is_slow(watch, facing, &pulse, conn->state->options.min_rate, now);
     if (!pulse.on_its_way) {
         watch->on = false;
         return;
@@ -245,9 +284,7 @@ static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
  * bytes that are on their way to it. */
 static struct verdict time_is_up(const struct conn *conn, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
-    bool holding = atomic_load(&conn->state->flow[DIR_UP].holding) ||
-                   atomic_load(&conn->state->flow[DIR_DOWN].holding);
-    enum end idle = holding ? END_STALLED : END_IDLE;
+    enum end idle = is_holding(conn) ? END_STALLED : END_IDLE;
 
     return (struct verdict){.what = may_expire(conn) ? CONN_EXPIRE : CONN_ABORT,
                             .end = conn->state->lingering ? linger_end(conn) : idle,
@@ -284,6 +321,8 @@ static struct verdict judge(struct conn *conn, usec_t now, const struct sight *s
                                                                   : END_SERVER_RESET,
                                 .error = sight->error,
                                 .hard = true};
+    if (sight->slow)
+        return (struct verdict){.what = CONN_ABORT, .end = END_TOO_SLOW, .hard = true};
     if (conn->state->expired != 0 && now >= conn->state->expired + EXPIRE_PATIENCE)
         return (struct verdict){.what = CONN_ABORT,
                                 .end = conn->state->lingering ? (enum end)conn->state->record.end

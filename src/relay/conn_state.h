@@ -24,6 +24,7 @@ struct conn_options {
     enum idle_end idle_end;
     enum copy_mode copy;
     enum log_connections log;
+    int64_t min_rate; /* bytes a second that a side must take while it has data waiting; 0: none */
 };
 
 /* Bytes of one direction on their way. The first group is written by its pump alone, without a

@@ -41,7 +41,8 @@ static void init_route(struct generation *generation, size_t i) {
                     .http = lc->mode == MODE_HTTP,
                     .idle_end = (enum idle_end)lc->idle_end,
                     .copy = (enum copy_mode)lc->copy,
-                    .log = (enum log_connections)config->global.log_connections},
+                    .log = (enum log_connections)config->global.log_connections,
+                    .min_rate = lc->min_rate},
         .limit = generation->limits[i],
         .line = generation->lines[lc->upstream],
     };

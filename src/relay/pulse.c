@@ -27,6 +27,7 @@ struct pulse pulse_take(int fd) {
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0)
         return (struct pulse){.tcp = true,
                               .on_its_way = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
+                              .unsent = info.tcpi_notsent_bytes > 0,
                               .taken = info.tcpi_bytes_acked,
                               .unanswered = is_unanswered(&info),
                               .heard_of = info.tcpi_last_ack_recv * USEC_PER_MSEC,

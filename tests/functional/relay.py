@@ -14,7 +14,7 @@ import time
 
 from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
 
-LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "idle_end", "half_close", "linger_timeout", "keepalive", "copy",
+LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "idle_end", "min_rate", "half_close", "linger_timeout", "keepalive", "copy",
             "socket_mode", "socket_user", "socket_group")
 UPSTREAM = ("connect_timeout", "connect_attempts", "max_fails", "resolve_interval")
 

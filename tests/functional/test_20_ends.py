@@ -583,6 +583,35 @@ def test_a_stalled_reader_is_reset(relay, origin, copy, stalled):
     assert record.duration_usec < secs(6) * 1e6
 
 
+def test_a_reader_below_min_rate_is_reset(relay, origin):
+    """A byte now and then keeps idle_timeout away, but not min_rate; who is silent, or has a slow source, stays."""
+    done = threading.Event()
+
+    def serve(peer):
+        word = peer.recv(1)
+        if word == b"d":
+            return flood(peer)
+        while word == b"s" and not done.wait(0.3):
+            peer.send(b".")
+        while word == b"u" and not done.wait(0.2):
+            peer.recv(1)
+        return done.wait(secs(20))
+    one = relay(origin(serve), min_rate=1000, idle_timeout=0)
+    with connect(one) as down, connect(one) as up, connect(one) as silent_one, connect(one) as slow_source:
+        slow_source.send(b"s")
+        silent_one.send(b"q")
+        down.send(b"d")
+        up.send(b"u")
+        taker = threading.Thread(target=flood, args=(up,))
+        taker.start()
+        until(lambda: down.recv(1) and one.records(), "they are too slow", pause=0.2)
+        assert one.record(down).end == "LR"
+        assert one.record(up).end == "LR"
+        taker.join()
+        assert len(one.records()) == 2 and slow_source.recv()
+        done.set()
+
+
 def test_never_idle(relay, origin, copy):
     one = relay(origin(echo), copy=copy, idle_timeout=0)
     with connect(one) as client:

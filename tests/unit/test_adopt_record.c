@@ -85,6 +85,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.options.copy = (enum copy_mode)9);
     REFUSE(bad.options.log = (enum log_connections)9);
     REFUSE(bad.options.idle_end = (enum idle_end)9);
+    REFUSE(bad.options.min_rate = -1);
     REFUSE(set_byte((uintptr_t)&bad.options.half_close, 2));
     REFUSE(set_byte((uintptr_t)&bad.options.http, 2));
     REFUSE(atomic_store(&bad.flow[DIR_UP].active, later));

@@ -48,7 +48,8 @@ static void test_found_text_cannot_spoil_the_message(void **state) {
 
 /* All of a listener, in the order of options.def. */
 #define LISTENER_OPTIONS                                                                           \
-    "address, upstream, mode, backlog, idle_timeout, idle_end, half_close, linger_timeout, "       \
+    "address, upstream, mode, backlog, idle_timeout, idle_end, min_rate, half_close, "             \
+    "linger_timeout, "                                                                             \
     "keepalive, copy, accept_proxy, proxy_from, proxy_timeout, opening_timeout, allow, deny, "     \
     "max_connections, max_connections_per_client, max_rate_per_client, client_prefix_v6, "         \
     "socket_mode, socket_user, socket_group"

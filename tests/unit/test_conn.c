@@ -392,6 +392,73 @@ static void a_stalled_reader_means_a_reset_for_both(void **state) {
     }
 }
 
+/* min_rate: looks for so long, a second apart; the reader takes so many bytes before each. */
+static struct verdict look_on(struct world *world, int reader, size_t each, int seconds) {
+    static char got[1 << 20];
+    struct verdict verdict = {.what = CONN_LIVE};
+    usec_t now = clock_coarse() + QUIET, next;
+
+    for (int i = 0; i < seconds && verdict.what == CONN_LIVE; i++, now += USEC_PER_SEC) {
+        for (size_t left = each; left > 0;) {
+            ssize_t n = recv(reader, got, left < sizeof(got) ? left : sizeof(got), 0);
+            assert_true(n > 0);
+            left -= (size_t)n;
+        }
+        if (each > 0) /* the pump has filled up what was freed, and blocks again */
+            usleep(20000);
+        lock_acquire(&registry.lock);
+        bool nothing = conn_glance(&registry, world->conn, now, &next);
+        lock_release(&registry.lock);
+        if (!nothing)
+            verdict = conn_review(world->conn, now);
+    }
+    return verdict;
+}
+
+static void a_reader_slower_than_min_rate_is_reset(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (enum direction dir = DIR_UP; dir <= DIR_DOWN; dir++) {
+            struct world world = begin(mode, false);
+            int from = dir == DIR_UP ? world.client : world.server;
+            int to = dir == DIR_UP ? world.server : world.client;
+
+            world.conn->state->options.idle_timeout = 0;
+            world.conn->state->options.min_rate = 1000;
+            fill(&world, from, dir);
+            assert_int_equal(look_on(&world, to, 0, 5).what, CONN_LIVE); /* not over 5 s yet */
+            /* (Its kernel may take some more of its own accord at first.) */
+            struct verdict verdict = look_on(&world, to, 1, 20);
+            assert_int_equal(verdict.what, CONN_ABORT);
+            assert_int_equal(verdict.end, END_TOO_SLOW);
+            conn_abort_hard(world.conn, verdict.end, verdict.error);
+            finish(&world, END_TOO_SLOW);
+        }
+    }
+}
+
+static void min_rate_concerns_nobody_else(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct world world = begin(mode, false);
+
+        world.conn->state->options.idle_timeout = 0;
+        assert_int_equal(look_on(&world, world.client, 0, 20).what, CONN_LIVE); /* none is asked */
+        world.conn->state->options.min_rate = 1000;
+        assert_int_equal(look_on(&world, world.client, 0, 20).what, CONN_LIVE); /* nothing waits */
+        say(world.server, "a slow source");
+        assert_int_equal(look_on(&world, world.client, 0, 12).what, CONN_LIVE);
+        hear(world.client, "a slow source");
+        size_t sent = fill(&world, world.server, DIR_DOWN);
+        size_t each =
+            sent / 40; /* its window opens in steps of some 64 KiB on the loopback interface */
+        assert_int_equal(look_on(&world, world.client, each > 200000 ? each : 200000, 12).what,
+                         CONN_LIVE);
+        conn_abort(world.conn, END_STOPPED, 0);
+        finish(&world, END_STOPPED);
+    }
+}
+
 /* A reader that is slow, but takes bytes, is not stalled: the kernel's send queue shows it. */
 static void a_slow_reader_is_not_stalled(void **state) {
     struct world world = begin(COPY_BUFFER, false);
@@ -953,6 +1020,8 @@ int main(void) {
         cmocka_unit_test(bytes_of_one_direction_keep_both_alive),
         cmocka_unit_test(a_stalled_reader_means_a_reset_for_both),
         cmocka_unit_test(a_slow_reader_is_not_stalled),
+        cmocka_unit_test(a_reader_slower_than_min_rate_is_reset),
+        cmocka_unit_test(min_rate_concerns_nobody_else),
         cmocka_unit_test(a_tail_that_is_being_taken_is_left_alone),
         cmocka_unit_test(linger_counts_after_one_end),
         cmocka_unit_test(linger_cuts_the_other_direction),

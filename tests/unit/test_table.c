@@ -279,6 +279,7 @@ static void the_layout_of_version_2(void **state) {
     AT(conn_options, idle_end, 28);
     AT(conn_options, copy, 32);
     AT(conn_options, log, 36);
+    AT(conn_options, min_rate, 40);
     AT(flow, active, 0);
     AT(flow, bytes, 8);
     AT(flow, holding, 16);
