@@ -31,6 +31,14 @@ DENIED = error(1045, b"#28000Access denied for user 'relayd'")
 SWITCH = packet(2, b"\xfecaching_sha2_password\0saltsaltsaltsaltsalt\0")
 
 
+def told(peer, mark):
+    """What comes up to the mark; or less, if relayd stops meanwhile."""
+    try:
+        return peer.read_to(mark)
+    except AssertionError:
+        return None
+
+
 def read_packet(peer):
     length = int.from_bytes(peer.read(4)[:3], "little")
     return peer.read(length)
@@ -54,7 +62,7 @@ class MySql:
                 peer.send(answer)
         except (AssertionError, OSError):
             self.interrupted += 1
-            raise
+            return None
         self.users.append(login[32:].split(b"\0")[0])
         if self.answers[-1] is not OK:
             peer.shut()
@@ -78,12 +86,12 @@ def test_a_mysql_server_hears_a_whole_login(relay, origin, answers):
     ("mysql", sends(error(1129, b"Host '127.0.0.1' is blocked", 0)), "the answer is error 1129 .it has blocked this host"),
     ("mysql", sends(b"220 mail ESMTP\r\n"), "the answer is not that of MySQL"),
     ("mysql", sends(GREETING + OK), "the answer is not that of MySQL"),
-    ("mysql", lambda peer: peer.send(GREETING) and peer.read_end(), "no answer in 100ms"),
+    ("mysql", lambda peer: peer.send(GREETING) and peer.read_end(), "no answer in [0-9]+ms"),
     ("postgres", sends(b"E\0\0\0\x1cSFATAL\0C57P03\0Mstarts.\0\0"), "the answer is error 57P03 .it takes no connections now"),
     ("postgres", sends(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "the answer is not that of PostgreSQL"),
     ("redis", sends(b"-LOADING Redis is loading the dataset in memory\r\n"), "the answer is error LOADING"),
     ("redis", sends(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "the answer is not that of Redis"),
-    ("redis", lambda peer: peer.read_end(), "no answer in 100ms"),
+    ("redis", lambda peer: peer.read_end(), "no answer in [0-9]+ms"),
     ("smtp", sends(b"554-go away\r\n554 now\r\n"), "the greeting is 554"),
     ("smtp", sends(b"SSH-2.0-x\r\n"), "the answer is not SMTP"),
     ("smtp", lambda peer: peer.send(b"2" * 20000), "the greeting is longer than 16384 bytes"),
@@ -99,7 +107,7 @@ def test_an_smtp_server_hears_quit(relay, origin):
     def script(peer):
         peer.send(b"220-mail.example\r\n")
         peer.send(b"220 hello\r\n")
-        said.append(peer.read_to(b"\n"))
+        said.append(told(peer, b"\n"))
         peer.send(b"221 bye\r\n")
         peer.shut()
         return peer.ending()
@@ -115,7 +123,7 @@ def test_what_is_sent_and_expected_can_be_said(relay, origin):
     heard = []
 
     def script(peer):
-        heard.append(peer.read_to(b"\0\n"))
+        heard.append(told(peer, b"\0\n"))
         for piece in (b"hel", b"lo 4", b"2\r\n", b"more"):
             peer.send(piece)
         return peer.ending()
@@ -129,9 +137,9 @@ def test_what_is_sent_and_expected_can_be_said(relay, origin):
 
 @pytest.mark.parametrize("script, reason", [
     (lambda peer: peer.send(b"-ERR\x1b\r\n"), r'no expected answer before the connection was closed, but "-ERR\\x1b\\x0d\\x0a"'),
-    (lambda peer: peer.send(b"+PON") and peer.read_end(), 'no expected answer in 100ms, but "\\+PON"'),
+    (lambda peer: peer.send(b"+PON") and peer.read_end(), 'no expected answer in [0-9]+ms, but "\\+PON"'),
     (lambda peer: peer.send(b"x" * 5000) and peer.read_end(), 'no expected answer in 4096 bytes, but "x+..."'),
-    (lambda peer: peer.read_end(), "no answer in 100ms"),
+    (lambda peer: peer.read_end(), "no answer in [0-9]+ms"),
 ])
 def test_what_is_not_expected(relay, origin, script, reason):
     one = site(relay, {"a": origin(script)}, check={**SHORT, "type": "talk", "expect": "+PONG"})
