@@ -207,13 +207,14 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
     if (inet_pton(AF_INET, text, &addr.u.in.sin_addr) == 1) {
         addr.u.in.sin_family = AF_INET;
         addr.len = sizeof addr.u.in;
-    } else if (strchr(text, ':') != NULL && strlen(text) < sizeof host) {
+    } else {
+        snprintf(host, sizeof host, "%.*s", (int)strcspn(text, "%"), text);
+        if (strlen(text) >= sizeof host || inet_pton(AF_INET6, host, &addr.u.in6.sin6_addr) != 1)
+            return fail(ret_why,
+                        "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
         if (!parse_host_ipv6(strcpy(host, text), &addr.u.in6, ret_why))
             return false;
         addr.len = sizeof addr.u.in6;
-    } else {
-        return fail(ret_why,
-                    "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
     }
     *ret_addr = addr;
     return true;
