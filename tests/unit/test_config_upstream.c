@@ -286,8 +286,8 @@ static void test_source_address(void **state) {
                                         "source_address = ::1 server a { address = \"[::1]:1\" }",
                                         "source_address = '' server a { address = \"[::1]:1\" }",
                                         "source_address = {} server a { address = \"[::1]:1\" }",
-                                        "source_address = {::1, 10.0.0.1} server a { address = "
-                                        "\"[::1]:1\" } server b { address = 10.0.0.2:1 }"};
+                                        ("source_address = {::1, 10.0.0.1} server a { address = "
+                                         "\"[::1]:1\" } server b { address = 10.0.0.2:1 }")};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(reach); i++) {
