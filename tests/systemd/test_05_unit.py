@@ -77,6 +77,11 @@ def test_limits_fit_the_defaults():
         assert re.search(rf"^#.*`systemctl edit relayd`[^=]*^#(.*\n#)*? +{name}=\d+$", UNIT.read_text(), re.M), name
 
 
+@pytest.mark.parametrize("unit", [UNIT, KEEPER], ids=lambda unit: unit.stem)
+def test_no_core_dump_holds_what_connections_carry(unit):
+    assert settings(unit.read_text())["LimitCORE"] == "0"
+
+
 def test_limits_of_the_keeper_fit_the_defaults():
     """As src/keeper counts: a table, listening sockets, and what it has for itself."""
     message = (ROOT / "src" / "keeper" / "message.h").read_text(encoding="utf-8")
