@@ -205,8 +205,12 @@ static size_t count(const struct tree *tree, size_t parent, enum option_section 
 static bool build_health_check(const struct build *build, size_t upstream,
                                struct health_check_config *check) {
     const struct tree *tree = build->tree;
-    size_t at = tree_next(tree, upstream, SECTION_HEALTH_CHECK);
+    size_t at = upstream + 1;
 
+    /* What is inside a section follows it at once. */
+    while (at < tree->n && tree->sections[at].parent == upstream &&
+           tree->sections[at].kind != SECTION_HEALTH_CHECK)
+        at++;
     if (at == tree->n || tree->sections[at].parent != upstream)
         return config_set_defaults(SECTION_HEALTH_CHECK, check);
     check->given = true;

@@ -1,3 +1,4 @@
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct check {
     const struct tree *tree;
     struct config *config;
     struct problems *problems;
+    const struct upstream_config **by_name;
 };
 
 static void check_missing(const struct check *check, size_t section) {
@@ -84,14 +86,38 @@ static void check_titles(const struct check *check) {
     free(all);
 }
 
-static bool find_upstream(const struct config *config, const char *name, size_t *ret) {
-    for (size_t i = 0; i < config->n_upstreams; i++) {
-        if (strcmp(config->upstreams[i].name, name) == 0) {
-            *ret = i;
-            return true;
-        }
-    }
-    return false;
+static int compare_names(const void *a, const void *b) {
+    const struct upstream_config *const *x = a, *const *y = b;
+    int order = strcmp((*x)->name, (*y)->name);
+
+    return order != 0 ? order : *x < *y ? -1 : *x > *y;
+}
+
+static int compare_name(const void *name, const void *element) {
+    const struct upstream_config *const *upstream = element;
+
+    return strcmp(name, (*upstream)->name);
+}
+
+/* Upstreams may be many: they are sorted first. False without memory. */
+static bool sort_upstreams(struct check *check) {
+    const struct config *config = check->config;
+
+    check->by_name = calloc(config->n_upstreams + 1, sizeof(struct upstream_config *));
+    for (size_t i = 0; check->by_name && i < config->n_upstreams; i++)
+        check->by_name[i] = &config->upstreams[i];
+    if (check->by_name)
+        qsort(check->by_name, config->n_upstreams, sizeof(struct upstream_config *), compare_names);
+    return check->by_name != NULL;
+}
+
+static bool find_upstream(const struct check *check, const char *name, size_t *ret) {
+    const struct upstream_config **at = bsearch(name, check->by_name, check->config->n_upstreams,
+                                                sizeof(struct upstream_config *), compare_name);
+
+    if (at)
+        *ret = (size_t)(*at - check->config->upstreams);
+    return at != NULL;
 }
 
 /* "did you mean "app"?" or "known are "app", "b"" */
@@ -121,7 +147,7 @@ static void check_upstream_name(const struct check *check, size_t section,
         tree_value(&check->tree->sections[section], OPT_listener_upstream);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], suggested[LIST_MAX];
 
-    if (!value || find_upstream(check->config, value->text, &listener->upstream))
+    if (!value || find_upstream(check, value->text, &listener->upstream))
         return;
     suggest_upstream(check->config, value->text, suggested, sizeof suggested);
     problems_add(check->problems, value->line, "%supstream \"%s\" does not exist; %s",
@@ -139,55 +165,68 @@ static void check_listener(const struct check *check, size_t section,
 struct listened {
     const struct tree_value *value;
     size_t section;
+    size_t number; /* in the order of the file */
     bool systemd;
     struct addr_spec spec;
 };
 
-/* Whether both bind the same: a port alone is [::], and a name is itself. "systemd" is another set
- * of sockets in each listener. */
-static bool same_address(const struct listened *a, const struct listened *b) {
-    static const struct in6_addr any = IN6ADDR_ANY_INIT;
-    const struct addr_spec *x = &a->spec, *y = &b->spec;
+/* What it binds: a port alone is [::], and a name is itself. "systemd" is another set of sockets in each listener. */
+static struct addr_spec place_of(const struct listened *one) {
+    struct addr_spec place = one->spec;
+
+    if (!one->systemd && place.form == ADDR_ANY) {
+        place.form = ADDR_LITERAL;
+        place.addr = (struct addr){.len = sizeof place.addr.u.in6};
+        place.addr.u.in6.sin6_family = AF_INET6;
+        place.addr.u.in6.sin6_port = htons((uint16_t)place.port);
+    }
+    return place;
+}
+
+static int compare_numbers(size_t a, size_t b) {
+    return a < b ? -1 : a > b;
+}
+
+static int compare_places(const struct listened *a, const struct listened *b) {
+    const struct addr_spec x = place_of(a), y = place_of(b);
 
     if (a->systemd || b->systemd)
-        return a->systemd && b->systemd && a->section == b->section;
-    if (x->form == ADDR_LITERAL && y->form == ADDR_ANY) {
-        x = &b->spec;
-        y = &a->spec;
-    }
-    if (x->form == ADDR_ANY && y->form == ADDR_LITERAL)
-        return y->addr.u.sa.sa_family == AF_INET6 && y->port == x->port &&
-               memcmp(&y->addr.u.in6.sin6_addr, &any, sizeof any) == 0;
-    if (x->form != y->form)
-        return false;
-    if (x->form == ADDR_LITERAL)
-        return addr_equal(&x->addr, &y->addr);
-    return x->port == y->port && strcasecmp(x->name, y->name) == 0;
+        return a->systemd != b->systemd ? compare_numbers(a->systemd, b->systemd)
+                                        : compare_numbers(a->section, b->section);
+    if (x.form != y.form)
+        return compare_numbers(x.form, y.form);
+    if (x.form == ADDR_LITERAL)
+        return addr_compare(&x.addr, &y.addr);
+    return x.port != y.port ? compare_numbers(x.port, y.port) : strcasecmp(x.name, y.name);
 }
 
-static void compare_address(const struct check *check, const struct listened *all, size_t n) {
-    const struct listened *last = &all[n - 1];
+/* Equal ones in the order of the file. */
+static int compare_listened(const void *a, const void *b) {
+    const struct listened *x = a, *y = b;
+    int order = compare_places(x, y);
+
+    return order != 0 ? order : compare_numbers(x->number, y->number);
+}
+
+static void report_twice(const struct check *check, const struct listened *first,
+                         const struct listened *again) {
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
 
-    for (size_t i = 0; i + 1 < n; i++) {
-        if (!same_address(&all[i], last))
-            continue;
-        problems_add(check->problems, last->value->line,
-                     "%saddress %s is listened on twice; the first is on line %d",
-                     tree_where(check->tree, last->section, where),
-                     problems_show(last->value->text, shown), all[i].value->line);
-        return;
-    }
+    problems_add(check->problems, again->value->line,
+                 "%saddress %s is listened on twice; the first is on line %d",
+                 tree_where(check->tree, again->section, where),
+                 problems_show(again->value->text, shown), first->value->line);
 }
 
-/* Every address of every listener, against those before it. */
+/* Every address of every listener. There may be many: they are sorted first. */
 static void check_addresses(const struct check *check) {
     const struct tree *tree = check->tree;
     struct listened *all;
-    size_t n = 0, most = 0;
+    size_t n = 0, most = 0, first = 0;
     const char *why;
 
-    for (size_t i = 0; i < tree->n; i++)
+    for (size_t i = tree_next(tree, 0, SECTION_LISTENER); i < tree->n;
+         i = tree_next(tree, i, SECTION_LISTENER))
         most += tree->sections[i].n_values;
     all = calloc(most + 1, sizeof *all);
     if (!all) {
@@ -202,18 +241,30 @@ static void check_addresses(const struct check *check) {
 
             if (value->row->type != OPTION_ADDRESSES)
                 continue;
-            all[n] = (struct listened){.value = value, .section = i, .systemd = systemd};
+            all[n] =
+                (struct listened){.value = value, .section = i, .number = n, .systemd = systemd};
             if (systemd || addr_parse(value->text, &all[n].spec, &why))
-                compare_address(check, all, ++n);
+                n++;
         }
+    }
+    qsort(all, n, sizeof *all, compare_listened);
+    for (size_t i = 1; i < n; i++) {
+        if (compare_places(&all[first], &all[i]) != 0)
+            first = i;
+        else
+            report_twice(check, &all[first], &all[i]);
     }
     free(all);
 }
 
 void config_check(const struct tree *tree, struct config *config, struct problems *problems) {
-    struct check check = {tree, config, problems};
+    struct check check = {tree, config, problems, NULL};
     size_t listeners = 0, upstreams = 0;
 
+    if (!sort_upstreams(&check)) {
+        problems->out_of_memory = true;
+        return;
+    }
     check_titles(&check);
     for (size_t i = 1; i < tree->n; i++) {
         check_missing(&check, i);
@@ -222,6 +273,7 @@ void config_check(const struct tree *tree, struct config *config, struct problem
         else if (tree->sections[i].kind == SECTION_UPSTREAM)
             config_check_upstream(tree, i, &config->upstreams[upstreams++], problems);
     }
+    free(check.by_name);
     check_addresses(&check);
     config_check_loops(tree, config, problems);
     if (config->n_listeners == 0)

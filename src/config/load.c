@@ -2,10 +2,12 @@
  * libconfuse parses the rest, with every value as text. The values go to the tree, the tree to
  * struct config.
  *
+ * titles_note: libconfuse looks for a section's title among all of its kind before it, so that a file of many takes it
+ * many seconds. The first pass has the titles and overwrites them; the second knows none.
+ *
  * sections_note: libconfuse tells when a section ends (its validating callback), but not when it
- * begins, and of two sections with one title it keeps only the second. But it meets the sections of
- * a kind in the order of the tree, and they do not nest, so the n-th to end is the n-th of its kind
- * in the tree. */
+ * begins. But it meets the sections of a kind in the order of the tree, and they do not nest, so the
+ * n-th to end is the n-th of its kind in the tree. */
 #include "config/load.h"
 
 #include <confuse.h>
@@ -96,8 +98,7 @@ static void make_schema(struct load *load) {
         enum option_section kind = (enum option_section)i, parent = options_section_parent(kind);
         cfg_opt_t *to = &load->schema[parent][used[parent]++];
 
-        *to = (cfg_opt_t)CFG_SEC(options_section_name(kind), load->schema[kind],
-                                 CFGF_MULTI | (options_section_has_title(kind) ? CFGF_TITLE : 0));
+        *to = (cfg_opt_t)CFG_SEC(options_section_name(kind), load->schema[kind], CFGF_MULTI);
         to->validcb = on_section_end;
     }
     for (size_t i = 0; i < SECTION_COUNT; i++)

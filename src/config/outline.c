@@ -131,6 +131,16 @@ static void drop_title(struct outline *outline, enum option_section kind, struct
     scan_blank(&outline->scan, title.start, title.end);
 }
 
+/* The text ends where a title is missing. */
+static bool lack_title(struct outline *outline, enum option_section kind, struct token at) {
+    if (at.kind == TOKEN_BAD)
+        return false;
+    problems_add(outline->problems, at.line, "syntax error: missing title for section '%s'",
+                 options_section_name(kind));
+    scan_cut(&outline->scan, at.start);
+    return false;
+}
+
 static bool known_section(struct outline *outline, enum option_section kind) {
     struct token title = scan_next(&outline->scan), open = title;
     char text[NAME_MAX_BYTES] = "";
@@ -140,9 +150,11 @@ static bool known_section(struct outline *outline, enum option_section kind) {
     else if (title.kind == TOKEN_WORD)
         drop_title(outline, kind, title);
     else if (options_section_has_title(kind))
-        return false;
+        return lack_title(outline, kind, title);
     if (title.kind == TOKEN_WORD)
         open = scan_next(&outline->scan);
+    if (title.kind == TOKEN_WORD) /* titles_note in load.c */
+        scan_blank(&outline->scan, title.start, title.end);
     if (open.kind != TOKEN_OPEN)
         return false;
     if (!tree_add_section(outline->tree, kind, outline->section, text, title.line)) {
