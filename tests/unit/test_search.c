@@ -113,7 +113,7 @@ static void who_usually_takes_long_gets_longer(void **state) UNCHECKED {
 
 static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCHECKED {
     struct upstream *app = make(
-        "max_fails = 2 fail_timeout = 10ms server a { address = 127.0.0.1:1 } server b { address "
+        "max_fails = 2 fail_timeout = 300ms server a { address = 127.0.0.1:1 } server b { address "
         "= 127.0.0.1:2 backup = true }");
     struct search search;
     struct member *a, *other;
