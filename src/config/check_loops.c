@@ -12,6 +12,18 @@ struct edge {
     size_t server, listener;
 };
 
+/* One address that is listened on. */
+struct door {
+    unsigned port;
+    const struct addr_spec *spec;
+    size_t listener, number;
+};
+
+struct doors {
+    struct door *list;
+    size_t n;
+};
+
 struct edges {
     struct edge *list;
     size_t n, room;
@@ -71,22 +83,102 @@ static bool add_edge(struct edges *edges, const struct edge *edge) {
     return true;
 }
 
-static bool find_edges(const struct config *config, struct edges *edges, size_t from,
-                       size_t server) {
-    const struct addr_spec *spec = &config->upstreams[from].servers[server].address;
+/* IPv4 is the same however it is written; interfaces are left to leads_to. */
+static int compare_hosts(const struct addr *a, const struct addr *b) {
+    unsigned char x[16], y[16];
+    bool ip = addr_ipv6_bytes(a, x), other_ip = addr_ipv6_bytes(b, y);
 
-    if (spec->form != ADDR_LITERAL || spec->addr.len == 0)
-        return true;
+    if (ip && other_ip)
+        return memcmp(x, y, sizeof(x));
+    return ip != other_ip ? (int)ip - (int)other_ip : addr_compare(a, b);
+}
+
+/* By port and address, and among equal ones in the order of the file. */
+static int compare_doors(const void *a, const void *b) {
+    const struct door *x = a, *y = b;
+    int order = x->port < y->port ? -1 : x->port > y->port;
+
+    if (order == 0)
+        order = compare_hosts(&x->spec->addr, &y->spec->addr);
+    return order != 0 ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* All addresses that are listened on, sorted. False without memory. */
+static bool list_doors(const struct config *config, struct doors *doors) {
+    size_t most = 0;
+
+    for (size_t i = 0; i < config->n_listeners; i++)
+        most += config->listeners[i].n_address;
+    doors->list = calloc(most + 1, sizeof(*doors->list));
+    if (doors->list == NULL)
+        return false;
     for (size_t i = 0; i < config->n_listeners; i++) {
         const struct listener_config *listener = &config->listeners[i];
 
         for (size_t k = 0; k < listener->n_address; k++)
-            if (listener->upstream < config->n_upstreams && !listener->address[k].systemd &&
-                leads_to(&spec->addr, &listener->address[k].spec) &&
-                !add_edge(edges, &(struct edge){from, listener->upstream, server, i}))
-                return false;
+            if (listener->upstream < config->n_upstreams && !listener->address[k].systemd) {
+                const struct addr_spec *spec = &listener->address[k].spec;
+
+                doors->list[doors->n] = (struct door){spec->port, spec, i, doors->n};
+                doors->n++;
+            }
+    }
+    qsort(doors->list, doors->n, sizeof(*doors->list), compare_doors);
+    return true;
+}
+
+/* The first one that is not before this port and, unless it is NULL, this address. */
+static size_t find_door(const struct doors *doors, unsigned port, const struct addr *addr) {
+    size_t low = 0, high = doors->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct door *door = &doors->list[middle];
+        bool before = door->port < port || (door->port == port && addr != NULL &&
+                                            compare_hosts(&door->spec->addr, addr) < 0);
+
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    return low;
+}
+
+/* The loopback may be every address of its port; another one is that alone. */
+static bool find_edges(const struct config *config, const struct doors *doors, struct edges *edges,
+                       size_t from, size_t server) {
+    const struct addr_spec *spec = &config->upstreams[from].servers[server].address;
+    unsigned char bytes[16];
+
+    if (spec->form != ADDR_LITERAL || spec->addr.len == 0)
+        return true;
+    bool here = addr_ipv6_bytes(&spec->addr, bytes) && (is_loopback(bytes) || is_wildcard(bytes));
+    unsigned port = addr_port(&spec->addr);
+    for (size_t i = find_door(doors, port, here ? NULL : &spec->addr); i < doors->n; i++) {
+        const struct door *door = &doors->list[i];
+
+        if (door->port != port || (!here && compare_hosts(&door->spec->addr, &spec->addr) != 0))
+            break;
+        if (leads_to(&spec->addr, door->spec) &&
+            !add_edge(edges, &(struct edge){from, config->listeners[door->listener].upstream,
+                                            server, door->listener}))
+            return false;
     }
     return true;
+}
+
+/* Edges are in the order of where they are from. */
+static size_t first_edge(const struct edges *edges, size_t from) {
+    size_t low = 0, high = edges->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (edges->list[middle].from < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* There are as many steps as upstreams at most. */
@@ -94,9 +186,8 @@ static bool leads_back(struct edges *edges, size_t at, size_t to) {
     if (at == to)
         return true;
     edges->seen[at] = true;
-    for (size_t i = 0; i < edges->n; i++)
-        if (edges->list[i].from == at && !edges->seen[edges->list[i].to] &&
-            leads_back(edges, edges->list[i].to, to))
+    for (size_t i = first_edge(edges, at); i < edges->n && edges->list[i].from == at; i++)
+        if (!edges->seen[edges->list[i].to] && leads_back(edges, edges->list[i].to, to))
             return true;
     return false;
 }
@@ -123,11 +214,12 @@ static void report_loop(const struct tree *tree, const struct config *config,
 void config_check_loops(const struct tree *tree, const struct config *config,
                         struct problems *problems) {
     struct edges edges = {.seen = calloc(config->n_upstreams + 1, sizeof(bool))};
-    bool enough = edges.seen != NULL;
+    struct doors doors = {0};
+    bool enough = list_doors(config, &doors) && edges.seen != NULL;
 
     for (size_t i = 0; i < config->n_upstreams && enough; i++)
         for (size_t k = 0; k < config->upstreams[i].n_servers && enough; k++)
-            enough = find_edges(config, &edges, i, k);
+            enough = find_edges(config, &doors, &edges, i, k);
     for (size_t i = 0; i < edges.n && enough; i++) {
         const struct edge *edge = &edges.list[i];
 
@@ -138,6 +230,7 @@ void config_check_loops(const struct tree *tree, const struct config *config,
             report_loop(tree, config, edge, problems);
     }
     problems->out_of_memory |= !enough;
+    free(doors.list);
     free(edges.list);
     free(edges.seen);
 }
