@@ -285,10 +285,12 @@ static void check_owner(const struct rights *rights, const struct listener_confi
                         "by socket_group",
                         who, listener->socket_user);
     else
-        warn_of_address(rights, listener->access_line, address->text,
-                        "%s may not give it to group %s, of which it is no member: add "
-                        "SupplementaryGroups=%s to the service (systemctl edit relayd)",
-                        who, listener->socket_group, listener->socket_group);
+        warn_of_address(
+            rights, listener->access_line, address->text,
+            "%s may not give it to group %s, of which it is no member: add "
+            "SupplementaryGroups=%s and SystemCallFilter=fchownat to the service (systemctl "
+            "edit relayd)",
+            who, listener->socket_group, listener->socket_group);
 }
 
 void rights_check(const struct config *config, bool service, config_error_fn *on_warning,

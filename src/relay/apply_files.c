@@ -16,7 +16,8 @@ static const char *say_remedy(const struct listener_config *listener, char *buf,
                "others in by socket_group";
     snprintf(buf, size,
              "a user may give its files only to a group that it is a member of: add "
-             "SupplementaryGroups=%s to the service (systemctl edit relayd)",
+             "SupplementaryGroups=%s and SystemCallFilter=fchownat to the service (systemctl "
+             "edit relayd)",
              listener->socket_group);
     return buf;
 }
