@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/stack.h"
+#include "daemon/cgroup.h"
 
 /* What the process has besides connections: stdio, the log, dials under
  * way and some for DNS. */
@@ -19,8 +20,10 @@
 #define PIPES_MIN           16 /* that copy = auto can count on */
 #define PIPE_PAGES          16 /* of a full pipe, pipe(7) */
 #define REFUSED_MAX         256 /* refused clients that are waited for: each a descriptor and a pump pair */
-#define ADDRESSES_OF_A_NAME 8 /* that are checked at a time; more of one name are rare */
-#define UNLIMITED           ((int64_t)INT64_MAX)
+#define ADDRESSES_OF_A_NAME 8           /* that are checked at a time; more of one name are rare */
+#define MEMORY_BASE         (16 * 1024) /* KiB: without connections */
+#define MEMORY_OF_A_CONN    64          /* KiB, while it is idle: relayd(8), SCALING */
+#define UNLIMITED           CGROUP_UNLIMITED
 
 /* One bound: how much there is, and how it is spent. */
 struct bound {
@@ -31,45 +34,6 @@ struct bound {
     int64_t per_conn;    /* spent by each connection */
     int64_t per_refused; /* and by each refused client that still reads */
 };
-
-/* A file with one number, or "max". UNLIMITED if it cannot be read. */
-static int64_t read_number(const char *path) {
-    FILE *file = fopen(path, "re");
-    long long value;
-
-    if (file == NULL)
-        return UNLIMITED;
-    int n = fscanf(file, "%lld", &value);
-    fclose(file);
-    return n == 1 && value > 0 ? value : UNLIMITED;
-}
-
-/* pids.max of this process's cgroup and all above it (cgroups(7), version 2): the least. */
-static int64_t cgroup_pids(void) {
-    char line[PATH_MAX] = "", path[2 * PATH_MAX];
-    int64_t least = UNLIMITED;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-
-    if (file == NULL)
-        return UNLIMITED;
-    while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "0::", 3) != 0)
-        line[0] = '\0';
-    fclose(file);
-    line[strcspn(line, "\n")] = '\0';
-    if (strncmp(line, "0::", 3) != 0)
-        return UNLIMITED;
-    char *group = line + 3, *slash;
-    do {
-        snprintf(path, sizeof(path), "/sys/fs/cgroup%s/pids.max", group);
-        int64_t max = read_number(path);
-
-        least = max < least ? max : least;
-        slash = strrchr(group, '/');
-        if (slash != NULL)
-            *slash = '\0';
-    } while (slash != NULL);
-    return least;
-}
 
 int64_t limits_raise_descriptors(void) {
     struct rlimit limit;
@@ -156,12 +120,12 @@ static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t f
 /* Beyond this many pages of one user's, the kernel makes new pipes two pages small (pipe(7),
  * pipe-user-pages-soft): such a pipe copies no faster than the buffer. root is not bound. */
 static int64_t full_pipes(void) {
-    int64_t pages = read_number("/proc/sys/fs/pipe-user-pages-soft");
+    int64_t pages = cgroup_number("/proc/sys/fs/pipe-user-pages-soft");
 
     return geteuid() == 0 || pages == UNLIMITED ? UNLIMITED : pages / PIPE_PAGES;
 }
 
-enum { N_BOUNDS = 6 };
+enum { N_BOUNDS = 7 };
 
 static void list_bounds(const struct config *config, int64_t files, bool splice,
                         struct bound bounds[N_BOUNDS]) {
@@ -173,16 +137,21 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
         DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets + openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
+    int64_t memory = cgroup_memory(&cgroup_paths);
+    memory = memory == UNLIMITED ? UNLIMITED : memory / 1024;
     const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},
         {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2, 2},
-        {"threads in this service", "TasksMax of the unit", cgroup_pids(), threads_base, 2, 2},
+        {"threads in this service", "TasksMax of the unit", cgroup_pids(&cgroup_paths),
+         threads_base, 2, 2},
+        {"KiB of memory for this service", "MemoryHigh and MemoryMax of the unit", memory,
+         MEMORY_BASE, MEMORY_OF_A_CONN, MEMORY_OF_A_CONN},
         {"threads on this machine", "the sysctl kernel.threads-max",
-         read_number("/proc/sys/kernel/threads-max"), threads_base, 2, 2},
+         cgroup_number("/proc/sys/kernel/threads-max"), threads_base, 2, 2},
         {"process numbers on this machine", "the sysctl kernel.pid_max",
-         read_number("/proc/sys/kernel/pid_max"), threads_base, 2, 2},
+         cgroup_number("/proc/sys/kernel/pid_max"), threads_base, 2, 2},
         {"memory mappings", "the sysctl vm.max_map_count",
-         read_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, stacks, stacks},
+         cgroup_number("/proc/sys/vm/max_map_count"), MAPS_BASE + 2 * threads_base, stacks, stacks},
     };
     memcpy(bounds, list, sizeof(list));
 }

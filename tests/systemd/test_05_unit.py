@@ -77,6 +77,11 @@ def test_limits_fit_the_defaults():
         assert re.search(rf"^#.*`systemctl edit relayd`[^=]*^#(.*\n#)*? +{name}=\d+$", UNIT.read_text(), re.M), name
 
 
+def test_memory_is_bounded_before_the_machine_runs_out():
+    """A share of it, so that the same unit fits every machine."""
+    assert re.fullmatch(r"[5-8]\d%", settings(UNIT.read_text())["MemoryHigh"])
+
+
 @pytest.mark.parametrize("unit", [UNIT, KEEPER], ids=lambda unit: unit.stem)
 def test_no_core_dump_holds_what_connections_carry(unit):
     assert settings(unit.read_text())["LimitCORE"] == "0"
