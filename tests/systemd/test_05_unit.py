@@ -77,6 +77,18 @@ def test_limits_fit_the_defaults():
         assert re.search(rf"^#.*`systemctl edit relayd`[^=]*^#(.*\n#)*? +{name}=\d+$", UNIT.read_text(), re.M), name
 
 
+@pytest.mark.parametrize("unit", [UNIT, KEEPER], ids=lambda unit: unit.stem)
+@pytest.mark.parametrize("call", ["io_uring_setup", "keyctl", "mlock", "fsync", "timer_create", "shmget", "mq_open", "chown"])
+def test_calls_that_are_not_used_are_not_allowed(unit, call):
+    """Later lines take away from those before."""
+    lines = re.findall(r"^SystemCallFilter=(.*)$", unit.read_text(), re.M)
+    assert lines[0] == "@system-service" and all(line.startswith("~") for line in lines[1:])
+    denied = {word for line in lines[1:] for word in line[1:].split()}
+    group = {"io_uring_setup": "@aio", "keyctl": "@keyring", "mlock": "@memlock", "fsync": "@sync", "timer_create": "@timer",
+             "chown": "@privileged"}.get(call, call)
+    assert group in denied
+
+
 def test_memory_is_bounded_before_the_machine_runs_out():
     """A share of it, so that the same unit fits every machine."""
     assert re.fullmatch(r"[5-8]\d%", settings(UNIT.read_text())["MemoryHigh"])
