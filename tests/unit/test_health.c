@@ -385,7 +385,8 @@ static void a_check_costs_the_same_beside_many(void **state) {
     usec_t used = cpu_time();
     for (size_t i = 0; i < ARRAY_LEN(idle); i++)
         add(&idle[i], &addr, &seldom);
-    assert_true(cpu_time() - used < 3 * USEC_PER_SEC); /* to have them added: not the square of them */
+    assert_true(cpu_time() - used <
+                3 * USEC_PER_SEC); /* to have them added: not the square of them */
     soon = true;
     health_remove(health, alone.target);
     await_told(&alone.released, 1);
