@@ -26,7 +26,8 @@
  * has passed, end in order. A side that was given its end is not reset.
  *
  * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
- * delivers what has arrived, and then reads as an end. shutdown(SHUT_WR) would tell the peer of an end that
+ * delivers what has arrived, and then reads as an end (or, where both directions are shut and bytes come all the same, as
+ * a reset: RFC 1122, 4.2.2.13). shutdown(SHUT_WR) would tell the peer of an end that
  * may not be true. */
 #include <errno.h>
 #include <linux/tcp.h>
@@ -167,7 +168,12 @@ void conn_source_failed(struct conn *conn, enum direction dir, int error) {
     /* A client that resets after the server's end, when it has all it wanted, is everyday. */
     bool keep =
         conn->state->decided && conn->state->record.end == END_SERVER_ENDED && dir == DIR_UP;
+    bool expired = conn->state->expired != 0;
     lock_release(&conn->registry->lock);
+    if (expired) { /* silent_wake: what it reads no more, and is sent all the same */
+        conn_source_ended(conn, dir, 0);
+        return;
+    }
     conn_abort(conn, keep ? END_SERVER_ENDED : reset_by(dir), keep ? 0 : error);
 }
 

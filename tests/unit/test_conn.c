@@ -622,6 +622,27 @@ static void a_drain_ends_silent_http_in_order(void **state) {
     }
 }
 
+/* The kernel answers bytes that come to a socket which is shut in both directions by a reset, and tells its reader. */
+static void a_server_that_speaks_at_its_end_resets_nobody(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        for (int i = 0; i < 20; i++) {
+            struct world world = begin_http(mode);
+
+            exchange(&world);
+            assert_int_equal(review_in_drain(&world, 0), CONN_EXPIRE);
+            hear_end(world.server);
+            say(world.server, "408 Request Timeout");
+            char rest[64];
+            ssize_t n;
+            while ((n = recv(world.client, rest, sizeof(rest), 0)) > 0)
+                ;
+            assert_int_equal(n, 0);
+            finish(&world, END_DRAIN_IDLE);
+        }
+    }
+}
+
 /* Also if it was asked for within the same tick of the clock as the answer before. */
 static void a_drain_waits_for_an_answer(void **state) {
     (void)state;
@@ -1026,6 +1047,7 @@ int main(void) {
         cmocka_unit_test(linger_counts_after_one_end),
         cmocka_unit_test(linger_cuts_the_other_direction),
         cmocka_unit_test(a_drain_ends_silent_http_in_order),
+        cmocka_unit_test(a_server_that_speaks_at_its_end_resets_nobody),
         cmocka_unit_test(a_drain_waits_for_an_answer),
         cmocka_unit_test(a_drain_waits_for_a_reader),
         cmocka_unit_test(a_drain_leaves_tcp_and_what_is_held_alone),
