@@ -299,6 +299,7 @@ static void live(struct daemon *daemon, pthread_t *main_thread) {
         leave(daemon, &set);
     else
         drain(daemon, &set);
+    reload_free(&daemon->reload);
     asks_close(&daemon->reload.asks);
 }
 

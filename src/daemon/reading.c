@@ -97,6 +97,13 @@ const char *reading_waits_for(const struct reading *reading, char *text, size_t 
     return text;
 }
 
+bool reading_free_until(struct reading *reading, usec_t deadline) {
+    if (!thread_interrupt_join_until(&reading->thread, deadline))
+        return false;
+    free_parts(reading);
+    return true;
+}
+
 bool reading_free(struct reading *reading) {
     if (!atomic_load(&reading->done))
         return false;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "config/config.h"
 #include "relay/listen_names.h"
 
@@ -35,5 +36,8 @@ const char *reading_waits_for(const struct reading *reading, char *text, size_t 
 
 /* Joins its thread and frees all. False: it has not come to its end, and nothing was done. */
 bool reading_free(struct reading *reading);
+
+/* The same, but waits for its end until then, and interrupts what it waits for. */
+bool reading_free_until(struct reading *reading, usec_t deadline);
 
 #endif

@@ -9,7 +9,8 @@
 #include "daemon/force.h"
 #include "daemon/keeping.h"
 
-#define PATIENCE (10 * USEC_PER_SEC) /* with a file system and name servers */
+#define PATIENCE      (10 * USEC_PER_SEC) /* with a file system and name servers */
+#define LAST_PATIENCE USEC_PER_SEC        /* at the end of the process */
 
 void reload_ask(struct reload *reload, const siginfo_t *hup) {
     if (asks_note(&reload->asks, hup))
@@ -120,6 +121,16 @@ bool reload_tick(struct reload *reload) {
     if (reload->reading == NULL && reload->wanted)
         begin_reload(reload);
     return ended;
+}
+
+void reload_free(struct reload *reload) {
+    usec_t deadline = clock_now() + LAST_PATIENCE;
+
+    if (reload->reading != NULL && reading_free_until(reload->reading, deadline))
+        reload->reading = NULL;
+    for (size_t i = 0; i < RELOAD_LATE_MAX; i++)
+        if (reload->late[i] != NULL && reading_free_until(reload->late[i], deadline))
+            reload->late[i] = NULL;
 }
 
 void reload_stop(struct reload *reload, const siginfo_t *hup) {

@@ -40,4 +40,7 @@ bool reload_tick(struct reload *reload);
  * NULL). */
 void reload_stop(struct reload *reload, const siginfo_t *hup);
 
+/* At the end of the process: frees what is left, but for readings that wait for what does not answer. */
+void reload_free(struct reload *reload);
+
 #endif

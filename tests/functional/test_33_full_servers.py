@@ -104,7 +104,7 @@ def test_more_room_by_a_reload_is_for_those_who_wait(relay, origin):
 
 
 def test_a_stop_lets_them_finish_and_a_second_one_does_not(relay, origin):
-    one = full_site(relay, origin(echo), listener={"mode": "http"})
+    one = full_site(relay, origin(echo), listener={"mode": "http"}, top="queue_timeout = 10m\n")
     first, second, third = connect_many(one, 3)
     assert first.send(b"a").read(1) == b"a"
     second.send(b"b")

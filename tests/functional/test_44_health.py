@@ -92,7 +92,7 @@ def test_a_good_answer_is_read_to_its_end(relay, origin, pieces):
         peer.shut()
         return peer.ending()
     asked = origin(script)
-    one = site(relay, {"b": asked}, check={**QUICK, "interval": ms(200), "type": "http", "timeout": "5s"})
+    one = site(relay, {"b": asked}, check={**QUICK, "interval": ms(500), "type": "http", "timeout": ms(5000)})
     assert [asked.result() for _ in range(3)] == [EOF] * 3
     assert "is down" not in one.log
 

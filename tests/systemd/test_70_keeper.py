@@ -204,7 +204,7 @@ def test_a_file_with_an_error_costs_no_connection(kept):
 def test_a_download_outlives_kills(relayd):
     site = Site(relayd)
     relayd.start(relayd.conf(site))
-    download = Download(relayd, site, rate=8)
+    download = Download(relayd, site, rate=4)
     ways = ("KILL", "SEGV", "ABRT", "KILL", "SEGV")
     for signal in ways:
         pid = relayd.pid
@@ -223,7 +223,7 @@ def test_a_download_outlives_the_watchdog(relayd):
     relayd.drop_in(f"WatchdogSec={WATCHDOG}s")
     relayd.start(relayd.conf(site))
     pid = relayd.pid
-    download = Download(relayd, site, rate=16)
+    download = Download(relayd, site, rate=8)
     with frozen(relayd, "acc:*"), relayd.connect() as waiting:
         relayd.wait_restarted(pid)
         assert waiting.get("/hello").status == 200
@@ -235,7 +235,7 @@ def test_a_download_outlives_the_watchdog(relayd):
 
 def test_nobody_is_refused_while_it_is_dead(kept):
     """The keeper has the listening socket as well: who connects now waits for the next relayd."""
-    kept.drop_in("RestartSec=500ms")
+    kept.drop_in("RestartSec=3s")
     with talking(kept) as peer:
         kept.kill("KILL")
         kept.wait_show("SubState", "auto-restart")

@@ -25,7 +25,7 @@ _forced = ("rpm", "--force-debian")
 RPM = _forced if shutil.which("rpm") and subprocess.run([*_forced, "--version"], capture_output=True,
                                                         check=False).returncode == 0 else ("rpm",)
 
-pytestmark = pytest.mark.timeout(300)       # the first test waits for the builds
+pytestmark = pytest.mark.timeout(900)       # the first test waits for the builds
 
 # What every way of installation brings, compressed or not.
 COMMON = {
@@ -85,7 +85,7 @@ def start_build(tree, *arguments, umask=0o022, **environment):
 
 def built(process):
     """The packages that a build has made, the one for debugging apart."""
-    out, log = process.communicate(timeout=180)
+    out, log = process.communicate(timeout=600)
     assert process.returncode == 0, log[-4000:]
     paths = [pathlib.Path(line) for line in out.splitlines()]
     assert paths and all(path.is_file() for path in paths)
