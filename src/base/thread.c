@@ -75,6 +75,12 @@ void thread_join(struct thread *thread) {
     lock_destroy(&thread->lock);
 }
 
+void thread_abandon(struct thread *thread) {
+    if (thread->running)
+        CHECK(pthread_detach(thread->id) == 0);
+    thread->running = false;
+}
+
 void thread_interrupt(struct thread *thread) {
     if (thread->running)
         CHECK(pthread_kill(thread->id, INTERRUPT_SIGNAL) == 0);

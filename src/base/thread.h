@@ -52,6 +52,9 @@ void thread_interrupt_join(struct thread *thread);
 /* The same until the deadline; false if it has not ended by then, and it stays unjoined. */
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_USE;
 
+/* Gives it up at the end of the process: nobody will join it. It may still run. */
+void thread_abandon(struct thread *thread);
+
 /* Makes the calling thread cheap to wake and to switch to, for those that carry traffic. SCHED_BATCH (sched(7)):
  * its wake-up does not interrupt what runs on the CPU, which would rather go on and wake more of them. No
  * restartable sequences (rseq(2)), which the kernel looks after at each switch and nothing here uses. Where

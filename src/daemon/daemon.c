@@ -150,7 +150,7 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     const struct reading_result *result = reading_done(reading);
     if (status == EX_OK && !daemon->ends)
         status = start_relay(daemon, config, &result->names, main_thread);
-    (void)reading_free(reading);
+    (void)reading_free_until(reading, clock_now() + 100 * USEC_PER_MSEC);
     return status;
 }
 

@@ -98,8 +98,10 @@ const char *reading_waits_for(const struct reading *reading, char *text, size_t 
 }
 
 bool reading_free_until(struct reading *reading, usec_t deadline) {
-    if (!thread_interrupt_join_until(&reading->thread, deadline))
+    if (!thread_interrupt_join_until(&reading->thread, deadline)) {
+        thread_abandon(&reading->thread);
         return false;
+    }
     free_parts(reading);
     return true;
 }

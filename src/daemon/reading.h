@@ -37,7 +37,7 @@ const char *reading_waits_for(const struct reading *reading, char *text, size_t 
 /* Joins its thread and frees all. False: it has not come to its end, and nothing was done. */
 bool reading_free(struct reading *reading);
 
-/* The same, but waits for its end until then, and interrupts what it waits for. */
+/* The same at the end of the process, but waits for its end until then, and interrupts what it waits for. */
 bool reading_free_until(struct reading *reading, usec_t deadline);
 
 #endif

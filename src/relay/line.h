@@ -27,7 +27,7 @@ struct line {
     struct line_list *listed GUARDED; /* the queue's list that it is in; NULL: nothing waits */
     TAILQ_ENTRY(line) link;
     /* full_line in queue.h */
-    struct queue *queue;   /* set before it is full for the first time */
+    struct queue *queue;   /* set once, before it is full for the first time */
     _Atomic bool full;     /* no server had room; changed under the lock */
     _Atomic unsigned left; /* counts the places at servers that were given back */
     size_t tries GUARDED;  /* while it is full: so many of its jobs may look whether it still is */

@@ -31,7 +31,8 @@ static void shorten(struct queue *queue, struct line *line, usec_t now) REQUIRES
 }
 
 static void become_full(struct queue *queue, struct line *line, usec_t now) REQUIRES(queue->lock) {
-    line->queue = queue;
+    if (line->queue == NULL) /* then nobody has read it yet: line_leave looks at `full` first */
+        line->queue = queue;
     queue->n_full += !atomic_exchange(&line->full, true);
     if (queue->bounds.full_timeout < queue->bounds.timeout)
         shorten(queue, line, now);
