@@ -131,6 +131,23 @@ class Keeper:
         assert code in (0, -signal.SIGUSR1, -signal.SIGKILL), (code, self.lines[-20:])
 
 
+def room_for(connections):
+    """What prepares a keeper that has descriptors for so many, beside its own and those of listening sockets."""
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32 + 256 + 6 * connections,) * 2)
+    return prepare
+
+
+@contextlib.contextmanager
+def small_keeper(directory, connections):
+    """One of its own for a test, and for how many connections it says that it has room."""
+    keeper = Keeper(directory / "small", prepare=room_for(connections))
+    try:
+        yield keeper, int(re.search(r"hold (\d+)", keeper.wait_log("Ready"))[1])
+    finally:
+        keeper.finish()
+
+
 class Revived(Relay):
     """A relayd that is killed and started again. Its log, its records and what it told are those of all its lives."""
 

@@ -1,12 +1,10 @@
 """drain_idle: a stop does not wait for connections of mode http that nobody uses, and does for all others."""
 
-import contextlib
 import re
-import resource
 import threading
 
 from client import close_all, connect, connect_many
-from keeper import Keeper
+from keeper import small_keeper
 from origin import echo, http, pattern
 from peer import EOF, request, response
 from relay import section
@@ -103,12 +101,7 @@ def test_zero_means_never(relay, origin):
 
 def test_a_restart_ends_only_what_the_keeper_does_not_hold(relay, short_path, origin):
     """What it holds goes on with the next relayd; the rest need not be waited for."""
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (32 + 256 + 6 * 5,) * 2)
-    with contextlib.ExitStack() as stack:
-        keeper = Keeper(short_path / "small", prepare=few)
-        stack.callback(keeper.finish)
-        room = int(re.search(r"hold (\d+)", keeper.wait_log("Ready"))[1])
+    with small_keeper(short_path, 5) as (keeper, room):
         one = begun(relay, origin(http), keeper=str(keeper.path), on_term="leave")
         clients = connect_many(one, room + 2)
         for client in clients:

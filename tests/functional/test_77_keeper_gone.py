@@ -2,8 +2,6 @@
 that has ended."""
 
 import contextlib
-import re
-import resource
 import signal
 import socket
 import struct
@@ -12,7 +10,7 @@ import threading
 import pytest
 
 from client import connect, connect_many
-from keeper import Keeper, Revived, ask
+from keeper import Revived, ask, small_keeper
 from keeper_talk import FORGET, PING, Intruder
 from origin import echo
 from peer import EOF, RESET, elapsed
@@ -397,12 +395,7 @@ def test_a_keeper_that_does_not_answer_at_the_start(revived, origin, keeper):
 
 def test_a_keeper_that_is_full(meeting, short_path):
     """It has room for fewer than there are: the others go on unheld, it is said, and the kernel resets them in the end."""
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (32 + 256 + 6 * 10,) * 2)
-    with contextlib.ExitStack() as stack:
-        keeper = Keeper(short_path / "small", prepare=few)
-        stack.callback(keeper.finish)
-        room = int(re.search(r"hold (\d+)", keeper.wait_log("Ready"))[1])
+    with small_keeper(short_path, 10) as (keeper, room), contextlib.ExitStack() as stack:
         one = Revived(meeting, keeper=keeper.path, on_term="leave")
         stack.callback(one.finish)
         pairs = meeting.pairs(one, room + 5)

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from client import connect
-from keeper import Keeper, ask, farewell
+from keeper import Keeper, ask, farewell, room_for
 from peer import EOF, RESET
 from relay import activated
 from settings import free_port, ms, secs, until
@@ -141,11 +141,6 @@ def test_more_are_held_than_the_soft_limit_allows(revived, keeper, meeting):
 # Another keeper, or none
 
 
-def few():
-    """Descriptors for ten connections."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (32 + 256 + 6 * 10,) * 2)
-
-
 def test_a_keeper_that_comes_back_smaller(revived, keeper, meeting):
     """It is given what it has room for, once; the rest goes on unheld, which is said."""
     one = revived(meeting)
@@ -153,7 +148,7 @@ def test_a_keeper_that_comes_back_smaller(revived, keeper, meeting):
     keeper.wait_held(30)
     seen = len(one.all_lines())
     keeper.kill()
-    keeper.prepare = few
+    keeper.prepare = room_for(10)
     keeper.again()
     keeper.wait_held(10)
     one.wait_log("relayd-keeper at .* (out of descriptors|can hold)")
