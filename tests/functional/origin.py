@@ -37,10 +37,10 @@ class Origin:
     def _accept(self):
         while True:
             try:
-                sock, _ = self.socket.accept()
+                sock, remote = self.socket.accept()
             except OSError:
                 return
-            peer = Peer(sock)
+            peer = Peer(sock, remote=remote)
             with self.lock:
                 self.accepted += 1
                 self.active += 1

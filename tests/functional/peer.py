@@ -22,20 +22,22 @@ class Response:
 class Peer:
     """A connected socket. Every wait has a deadline; what was read too far is kept for the next read."""
 
-    def __init__(self, sock, was_reset=False):
+    def __init__(self, sock, was_reset=False, remote=None):
         self.sock = sock
         self.was_reset = was_reset
         self.pending = b""
         sock.settimeout(DEADLINE)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.name = self._name()
+        self.name = self._written(sock.getsockname())
+        self.remote = remote and self._written(remote)  # what accept said: a socket that was closed cannot be asked
 
-    def _name(self):
+    def _written(self, address):
+        """As relayd writes it."""
         if self.sock.family == socket.AF_INET:
-            return "%s:%d" % self.sock.getsockname()[:2]
+            return "%s:%d" % address[:2]
         if self.sock.family == socket.AF_INET6:
-            return "[%s]:%d" % self.sock.getsockname()[:2]
+            return "[%s]:%d" % address[:2]
         return "unix"
 
     def __enter__(self):

@@ -66,7 +66,7 @@ def test_a_source_address_whose_interface_comes_and_goes(relay, netns, link, ser
     for _ in range(2):
         link(True)
         until(lambda: answers(netns, one), "the server is used again")
-        assert server.peers[-1].sock.getpeername()[0].startswith(HERE)
+        assert server.peers[-1].remote.startswith(f"[{HERE}")
         link(False)
         until(lambda: not answers(netns, one), "the interface is gone")
 
