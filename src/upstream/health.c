@@ -147,10 +147,18 @@ static bool is_wanted(const struct health *health, const struct health_target *t
            !atomic_load(&target->removed);
 }
 
+/* When the server must have ended it, unless it still sends: the next check is due, but it has had a while. */
+static usec_t parts_until(const struct health_target *target) {
+    usec_t interval = target->wish.config->interval;
+    usec_t grace = clock_now() + (interval < QUIET ? interval : QUIET);
+
+    return target->due > grace ? target->due : grace;
+}
+
 /* The check has come to its outcome. */
 static void tell(struct health *health, struct health_target *target, enum check_outcome outcome) {
     target->judged = true;
-    target->parts = target->due;
+    target->parts = parts_until(target);
     target->seen = target->check.left;
     if (!is_wanted(health, target))
         return;

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -13,6 +14,7 @@ from peer import EOF
 from settings import ms, until
 
 QUICK = {"interval": ms(20), "timeout": "5s", "rise": 1, "fall": 1}
+PATIENT = {**QUICK, "interval": ms(300)}  # for servers that have something to say after the verdict
 SHORT = {**QUICK, "timeout": ms(100)}
 SALT = b"saltsalt\0" + b"\xff\xf7\x21\2\0\xff\x81\x15" + bytes(10) + b"salt5678salt\0mysql_native_password\0"
 
@@ -112,10 +114,25 @@ def test_an_smtp_server_hears_quit(relay, origin):
         peer.shut()
         return peer.ending()
     asked = origin(script)
-    one = site(relay, {"a": asked}, check={**QUICK, "type": "smtp"})
+    one = site(relay, {"a": asked}, check={**PATIENT, "type": "smtp"})
     assert [asked.result() for _ in range(3)] == [EOF] * 3
     assert set(said) == {b"QUIT\r\n"}
     assert "is down" not in one.log
+
+
+def test_who_answers_late_has_time_to_part(relay, origin):
+    """The next check is due before the verdict, and the server still has a word to say after it."""
+    def script(peer):
+        peer.is_silent(0.35)
+        peer.send(b"220 hello\r\n")
+        peer.read_end()
+        threading.Event().wait(0.05)  # it is a slow one
+        peer.send(b"221 bye\r\n")
+        peer.shut()  # fails after a reset
+        return peer.ending()
+    asked = origin(script)
+    site(relay, {"a": asked}, check={**PATIENT, "type": "smtp"})
+    assert [asked.result() for _ in range(2)] == [EOF] * 2
 
 
 def test_what_is_sent_and_expected_can_be_said(relay, origin):
@@ -128,7 +145,7 @@ def test_what_is_sent_and_expected_can_be_said(relay, origin):
             peer.send(piece)
         return peer.ending()
     asked = origin(script)
-    check = {**QUICK, "type": "talk", "send": "ASK\\\\r\\\\x00\\\\n", "expect": "~^hello [0-9]+\\\\W"}
+    check = {**PATIENT, "type": "talk", "send": "ASK\\\\r\\\\x00\\\\n", "expect": "~^hello [0-9]+\\\\W"}
     one = site(relay, {"a": asked}, check=check, send_proxy="v1")
     assert [asked.result() for _ in range(3)] == [EOF] * 3
     assert set(heard) == {b"PROXY UNKNOWN\r\nASK\r\0\n"}
