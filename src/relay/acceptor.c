@@ -125,26 +125,9 @@ static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *la
     return true;
 }
 
-/* One connection's wait for somebody who is about to leave. */
-struct leaver_wait {
-    unsigned seen;
-    usec_t until;
-};
-
-static bool awaits_leaver(struct acceptor *acceptor, struct gate *gate, struct leaver_wait *wait) {
-    return !is_over(acceptor) && gate_await_leaver(gate, &wait->seen, &wait->until);
-}
-
-/* Counts the client. One that has ended a connection, and comes back, may be quicker than its pumps. */
-static int count_client(struct acceptor *acceptor, struct job *job) {
-    struct leaver_wait wait = {0};
-    int end;
-
-    do
-        end = admit_client(job);
-    while (end == END_CLIENT_CONNECTIONS &&
-           awaits_leaver(acceptor, &job->route->limit->gate, &wait));
-    return end;
+static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
+                          struct leaver_wait *wait) {
+    return !is_over(acceptor) && gate_await_leaver(gate, wait);
 }
 
 /* Finds the accepted connection its places in the gates, or ends it. */
@@ -165,7 +148,7 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
     if (end == 0)
-        end = count_client(acceptor, job);
+        end = admit_client(job);
     if (end == 0)
         return true;
     if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) &&

@@ -34,8 +34,16 @@ static int check_sender(const struct listener_config *config, const struct addr 
                : END_SENDER_DENIED;
 }
 
-static int count(struct job *job) {
-    switch (place_count_client(&job->has.place, job->route->config, &job->record.client)) {
+/* One that has ended a connection, and comes back, may be quicker than its pumps. */
+static int count_client(struct job *job) {
+    const struct addr *client = &job->record.client;
+    struct leaver_wait wait = {0};
+    enum client_outcome outcome;
+
+    do
+        outcome = place_count_client(&job->has.place, job->route->config, client);
+    while (outcome == CLIENT_TOO_MANY && place_await_client(&job->has.place, client, &wait));
+    switch (outcome) {
     case CLIENT_TOO_MANY:
         return END_CLIENT_CONNECTIONS;
     case CLIENT_TOO_FAST:
@@ -54,11 +62,11 @@ int admit_peer(const struct job *job) {
 }
 
 int admit_client(struct job *job) {
-    return job->route->config->accept_proxy == PROXY_OFF ? count(job) : 0;
+    return job->route->config->accept_proxy == PROXY_OFF ? count_client(job) : 0;
 }
 
 int admit_named(struct job *job) {
     int end = check_access(job->route->config, &job->record.client);
 
-    return end != 0 ? end : count(job);
+    return end != 0 ? end : count_client(job);
 }

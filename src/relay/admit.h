@@ -8,8 +8,9 @@
  * END_SENDER_DENIED. Any thread. */
 int admit_peer(const struct job *job) MUST_USE;
 
-/* Counts the client in job->has.place, which has its place in the listener's gate: 0, END_CLIENT_CONNECTIONS or
- * END_CLIENT_RATE. If a PROXY header has yet to name it, nothing is counted. Any thread. */
+/* Counts the client in job->has.place, which has its place in the listener's gate: 0, END_CLIENT_CONNECTIONS (for which one
+ * of its connections that is ending is waited for, a moment), or END_CLIENT_RATE. If a PROXY header has yet to name it,
+ * nothing is counted. Any thread. */
 int admit_client(struct job *job) MUST_USE;
 
 /* Both for the client that a PROXY header has named. */

@@ -16,7 +16,8 @@
 #include "base/sync.h"
 
 #define BUCKETS     16384 /* with CLIENT_TABLE_IDLE_MAX entries, four in each */
-#define BURST_TIMES 2     /* seconds' worth of connections that a client may open at once */
+#define VAIN_QUIET  USEC_PER_SEC
+#define BURST_TIMES 2 /* seconds' worth of connections that a client may open at once */
 
 /* A client: an IPv4 address as ::ffff:a.b.c.d, or the first bits of an IPv6 address. */
 struct key {
@@ -31,6 +32,7 @@ struct client_entry {
     };
     struct key key;
     size_t live;
+    usec_t vain; /* when it was last waited for one of its connections in vain; 0: never */
     usec_t
         full_at; /* when its bucket will be full again: each connection costs a share of a second */
 };
@@ -210,6 +212,33 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
     free(spare);
     free(unused);
     return outcome;
+}
+
+/* The entry of a client, if there is one. */
+static struct client_entry *find_client(struct client_table *table, const struct addr *client)
+    REQUIRES(table->lock) {
+    struct key whole, key;
+
+    if (!read_whole(client, &whole))
+        return NULL;
+    key = key_of(&whole, table->prefix_v6);
+    return find(bucket_of(table, &key), &key);
+}
+
+void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now) {
+    lock_acquire(&table->lock);
+    struct client_entry *entry = find_client(table, client);
+    if (entry != NULL)
+        entry->vain = now;
+    lock_release(&table->lock);
+}
+
+bool client_table_was_vain(struct client_table *table, const struct addr *client, usec_t now) {
+    lock_acquire(&table->lock);
+    const struct client_entry *entry = find_client(table, client);
+    bool was = entry != NULL && entry->vain != 0 && now - entry->vain < VAIN_QUIET;
+    lock_release(&table->lock);
+    return was;
 }
 
 void client_table_leave(struct client_table *table, struct client_seat *seat) {

@@ -37,6 +37,11 @@ enum client_outcome {
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat);
+/* Refused with CLIENT_TOO_MANY, though it was waited for one of its connections to end; and whether that was within the
+ * last second. now: clock_now(). Any thread. */
+void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now);
+bool client_table_was_vain(struct client_table *table, const struct addr *client, usec_t now);
+
 void client_table_leave(struct client_table *table, struct client_seat *seat); /* NULL is fine */
 
 /* From now on so many bits of an IPv6 address, 1 to 128, are a client. Those who are there are counted anew; without memory

@@ -1,7 +1,9 @@
 #include "relay/gate.h"
 
-#define LEAVER_PATIENCE (50 * USEC_PER_MSEC)
-#define VAIN_QUIET      USEC_PER_SEC
+/* What may be spent on waits in vain for a leaver, and the part of each moment that is forgotten of it. A wait may take half
+ * of what is left: 100 ms at first. So in the long run such waits take a tenth of the time, however many they are. */
+#define VAIN_MOST   (200 * USEC_PER_MSEC)
+#define VAIN_FORGET 10
 
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg) UNCHECKED {
     lock_init(&gate->lock, RANK_LEAF);
@@ -9,7 +11,7 @@ void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void 
     gate->max = max;
     gate->live = gate->waiting = 0;
     gate->nudges = gate->left = 0;
-    gate->vain = 0;
+    gate->spent = gate->spent_at = 0;
     gate->closed = false;
     gate->on_empty = on_empty;
     gate->arg = arg;
@@ -81,24 +83,35 @@ void gate_leave(struct gate *gate) {
     on_empty(arg);
 }
 
-bool gate_await_leaver(struct gate *gate, unsigned *seen, usec_t *until) {
+/* What was spent on waits in vain, as of now. */
+static usec_t gate_spent(struct gate *gate, usec_t now) REQUIRES(gate->lock) {
+    usec_t forgotten = (now - gate->spent_at) / VAIN_FORGET;
+
+    gate->spent = gate->spent > forgotten ? gate->spent - forgotten : 0;
+    gate->spent_at = now;
+    return gate->spent;
+}
+
+bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) {
     usec_t now = clock_now();
     bool in_time = true;
 
     lock_acquire(&gate->lock);
-    if (*until == 0) {
-        *until = now + LEAVER_PATIENCE;
-        in_time = gate->vain == 0 || now - gate->vain > VAIN_QUIET;
+    if (wait->until == 0) {
+        wait->patience = (VAIN_MOST - gate_spent(gate, now)) / 2;
+        wait->until = now + wait->patience;
     } else {
         gate->waiting++;
-        while (gate->left == *seen && !gate->closed && in_time)
-            in_time = cond_wait_until(&gate->room, &gate->lock, *until);
+        while (gate->left == wait->seen && !gate->closed && in_time)
+            in_time = cond_wait_until(&gate->room, &gate->lock, wait->until);
         gate->waiting--;
-        if (!in_time)
-            gate->vain = clock_now();
+        if (!in_time) {
+            usec_t spent = gate_spent(gate, clock_now()) + wait->patience;
+            gate->spent = spent < VAIN_MOST ? spent : VAIN_MOST;
+        }
         in_time = in_time && !gate->closed;
     }
-    *seen = gate->left;
+    wait->seen = gate->left;
     lock_release(&gate->lock);
     return in_time;
 }

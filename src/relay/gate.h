@@ -19,7 +19,8 @@ struct gate {
     size_t waiting GUARDED;  /* threads in gate_wait_room */
     unsigned nudges GUARDED; /* they wait until this changes, too */
     unsigned left GUARDED;   /* counts those who left */
-    usec_t vain GUARDED;     /* when one was waited for in vain in gate_await_leaver; 0: never */
+    usec_t spent GUARDED;    /* on waits in vain, in gate_await_leaver, */
+    usec_t spent_at GUARDED; /* as of this moment: a part of it is forgotten as time goes by */
     bool closed GUARDED;
     void (*on_empty)(void *arg); /* called once the gate is closed and nobody is inside */
     void *arg;
@@ -46,10 +47,17 @@ void gate_enter(struct gate *gate);
 
 void gate_leave(struct gate *gate);
 
-/* Waits until one more has left than *seen, for at most a moment in all: somebody who is inside may have ended, and not been
- * let out yet. Zero *seen and *until before the first call, which does not wait. False: it was in vain, or the same was within
- * the last second, so that nobody can hold up the caller for long. */
-bool gate_await_leaver(struct gate *gate, unsigned *seen, usec_t *until) MUST_USE;
+/* One connection's wait for somebody who is about to leave. Zeroed before it begins. */
+struct leaver_wait {
+    unsigned seen;
+    usec_t patience; /* all that it may take */
+    usec_t until;
+};
+
+/* Waits until one more has left than at the last call, for at most a moment in all: somebody who is inside may have ended,
+ * and not been let out yet. The first call does not wait. False: it was in vain. The more waits were of late, the shorter
+ * they get, so that nobody can hold up the caller for long. */
+bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 
 /* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not
  * called. */

@@ -63,6 +63,18 @@ enum client_outcome place_count_client(struct place *place, const struct listene
                               config->max_rate_per_client, clock_coarse(), &place->client);
 }
 
+bool place_await_client(struct place *place, const struct addr *client, struct leaver_wait *wait) {
+    struct limit *limit = place->limit;
+    usec_t now = clock_now();
+
+    if (wait->until == 0 && client_table_was_vain(limit->clients, client, now))
+        return false;
+    if (gate_await_leaver(&limit->gate, wait))
+        return true;
+    client_table_note_vain(limit->clients, client, now);
+    return false;
+}
+
 void place_adopt(struct place *place, struct limit *limit, const struct addr *client) {
     gate_enter(&limit->gate);
     *place = (struct place){.limit = limit_ref(limit)};

@@ -42,6 +42,11 @@ bool place_enter(struct place *place, struct limit *limit) MUST_USE;
 enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
                                        const struct addr *client) MUST_USE;
 
+/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one client, so that one that asks
+ * and asks takes nothing from the others. */
+bool place_await_client(struct place *place, const struct addr *client,
+                        struct leaver_wait *wait) MUST_USE;
+
 /* Takes a place and counts the client, beyond the limits: for a connection that the process before had let in. */
 void place_adopt(struct place *place, struct limit *limit, const struct addr *client);
 

@@ -144,17 +144,22 @@ def test_who_ends_before_it_comes_back_finds_its_place(relay, origin, when_full,
     assert {record.end for record in one.wait_records(some(400))} <= {"CE", "SE"}
 
 
+@pytest.mark.parametrize("header", [b"", b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"])
 @pytest.mark.parametrize("limit", ["listener", "client", "all"])
-def test_who_comes_back_finds_the_place_of_a_limit(relay, origin, limit):
+def test_who_comes_back_finds_the_place_of_a_limit(relay, origin, limit, header):
     """One client that ends before it comes back, under a limit of one, with refusals at once."""
     listener = {"listener": {"max_connections": 1}, "client": {"max_connections_per_client": 1}}.get(limit, {})
+    if header:
+        listener = {**listener, "accept_proxy": "v1", "proxy_from": ("127.0.0.0/8",)}
     top = "when_full = reject\n" + ("max_connections = 1\n" if limit == "all" else "")
     one = site(relay, {"a": origin(echo)}, listener=listener, top=top)
     for _ in range(some(200)):
         with connect(one) as client:
-            assert client.send(b"?").read(1) == b"?"
+            assert client.send(header + b"?").read(1) == b"?"
     with connect(one) as first:
-        assert first.send(b"a").read(1) == b"a"
+        assert first.send(header + b"a").read(1) == b"a"
+        if header:
+            return
         _, took = elapsed(lambda: [client.ending() for client in connect_many(one, 20)])
         assert took < secs(0.9), "who finds somebody there is not kept waiting, nor those behind"
         assert first.send(b"b").read(1) == b"b"

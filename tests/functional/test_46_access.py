@@ -9,7 +9,7 @@ from client import connect, refused_in_http
 from fleet import conf, site
 from origin import Origin, echo, sends
 from peer import EOF, RESET, Peer, request
-from settings import DEADLINE, free_port, until
+from settings import DEADLINE, free_port, some, until
 
 
 def connect_from(one, source):
@@ -123,6 +123,18 @@ def test_connections_of_one_client(relay, origin):
         assert client.send(b"x").read(1) == b"x"
     for client in clients[1:]:
         client.close()
+
+
+def test_one_that_asks_for_too_many_takes_nothing_from_others(relay, origin):
+    """A client that ends before it comes back finds its place, however often another one is refused."""
+    one = site(relay, {"a": origin(echo)}, listener={"max_connections_per_client": 1})
+    with connect_from(one, "127.0.0.2") as greedy:
+        assert greedy.send(b"x").read(1) == b"x"
+        for number in range(some(150)):
+            if number % 10 == 0:
+                assert connect_from(one, "127.0.0.2").ending() == RESET
+            with connect_from(one, "127.0.0.3") as client:
+                assert client.send(b"?").read(1) == b"?"
 
 
 @pytest.mark.parametrize("before, between, after", [

@@ -273,6 +273,23 @@ static void threads_count_right(void **state) {
     assert_int_equal(client_table_size(table), 0);
 }
 
+static void a_wait_in_vain_is_the_clients_own(void **state) {
+    struct addr one = ip("192.0.2.1"), same = ip("::ffff:192.0.2.1"), other = ip("192.0.2.2");
+    struct client_seat *seats[2];
+
+    (void)state;
+    client_table_note_vain(table, &one, 1); /* of nobody who is there */
+    assert_int_equal(enter("192.0.2.1", 1, 0, 1, &seats[0]), CLIENT_OK);
+    assert_int_equal(enter("192.0.2.2", 1, 0, 1, &seats[1]), CLIENT_OK);
+    assert_false(client_table_was_vain(table, &one, 1));
+    client_table_note_vain(table, &one, USEC_PER_SEC);
+    assert_true(client_table_was_vain(table, &same, USEC_PER_SEC + 1));
+    assert_false(client_table_was_vain(table, &other, USEC_PER_SEC + 1));
+    assert_false(client_table_was_vain(table, &one, 2 * USEC_PER_SEC));
+    for (int i = 0; i < 2; i++)
+        client_table_leave(table, seats[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(connections_are_counted_exactly, set_up, tear_down),
@@ -286,6 +303,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_burst_is_twice_the_rate_and_then_the_rate, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_million_clients_take_bounded_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wait_in_vain_is_the_clients_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_count_right, set_up, tear_down),
     };
 

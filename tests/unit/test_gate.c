@@ -144,6 +144,44 @@ static void a_nudge_sends_away_and_a_new_bound_counts(void **state) {
     gate_destroy(&gate);
 }
 
+/* How long a wait for somebody who does not leave takes. */
+static usec_t wait_in_vain(struct gate *gate) {
+    struct leaver_wait wait = {0};
+    usec_t began = clock_now();
+
+    assert_true(gate_await_leaver(gate, &wait)); /* the first time it does not wait */
+    assert_false(gate_await_leaver(gate, &wait));
+    return clock_now() - began;
+}
+
+static void let_one_leave(void *arg) {
+    usleep(1000);
+    gate_leave(arg);
+}
+
+static void waits_in_vain_for_a_leaver_get_shorter(void **state) {
+    struct leaver_wait wait = {0};
+    struct thread thread = {0};
+    usec_t all = 0, began;
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    assert_true(wait_in_vain(&gate) > 50 * USEC_PER_MSEC);
+    began = clock_now();
+    for (int i = 0; i < 200; i++)
+        all += wait_in_vain(&gate);
+    print_message("200 more waits took %lld us\n", (long long)all);
+    assert_true(all < 150 * USEC_PER_MSEC + (clock_now() - began) / 2);
+    usleep(100 * 1000); /* some of it is forgotten */
+    assert_true(gate_await_leaver(&gate, &wait));
+    assert_int_equal(thread_start(&thread, "leaver", NULL, let_one_leave, &gate), 0);
+    assert_true(gate_await_leaver(&gate, &wait));
+    thread_join(&thread);
+    gate_destroy(&gate);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_nudge_sends_away_and_a_new_bound_counts),
@@ -152,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_waiter_is_let_in_when_one_leaves),
         cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(closing_wakes_the_waiter),
+        cmocka_unit_test(waits_in_vain_for_a_leaver_get_shorter),
     };
 
     alarm(30); /* a hang is a failure */
