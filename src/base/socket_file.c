@@ -41,15 +41,6 @@ static bool is_file(const struct stat *st, const struct socket_file *file) {
     return S_ISSOCK(st->st_mode) && st->st_dev == file->device && st->st_ino == file->inode;
 }
 
-int socket_file_note(const char *path, struct socket_file *ret_file) {
-    struct stat st;
-
-    if (lstat(path, &st) < 0)
-        return -errno;
-    *ret_file = (struct socket_file){st.st_dev, st.st_ino};
-    return 0;
-}
-
 bool socket_file_is_at(const char *path, const struct socket_file *file) {
     struct stat st;
 

@@ -37,8 +37,7 @@ int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before,
                        const struct socket_access *access) MUST_USE;
 
-/* Notes which file is at the path: 0 or -errno. And whether it is still there. */
-int socket_file_note(const char *path, struct socket_file *ret_file) MUST_USE;
+/* Whether this very file is at the path. */
 bool socket_file_is_at(const char *path, const struct socket_file *file);
 
 bool socket_access_equal(const struct socket_access *a, const struct socket_access *b);

@@ -248,13 +248,21 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
     return r;
 }
 
+/* Whoever looked at its file before it listened took that for a stale one: a second path to the same file, or another
+ * process that starts at this moment. */
+static bool is_displaced(const struct acceptor *acceptor) {
+    return acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket);
+}
+
 int apply_listen(struct apply *apply) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, link) {
         if (acceptor->wish == NULL)
             continue;
-        int r = listen_socket_listen(&acceptor->socket, acceptor->wish->listener);
+        int r = is_displaced(acceptor)
+                    ? -EADDRINUSE
+                    : listen_socket_listen(&acceptor->socket, acceptor->wish->listener);
 
         if (r < 0) {
             fail_wish(apply, acceptor->wish, -r);

@@ -3,11 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/scope.h"
 #include "relay/listen_socket.h"
+
+/* Or somebody has removed it meanwhile, or put another one there: then nobody reaches the socket. */
+static bool has_its_file(const struct table_listener *description, const struct addr *bound) {
+    return !description->unlinks ||
+           (addr_is_unix(bound) && socket_file_is_at(bound->u.un.sun_path, &description->file));
+}
 
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                           const struct table_listener *description) {
@@ -16,13 +21,13 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                                  .v6only = description->v6only,
                                  .stands_in = description->stands_in,
                                  .access = description->access,
+                                 .file = description->file,
                                  .inherited = true,
                                  .index = index};
     struct addr bound = {.len = sizeof(bound.u)};
 
     if (!fd_listens(sock.fd) || getsockname(sock.fd, &bound.u.sa, &bound.len) < 0 ||
-        !addr_equal(&bound, &sock.addr) ||
-        (description->unlinks && access(bound.u.un.sun_path, F_OK) < 0)) {
+        !addr_equal(&bound, &sock.addr) || !has_its_file(description, &bound)) {
         fd_close(&sock.fd);
         return -EINVAL;
     }
@@ -30,14 +35,9 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
     if (scope_name(&sock.addr) != NULL)
         sock.interface = description->addr.u.in6.sin6_scope_id;
     addr_format(&sock.addr, sock.text, sizeof(sock.text));
-    if (description->unlinks) {
-        int r = socket_file_note(bound.u.un.sun_path, &sock.file);
-
-        sock.unlink_path = r == 0 ? strdup(bound.u.un.sun_path) : NULL;
-        if (sock.unlink_path == NULL) {
-            fd_close(&sock.fd);
-            return r < 0 ? r : -ENOMEM;
-        }
+    if (description->unlinks && (sock.unlink_path = strdup(bound.u.un.sun_path)) == NULL) {
+        fd_close(&sock.fd);
+        return -ENOMEM;
     }
     *ret_socket = sock;
     return 0;
@@ -51,7 +51,8 @@ bool listen_socket_describe(const struct listen_socket *socket,
                                                .v6only = socket->v6only,
                                                .stands_in = socket->stands_in,
                                                .unlinks = socket->unlink_path != NULL,
-                                               .access = socket->access};
+                                               .access = socket->access,
+                                               .file = socket->file};
     if (scope_name(&socket->addr) != NULL) /* names are numbered by each process for itself */
         ret_description->addr.u.in6.sin6_scope_id = socket->interface;
     return true;

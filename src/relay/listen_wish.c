@@ -139,7 +139,11 @@ static const char *usual_advice(int error, const struct listen_address *address)
                                : "the socket unit must have Accept=no and ListenStream=";
     switch (error) {
     case EADDRINUSE:
-        return "another process listens there: find it with ss -ltnp, or choose another address";
+        return addr_is_unix(&address->spec.addr)
+                   ? "another process listens there (ss -lxp tells which), or a file is in the way "
+                     "that is no socket: choose another path"
+                   : "another process listens there: find it with ss -ltnp, or choose another "
+                     "address";
     case EACCES:
         return addr_is_unix(&address->spec.addr)
                    ? "relayd needs the right to write in that directory"

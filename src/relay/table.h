@@ -26,6 +26,7 @@ struct table_listener {
     bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
     struct addr addr;
     struct socket_access access;
+    struct socket_file file; /* of a unix socket that unlinks */
 };
 
 /* How the memory begins; the states follow. */

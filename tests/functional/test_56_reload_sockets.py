@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from client import connect, refused_in_http, refuses
+from keeper import ask
 from origin import http, sends
 from peer import EOF, request
 from relay import activated, section
@@ -174,6 +175,45 @@ def test_a_stop_leaves_the_file_of_a_stranger(relay, origin, short_path):
         one.term()
         assert one.wait_exit() == 0
         assert path.exists()
+
+
+@pytest.mark.parametrize("living", [True, False])
+def test_the_file_of_a_stranger_is_not_taken_for_the_one_that_was_held(revived, meeting, short_path, living):
+    """Nobody would reach the socket that the keeper has. What is not the stranger's is adopted all the same."""
+    path = short_path / "web.sock"
+    one = revived(meeting, address=f"unix:{path}")
+    pair = meeting.pair(one)
+    one.kill()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        stranger = path.stat().st_ino
+        if living:
+            other.listen()
+            one.spawn_again()
+            assert one.wait_exit() == 69
+            assert path.stat().st_ino == stranger
+    one.again()
+    ask(*pair)
+    ask(*meeting.pair(one))
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_two_paths_to_one_file(relay, origin, short_path, starts):
+    """The second would put its file in the place of the first, which nobody could reach then."""
+    (short_path / "real").mkdir()
+    (short_path / "link").symlink_to(short_path / "real")
+    both = [f"unix:{short_path}/{name}/web.sock" for name in ("real", "link")]
+    one = relay(origin(http), **({"address": both, "ready": False} if starts else {}))
+    if starts:
+        one.expected_exit = 69
+        assert one.wait_exit() == 69
+        one.wait_log("Listener web cannot listen on .* in use; another process listens there")
+    else:
+        one.write_conf(one.server, address=both)
+        assert "another process listens there" in one.hup()
+        assert works(one.address)
+    assert os.listdir(short_path / "real") == []
 
 
 def test_options_of_a_socket_that_stays(relay, origin):
