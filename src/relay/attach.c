@@ -121,6 +121,13 @@ static int take_refusal(struct heritage *heritage, const struct keeper_message *
     }
 }
 
+/* One that is yet to come, or was before this machine's clock began, is none. */
+static usec_t take_moment(int64_t usec) {
+    usec_t now = clock_now();
+
+    return usec > 0 && usec < now ? usec : usec != 0 ? now : 0;
+}
+
 /* One message of the answer, which may be the last one. */
 static int take_answer(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
@@ -137,7 +144,7 @@ static int take_answer(struct hearing *hearing, struct keeper_message *message) 
         hearing->greeted = true;
         heritage->n_slots =
             message->head.index > KEEPER_CONNECTIONS ? message->head.index - KEEPER_CONNECTIONS : 0;
-        heritage->gone = message->head.usec;
+        heritage->gone = take_moment(message->head.usec);
         return LINK_OK;
     case KEEPER_HOLD:
         return inherit(hearing, message);
@@ -169,10 +176,13 @@ int link_take_answers(int fd, struct heritage *heritage) {
 
 int link_await_pong(int fd) {
     struct keeper_message message = keeper_message(KEEPER_PING);
+    usec_t deadline = clock_now() + PATIENCE;
     int r = keeper_send(fd, &message, 0);
 
     while (r >= 0 && (r = keeper_receive(fd, &message)) > 0) {
         keeper_message_drop(&message);
+        if (clock_now() >= deadline)
+            return -ETIMEDOUT;
         if (message.head.type == KEEPER_PONG)
             return 0;
     }

@@ -10,7 +10,8 @@ import pytest
 
 from client import connect
 from keeper import KEEPER, Keeper, ask
-from keeper_talk import (ATTACH, CONNECTIONS, END, HELLO, HOLD, LISTENERS, PING, PONG, REFUSED, TABLE, YIELD, Scripted)
+from keeper_talk import (ATTACH, CONNECTIONS, END, HELLO, HOLD, LISTENERS, PING, PONG, REFUSED, TABLE, YIELD, Intruder,
+                         Scripted)
 from origin import echo
 from relay import environment
 from settings import DEADLINE, free_port, ms, secs, until
@@ -286,3 +287,36 @@ class Keeping(Keeper):
 
     def __exit__(self, *_):
         self.kill()
+
+
+# One that lies
+
+
+@pytest.mark.parametrize("gone", [-2**63, 2**63 - 1])
+def test_a_moment_that_never_was(revived, keeper, meeting, short_path, gone):
+    """When the relayd before went: that decides how long connections have been idle."""
+    one = revived(meeting)
+    pair = meeting.pair(one)
+    keeper.wait_held(1)
+    one.kill()
+    held = Intruder(keeper.path)
+
+    def lie(peer):
+        peer.hear()
+        peer.say(HELLO, SLOTS, usec=gone)
+        for slot, fds in sorted(held.held.items()):
+            peer.say(HOLD, slot, fds=fds)
+        peer.say(END)
+        while heard := peer.hear():
+            if heard[1] == PING:
+                peer.say(PONG)
+    liar = Scripted(short_path / "liar", lie)
+    one.write_conf(meeting, keeper=f"{short_path}/liar", on_term="leave", instance=str(one.file))
+    one.again()
+    ask(*pair)
+    assert one.wait_adopted(1) == [(1, 0)]
+    assert "-" not in one.wait_log("Adopted 1")[0].text
+    one.kill()
+    one.checked = True
+    liar.stop()
+    held.close()
