@@ -1,6 +1,7 @@
 #include "relay/reaper.h"
 
 #include "relay/conn.h"
+#include "relay/crash.h"
 
 #define BATCH 64  /* conns that are reviewed without the lock, with a reference each */
 #define LOOKS 256 /* at conns of which nothing is to be asked, while the lock is held once */
@@ -16,15 +17,18 @@ static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
         conn = registry_due(reaper->registry, now);
         if (conn == NULL)
             break;
+        crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
         if (conn_glance(reaper->registry, conn, now, &next))
             registry_review_at(reaper->registry, conn, next);
         else if (conn_try_ref(conn))
             batch[n++] = conn;
     }
+    crash_at(CRASH_NOBODY);
     return n;
 }
 
 static void review(struct conn *conn) {
+    crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
     struct verdict verdict = conn_review(conn, clock_now());
 
     if (verdict.what == CONN_ABORT && verdict.hard)
@@ -34,6 +38,7 @@ static void review(struct conn *conn) {
     else if (verdict.what == CONN_EXPIRE)
         conn_expire(conn, verdict.end);
     conn_unref(conn);
+    crash_at(CRASH_NOBODY);
 }
 
 /* Reviews what is due, and rests until the next one is. */
