@@ -46,9 +46,10 @@ PRINTF_LIKE(2, 3) static bool tell(const struct notify *notify, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (notify->fd >= 0 && send(notify->fd, text, strlen(text), MSG_NOSIGNAL) >= 0)
-        return true;
-    return errno != EAGAIN && sd_notify(0, text) >= 0;
+    ssize_t n = notify->fd >= 0 ? send(notify->fd, text, strlen(text), MSG_NOSIGNAL) : -1;
+    if (n >= 0 || (notify->fd >= 0 && errno == EAGAIN))
+        return n >= 0;
+    return sd_notify(0, text) >= 0;
 }
 
 void notify_close(struct notify *notify) {
