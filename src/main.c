@@ -1,4 +1,5 @@
 /* relayd: arguments to actions, outcomes to exit codes (sysexits.h). */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,16 @@ static void log_error(void *arg, const char *sentence) {
     log_msg(MSG_CONFIG_ERROR, "%s", sentence);
 }
 
+/* Whoever asks for a reload while the file is read for the first time has it once the start is over. (A HUP that nobody
+ * waits for would be the end, signal(7).) */
+static void keep_reloads_for_later(void) {
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv) {
     struct cli cli;
 
@@ -40,6 +51,8 @@ int main(int argc, char **argv) {
     }
     if (cli.action == CLI_RELOAD)
         return ask_reload(cli.pid);
+    if (cli.action == CLI_RUN)
+        keep_reloads_for_later();
     bool journal = cli.action == CLI_RUN && cli.proxy == NULL;
     config_error_fn *on_error = journal ? log_error : print_error;
     const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;

@@ -108,15 +108,17 @@ static void on_stop(int number) {
     told_to_stop = 1;
 }
 
-/* The signal comes while it waits, and at no other time (ppoll(2)). */
+/* A signal comes while it waits, and at no other time (ppoll(2)). */
 static void catch_stop(void) {
     struct sigaction action = {.sa_handler = on_stop};
     sigset_t set;
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
 }
 
 /* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at the same time. One that
@@ -172,6 +174,7 @@ int main(int argc, char **argv) {
         return EX_USAGE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* pkill -HUP relayd means relayd, and finds this one as well */
     thread_lighten(); /* relayd does not wait for it: it need not interrupt others to run */
     if (argc == 3) {
         fd = listen_at(argv[2]);

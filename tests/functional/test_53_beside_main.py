@@ -13,7 +13,7 @@ import pytest
 from client import connect
 from dns import SWALLOW, ScriptedDns
 from origin import http
-from relay import config, once
+from relay import config, once, section
 from settings import LONG, free_port, secs, short_directory, until
 
 SLOW = "listener.test"
@@ -93,6 +93,24 @@ def test_a_file_system_that_is_dead(relay, origin):
         one.signal(signal.SIGHUP)
         served_meanwhile(one)
         ends_at_once(one)
+
+
+def test_a_hup_while_the_file_is_read_for_the_first_time(relay, origin):
+    """It is done when the start is over; it does not end the process."""
+    servers = "".join(f'    server s{number} {{ address = "127.0.0.1:{1 + number}" }}\n' for number in range(10_000))
+    one = relay(text=section("listener", "web", address=f"127.0.0.1:{free_port()}", upstream="app")
+                + f"upstream app {{\n{servers}}}\n", ready=False)
+
+    def reads():
+        """The signal is kept, or it reads: its start alone takes a processor for less than this."""
+        with open(f"/proc/{one.pid}/status", encoding="ascii") as status, \
+             open(f"/proc/{one.pid}/schedstat", encoding="ascii") as worked:
+            blocked = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk"))
+            return blocked & 1 << signal.SIGHUP - 1 or int(worked.read().split()[0]) > secs(0.1) * 1e9
+    until(reads, "it reads the file", pause=0.001)
+    one.signal(signal.SIGHUP)
+    one.wait_notified("READY=1", count=2)
+    one.wait_log("Reloaded")
 
 
 def test_a_start_that_waits_for_a_name(relay, origin, dns):

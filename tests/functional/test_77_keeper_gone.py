@@ -127,14 +127,17 @@ def test_a_timeout_that_was_changed_by_a_reload(revived, keeper, meeting):
 # The keeper dies alone
 
 
-def test_the_keeper_is_told_to_stop_while_relayd_is_away(revived, keeper, meeting):
-    """It waits for the next one, which takes everything, and then goes. (Both are restarted, one after the other.)"""
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGINT])
+def test_the_keeper_is_told_to_stop_while_relayd_is_away(revived, keeper, meeting, word):
+    """It waits for the next one, which takes everything, and then goes. (Both are restarted, one after the other.) A HUP
+    that was meant for relayd tells it nothing."""
     one = revived(meeting)
     pairs = meeting.pairs(one, some(8))
     keeper.wait_held(len(pairs))
     one.kill()
     keeper.wait_log("relayd is gone")
-    keeper.process.terminate()
+    keeper.process.send_signal(signal.SIGHUP)
+    keeper.process.send_signal(word)
     one.again()
     assert keeper.process.wait(DEADLINE) == 0
     for pair in pairs:
