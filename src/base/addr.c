@@ -291,6 +291,18 @@ bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]) {
     return true;
 }
 
+struct addr addr_unmapped(const struct addr *addr) {
+    struct addr in = {.len = sizeof in.u.in};
+
+    if (addr->len == 0 || addr->u.sa.sa_family != AF_INET6 ||
+        !IN6_IS_ADDR_V4MAPPED(&addr->u.in6.sin6_addr))
+        return *addr;
+    in.u.in.sin_family = AF_INET;
+    in.u.in.sin_port = addr->u.in6.sin6_port;
+    memcpy(&in.u.in.sin_addr, &addr->u.in6.sin6_addr.s6_addr[12], 4);
+    return in;
+}
+
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]) {
     return memcmp(bytes, mapped, sizeof mapped) == 0;
 }

@@ -56,6 +56,9 @@ const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
 /* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: it is no IP address. */
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
+/* The IPv4 address that one of ::ffff:0:0/96 stands for (RFC 4291, 2.5.5.2); any other as it is. */
+struct addr addr_unmapped(const struct addr *addr);
+
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
 
 /* Whether a TCP socket that was to connect to this address is connected to itself: dialling a dead port of this machine

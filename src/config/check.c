@@ -174,6 +174,8 @@ struct listened {
 static struct addr_spec place_of(const struct listened *one) {
     struct addr_spec place = one->spec;
 
+    if (!one->systemd && place.form == ADDR_LITERAL)
+        place.addr = addr_unmapped(&place.addr);
     if (!one->systemd && place.form == ADDR_ANY) {
         place.form = ADDR_LITERAL;
         place.addr = (struct addr){.len = sizeof place.addr.u.in6};

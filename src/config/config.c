@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/proxy_protocol.h"
 #include "config/build.h"
-#include "config/build.h"
 #include "config/options.h"
+#include "config/overlaps.h"
 
 #define WARNING_MAX 4608 /* with a path of PATH_MAX */
 
@@ -113,6 +113,7 @@ void config_warn(const struct config *config, config_error_fn *on_warning, void 
             config->path, upstream->line, upstream->name);
         on_warning(arg, sentence);
     }
+    overlaps_warn(config, on_warning, arg);
 }
 
 int config_log_level(const struct config *config) {

@@ -133,30 +133,41 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
     return any;
 }
 
+/* Of a unix socket: it has that very file, by another path. */
+static bool is_in_the_way(const struct acceptor *acceptor, const struct listen_wish *wish) {
+    if (!addr_is_unix(&wish->addr))
+        return listen_wish_overlaps(wish, &acceptor->socket);
+    return acceptor->socket.unlink_path != NULL &&
+           socket_file_is_at(wish->addr.u.un.sun_path, &acceptor->socket.file);
+}
+
 /* One that will be open, too, and is in the way of a wish; or NULL. */
 static const struct acceptor *find_obstacle(const struct apply *apply,
                                             const struct listen_wish *wish) {
     const struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
-    if (listen_wish_overlaps(wish, &acceptor->socket))
+    if (is_in_the_way(acceptor, wish))
         return acceptor;
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
     if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
-        listen_wish_overlaps(wish, &acceptor->socket))
+        is_in_the_way(acceptor, wish))
         return acceptor;
     return NULL;
 }
 
-/* What it means that a wish finds no socket. */
-static enum apply_outcome judge_wish(const struct listen_wish *wish, int error) {
-    if (wish->systemd)
-        return APPLY_WRONG; /* systemd passes the same at the next start */
+/* What it means that a wish finds no socket. obstacle: of this relayd's own, or NULL. */
+static enum apply_outcome judge_wish(const struct listen_wish *wish, int error,
+                                     const struct acceptor *obstacle) {
+    if (wish->systemd || (obstacle != NULL && wish->address->spec.form != ADDR_NAME))
+        return APPLY_WRONG; /* it will be the same at the next start */
     switch (error) {
     case EACCES:
     case EPERM:
     case EROFS:
         return APPLY_FORBIDDEN;
+    case EEXIST:
+    case EINVAL:
     case ELOOP:
     case ENAMETOOLONG:
     case ENOTDIR:
@@ -179,11 +190,8 @@ static bool is_about_file(const struct listen_wish *wish, int error) {
            (access->uid != SOCKET_FILE_OWN || access->gid != SOCKET_FILE_OWN);
 }
 
-static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish,
-                              int error) {
-    const struct acceptor *obstacle =
-        error == EADDRINUSE && !wish->systemd ? find_obstacle(apply, wish) : NULL;
-
+static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish, int error,
+                              const struct acceptor *obstacle) {
     if (apply->relay->now != NULL && wish->systemd && error == ENOENT)
         return listen_wish_complaint(wish, error,
                                      "systemd passes sockets only when relayd starts, so this can "
@@ -197,14 +205,20 @@ static char *complain_of_wish(const struct apply *apply, const struct listen_wis
         return listen_wish_complaint(wish, error, "systemd has that port open for relayd",
                                      "this can only change by a restart, once the socket unit is "
                                      "stopped");
-    return listen_wish_complaint(wish, error,
-                                 "relayd itself listens on that port at an address that overlaps",
-                                 "leave one of the two out");
+    return listen_wish_complaint(
+        wish, error,
+        addr_is_unix(&wish->addr)
+            ? "relayd itself listens there, by another path to the same file"
+            : "relayd itself listens on that port at an address that overlaps",
+        "leave one of the two out");
 }
 
 static void fail_wish(struct apply *apply, const struct listen_wish *wish, int error) {
-    apply->outcome = judge_wish(wish, error);
-    apply->what = complain_of_wish(apply, wish, error);
+    const struct acceptor *obstacle =
+        error == EADDRINUSE && !wish->systemd ? find_obstacle(apply, wish) : NULL;
+
+    apply->outcome = judge_wish(wish, error, obstacle);
+    apply->what = complain_of_wish(apply, wish, error, obstacle);
 }
 
 static int open_socket(struct apply *apply, const struct listen_wish *wish) {

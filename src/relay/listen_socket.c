@@ -36,11 +36,14 @@ bool listen_socket_has_file(const struct listen_socket *socket) {
 
 static int bind_unix(struct listen_socket *sock, const struct socket_access *access) {
     char *path = strdup(sock->addr.u.un.sun_path);
+    struct stat st;
 
     if (path == NULL)
         return -ENOMEM;
     remove_stale(&sock->addr);
     int r = socket_file_bind(sock->fd, &sock->addr, access, &sock->file);
+    if (r == -EADDRINUSE && lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        r = -EEXIST;
     if (r < 0) {
         free(path);
         return r;

@@ -39,7 +39,7 @@ struct passed_socket {
 struct listen_wish;
 
 /* Binds a socket for a wish (not for those that systemd passes). shares: see listen_socket_share. 0, or -errno with
- * nothing open. */
+ * nothing open: -EEXIST if something that is no socket is at the path of a unix socket. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
                        bool shares) MUST_USE;
 

@@ -26,19 +26,34 @@ static struct listen_wish *add_wish(struct wishes *wishes, size_t index, size_t 
     return &grown[wishes->n++];
 }
 
+/* Whether an address of a listener is of IPv4 and has this port. */
+static bool wants_ipv4(const struct wishes *wishes, const struct listen_address *address,
+                       unsigned port) {
+    const struct addr_spec *spec = &address->spec;
+    bool any = false;
+
+    if (address->systemd || spec->port != port)
+        return false;
+    if (spec->form == ADDR_NAME) {
+        const struct listen_name *name = listen_names_get(wishes->names, address);
+
+        for (size_t i = 0; i < name->n; i++)
+            any |= name->list[i].u.sa.sa_family == AF_INET;
+        return any;
+    }
+    const struct addr addr = addr_unmapped(&spec->addr);
+    return spec->form == ADDR_LITERAL && addr.u.sa.sa_family == AF_INET;
+}
+
 /* "[::]:80" takes IPv4 as well, unless an IPv4 address with the same port is asked for somewhere.
  */
-static bool ipv4_wanted_apart(const struct config *config, unsigned port) {
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *other = &config->listeners[i];
+static bool ipv4_wanted_apart(const struct wishes *wishes, unsigned port) {
+    for (size_t i = 0; i < wishes->config->n_listeners; i++) {
+        const struct listener_config *other = &wishes->config->listeners[i];
 
-        for (size_t j = 0; j < other->n_address; j++) {
-            const struct addr_spec *spec = &other->address[j].spec;
-
-            if (!other->address[j].systemd && spec->form == ADDR_LITERAL && spec->port == port &&
-                spec->addr.u.sa.sa_family == AF_INET)
+        for (size_t j = 0; j < other->n_address; j++)
+            if (wants_ipv4(wishes, &other->address[j], port))
                 return true;
-        }
     }
     return false;
 }
@@ -85,9 +100,8 @@ static int wish_address(struct wishes *wishes, size_t index, size_t address) {
     if (wish->systemd)
         return 0;
     wish->any = spec->form == ADDR_ANY;
-    wish->addr = wish->any ? any_address(AF_INET6, spec->port) : spec->addr;
-    wish->v6only =
-        wish->addr.u.sa.sa_family == AF_INET6 && ipv4_wanted_apart(wishes->config, spec->port);
+    wish->addr = wish->any ? any_address(AF_INET6, spec->port) : addr_unmapped(&spec->addr);
+    wish->v6only = wish->addr.u.sa.sa_family == AF_INET6 && ipv4_wanted_apart(wishes, spec->port);
     return 0;
 }
 
@@ -140,10 +154,11 @@ static const char *usual_advice(int error, const struct listen_address *address)
     switch (error) {
     case EADDRINUSE:
         return addr_is_unix(&address->spec.addr)
-                   ? "another process listens there (ss -lxp tells which), or a file is in the way "
-                     "that is no socket: choose another path"
+                   ? "another process listens there: find it with ss -lxp, or choose another path"
                    : "another process listens there: find it with ss -ltnp, or choose another "
                      "address";
+    case EEXIST:
+        return "what is there is no socket: remove it, or choose another path";
     case EACCES:
         return addr_is_unix(&address->spec.addr)
                    ? "relayd needs the right to write in that directory"

@@ -236,10 +236,42 @@ def test_a_start_that_is_forbidden(as_nobody, address):
     assert ("CAP_NET_BIND_SERVICE" if "127" in address else "write in that directory") in done.stderr
 
 
-@pytest.mark.parametrize("address", ["systemd", "unix:/etc/passwd/web.sock"])
+@pytest.mark.parametrize("address", ["systemd", "unix:/etc/passwd/web.sock", "unix:/etc", "unix:/etc/passwd"])
 def test_a_start_that_will_never_succeed(tmp_path, address):
     (tmp_path / "relayd.conf").write_text(listening_on(address))
     assert once("-f", tmp_path / "relayd.conf").returncode == 78
+
+
+@pytest.mark.parametrize("one,other", [("0.0.0.0", "127.0.0.1"), ("", "[::1]"), ("[::]", "[::1]"), ("[::ffff:0.0.0.0]", "127.0.0.1")])
+def test_addresses_that_cannot_be_had_together(tmp_path, one, other):
+    """The check warns of them, and a start is not tried again."""
+    port = free_port()
+    (tmp_path / "relayd.conf").write_text(listening_on([f"{other}:{port}", f"{one}:{port}"]))
+    done = once("-t", "-f", tmp_path / "relayd.conf")
+    assert (done.returncode, done.stderr.count("warning")) == (0, 1)
+    assert f"relayd.conf:2: warning: address {other}:{port} overlaps with {one}:{port}" in done.stderr
+    done = once("-f", tmp_path / "relayd.conf")
+    assert done.returncode == 78 and "overlaps" in done.stderr
+
+
+def test_addresses_that_can_be_had_together(relay, origin):
+    port = free_port()
+    text = [f"[::ffff:127.0.0.1]:{port}", f"127.0.0.2:{port}", f":{port}"]
+    one = relay(origin(echo), address=text, keeper="off")
+    assert once("-t", "-f", one.file).stderr == ""
+    for address in (f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"[::1]:{port}"):
+        with connect(address) as peer:
+            assert peer.send(b"x").read(1) == b"x"
+
+
+def test_a_name_of_ipv4_beside_every_address(relay, origin, hosts):
+    port = free_port()
+    hosts.set("127.0.0.1 own.test")
+    one = relay(origin(echo), address=[f":{port}", f"own.test:{port}"], wrap=hosts.wrap)
+    for address in (f"127.0.0.1:{port}", f"[::1]:{port}"):
+        with connect(address) as peer:
+            assert peer.send(b"x").read(1) == b"x"
+    one.reload(one.server, workers=3)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1:8080", "unix:/run/not-yet-there/web.sock"])

@@ -124,6 +124,9 @@ static void test_the_same_address_twice(void **state) {
         "}" APP,
         "f:2: listener web: address unix:/a is listened on twice; the first is on line 1\n"
         "f:3: listener web: address LOCALHOST:1 is listened on twice; the first is on line 2\n");
+    bad("listener web { address = {127.0.0.1:1,\n\"[::ffff:127.0.0.1]:1\"} upstream = app }" APP,
+        "f:2: listener web: address [::ffff:127.0.0.1]:1 is listened on twice; the first is on "
+        "line 1\n");
     bad("listener web { address = {systemd,\nsystemd} upstream = app }" APP,
         "f:2: listener web: address systemd is listened on twice; the first is on line 1\n");
     config_unref(
