@@ -6,26 +6,13 @@ balance_fn *const balance_fns[BALANCE_COUNT] = {
 #undef BALANCE
 };
 
-/* The finalizer of MurmurHash3: every bit of the input changes half the bits of the output. */
-static uint64_t mix(uint64_t h) {
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdULL;
-    h ^= h >> 33;
-    h *= 0xc4ceb9fe1a85ec53ULL;
-    return h ^ h >> 33;
-}
-
 uint64_t balance_hash(const void *bytes, size_t n) {
     const unsigned char *at = bytes;
     uint64_t h = 0xcbf29ce484222325ULL;
 
     for (size_t i = 0; i < n; i++)
         h = (h ^ at[i]) * 0x100000001b3ULL;
-    return mix(h);
-}
-
-uint64_t balance_pair(uint64_t a, uint64_t b) {
-    return mix(a ^ mix(b + 0x9e3779b97f4a7c15ULL));
+    return balance_mix(h);
 }
 
 uint64_t balance_random(uint64_t *state) {
@@ -55,8 +42,4 @@ size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t
         last = i;
     }
     return last;
-}
-
-bool balance_less_busy(const struct candidate *a, const struct candidate *b) {
-    return a->live * b->weight < b->live * a->weight;
 }

@@ -42,8 +42,27 @@ extern balance_fn *const balance_fns[BALANCE_COUNT];
 /* FNV-1a with a final mix, for ids and client addresses. */
 uint64_t balance_hash(const void *bytes, size_t n);
 
-/* One hash of two. */
-uint64_t balance_pair(uint64_t a, uint64_t b);
+/* The finalizer of MurmurHash3: every bit of the input changes half the bits of the output. */
+static inline uint64_t balance_mix(uint64_t h) {
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdULL;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53ULL;
+    return h ^ h >> 33;
+}
+
+/* One hash of two; of many with the same second one its salt is needed but once. */
+static inline uint64_t balance_salt(uint64_t b) {
+    return balance_mix(b + 0x9e3779b97f4a7c15ULL);
+}
+
+static inline uint64_t balance_salted(uint64_t a, uint64_t salt) {
+    return balance_mix(a ^ salt);
+}
+
+static inline uint64_t balance_pair(uint64_t a, uint64_t b) {
+    return balance_salted(a, balance_salt(b));
+}
 
 /* The next number of the generator. */
 uint64_t balance_random(uint64_t *state);
@@ -52,7 +71,9 @@ uint64_t balance_random(uint64_t *state);
 size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random);
 
 /* Whether a has fewer connections for its weight than b. Exact. */
-bool balance_less_busy(const struct candidate *a, const struct candidate *b);
+static inline bool balance_less_busy(const struct candidate *a, const struct candidate *b) {
+    return a->live * b->weight < b->live * a->weight;
+}
 
 /* The next by turns, in proportion to the weights, among those that are as busy as `like`, which is one of the list
  * (NULL: among all). Changes the credits of these. In balance_round_robin.c. */

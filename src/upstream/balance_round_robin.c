@@ -26,10 +26,11 @@ size_t balance_turn(const struct candidate *list, size_t n, const struct candida
     for (size_t i = 0; i < n; i++)
         if (takes_part(&list[i], like))
             total += list[i].weight;
+    double turn = (double)(1 << TURN_SHIFT) / (double)total;
     for (size_t i = 0; i < n; i++) {
         if (!takes_part(&list[i], like))
             continue;
-        int64_t part = (int64_t)((list[i].weight << TURN_SHIFT) / total);
+        int64_t part = (int64_t)((double)list[i].weight * turn);
 
         earned += part;
         int64_t credit = atomic_load_explicit(list[i].credit, memory_order_relaxed) + part;

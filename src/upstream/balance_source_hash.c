@@ -5,20 +5,28 @@
 
 #include "upstream/balance.h"
 
-/* -weight / ln(u) for u evenly from 0 to 1 is the best of all with a chance in proportion to the weight. */
-static double score(const struct candidate *candidate, uint64_t client) {
-    double u = ((double)(balance_pair(candidate->id, client) >> 11) + 0.5) * 0x1p-53;
+/* Evenly from 0 to 1, both excluded. */
+static double evenly(const struct candidate *candidate, uint64_t salt) {
+    return ((double)(balance_salted(candidate->id, salt) >> 11) + 0.5) * 0x1p-53;
+}
 
-    return -(double)candidate->weight / log(u);
+/* -weight / ln(u) for u evenly from 0 to 1 is the best of all with a chance in proportion to the weight. Since -ln(u) is at
+ * least 1 - u, it is at most weight / (1 - u): so of many but a few need their logarithm to be seen to be worse. */
+static bool may_have(const struct candidate *candidate, double u, double points) {
+    return (double)candidate->weight > points * (1 - u) * (1 - 0x1p-30); /* whatever was rounded */
 }
 
 size_t balance_source_hash(const struct candidate *list, size_t n, struct balance_hint *hint) {
+    uint64_t salt = balance_salt(hint->client);
     size_t best = 0;
     double most = -1;
 
     for (size_t i = 0; i < n; i++) {
-        double points = score(&list[i], hint->client);
+        double u = evenly(&list[i], salt);
 
+        if (!may_have(&list[i], u, most))
+            continue;
+        double points = -(double)list[i].weight / log(u);
         /* Equal scores do not depend on the order of the list either. */
         if (points > most || (points == most && list[i].id > list[best].id)) {
             most = points;

@@ -15,6 +15,8 @@
 
 #include <stdatomic.h>
 
+#include "upstream/view.h"
+
 #define HURRY       (250 * USEC_PER_MSEC)
 #define HURRY_TIMES 4
 
@@ -25,169 +27,6 @@
 /* Whoever finds that one is probing waits for so long since that began: a server that refuses, or is back, says so in
  * less, unless it is far. */
 #define PROBE_AWAITED (5 * USEC_PER_MSEC)
-
-/* Parts of a key (key_of); tiers are below 2^17 (roster.c). */
-#define KEY_BEHIND   ((uint64_t)1 << 17)
-#define KEY_STANDING 18
-
-#define RAMP_LEAST 10 /* slow_start begins at a tenth of the weight */
-
-/* Only proportions matter; this leaves room for the ramp. A weight is at most 1,000 times the 65,535 of an SRV record, and
- * this times that is below 2^36 (struct candidate). */
-#define WEIGHT_SCALE 1000
-
-static bool was_tried(const struct search *search, const struct member *member) {
-    for (size_t i = 0; i < search->n_tried; i++)
-        if (search->tried[i].member == member)
-            return true;
-    return false;
-}
-
-/* By the configuration that is in force, as far as it has the server, also for those who came under an earlier one. */
-static bool is_full(const struct upstream *upstream, const struct slot *slot)
-    REQUIRES(upstream->lock) {
-    int64_t most = upstream->retired
-                       ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
-                       : slot->server->config->max_connections;
-
-    return most > 0 &&
-           atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
-}
-
-/* The share that it is to have now (slow_start). */
-static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t now) {
-    usec_t since = atomic_load_explicit(&slot->member->back_since, memory_order_relaxed);
-    uint64_t weight = slot->weight * WEIGHT_SCALE;
-
-    if (slow_start == 0 || since == 0 || now - since >= slow_start)
-        return weight;
-    usec_t least = slow_start / RAMP_LEAST, risen = now - since > least ? now - since : least;
-    uint64_t ramped =
-        weight * (uint64_t)(risen / USEC_PER_MSEC) / ((uint64_t)(slow_start / USEC_PER_MSEC) + 1);
-    return ramped > 0 ? ramped : 1;
-}
-
-/* What the members are to this search. */
-struct view {
-    size_t n;                   /* candidates: of the lowest key */
-    size_t failing;             /* of the candidates, members with failures */
-    size_t other;               /* that can be had, too, but are no candidates */
-    size_t full;                /* that cannot: they have max_connections */
-    size_t proven, sound, used; /* that can be had: proven; these and fresh; these and failing */
-};
-
-/* The lower, the sooner. */
-static uint64_t key_of(const struct search *search, const struct slot *slot,
-                       enum member_standing standing) {
-    const struct upstream_config *config = search->upstream->config;
-    const struct member *member = slot->member;
-
-    if (search->n_tried == 0) {
-        bool tested = standing != MEMBER_PROVEN && config->balance != BALANCE_source_hash &&
-                      atomic_load_explicit(&member->probed, memory_order_relaxed);
-        return slot->tier + (tested ? KEY_BEHIND : 0);
-    }
-    /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less with them. */
-    bool elsewhere = search->left == 0 && config->connect_attempts > 2;
-    bool behind = elsewhere && slot->tier <= search->tier;
-    return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
-}
-
-static bool is_asked_for(const struct search *search, const struct slot *slot,
-                         enum member_standing standing) {
-    enum member_standing worst = search->n_tried == 0 ? MEMBER_DUE : MEMBER_FAILING;
-
-    return slot->weight > 0 && standing <= worst && !was_tried(search, slot->member);
-}
-
-static void add_candidate(struct upstream *upstream, size_t i, usec_t now, struct view *view)
-    REQUIRES(upstream->lock) {
-    struct roster *roster = &upstream->roster;
-    const struct slot *slot = &roster->slots[i];
-
-    roster->candidate_slots[view->n] = i;
-    roster->candidates[view->n++] = (struct candidate){
-        .id = slot->member->id,
-        .weight = weight_now(slot, upstream->config->slow_start, now),
-        .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
-        .credit = &slot->member->credit,
-    };
-    view->failing += member_is_failing(slot->member);
-}
-
-/* Fills in the candidates (standing_note). Those that are left alone are none. */
-static struct view gather(struct search *search, usec_t now) REQUIRES(search->upstream->lock) {
-    struct roster *roster = &search->upstream->roster;
-    struct view view = {0};
-    uint64_t least = 0;
-
-    for (size_t i = 0; i < roster->n; i++) {
-        struct slot *slot = &roster->slots[i];
-        enum member_standing standing = member_standing(slot->member, now);
-
-        search->cut_off |= standing == MEMBER_CUT_OFF;
-        if (!is_asked_for(search, slot, standing))
-            continue;
-        if (is_full(search->upstream, slot)) {
-            view.full += standing < MEMBER_DUE;
-            continue;
-        }
-        view.proven += standing == MEMBER_PROVEN;
-        view.sound += standing <= MEMBER_FRESH;
-        view.used += standing < MEMBER_DUE;
-        uint64_t key = key_of(search, slot, standing);
-        if (view.n > 0 && key > least) {
-            view.other++;
-            continue;
-        }
-        if (view.n > 0 && key < least) {
-            view.other += view.n;
-            view.n = view.failing = 0;
-        }
-        least = key;
-        add_candidate(search->upstream, i, now, &view);
-    }
-    if (view.used + view.full == 0)
-        view.n = 0; /* there is nothing to go to after a test */
-    return view;
-}
-
-static struct member *candidate_member(const struct roster *roster, size_t i) {
-    return roster->slots[roster->candidate_slots[i]].member;
-}
-
-/* Who goes by the number of connections would always choose a member that fails, since it has none. Such a one gets its
- * share by chance instead: it is the only candidate then, or none. */
-static void draw_failing(struct search *search, struct view *view)
-    REQUIRES(search->upstream->lock) {
-    struct roster *roster = &search->upstream->roster;
-    size_t n = 0,
-           drawn = balance_draw(roster->candidates, view->n, view->n, &search->upstream->random);
-    bool failing = member_is_failing(candidate_member(roster, drawn));
-
-    for (size_t i = 0; i < view->n; i++) {
-        if (failing ? i != drawn : member_is_failing(candidate_member(roster, i)))
-            continue;
-        roster->candidates[n] = roster->candidates[i];
-        roster->candidate_slots[n++] = roster->candidate_slots[i];
-    }
-    view->other += view->n - n;
-    view->n = n > 0 ? n : 1; /* (dials end without the lock: all may have begun to fail since) */
-}
-
-/* Chooses among the candidates; at least one is there. */
-static const struct slot *choose(struct search *search, struct view *view)
-    REQUIRES(search->upstream->lock) {
-    struct roster *roster = &search->upstream->roster;
-    enum balance balance = (enum balance)search->upstream->config->balance;
-    struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
-    bool by_load = balance == BALANCE_least_connections || balance == BALANCE_random_two;
-
-    if (by_load && view->failing > 0 && view->failing < view->n)
-        draw_failing(search, view);
-    size_t chosen = view->n == 1 ? 0 : balance_fns[balance](roster->candidates, view->n, &hint);
-    return &roster->slots[roster->candidate_slots[chosen]];
-}
 
 /* hurry_note: one that did not answer in a hurry, once more. Of those that are left alone only by whoever probes. */
 static struct member *ask_again(struct search *search, bool only_proven, usec_t now)
@@ -202,7 +41,7 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
         for (size_t k = 0; k < roster->n; k++) {
             struct member *member = roster->slots[k].member;
 
-            if (member != tried->member || is_full(search->upstream, &roster->slots[k]) ||
+            if (member != tried->member || view_is_full(search->upstream, &roster->slots[k]) ||
                 member_standing(member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
                 continue;
             tried->hurried = false;
@@ -254,8 +93,8 @@ static struct member *longest_out(const struct search *search, usec_t now, bool 
         enum member_standing standing = member_standing(member, now);
 
         if (slot->weight == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
-            atomic_load(&member->probed) || is_full(search->upstream, slot) ||
-            was_tried(search, member))
+            atomic_load(&member->probed) || view_is_full(search->upstream, slot) ||
+            view_was_tried(search, member))
             continue;
         *ret_more = longest != NULL;
         if (longest == NULL || atomic_load(&member->out_until) < atomic_load(&longest->out_until))
@@ -305,7 +144,7 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
         const struct slot *slot = &roster->slots[i];
 
         if (slot->weight == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
-            is_full(search->upstream, slot) || was_tried(search, slot->member))
+            view_is_full(search->upstream, slot) || view_was_tried(search, slot->member))
             continue;
         more = first != NULL;
         first = first != NULL ? first : slot->member;
@@ -320,9 +159,9 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
 }
 
 /* One that is in use, or due for its test. */
-static struct member *pick(struct search *search, struct view *view, usec_t now, usec_t *timeout)
-    REQUIRES(search->upstream->lock) {
-    const struct slot *slot = choose(search, view);
+static struct member *pick(struct search *search, const struct view *view, usec_t now,
+                           usec_t *timeout) REQUIRES(search->upstream->lock) {
+    const struct slot *slot = view_choose(search, view);
     struct member *member = slot->member;
     enum member_standing standing = member_standing(member, now);
     usec_t patience = *timeout;
@@ -346,7 +185,7 @@ static struct member *pick(struct search *search, struct view *view, usec_t now,
 static struct member *find(struct search *search, usec_t *timeout, enum search_outcome *why)
     REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
-    struct view view = gather(search, now);
+    struct view view = view_gather(search, now);
     struct member *member = NULL;
 
     if (search->upstream->cancelled) {
@@ -359,9 +198,10 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
         member = pick(search, &view, now, timeout);
     if (member == NULL)
         member = ask_again(search, false, now);
-    if (member == NULL && view.full == 0)
+    if (member == NULL && view.full == 0 && (view.left_alone > 0 || any_hurried(search)))
         member = probe_any(search, now, timeout);
-    if (member == NULL && view.full == 0 && (search->upstream->probed == 0 || search->probes))
+    if (member == NULL && view.full == 0 && view.cut_off &&
+        (search->upstream->probed == 0 || search->probes))
         member = try_cut_off(search, now, timeout);
     if (member == NULL)
         *why = nothing(search, &view);

@@ -10,12 +10,27 @@
 #define SMOOTH                                                                                     \
     8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
 
+static _Atomic uint64_t changes[MEMBER_CELLS];
+
+unsigned member_cell(const struct member *member) {
+    return (unsigned)(member->id % MEMBER_CELLS);
+}
+
+uint64_t member_changes(unsigned cell) {
+    return atomic_load_explicit(&changes[cell], memory_order_acquire);
+}
+
+static void note_change(const struct member *member) {
+    atomic_fetch_add_explicit(&changes[member_cell(member)], 1, memory_order_release);
+}
+
 struct member *member_new(const char *upstream, const char *server, const struct addr *addr) {
-    struct member *member = calloc(1, sizeof(*member));
+    struct member *member = aligned_alloc(alignof(struct member), sizeof(*member));
     char text[ADDR_TEXT_MAX], whole[MEMBER_TEXT_MAX];
 
     if (member == NULL)
         return NULL;
+    memset(member, 0, sizeof(*member));
     atomic_init(&member->refs, 1);
     snprintf(member->upstream, sizeof(member->upstream), "%s", upstream);
     snprintf(member->server, sizeof(member->server), "%s", server);
@@ -72,28 +87,35 @@ bool member_is_used(const struct member *member, usec_t now) {
 }
 
 bool member_claim_probe(struct member *member) {
-    bool free = false;
+    bool free = false, claimed = atomic_compare_exchange_strong(&member->probed, &free, true);
 
-    return atomic_compare_exchange_strong(&member->probed, &free, true);
+    note_change(member);
+    return claimed;
 }
 
 bool member_dialled(struct member *member, usec_t took, usec_t now) {
     usec_t usual = atomic_load_explicit(&member->usual_dial, memory_order_relaxed);
 
-    usual = usual == 0 ? took : usual + (took - usual) / SMOOTH;
+    bool first = usual == 0,
+         better = atomic_load_explicit(&member->failed, memory_order_relaxed) != 0;
+    usual = first ? took : usual + (took - usual) / SMOOTH;
     atomic_store_explicit(&member->usual_dial, usual > 0 ? usual : 1, memory_order_relaxed);
-    if (atomic_load_explicit(&member->failed, memory_order_relaxed) != 0)
+    if (better)
         atomic_store(&member->failed, 0);
     bool back = atomic_load_explicit(&member->out_until, memory_order_relaxed) != 0 &&
                 atomic_exchange(&member->out_until, 0) != 0;
     if (back)
         atomic_store(&member->back_since, now);
-    if (atomic_load_explicit(&member->probed, memory_order_relaxed))
+    bool probed = atomic_load_explicit(&member->probed, memory_order_relaxed);
+    if (probed)
         atomic_store(&member->probed, false);
+    if (first || better || back || probed)
+        note_change(member);
     return back;
 }
 
-bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
+static bool count_failure(struct member *member, int64_t max_fails, usec_t fail_timeout,
+                          usec_t now) {
     unsigned failed = atomic_fetch_add(&member->failed, 1) + 1;
     bool out = atomic_load(&member->out_until) != 0; /* it was probed, or is a last resort */
     usec_t until = 0;
@@ -111,8 +133,24 @@ bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout
     return first;
 }
 
+bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
+    bool out = count_failure(member, max_fails, fail_timeout, now);
+
+    note_change(member);
+    return out;
+}
+
 void member_not_asked(struct member *member) {
     atomic_store(&member->probed, false);
+    note_change(member);
+}
+
+int member_set_cut_off(struct member *member, int error) {
+    int was = atomic_exchange(&member->cut_off, error);
+
+    if (was != error)
+        note_change(member);
+    return was;
 }
 
 void member_set_down(struct member *member, bool down, usec_t now) {
@@ -125,6 +163,8 @@ void member_set_down(struct member *member, bool down, usec_t now) {
         atomic_store(&member->probed, false);
         atomic_store(&member->back_since, now);
     }
+    if (was != down)
+        note_change(member);
 }
 
 struct check_news member_checked(struct member *member, const struct health_check_config *config,
@@ -145,11 +185,13 @@ void member_unchecked(struct member *member, bool used, usec_t now) {
 void member_enter(struct member *member) {
     (void)member_ref(member);
     atomic_fetch_add_explicit(&member->live, 1, memory_order_relaxed);
+    note_change(member);
 }
 
 void member_leave(struct member *member) {
     if (member == NULL)
         return;
     atomic_fetch_sub_explicit(&member->live, 1, memory_order_relaxed);
+    note_change(member);
     member_unref(member);
 }

@@ -6,6 +6,7 @@
 #ifndef UPSTREAM_MEMBER_H
 #define UPSTREAM_MEMBER_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,24 +18,26 @@
 #include "upstream/check_history.h"
 
 struct member {
-    _Atomic unsigned refs;
-    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
-    struct addr addr;
-    uint64_t id;         /* see struct candidate */
-    _Atomic size_t live; /* dials under way and connections */
-    _Atomic int64_t
-        most; /* max_connections of its server, in the last configuration that has it; 0: no limit */
-    _Atomic bool down;             /* health checks found it so: what `history` says */
-    struct check_history history;  /* see member_checked */
-    _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
-    _Atomic uint64_t check_number; /* see struct health_wish; 0: it has none yet */
+    /* All that a choice looks at, in one line of the cache: */
+    alignas(64) _Atomic size_t live; /* dials under way and connections */
+    _Atomic bool down;               /* health checks found it so: what `history` says */
+    _Atomic bool probed;             /* one connection is finding out whether it takes dials */
     _Atomic int cut_off; /* errno: this machine has no way to its address (reach.h); 0: it has */
     _Atomic unsigned failed;   /* dials in a row */
     _Atomic usec_t out_until;  /* it is left alone, after so many failures; 0: it is not */
-    _Atomic bool probed;       /* one connection is finding out whether it takes dials */
     _Atomic usec_t back_since; /* for slow_start; 0: it was never away */
-    _Atomic int64_t credit;    /* see struct candidate */
     _Atomic usec_t usual_dial; /* what a dial takes, smoothed; 0: none has succeeded yet */
+    _Atomic int64_t credit;    /* see struct candidate */
+    uint64_t id;               /* see struct candidate */
+
+    _Atomic unsigned refs;
+    _Atomic int64_t
+        most; /* max_connections of its server, in the last configuration that has it; 0: no limit */
+    _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
+    _Atomic uint64_t check_number; /* see struct health_wish; 0: it has none yet */
+    struct check_history history;  /* see member_checked */
+    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
+    struct addr addr;
     /* These are under the lock of members.c: */
     uint64_t hash; /* of upstream, server and address */
     LIST_ENTRY(member) in_bucket;
@@ -67,6 +70,13 @@ enum member_standing member_standing(const struct member *member, usec_t now);
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* the last dial failed */
 
+/* Members are in cells by their id, and for each cell is counted what changed in its members that a choice may go by. So
+ * whoever has added up the members of a cell need not look at them until there is news. Any thread; what was changed
+ * before the count is seen after it. */
+#define MEMBER_CELLS 256
+unsigned member_cell(const struct member *member);
+uint64_t member_changes(unsigned cell);
+
 /* In use: neither down nor cut off nor left alone. */
 bool member_is_used(const struct member *member, usec_t now);
 
@@ -83,6 +93,9 @@ void member_not_asked(
  * see watcher.c. */
 struct check_news member_checked(struct member *member, const struct health_check_config *config,
                                  bool good, usec_t now);
+
+/* There is no way to it (errno), or there is one: 0. Returns what it was. */
+int member_set_cut_off(struct member *member, int error);
 
 /* It is not checked any more. used: see check_history_pause. */
 void member_unchecked(struct member *member, bool used, usec_t now);

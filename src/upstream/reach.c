@@ -75,8 +75,8 @@ static void look_at_family(struct upstream *upstream, size_t family) {
             struct member *member = batch.members[i];
 
             if (!addr_is_unix(&member->addr) && family_of(member) == family)
-                atomic_store(&member->cut_off,
-                             source_route_error(&upstream->config->source_address, &member->addr));
+                (void)member_set_cut_off(
+                    member, source_route_error(&upstream->config->source_address, &member->addr));
             member_unref(member);
         }
     } while (batch.next != 0);
@@ -104,7 +104,7 @@ void reach_lost(struct upstream *upstream, struct member *member, int error) {
     size_t family = family_of(member);
     char what[512], addr[ADDR_TEXT_MAX];
 
-    atomic_store(&member->cut_off, error);
+    (void)member_set_cut_off(member, error);
     if (atomic_exchange(&upstream->bulletin->cut_off[family], true))
         return;
     look_at_family(upstream, family);
@@ -147,7 +147,7 @@ void reach_review(struct upstream *upstream, struct member *one) {
 
     if (one == NULL && !is_time_to_review(upstream))
         return;
-    if (one != NULL && atomic_exchange(&one->cut_off, 0) != 0) {
+    if (one != NULL && member_set_cut_off(one, 0) != 0) {
         n[family_of(one)]++;
         back[family_of(one)] = one;
     }
@@ -157,7 +157,7 @@ void reach_review(struct upstream *upstream, struct member *one) {
         struct member *member = batch.members[i];
 
         if (source_route_error(&upstream->config->source_address, &member->addr) != 0 ||
-            atomic_exchange(&member->cut_off, 0) == 0)
+            member_set_cut_off(member, 0) == 0)
             continue;
         n[family_of(member)]++;
         back[family_of(member)] = member;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "upstream/groups.h"
 #include "upstream/members.h"
 #include "upstream/upstream.h"
 #include "upstream/watcher.h"
@@ -14,7 +15,7 @@ static bool roster_make(struct roster *roster, size_t n) {
     roster->n = 0;
     roster->slots = calloc(n + 1, sizeof(*roster->slots));
     roster->candidates = calloc(n + 1, sizeof(*roster->candidates));
-    roster->candidate_slots = calloc(n + 1, sizeof(*roster->candidate_slots));
+    roster->candidate_slots = calloc(n + 1, sizeof(struct slot *));
     return roster->slots != NULL && roster->candidates != NULL && roster->candidate_slots != NULL;
 }
 
@@ -22,6 +23,7 @@ static void roster_free(struct roster *roster) {
     free(roster->slots);
     free(roster->candidates);
     free(roster->candidate_slots);
+    groups_free(roster->groups);
     *roster = (struct roster){0};
 }
 
@@ -200,6 +202,8 @@ bool roster_settle(struct upstream *upstream) UNCHECKED {
         return false;
     }
     bool whole = fill(&fresh, upstream, &old, taken);
+    if (fresh.n >= GROUPS_FROM)
+        fresh.groups = groups_new(fresh.slots, fresh.n, old.groups);
     lock_acquire(&upstream->lock);
     upstream->roster = fresh;
     if (upstream->begun && !upstream->retired)

@@ -15,6 +15,7 @@
 
 struct health_target;
 struct candidate;
+struct groups;
 struct server;
 struct upstream;
 
@@ -29,12 +30,13 @@ struct slot {
     struct health_target *target; /* NULL: it is not checked */
 };
 
-/* The list, with room for a pick to work in. The slots of a server stand together, in the order of the servers. */
+/* The list, with room for a choice to work in. The slots of a server stand together, in the order of the servers. */
 struct roster {
     size_t n;
     struct slot *slots;
     struct candidate *candidates;
-    size_t *candidate_slots; /* where in the list a candidate is */
+    const struct slot **candidate_slots; /* and which a candidate is */
+    struct groups *groups;               /* NULL: so few that all are looked at (groups.h) */
 };
 
 /* The endpoints of a server are others from now on; what follows from that is done by roster_settle, once for all servers of

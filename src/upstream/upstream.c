@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/options.h"
+#include "upstream/groups.h"
 
 static void on_answer(void *arg, const struct endpoints *endpoints) {
     struct server *server = arg;
@@ -82,7 +83,7 @@ static bool sort_by_name(struct upstreams *all) {
     return true;
 }
 
-static const struct upstream *find_former(const struct upstreams *former, const char *name) {
+static struct upstream *find_former(const struct upstreams *former, const char *name) {
     struct upstream **at = former != NULL ? bsearch(name, former->by_name, former->n,
                                                     sizeof(struct upstream *), compare_name)
                                           : NULL;
@@ -103,7 +104,7 @@ static bool init_upstream(struct upstreams *all, size_t i,
     if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 ||
         upstream->random == 0)
         upstream->random = (uint64_t)clock_now() | 1;
-    const struct upstream *before = find_former(former, config->name);
+    struct upstream *before = find_former(former, config->name);
     upstream->checks_anew =
         before != NULL &&
         !options_equal(SECTION_HEALTH_CHECK, &before->config->health_check, &config->health_check);
@@ -114,7 +115,14 @@ static bool init_upstream(struct upstreams *all, size_t i,
     for (size_t k = 0; k < config->n_servers; k++)
         if (!init_server(&upstream->servers[k], upstream, &config->servers[k]))
             return false;
-    return roster_settle(upstream);
+    if (!roster_settle(upstream))
+        return false;
+    if (before != NULL) {
+        lock_acquire(&before->lock);
+        groups_follow(upstream->roster.groups, before->roster.groups);
+        lock_release(&before->lock);
+    }
+    return true;
 }
 
 struct upstreams *upstreams_new(struct config *config, const struct upstreams *former,

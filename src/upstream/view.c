@@ -1,0 +1,353 @@
+#include "upstream/view.h"
+
+#include <stdatomic.h>
+
+#include "upstream/groups.h"
+
+/* Parts of a key (key_of); tiers are below 2^17 (roster.c). */
+#define KEY_BEHIND   ((uint64_t)1 << 17)
+#define KEY_STANDING 18
+
+#define RAMP_LEAST 10 /* slow_start begins at a tenth of the weight */
+#define RAMP_STEPS 64 /* and its group learns of it in so many steps */
+
+#define WEIGHT_MOST ((uint64_t)1 << 36) /* is above all weights (struct candidate) */
+
+bool view_was_tried(const struct search *search, const struct member *member) {
+    for (size_t i = 0; i < search->n_tried; i++)
+        if (search->tried[i].member == member)
+            return true;
+    return false;
+}
+
+bool view_is_full(const struct upstream *upstream, const struct slot *slot) {
+    int64_t most = upstream->retired
+                       ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
+                       : slot->server->config->max_connections;
+
+    return most > 0 &&
+           atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
+}
+
+static bool is_by_load(const struct upstream *upstream) {
+    return upstream->config->balance == BALANCE_least_connections ||
+           upstream->config->balance == BALANCE_random_two;
+}
+
+/* The share that it is to have now (slow_start). */
+static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t now,
+                           struct view *view) {
+    usec_t since = atomic_load_explicit(&slot->member->back_since, memory_order_relaxed);
+    uint64_t weight = slot->weight * VIEW_WEIGHT_SCALE;
+
+    if (slow_start == 0 || since == 0 || now - since >= slow_start)
+        return weight;
+    view->ramps = true;
+    if (view->until > now + slow_start / RAMP_STEPS)
+        view->until = now + slow_start / RAMP_STEPS;
+    usec_t least = slow_start / RAMP_LEAST, risen = now - since > least ? now - since : least;
+    uint64_t ramped =
+        weight * (uint64_t)(risen / USEC_PER_MSEC) / ((uint64_t)(slow_start / USEC_PER_MSEC) + 1);
+    return ramped > 0 ? ramped : 1;
+}
+
+/* The lower, the sooner. first: by the rules of a search that has tried none. */
+static uint64_t key_of(const struct search *search, bool first, const struct slot *slot,
+                       enum member_standing standing) {
+    const struct upstream_config *config = search->upstream->config;
+    const struct member *member = slot->member;
+
+    if (first) {
+        bool tested = standing != MEMBER_PROVEN && config->balance != BALANCE_source_hash &&
+                      atomic_load_explicit(&member->probed, memory_order_relaxed);
+        return slot->tier + (tested ? KEY_BEHIND : 0);
+    }
+    /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less with them. */
+    bool elsewhere = search->left == 0 && config->connect_attempts > 2;
+    bool behind = elsewhere && slot->tier <= search->tier;
+    return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
+}
+
+static void add_candidate(struct upstream *upstream, const struct slot *slot, usec_t now,
+                          struct view *view) REQUIRES(upstream->lock) {
+    struct roster *roster = &upstream->roster;
+    uint64_t weight = weight_now(slot, upstream->config->slow_start, now, view);
+    bool failing = member_is_failing(slot->member);
+
+    roster->candidate_slots[view->n] = slot;
+    roster->candidates[view->n++] = (struct candidate){
+        .id = slot->member->id,
+        .weight = weight,
+        .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
+        .credit = &slot->member->credit,
+    };
+    view->failing += failing;
+    view->weight[failing] += weight;
+}
+
+/* Takes a part of the candidates into the whole. */
+static void join(struct view *view, uint64_t least, size_t n) {
+    if (n == 0)
+        return;
+    if (view->n > 0 && least > view->least) {
+        view->other += n;
+        return;
+    }
+    if (view->n > 0 && least < view->least) {
+        view->other += view->n;
+        view->n = view->failing = 0;
+        view->weight[0] = view->weight[1] = 0;
+    }
+    view->least = least;
+}
+
+/* Looks at one member (standing_note in choice.c): a candidate goes to the roster's list. Those that are left alone are none. */
+static void look_at(const struct search *search, bool first, const struct slot *slot, usec_t now,
+                    struct view *view) REQUIRES(search->upstream->lock) {
+    enum member_standing standing = member_standing(slot->member, now);
+    enum member_standing worst = first ? MEMBER_DUE : MEMBER_FAILING;
+
+    view->cut_off |= standing == MEMBER_CUT_OFF;
+    if (slot->weight == 0)
+        return;
+    if (standing == MEMBER_DUE || standing == MEMBER_OUT) {
+        usec_t due = atomic_load_explicit(&slot->member->out_until, memory_order_relaxed);
+
+        view->left_alone++;
+        if (due > now && due < view->until)
+            view->until = due;
+    }
+    if (standing > worst || (!first && view_was_tried(search, slot->member)))
+        return;
+    if (view_is_full(search->upstream, slot)) {
+        view->full += standing < MEMBER_DUE;
+        return;
+    }
+    view->proven += standing == MEMBER_PROVEN;
+    view->sound += standing <= MEMBER_FRESH;
+    view->used += standing < MEMBER_DUE;
+    uint64_t key = key_of(search, first, slot, standing);
+    join(view, key, 1);
+    if (key == view->least)
+        add_candidate(search->upstream, slot, now, view);
+}
+
+static struct view look_at_all(const struct search *search, usec_t now)
+    REQUIRES(search->upstream->lock) {
+    struct view view = {.until = USEC_NEVER};
+
+    for (size_t i = 0; i < search->upstream->roster.n; i++)
+        look_at(search, search->n_tried == 0, &search->upstream->roster.slots[i], now, &view);
+    view.listed = view.n;
+    return view;
+}
+
+static struct view look_at_group(const struct search *search, bool first, const struct group *group,
+                                 usec_t now) REQUIRES(search->upstream->lock) {
+    const struct groups *groups = search->upstream->roster.groups;
+    struct view view = {.until = USEC_NEVER};
+
+    for (size_t i = 0; i < group->n; i++)
+        look_at(search, first, &groups->slots[group->first + i], now, &view);
+    view.listed = view.n;
+    return view;
+}
+
+/* By the candidates that were listed last. Of those that balance by the fewest connections these alone count. */
+static void sum_up(const struct upstream *upstream, struct group *group) REQUIRES(upstream->lock) {
+    const struct roster *roster = &upstream->roster;
+    bool by_load = is_by_load(upstream),
+         fewest = upstream->config->balance == BALANCE_least_connections;
+    const struct candidate *least[2] = {NULL};
+
+    group->sums[0] = group->sums[1] = (struct group_sum){0};
+    for (size_t i = 0; i < group->view.listed; i++) {
+        const struct candidate *one = &roster->candidates[i];
+        bool failing = by_load && member_is_failing(roster->candidate_slots[i]->member);
+        struct group_sum *sum = &group->sums[failing];
+
+        if (fewest && least[failing] != NULL && balance_less_busy(least[failing], one))
+            continue;
+        if (fewest && (least[failing] == NULL || balance_less_busy(one, least[failing]))) {
+            *sum = (struct group_sum){0};
+            least[failing] = one;
+        }
+        sum->weight += one->weight;
+        sum->live += one->live;
+    }
+}
+
+/* All groups together, as they are to a search that has tried none. */
+static struct view look_at_groups(const struct search *search, usec_t now)
+    REQUIRES(search->upstream->lock) {
+    struct groups *groups = search->upstream->roster.groups;
+    struct view view = {.until = USEC_NEVER};
+
+    for (unsigned i = 0; i < MEMBER_CELLS; i++) {
+        struct group *group = &groups->list[i];
+        const struct view *part = &group->view;
+        uint64_t changes = member_changes(i);
+
+        if (group->n > 0 && (group->seen != changes || now >= part->until)) {
+            group->seen = changes;
+            group->view = look_at_group(search, true, group, now);
+            sum_up(search->upstream, group);
+        }
+        view.other += part->other;
+        view.full += part->full;
+        view.proven += part->proven;
+        view.sound += part->sound;
+        view.used += part->used;
+        view.left_alone += part->left_alone;
+        view.cut_off |= part->cut_off;
+        view.ramps |= part->ramps;
+        join(&view, part->least, part->n);
+        if (part->n == 0 || part->least > view.least)
+            continue;
+        view.n += part->n;
+        view.failing += part->failing;
+        view.weight[0] += part->weight[0];
+        view.weight[1] += part->weight[1];
+    }
+    return view;
+}
+
+/* Both kinds of candidates are there, and those who go by the number of connections would always choose one that fails,
+ * since it has none. Such ones get their share by chance instead. */
+static bool is_mixed(const struct upstream *upstream, const struct view *view) {
+    return is_by_load(upstream) && view->failing > 0 && view->failing < view->n;
+}
+
+static void draw_kind(struct search *search, struct view *view) REQUIRES(search->upstream->lock) {
+    if (is_mixed(search->upstream, view))
+        view->by_chance =
+            balance_random(&search->upstream->random) % (view->weight[0] + view->weight[1]) <
+            view->weight[1];
+}
+
+/* What groups with candidates are to a way to balance; returns how many there are. */
+static size_t list_groups(struct upstream *upstream, const struct view *view)
+    REQUIRES(upstream->lock) {
+    struct roster *roster = &upstream->roster;
+    bool failing =
+        is_mixed(upstream, view) ? view->by_chance : is_by_load(upstream) && view->failing > 0;
+    uint64_t most = 0;
+    size_t n = 0;
+
+    for (unsigned i = 0; i < MEMBER_CELLS; i++) {
+        struct group *group = &roster->groups->list[i];
+        const struct group_sum *sum = &group->sums[failing];
+
+        if (group->view.n == 0 || group->view.least > view->least || sum->weight == 0)
+            continue;
+        most = sum->weight > most ? sum->weight : most;
+        roster->candidates[n++] = (struct candidate){
+            .id = i, .weight = sum->weight, .live = sum->live, .credit = &group->credit};
+    }
+    for (; most >= WEIGHT_MOST; most >>= 1)
+        for (size_t i = 0; i < n; i++)
+            roster->candidates[i].weight = (roster->candidates[i].weight + 1) / 2;
+    return n;
+}
+
+/* The index of one of the first n that are listed. */
+static size_t balance_listed(struct search *search, const struct view *view, size_t n)
+    REQUIRES(search->upstream->lock) {
+    const struct candidate *list = search->upstream->roster.candidates;
+    struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
+
+    if (n == 1)
+        return 0;
+    return view->by_chance ? balance_draw(list, n, n, hint.random)
+                           : balance_fns[search->upstream->config->balance](list, n, &hint);
+}
+
+/* Lists the candidates of one group. False: there is no way round looking at all. For a search that has tried some, that is
+ * unless one is found in the group that nobody can be asked before. */
+static bool list_group(struct search *search, usec_t now, struct view *view)
+    REQUIRES(search->upstream->lock) {
+    struct roster *roster = &search->upstream->roster;
+    bool first = search->n_tried == 0;
+
+    draw_kind(search, view);
+    size_t n = list_groups(search->upstream, view);
+    if (n == 0)
+        return false;
+    uint64_t chosen = roster->candidates[balance_listed(search, view, n)].id;
+    struct view part = look_at_group(search, first, &roster->groups->list[chosen], now);
+    if (part.n == 0 || part.least != (first ? view->least : 0))
+        return false; /* (dials end without the lock: something may have changed since) */
+    if (first) {
+        view->listed = part.listed;
+    } else {
+        part.other += view->n;
+        part.cut_off = view->cut_off;
+        *view = part;
+    }
+    return true;
+}
+
+/* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it was. */
+static bool list_steady(struct search *search, usec_t now, struct view *view)
+    REQUIRES(search->upstream->lock) {
+    const struct groups *groups = search->upstream->roster.groups;
+    struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
+
+    if (search->n_tried > 0 || view->ramps || view->least > 0 || groups->n_steady == 0)
+        return false;
+    size_t best = balance_source_hash(groups->steady, groups->n_steady, &hint);
+    struct view part = {.until = USEC_NEVER};
+    look_at(search, true, groups->steady_slots[best], now, &part);
+    view->listed = part.n;
+    return part.n > 0;
+}
+
+static bool view_is_of_groups(struct search *search, usec_t now, struct view *view)
+    REQUIRES(search->upstream->lock) {
+    const struct upstream *upstream = search->upstream;
+
+    if (upstream->roster.groups == NULL || upstream->retired)
+        return false;
+    *view = look_at_groups(search, now);
+    if (view->used + view->full == 0)
+        view->n = 0;
+    if (view->n == 0)
+        return search->n_tried == 0;
+    return upstream->config->balance == BALANCE_source_hash ? list_steady(search, now, view)
+                                                            : list_group(search, now, view);
+}
+
+struct view view_gather(struct search *search, usec_t now) {
+    struct view view;
+
+    if (!view_is_of_groups(search, now, &view)) {
+        view = look_at_all(search, now);
+        if (view.used + view.full == 0)
+            view.n = 0; /* there is nothing to go to after a test */
+        draw_kind(search, &view);
+    }
+    search->cut_off |= view.cut_off;
+    return view;
+}
+
+/* Drops from the list those that are of the other kind than was drawn; returns how many are left. */
+static size_t keep_drawn(struct roster *roster, const struct view *view) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < view->listed; i++) {
+        const struct slot *slot = roster->candidate_slots[i];
+
+        if (member_is_failing(slot->member) != view->by_chance)
+            continue;
+        roster->candidates[n] = roster->candidates[i];
+        roster->candidate_slots[n++] = slot;
+    }
+    return n > 0 ? n : 1; /* (dials end without the lock: all may have begun to fail since) */
+}
+
+const struct slot *view_choose(struct search *search, const struct view *view) {
+    struct roster *roster = &search->upstream->roster;
+    size_t n = is_mixed(search->upstream, view) ? keep_drawn(roster, view) : view->listed;
+
+    return roster->candidate_slots[balance_listed(search, view, n)];
+}
