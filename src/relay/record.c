@@ -105,7 +105,7 @@ _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others ha
 /* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the
  * phase (ends.def). */
 static bool never_relayed(enum end end) {
-    return strchr("AFHNVQCDP", end_infos[end].code[1]) != NULL;
+    return strchr("AFHNOVQCDP", end_infos[end].code[1]) != NULL;
 }
 
 void record_log(const struct record *record, enum log_connections policy) {

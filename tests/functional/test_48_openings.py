@@ -78,6 +78,22 @@ def test_who_was_put_out_is_told_in_the_log(relay, origin):
     assert line.level == "notice"
 
 
+def test_a_flood_of_silent_ones_is_summed_up(relay, origin):
+    """As what was refused: it was never relayed."""
+    conf, at = text(origin(echo), "web", options="max_openings = 4\n")
+    one = relay(text=conf, address=at["web"])
+    began = time.monotonic()
+    with silent(at["web"], 800):
+        ask(at["web"], HEADER)
+
+        def told():
+            lines = [line.fields for line in one.all_lines() if line.fields.get("RELAYD_END") in ("LO", "CH")]
+            alone = sum("RELAYD_CONN" in fields for fields in lines)
+            return alone, alone + sum(int(fields.get("RELAYD_COUNT", 0)) for fields in lines)
+        until(lambda: told()[1] >= 700, "those who had to go are told of")
+        assert told()[0] <= 100 * (time.monotonic() - began + 2)
+
+
 def test_nobody_is_put_out_while_there_is_room(relay, origin):
     conf, at = text(origin(echo), "web", options="max_openings = 4\n")
     one = relay(text=conf, address=at["web"])

@@ -112,3 +112,68 @@ def test_what_a_full_disk_did_not_take_is_counted(relay, origin, tmp_path):
     gaps = [line for line in lines if "were not logged" in line.text]
     records = [line for line in lines if "RELAYD_CONN" in line.fields]
     assert len(records) + sum(int(line.fields["RELAYD_COUNT"]) for line in gaps) == 61
+
+
+class Journal:
+    """The journal's socket, as a relayd sees it that was started with this wrap; its stderr is the journal's, it believes."""
+
+    def __init__(self, directory):
+        self.path = directory / "socket"
+        self.socket = None
+        self.wrap = ["unshare", "-m", "sh", "-ec",
+                     'mount -t tmpfs none /run; mkdir -p /run/systemd/journal; mount --bind "$0" /run/systemd/journal;'
+                     'export JOURNAL_STREAM="$(stat -L -c %d:%i /dev/stderr)"; exec "$@"', directory]
+        self.come()
+
+    def come(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(DEADLINE)
+
+    def go(self, leave_file):
+        self.socket.close()
+        if not leave_file:
+            self.path.unlink()
+
+    def next(self):
+        """The fields of the next message."""
+        lines = self.socket.recv(65536).decode().split("\n")
+        return dict(line.partition("=")[::2] for line in lines)
+
+    def read_to(self, number):
+        """How many connections were told of by themselves, and how many in sums, up to the one of this number."""
+        alone = summed = 0
+        while True:
+            fields = self.next()
+            alone += "RELAYD_CONN" in fields
+            summed += int(fields.get("RELAYD_COUNT", 0))
+            if fields.get("RELAYD_CONN") == str(number):
+                return alone, summed
+
+
+@pytest.mark.parametrize("leave_file", [False, True], ids=["no file", "nobody reads"])
+def test_what_a_vanished_journal_did_not_take_is_counted(relay, origin, short_path, leave_file):
+    """It is told as soon as the journal is there again, also if nothing else is said."""
+    journal = Journal(short_path)
+    server = origin(echo)
+    one = relay(server, wrap=journal.wrap)
+
+    def pass_by():
+        with connect(one) as peer:
+            peer.shut().read_end()
+    pass_by()
+    assert journal.read_to(1) == (1, 0)
+    journal.go(leave_file)
+    for _ in range(20):
+        pass_by()
+    if leave_file:
+        journal.path.unlink()
+    journal.come()
+    told = journal.next()
+    count = int(told["RELAYD_COUNT"])
+    assert 0 < count <= 20 and told["PRIORITY"] == "4" and "not logged" in told["MESSAGE"], told
+    pass_by()
+    alone, summed = journal.read_to(22)
+    assert alone + summed + count == 21, "each is accounted for"
+    assert "RELAYD_CONN" not in one.log, "what stderr gets, the journal has, too"
+    journal.socket.close()
