@@ -1,28 +1,40 @@
 /* hop_table: which of our dials leads to a listener of ours is known by its local port, before it connects: the accepted
  * connection has it as its client's port. So connections that come from ourselves are counted without a system call for
  * any other, and without a word in the bytes. An entry is good for as long as a connection may take from there to its
- * own dial; ports are used again. */
+ * own dial; ports are used again. A unix socket gets a name for it, which the kernel chooses: five hexadecimal digits in
+ * the abstract namespace (unix(7), "Autobind feature"). */
 #include "relay/own.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/scope.h"
+#include "base/socket_file.h"
 #include "base/sync.h"
 
 #define OWN_MOST 1024 /* listening sockets that are known: those beyond are not looked at */
 #define HOP_GOOD 60   /* s */
 #define PORTS    65536
 
+#define AUTOBIND_NAME 5 /* digits */
+#define AUTOBIND_LEN                                                                               \
+    (offsetof(struct sockaddr_un, sun_path) + 1 + AUTOBIND_NAME) /* and the NUL before them */
+
 static struct {
     struct lock lock;
-    struct addr list[OWN_MOST] GUARDED;
+    struct listening {
+        struct addr addr;
+        struct socket_file file; /* of a unix socket: its path may be spelled in many ways */
+    } list[OWN_MOST] GUARDED;
     size_t n GUARDED;
-    _Atomic uint64_t ports[PORTS / 64]; /* a bit for each that is listened on, or was */
+    _Atomic uint64_t ports[PORTS / 64]; /* a bit for each that is listened on, or was; unix: 0 */
     _Atomic uint32_t hops[PORTS];       /* hop_table: the second, times 8, and the number */
+    _Atomic uint32_t unix_hops[PORTS];  /* the same, by the last digits of a name */
 } own;
 
 void own_init(void) {
@@ -34,16 +46,30 @@ static bool address_of(int fd, struct addr *ret_addr) {
     return getsockname(fd, &ret_addr->u.sa, &ret_addr->len) == 0;
 }
 
-void own_add(int listening) {
-    struct addr addr;
+/* The file that connect(2) would find there: links are followed. Zeroed: none, or no unix socket. */
+static struct socket_file file_of(const struct addr *addr) {
+    struct stat st;
 
-    if (!address_of(listening, &addr))
+    if (!addr_is_unix(addr) || addr->u.un.sun_path[0] == '\0' || stat(addr->u.un.sun_path, &st) < 0)
+        return (struct socket_file){0};
+    return (struct socket_file){st.st_dev, st.st_ino};
+}
+
+static bool same_file(const struct socket_file *a, const struct socket_file *b) {
+    return a->inode != 0 && a->inode == b->inode && a->device == b->device;
+}
+
+void own_add(int listening) {
+    struct listening one;
+
+    if (!address_of(listening, &one.addr))
         return;
+    one.file = file_of(&one.addr);
     lock_acquire(&own.lock);
     if (own.n < OWN_MOST)
-        own.list[own.n++] = addr;
+        own.list[own.n++] = one;
     lock_release(&own.lock);
-    unsigned port = addr_port(&addr);
+    unsigned port = addr_port(&one.addr);
     atomic_fetch_or(&own.ports[port / 64], (uint64_t)1 << port % 64);
 }
 
@@ -54,7 +80,7 @@ void own_remove(int listening) {
         return;
     lock_acquire(&own.lock);
     for (size_t i = 0; i < own.n; i++)
-        if (addr_equal(&own.list[i], &addr)) {
+        if (addr_equal(&own.list[i].addr, &addr)) {
             own.list[i] = own.list[--own.n];
             break;
         }
@@ -85,16 +111,17 @@ static bool is_local(const struct addr *addr) {
 
 /* The first listening address there that takes it, wildcard or not. */
 static bool find_own(const struct addr *to, bool *ret_sure) {
+    const struct socket_file file = file_of(to);
     bool found = false;
 
     *ret_sure = false;
     lock_acquire(&own.lock);
     for (size_t i = 0; i < own.n && !*ret_sure; i++) {
-        const struct addr *one = &own.list[i];
+        const struct addr *one = &own.list[i].addr;
 
         if (addr_is_unix(one) != addr_is_unix(to) || addr_port(one) != addr_port(to))
             continue;
-        *ret_sure = addr_equal(one, to);
+        *ret_sure = addr_equal(one, to) || same_file(&own.list[i].file, &file);
         if (!addr_is_unix(to) && (is_any(one) || is_any(to)))
             found = one->u.sa.sa_family == AF_INET6 || one->u.sa.sa_family == to->u.sa.sa_family ||
                     found;
@@ -113,29 +140,59 @@ bool own_is(const struct addr *to) {
     return find_own(to, &sure) && (sure || is_local(to));
 }
 
+/* Where the hops of a connection from this peer are noted; NULL: nowhere. */
+static _Atomic uint32_t *note_of(const struct addr *peer) {
+    char digits[AUTOBIND_NAME + 1] = "", *end = digits;
+
+    if (!addr_is_unix(peer))
+        return peer->len > 0 ? &own.hops[addr_port(peer) % PORTS] : NULL;
+    if (peer->len != AUTOBIND_LEN || peer->u.un.sun_path[0] != '\0')
+        return NULL;
+    memcpy(digits, peer->u.un.sun_path + 1, AUTOBIND_NAME);
+    unsigned long number = strtoul(digits, &end, 16);
+    return end == digits + AUTOBIND_NAME ? &own.unix_hops[number % PORTS] : NULL;
+}
+
 /* How many hops of ours a connection from this peer has behind it. */
 static uint32_t hops_of(const struct addr *peer, usec_t now) {
-    uint32_t noted = atomic_load(&own.hops[addr_port(peer) % PORTS]);
+    const _Atomic uint32_t *note = note_of(peer);
+    uint32_t noted = note != NULL ? atomic_load(note) : 0;
 
     return (uint32_t)(now / USEC_PER_SEC) - noted / 8 <= HOP_GOOD ? noted % 8 : 0;
 }
 
-int own_hop(int fd, const struct addr *to, const struct addr *source, int client,
-            const struct addr *peer) {
-    struct addr local = {.len = to->len, .u.sa.sa_family = to->u.sa.sa_family}, came_to;
-    usec_t now = clock_now();
-    uint32_t hops = addr_is_unix(peer) || peer->len == 0 ? 0 : hops_of(peer, now);
+/* Gives it the local address by which it is known. */
+static int name_hop(int fd, const struct addr *to, const struct addr *source) {
+    struct addr local = {.len = to->len, .u.sa.sa_family = to->u.sa.sa_family};
 
-    if (hops >= OWN_HOPS || (address_of(client, &came_to) && addr_equal(&came_to, to)))
-        return -ELOOP;
     if (addr_is_unix(to))
-        return 0;
+        return bind(fd, &local.u.sa, sizeof(local.u.sa.sa_family)) < 0 ? -errno : 0;
     if (source != NULL)
         local = *source;
-    if (scope_bind(fd, &local) < 0)
-        return -errno;
+    return scope_bind(fd, &local) < 0 ? -errno : 0;
+}
+
+static bool same_place(const struct addr *a, const struct addr *b) {
+    const struct socket_file file_a = file_of(a), file_b = file_of(b);
+
+    return addr_equal(a, b) || same_file(&file_a, &file_b);
+}
+
+int own_hop(int fd, const struct addr *to, const struct addr *source, int client,
+            const struct addr *peer) {
+    struct addr local, came_to;
+    usec_t now = clock_now();
+    uint32_t hops = hops_of(peer, now);
+
+    if (hops >= OWN_HOPS || (address_of(client, &came_to) && same_place(&came_to, to)))
+        return -ELOOP;
+    int r = name_hop(fd, to, source);
+    if (r < 0)
+        return r;
     if (!address_of(fd, &local))
         return -errno;
-    atomic_store(&own.hops[addr_port(&local)], (uint32_t)(now / USEC_PER_SEC) * 8 + hops + 1);
+    _Atomic uint32_t *note = note_of(&local);
+    if (note != NULL)
+        atomic_store(note, (uint32_t)(now / USEC_PER_SEC) * 8 + hops + 1);
     return 0;
 }

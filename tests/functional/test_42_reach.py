@@ -167,13 +167,52 @@ upstream b {{ server y {{ address = "app.test:{first}" }} }}
     assert len(one.records()) <= 6
 
 
-def test_a_listener_behind_another_is_no_loop(relay, origin):
-    first, second = free_port(), free_port()
-    one = relay(text=f"""listener a {{ address = "127.0.0.1:{first}" upstream = a }}
-listener b {{ address = "127.0.0.1:{second}" upstream = b }}
-upstream a {{ server x {{ address = "127.0.0.1:{second}" }} }}
+@pytest.mark.parametrize("way", ["link", "spelling"])
+@pytest.mark.parametrize("to", ["itself", "ring", "ring by TCP"])
+def test_unix_sockets_that_lead_back(relay, hosts, short_path, way, to):
+    """By a path that is spelled in another way, to the same listener, by another one, or by one on TCP."""
+    (short_path / "link").symlink_to(short_path / "a")
+    back = f"unix:{short_path}/link" if way == "link" else f"unix:{short_path}/../{short_path.name}/a"
+    port = free_port()
+    between = {"itself": "", "ring": f"unix:{short_path}/b", "ring by TCP": f"127.0.0.1:{port}"}[to]
+    hosts.set("127.0.0.1 app.test")
+    text = f"""max_connections = 100
+listener a {{ address = "unix:{short_path}/a" upstream = a mode = http }}
+upstream a {{ server x {{ address = "{between.replace("127.0.0.1", "app.test") or back}" }} }}
+"""
+    if between:
+        text += f"""listener b {{ address = "{between}" upstream = b mode = http }}
+upstream b {{ server y {{ address = "{back}" }} }}
+"""
+    one = relay(text=text, address=f"unix:{short_path}/a", wrap=hosts.wrap)
+    with connect(one) as client:
+        assert client.send(request()).read_response().status == 502
+    until(lambda: any(record.end == "LP" for record in one.records()), "it is refused")
+    assert len(one.records()) <= 6
+
+
+def test_a_ring_through_another_relayd(relay):
+    """Neither can see it: the limit of clients ends it, since all that comes back is of one client."""
+    ports = free_port(), free_port()
+    both = [relay(text=f"""keeper = off
+listener web {{ address = "127.0.0.1:{here}" upstream = app mode = http max_connections_per_client = 10 }}
+upstream app {{ server other {{ address = "127.0.0.1:{there}" }} }}
+""", address=f"127.0.0.1:{here}") for here, there in (ports, ports[::-1])]
+    with connect(both[0]) as client:
+        assert client.send(request()).read_response().status == 503
+    until(lambda: any(record.end == "LN" for one in both for record in one.records()), "the limit has ended it")
+    until(lambda: sum(len(one.records()) for one in both) > 19, "all of it has ended")
+    assert sum(len(one.records()) for one in both) <= 22
+
+
+@pytest.mark.parametrize("family", ["tcp", "unix"])
+def test_a_listener_behind_another_is_no_loop(relay, origin, short_path, family):
+    first, second = (f"unix:{short_path}/{name}" if family == "unix" else f"127.0.0.1:{free_port()}" for name in "ab")
+    one = relay(text=f"""listener a {{ address = "{first}" upstream = a }}
+listener b {{ address = "{second}" upstream = b }}
+upstream a {{ server x {{ address = "{second}" }} }}
 upstream b {{ server y {{ address = "{origin(sends(b"y")).address}" }} }}
-""", address=[f"127.0.0.1:{first}", f"127.0.0.1:{second}"])
+""", address=[first, second])
     for _ in range(5):
         with connect(one) as client:
             assert client.read_end() == (b"y", EOF)
