@@ -204,7 +204,7 @@ def test_a_file_with_an_error_costs_no_connection(kept):
 def test_a_download_outlives_kills(relayd):
     site = Site(relayd)
     relayd.start(relayd.conf(site))
-    download = Download(relayd, site, rate=4)
+    download = Download(relayd, site)
     ways = ("KILL", "SEGV", "ABRT", "KILL", "SEGV")
     for signal in ways:
         pid = relayd.pid
@@ -223,7 +223,7 @@ def test_a_download_outlives_the_watchdog(relayd):
     relayd.drop_in(f"WatchdogSec={WATCHDOG}s")
     relayd.start(relayd.conf(site))
     pid = relayd.pid
-    download = Download(relayd, site, rate=8)
+    download = Download(relayd, site)
     with frozen(relayd, "acc:*"), relayd.connect() as waiting:
         relayd.wait_restarted(pid)
         assert waiting.get("/hello").status == 200

@@ -295,7 +295,7 @@ def test_upgrade_under_load(machine, debs):
     service = Service(machine)
     with service.stack:
         site = Site(service)
-        download, load, other = Download(service, site, rate=4), Load(service), Load(service, close=True)
+        download, load, other = Download(service, site), Load(service), Load(service, close=True)
         install(machine, the_deb(debs.next))
         assert download.is_running
         assert load.finish() > CONNECTIONS and other.finish() > CONNECTIONS
