@@ -111,15 +111,23 @@ def start_twice(kind, tree, out):
             "again": start_build(tree, kind, out / f"{kind}-again", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C.UTF-8")}
 
 
-@pytest.fixture(scope="module")
-def debs(elsewhere, out, tmp_path_factory):
-    """first, again: the same tree, built twice; next: a higher version with another relayd.conf. Lists of paths."""
-    changed = copy_of_the_tree(tmp_path_factory.mktemp("trees") / "changed")
-    with open(changed / "packaging" / "relayd.conf", "a", encoding="utf-8") as file:
+def next_version(deb, out):
+    """The same package with a higher version and another relayd.conf, as a list of its path."""
+    folder, path = out / "next", out / deb.name.replace(f"{VERSION}-1", f"{VERSION}-2")
+    run("dpkg-deb", "-R", deb, folder)
+    control = folder / "DEBIAN" / "control"
+    control.write_text(re.sub(rf"^Version: {VERSION}-1$", f"Version: {VERSION}-2", control.read_text(), flags=re.M))
+    with open(folder / "etc" / "relayd.conf", "a", encoding="utf-8") as file:
         file.write("# The next version.\n")
-    builds = {**start_twice("deb", elsewhere, out),
-              "next": start_build(changed, "--revision", "2", "deb", out / "deb-next")}
-    return types.SimpleNamespace(**{name: built(process) for name, process in builds.items()})
+    run("dpkg-deb", "--root-owner-group", "-b", folder, path)
+    return [path]
+
+
+@pytest.fixture(scope="module")
+def debs(elsewhere, out):
+    """first, again: the same tree, built twice; next: a higher version with another relayd.conf. Lists of paths."""
+    builds = {name: built(process) for name, process in start_twice("deb", elsewhere, out).items()}
+    return types.SimpleNamespace(**builds, next=next_version(the_deb(builds["first"]), out))
 
 
 def the_deb(paths):
