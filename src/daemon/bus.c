@@ -100,6 +100,26 @@ char **bus_get_texts(struct bus *bus, const char *object, const char *interface,
     return texts;
 }
 
+bool bus_get_filter(struct bus *bus, const char *object, const char *interface,
+                    const char *property, bool *ret_allow, char ***ret_names) {
+    sd_bus_message *reply = NULL;
+    char **names = NULL;
+    int allow = 0; /* sd_bus_message_read_basic(3): a boolean is an int */
+    bool found = bus_has_time(bus) &&
+                 sd_bus_get_property(bus->bus, BUS_SYSTEMD, object, interface, property, NULL,
+                                     &reply, "(bas)") >= 0 &&
+                 sd_bus_message_enter_container(reply, 'r', "bas") >= 0 &&
+                 sd_bus_message_read(reply, "b", &allow) >= 0 &&
+                 sd_bus_message_read_strv(reply, &names) >= 0;
+
+    sd_bus_message_unref(reply);
+    if (found) {
+        *ret_allow = allow != 0;
+        *ret_names = names;
+    }
+    return found;
+}
+
 bool bus_get_job(struct bus *bus, const char *unit, char **ret_job) {
     sd_bus_message *reply = NULL;
     const char *path = NULL;

@@ -35,6 +35,11 @@ bool bus_get_text(struct bus *bus, const char *object, const char *interface, co
 char **bus_get_texts(struct bus *bus, const char *object, const char *interface,
                      const char *property);
 
+/* The property of a setting that takes a list of what is allowed, or after a ~ of what is not, as SystemCallFilter= in
+ * systemd.exec(5): which of both it is, and the list as above (NULL: it is empty). */
+bool bus_get_filter(struct bus *bus, const char *object, const char *interface,
+                    const char *property, bool *ret_allow, char ***ret_names) MUST_USE;
+
 /* The job of a unit: whether it has one, and its object, which the caller frees (NULL: no memory). */
 bool bus_get_job(struct bus *bus, const char *unit, char **ret_job) MUST_USE;
 

@@ -24,11 +24,12 @@
 /* Of relayd.service, as systemd.exec(5) has them. */
 struct service {
     bool low_ports, private_tmp, protect_home, strict;
-    char **writable; /* paths that are, although it is strict */
-    char **runtime;  /* the same, below /run */
-    char *user;      /* "": root */
-    char *group;     /* "": the user's */
-    char **groups;   /* more of them */
+    bool may_change_owner; /* its filter lets the system call through */
+    char **writable;       /* paths that are, although it is strict */
+    char **runtime;        /* the same, below /run */
+    char *user;            /* "": root */
+    char *group;           /* "": the user's */
+    char **groups;         /* more of them */
 };
 
 struct rights {
@@ -63,6 +64,31 @@ static bool is_unit_choice(struct bus *bus, const char *unit, const char *proper
     return is;
 }
 
+static void free_texts(char **texts) {
+    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+/* What is denied may have an error number after it: fchownat:EACCES. */
+static bool is_call(const char *name, const char *call) {
+    size_t n = strlen(call);
+
+    return strncmp(name, call, n) == 0 && (name[n] == '\0' || name[n] == ':');
+}
+
+static bool may_unit_call(struct bus *bus, const char *unit, const char *call) {
+    char **names = NULL;
+    bool allow = false, listed = false;
+
+    if (!bus_get_filter(bus, unit, BUS_SYSTEMD ".Service", "SystemCallFilter", &allow, &names))
+        return true; /* nobody knows */
+    for (size_t i = 0; names != NULL && names[i] != NULL && !listed; i++)
+        listed = is_call(names[i], call);
+    free_texts(names);
+    return listed == allow;
+}
+
 /* In a user namespace of its own, a capability has no power over the network, which is not that namespace's. */
 static void ask_service(struct bus *bus, const char *unit, struct service *service) {
     bool user = is_unit_choice(bus, unit, "User", "root", "0");
@@ -70,6 +96,7 @@ static void ask_service(struct bus *bus, const char *unit, struct service *servi
     service->low_ports =
         has_unit_capability(bus, unit, user ? "AmbientCapabilities" : "CapabilityBoundingSet") &&
         !get_unit_flag(bus, unit, "PrivateUsers");
+    service->may_change_owner = may_unit_call(bus, unit, "fchownat"); /* base/socket_file.c */
     service->private_tmp = get_unit_flag(bus, unit, "PrivateTmp");
     service->protect_home = is_unit_choice(bus, unit, "ProtectHome", "no", "read-only");
     service->strict = is_unit_choice(bus, unit, "ProtectSystem", "no", "yes") &&
@@ -101,12 +128,6 @@ static bool find_service(struct service *ret_service) {
     free(state);
     bus_close(&bus);
     return found;
-}
-
-static void free_texts(char **texts) {
-    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
-        free(texts[i]);
-    free(texts);
 }
 
 static bool is_below(const char *path, const char *folder) {
@@ -244,6 +265,10 @@ static bool service_may_give(const struct service *service, const struct socket_
     const struct passwd *user =
         service->user != NULL && service->user[0] != '\0' ? getpwnam(service->user) : NULL;
 
+    if (access->uid == SOCKET_FILE_OWN && access->gid == SOCKET_FILE_OWN)
+        return true;
+    if (!service->may_change_owner)
+        return false;
     if (user == NULL || user->pw_uid == 0)
         return true; /* root, or nobody knows */
     if (access->uid != SOCKET_FILE_OWN && access->uid != user->pw_uid)
@@ -287,7 +312,7 @@ static void check_owner(const struct rights *rights, const struct listener_confi
     else
         warn_of_address(
             rights, listener->access_line, address->text,
-            "%s may not give it to group %s, of which it is no member: add "
+            "%s may not give it to group %s, which takes a member of it and a system call: add "
             "SupplementaryGroups=%s and SystemCallFilter=fchownat to the service (systemctl "
             "edit relayd)",
             who, listener->socket_group, listener->socket_group);
