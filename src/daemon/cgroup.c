@@ -21,70 +21,82 @@ int64_t cgroup_number(const char *path) {
     return n == 1 && value > 0 && value < V1_UNLIMITED ? value : CGROUP_UNLIMITED;
 }
 
-/* The path of this process's group in the tree of a controller of version 1, or ("") of version 2. NULL: there is none. A
- * line is HIERARCHY:CONTROLLER,...:PATH, or 0::PATH. */
-static char *take_path(char *line, const char *controller) {
-    char *list = strchr(line, ':'), *path = list != NULL ? strchr(list + 1, ':') : NULL;
+/* A file that bounds a group, by its controller: that of a version 1 tree, or "" in the one of version 2. */
+struct setting {
+    const char *controller;
+    const char *file;
+    bool pids; /* else memory */
+};
 
-    if (path == NULL)
-        return NULL;
-    *path++ = '\0';
-    path[strcspn(path, "\n")] = '\0';
-    if (controller[0] == '\0')
-        return list[1] == '\0' ? path : NULL;
-    for (char *rest = list + 1, *name; (name = strsep(&rest, ",")) != NULL;)
-        if (strcmp(name, controller) == 0)
-            return path;
-    return NULL;
-}
+static const struct setting settings[] = {
+    {"", "pids.max", true},     {"pids", "pids.max", true},
+    {"", "memory.max", false},  {"memory", "memory.limit_in_bytes", false},
+    {"", "memory.high", false},
+};
 
-/* The least that a file says, from the group upwards. In a container its group may be the root of what is seen, and is
- * looked at last. */
-static int64_t least_of(const struct cgroup_paths *paths, const char *controller, char *group,
-                        const char *file) {
-    char path[2 * PATH_MAX], *slash;
-    int64_t least = CGROUP_UNLIMITED;
+/* Whether a list, as "cpu,cpuacct", has a controller. That of version 2 is empty. */
+static bool has_controller(const char *list, const char *controller) {
+    size_t len = strlen(controller);
 
-    do {
-        snprintf(path, sizeof(path), "%s%s%s%s/%s", paths->tree, controller[0] != '\0' ? "/" : "",
-                 controller, group, file);
-        int64_t number = cgroup_number(path);
-
-        least = number < least ? number : least;
-        slash = strrchr(group, '/');
-        if (slash != NULL)
-            *slash = '\0';
-    } while (slash != NULL);
-    return least;
-}
-
-static int64_t find_least(const struct cgroup_paths *paths, const char *controller,
-                          const char *file) {
-    FILE *list = fopen(paths->self, "re");
-    int64_t least = CGROUP_UNLIMITED;
-    char line[PATH_MAX + 256];
-
-    if (list == NULL)
-        return CGROUP_UNLIMITED;
-    while (fgets(line, sizeof(line), list) != NULL) {
-        char *group = take_path(line, controller);
-
-        if (group != NULL)
-            least = least_of(paths, controller, group, file);
-    }
-    fclose(list);
-    return least;
+    if (len == 0)
+        return list[0] == '\0';
+    for (const char *at = list; *at != '\0'; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == len && memcmp(at, controller, len) == 0)
+            return true;
+    return false;
 }
 
 static int64_t lesser(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-int64_t cgroup_pids(const struct cgroup_paths *paths) {
-    return lesser(find_least(paths, "", "pids.max"), find_least(paths, "pids", "pids.max"));
+/* The least that a file says, from the group upwards. In a container its group may be the root of what is seen, and is
+ * looked at last. */
+static int64_t least_of(const struct cgroup_paths *paths, const struct setting *setting,
+                        const char *group) {
+    const char *slash = setting->controller[0] != '\0' ? "/" : "";
+    size_t len = strlen(group);
+    int64_t least = CGROUP_UNLIMITED;
+    char path[2 * PATH_MAX];
+
+    for (;;) {
+        snprintf(path, sizeof(path), "%s%s%s%.*s/%s", paths->tree, slash, setting->controller,
+                 (int)len, group, setting->file);
+        least = lesser(least, cgroup_number(path));
+        if (len == 0)
+            return least;
+        do
+            len--;
+        while (len > 0 && group[len] != '/');
+    }
 }
 
-int64_t cgroup_memory(const struct cgroup_paths *paths) {
-    return lesser(lesser(find_least(paths, "", "memory.max"), find_least(paths, "", "memory.high")),
-                  find_least(paths, "memory", "memory.limit_in_bytes"));
+/* A line is HIERARCHY:CONTROLLER,...:GROUP, or 0::GROUP. */
+static void heed_line(const struct cgroup_paths *paths, char *line, struct cgroup_limits *limits) {
+    char *list = strchr(line, ':'), *group = list != NULL ? strchr(list + 1, ':') : NULL;
+
+    if (group == NULL)
+        return;
+    list++;
+    *group++ = '\0';
+    group[strcspn(group, "\n")] = '\0';
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        int64_t *bound = settings[i].pids ? &limits->pids : &limits->memory;
+
+        if (has_controller(list, settings[i].controller))
+            *bound = lesser(*bound, least_of(paths, &settings[i], group));
+    }
+}
+
+struct cgroup_limits cgroup_limits(const struct cgroup_paths *paths) {
+    struct cgroup_limits limits = {.pids = CGROUP_UNLIMITED, .memory = CGROUP_UNLIMITED};
+    FILE *list = fopen(paths->self, "re");
+    char line[PATH_MAX + 256];
+
+    if (list == NULL)
+        return limits;
+    while (fgets(line, sizeof(line), list) != NULL)
+        heed_line(paths, line, &limits);
+    fclose(list);
+    return limits;
 }

@@ -18,11 +18,14 @@ extern const struct cgroup_paths cgroup_paths;
 /* A file with one number, or "max". CGROUP_UNLIMITED: that, or it cannot be read. Any thread. */
 int64_t cgroup_number(const char *path);
 
-/* The least of pids.max: threads and processes. CGROUP_UNLIMITED: none is set. */
-int64_t cgroup_pids(const struct cgroup_paths *paths);
+/* The least threads and processes (pids.max), and the least memory in bytes, the kernel's for sockets and threads among it
+ * (memory.max and memory.high of version 2, memory.limit_in_bytes of version 1). CGROUP_UNLIMITED: none is set. */
+struct cgroup_limits {
+    int64_t pids;
+    int64_t memory;
+};
 
-/* The same of memory.max, memory.high (version 2) and memory.limit_in_bytes (version 1): bytes, the kernel's memory for sockets
- * and threads among them. */
-int64_t cgroup_memory(const struct cgroup_paths *paths);
+/* Reads all of it. Any thread. */
+struct cgroup_limits cgroup_limits(const struct cgroup_paths *paths);
 
 #endif

@@ -137,13 +137,12 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
         DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets + openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
-    int64_t memory = cgroup_memory(&cgroup_paths);
-    memory = memory == UNLIMITED ? UNLIMITED : memory / 1024;
+    struct cgroup_limits group = cgroup_limits(&cgroup_paths);
+    int64_t memory = group.memory == UNLIMITED ? UNLIMITED : group.memory / 1024;
     const struct bound list[N_BOUNDS] = {
         {"descriptors", "LimitNOFILE of the unit", files, files_base, splice ? 6 : 2, 1},
         {"threads for this user", "LimitNPROC of the unit", user_threads(), threads_base, 2, 2},
-        {"threads in this service", "TasksMax of the unit", cgroup_pids(&cgroup_paths),
-         threads_base, 2, 2},
+        {"threads in this service", "TasksMax of the unit", group.pids, threads_base, 2, 2},
         {"KiB of memory for this service", "MemoryHigh and MemoryMax of the unit", memory,
          MEMORY_BASE, MEMORY_OF_A_CONN, MEMORY_OF_A_CONN},
         {"threads on this machine", "the sysctl kernel.threads-max",

@@ -57,15 +57,15 @@ static void set(const char *path, const char *text) {
 static void version_2(void **state) {
     (void)state;
     write_file(self, "0::/system.slice/relayd.service\n");
-    assert_int_equal(cgroup_memory(&paths), CGROUP_UNLIMITED);
+    assert_int_equal(cgroup_limits(&paths).memory, CGROUP_UNLIMITED);
     set("system.slice/relayd.service/memory.max", "max\n");
     set("system.slice/relayd.service/memory.high", "536870912\n");
-    assert_int_equal(cgroup_memory(&paths), 512 * MIB);
+    assert_int_equal(cgroup_limits(&paths).memory, 512 * MIB);
     set("system.slice/memory.max", "268435456\n");
-    assert_int_equal(cgroup_memory(&paths), 256 * MIB);
+    assert_int_equal(cgroup_limits(&paths).memory, 256 * MIB);
     set("system.slice/relayd.service/pids.max", "70\n");
     set("system.slice/pids.max", "max\n");
-    assert_int_equal(cgroup_pids(&paths), 70);
+    assert_int_equal(cgroup_limits(&paths).pids, 70);
 }
 
 static void version_1(void **state) {
@@ -73,11 +73,12 @@ static void version_1(void **state) {
     write_file(self, "12:cpu,cpuacct:/a\n8:pids:/a/b\n4:memory:/a/b\n1:name=systemd:/a\n0::/a\n");
     set("memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
     set("cpu/a/memory.limit_in_bytes", "1\n");
-    assert_int_equal(cgroup_memory(&paths), CGROUP_UNLIMITED);
+    assert_int_equal(cgroup_limits(&paths).memory, CGROUP_UNLIMITED);
     set("memory/a/memory.limit_in_bytes", "1073741824\n");
-    assert_int_equal(cgroup_memory(&paths), 1024 * MIB);
+    assert_int_equal(cgroup_limits(&paths).memory, 1024 * MIB);
+    set("memory/a/memory.max", "1\n"); /* of the other version */
     set("pids/a/b/pids.max", "512\n");
-    assert_int_equal(cgroup_pids(&paths), 512);
+    assert_int_equal(cgroup_limits(&paths).pids, 512);
 }
 
 /* Its group is the root of what it sees. */
@@ -85,18 +86,18 @@ static void within_a_container(void **state) {
     (void)state;
     write_file(self, "4:memory:/docker/0123456789abcdef\n");
     set("memory/memory.limit_in_bytes", "134217728\n");
-    assert_int_equal(cgroup_memory(&paths), 128 * MIB);
+    assert_int_equal(cgroup_limits(&paths).memory, 128 * MIB);
 }
 
 static void what_makes_no_sense(void **state) {
     (void)state;
-    assert_int_equal(cgroup_memory(&paths), CGROUP_UNLIMITED); /* no file */
+    assert_int_equal(cgroup_limits(&paths).memory, CGROUP_UNLIMITED); /* no file */
     write_file(self, "\n:\n4:memory\nmemory:/a\n0:\n0::\n");
     set("memory.max", "many\n");
     set("memory.high", "-1\n");
-    assert_int_equal(cgroup_memory(&paths), CGROUP_UNLIMITED);
+    assert_int_equal(cgroup_limits(&paths).memory, CGROUP_UNLIMITED);
     set("memory.high", "4096");
-    assert_int_equal(cgroup_memory(&paths), 4096);
+    assert_int_equal(cgroup_limits(&paths).memory, 4096);
 }
 
 int main(void) {
