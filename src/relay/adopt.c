@@ -107,19 +107,22 @@ static usec_t moved(usec_t moment, usec_t stood) {
     return moment + stood < now ? moment + stood : now;
 }
 
-/* The state of the directions, as this process goes on with it. */
-static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
+/* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the sockets has something to be
+ * read, if all is well. */
+static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
     const struct table_slot *slot = &conn->kept_by->table->slots[conn->slot];
 
+    *ret_arrived = false;
     for (int dir = 0; dir < 2; dir++) {
+        struct adopt_sight source = adopt_look(conn->fd[conn_source((enum direction)dir)]);
         struct flow *flow = &conn->state->flow[dir];
         int in_pipe = 0;
 
         if (ioctl(slot->pipe[dir].read, FIONREAD, &in_pipe) < 0)
             return false;
         conn->in_hand[dir] = (size_t)in_pipe;
-        atomic_store(&conn->doubtful[conn_source((enum direction)dir)],
-                     adopt_is_tcp(conn->fd[conn_source((enum direction)dir)]));
+        *ret_arrived |= source.arrived;
+        atomic_store(&conn->doubtful[conn_source((enum direction)dir)], source.tcp);
         if (atomic_load(&flow->holding))
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->holding, false);
@@ -133,7 +136,7 @@ static bool settle_flows(struct conn *conn, usec_t stood) UNCHECKED {
 }
 
 /* Whether a pump would have anything to do just now. */
-static bool has_work(const struct conn *conn) UNCHECKED {
+static bool has_work(const struct conn *conn, bool arrived) UNCHECKED {
     const struct conn_state *state = conn->state;
 
     if (state->aborted || state->expired != 0 || state->lingering)
@@ -141,7 +144,7 @@ static bool has_work(const struct conn *conn) UNCHECKED {
     for (int dir = 0; dir < 2; dir++)
         if (conn->in_hand[dir] > 0 || state->flow[dir].ended || state->flow[dir].sink_error != 0)
             return true;
-    return adopt_has_arrived(conn->fd[SIDE_CLIENT]) || adopt_has_arrived(conn->fd[SIDE_SERVER]);
+    return arrived;
 }
 
 static void set_going(struct adopting *adopting, struct conn *conn) {
@@ -188,10 +191,11 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     table_adopt(table, heir->slot, pipes);
     gate_enter(&relay->gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
-    if (!settle_flows(conn, stood))
+    bool arrived;
+    if (!settle_flows(conn, stood, &arrived))
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
-    bool waits = adopting->quiet != NULL && !has_work(conn);
+    bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
     registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;

@@ -18,18 +18,13 @@ static bool ask(int fd, struct tcp_info *ret_info) {
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
 }
 
-bool adopt_is_tcp(int fd) {
-    struct tcp_info info = {0};
-
-    return ask(fd, &info);
-}
-
-bool adopt_has_arrived(int fd) {
+struct adopt_sight adopt_look(int fd) {
     struct tcp_info info = {0};
     int unread = 0;
+    bool tcp = ask(fd, &info), waits = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
 
-    return (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) ||
-           (ask(fd, &info) && info.tcpi_state != ESTABLISHED);
+    return (struct adopt_sight){.tcp = tcp,
+                                .arrived = waits || (tcp && info.tcpi_state != ESTABLISHED)};
 }
 
 /* Asks for both at one moment: nobody reads or writes, but bytes and acknowledgements come. */

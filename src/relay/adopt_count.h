@@ -5,11 +5,14 @@
 
 #include "relay/conn.h"
 
-/* A TCP socket, that is, one which can be asked. */
-bool adopt_is_tcp(int fd);
+/* What a socket that nobody has read from meanwhile tells of itself: whether it is of TCP and can be asked, and whether
+ * something waits to be read: bytes or, of TCP, an end or a reset. */
+struct adopt_sight {
+    bool tcp;
+    bool arrived;
+};
 
-/* Whether something waits to be read from it: bytes or, of a TCP socket, an end or a reset. */
-bool adopt_has_arrived(int fd);
+struct adopt_sight adopt_look(int fd);
 
 /* What was written to the sink; of unix sockets, what was noted. in_pipe: bytes that were read and not yet written. */
 uint64_t adopt_count(const struct conn *conn, enum direction dir, size_t in_pipe);

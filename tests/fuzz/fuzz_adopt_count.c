@@ -91,8 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         CHECK(count == noted || count <= (uint64_t)1 << 32);
     }
     if (conn.fd[SIDE_CLIENT] >= 0)
-        (void)adopt_has_arrived(conn.fd[SIDE_CLIENT]);
-    CHECK(adopt_is_tcp(conn.fd[SIDE_SERVER]));
+        (void)adopt_look(conn.fd[SIDE_CLIENT]);
+    CHECK(adopt_look(conn.fd[SIDE_SERVER]).tcp);
     drop(client);
     drop(server);
     return 0;

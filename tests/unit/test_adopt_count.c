@@ -130,7 +130,7 @@ static void what_was_noted_is_the_least(void **state) {
     carry(world, DIR_UP, 10);
     atomic_store(&world->state.flow[DIR_UP].bytes, 11); /* nonsense: but no byte is lost for it */
     assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 11);
-    assert_true(adopt_is_tcp(world->conn.fd[SIDE_CLIENT]));
+    assert_true(adopt_look(world->conn.fd[SIDE_CLIENT]).tcp);
     finish(world);
 
     world = begin(0, 0);
@@ -141,7 +141,7 @@ static void what_was_noted_is_the_least(void **state) {
     world->conn.fd[SIDE_CLIENT] = ends[1];
     atomic_store(&world->state.flow[DIR_UP].bytes, 12);
     assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 12);
-    assert_false(adopt_is_tcp(ends[0]));
+    assert_false(adopt_look(ends[0]).tcp);
     finish(world);
 }
 
