@@ -190,6 +190,21 @@ def test_a_stalled_connection_is_reset_after_adoption(revived, meeting):
     assert one.record(client).end == "TR"
 
 
+@pytest.mark.parametrize("adopted", [False, True])
+def test_min_rate_of_a_held_reader(revived, meeting, keeper, adopted):
+    """A connection that the keeper holds ends with LR as any other, and only that one; an adoption begins to measure anew."""
+    one = revived(meeting, min_rate=1000, idle_timeout=0)
+    (reader, sender), (other, behind) = meeting.pairs(one, 2, receive_buffer=1 << 16)
+    sender.send_until_blocked(quiet=secs(0.2))
+    keeper.wait_held(2)
+    if adopted:
+        one.crash()
+    assert (sender.ending(), reader.ending()) == (RESET, RESET)
+    assert one.record(reader).end == "LR"
+    ask(other, behind)
+    keeper.wait_held(1)
+
+
 # Many
 
 
