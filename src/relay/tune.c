@@ -16,6 +16,14 @@
 #define RTO_MAX_LEAST 1000 /* milliseconds: the range that the kernel takes */
 #define RTO_MAX_MOST  120000
 
+/* Bytes that a socket holds, at the most, and that are not even on their way. Those that are, the windows bound alone, so a
+ * fast and long network has all that it can use; these lie ready for the next acknowledgement. The pump is woken when half of
+ * them are gone: the other half of a client's lasts 1 ms at 1 Gbit/s, and 0.1 ms at 10. Without a bound, a peer that closes its
+ * window has all of tcp_wmem waiting for it, 4 MiB. Clients are many and may mean harm; servers are near, so that less than
+ * this costs bytes per second there. What each costs: tests/bench/README.md, "A reader that stalls". */
+#define UNSENT_TO_CLIENT (256 * 1024)
+#define UNSENT_TO_SERVER (1024 * 1024)
+
 static void set(int fd, int level, int option, int value) {
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
@@ -34,7 +42,7 @@ usec_t tune_keepalive(usec_t keepalive) {
     return (keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
 }
 
-void tune_socket(int fd, usec_t keepalive) {
+static void tune_socket(int fd, usec_t keepalive) {
     int idle = (int)(tune_keepalive(keepalive) / USEC_PER_SEC);
 
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -48,6 +56,16 @@ void tune_socket(int fd, usec_t keepalive) {
     set(fd, IPPROTO_TCP, TCP_KEEPCNT, within(idle, PROBES_LEAST, PROBES_MOST));
     set(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
         within(idle * (1000 / PROBES_MOST), RTO_MAX_LEAST, RTO_MAX_MOST));
+}
+
+void tune_client(int fd, usec_t keepalive) {
+    tune_socket(fd, keepalive);
+    set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_CLIENT);
+}
+
+void tune_server(int fd, usec_t keepalive) {
+    tune_socket(fd, keepalive);
+    set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_SERVER);
 }
 
 void tune_for_end(int fd) {

@@ -31,8 +31,8 @@ static void make_conn(void) {
 
     tcp_pair(&has.client, &client);
     tcp_pair(&has.server, &server);
-    tune_socket(has.client, KEEPALIVE);
-    tune_socket(has.server, KEEPALIVE);
+    tune_client(has.client, KEEPALIVE);
+    tune_server(has.server, KEEPALIVE);
     registry_init(&registry);
     conn = conn_new(&record, &options, &registry, NULL, NULL, NULL, &has);
     assert_non_null(conn);
