@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/scope.h"
 #include "relay/link_say.h"
 #include "relay/make_way.h"
 
@@ -46,7 +47,10 @@ bool link_make_way(const char *path, const char *name, const struct addr *addr, 
 
 static void ask_keeper(const char *path, const struct relay *relay,
                        const struct listen_wish *wish) {
-    if (link_make_way(path, relay->name, &wish->addr, wish->v6only))
+    struct addr addr; /* as the keeper's kernel writes it */
+
+    if (scope_settle(&wish->addr, &addr) == 0 &&
+        link_make_way(path, relay->name, &addr, wish->v6only))
         log_msg(
             MSG_KEEPER,
             "relayd-keeper at %s held listening sockets of a relayd before in the way of %s, and "

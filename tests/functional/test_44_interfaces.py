@@ -9,6 +9,7 @@ from fleet import conf, site
 from origin import Origin, echo, sends
 from relay import once
 from settings import DEADLINE, free_port, until
+from test_80_keeper_traps import usual_keeper  # noqa: F401 (a fixture)
 
 HERE, FAR = "fe80::7", "fe80::8"
 
@@ -108,6 +109,24 @@ def test_a_listener_follows_its_interface(relay, netns, link, origin, tmp_path):
     link(True)
     assert one.hup() == ""
     assert answers(netns, one), "a reload looks, too"
+    server.stop()
+
+
+def test_a_listener_that_a_keeper_holds_makes_way(revived, netns, link, usual_keeper):  # noqa: F811
+    """For another relayd, that has no keeper: the two know the interface by another number each."""
+    _, run = usual_keeper
+    link(True)
+    with netns.inside():
+        server = Origin(echo)
+    address, wrap = f"[{HERE}%d0]:{free_port()}", netns.wrap + run
+
+    def text(keeper, name):
+        return conf(address, {"a": server.address}, top=f'keeper = {keeper}\ninstance = {name}\non_term = leave\n')
+    one = revived(text=text("auto", "one"), address=address, wrap=wrap)
+    one.kill()
+    one.write_conf(text=text("off", "other"))
+    one.again()
+    assert answers(netns, one)
     server.stop()
 
 
