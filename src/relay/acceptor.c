@@ -332,7 +332,7 @@ void acceptor_go(struct acceptor *acceptor) {
         acceptor->socket.inherited = false;
     }
     if (acceptor->relay->link != NULL && acceptor->kept < 0 &&
-        listen_socket_describe(&acceptor->socket, &description))
+        listen_socket_describe(&acceptor->socket, acceptor->serves->config, &description))
         acceptor->kept =
             link_hold_listener(acceptor->relay->link, acceptor->socket.fd, &description);
     acceptor_wake(acceptor);

@@ -79,7 +79,7 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
 bool listener_is_sound(const struct table_listener *listener) {
     return is_bool(&listener->used) && is_bool(&listener->v6only) &&
            is_bool(&listener->stands_in) && is_bool(&listener->unlinks) &&
-           is_addr(&listener->addr) && listener->access.mode <= 0777;
+           is_addr(&listener->addr) && listener->access.mode <= 0777 && is_name(listener->listener);
 }
 
 bool record_lacks_bytes(const struct conn_state *state) {

@@ -137,7 +137,7 @@ static void change_acceptors(struct apply *apply) {
         acceptor = next;
     }
     TAILQ_CONCAT(&relay->acceptors, &apply->fresh, link);
-    apply_files_note(apply);
+    apply_note_sockets(apply);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor->next_route = NULL;
     TAILQ_CONCAT(&relay->leaving, &apply->former, link);

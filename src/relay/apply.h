@@ -15,8 +15,8 @@ struct apply {
     size_t n_passed;
     struct acceptor_list fresh; /* acceptors for sockets that are new */
     struct acceptor_list
-        former;       /* for those of the relayd before that are in the way of one of these */
-    size_t n_workers; /* started for it, or kept from ending */
+        former; /* for those of the relayd before that are no longer wanted: who has come is served */
+    size_t n_workers;           /* started for it, or kept from ending */
     enum apply_outcome outcome; /* once what is set, or APPLY_OK */
     char *what;
 };
@@ -28,11 +28,13 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
 /* Makes the new ones listen: 0; or -errno, in the same way. */
 int apply_listen(struct apply *apply) MUST_USE;
 
-/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with what and the outcome. That
- * is undone, or, once it is in force, noted for the next relayd (apply_files.c). */
+/* Notes what the next relayd must know of those that stay: their listener and their access may be others now. */
+void apply_note_sockets(const struct apply *apply);
+
+/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with what and the outcome. And
+ * undoes that (apply_files.c). */
 int apply_files(struct apply *apply) MUST_USE;
 void apply_files_undo(struct apply *apply);
-void apply_files_note(struct apply *apply);
 
 /* Why a file could not be given the access that the listener asks for, as a finished sentence; the caller frees it. */
 char *apply_files_complaint(const struct config *config, const struct listener_config *listener,

@@ -98,17 +98,3 @@ void apply_files_undo(struct apply *apply) {
     undo_files(&apply->relay->acceptors);
     undo_files(&apply->fresh);
 }
-
-void apply_files_note(struct apply *apply) {
-    struct acceptor *acceptor;
-    struct table_listener description;
-
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
-        int index = acceptor->socket.inherited ? acceptor->socket.index : acceptor->kept;
-
-        if (acceptor->access_changed && apply->relay->link != NULL && index >= 0 &&
-            listen_socket_describe(&acceptor->socket, &description))
-            link_describe_listener(apply->relay->link, index, &description);
-        acceptor->access_changed = false;
-    }
-}

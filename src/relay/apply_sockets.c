@@ -9,21 +9,21 @@
 
 /* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
 static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *to,
-                                     struct listen_socket *socket, const struct listen_wish *wish) {
+                                     struct listen_socket *socket, size_t listener) {
     struct acceptor *acceptor = acceptor_new(apply->relay, socket);
 
     if (acceptor == NULL) {
         listen_socket_close(socket);
         return NULL;
     }
-    acceptor->next_route = &apply->generation->routes[wish->index];
+    acceptor->next_route = &apply->generation->routes[listener];
     TAILQ_INSERT_TAIL(to, acceptor, link);
     return acceptor;
 }
 
 static int add_fresh(struct apply *apply, struct listen_socket *socket,
                      const struct listen_wish *wish) {
-    return add_acceptor(apply, &apply->fresh, socket, wish) != NULL ? 0 : -ENOMEM;
+    return add_acceptor(apply, &apply->fresh, socket, wish->index) != NULL ? 0 : -ENOMEM;
 }
 
 /* Open sockets that are asked for again go on. Whether there is any for this wish. */
@@ -121,11 +121,13 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
     struct listen_socket socket;
     bool any = false;
 
+    TAILQ_FOREACH(acceptor, &apply->former, link) /* for another wish */
+    any = any || listen_wish_overlaps(wish, &acceptor->socket);
     for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_wish_overlaps(wish, &socket) ||
             !inherit_socket(relay, i, &socket))
             continue;
-        acceptor = add_acceptor(apply, &apply->former, &socket, wish);
+        acceptor = add_acceptor(apply, &apply->former, &socket, wish->index);
         if (acceptor != NULL)
             listen_socket_share(&acceptor->socket, true);
         any = any || acceptor != NULL;
@@ -234,11 +236,30 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     }
     if (r < 0)
         return r;
-    struct acceptor *acceptor = add_acceptor(apply, &apply->fresh, &socket, wish);
+    struct acceptor *acceptor = add_acceptor(apply, &apply->fresh, &socket, wish->index);
     if (acceptor == NULL)
         return -ENOMEM;
     acceptor->wish = wish;
     return 0;
+}
+
+/* The rest of what the keeper has of the relayd before: who waits there is served as the listener of that name says now. */
+static void take_former(struct apply *apply) {
+    struct relay *relay = apply->relay;
+    const struct config *config = apply->config;
+    struct listen_socket socket;
+
+    for (size_t i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+        const char *name = relay->link->table->head->listeners[i].listener;
+        size_t k = 0;
+
+        if (!describe_inherited(relay, (int)i, &socket))
+            continue;
+        while (k < config->n_listeners && strcmp(config->listeners[k].name, name) != 0)
+            k++;
+        if (k < config->n_listeners && inherit_socket(relay, (int)i, &socket))
+            (void)add_acceptor(apply, &apply->former, &socket, k);
+    }
 }
 
 int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) {
@@ -259,7 +280,23 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
         if (r < 0)
             fail_wish(apply, &wishes[i], -r);
     }
+    if (r == 0)
+        take_former(apply);
     return r;
+}
+
+void apply_note_sockets(const struct apply *apply) {
+    struct table_listener description;
+    struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+        int index = acceptor->socket.inherited ? acceptor->socket.index : acceptor->kept;
+
+        acceptor->access_changed = false;
+        if (apply->relay->link != NULL && index >= 0 &&
+            listen_socket_describe(&acceptor->socket, acceptor->next_route->config, &description))
+            link_describe_listener(apply->relay->link, index, &description);
+    }
 }
 
 /* Whoever looked at its file before it listened took that for a stale one: a second path to the same file, or another

@@ -110,20 +110,19 @@ static bool is_behind(const struct link *link) {
 
 /* Asks for a sign of life, if the keeper is behind, or if it is to be told that it is back. */
 static void ping(struct link *link) {
-    struct keeper_message message = keeper_message(KEEPER_PING);
     usec_t now = clock_now();
 
     if (link->pinged != 0) {
         if (now - link->pinged > PATIENCE)
             say_stalled(link);
-    } else if ((is_behind(link) || link->said) &&
-               keeper_send(link->fd, &message, MSG_DONTWAIT) == 0) {
+    } else if ((is_behind(link) || link->said) && link_ping(link) == 0) {
         link->pinged = now;
     }
 }
 
 static void take_pong(struct link *link) {
     link->pinged = 0;
+    link_note_pong(link);
     if (link->said && !atomic_load(&link->missed)) {
         log_msg(MSG_KEEPER_BACK, "relayd-keeper at %s holds all connections again.", link->path);
         link->said = false;
@@ -179,6 +178,7 @@ static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
     (void)shutdown(link->fd, SHUT_RDWR);
     link_forget_unsaid(link);
+    link_forget_pings(link);
     pause_before_next(link);
     if (link->said || atomic_load(&link->ends) || atomic_load(&link->stop))
         return;
@@ -328,6 +328,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
     memset(link->listeners, 0xff, sizeof(link->listeners)); /* -1 everywhere */
     lock_init(&link->lock, RANK_LEAF);
     lock_init(&link->listeners_lock, RANK_OUTER);
+    cond_init(&link->answered);
     atomic_init(&link->serves, up);
     atomic_init(&link->epoch, up);
     link->fd = fd_take(fd);
@@ -335,10 +336,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
 }
 
 int link_start(struct link *link) {
-    struct keeper_message ping = keeper_message(KEEPER_PING);
-
-    (void)keeper_send(link->fd, &ping,
-                      MSG_DONTWAIT); /* it hears that this relayd has come further than to attach */
+    (void)link_ping(link); /* it hears that this relayd has come further than to attach */
     return thread_start(&link->thread, "keeper", NULL, link_thread, link);
 }
 
@@ -362,6 +360,7 @@ void link_stop(struct link *link, bool forget) {
 void link_free(struct link *link) UNCHECKED {
     fd_close(&link->fd);
     free(link->unsaid);
+    cond_destroy(&link->answered);
     lock_destroy(&link->lock);
     lock_destroy(&link->listeners_lock);
 }

@@ -81,6 +81,8 @@ struct link {
     struct lock lock;
     uint32_t *unsaid GUARDED; /* releases that are still to be said, as in a message */
     size_t n_unsaid GUARDED;
+    size_t pings GUARDED, pongs GUARDED; /* questions, and answers so far (link_pings.c) */
+    struct cond answered;
     usec_t keeper_timeout GUARDED;
     char name[KEEPER_NAME_MAX] GUARDED;
     struct lock listeners_lock;                  /* outer: held while the keeper is told */
@@ -153,6 +155,10 @@ void link_release_listener(struct link *link, int index);
 /* One of a relayd before, or all that are not held again by now: the keeper is to let go of them. */
 void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
+
+/* Waits until the keeper has done all that it was told so far, as to let go of a listening socket; a second at most. Main
+ * alone. */
+void link_settle(struct link *link);
 
 /* Whether a keeper is there; whether one has ever been, and is missed if not. */
 bool link_is_up(const struct link *link);

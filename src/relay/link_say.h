@@ -25,6 +25,11 @@ int link_take_answers(int fd, struct heritage *heritage) MUST_USE;
 void link_say_unsaid(struct link *link, int flags);
 void link_forget_unsaid(struct link *link);
 
+/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or there is none to come from a keeper that is gone. */
+int link_ping(struct link *link);
+void link_note_pong(struct link *link);
+void link_forget_pings(struct link *link);
+
 /* link_hold, with an outcome and flags of send(2). 0 or -errno. */
 int link_try_hold(struct link *link, struct conn *conn, int flags);
 

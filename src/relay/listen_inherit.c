@@ -1,5 +1,6 @@
 /* Listening sockets that outlive the process which has bound them. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
 }
 
 bool listen_socket_describe(const struct listen_socket *socket,
+                            const struct listener_config *config,
                             struct table_listener *ret_description) {
     if (socket->passed_as[0] != '\0')
         return false;
@@ -53,6 +55,7 @@ bool listen_socket_describe(const struct listen_socket *socket,
                                                .unlinks = socket->unlink_path != NULL,
                                                .access = socket->access,
                                                .file = socket->file};
+    snprintf(ret_description->listener, sizeof(ret_description->listener), "%s", config->name);
     if (scope_name(&socket->addr) != NULL) /* names are numbered by each process for itself */
         ret_description->addr.u.in6.sin6_scope_id = socket->interface;
     return true;

@@ -70,8 +70,9 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                           const struct table_listener *description) MUST_USE;
 
-/* What the next relayd must know of it. False: systemd passed it, and will again. */
+/* What the next relayd must know of it, and of its listener. False: systemd passed it, and will again. */
 bool listen_socket_describe(const struct listen_socket *socket,
+                            const struct listener_config *config,
                             struct table_listener *ret_description);
 
 /* The file of a unix socket is not to be removed when it closes: the socket lives on elsewhere. */

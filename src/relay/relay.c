@@ -217,10 +217,14 @@ void relay_open(struct relay *relay) {
     TAILQ_FOREACH(acceptor, &relay->leaving, link)
     if (acceptor->socket.inherited)
         acceptor_go(acceptor);
+    if (TAILQ_EMPTY(&relay->leaving))
+        return;
     usec_t until = clock_now() + ACCEPT_REST;
     acceptor_retire_all(&relay->leaving, until);
     acceptor_await_all(&relay->leaving, until);
     acceptor_free_all(&relay->leaving);
+    if (relay->link != NULL)
+        link_settle(relay->link); /* then the addresses are free for whoever comes next */
 }
 
 void relay_leave(struct relay *relay) {

@@ -26,7 +26,8 @@ struct table_listener {
     bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
     struct addr addr;
     struct socket_access access;
-    struct socket_file file; /* of a unix socket that unlinks */
+    struct socket_file file;        /* of a unix socket that unlinks */
+    char listener[CONFIG_NAME_MAX]; /* whose it is */
 };
 
 /* How the memory begins; the states follow. */

@@ -120,6 +120,10 @@ static void a_listening_socket_makes_sense_or_does_not(void **state) {
     good.access.mode = 0600;
     good.addr.len = sizeof(good.addr.u) + 1;
     assert_false(listener_is_sound(&good));
+    good.addr.len = sizeof(struct sockaddr_in);
+    assert_true(listener_is_sound(&good));
+    memset(good.listener, 'a', sizeof(good.listener));
+    assert_false(listener_is_sound(&good));
 }
 
 int main(void) {
