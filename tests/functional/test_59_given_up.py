@@ -203,6 +203,53 @@ def test_an_address_that_overlaps_with_a_passed_one(relay, origin):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_to_another_place(revived, origin, keeper, short_path, how):
+    """Who waits in the sockets that are no longer wanted is served as the listener of that name says now."""
+    addresses = [f"127.0.0.1:{free_port()}", f"unix:{short_path}/web.sock"]
+    one = revived(origin(http), address=addresses)
+    stopped(one)
+    waiting = [connect(address) for address in addresses for _ in range(3)]
+    moved = f"127.0.0.1:{free_port()}"
+    one.write_conf(one.server, address=moved, keeper=keeper.path, on_term="leave")
+    one.signal(how)
+    one.signal(signal.SIGCONT)
+    one.wait_exit()
+    one.again()
+    for client in waiting:
+        assert client.get().status == 200
+    close_all(waiting)
+    assert works(moved) and refuses(addresses[0])
+    keeper.wait_held(0, 1)
+    assert os.listdir(short_path) == ["keeper"]
+
+
+def test_an_address_that_overlaps_with_several_of_the_former_ones(revived, origin):
+    """One socket makes way for more than one."""
+    port = free_port()
+    one = revived(origin(http), address=f":{port}")
+    one.write_conf(text=one.file.read_text().replace(f'":{port}"', f'{{"127.0.0.1:{port}", "127.0.0.2:{port}", "[::1]:{port}"}}'))
+    one.crash()
+    assert all(works(where) for where in (f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"[::1]:{port}"))
+
+
+def test_an_address_is_free_once_the_reload_is_over(revived, origin, keeper):
+    """For others, too: the keeper has let go of its copy by then. It is not waited for for long."""
+    one = revived(origin(http))
+    moved = f"127.0.0.1:{free_port()}"
+    keeper.freeze()
+    threading.Timer(0.1, keeper.thaw).start()
+    one.reload(one.server, address=moved, keeper=keeper.path, on_term="leave")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", one.port))
+        other.listen()
+    keeper.freeze()
+    one.reload(one.server, keeper=keeper.path, on_term="leave")
+    assert works(one.address)
+    keeper.thaw()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_to_an_address_that_overlaps(revived, origin, keeper, how):
     port = free_port()
     one = revived(origin(http), address=f"127.0.0.1:{port}")
