@@ -1,6 +1,7 @@
 #include "relay/generation.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,12 +92,28 @@ struct generation *generation_new(struct config *config, struct upstreams *upstr
     return generation;
 }
 
+/* A listener is known by its limit, whatever it is called now. As a rule it is where it was. */
+static void lead_on(struct generation *former, const struct generation *generation) {
+    size_t n = generation->config->n_listeners;
+
+    for (size_t i = 0; i < former->config->n_listeners; i++) {
+        size_t k = 0;
+
+        while (k < n && generation->limits[(i + k) % n] != former->limits[i])
+            k++;
+        if (k < n)
+            atomic_store(&former->routes[i].next, &generation->routes[(i + k) % n]);
+    }
+}
+
 void generation_begin(struct generation *generation, struct generation *former,
                       struct limit_list *limits) {
     limit_list_begin(limits, generation->config, generation->limits);
     if (former != NULL)
         upstreams_retire(former->upstreams);
     upstreams_begin(generation->upstreams);
+    if (former != NULL)
+        lead_on(former, generation);
 }
 
 bool route_opens(const struct route *route) {
@@ -125,6 +142,19 @@ struct route *route_ref(struct route *route) {
 
 void route_unref(struct route *route) {
     CHECK(atomic_fetch_sub_explicit(&route->generation->refs, 1, memory_order_release) > 0);
+}
+
+bool route_follow(struct job *job) {
+    struct route *before = job->route, *now = before, *next;
+
+    while ((next = atomic_load(&now->next)) != NULL)
+        now = next;
+    if (now == before)
+        return false;
+    job->route = route_ref(now);
+    route_unref(before);
+    snprintf(job->record.upstream, sizeof(job->record.upstream), "%s", now->upstream->config->name);
+    return true;
 }
 
 bool generation_unused(const struct generation *generation) {

@@ -24,6 +24,8 @@ struct route {
     struct conn_options options;
     struct limit *limit; /* these two: the generation's references */
     struct line *line;   /* the upstream's */
+    struct route *_Atomic
+        next; /* the same listener's in the generation after this; NULL: none (yet). See route_follow */
 };
 
 struct generation {
@@ -57,7 +59,12 @@ size_t generation_count_opening(const struct generation *generation);
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route);
 
-/* Whether nobody holds a route of it: then it can be freed, if nobody can get one either. */
+/* Changes the job over to the route that its listener has now: its servers had no room, and there may be others since. False:
+ * it has that already, or the listener is gone. A generation that is followed is there for as long as any before it. Any
+ * thread. */
+bool route_follow(struct job *job) MUST_USE;
+
+/* Whether nobody holds a route of it: then it can be freed, with those before it, if nobody can get one either. */
 bool generation_unused(const struct generation *generation);
 
 /* Frees it, with its upstreams. NULL is fine. */

@@ -91,21 +91,26 @@ void relay_nudge(struct relay *relay) {
     nudge_limits(generation);
 }
 
+/* Those that nobody uses, nor any one before them: a job may go from one to those after it (route_follow). The list
+ * begins with the last one. */
+static void free_old(struct relay *relay) {
+    struct generation *generation, *used = NULL;
+
+    SLIST_FOREACH(generation, &relay->old, link)
+    if (!generation_unused(generation))
+        used = generation;
+    while ((generation = used != NULL ? SLIST_NEXT(used, link) : SLIST_FIRST(&relay->old)) !=
+           NULL) {
+        SLIST_REMOVE(&relay->old, generation, generation, link);
+        generation_free(generation);
+    }
+}
+
 /* tidy_nudge: who waits for room under an old configuration may have to reject under the new one. An acceptor that had
  * just read when_full, and not yet begun to wait, does not hear this nudge, but the next. */
 bool relay_tidy(struct relay *relay) {
-    struct generation *generation = SLIST_FIRST(&relay->old);
-
     relay_nudge(relay);
-    while (generation != NULL) {
-        struct generation *next = SLIST_NEXT(generation, link);
-
-        if (generation_unused(generation)) {
-            SLIST_REMOVE(&relay->old, generation, generation, link);
-            generation_free(generation);
-        }
-        generation = next;
-    }
+    free_old(relay);
     join_ended_workers(relay);
     return !SLIST_EMPTY(&relay->old) || count_workers(relay) > relay->n_workers;
 }

@@ -64,18 +64,21 @@ static int hand_over(struct relay *relay, struct job *job) {
 }
 
 static void serve(struct relay *relay, struct job *job, struct turn *turn) {
-    const struct route *route = job->route;
+    usec_t patience = job->route->generation->config->global.queue_timeout;
 
     job->record.popped = clock_now();
     if (atomic_load(&relay->stop_now)) {
         refuse(relay, job, END_STOPPED, 0, true);
         return;
     }
-    if (job->record.popped - job->record.queued > route->generation->config->global.queue_timeout) {
+    if (job->record.popped - job->record.queued > patience) {
         refuse(relay, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0, true);
         return;
     }
     enum dial_outcome outcome = dial(job, turn, &relay->stop_now);
+    while (outcome == DIAL_FULL &&
+           route_follow(job)) /* nor do those behind wait for what is gone */
+        outcome = dial(job, turn, &relay->stop_now);
     if (outcome == DIAL_FULL && job->full_since == 0)
         stats_add(STAT_waited_servers_full, 1);
     if (outcome == DIAL_FULL && queue_put_back(&relay->queue, turn, job))

@@ -103,6 +103,26 @@ def test_more_room_by_a_reload_is_for_those_who_wait(relay, origin):
     close_all(clients)
 
 
+@pytest.mark.parametrize("after", ["one more", "another one", "another upstream"])
+def test_servers_that_a_reload_brings_are_for_all(relay, origin, after):
+    """For those who wait for the servers before, and for those who come behind them."""
+    full, other = origin(greets), origin(echo)
+    one = full_site(relay, full)
+    with connect(one) as first:
+        assert first.read(6) == b"hello\n"
+        waiting = connect_many(one, 3)
+        assert all(client.is_silent(0.05) for client in waiting)
+        servers = {"a": {"address": full.address, "max_connections": 1}} if after == "one more" else {}
+        text = conf(one.address, {**servers, "b": other.address})
+        one.reload(text=text.replace("upstream = app", "upstream = new").replace("upstream app", "upstream new")
+                   if after == "another upstream" else text)
+        for client in [*waiting, connect(one)]:
+            assert client.send(b"x").read(1) == b"x", "long before queue_timeout"
+            client.close()
+    upstream = "new" if after == "another upstream" else "app"
+    assert {record.upstream for record in one.wait_records(5) if record.server == "b"} == {upstream}
+
+
 def test_a_stop_lets_them_finish_and_a_second_one_does_not(relay, origin):
     one = full_site(relay, origin(echo), listener={"mode": "http"}, top="queue_timeout = 10m\n")
     first, second, third = connect_many(one, 3)
