@@ -109,10 +109,12 @@ def test_a_life(relayd, server, dns, link, copy):
         relayd.wait_held(ONE)
         relayd.write_conf(conf("0660"))
         relayd.systemctl("reload", UNIT)
+        goes_on(peer)   # (its server waits for some seconds only)
         assert relayd.box.run("stat", "-c", "%a", PATH).stdout == "660\n"
         relayd.write_conf("workers = none\n")
         with pytest.raises(Failed):
             relayd.systemctl("reload", UNIT)
+        goes_on(peer)
         relayd.write_conf(conf("0600"))
         for end in ("restart", signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT):
             pid = relayd.pid
@@ -123,9 +125,11 @@ def test_a_life(relayd, server, dns, link, copy):
                 relayd.wait_restarted(pid)
             goes_on(peer)
             relayd.wait_held(ONE)
+        goes_on(peer)
         keeper = relayd.keeper_pid
         relayd.systemctl("kill", "--signal=KILL", KEEPER)
         relayd.wait_show("MainPID", lambda text: int(text) not in (0, keeper), KEEPER)
+        goes_on(peer)
         relayd.wait_held(ONE)
         goes_on(peer)
     relayd.systemctl("stop", UNIT)
