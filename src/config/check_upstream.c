@@ -166,12 +166,12 @@ static const struct {
 
 static void check_typed_options(const struct check *check) {
     const struct tree *tree = check->tree;
-    size_t at = tree_next(tree, check->section, SECTION_HEALTH_CHECK);
     struct health_check_config read = {.type = CHECK_TCP};
     char where[TREE_WHERE_MAX];
 
     if (!check->upstream->health_check.given)
         return;
+    size_t at = tree_next(tree, check->section, SECTION_HEALTH_CHECK);
     const struct tree_section *section = &tree->sections[at];
     const struct tree_value *type = tree_value(section, OPT_health_check_type);
     if (type != NULL && !options_parse(type->row, type->text, &read))

@@ -614,7 +614,7 @@ static void test_servers_that_are_relayd_itself(void **state) {
     };
     static const char *const fine[][2] = {
         {":80", "127.0.0.1:81"},    {":80", "10.0.0.1:80"}, {"127.0.0.2:80", "127.0.0.1:80"},
-        {"0.0.0.0:80", "[::1]:80"}, {"unix:/a", "unix:/b"},
+        {"0.0.0.0:80", "[::1]:80"}, {"unix:/a", "unix:/b"}, {"127.0.0.2:80", "0.0.0.0:80"},
     };
     char text[256], error[256];
 
@@ -647,6 +647,14 @@ static void test_servers_that_are_relayd_itself(void **state) {
         "listener web { address = :81 upstream = one } listener two { address = :82 upstream = two "
         "} upstream one { server a { address = 127.0.0.1:82 } } upstream two { server b { address "
         "= 127.0.0.1:83 } }"));
+    /* Two rings with a way between them, which is part of neither. */
+    bad("listener l1 { address = :81 upstream = u1 } listener l2 { address = :82 upstream = u2 }\n"
+        "upstream u1 { server a { address = 127.0.0.1:81 } server b { address = 127.0.0.1:82 } }\n"
+        "upstream u2 { server c { address = 127.0.0.1:82 } }",
+        "f:2: upstream u1: server a is listener l1 of this relayd itself: its connections would "
+        "come back for ever\n"
+        "f:3: upstream u2: server c is listener l2 of this relayd itself: its connections would "
+        "come back for ever\n");
 }
 
 int main(void) {
