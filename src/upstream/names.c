@@ -166,7 +166,7 @@ void names_tell(struct resolver *resolver) {
         tell_name(name);
     }
     TAILQ_FOREACH(name, &resolver->pending, news)
-    name->listener->settled(name->arg);
+    name->listener->settled(name->arg, !is_settled(name));
     while ((name = TAILQ_FIRST(&resolver->pending)) != NULL) { /* so that what the log says is so */
         TAILQ_REMOVE(&resolver->pending, name, news);
         name->pending = false;

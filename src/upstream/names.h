@@ -17,8 +17,9 @@ struct names_listener {
     /* Its endpoints are these from now on; at first as soon as there are any, and then whenever they are others. NULL: it has
      * none, and for now none will come; told once, while there were none before. */
     void (*answered)(void *arg, const struct endpoints *endpoints);
-    /* All that is known at this moment has been told, to it and to others. */
-    void (*settled)(void *arg);
+    /* All that is known at this moment has been told, to it and to others. coming: a part of it is being looked up for the
+     * first time, and there may be more endpoints soon. */
+    void (*settled)(void *arg, bool coming);
 };
 
 enum names_stage { NAMES_OUT, NAMES_COMING, NAMES_IN };

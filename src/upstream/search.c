@@ -21,38 +21,73 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
     search->on_wait = NULL;
     search->client = hash_client(client);
     search->left = upstream->config->connect_attempts;
+    search->until = 0;
     search->n_tried = 0;
     search->tier = 0;
     search->probes = false;
     search->cut_off = false;
 }
 
-void search_end(struct search *search) {
+/* Others may find out about members that are left alone. */
+static void give_probe_up(struct search *search, struct upstream *upstream)
+    REQUIRES(upstream->lock) {
     if (!search->probes)
         return;
     search->probes = false;
-    lock_acquire(&search->upstream->lock);
-    search->upstream->probed = 0;
-    cond_broadcast(&search->upstream->answered);
-    lock_release(&search->upstream->lock);
+    upstream->probed = 0;
+    cond_broadcast(&upstream->answered);
 }
 
-static bool awaits_names(const struct upstream *upstream) REQUIRES(upstream->lock) {
-    return upstream->roster.n == 0 && upstream->n_awaited > 0 && !upstream->cancelled;
+void search_end(struct search *search) {
+    struct upstream *upstream = search->upstream;
+
+    if (!search->probes)
+        return;
+    lock_acquire(&upstream->lock);
+    give_probe_up(search, upstream);
+    lock_release(&upstream->lock);
 }
 
-/* Waits until something is known of the addresses, or nothing will be. */
-static void await_names(struct search *search, struct upstream *upstream) REQUIRES(upstream->lock) {
-    usec_t deadline = clock_now() + upstream->config->connect_timeout;
+/* Waits for news of names that are being looked up for the first time, since there were so many. False: there will be none,
+ * or it has waited for too long. */
+static bool await_names(struct search *search, struct upstream *upstream, unsigned answers)
+    REQUIRES(upstream->lock) {
     bool in_time = true;
 
-    if (awaits_names(upstream) && search->on_wait != NULL) {
-        lock_release(&upstream->lock);
-        search->on_wait(search->arg);
-        lock_acquire(&upstream->lock);
+    if (upstream->n_coming == 0)
+        return upstream->n_answers != answers;
+    if (search->until == 0) {
+        search->until = clock_now() + upstream->config->connect_timeout;
+        if (search->on_wait != NULL) {
+            lock_release(&upstream->lock);
+            search->on_wait(search->arg);
+            lock_acquire(&upstream->lock);
+        }
     }
-    while (awaits_names(upstream) && in_time)
-        in_time = cond_wait_until(&upstream->answered, &upstream->lock, deadline);
+    while (upstream->n_answers == answers && !upstream->cancelled && in_time)
+        in_time = cond_wait_until(&upstream->answered, &upstream->lock, search->until);
+    return in_time;
+}
+
+/* All that is known of has failed or cannot be asked: what is still being looked up may be better. */
+static bool may_find_more(enum search_outcome outcome) {
+    return outcome == SEARCH_NO_NAME || outcome == SEARCH_OVER || outcome == SEARCH_DOWN;
+}
+
+static struct member *find_member(struct search *search, usec_t *timeout,
+                                  enum search_outcome *outcome) REQUIRES(search->upstream->lock) {
+    struct upstream *upstream = search->upstream;
+    struct member *member;
+    unsigned answers;
+
+    do {
+        answers = upstream->n_answers;
+        member = choice_find(search, timeout, outcome);
+        if (member != NULL || !may_find_more(*outcome))
+            break;
+        give_probe_up(search, upstream);
+    } while (await_names(search, upstream, answers));
+    return member;
 }
 
 enum search_outcome search_next(struct search *search, struct member **ret_member,
@@ -67,17 +102,15 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     search->left--;
     search->free = false;
     lock_acquire(&search->upstream->lock);
-    if (search->n_tried == 0)
-        await_names(search, search->upstream);
-    struct member *member = choice_find(search, &timeout, &outcome);
+    struct member *member = find_member(search, &timeout, &outcome);
     lock_release(&search->upstream->lock);
     if (search->cut_off)
         reach_review(search->upstream, NULL);
-    if (member != NULL) {
-        *ret_member = member;
-        *ret_timeout = timeout;
-    }
-    return outcome;
+    if (member == NULL)
+        return outcome;
+    *ret_member = member;
+    *ret_timeout = timeout;
+    return SEARCH_FOUND;
 }
 
 static void say(enum log_kind kind, struct search *search, const struct member *member,

@@ -21,6 +21,7 @@ struct search {
     void *arg;
     uint64_t client; /* hash of the client's address, for source_hash */
     int64_t left;    /* attempts */
+    usec_t until;    /* names that are looked up are waited for; 0: none has been yet */
     unsigned tier;   /* the highest that was tried */
     bool free;       /* the last dial is no attempt: a test, or of one that is cut off */
     bool cut_off;    /* members that are were seen */
@@ -47,7 +48,8 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
 void search_end(struct search *search);
 
 /* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take *ret_timeout: less than
- * connect_timeout while there are others to try. Waits for the first answer of DNS, for at most connect_timeout. */
+ * connect_timeout while there are others to try. If there is none, waits for names that are being looked up for the first
+ * time, for at most connect_timeout in all. */
 enum search_outcome search_next(struct search *search, struct member **ret_member,
                                 usec_t *ret_timeout) MUST_USE;
 

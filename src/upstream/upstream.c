@@ -14,7 +14,6 @@
 static void on_answer(void *arg, const struct endpoints *endpoints) {
     struct server *server = arg;
 
-    server->answered = true;
     if (endpoints != NULL && !roster_learn(server, endpoints->list, endpoints->n))
         log_msg(MSG_TROUBLE,
                 "There is no memory for the addresses of %s/%s; ignoring them until they change.",
@@ -22,8 +21,8 @@ static void on_answer(void *arg, const struct endpoints *endpoints) {
     server->upstream->changed = server->upstream->changed || endpoints != NULL;
 }
 
-/* The first of its servers to be told makes the new list of all. Those who wait for a first answer go on. */
-static void on_settled(void *arg) {
+/* The first of its servers to be told makes the new list of all. Those who wait for names look again. */
+static void on_settled(void *arg, bool coming) {
     struct server *server = arg;
     struct upstream *upstream = server->upstream;
 
@@ -33,12 +32,10 @@ static void on_settled(void *arg) {
                 "change.",
                 upstream->config->name);
     upstream->changed = false;
-    if (!server->answered)
-        return;
-    server->answered = false;
     lock_acquire(&upstream->lock);
-    upstream->n_awaited -= server->awaited;
-    server->awaited = false;
+    upstream->n_coming += (size_t)coming - (size_t)server->coming;
+    server->coming = coming;
+    upstream->n_answers++;
     cond_broadcast(&upstream->answered);
     lock_release(&upstream->lock);
 }
@@ -55,8 +52,8 @@ static bool init_server(struct server *server, struct upstream *upstream,
     server->upstream = upstream;
     if (spec->form == ADDR_LITERAL)
         return roster_learn(server, &endpoint, 1);
-    server->awaited = true;
-    upstream->n_awaited++;
+    server->coming = true;
+    upstream->n_coming++;
     return names_add(upstream->all->names, spec, upstream->config->resolve_interval, &listener,
                      server);
 }

@@ -20,12 +20,11 @@
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
-    bool awaited GUARDED; /* a name without a first answer, under the upstream's lock */
+    bool coming GUARDED; /* a name that is being looked up for the first time, in part at least */
     /* Whoever makes the upstreams, then the resolver's thread; see roster.h: */
     struct endpoint *endpoints; /* that it has now, as endpoints_settle leaves them */
     size_t n_endpoints;
     bool changed;               /* but the roster has others */
-    bool answered;              /* by DNS, and those who wait for that do not know yet */
     size_t first_slot, n_slots; /* in the roster */
 };
 
@@ -37,8 +36,9 @@ struct upstream {
     struct server *servers;    /* config->n_servers */
     bool changed;              /* the endpoints of some; as those */
     struct lock lock;
-    struct cond answered;         /* a first answer has come, a probe has ended, or cancelled */
-    size_t n_awaited GUARDED;     /* names without a first answer */
+    struct cond answered;         /* there is news of names, a probe has ended, or cancelled */
+    size_t n_coming GUARDED;      /* of the servers: these */
+    unsigned n_answers GUARDED;   /* this changes with each news of names */
     struct roster roster GUARDED; /* see roster.h */
     uint64_t random GUARDED;
     usec_t probed GUARDED; /* all are left alone, and one search tries them since then; else 0 */

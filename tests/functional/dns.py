@@ -1,5 +1,6 @@
 """A DNS server that the test scripts: what it answers to each name and type, if anything, may change at any moment."""
 
+import contextlib
 import shutil
 import socket
 import struct
@@ -83,8 +84,10 @@ class ScriptedDns:
                 self.directory]
 
     def stop(self):
-        self.udp.close()
-        self.tcp.close()
+        for sock in (self.udp, self.tcp):   # a close alone ends no call of another thread, which keeps the address
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # The wire (RFC 1035, 4)
@@ -124,6 +127,8 @@ class ScriptedDns:
         while True:
             try:
                 query, client = self.udp.recvfrom(4096)
+                if not query:
+                    return   # stopped
                 reply = self._answer(query, True)
                 if reply:
                     self.udp.sendto(reply, client)

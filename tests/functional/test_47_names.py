@@ -109,7 +109,6 @@ def test_a_later_priority_is_used_when_the_first_is_gone(relay, dns, places):
     dns.hosts("two.test", "127.0.1.2")
     dns.services("_http._tcp.app.test", ("one.test", port, 1, 1), ("two.test", port, 2, 1))
     one = site(relay, {"a": "srv:_http._tcp.app.test"}, wrap=dns.wrap)
-    until(lambda: answers(one, 1) == {"127.0.1.2": 1}, "both targets have been looked up")
     assert answers(one, 5) == {"127.0.1.2": 5}
 
 

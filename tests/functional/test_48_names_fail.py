@@ -6,12 +6,12 @@ import subprocess
 
 import pytest
 
-from client import connect
+from client import connect, connect_many
 from dns import NXDOMAIN, REFUSED, SERVFAIL, SWALLOW, ScriptedDns
 from fleet import conf, site
 from origin import Origin, echo, sends
 from peer import RESET, elapsed, request
-from settings import free_port, secs, until
+from settings import free_port, ms, secs, until
 from test_43_servers import answers
 
 
@@ -64,6 +64,39 @@ def test_a_family_that_is_not_there_any_more_is_left(relay, dns, everywhere, gon
     dns.forget("app.test")   # and now it is not there at all
     one.wait_log("The name app.test cannot be looked up: Domain name not found. The last good addresses stay in use")
     assert answers(one, 2) == {left: 2}
+
+
+@pytest.mark.parametrize("dead", ["family", "target", "literal", "backup"])
+def test_what_is_still_looked_up_is_waited_for(relay, dns, everywhere, dead):
+    """All that is known is dead, and the answer that leads on has been lost: the first client waits for it."""
+    nobody = f"127.0.1.9:{everywhere}"
+    dns.set("late.test", A=["127.0.1.1"], AAAA=["::1"])
+    dns.lose("late.test", "A", 1)
+    dns.lose("late.test", "AAAA", 1)
+    servers = {"a": nobody, "late": f"late.test:{everywhere}"}
+    if dead == "family":
+        dns.set("app.test", A=["127.0.1.9"], AAAA=["::1"])
+        dns.lose("app.test", "AAAA", 1)
+        servers = {"a": f"app.test:{everywhere}"}
+    elif dead == "target":
+        dns.set("dead.test", A=["127.0.1.9"])
+        dns.set("_http._tcp.app.test", SRV=[("dead.test", everywhere, 1, 1), ("late.test", everywhere, 2, 1)])
+        servers = {"a": "srv:_http._tcp.app.test"}
+    elif dead == "backup":
+        servers = {"late": f"late.test:{everywhere}", "a": {"address": nobody, "backup": True}}
+    one = site(relay, servers, wrap=dns.wrap)
+    assert {client.read_end()[0] for client in connect_many(one, 4)} <= {b"1", b"six"}
+
+
+def test_a_name_that_never_comes_is_waited_for_within_the_time_of_a_dial(relay, dns, everywhere):
+    """And by nobody who has a server, nor once it is known that nobody can say what it stands for."""
+    dns.set("slow.test", A=SWALLOW, AAAA=SWALLOW)
+    one = site(relay, {"a": f"127.0.1.9:{everywhere}", "s": f"slow.test:{everywhere}"}, wrap=dns.wrap,
+               top="workers = 1\n", connect_timeout=ms(600))
+    clients = connect_many(one, 3)
+    outcomes, took = elapsed(lambda: [client.ending() for client in clients])
+    assert outcomes == [RESET] * 3
+    assert secs(0.4) < took < secs(0.6) + 2, "they wait beside each other"
 
 
 @pytest.mark.parametrize("kind,first", [("A", "six"), ("AAAA", "1")])

@@ -44,6 +44,7 @@ static struct upstream *make(const char *options, int most, size_t n) UNCHECKED 
     struct upstream *app = &upstreams->list[0];
     assert_true(roster_learn(&app->servers[0], endpoints, n));
     assert_true(roster_settle(app));
+    app->n_coming = 0;
     for (size_t i = 0; i < n; i++)
         (void)member_dialled(app->roster.slots[i].member, 100, 1);
     return app;

@@ -170,6 +170,7 @@ static void say(const char *name, enum dns_type type, const char *text, unsigned
 /* What was told; under the script's lock. */
 struct told {
     unsigned good, bad, settled;
+    bool coming;
     struct endpoints last;
 };
 
@@ -188,11 +189,12 @@ static void on_answer(void *arg, const struct endpoints *endpoints) {
     lock_release(&script.lock);
 }
 
-static void on_settled(void *arg) {
+static void on_settled(void *arg, bool coming) {
     struct told *to = arg;
 
     lock_acquire(&script.lock);
     to->settled++;
+    to->coming = coming;
     cond_broadcast(&script.changed);
     lock_release(&script.lock);
 }

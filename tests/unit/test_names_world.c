@@ -27,8 +27,9 @@ static void on_answer(void *arg, const struct endpoints *endpoints) {
     lock_release(&told->lock);
 }
 
-static void on_settled(void *arg) {
+static void on_settled(void *arg, bool coming) {
     (void)arg;
+    (void)coming;
 }
 
 static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
