@@ -1,7 +1,7 @@
 /* hop_table: which of our dials leads to a listener of ours is known by its local port, before it connects: the accepted
  * connection has it as its client's port. So connections that come from ourselves are counted without a system call for
  * any other, and without a word in the bytes. An entry is good for as long as a connection may take from there to its
- * own dial; ports are used again. A unix socket gets a name for it, which the kernel chooses: five hexadecimal digits in
+ * own dial, and for one that came where that dial went: ports are used again, by others too. A unix socket gets a name for it, which the kernel chooses: five hexadecimal digits in
  * the abstract namespace (unix(7), "Autobind feature"). */
 #include "relay/own.h"
 
@@ -33,8 +33,8 @@ static struct {
     } list[OWN_MOST] GUARDED;
     size_t n GUARDED;
     _Atomic uint64_t ports[PORTS / 64]; /* a bit for each that is listened on, or was; unix: 0 */
-    _Atomic uint32_t hops[PORTS];       /* hop_table: the second, times 8, and the number */
-    _Atomic uint32_t unix_hops[PORTS];  /* the same, by the last digits of a name */
+    _Atomic uint64_t hops[PORTS];       /* hop_table, see pack_hop */
+    _Atomic uint64_t unix_hops[PORTS];  /* the same, by the last digits of a name */
 } own;
 
 void own_init(void) {
@@ -141,7 +141,7 @@ bool own_is(const struct addr *to) {
 }
 
 /* Where the hops of a connection from this peer are noted; NULL: nowhere. */
-static _Atomic uint32_t *note_of(const struct addr *peer) {
+static _Atomic uint64_t *note_of(const struct addr *peer) {
     char digits[AUTOBIND_NAME + 1] = "", *end = digits;
 
     if (!addr_is_unix(peer))
@@ -153,26 +153,40 @@ static _Atomic uint32_t *note_of(const struct addr *peer) {
     return end == digits + AUTOBIND_NAME ? &own.unix_hops[number % PORTS] : NULL;
 }
 
-/* How many hops of ours a connection from this peer has behind it. */
-static uint32_t hops_of(const struct addr *peer, usec_t now) {
-    const _Atomic uint32_t *note = note_of(peer);
-    uint32_t noted = note != NULL ? atomic_load(note) : 0;
+/* What tells listening sockets apart, as far as it is needed. */
+static uint64_t where(const struct addr *listening) {
+    return (addr_is_unix(listening) ? file_of(listening).inode : addr_port(listening)) % PORTS;
+}
 
-    return (uint32_t)(now / USEC_PER_SEC) - noted / 8 <= HOP_GOOD ? noted % 8 : 0;
+static uint64_t pack_hop(const struct addr *to, uint32_t number, usec_t now) {
+    return (uint64_t)(now / USEC_PER_SEC) << 32 | where(to) << 16 | number;
+}
+
+/* How many hops of ours a connection has behind it that came from this peer to this address. */
+static uint32_t hops_of(const struct addr *peer, const struct addr *came_to, usec_t now) {
+    const _Atomic uint64_t *note = note_of(peer);
+    uint64_t noted = note != NULL ? atomic_load(note) : 0;
+
+    if (noted == 0 || (uint64_t)(now / USEC_PER_SEC) - (noted >> 32) > HOP_GOOD ||
+        (noted >> 16) % PORTS != where(came_to))
+        return 0;
+    return (uint32_t)(noted % PORTS);
 }
 
 /* Gives it the local address by which it is known. */
 static int name_hop(int fd, const struct addr *to, const struct addr *source) {
     struct addr local = {.len = to->len, .u.sa.sa_family = to->u.sa.sa_family};
 
-    if (addr_is_unix(to))
-        return bind(fd, &local.u.sa, sizeof(local.u.sa.sa_family)) < 0 ? -errno : 0;
+    if (addr_is_unix(to)) { /* if that is forbidden here, the hop is not counted */
+        (void)bind(fd, &local.u.sa, sizeof(local.u.sa.sa_family));
+        return 0;
+    }
     if (source != NULL)
         local = *source;
     return scope_bind(fd, &local) < 0 ? -errno : 0;
 }
 
-static bool same_place(const struct addr *a, const struct addr *b) {
+static bool is_one_place(const struct addr *a, const struct addr *b) {
     const struct socket_file file_a = file_of(a), file_b = file_of(b);
 
     return addr_equal(a, b) || same_file(&file_a, &file_b);
@@ -182,17 +196,19 @@ int own_hop(int fd, const struct addr *to, const struct addr *source, int client
             const struct addr *peer) {
     struct addr local, came_to;
     usec_t now = clock_now();
-    uint32_t hops = hops_of(peer, now);
 
-    if (hops >= OWN_HOPS || (address_of(client, &came_to) && same_place(&came_to, to)))
+    if (!address_of(client, &came_to))
+        return -errno;
+    uint32_t hops = hops_of(peer, &came_to, now);
+    if (hops >= OWN_HOPS || is_one_place(&came_to, to))
         return -ELOOP;
     int r = name_hop(fd, to, source);
     if (r < 0)
         return r;
     if (!address_of(fd, &local))
         return -errno;
-    _Atomic uint32_t *note = note_of(&local);
+    _Atomic uint64_t *note = note_of(&local);
     if (note != NULL)
-        atomic_store(note, (uint32_t)(now / USEC_PER_SEC) * 8 + hops + 1);
+        atomic_store(note, pack_hop(to, hops + 1, now));
     return 0;
 }

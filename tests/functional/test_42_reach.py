@@ -1,12 +1,14 @@
 """Addresses that this machine cannot dial, which is no fault of their servers: no IPv6, no route, no port."""
 
+import socket
+
 import pytest
 
 from client import connect, refused_in_http
 from fleet import site
 from origin import Origin, echo, sends
 from peer import EOF, request
-from settings import free_port, ms, until
+from settings import DEADLINE, free_port, ms, until
 from test_43_servers import answers
 
 BALANCES = ["round_robin", "least_connections", "source_hash", "random_two"]
@@ -216,3 +218,25 @@ upstream b {{ server y {{ address = "{origin(sends(b"y")).address}" }} }}
     for _ in range(5):
         with connect(one) as client:
             assert client.read_end() == (b"y", EOF)
+
+
+def test_a_client_whose_port_was_used_by_a_hop_is_no_loop(relay, origin):
+    """Ports are used again: behind another listener, the port of one dial is that of the next client."""
+    first, second = free_port(), free_port()
+    one = relay(text=f"""keeper = off
+listener a {{ address = "127.0.0.1:{first}" upstream = a }}
+listener b {{ address = "127.0.0.1:{second}" upstream = b }}
+upstream a {{ server x {{ address = "127.0.0.1:{second}" }} }}
+upstream b {{ server y {{ address = "{origin(sends(b"y")).address}" }} }}
+""", address=f"127.0.0.1:{first}")
+    port = 0
+    for number in range(6):
+        with socket.socket() as client:
+            client.bind(("127.0.0.2", port))
+            client.settimeout(DEADLINE)
+            client.connect(("127.0.0.1", first))
+            assert client.recv(2) == b"y"
+            assert client.recv(1) == b""
+        records = one.wait_records(2 * number + 2)
+        port = int(next(record for record in records[::-1] if record.listener == "b").client.rpartition(":")[2])
+    assert {record.end for record in one.wait_records(12)} == {"SE"}
