@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -45,6 +46,18 @@ bool socket_file_is_at(const char *path, const struct socket_file *file) {
     struct stat st;
 
     return lstat(path, &st) == 0 && is_file(&st, file);
+}
+
+void socket_file_remove_stale(const struct addr *addr, int type) {
+    struct timeval patience = {.tv_usec = 10000}; /* with a full backlog, somebody is there */
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    struct stat st;
+
+    if (fd >= 0 && lstat(addr->u.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+        connect(fd, &addr->u.sa, addr->len) < 0 && errno == ECONNREFUSED)
+        (void)unlink(addr->u.un.sun_path);
+    fd_close(&fd);
 }
 
 /* bind(2) makes the file with the permissions of the socket, less the umask. (fchmod sets those of the socket. Where the

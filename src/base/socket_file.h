@@ -37,6 +37,10 @@ int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before,
                        const struct socket_access *access) MUST_USE;
 
+/* Removes what a process that is gone has left at the path of a unix socket: one of this type (SOCK_STREAM or another) that
+ * nobody answers at. Anything else stays, and is in the way. */
+void socket_file_remove_stale(const struct addr *addr, int type);
+
 /* Whether this very file is at the path. */
 bool socket_file_is_at(const char *path, const struct socket_file *file);
 

@@ -8,14 +8,14 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/socket_file.h"
 #include "base/thread.h"
 #include "keeper/keeper.h"
 #include "keeper/trust.h"
@@ -40,53 +40,42 @@ static const char usage[] =
     "  -h, --help               print this help and exit\n"
     "\nIt stays in the foreground. See relayd-keeper(8).\n";
 
-/* A socket that nobody answers at is one that a keeper of this user has left. Anything else stays, and is in the way. */
-static void remove_stale(const struct sockaddr_un *at) {
-    struct timeval patience = {.tv_sec = 1}; /* with a full backlog, somebody is there */
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    struct stat st;
-
-    if (fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-        st.st_uid == geteuid() &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-        connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 && errno == ECONNREFUSED)
-        (void)unlink(at->sun_path);
-    fd_close(&fd);
-}
-
 /* At no moment can anybody but this user connect. Of two that start at once, the lock lets one find the other. */
-static int bind_at(const struct sockaddr_un *at) {
-    char copy[sizeof(at->sun_path)];
-    int lock = open(dirname(strcpy(copy, at->sun_path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    mode_t mask = umask(0177);
-    int fd = -1;
+static int bind_at(const struct addr *at) {
+    const struct socket_access own = {.mode = 0600, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
+    char copy[sizeof(at->u.un.sun_path)];
+    int lock = open(dirname(strcpy(copy, at->u.un.sun_path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct socket_file file;
+    int fd = -1, r = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
 
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) {
-        remove_stale(at);
+    if (r == 0) {
+        socket_file_remove_stale(at, SOCK_SEQPACKET);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        r = fd < 0 ? -errno : socket_file_bind(fd, at, &own, &file);
     }
-    if (fd >= 0 &&
-        (bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 || listen(fd, BACKLOG) < 0))
-        fd_close(&fd);
+    if (r == 0 && listen(fd, BACKLOG) < 0)
+        r = -errno;
     fd_close(&lock);
-    (void)umask(mask);
-    return fd;
+    if (r < 0)
+        fd_close(&fd);
+    return r < 0 ? r : fd;
 }
 
 /* -1: it was said why not. */
 static int listen_at(const char *path) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct addr at = {.len = sizeof(at.u.un), .u.un.sun_family = AF_UNIX};
+    size_t room = sizeof(at.u.un.sun_path);
     char why[TRUST_WHY_MAX] = "";
-    int fd = -1;
+    int r = snprintf(at.u.un.sun_path, room, "%s", path) < (int)room ? trust_place(path, why)
+                                                                     : -ENAMETOOLONG;
 
-    if (snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) >= (int)sizeof(at.sun_path))
-        errno = ENAMETOOLONG;
-    else if ((errno = -trust_place(path, why)) == 0)
-        fd = bind_at(&at);
-    if (fd < 0)
-        log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", path,
-                why[0] != '\0' ? why : strerrordesc_np(errno));
-    return fd;
+    if (r == 0)
+        r = bind_at(&at);
+    if (r >= 0)
+        return r;
+    log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", path,
+            why[0] != '\0' ? why : strerrordesc_np(-r));
+    return -1;
 }
 
 static size_t slots_that_fit(void) {

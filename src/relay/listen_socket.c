@@ -9,26 +9,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/scope.h"
 #include "relay/listen_wish.h"
 #include "relay/tune.h"
-
-/* A file left behind by a process that is gone is removed; one that somebody answers at is not. */
-static void remove_stale(const struct addr *addr) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval patience = {.tv_usec = 10000}; /* with a full backlog, somebody is there */
-    struct stat st;
-
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-        stat(addr->u.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-        connect(fd, &addr->u.sa, addr->len) < 0 && errno == ECONNREFUSED)
-        (void)unlink(addr->u.un.sun_path);
-    fd_close(&fd);
-}
 
 bool listen_socket_has_file(const struct listen_socket *socket) {
     return socket->unlink_path != NULL && socket_file_is_at(socket->unlink_path, &socket->file);
@@ -40,7 +26,7 @@ static int bind_unix(struct listen_socket *sock, const struct socket_access *acc
 
     if (path == NULL)
         return -ENOMEM;
-    remove_stale(&sock->addr);
+    socket_file_remove_stale(&sock->addr, SOCK_STREAM);
     int r = socket_file_bind(sock->fd, &sock->addr, access, &sock->file);
     if (r == -EADDRINUSE && lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         r = -EEXIST;
