@@ -88,7 +88,10 @@ def free(prepared, relayd):
 
 
 def test_it_bites(confined):
+    """Memory to write and execute is forbidden by a filter, or, since 254, by PR_SET_MDWE, which has another error."""
     attempts = confined["attempts"]
+    if attempts["map memory to write and execute"] == "EACCES":
+        attempts["map memory to write and execute"] = "EPERM"
     assert {name: attempts[name] for name in BITES} == BITES
 
 
