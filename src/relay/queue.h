@@ -116,6 +116,9 @@ void queue_left(struct queue *queue, struct line *line);
 /* The usher's: lets all full lines look again. Whether there are any. */
 bool queue_retry_full(struct queue *queue);
 
+/* full_line: from now on nobody waits for longer than that, from now, until queue_set says otherwise. */
+void queue_bound_full(struct queue *queue, usec_t most);
+
 /* How many jobs of a line wait because it is full. */
 size_t queue_count_full(struct queue *queue, struct line *line);
 

@@ -30,6 +30,29 @@ static void shorten(struct queue *queue, struct line *line, usec_t now) REQUIRES
     }
 }
 
+static void shorten_all(struct queue *queue, struct line_list *lines, usec_t now)
+    REQUIRES(queue->lock) {
+    struct line *line;
+
+    TAILQ_FOREACH(line, lines, link)
+    if (atomic_load(&line->full))
+        shorten(queue, line, now);
+}
+
+void queue_bound_full(struct queue *queue, usec_t most) {
+    usec_t now = clock_now();
+
+    lock_acquire(&queue->lock);
+    if (most < queue->bounds.full_timeout) {
+        queue->bounds.full_timeout = most;
+        shorten_all(queue, &queue->held, now);
+        shorten_all(queue, &queue->quick, now);
+        shorten_all(queue, &queue->slow, now);
+        queue_call_usher(queue);
+    }
+    lock_release(&queue->lock);
+}
+
 static void become_full(struct queue *queue, struct line *line, usec_t now) REQUIRES(queue->lock) {
     if (line->queue == NULL) /* then nobody has read it yet: line_leave looks at `full` first */
         line->queue = queue;

@@ -15,7 +15,9 @@
 /* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
  * packet that is lost in one is sent again after a second (RFC 6298, 2). */
 #define ACCEPT_REST (1500 * USEC_PER_MSEC)
-#define NUDGE_AGAIN (10 * USEC_PER_MSEC) /* while the end of openers is waited for */
+/* How long those wait in a restart for whom servers have no room: whoever has it keeps it in the next process. */
+#define LEAVE_PATIENCE USEC_PER_SEC
+#define NUDGE_AGAIN    (10 * USEC_PER_MSEC) /* while the end of openers is waited for */
 
 /* A gate that nobody waits at to become empty. */
 static void ignore(void *arg) {
@@ -234,6 +236,7 @@ void relay_open(struct relay *relay) {
 
 void relay_leave(struct relay *relay) {
     atomic_store(&relay->leaves, true);
+    queue_bound_full(&relay->queue, LEAVE_PATIENCE);
     (void)relay_drain(relay, ACCEPT_REST);
 }
 

@@ -1,5 +1,7 @@
 """Clients of servers that have all the connections that they may: they wait in a line, and who ends makes room at once."""
 
+import signal
+
 import pytest
 
 from client import close_all, connect, connect_many, refused_in_http
@@ -138,6 +140,22 @@ def test_a_stop_lets_them_finish_and_a_second_one_does_not(relay, origin):
     third.close()
     assert one.wait_exit() == 0
     assert one.record(third).end == "OS"
+
+
+def test_a_restart_does_not_wait_for_them(revived, origin, keeper):
+    """Who has the place keeps it in the next process; new clients are not kept waiting meanwhile."""
+    address = f"127.0.0.1:{free_port()}"
+    one = revived(text=conf(address, {"a": {"address": origin(greets).address, "max_connections": 1}},
+                            top=f'keeper = "{keeper.path}"\non_term = leave\nqueue_timeout = 1h\n'), address=address)
+    with connect(one) as first:
+        assert first.read(6) == b"hello\n"
+        waiting = connect_many(one, 3)
+        assert all(client.is_silent(0.05) for client in waiting)
+        one.kill(signal.SIGTERM)
+        assert [client.ending() for client in waiting] == [RESET] * 3
+        one.again()
+        assert first.send(b"x").read(1) == b"x"
+    assert connect(one).read(6) == b"hello\n"
 
 
 @pytest.mark.parametrize("first", ["server", "client"])
