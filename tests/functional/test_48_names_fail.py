@@ -89,14 +89,12 @@ def test_what_is_still_looked_up_is_waited_for(relay, dns, everywhere, dead):
 
 
 def test_a_name_that_never_comes_is_waited_for_within_the_time_of_a_dial(relay, dns, everywhere):
-    """And by nobody who has a server, nor once it is known that nobody can say what it stands for."""
     dns.set("slow.test", A=SWALLOW, AAAA=SWALLOW)
-    one = site(relay, {"a": f"127.0.1.9:{everywhere}", "s": f"slow.test:{everywhere}"}, wrap=dns.wrap,
-               top="workers = 1\n", connect_timeout=ms(600))
+    one = site(relay, {"a": f"127.0.1.9:{everywhere}", "s": f"slow.test:{everywhere}"}, wrap=dns.wrap, connect_timeout=ms(800))
     clients = connect_many(one, 3)
     outcomes, took = elapsed(lambda: [client.ending() for client in clients])
     assert outcomes == [RESET] * 3
-    assert secs(0.4) < took < secs(0.6) + 2, "they wait beside each other"
+    assert secs(0.5) < took < secs(2.2), "they wait beside each other"
 
 
 @pytest.mark.parametrize("kind,first", [("A", "six"), ("AAAA", "1")])
