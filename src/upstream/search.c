@@ -29,29 +29,26 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
 }
 
 /* Others may find out about members that are left alone. */
-static void give_probe_up(struct search *search, struct upstream *upstream)
-    REQUIRES(upstream->lock) {
+static void give_probe_up(struct search *search) REQUIRES(search->upstream->lock) {
     if (!search->probes)
         return;
     search->probes = false;
-    upstream->probed = 0;
-    cond_broadcast(&upstream->answered);
+    search->upstream->probed = 0;
+    cond_broadcast(&search->upstream->answered);
 }
 
 void search_end(struct search *search) {
-    struct upstream *upstream = search->upstream;
-
     if (!search->probes)
         return;
-    lock_acquire(&upstream->lock);
-    give_probe_up(search, upstream);
-    lock_release(&upstream->lock);
+    lock_acquire(&search->upstream->lock);
+    give_probe_up(search);
+    lock_release(&search->upstream->lock);
 }
 
 /* Waits for news of names that are being looked up for the first time, since there were so many. False: there will be none,
  * or it has waited for too long. */
-static bool await_names(struct search *search, struct upstream *upstream, unsigned answers)
-    REQUIRES(upstream->lock) {
+static bool await_names(struct search *search, unsigned answers) REQUIRES(search->upstream->lock) {
+    struct upstream *upstream = search->upstream;
     bool in_time = true;
 
     if (upstream->n_coming == 0)
@@ -59,13 +56,13 @@ static bool await_names(struct search *search, struct upstream *upstream, unsign
     if (search->until == 0) {
         search->until = clock_now() + upstream->config->connect_timeout;
         if (search->on_wait != NULL) {
-            lock_release(&upstream->lock);
+            lock_release(&search->upstream->lock);
             search->on_wait(search->arg);
-            lock_acquire(&upstream->lock);
+            lock_acquire(&search->upstream->lock);
         }
     }
     while (upstream->n_answers == answers && !upstream->cancelled && in_time)
-        in_time = cond_wait_until(&upstream->answered, &upstream->lock, search->until);
+        in_time = cond_wait_until(&upstream->answered, &search->upstream->lock, search->until);
     return in_time;
 }
 
@@ -76,17 +73,16 @@ static bool may_find_more(enum search_outcome outcome) {
 
 static struct member *find_member(struct search *search, usec_t *timeout,
                                   enum search_outcome *outcome) REQUIRES(search->upstream->lock) {
-    struct upstream *upstream = search->upstream;
     struct member *member;
     unsigned answers;
 
     do {
-        answers = upstream->n_answers;
+        answers = search->upstream->n_answers;
         member = choice_find(search, timeout, outcome);
         if (member != NULL || !may_find_more(*outcome))
             break;
-        give_probe_up(search, upstream);
-    } while (await_names(search, upstream, answers));
+        give_probe_up(search);
+    } while (await_names(search, answers));
     return member;
 }
 
