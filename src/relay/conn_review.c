@@ -30,15 +30,21 @@ static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock)
                                   : conn->state->options.idle_timeout;
 }
 
+/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the last ones were its own. */
+static bool is_asked(const struct conn *conn) {
+    usec_t asked = atomic_load(&conn->state->flow[DIR_UP].spoke);
+
+    return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
+}
+
 /* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so long, unless the client
- * waits for an answer, as far as that can be told (turn in pump.c). USEC_NEVER: it does not end for that. */
+ * waits for an answer. USEC_NEVER: it does not end for that. */
 static usec_t drain_idle(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
     usec_t idle = registry_drain_idle(conn->registry, conn);
 
     if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
-        atomic_load(&up->holding) || atomic_load(&down->holding) ||
-        atomic_load(&up->turn) != atomic_load(&down->turn))
+        atomic_load(&up->holding) || atomic_load(&down->holding) || is_asked(conn))
         return USEC_NEVER;
     return idle;
 }

@@ -8,25 +8,16 @@
 #include "relay/copy.h"
 #include "relay/tune.h"
 
-/* turn: the client's flow counts how often bytes were read from it; the server's remembers how far that had come when
- * bytes were last read there. Are they the same, then the last bytes were the server's: as far as that can be told without
- * reading them, the client waits for no answer. Both are written before the bytes are, so no answer, and no next question,
- * is quicker. */
-static void take_turn(struct conn *conn, enum direction dir) {
-    _Atomic uint32_t *up = &conn->state->flow[DIR_UP].turn;
-    uint32_t turn = atomic_load_explicit(up, memory_order_relaxed);
-
-    if (dir == DIR_UP)
-        atomic_store_explicit(up, turn + 1, memory_order_relaxed);
-    else
-        atomic_store_explicit(&conn->state->flow[DIR_DOWN].turn, turn, memory_order_relaxed);
-}
-
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
  * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies on
- * it). */
+ * it).
+ *
+ * spoke: whose bytes came last, the client's or the server's (is_asked in conn_review.c). It is noted before the bytes are
+ * written, so no answer, and no next question, is quicker. Each pump writes to its own flow alone: a word that both of them
+ * used would go from one processor to the other and back with each request, for 0.5 us, where the exact clock takes 0.05. */
 static void hold(struct flow *flow) {
     atomic_store_explicit(&flow->holding, true, memory_order_relaxed);
+    atomic_store_explicit(&flow->spoke, clock_now(), memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
@@ -47,7 +38,6 @@ enum carried {
 static bool deliver(struct conn *conn, enum direction dir, struct copy *copy, enum carried *ret) {
     struct flow *flow = &conn->state->flow[dir];
 
-    take_turn(conn, dir);
     hold(flow);
     int r = copy_write(copy, conn->fd[conn_sink(dir)]);
     if (r < 0 && r != -EINTR)

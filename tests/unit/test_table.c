@@ -284,10 +284,10 @@ static void the_layout_of_version_2(void **state) {
     AT(conn_options, min_rate, 40);
     AT(flow, active, 0);
     AT(flow, bytes, 8);
-    AT(flow, holding, 16);
-    AT(flow, in_memory, 17);
-    AT(flow, turn, 20);
-    AT(flow, ended, 24);
+    AT(flow, spoke, 16);
+    AT(flow, holding, 24);
+    AT(flow, in_memory, 25);
+    AT(flow, ended, 26);
     AT(flow, sink_error, 28);
     assert_int_equal(sizeof(struct flow), 64);
 }
