@@ -337,22 +337,6 @@ bool addr_is_any(const struct addr *addr) {
     return addr->u.sa.sa_family == AF_INET && addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
 }
 
-/* Whether it listens at every address of the other's family. */
-static bool takes_all(const struct addr *addr, bool only, const struct addr *other) {
-    return addr_is_any(addr) && (addr->u.sa.sa_family == other->u.sa.sa_family ||
-                                 (addr->u.sa.sa_family == AF_INET6 && !only));
-}
-
-bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only) {
-    unsigned char a_bytes[16], b_bytes[16];
-
-    if (!addr_ipv6_bytes(a, a_bytes) || !addr_ipv6_bytes(b, b_bytes))
-        return addr_is_unix(a) && addr_equal(a, b);
-    if (addr_port(a) == 0 || addr_port(a) != addr_port(b))
-        return false;
-    return takes_all(a, a_only, b) || takes_all(b, b_only, a) || addr_equal(a, b);
-}
-
 static int compare_numbers(int64_t a, int64_t b) {
     return a < b ? -1 : a > b;
 }

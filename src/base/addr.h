@@ -71,6 +71,10 @@ bool addr_is_any(const struct addr *addr); /* of an IP family: every local addre
 
 /* Whether sockets cannot listen at both at a time. only: an IPv6 socket leaves IPv4 to others (IPV6_V6ONLY, ipv6(7)). */
 bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);
+
+/* The same with where a socket is bound; fd -1: nowhere. */
+bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd);
+
 /* An order of all addresses, for qsort(3): 0 if they are equal. IPv6 comes before IPv4, as RFC 6724 has
  * it for most. */
 int addr_compare(const struct addr *a, const struct addr *b);

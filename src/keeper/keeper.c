@@ -1,7 +1,6 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,18 +227,6 @@ static void set_terms(struct keeper *keeper, const struct keeper_message *messag
     set_timeout(keeper, message->head.usec);
 }
 
-/* Whether what is held in a slot keeps another socket from being bound to this address. */
-static bool is_in_the_way(const struct keeper_slot *slot, const struct addr *wanted, bool only) {
-    struct addr held = {.len = sizeof(held.u)};
-    int held_only = 0;
-    socklen_t size = sizeof(held_only);
-
-    if (!is_held(slot) || getsockname(slot->fd[0], &held.u.sa, &held.len) < 0)
-        return false;
-    (void)getsockopt(slot->fd[0], IPPROTO_IPV6, IPV6_V6ONLY, &held_only, &size);
-    return addr_overlaps(wanted, only, &held, held_only != 0);
-}
-
 /* unchanging. Nobody is attached. */
 static int yield(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message done = keeper_message(KEEPER_PONG);
@@ -254,7 +241,7 @@ static int yield(struct keeper *keeper, const struct keeper_message *message) {
     if (strcmp(name, keeper->name) == 0)
         drop_all(keeper);
     for (size_t i = KEEPER_LISTENERS; i < KEEPER_CONNECTIONS; i++)
-        if (is_in_the_way(&keeper->slots[i], &wanted, message->head.count != 1))
+        if (addr_overlaps_bound(&wanted, message->head.count != 1, keeper->slots[i].fd[0]))
             empty(&keeper->slots[i], KEEPER_FDS);
     done.head.count = (uint32_t)(before - count_held(keeper, 0));
     if (done.head.count > 0)

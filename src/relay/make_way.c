@@ -45,12 +45,9 @@ bool link_make_way(const char *path, const char *name, const struct addr *addr, 
     return answer.head.type == KEEPER_PONG && answer.head.count > 0;
 }
 
-static void ask_keeper(const char *path, const struct relay *relay,
-                       const struct listen_wish *wish) {
-    struct addr addr; /* as the keeper's kernel writes it */
-
-    if (scope_settle(&wish->addr, &addr) == 0 &&
-        link_make_way(path, relay->name, &addr, wish->v6only))
+static void ask_keeper(const char *path, const struct relay *relay, const struct listen_wish *wish,
+                       const struct addr *wanted) {
+    if (link_make_way(path, relay->name, wanted, wish->v6only))
         log_msg(
             MSG_KEEPER,
             "relayd-keeper at %s held listening sockets of a relayd before in the way of %s, and "
@@ -58,12 +55,12 @@ static void ask_keeper(const char *path, const struct relay *relay,
             path, wish->address->text);
 }
 
-/* Those that this relayd's own keeper has given it, and that no wish has met. */
-static void drop_inherited(struct relay *relay) {
+/* Those that this relayd's own keeper has given it, and that no wish has met. Others stay held, also if this start fails. */
+static void drop_inherited(struct relay *relay, const struct addr *wanted, bool only) {
     bool any = false;
 
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
-        if (relay->heritage.listeners[i] < 0)
+        if (!addr_overlaps_bound(wanted, only, relay->heritage.listeners[i]))
             continue;
         any = true;
         fd_close(&relay->heritage.listeners[i]);
@@ -75,13 +72,16 @@ static void drop_inherited(struct relay *relay) {
 
 void make_way(struct relay *relay, const struct listen_wish *wish) {
     const char *own = relay->link != NULL ? relay->link->path : "";
+    struct addr wanted; /* as the kernel writes it */
 
+    if (scope_settle(&wish->addr, &wanted) < 0)
+        return;
     if (strcmp(own, KEEPER_SOCKET) != 0)
-        ask_keeper(KEEPER_SOCKET, relay, wish);
+        ask_keeper(KEEPER_SOCKET, relay, wish, &wanted);
     if (relay->link == NULL)
         return;
     if (link_is_up(relay->link))
-        drop_inherited(relay);
+        drop_inherited(relay, &wanted, wish->v6only);
     else
-        ask_keeper(own, relay, wish);
+        ask_keeper(own, relay, wish, &wanted);
 }

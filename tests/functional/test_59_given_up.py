@@ -223,6 +223,23 @@ def test_a_restart_to_another_place(revived, origin, keeper, short_path, how):
     assert os.listdir(short_path) == ["keeper"]
 
 
+def test_a_start_that_finds_an_address_in_use(revived, origin):
+    """It gives up nothing that is held: who waits is served by the start that succeeds."""
+    one = revived(origin(http))
+    stopped(one)
+    with connect(one) as client, socket.create_server(("127.0.0.1", 0)) as taken:
+        before = one.file.read_text()
+        for moved, status in (("%d" % taken.getsockname()[1], 69), (f"{free_port()}", None)):
+            one.write_conf(text=before.replace(one.address, f"127.0.0.1:{moved}"))
+            if status:
+                one.kill()
+                one.spawn_again()
+                assert one.wait_exit() == status
+            else:
+                one.again()
+        assert client.get().status == 200
+
+
 def test_an_address_that_overlaps_with_several_of_the_former_ones(revived, origin):
     """One socket makes way for more than one."""
     port = free_port()
