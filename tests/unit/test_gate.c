@@ -144,41 +144,31 @@ static void a_nudge_sends_away_and_a_new_bound_counts(void **state) {
     gate_destroy(&gate);
 }
 
-/* How long a wait for somebody who does not leave takes. */
+/* How long a wait for somebody who does not leave may take. */
 static usec_t wait_in_vain(struct gate *gate) {
     struct leaver_wait wait = {0};
-    usec_t began = clock_now();
 
     assert_true(gate_await_leaver(gate, &wait)); /* the first time it does not wait */
     assert_false(gate_await_leaver(gate, &wait));
-    return clock_now() - began;
-}
-
-static void let_one_leave(void *arg) {
-    usleep(1000);
-    gate_leave(arg);
+    return wait.patience;
 }
 
 static void waits_in_vain_for_a_leaver_get_shorter(void **state) {
     struct leaver_wait wait = {0};
-    struct thread thread = {0};
     usec_t all = 0, began;
     struct gate gate;
 
     (void)state;
     gate_init(&gate, 1, note_empty, &emptied);
     assert_true(gate_try_enter(&gate));
-    assert_true(wait_in_vain(&gate) > 50 * USEC_PER_MSEC);
     began = clock_now();
+    assert_int_equal(wait_in_vain(&gate), 100 * USEC_PER_MSEC);
     for (int i = 0; i < 200; i++)
         all += wait_in_vain(&gate);
-    print_message("200 more waits took %lld us\n", (long long)all);
-    assert_true(all < 150 * USEC_PER_MSEC + (clock_now() - began) / 2);
-    usleep(100 * 1000); /* some of it is forgotten */
+    assert_true(all <= 100 * USEC_PER_MSEC + (clock_now() - began) / 10);
     assert_true(gate_await_leaver(&gate, &wait));
-    assert_int_equal(thread_start(&thread, "leaver", NULL, let_one_leave, &gate), 0);
+    gate_leave(&gate); /* between the look and the wait */
     assert_true(gate_await_leaver(&gate, &wait));
-    thread_join(&thread);
     gate_destroy(&gate);
 }
 
