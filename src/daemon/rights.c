@@ -265,15 +265,15 @@ static bool service_may_give(const struct service *service, const struct socket_
     const struct passwd *user =
         service->user != NULL && service->user[0] != '\0' ? getpwnam(service->user) : NULL;
 
-    if (access->uid == SOCKET_FILE_OWN && access->gid == SOCKET_FILE_OWN)
-        return true;
-    if (!service->may_change_owner)
-        return false;
     if (user == NULL || user->pw_uid == 0)
         return true; /* root, or nobody knows */
     if (access->uid != SOCKET_FILE_OWN && access->uid != user->pw_uid)
         return false;
-    bool may = access->gid == SOCKET_FILE_OWN || is_group(service->group, access->gid);
+    if (access->gid == SOCKET_FILE_OWN || is_group(service->group, access->gid))
+        return true; /* its files are so */
+    if (!service->may_change_owner)
+        return false;
+    bool may = false;
     for (size_t i = 0; service->groups != NULL && service->groups[i] != NULL && !may; i++)
         may = is_group(service->groups[i], access->gid);
     if (!may && getgrouplist(user->pw_name, user->pw_gid, groups, &n) >= 0)

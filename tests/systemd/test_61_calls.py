@@ -190,6 +190,17 @@ def test_the_drop_in_of_the_manual_gives_sockets_to_a_group(relayd):
     assert "warning" not in checked.stdout + checked.stderr
 
 
+def test_its_own_user_and_group_take_no_drop_in(relayd):
+    own = {"address": [ADDRESS, f"unix:{PATH}"], "socket_group": "relayd"}
+    relayd.start(relayd.conf(**own, socket_user="relayd", socket_mode="0660"))
+    assert relayd.box.run("stat", "-c", "%U:%G %a", PATH).stdout == "relayd:relayd 660\n"
+    relayd.write_conf(relayd.conf(**own, socket_mode="0600"))
+    relayd.systemctl("reload", UNIT)
+    assert relayd.box.run("stat", "-c", "%U:%G %a", PATH).stdout == "relayd:relayd 600\n"
+    checked = relayd.box.run(relayd.program, "--check")
+    assert "warning" not in checked.stdout + checked.stderr
+
+
 @pytest.mark.parametrize("given", [[], remedy()[:1], remedy()[1:]], ids=["nothing", "member", "call"])
 def test_without_all_of_it_the_start_says_what_is_needed(relayd, given):
     relayd.drop_in(*given, "SystemCallErrorNumber=EPERM")
