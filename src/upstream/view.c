@@ -13,6 +13,8 @@
 
 #define WEIGHT_MOST ((uint64_t)1 << 36) /* is above all weights (struct candidate) */
 
+_Static_assert(GROUPS_FROM >= MEMBER_CELLS, "a list of members has room for one of groups");
+
 bool view_was_tried(const struct search *search, const struct member *member) {
     for (size_t i = 0; i < search->n_tried; i++)
         if (search->tried[i].member == member)
