@@ -13,7 +13,8 @@
 #include "base/check.h"
 #include "upstream/status_line.h"
 
-#define HTTP_HEAD_MAX   16384 /* bytes, interim answers included, as HAProxy's tune.bufsize */
+/* Bytes, interim answers included: more than any server sends that works. */
+#define HTTP_HEAD_MAX   131072
 #define HTTP_FIELD_KEPT 64    /* of a field line; Content-Length takes no more than 40 */
 
 /* Zeroed: nothing was taken yet. */

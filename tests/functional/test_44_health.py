@@ -80,7 +80,7 @@ PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
     [PAGE + b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\nok\r\n", b"0\r\n\r\n"],
     [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", PAGE + b"Content-Length: 2\r\n\r\n", b"ok"],
     [b"HTTP/1.1 100 Continue\r\n\r\n" * 3, b"HTTP/1.1 102 x\r\n\r\n" + PAGE + b"\r\n"],
-    [PAGE + b"X: " + b"x" * 10000 + b"\r\n\r\n"],
+    [PAGE + b"X: " + b"x" * 65000 + b"\r\n\r\n"],
 ], ids=["long", "until the end", "chunked", "early hints", "interim", "a long head"])
 def test_a_good_answer_is_read_to_its_end(relay, origin, pieces):
     """And the server sees an end, not a reset."""
@@ -111,14 +111,15 @@ def test_a_connection_alone_ends_in_order(relay, origin):
 
 
 @pytest.mark.parametrize("head, reason", [
-    (PAGE + b"X: " + b"x" * 20000 + b"\r\n\r\n", "the head of the answer is longer than 16384 bytes"),
-    (PAGE + b"X: y\r\n" * 4000, "the head of the answer is longer than 16384 bytes"),
-    (b"HTTP/1.1 103 x\r\n\r\n" * 1000, "the head of the answer is longer than 16384 bytes"),
+    (PAGE + b"X: " + b"x" * 140000 + b"\r\n\r\n", "the head of the answer is longer than 131072 bytes"),
+    (PAGE + b"X: y\r\n" * 25000, "the head of the answer is longer than 131072 bytes"),
+    (b"HTTP/1.1 103 x\r\n\r\n" * 8000, "the head of the answer is longer than 131072 bytes"),
+    (PAGE + b"X: y\r\n" * 4000, "the connection was closed in the middle of the answer"),
     (b"HTTP/1.1 200 OK\r\n", "the connection was closed in the middle of the answer"),
     (PAGE, "the connection was closed in the middle of the answer"),
     (b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 500 x\r\n\r\n", "status 500"),
     (b"HTTP/1.1 101 x\r\n\r\n", "status 101"),
-], ids=["a long field", "many fields", "many heads", "cut", "cut in its fields", "interim, then 500", "101"])
+], ids=["a long field", "many fields", "many heads", "no end after 24 KB", "cut", "cut in its fields", "interim, then 500", "101"])
 def test_heads_that_are_none(relay, origin, head, reason):
     one = site(relay, {"b": origin(lambda peer: peer.read_head() and peer.send(head))},
                check={**QUICK, "type": "http", "timeout": "5s"})

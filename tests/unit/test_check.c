@@ -182,7 +182,7 @@ static void answers_and_what_they_are_worth(void **state) {
         {"220 mail.example ESMTP\r\n", PLAIN, CHECK_BAD, "the answer is not HTTP"},
         {"HTTP/1.1 200 ", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
         {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_BAD,
-         "the head of the answer is longer than 16384 bytes"},
+         "the head of the answer is longer than 131072 bytes"},
         {"a", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
         {"", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
         {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD,
