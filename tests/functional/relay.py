@@ -211,6 +211,10 @@ class Relay:
         with self.changed:
             return [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]
 
+    def summed_up(self):
+        """How many messages are not written by themselves, but counted in another one."""
+        return sum(int(line.fields.get("RELAYD_COUNT", 0)) for line in self.all_lines())
+
     def wait_records(self, count, timeout=None):
         def find():
             found = [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]

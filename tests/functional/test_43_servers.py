@@ -284,7 +284,7 @@ def test_a_server_is_killed_and_comes_back_ten_times_under_load(relay, fleet, tm
     # (At its end wrk leaves what is under way: those are ended by the client.)
     unanswered = [record for record in one.records() if record.bytes_down == 0 and not record.end.startswith("C")]
     # (Beyond a number a second, ends are in sums; at each kill 64 may have been under way.)
-    in_sums = sum(int(line.fields["RELAYD_COUNT"]) for line in one.all_lines() if "RELAYD_COUNT" in line.fields)
+    in_sums = one.summed_up()
     most = len(unanswered) + min(in_sums, 64 * rounds)
     print(f"{rounds} kills, {result}, {len(unanswered)} connections were under way on the killed server")
     assert result["requests"] > some(2000)

@@ -66,14 +66,11 @@ def test_a_flood_of_ends_is_summed_up(relay, origin, end):
         if end == "CR":
             peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
-
-    def summed():
-        return sum(int(line.fields["RELAYD_COUNT"]) for line in one.all_lines() if "RELAYD_COUNT" in line.fields)
-    until(lambda: len(one.records()) + summed() == count, "every end is in the log, by itself or in a sum")
+    until(lambda: len(one.records()) + one.summed_up() == count, "every end is in the log, by itself or in a sum")
     seconds = time.monotonic() - began
     assert len(one.records()) <= most * (seconds + 2)
     if end == "CE":
-        assert summed() == 0
+        assert one.summed_up() == 0
 
 
 def test_what_a_full_disk_did_not_take_is_counted(relay, origin, tmp_path):
