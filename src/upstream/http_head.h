@@ -15,7 +15,7 @@
 
 /* Bytes, interim answers included: more than any server sends that works. */
 #define HTTP_HEAD_MAX   131072
-#define HTTP_FIELD_KEPT 64    /* of a field line; Content-Length takes no more than 40 */
+#define HTTP_FIELD_KEPT 64 /* of a field line; Content-Length takes no more than 40 */
 
 /* Zeroed: nothing was taken yet. */
 struct http_head {
