@@ -27,9 +27,10 @@ def test_those_who_wait_are_served_in_their_order(relay, origin):
     inside = connect_many(one, 2)
     for client in inside:
         assert client.read(6) == b"hello\n"
-    waiting = connect_many(one, some(20))
-    for client in waiting:
-        assert client.is_silent(0.01)
+    waiting = []
+    for _ in range(some(20)):
+        waiting.append(connect(one))
+        assert waiting[-1].is_silent(0.02), "it waits before the next one comes"
     while waiting:
         inside.pop(0).close()
         inside.append(waiting.pop(0))
@@ -88,14 +89,20 @@ def test_with_reject_they_are_refused_at_once(relay, origin):
     assert first.send(b"b").read(1) == b"b"
 
 
+def in_turn(one, count):
+    """The first is served, and each of the others waits before the next one comes."""
+    clients = [connect(one)]
+    assert clients[0].send(b"a").read(1) == b"a"
+    while len(clients) < count:
+        clients.append(connect(one).send(b"b"))
+        assert clients[-1].is_silent(0.1)
+    return clients
+
+
 def test_more_room_by_a_reload_is_for_those_who_wait(relay, origin):
     server = origin(echo)
     one = full_site(relay, server)
-    clients = connect_many(one, 4)
-    assert clients[0].send(b"a").read(1) == b"a"
-    for client in clients[1:]:
-        client.send(b"b")
-    assert clients[1].is_silent(0.1)
+    clients = in_turn(one, 4)
     one.reload(text=conf(one.address, {"a": {"address": server.address, "max_connections": 3}}))
     for client in clients[1:3]:
         assert client.read(1) == b"b"
@@ -127,10 +134,7 @@ def test_servers_that_a_reload_brings_are_for_all(relay, origin, after):
 
 def test_a_stop_lets_them_finish_and_a_second_one_does_not(relay, origin):
     one = full_site(relay, origin(echo), listener={"mode": "http"}, top="queue_timeout = 10m\n")
-    first, second, third = connect_many(one, 3)
-    assert first.send(b"a").read(1) == b"a"
-    second.send(b"b")
-    assert second.is_silent(0.1)
+    first, second, third = in_turn(one, 3)
     one.term()
     one.wait_log("Stopping")
     first.close()
