@@ -80,8 +80,10 @@ def test_a_balanced_site_works(relay, server):
                ("10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080", "203.0.113.10:8080")}
     text = example("balanced-site", words={":80": address, **{word: one.address for word, one in servers.items()}})
     one = relay(text=text.replace("interval = 2s", ""), address=address)
-    clients = [connect(one) for _ in range(8)]   # all open at a time: by the fewest connections for the weight
-    found = collections.Counter(client.get("/").body.decode() for client in clients)
+    clients, found = [], collections.Counter()
+    for _ in range(8):   # all open at a time, each chosen after the one before: by the fewest connections for the weight
+        clients.append(connect(one))
+        found[clients[-1].get("/").body.decode()] += 1
     assert found == {"10.0.0.1:8080": 4, "10.0.0.2:8080": 2, "10.0.0.3:8080": 2}   # and not the backup
     close_all(clients)
     assert "is down" not in one.log
