@@ -222,9 +222,16 @@ def test_killed_while_it_adopts(revived, meeting, keeper):
         time.sleep(number % 10 / 1000)   # all parts of those milliseconds have their turn
         one.kill(at_start=True)
     one.again()
-    assert set(one.wait_adopted(1)) == {(len(pairs), 0)}
+    [(adopted, lost)] = set(one.wait_adopted(1))
+    given_up = 0
     for pair in pairs:
-        ask(*pair)
+        try:
+            ask(*pair)
+        except (OSError, AssertionError):
+            given_up += 1
+    # (One at which three of these kills met relayd is given up: for all that is known it is that which crashes it.)
+    assert (adopted, lost) == (len(pairs) - given_up, 0)
+    assert given_up <= 1
 
 
 def main_worked(one):
