@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
+
 /* What version 1 shows where nothing is set: the greatest number of whole pages, whatever their size. */
 #define V1_UNLIMITED (INT64_MAX - ((int64_t)1 << 20))
 
@@ -80,7 +82,7 @@ static void heed_line(const struct cgroup_paths *paths, char *line, struct cgrou
     list++;
     *group++ = '\0';
     group[strcspn(group, "\n")] = '\0';
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         int64_t *bound = settings[i].pids ? &limits->pids : &limits->memory;
 
         if (has_controller(list, settings[i].controller))
