@@ -1,5 +1,7 @@
 #include "config/config.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 #include "config/options.h"
 #include "config/overlaps.h"
 
-#define WARNING_MAX 4608 /* with a path of PATH_MAX */
+#define WARNING_MAX 1024 /* beside the path */
 
 /* The references are nobody's business but this file's. */
 struct shared_config {
@@ -98,20 +100,27 @@ void config_unref(struct config *config) {
     free(shared);
 }
 
-void config_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
-    char sentence[WARNING_MAX];
+void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
+                    const char *fmt, ...) {
+    char what[WARNING_MAX], sentence[PATH_MAX + WARNING_MAX];
+    va_list ap;
 
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    snprintf(sentence, sizeof(sentence), "%s:%d: warning: %s.", config->path, line, what);
+    on_warning(arg, sentence);
+}
+
+void config_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
     for (size_t i = 0; i < config->n_upstreams; i++) {
         const struct upstream_config *upstream = &config->upstreams[i];
 
-        if (!upstream->drained)
-            continue;
-        snprintf(
-            sentence, sizeof(sentence),
-            "%s:%d: warning: upstream %s is drained: all its servers have weight 0, so its clients "
-            "are refused.",
-            config->path, upstream->line, upstream->name);
-        on_warning(arg, sentence);
+        if (upstream->drained)
+            config_warn_of(config, upstream->line, on_warning, arg,
+                           "upstream %s is drained: all its servers have weight 0, so its clients "
+                           "are refused",
+                           upstream->name);
     }
     overlaps_warn(config, on_warning, arg);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/pattern.h"
 #include "base/prefix.h"
@@ -189,6 +190,10 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
 
 /* Calls on_warning for each thing that is allowed and may not be meant, as config_load does for errors. */
 void config_warn(const struct config *config, config_error_fn *on_warning, void *arg);
+
+/* One of these, of this line of the file: "PATH:LINE: warning: " and what is said, a sentence without its full stop. */
+void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
+                    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* Prints it in the file's own syntax, defaults included: what is printed loads again to the same.
  */

@@ -2,10 +2,7 @@
 
 #include <netinet/in.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define WARNING_MAX 4608 /* with a path of PATH_MAX */
 
 /* Which one takes every address of a port, by family and port. */
 struct takers {
@@ -22,13 +19,10 @@ struct overlaps {
 static void warn_of_overlap(const struct overlaps *overlaps, const struct listener_config *listener,
                             const struct listen_address *address,
                             const struct listen_address *taker) {
-    char sentence[WARNING_MAX];
-
-    snprintf(sentence, sizeof(sentence),
-             "%s:%d: warning: address %s overlaps with %s, which takes every address of its port: "
-             "relayd cannot listen on both.",
-             overlaps->config->path, listener->line, address->text, taker->text);
-    overlaps->on_warning(overlaps->arg, sentence);
+    config_warn_of(overlaps->config, listener->line, overlaps->on_warning, overlaps->arg,
+                   "address %s overlaps with %s, which takes every address of its port: relayd "
+                   "cannot listen on both",
+                   address->text, taker->text);
 }
 
 /* Notes one that takes every address. Others overlap with it, which may be noted later: they are looked at twice. */

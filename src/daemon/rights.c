@@ -200,15 +200,14 @@ static bool may_take_port(unsigned port) {
 PRINTF_LIKE(4, 5)
 static void warn_of_address(const struct rights *rights, int line, const char *address,
                             const char *fmt, ...) {
-    char why[256], sentence[1024];
+    char why[256];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    snprintf(sentence, sizeof(sentence), "%s:%d: warning: address %s: %s.", rights->config->path,
-             line, address, why);
-    rights->on_warning(rights->arg, sentence);
+    config_warn_of(rights->config, line, rights->on_warning, rights->arg, "address %s: %s", address,
+                   why);
 }
 
 static void check_port(const struct rights *rights, int line,
