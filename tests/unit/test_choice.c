@@ -5,33 +5,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "config_text.h"
+#include "upstream_fixture.h"
 #include "base/log.h"
 #include "upstream/search.h"
 
-static struct config *config;
-static struct upstreams *upstreams;
 static const struct addr nobody = {.len = 0};
-
-/* An upstream of this text between the braces. */
-static struct upstream *make(const char *text) {
-    char all[2048];
-
-    snprintf(all, sizeof(all), WEB "upstream app { %s }", text);
-    config = good(all);
-    upstreams = upstreams_new(config, NULL, NULL, NULL);
-    assert_non_null(upstreams);
-    return &upstreams->list[0];
-}
-
-static int tear_down(void **state) UNCHECKED {
-    (void)state;
-    upstreams_free(upstreams);
-    config_unref(config);
-    upstreams = NULL;
-    config = NULL;
-    return 0;
-}
 
 static struct member *named(struct upstream *app, const char *server) UNCHECKED {
     for (size_t i = 0; i < app->roster.n; i++)
@@ -127,8 +105,8 @@ static void nobody_is_refused_while_one_is_good(void **state) {
             snprintf(text, sizeof(text),
                      "balance = %s connect_attempts = %u max_fails = %u fail_timeout = 1h %s",
                      balances[kind % 4], attempts, fails, fleets[fleet]);
-            run_against_dead(make(text), kind / 36 == 1);
-            tear_down(NULL);
+            run_against_dead(make_upstream(text), kind / 36 == 1);
+            free_upstream(NULL);
         }
 }
 
@@ -141,7 +119,7 @@ static struct endpoint endpoint_at(const char *text, unsigned priority) {
 }
 
 static void srv_priorities_are_no_wall(void **state) UNCHECKED {
-    struct upstream *app = make("fail_timeout = 1h server g { address = srv:_x._tcp.y }");
+    struct upstream *app = make_upstream("fail_timeout = 1h server g { address = srv:_x._tcp.y }");
     const struct endpoint endpoints[] = {
         endpoint_at("127.0.0.1:1", 1), endpoint_at("127.0.0.2:1", 1),
         endpoint_at("127.0.0.3:1", 2), endpoint_at("127.0.0.4:1", 3),
@@ -170,7 +148,7 @@ static void srv_priorities_are_no_wall(void **state) UNCHECKED {
 }
 
 static void the_last_of_three_goes_to_a_backup(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "server a { address = 127.0.0.1:2 } server b { address = 127.0.0.1:3 } server c { address "
         "= 127.0.0.1:4 } server d { address = 127.0.0.1:5 } server g { address = 127.0.0.1:1 "
         "backup = true }");
@@ -182,7 +160,7 @@ static void the_last_of_three_goes_to_a_backup(void **state) {
 }
 
 static void a_test_is_made_by_one_at_a_time(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "balance = least_connections connect_attempts = 1 server g { address = 127.0.0.1:1 } "
         "server a { address = 127.0.0.1:2 }");
     struct search one, two;
@@ -227,7 +205,7 @@ static void who_fails_draws_nobody_by_being_idle(void **state) {
                  "= 127.0.0.1:2 } server i { address = 127.0.0.1:3 } server a { address = "
                  "127.0.0.1:4 }",
                  balances[b]);
-        struct upstream *app = make(text);
+        struct upstream *app = make_upstream(text);
         const char *const good[] = {"g", "h", "i"};
         for (size_t i = 0; i < ARRAY_LEN(good); i++) {
             (void)member_dialled(named(app, good[i]), 100, 1);
@@ -246,12 +224,12 @@ static void who_fails_draws_nobody_by_being_idle(void **state) {
             member_leave(member);
         }
         assert_in_range(failed, 850, 1150); /* a fourth; all of them if the idle one is preferred */
-        tear_down(NULL);
+        free_upstream(NULL);
     }
 }
 
 static void source_hash_does_not_move_for_a_failure(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "balance = source_hash server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 "
         "} server c { address = 127.0.0.1:3 }");
     struct search one, two;
@@ -274,7 +252,7 @@ static void source_hash_does_not_move_for_a_failure(void **state) {
 }
 
 static void if_all_are_out_one_at_a_time_probes(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "max_fails = 1 fail_timeout = 1h connect_attempts = 2 server a { address = 127.0.0.1:1 } "
         "server b { address = 127.0.0.1:2 } server c { address = 127.0.0.1:3 backup = true }");
     struct search one, two;
@@ -312,7 +290,7 @@ static void if_all_are_out_one_at_a_time_probes(void **state) {
 
 static void a_probe_of_one_that_used_to_answer_is_short(void **state) {
     struct upstream *app =
-        make("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
+        make_upstream("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
     struct search search;
     struct member *member;
     usec_t timeout;
@@ -330,7 +308,7 @@ static void a_probe_of_one_that_used_to_answer_is_short(void **state) {
 }
 
 static void the_last_attempt_is_the_proven_ones(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "connect_attempts = 3 server g { address = 127.0.0.1:1 } server a { address = 127.0.0.1:2 "
         "} server b { address = 127.0.0.1:3 } server c { address = 127.0.0.1:4 }");
     struct search search;
@@ -356,7 +334,7 @@ static void the_last_attempt_is_the_proven_ones(void **state) {
 }
 
 static void who_waits_for_a_full_one_does_not_probe(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "max_fails = 1 fail_timeout = 1h server g { address = 127.0.0.1:1 max_connections = 1 } "
         "server a { address = 127.0.0.1:2 }");
     struct search search;
@@ -380,7 +358,7 @@ static void who_waits_for_a_full_one_does_not_probe(void **state) {
 }
 
 static void who_is_cut_off_costs_no_attempt(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "connect_attempts = 1 server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 "
         "} server g { address = 127.0.0.1:3 }");
     struct search search;
@@ -419,7 +397,7 @@ static void who_is_cut_off_costs_no_attempt(void **state) {
 }
 
 static void if_all_are_cut_off_each_is_asked_once(void **state) {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "connect_attempts = 2 server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 "
         "} server c { address = 127.0.0.1:3 }");
     struct search search;
@@ -447,18 +425,18 @@ static void if_all_are_cut_off_each_is_asked_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(nobody_is_refused_while_one_is_good, tear_down),
-        cmocka_unit_test_teardown(srv_priorities_are_no_wall, tear_down),
-        cmocka_unit_test_teardown(the_last_of_three_goes_to_a_backup, tear_down),
-        cmocka_unit_test_teardown(a_test_is_made_by_one_at_a_time, tear_down),
-        cmocka_unit_test_teardown(who_fails_draws_nobody_by_being_idle, tear_down),
-        cmocka_unit_test_teardown(source_hash_does_not_move_for_a_failure, tear_down),
-        cmocka_unit_test_teardown(if_all_are_out_one_at_a_time_probes, tear_down),
-        cmocka_unit_test_teardown(a_probe_of_one_that_used_to_answer_is_short, tear_down),
-        cmocka_unit_test_teardown(the_last_attempt_is_the_proven_ones, tear_down),
-        cmocka_unit_test_teardown(who_is_cut_off_costs_no_attempt, tear_down),
-        cmocka_unit_test_teardown(if_all_are_cut_off_each_is_asked_once, tear_down),
-        cmocka_unit_test_teardown(who_waits_for_a_full_one_does_not_probe, tear_down),
+        cmocka_unit_test_teardown(nobody_is_refused_while_one_is_good, free_upstream),
+        cmocka_unit_test_teardown(srv_priorities_are_no_wall, free_upstream),
+        cmocka_unit_test_teardown(the_last_of_three_goes_to_a_backup, free_upstream),
+        cmocka_unit_test_teardown(a_test_is_made_by_one_at_a_time, free_upstream),
+        cmocka_unit_test_teardown(who_fails_draws_nobody_by_being_idle, free_upstream),
+        cmocka_unit_test_teardown(source_hash_does_not_move_for_a_failure, free_upstream),
+        cmocka_unit_test_teardown(if_all_are_out_one_at_a_time_probes, free_upstream),
+        cmocka_unit_test_teardown(a_probe_of_one_that_used_to_answer_is_short, free_upstream),
+        cmocka_unit_test_teardown(the_last_attempt_is_the_proven_ones, free_upstream),
+        cmocka_unit_test_teardown(who_is_cut_off_costs_no_attempt, free_upstream),
+        cmocka_unit_test_teardown(if_all_are_cut_off_each_is_asked_once, free_upstream),
+        cmocka_unit_test_teardown(who_waits_for_a_full_one_does_not_probe, free_upstream),
     };
 
     log_set_level(LOG_LEVEL_ERROR);

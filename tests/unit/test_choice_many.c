@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
-#include "config_text.h"
+#include "cpu_time.h"
+#include "upstream_fixture.h"
 #include "upstream/search.h"
 
 #define MANY      10000
@@ -19,8 +19,6 @@
 #define MOST_EACH 5          /* max_connections */
 #define FIRST     0x0a000000 /* address */
 
-static struct config *config;
-static struct upstreams *upstreams;
 static struct endpoint endpoints[MANY];
 
 static struct addr address(uint32_t i) {
@@ -35,13 +33,9 @@ static struct addr address(uint32_t i) {
 static struct upstream *make(const char *options, int most, size_t n) UNCHECKED {
     char all[1024];
 
-    snprintf(all, sizeof(all),
-             WEB "upstream app { %s server a { address = srv:_x._tcp.y max_connections = %d } }",
+    snprintf(all, sizeof(all), "%s server a { address = srv:_x._tcp.y max_connections = %d }",
              options, most);
-    config = good(all);
-    upstreams = upstreams_new(config, NULL, NULL, NULL);
-    assert_non_null(upstreams);
-    struct upstream *app = &upstreams->list[0];
+    struct upstream *app = make_upstream(all);
     assert_true(roster_learn(&app->servers[0], endpoints, n));
     assert_true(roster_settle(app));
     app->n_coming = 0;
@@ -55,22 +49,6 @@ static int set_up(void **state) {
     for (uint32_t i = 0; i < MANY; i++)
         endpoints[i] = (struct endpoint){.addr = address(i), .weight = 1};
     return 0;
-}
-
-static int tear_down(void **state) UNCHECKED {
-    (void)state;
-    upstreams_free(upstreams);
-    config_unref(config);
-    upstreams = NULL;
-    config = NULL;
-    return 0;
-}
-
-static double spent(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
 static struct member *choose(struct upstream *app, uint32_t client) {
@@ -92,18 +70,18 @@ static struct member *choose(struct upstream *app, uint32_t client) {
 static double cost(const char *options, size_t n, uint32_t times) {
     struct upstream *app = make(options, 0, n);
     struct member *live[LIVE] = {0};
-    double began = 0;
+    usec_t began = 0;
 
     for (uint32_t i = 0; i < LIVE + times; i++) {
         if (i == LIVE)
-            began = spent();
+            began = cpu_time(CLOCK_THREAD_CPUTIME_ID);
         member_leave(live[i % LIVE]);
         live[i % LIVE] = choose(app, i);
     }
-    double took = (spent() - began) / times;
+    double took = (double)(cpu_time(CLOCK_THREAD_CPUTIME_ID) - began) / times;
     for (size_t i = 0; i < LIVE; i++)
         member_leave(live[i]);
-    tear_down(NULL);
+    free_upstream(NULL);
     return took;
 }
 
@@ -158,7 +136,7 @@ static void turns_are_in_proportion(void **state) UNCHECKED {
         }
         for (size_t i = 0; i < MOST; i++)
             assert_in_range(times[i], 3 * endpoints[i].weight - 2, 3 * endpoints[i].weight + 2);
-        tear_down(NULL);
+        free_upstream(NULL);
     }
 }
 
@@ -260,7 +238,7 @@ static void run_of_events(const char *balance, unsigned quiet) UNCHECKED {
     }
     for (size_t i = 0; i < MOST; i++)
         member_leave(live[i]);
-    tear_down(NULL);
+    free_upstream(NULL);
 }
 
 static void it_is_the_same_as_to_look_at_all(void **state) {
@@ -330,11 +308,11 @@ static void who_is_back_begins_slowly(void **state) UNCHECKED {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(one_among_many_costs_little_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(turns_are_in_proportion, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nobody_is_refused_while_one_is_good, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_is_back_begins_slowly, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_is_the_same_as_to_look_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_among_many_costs_little_more, set_up, free_upstream),
+        cmocka_unit_test_setup_teardown(turns_are_in_proportion, set_up, free_upstream),
+        cmocka_unit_test_setup_teardown(nobody_is_refused_while_one_is_good, set_up, free_upstream),
+        cmocka_unit_test_setup_teardown(who_is_back_begins_slowly, set_up, free_upstream),
+        cmocka_unit_test_setup_teardown(it_is_the_same_as_to_look_at_all, set_up, free_upstream),
     };
 
     log_set_level(LOG_LEVEL_ERROR);

@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "config_text.h"
+#include "cpu_time.h"
 
 #define TIMES 4
 #define RATIO 10 /* if each were compared with each, it would be TIMES * TIMES */
@@ -96,13 +96,6 @@ static const struct shape shapes[] = {
     {"errors", WEB "upstream app {\n", "}", row_of_errors, 1000, false},
 };
 
-static double spent(void) {
-    struct timespec time;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static void count(void *arg, const char *sentence) {
     unsigned *n = arg;
 
@@ -122,9 +115,9 @@ static double time_to_check(const struct shape *shape, unsigned n) {
         shape->row(file, i);
     fputs(shape->end, file);
     assert_int_equal(fclose(file), 0);
-    double began = spent();
+    usec_t began = cpu_time(CLOCK_THREAD_CPUTIME_ID);
     struct config *config = config_load_buffer("f", text, size, count, &n_errors);
-    double took = spent() - began;
+    double took = (double)(cpu_time(CLOCK_THREAD_CPUTIME_ID) - began) / USEC_PER_SEC;
     assert_true((config != NULL) == shape->valid);
     assert_int_equal(n_errors > 0, !shape->valid);
     config_unref(config);

@@ -6,30 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config_text.h"
+#include "upstream_fixture.h"
 #include "base/log.h"
 #include "upstream/upstream.h"
-
-static struct config *config;
-static struct upstreams *upstreams;
-
-/* An upstream of this text between the braces. */
-static struct upstream *make(const char *text) {
-    char all[1024];
-
-    snprintf(all, sizeof(all), WEB "upstream app { %s }", text);
-    config = good(all);
-    upstreams = upstreams_new(config, NULL, NULL, NULL);
-    assert_non_null(upstreams);
-    return &upstreams->list[0];
-}
-
-static int tear_down(void **state) UNCHECKED {
-    (void)state;
-    upstreams_free(upstreams);
-    config_unref(config);
-    return 0;
-}
 
 static struct endpoint at(const char *text, unsigned priority, unsigned weight) {
     struct addr_spec spec;
@@ -49,7 +28,7 @@ static struct member *member_at(const struct upstream *app, size_t i) UNCHECKED 
 }
 
 static void answers_change_the_list(void **state) UNCHECKED {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "server b { address = 127.0.0.9:9 backup = true } server a { address = srv:_x._tcp.y }"
         "server c { address = 127.0.0.8:8 }");
     const struct endpoint first[] = {at("127.0.0.1:1", 10, 5), at("127.0.0.3:1", 10, 1),
@@ -82,7 +61,7 @@ static void answers_change_the_list(void **state) UNCHECKED {
 
 /* Its address is gone from the zone, and back. */
 static void who_comes_back_is_what_it_was(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = name:1 }");
+    struct upstream *app = make_upstream("server a { address = name:1 }");
     const struct endpoint both[] = {at("127.0.0.1:1", 0, 1), at("127.0.0.2:1", 0, 1)};
 
     (void)state;
@@ -101,7 +80,7 @@ static void who_comes_back_is_what_it_was(void **state) UNCHECKED {
 
 /* It was found down under a configuration that checked it, and comes back under one that does not. */
 static void who_is_not_checked_is_not_down(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = name:1 }");
+    struct upstream *app = make_upstream("server a { address = name:1 }");
     const struct endpoint known = at("127.0.0.1:1", 0, 1);
     struct member *member = upstreams_member(upstreams, "app", "a", &known.addr);
 
@@ -119,7 +98,8 @@ static void who_is_not_checked_is_not_down(void **state) UNCHECKED {
 }
 
 static void a_new_configuration_takes_members_over(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = 127.0.0.1:1 } server n { address = name:1 }");
+    struct upstream *app =
+        make_upstream("server a { address = 127.0.0.1:1 } server n { address = name:1 }");
     const struct endpoint known = at("127.0.0.5:1", 0, 1);
     struct upstreams *old = upstreams;
 
@@ -139,7 +119,7 @@ static void a_new_configuration_takes_members_over(void **state) UNCHECKED {
 
 /* A connection that was there before, of a name that has not been looked up. */
 static void who_is_connected_is_counted_whoever_comes_first(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = name:1 }");
+    struct upstream *app = make_upstream("server a { address = name:1 }");
     const struct endpoint known = at("127.0.0.5:1", 0, 1);
     struct member *early = upstreams_member(upstreams, "app", "a", &known.addr),
                   *other = upstreams_member(upstreams, "gone", "a", &known.addr);
@@ -156,7 +136,7 @@ static void who_is_connected_is_counted_whoever_comes_first(void **state) UNCHEC
 
 /* A zone that flaps for days: another address each time, one of them with a connection. */
 static void what_has_departed_is_bounded(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = name:1 }");
+    struct upstream *app = make_upstream("server a { address = name:1 }");
     const struct endpoint busy = at("127.0.0.1:1", 0, 1);
     struct endpoint next = busy;
 
@@ -178,7 +158,7 @@ static void what_has_departed_is_bounded(void **state) UNCHECKED {
 static void many_servers(void **state) UNCHECKED {
     enum { MANY = 16384 };
     static struct endpoint list[MANY];
-    struct upstream *app = make("server a { address = srv:_x._tcp.y }");
+    struct upstream *app = make_upstream("server a { address = srv:_x._tcp.y }");
     usec_t took[2];
 
     (void)state;
@@ -198,13 +178,13 @@ static void many_servers(void **state) UNCHECKED {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(answers_change_the_list, tear_down),
-        cmocka_unit_test_teardown(who_comes_back_is_what_it_was, tear_down),
-        cmocka_unit_test_teardown(who_is_not_checked_is_not_down, tear_down),
-        cmocka_unit_test_teardown(a_new_configuration_takes_members_over, tear_down),
-        cmocka_unit_test_teardown(who_is_connected_is_counted_whoever_comes_first, tear_down),
-        cmocka_unit_test_teardown(what_has_departed_is_bounded, tear_down),
-        cmocka_unit_test_teardown(many_servers, tear_down),
+        cmocka_unit_test_teardown(answers_change_the_list, free_upstream),
+        cmocka_unit_test_teardown(who_comes_back_is_what_it_was, free_upstream),
+        cmocka_unit_test_teardown(who_is_not_checked_is_not_down, free_upstream),
+        cmocka_unit_test_teardown(a_new_configuration_takes_members_over, free_upstream),
+        cmocka_unit_test_teardown(who_is_connected_is_counted_whoever_comes_first, free_upstream),
+        cmocka_unit_test_teardown(what_has_departed_is_bounded, free_upstream),
+        cmocka_unit_test_teardown(many_servers, free_upstream),
     };
 
     log_set_level(LOG_LEVEL_ERROR);

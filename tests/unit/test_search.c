@@ -4,30 +4,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "config_text.h"
+#include "upstream_fixture.h"
 #include "base/log.h"
 #include "upstream/search.h"
-
-static struct config *config;
-static struct upstreams *upstreams;
-
-/* An upstream of this text between the braces. */
-static struct upstream *make(const char *text) {
-    char all[1024];
-
-    snprintf(all, sizeof(all), WEB "upstream app { %s }", text);
-    config = good(all);
-    upstreams = upstreams_new(config, NULL, NULL, NULL);
-    assert_non_null(upstreams);
-    return &upstreams->list[0];
-}
-
-static int tear_down(void **state) UNCHECKED {
-    (void)state;
-    upstreams_free(upstreams);
-    config_unref(config);
-    return 0;
-}
 
 static const struct addr nobody = {.len = 0};
 
@@ -49,7 +28,7 @@ static const char *next(struct search *search, usec_t *timeout, bool timed_out) 
 
 static void each_is_tried_once(void **state) UNCHECKED {
     struct upstream *app =
-        make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
+        make_upstream("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     struct search search;
     usec_t timeout;
 
@@ -61,7 +40,7 @@ static void each_is_tried_once(void **state) UNCHECKED {
 }
 
 static void attempts_bound_it(void **state) UNCHECKED {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "connect_attempts = 1 server a { address = 127.0.0.1:1 } server b { address = "
         "127.0.0.1:2 }");
     struct search search;
@@ -75,7 +54,7 @@ static void attempts_bound_it(void **state) UNCHECKED {
 }
 
 static void in_a_hurry_first_and_then_with_patience(void **state) UNCHECKED {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "connect_attempts = 9 max_fails = 0 server a { address = 127.0.0.1:1 } server b { "
         "address = 127.0.0.1:2 }");
     struct search search;
@@ -94,7 +73,7 @@ static void in_a_hurry_first_and_then_with_patience(void **state) UNCHECKED {
 
 static void who_usually_takes_long_gets_longer(void **state) UNCHECKED {
     struct upstream *app =
-        make("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
+        make_upstream("server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     struct search search;
     struct member *member;
     usec_t timeout;
@@ -112,7 +91,7 @@ static void who_usually_takes_long_gets_longer(void **state) UNCHECKED {
 }
 
 static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCHECKED {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "max_fails = 2 fail_timeout = 300ms server a { address = 127.0.0.1:1 } server b { address "
         "= 127.0.0.1:2 backup = true }");
     struct search search;
@@ -150,7 +129,7 @@ static void failures_leave_it_alone_and_one_connection_probes(void **state) UNCH
 
 static void who_is_left_alone_is_used_if_there_is_no_other(void **state) UNCHECKED {
     struct upstream *app =
-        make("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
+        make_upstream("max_fails = 1 fail_timeout = 1h server a { address = 127.0.0.1:1 }");
     struct search search;
     usec_t timeout;
 
@@ -164,7 +143,7 @@ static void who_is_left_alone_is_used_if_there_is_no_other(void **state) UNCHECK
 }
 
 static void who_checks_found_down_is_not(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = 127.0.0.1:1 }");
+    struct upstream *app = make_upstream("server a { address = 127.0.0.1:1 }");
     struct search search;
     usec_t timeout;
 
@@ -178,7 +157,7 @@ static void who_checks_found_down_is_not(void **state) UNCHECKED {
 }
 
 static void full_members_are_passed_over(void **state) UNCHECKED {
-    struct upstream *app = make("server a { address = 127.0.0.1:1 max_connections = 1 }");
+    struct upstream *app = make_upstream("server a { address = 127.0.0.1:1 max_connections = 1 }");
     struct search search;
     struct member *first, *second;
     usec_t timeout;
@@ -195,7 +174,8 @@ static void full_members_are_passed_over(void **state) UNCHECKED {
 }
 
 static void names_without_an_answer(void **state) UNCHECKED {
-    struct upstream *app = make("connect_timeout = 20ms server a { address = nowhere.invalid:1 }");
+    struct upstream *app =
+        make_upstream("connect_timeout = 20ms server a { address = nowhere.invalid:1 }");
     struct search search;
     usec_t timeout, began = clock_now();
 
@@ -211,7 +191,7 @@ static void names_without_an_answer(void **state) UNCHECKED {
 /* It is known before names are, and not waited for. */
 static void a_drained_upstream(void **state) UNCHECKED {
     struct upstream *app =
-        make("connect_timeout = 60s server a { address = nowhere.invalid:1 weight = 0 }");
+        make_upstream("connect_timeout = 60s server a { address = nowhere.invalid:1 weight = 0 }");
     struct search search;
     usec_t timeout, began = clock_now();
 
@@ -222,7 +202,7 @@ static void a_drained_upstream(void **state) UNCHECKED {
 }
 
 static void a_slow_start_ramps(void **state) UNCHECKED {
-    struct upstream *app = make(
+    struct upstream *app = make_upstream(
         "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
     unsigned b = 0;
 
@@ -246,17 +226,17 @@ static void a_slow_start_ramps(void **state) UNCHECKED {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(each_is_tried_once, tear_down),
-        cmocka_unit_test_teardown(attempts_bound_it, tear_down),
-        cmocka_unit_test_teardown(in_a_hurry_first_and_then_with_patience, tear_down),
-        cmocka_unit_test_teardown(who_usually_takes_long_gets_longer, tear_down),
-        cmocka_unit_test_teardown(failures_leave_it_alone_and_one_connection_probes, tear_down),
-        cmocka_unit_test_teardown(who_is_left_alone_is_used_if_there_is_no_other, tear_down),
-        cmocka_unit_test_teardown(who_checks_found_down_is_not, tear_down),
-        cmocka_unit_test_teardown(full_members_are_passed_over, tear_down),
-        cmocka_unit_test_teardown(names_without_an_answer, tear_down),
-        cmocka_unit_test_teardown(a_drained_upstream, tear_down),
-        cmocka_unit_test_teardown(a_slow_start_ramps, tear_down),
+        cmocka_unit_test_teardown(each_is_tried_once, free_upstream),
+        cmocka_unit_test_teardown(attempts_bound_it, free_upstream),
+        cmocka_unit_test_teardown(in_a_hurry_first_and_then_with_patience, free_upstream),
+        cmocka_unit_test_teardown(who_usually_takes_long_gets_longer, free_upstream),
+        cmocka_unit_test_teardown(failures_leave_it_alone_and_one_connection_probes, free_upstream),
+        cmocka_unit_test_teardown(who_is_left_alone_is_used_if_there_is_no_other, free_upstream),
+        cmocka_unit_test_teardown(who_checks_found_down_is_not, free_upstream),
+        cmocka_unit_test_teardown(full_members_are_passed_over, free_upstream),
+        cmocka_unit_test_teardown(names_without_an_answer, free_upstream),
+        cmocka_unit_test_teardown(a_drained_upstream, free_upstream),
+        cmocka_unit_test_teardown(a_slow_start_ramps, free_upstream),
     };
 
     log_set_level(LOG_LEVEL_ERROR);
