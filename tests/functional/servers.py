@@ -150,9 +150,10 @@ class MariaDb(Server):
         data.mkdir()
         words = ["mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-innodb",
                  "--default-storage-engine=Aria"]
-        tables = Path("/usr/share/mysql/mysql_system_tables.sql").read_text(encoding="utf-8")
+        # Debian 12 and 13 have other names for it.
+        [tables] = [path for path in Path("/usr/share").glob("m*/m*_system_tables.sql") if path.parent.name in path.name]
         subprocess.run([*words, "--bootstrap"], check=True, stdout=self.output, stderr=self.output, timeout=6 * DEADLINE,
-                       input=f"create database mysql;\nuse mysql;\n{tables}\n{self.USERS}\n".encode())
+                       input=f"create database mysql;\nuse mysql;\n{tables.read_text(encoding='utf-8')}\n{self.USERS}\n".encode())
         self.spawn(*wrap, *words, "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.directory}/socket",
                    f"--pid-file={self.directory}/pid", "--max-connect-errors=100")
 
