@@ -31,7 +31,7 @@ upstream app {{
     server name {{ address = "one.test:{port}" }}
     server many {{ address = "many.test:{port}" backup = true }}
     server linked {{ address = "[fe80::8%d0]:{port}" }}
-    health_check {{ interval = 200ms rise = 1 }}
+    health_check {{ interval = 1s rise = 1 fall = 20 }}
 }}
 upstream dead {{
     source_address = {{"127.0.0.7"}} send_proxy = v2
