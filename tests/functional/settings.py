@@ -18,8 +18,8 @@ LONG = bool(os.environ.get("RELAYD_LONG"))
 SCALE = 3 if SANITIZER else 1
 #: How long a test waits for something that must happen.
 DEADLINE = 15 * SCALE
-#: The "gigabyte" of the big transfers.
-BIG = (64 << 20) if SANITIZER else (1 << 30)
+#: The "gigabyte" of the big transfers, which it is with `tests/run --long`.
+BIG = (64 << 20) if SANITIZER else (1 << 30) if LONG else (256 << 20)
 
 #: The ways to copy. A sanitizer sees those that hold something for it: the address sanitizer both engines, the thread sanitizer
 #: the one that changes between them; all of them with `tests/run --long`.

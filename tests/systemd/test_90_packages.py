@@ -15,6 +15,7 @@ import pytest
 
 from load import CONNECTIONS, Download, Load, Site, adopted
 from service import BUILD, Service, listening
+from settings import LONG
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r"^  version: '(.*)'", (ROOT / "meson.build").read_text(), re.M)[1]
@@ -25,7 +26,8 @@ _forced = ("rpm", "--force-debian")
 RPM = _forced if shutil.which("rpm") and subprocess.run([*_forced, "--version"], capture_output=True,
                                                         check=False).returncode == 0 else ("rpm",)
 
-pytestmark = pytest.mark.timeout(900)       # the first test waits for the builds
+pytestmark = pytest.mark.timeout(900)       # the first test waits for the build
+TWICE = pytest.mark.skipif(not LONG, reason="builds it once more: with --long only")
 
 # What every way of installation brings, compressed or not.
 COMMON = {
@@ -105,10 +107,13 @@ def elsewhere(tmp_path_factory):
     return copy_of_the_tree(tmp_path_factory.mktemp("trees") / "elsewhere")
 
 
-def start_twice(kind, tree, out):
-    """The same tree here and there, for users with other habits."""
-    return {"first": start_build(ROOT, kind, out / f"{kind}-first", TZ="UTC", LC_ALL="C"),
-            "again": start_build(tree, kind, out / f"{kind}-again", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C.UTF-8")}
+def build(kind, out):
+    return built(start_build(ROOT, kind, out / kind, TZ="UTC", LC_ALL="C"))
+
+
+def build_again(kind, tree, out):
+    """The same tree elsewhere, for a user with other habits."""
+    return built(start_build(tree, kind, out / f"{kind}-again", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C.UTF-8"))
 
 
 def next_version(deb, out):
@@ -124,10 +129,10 @@ def next_version(deb, out):
 
 
 @pytest.fixture(scope="module")
-def debs(elsewhere, out):
-    """first, again: the same tree, built twice; next: a higher version with another relayd.conf. Lists of paths."""
-    builds = {name: built(process) for name, process in start_twice("deb", elsewhere, out).items()}
-    return types.SimpleNamespace(**builds, next=next_version(the_deb(builds["first"]), out))
+def debs(out):
+    """first; next: a higher version with another relayd.conf. Lists of paths."""
+    first = build("deb", out)
+    return types.SimpleNamespace(first=first, next=next_version(the_deb(first), out))
 
 
 def the_deb(paths):
@@ -151,8 +156,9 @@ def test_deb_has_every_file(debs):
     assert "libconfuse" in depends and "libsystemd0" in depends
 
 
-def test_two_debs_are_the_same_bytes(debs):
-    assert digests(debs.first) == digests(debs.again)
+@TWICE
+def test_two_debs_are_the_same_bytes(debs, elsewhere, out):
+    assert digests(debs.first) == digests(build_again("deb", elsewhere, out))
 
 
 def test_lintian_finds_nothing(debs):
@@ -161,14 +167,12 @@ def test_lintian_finds_nothing(debs):
 
 
 @pytest.fixture(scope="module")
-def rpms(elsewhere, out):
-    """The same tree, built twice."""
-    first, again = [built(process) for process in start_twice("rpm", elsewhere, out).values()]
-    return types.SimpleNamespace(first=first, again=again)
+def rpms(out):
+    return build("rpm", out)
 
 
 def test_rpm_has_every_file(rpms):
-    [rpm] = rpms.first
+    [rpm] = rpms
     assert rpm.name.startswith(f"relayd-{VERSION}-1")
     listing = run("rpm", "-qp", "--qf", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm)
     names = {line.split()[1] for line in listing.splitlines() if line[0] != "d"}
@@ -178,8 +182,9 @@ def test_rpm_has_every_file(rpms):
     assert "libconfuse" in run("rpm", "-qpR", rpm)
 
 
-def test_two_rpms_are_the_same_bytes(rpms):
-    assert digests(rpms.first) == digests(rpms.again)
+@TWICE
+def test_two_rpms_are_the_same_bytes(rpms, elsewhere, out):
+    assert digests(rpms) == digests(build_again("rpm", elsewhere, out))
 
 
 # What they do
@@ -423,19 +428,19 @@ def test_purge_leaves_nothing(machine, debs):
 
 def test_rpm_upgrade_keeps_connections_and_the_keeper(machine, rpms):
     """The same version over itself, in whose scripts it is an upgrade."""
-    machine.run(*RPM, "--nodeps", "-i", *rpms.first)
+    machine.run(*RPM, "--nodeps", "-i", *rpms)
     try:
         machine.run("systemctl", "start", "relayd.service")
         keeper = show(machine, "relayd-keeper.service", "MainPID")
         before = show(machine, "relayd.service", "MainPID")
         with connection(machine) as ends:
-            machine.run(*RPM, "--nodeps", "-U", "--replacepkgs", *rpms.first)
+            machine.run(*RPM, "--nodeps", "-U", "--replacepkgs", *rpms)
             assert show(machine, "relayd.service", "MainPID") != before
             exchange(*ends)
         assert show(machine, "relayd-keeper.service", "MainPID") == keeper != "0"
         claim_another_protocol(machine)
         keeper = show(machine, "relayd-keeper.service", "MainPID")
-        machine.run(*RPM, "--nodeps", "-U", "--replacepkgs", *rpms.first)
+        machine.run(*RPM, "--nodeps", "-U", "--replacepkgs", *rpms)
         assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
         assert show(machine, "relayd-keeper.service", "MainPID") != keeper
     finally:
@@ -444,7 +449,7 @@ def test_rpm_upgrade_keeps_connections_and_the_keeper(machine, rpms):
 
 def test_rpm_works_where_rpm_is_a_stranger(machine, rpms):
     """Debian's rpm and a database of its own; the scripts and systemd are what they are elsewhere."""
-    machine.run(*RPM, "--nodeps", "-i", *rpms.first)
+    machine.run(*RPM, "--nodeps", "-i", *rpms)
     machine.run("systemctl", "start", "relayd.service")
     assert ask(machine) == "502"
     assert show(machine, "relayd-keeper.service", "ActiveState") == "active"
