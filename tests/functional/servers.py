@@ -27,6 +27,12 @@ class Server:
         self.process = subprocess.Popen([str(word) for word in command], cwd=self.directory, stdin=subprocess.DEVNULL,
                                         stdout=self.output, stderr=subprocess.STDOUT)
 
+    def prepare(self, *command, **options):
+        """Runs a program to its end, which is to succeed."""
+        done = subprocess.run([str(word) for word in command], cwd=self.directory, stdout=self.output, stderr=self.output,
+                              timeout=6 * DEADLINE, check=False, **options)
+        assert done.returncode == 0, (self.directory / "output").read_text(errors="replace")
+
     def is_ready(self):
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
@@ -123,9 +129,8 @@ class Postgres(Server):
             os.chown(self.directory, user.pw_uid, user.pw_gid)
             as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
         data = self.directory / "data"
-        subprocess.run([*as_postgres, f"{programs}/initdb", "-D", data, "-A", "trust", "-N", "-U", "postgres",
-                        "--no-locale", "-E", "UTF8"], check=True, stdout=self.output, stderr=self.output,
-                       cwd=self.directory, timeout=4 * DEADLINE)
+        self.prepare(*as_postgres, f"{programs}/initdb", "-D", data, "-A", "trust", "-N", "-U", "postgres",
+                     "--no-locale", "-E", "UTF8")
         self.spawn(*as_postgres, f"{programs}/postgres", "-D", data, "-p", self.port, "-k", self.directory,
                    "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=32MB")
 
@@ -152,8 +157,8 @@ class MariaDb(Server):
                  "--default-storage-engine=Aria"]
         # Debian 12 and 13 have other names for it.
         [tables] = [path for path in Path("/usr/share").glob("m*/m*_system_tables.sql") if path.parent.name in path.name]
-        subprocess.run([*words, "--bootstrap"], check=True, stdout=self.output, stderr=self.output, timeout=6 * DEADLINE,
-                       input=f"create database mysql;\nuse mysql;\n{tables.read_text(encoding='utf-8')}\n{self.USERS}\n".encode())
+        self.prepare(*words, "--bootstrap",
+                     input=f"create database mysql;\nuse mysql;\n{tables.read_text(encoding='utf-8')}\n{self.USERS}\n".encode())
         self.spawn(*wrap, *words, "--bind-address=127.0.0.1", f"--port={self.port}", f"--socket={self.directory}/socket",
                    f"--pid-file={self.directory}/pid", "--max-connect-errors=100")
 
