@@ -46,16 +46,26 @@ static void settle_acceptor(struct acceptor *acceptor) {
     atomic_store(&acceptor->settled, true);
 }
 
+static void look_for_handshakes(const struct acceptor_list *acceptors, int family,
+                                struct handshakes *handshakes, usec_t deadline) {
+    const struct acceptor *acceptor;
+    bool look = false;
+
+    TAILQ_FOREACH(acceptor, acceptors, link)
+    look = look ||
+           (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
+    if (look)
+        handshakes_look(handshakes, family, deadline);
+}
+
 /* Whether all are settled. */
 static bool settle_all(struct acceptor_list *acceptors, usec_t deadline) {
     struct handshakes handshakes = {{0}};
     struct acceptor *acceptor;
-    bool look = false, all = true;
+    bool all = true;
 
-    TAILQ_FOREACH(acceptor, acceptors, link)
-    look = look || may_have_handshakes(acceptor);
-    if (look)
-        handshakes_look(&handshakes, deadline);
+    look_for_handshakes(acceptors, AF_INET, &handshakes, deadline);
+    look_for_handshakes(acceptors, AF_INET6, &handshakes, deadline);
     TAILQ_FOREACH(acceptor, acceptors, link) {
         if (may_have_handshakes(acceptor) &&
             handshakes_any(&handshakes, addr_port(&acceptor->socket.addr)))

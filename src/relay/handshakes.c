@@ -1,6 +1,7 @@
 #include "relay/handshakes.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define LINES_A_LOOK 1000 /* at the clock */
 
@@ -24,11 +25,8 @@ static void read_list(const char *path, struct handshakes *handshakes, usec_t de
     fclose(file);
 }
 
-/* Those of an IPv6 socket that takes IPv4 as well are in the second. */
-void handshakes_look(struct handshakes *ret_handshakes, usec_t deadline) {
-    *ret_handshakes = (struct handshakes){{0}};
-    read_list("/proc/net/tcp", ret_handshakes, deadline);
-    read_list("/proc/net/tcp6", ret_handshakes, deadline);
+void handshakes_look(struct handshakes *handshakes, int family, usec_t deadline) {
+    read_list(family == AF_INET6 ? "/proc/net/tcp6" : "/proc/net/tcp", handshakes, deadline);
 }
 
 bool handshakes_any(const struct handshakes *handshakes, unsigned port) {

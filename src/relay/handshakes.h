@@ -12,9 +12,10 @@ struct handshakes {
     uint64_t ports[65536 / 64];
 };
 
-/* Looks for them, in the whole network that this process sees; what has not been read by the deadline is not known of.
- * The kernel's list is long where there are many connections: a few microseconds for each. Any thread. */
-void handshakes_look(struct handshakes *ret_handshakes, usec_t deadline);
+/* Adds those of the sockets of this family (AF_INET; AF_INET6, some of which take IPv4 as well) in the whole network that this
+ * process sees; what has not been read by the deadline is not known of. The kernel's list is long where there are many
+ * connections: a few microseconds for each. Any thread. */
+void handshakes_look(struct handshakes *handshakes, int family, usec_t deadline);
 
 bool handshakes_any(const struct handshakes *handshakes, unsigned port);
 
