@@ -52,8 +52,8 @@ static void look_for_handshakes(const struct acceptor_list *acceptors, int famil
     bool look = false;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    look = look ||
-           (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
+    look =
+        look || (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
     if (look)
         handshakes_look(handshakes, family, deadline);
 }
