@@ -3,12 +3,13 @@
 import contextlib
 import ctypes
 import os
+import socket
 import subprocess
 import threading
 
 import pytest
 
-from settings import free_port
+from settings import free_port, until
 
 CLONE_NEWNET = 0x40000000
 
@@ -17,6 +18,12 @@ def _enter(file):
     if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def _leads_to(address):
+    """Whether this thread's network has a route to it."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        return sock.connect_ex((address, 9)) == 0
 
 
 class Netns:
@@ -39,6 +46,13 @@ class Netns:
 
     def has_ipv6(self, yes):
         self.sysctl(net__ipv6__conf__all__disable_ipv6=int(not yes))
+
+    def add_ipv6(self, *addresses):
+        """To the loopback. The kernel makes the routes to them a moment after it has said that they are there."""
+        for address in addresses:
+            self.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+        with self.inside():
+            until(lambda: all(map(_leads_to, addresses)), "there are routes to the addresses")
 
     @contextlib.contextmanager
     def inside(self):

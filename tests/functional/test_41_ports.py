@@ -23,8 +23,7 @@ def says_who(peer):
 def origins(netns):
     """origins(script): one of each family, on port 9000; returns their addresses. There are PORTS local ports."""
     netns.sysctl(net__ipv4__ip_local_port_range=f"40000 {40000 + PORTS - 1}", net__ipv4__tcp_tw_reuse=0)
-    for address in ["2001:db8::1", *V6]:
-        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    netns.add_ipv6("2001:db8::1", *V6)
     started = []
 
     def start(script):

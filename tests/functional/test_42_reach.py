@@ -58,8 +58,7 @@ def test_it_comes_back_by_itself(relay, netns, origins):
     with netns.inside():
         assert answers(one, 3) == {"127.0.1.1": 3}
     netns.has_ipv6(True)
-    for address in ("2001:db8::1", "2001:db8::2"):
-        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    netns.add_ipv6("2001:db8::1", "2001:db8::2")
     origins("2001:db8::1", "2001:db8::2")
     with netns.inside():
         until(lambda: set(answers(one, 6)) == {"127.0.1.1", "2001:db8::1", "2001:db8::2"}, "IPv6 is used", pause=0.05)
@@ -78,7 +77,7 @@ def test_if_there_is_no_other_it_is_said_why_and_found_at_once(relay, netns, ori
         assert record.end == "MN" and "Cannot assign requested address" in record.line.text
         one.wait_log("error No server of upstream app can be reached")
         netns.has_ipv6(True)
-        netns.ip("address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+        netns.add_ipv6("2001:db8::1")
         origins("2001:db8::1")
         assert answers(one, 1) == {"2001:db8::1": 1}   # the very next client
     one.wait_log("Upstream app can be reached again")
@@ -101,8 +100,7 @@ def test_checks_say_it_too(relay, netns, origins, kind):
     one = site(relay, {**SIX, "a": "127.0.1.1:9000"}, wrap=netns.wrap, check={"interval": ms(50), "timeout": ms(300)})
     one.wait_log("There is no IPv6 on this machine that leads to .* 3 addresses of app are left alone")   # before any client
     netns.has_ipv6(True)
-    netns.ip("address", "add", "2001:db8::1/128", "dev", "lo", "nodad")
-    netns.ip("address", "add", "2001:db8::2/128", "dev", "lo", "nodad")
+    netns.add_ipv6("2001:db8::1", "2001:db8::2")
     one.wait_log("app/x .* is down: connect: Connection refused")   # now it is the server's fault
     one.wait_log("IPv6 on this machine leads to .* again")
     assert "app/z" not in "".join(line.text for line in one.all_lines() if "is down" in line.text)

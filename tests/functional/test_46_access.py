@@ -77,8 +77,7 @@ EMBEDDED = ["64:ff9b::c000:221", "64:ff9b:1::c000:221", "2002:c000:221::7", "::f
 @pytest.mark.parametrize("through", ["socket", "proxy"])
 def test_an_ipv4_host_that_comes_as_ipv6(relay, netns, inside, options, denied, through):
     server = inside(sends(b"in"))
-    for address in EMBEDDED:
-        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    netns.add_ipv6(*EMBEDDED)
     more = {"accept_proxy": "v1", "proxy_from": ("::1",)} if through == "proxy" else {}
     where = f"[::1]:{free_port()}"
     one = relay(text=conf(where, {"a": server.address}, listener={**options, **more}), address=where, wrap=netns.wrap)
@@ -166,8 +165,7 @@ def test_a_limit_of_a_reload_counts_who_is_there(relay, origin, before, between,
 
 
 def test_a_reload_with_another_prefix_counts_who_is_there(relay, netns, inside):
-    for address in ("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2::1"):
-        netns.ip("address", "add", f"{address}/128", "dev", "lo", "nodad")
+    netns.add_ipv6("2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:2::1")
     where = f"[::1]:{free_port()}"
     text = conf(where, {"a": inside(echo).address}, listener={"max_connections_per_client": 1, "client_prefix_v6": 64})
     one = relay(text=text, address=where, wrap=netns.wrap)
