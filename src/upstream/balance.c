@@ -6,15 +6,6 @@ balance_fn *const balance_fns[BALANCE_COUNT] = {
 #undef BALANCE
 };
 
-uint64_t balance_hash(const void *bytes, size_t n) {
-    const unsigned char *at = bytes;
-    uint64_t h = 0xcbf29ce484222325ULL;
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ at[i]) * 0x100000001b3ULL;
-    return balance_mix(h);
-}
-
 uint64_t balance_random(uint64_t *state) {
     uint64_t x = *state;
 

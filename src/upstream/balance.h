@@ -39,31 +39,6 @@ enum balance {
 
 extern balance_fn *const balance_fns[BALANCE_COUNT];
 
-/* FNV-1a with a final mix, for ids and client addresses. */
-uint64_t balance_hash(const void *bytes, size_t n);
-
-/* The finalizer of MurmurHash3: every bit of the input changes half the bits of the output. */
-static inline uint64_t balance_mix(uint64_t h) {
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdULL;
-    h ^= h >> 33;
-    h *= 0xc4ceb9fe1a85ec53ULL;
-    return h ^ h >> 33;
-}
-
-/* One hash of two; of many with the same second one its salt is needed but once. */
-static inline uint64_t balance_salt(uint64_t b) {
-    return balance_mix(b + 0x9e3779b97f4a7c15ULL);
-}
-
-static inline uint64_t balance_salted(uint64_t a, uint64_t salt) {
-    return balance_mix(a ^ salt);
-}
-
-static inline uint64_t balance_pair(uint64_t a, uint64_t b) {
-    return balance_salted(a, balance_salt(b));
-}
-
 /* The next number of the generator. */
 uint64_t balance_random(uint64_t *state);
 

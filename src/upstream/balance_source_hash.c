@@ -3,11 +3,12 @@
  * to all others; and they come back with it. There is no table to be built. */
 #include <math.h>
 
+#include "base/hash.h"
 #include "upstream/balance.h"
 
 /* Evenly from 0 to 1, both excluded. */
 static double evenly(const struct candidate *candidate, uint64_t salt) {
-    return ((double)(balance_salted(candidate->id, salt) >> 11) + 0.5) * 0x1p-53;
+    return ((double)(hash_salted(candidate->id, salt) >> 11) + 0.5) * 0x1p-53;
 }
 
 /* -weight / ln(u) for u evenly from 0 to 1 is the best of all with a chance in proportion to the weight. Since -ln(u) is at
@@ -17,7 +18,7 @@ static bool may_have(const struct candidate *candidate, double u, double points)
 }
 
 size_t balance_source_hash(const struct candidate *list, size_t n, struct balance_hint *hint) {
-    uint64_t salt = balance_salt(hint->client);
+    uint64_t salt = hash_salt(hint->client);
     size_t best = 0;
     double most = -1;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "upstream/balance.h"
+#include "base/hash.h"
 
 void endpoints_free(struct endpoints *endpoints) {
     free(endpoints->list);
@@ -49,7 +49,7 @@ static uint64_t hash_endpoint(const struct endpoint *endpoint) {
     (void)addr_ipv6_bytes(&endpoint->addr, bytes);
     bytes[16] = (unsigned char)(port >> 8);
     bytes[17] = (unsigned char)port;
-    return balance_hash(bytes, sizeof(bytes));
+    return hash_bytes(bytes, sizeof(bytes));
 }
 
 static int by_hash(const void *a, const void *b) {

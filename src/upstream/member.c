@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "upstream/balance.h"
+#include "base/hash.h"
 
 #define SMOOTH                                                                                     \
     8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
@@ -37,7 +37,7 @@ struct member *member_new(const char *upstream, const char *server, const struct
     member->addr = *addr;
     /* Not of the upstream's name: renaming that moves no client. */
     snprintf(whole, sizeof(whole), "%s %s", server, addr_format(addr, text, sizeof(text)));
-    member->id = balance_hash(whole, strlen(whole));
+    member->id = hash_bytes(whole, strlen(whole));
     return member;
 }
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/sync.h"
-#include "upstream/balance.h"
 
 #define BUCKETS_FIRST 64 /* doubled whenever there are more members */
 #define SWEEP_MOST    8  /* that are looked at for each one that comes: more than come */
@@ -61,15 +61,15 @@ void members_unref(struct members *members) UNCHECKED {
 /* Of the bytes of the address, not of its text; unix sockets by their path. */
 static uint64_t hash_identity(const char *upstream, const char *server, const struct addr *addr) {
     unsigned char bytes[18] = {0};
-    uint64_t names = balance_pair(balance_hash(upstream, strlen(upstream)),
-                                  balance_hash(server, strlen(server)));
+    uint64_t names =
+        hash_pair(hash_bytes(upstream, strlen(upstream)), hash_bytes(server, strlen(server)));
 
     if (addr_is_unix(addr))
-        return balance_pair(names, balance_hash(&addr->u, addr->len));
+        return hash_pair(names, hash_bytes(&addr->u, addr->len));
     (void)addr_ipv6_bytes(addr, bytes);
     bytes[16] = (unsigned char)(addr_port(addr) >> 8);
     bytes[17] = (unsigned char)addr_port(addr);
-    return balance_pair(names, balance_hash(bytes, sizeof(bytes)));
+    return hash_pair(names, hash_bytes(bytes, sizeof(bytes)));
 }
 
 static struct member *find(const struct members *members, uint64_t hash, const char *upstream,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "upstream/choice.h"
@@ -13,7 +14,7 @@
 static uint64_t hash_client(const struct addr *client) {
     unsigned char bytes[16];
 
-    return addr_ipv6_bytes(client, bytes) ? balance_hash(bytes, sizeof(bytes)) : 0;
+    return addr_ipv6_bytes(client, bytes) ? hash_bytes(bytes, sizeof(bytes)) : 0;
 }
 
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client) {

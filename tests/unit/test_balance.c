@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "upstream/balance.h"
 
 #define PICKS 100000
@@ -25,7 +26,7 @@ static void set_up_servers(size_t n, const unsigned *weights) {
     memset(&world, 0, sizeof(world));
     world.random = 88172645463325252ULL;
     for (size_t i = 0; i < n; i++)
-        world.list[i] = (struct candidate){.id = balance_hash(&i, sizeof(i)),
+        world.list[i] = (struct candidate){.id = hash_bytes(&i, sizeof(i)),
                                            .weight = weights != NULL ? weights[i] : 1,
                                            .credit = &world.credit[i]};
 }
@@ -146,7 +147,7 @@ static void source_hash_shares_and_stays(void **state) {
     for (size_t i = 0; i < 4; i++)
         reversed[i] = world.list[3 - i];
     for (uint32_t i = 0; i < PICKS; i++) {
-        uint64_t client = balance_hash(&i, sizeof(i));
+        uint64_t client = hash_bytes(&i, sizeof(i));
         struct balance_hint hint = {.client = client, .random = &world.random};
         size_t chosen = pick(BALANCE_source_hash, 4, client);
 
@@ -161,7 +162,7 @@ static void source_hash_moves_only_who_must(void **state) {
     (void)state;
     set_up_servers(11, NULL);
     for (uint32_t i = 0; i < PICKS; i++) {
-        uint64_t client = balance_hash(&i, sizeof(i));
+        uint64_t client = hash_bytes(&i, sizeof(i));
         size_t with_ten = pick(BALANCE_source_hash, 10, client),
                with_nine = pick(BALANCE_source_hash, 9, client);
         size_t with_eleven = pick(BALANCE_source_hash, 11, client);
@@ -225,7 +226,7 @@ static void every_balancer_takes_one_and_a_thousand(void **state) {
             set_up_servers(sizes[s], NULL);
             usec_t began = clock_now();
             for (uint64_t i = 0; i < 2000; i++)
-                (void)pick((enum balance)b, sizes[s], balance_pair(i, i));
+                (void)pick((enum balance)b, sizes[s], hash_pair(i, i));
             print_message("balancer %zu, %zu servers: %.0f ns a pick\n", b, sizes[s],
                           (double)(clock_now() - began) / 2);
         }
