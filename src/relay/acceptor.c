@@ -13,8 +13,8 @@
 #include "base/stats.h"
 #include "relay/accept_failure.h"
 #include "relay/admit.h"
-#include "relay/own.h"
 #include "relay/exhausted.h"
+#include "relay/own.h"
 #include "relay/refuse.h"
 #include "relay/tune.h"
 

@@ -16,8 +16,8 @@
 #include "base/stats.h"
 #include "relay/adopt_count.h"
 #include "relay/adopt_record.h"
-#include "relay/crash.h"
 #include "relay/adopt_route.h"
+#include "relay/crash.h"
 
 /* So long those that have nothing under way may keep this process from being ready; so long, then, are the threads made
  * here and not by the adopter. */

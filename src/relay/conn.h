@@ -12,11 +12,11 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
+#include "relay/conn_state.h"
+#include "relay/copy.h"
 #include "relay/gate.h"
 #include "relay/job.h"
 #include "relay/link.h"
-#include "relay/conn_state.h"
-#include "relay/copy.h"
 #include "relay/pipe_pool.h"
 #include "relay/registry.h"
 

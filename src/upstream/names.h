@@ -8,8 +8,8 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
-#include "upstream/host.h"
 #include "upstream/endpoints.h"
+#include "upstream/host.h"
 #include "upstream/service.h"
 
 /* Whom a name tells, by the resolver's thread, without a lock. */

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "upstream/member.h"
 #include "upstream/endpoints.h"
+#include "upstream/member.h"
 
 struct health_target;
 struct candidate;
