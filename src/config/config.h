@@ -17,6 +17,7 @@
 #include "base/pattern.h"
 #include "base/prefix.h"
 #include "base/socket_file.h"
+#include "base/source.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
 #define CONFIG_DEFAULT_LISTEN ":8080"
@@ -111,13 +112,6 @@ struct server_config {
     int64_t weight; /* 0: no new connections */
     bool backup;
     int64_t max_connections; /* 0: no limit */
-};
-
-/* Local addresses to dial from: as written, and as read, with port 0. */
-struct source_list {
-    char **texts;
-    struct addr *addrs;
-    size_t n; /* 0: the kernel's choice */
 };
 
 #define SOURCES_MOST 64

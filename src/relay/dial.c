@@ -11,14 +11,15 @@
 #include "base/log.h"
 #include "base/route.h"
 #include "base/scope.h"
+#include "base/source.h"
 #include "base/stats.h"
 #include "relay/exhausted.h"
 #include "relay/generation.h"
 #include "relay/greet.h"
 #include "relay/own.h"
 #include "relay/tune.h"
+#include "upstream/reach.h"
 #include "upstream/search.h"
-#include "upstream/source.h"
 
 #define LOOP_SAID_FOR (60 * USEC_PER_SEC)
 
@@ -197,7 +198,7 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
 
     note_attempt(attempts, member, &addr, error, outcome);
     if (attempts->missing && outcome != DIAL_CUT_OFF)
-        source_say_missing(job->route->upstream);
+        reach_say_missing_sources(job->route->upstream);
     if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET && outcome != DIAL_CUT_OFF)
         turn_note(attempts->turn, took);
     if (outcome == DIAL_OK) {

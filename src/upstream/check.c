@@ -12,8 +12,8 @@
 #include "base/fd.h"
 #include "base/route.h"
 #include "base/scope.h"
+#include "base/source.h"
 #include "base/text.h"
-#include "upstream/source.h"
 
 #define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
 

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/source.h"
 #include "base/text.h"
-#include "upstream/source.h"
 
-#define REVIEW_AGAIN USEC_PER_SEC
-#define BATCH        64 /* members that are looked at in one go: some 5 us each */
+#define REVIEW_AGAIN  USEC_PER_SEC
+#define SOURCES_AGAIN (60 * USEC_PER_SEC)
+#define BATCH         64 /* members that are looked at in one go: some 5 us each */
 
 /* Some members of the list, with references. */
 struct batch {
@@ -167,4 +168,23 @@ void reach_review(struct upstream *upstream, struct member *one) {
             say_back(upstream, family, n[family], back[family]);
     for (size_t i = 0; i < batch.n; i++)
         member_unref(batch.members[i]);
+}
+
+void reach_say_missing_sources(struct upstream *upstream) {
+    const struct source_list *list = &upstream->config->source_address;
+    usec_t now = clock_now(), last = atomic_load(&upstream->source_said);
+    char names[512] = "";
+    size_t n = 0;
+
+    if ((last != 0 && now - last < SOURCES_AGAIN) ||
+        !atomic_compare_exchange_strong(&upstream->source_said, &last, now))
+        return;
+    for (size_t i = 0; i < list->n; i++)
+        if (source_is_missing(&list->addrs[i]))
+            text_append(names, sizeof(names), "%s%s", n++ > 0 ? ", " : "", list->texts[i]);
+    if (n > 0)
+        log_msg(MSG_SOURCE_MISSING,
+                "source_address of upstream %s names %s, which %s of this machine: servers are "
+                "dialled from the others. Add it (ip address add), or take it from the list.",
+                upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
 }

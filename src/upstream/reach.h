@@ -13,4 +13,8 @@ void reach_lost(struct upstream *upstream, struct member *member, int error);
  * more often than every second. Any thread, without a lock. */
 void reach_review(struct upstream *upstream, struct member *one);
 
+/* Some of its source_address are not addresses of this machine, and others are used: says which, at most once in a minute. Any
+ * thread, without a lock. */
+void reach_say_missing_sources(struct upstream *upstream);
+
 #endif

@@ -48,7 +48,7 @@ struct upstream {
     _Atomic usec_t reviewed;    /* reach.c's: when members that are cut off were looked at, */
     _Atomic size_t review_from; /* and where in the list to go on */
     _Atomic size_t source_turn; /* dials from source_address, where there are several */
-    _Atomic usec_t source_said; /* source.c's: when some were said to be missing */
+    _Atomic usec_t source_said; /* reach.c's: when some were said to be missing */
 };
 
 /* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */

@@ -1,9 +1,19 @@
 /* The local addresses that an upstream's servers are dialled from, by connections and by checks: source_address. A server
  * is dialled from those of its own family alone; if there is none, as the kernel chooses. */
-#ifndef UPSTREAM_SOURCE_H
-#define UPSTREAM_SOURCE_H
+#ifndef BASE_SOURCE_H
+#define BASE_SOURCE_H
 
-#include "upstream/upstream.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+
+/* Local addresses to dial from: as written, and as read, with port 0. */
+struct source_list {
+    char **texts;
+    struct addr *addrs;
+    size_t n; /* 0: the kernel's choice */
+};
 
 /* How many there are to dial this address from, at least 1; and the n-th of them, from 0: NULL is the kernel's choice.
  * list may be NULL. */
@@ -25,8 +35,7 @@ int source_route_error(const struct source_list *list, const struct addr *to);
 /* Whether none of those for this address is an address of this machine. */
 bool source_all_missing(const struct source_list *list, const struct addr *to);
 
-/* One of them is not an address of this machine, and others are used: says which, at most once in a minute. Any thread,
- * without a lock. */
-void source_say_missing(struct upstream *upstream);
+/* Whether one is not an address of this machine. */
+bool source_is_missing(const struct addr *source);
 
 #endif

@@ -1,17 +1,12 @@
-#include "upstream/source.h"
+#include "base/source.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/route.h"
 #include "base/scope.h"
-#include "base/text.h"
-
-#define QUIET_FOR (60 * USEC_PER_SEC)
 
 size_t source_count(const struct source_list *list, const struct addr *to) {
     size_t n = 0;
@@ -58,7 +53,7 @@ int source_route_error(const struct source_list *list, const struct addr *to) {
 }
 
 /* A datagram socket, which a lack of TCP ports does not concern. */
-static bool is_missing(const struct addr *source) {
+bool source_is_missing(const struct addr *source) {
     int fd = socket(source->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool missing = fd >= 0 ? source_bind(fd, source) == -EADDRNOTAVAIL : errno == EAFNOSUPPORT;
 
@@ -70,27 +65,8 @@ bool source_all_missing(const struct source_list *list, const struct addr *to) {
     for (size_t i = 0; i < source_count(list, to); i++) {
         const struct addr *source = source_at(list, to, i);
 
-        if (source == NULL || !is_missing(source))
+        if (source == NULL || !source_is_missing(source))
             return false;
     }
     return true;
-}
-
-void source_say_missing(struct upstream *upstream) {
-    const struct source_list *list = &upstream->config->source_address;
-    usec_t now = clock_now(), last = atomic_load(&upstream->source_said);
-    char names[512] = "";
-    size_t n = 0;
-
-    if ((last != 0 && now - last < QUIET_FOR) ||
-        !atomic_compare_exchange_strong(&upstream->source_said, &last, now))
-        return;
-    for (size_t i = 0; i < list->n; i++)
-        if (is_missing(&list->addrs[i]))
-            text_append(names, sizeof(names), "%s%s", n++ > 0 ? ", " : "", list->texts[i]);
-    if (n > 0)
-        log_msg(MSG_SOURCE_MISSING,
-                "source_address of upstream %s names %s, which %s of this machine: servers are "
-                "dialled from the others. Add it (ip address add), or take it from the list.",
-                upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
 }
