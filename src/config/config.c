@@ -9,10 +9,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/proxy_protocol.h"
 #include "config/build.h"
 #include "config/options.h"
 #include "config/overlaps.h"
+#include "wire/proxy_protocol.h"
 
 #define WARNING_MAX 1024 /* beside the path */
 

@@ -1,8 +1,8 @@
 #include "relay/admit.h"
 
 #include "base/embedded.h"
-#include "base/proxy_protocol.h"
 #include "relay/generation.h"
+#include "wire/proxy_protocol.h"
 
 /* An IPv4 host that comes as IPv6 (base/embedded.h) is refused by what refuses it as IPv4; an allow of IPv4 lets nobody in
  * who comes as IPv6, since it was not meant for the translators and tunnels of others. */

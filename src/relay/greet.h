@@ -3,8 +3,8 @@
 #ifndef RELAY_GREET_H
 #define RELAY_GREET_H
 
-#include "base/proxy_protocol.h"
 #include "relay/opening.h"
+#include "wire/proxy_protocol.h"
 
 /* Reads the header that the client's balancer must have sent, to its last byte and no further, within proxy_timeout of
  * the accept, and the opening's deadline. If it says whom it speaks for, that is the record's client from now on. 0; or

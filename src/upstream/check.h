@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 #include "base/check.h"
-#include "upstream/answer_line.h"
-#include "upstream/answer_packet.h"
 #include "upstream/health.h"
-#include "upstream/http_head.h"
+#include "wire/answer_line.h"
+#include "wire/answer_packet.h"
+#include "wire/http_head.h"
 
 #define CHECK_WHY_MAX   256
 #define CHECK_REPLY_MAX 256

@@ -9,8 +9,8 @@
 
 #include "base/addr.h"
 #include "base/check.h"
-#include "base/proxy_protocol.h"
 #include "config/config.h"
+#include "wire/proxy_protocol.h"
 
 struct health;
 struct health_target;

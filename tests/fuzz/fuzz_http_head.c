@@ -1,7 +1,7 @@
 /* The head of an answer to a health check: one outcome, and the same however it is cut into pieces. */
 #include "fuzz.h"
 
-#include "upstream/http_head.h"
+#include "wire/http_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     const char *answer = (const char *)bytes;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/proxy_protocol.h"
+#include "wire/proxy_protocol.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/proxy_protocol.h"
+#include "wire/proxy_protocol.h"
 
 /* The bytes of the input, one after the other; zeros once they are used up. */
 struct input {

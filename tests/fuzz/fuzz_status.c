@@ -1,7 +1,7 @@
 /* The answer to a health check: one outcome, and the same however it is cut into pieces. */
 #include "fuzz.h"
 
-#include "upstream/status_line.h"
+#include "wire/status_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     const char *answer = (const char *)bytes;

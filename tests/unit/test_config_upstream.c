@@ -1,10 +1,10 @@
 /* The options of a production site: several servers, checks, PROXY protocol, access, limits. */
 #include "config_text.h"
 
-#include "base/proxy_protocol.h"
 #include "base/text.h"
 #include "config/options.h"
 #include "upstream/balance.h"
+#include "wire/proxy_protocol.h"
 
 #define SERVER "server a { address = \"10.0.0.1:80\" } "
 

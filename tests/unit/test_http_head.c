@@ -1,10 +1,10 @@
-/* upstream/http_head: what counts of an answer, in whatever split it comes. Pure. */
+/* wire/http_head: what counts of an answer, in whatever split it comes. Pure. */
 #include "unit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "upstream/http_head.h"
+#include "wire/http_head.h"
 
 static enum http_head_outcome take_in(struct http_head *head, const char *text, size_t n,
                                       size_t step, size_t *ret_used) {

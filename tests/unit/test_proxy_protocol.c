@@ -1,4 +1,4 @@
-/* base/proxy_protocol: headers of both versions, in every split, broken in every byte, and written and read again. */
+/* wire/proxy_protocol: headers of both versions, in every split, broken in every byte, and written and read again. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
-#include "base/proxy_protocol.h"
+#include "wire/proxy_protocol.h"
 
 #define SIGNATURE   "\r\n\r\n\0\r\nQUIT\n"
 #define BYTES(text) (text), sizeof(text) - 1

@@ -1,10 +1,10 @@
-/* upstream/status_line: answers of all kinds of servers, in any split. */
+/* wire/status_line: answers of all kinds of servers, in any split. */
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "upstream/status_line.h"
+#include "wire/status_line.h"
 
 static const struct {
     const char *bytes;

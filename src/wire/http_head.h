@@ -3,15 +3,15 @@
  * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and nothing of it is kept
  * but numbers and the beginning of one line. Interim answers (1xx but 101: RFC 9110, 15.2) that come before the one that
  * counts are passed over. */
-#ifndef UPSTREAM_HTTP_HEAD_H
-#define UPSTREAM_HTTP_HEAD_H
+#ifndef WIRE_HTTP_HEAD_H
+#define WIRE_HTTP_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"
-#include "upstream/status_line.h"
+#include "wire/status_line.h"
 
 /* Bytes, interim answers included: more than any server sends that works. */
 #define HTTP_HEAD_MAX   131072

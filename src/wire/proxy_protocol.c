@@ -1,9 +1,9 @@
-#include "base/proxy_protocol.h"
+#include "wire/proxy_protocol.h"
 
 #include <string.h>
 
 #include "base/check.h"
-#include "base/proxy_versions.h"
+#include "wire/proxy_versions.h"
 
 bool proxy_fail(const char **ret_why, const char *why) {
     *ret_why = why;

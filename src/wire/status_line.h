@@ -2,8 +2,8 @@
  *
  * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and nothing of it is
  * kept but its length and its number. */
-#ifndef UPSTREAM_STATUS_LINE_H
-#define UPSTREAM_STATUS_LINE_H
+#ifndef WIRE_STATUS_LINE_H
+#define WIRE_STATUS_LINE_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/proxy_versions.h"
 #include "base/text.h"
+#include "wire/proxy_versions.h"
 
 #define LINE_MAX_BYTES 107 /* with CRLF: 2.1 */
 #define START          "PROXY "

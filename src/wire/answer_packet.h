@@ -1,7 +1,7 @@
 /* A packet of an answer, a head with a length and so many bytes, of which the beginning is kept: bytes in, packet out. Pure;
  * any thread. */
-#ifndef UPSTREAM_ANSWER_PACKET_H
-#define UPSTREAM_ANSWER_PACKET_H
+#ifndef WIRE_ANSWER_PACKET_H
+#define WIRE_ANSWER_PACKET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The PROXY protocol of HAProxy (its proxy-protocol.txt), versions 1 and 2: in a header before the first byte, a
  * balancer tells a server whom it speaks for. Bytes in, struct out, and back. All pure; any thread. */
-#ifndef BASE_PROXY_PROTOCOL_H
-#define BASE_PROXY_PROTOCOL_H
+#ifndef WIRE_PROXY_PROTOCOL_H
+#define WIRE_PROXY_PROTOCOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "upstream/http_head.h"
+#include "wire/http_head.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,6 @@
 /* A line of an answer, of which the beginning is kept: bytes in, line out. Pure; any thread. */
-#ifndef UPSTREAM_ANSWER_LINE_H
-#define UPSTREAM_ANSWER_LINE_H
+#ifndef WIRE_ANSWER_LINE_H
+#define WIRE_ANSWER_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

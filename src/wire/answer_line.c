@@ -1,4 +1,4 @@
-#include "upstream/answer_line.h"
+#include "wire/answer_line.h"
 
 size_t answer_line_take(struct answer_line *line, const char *bytes, size_t n) {
     size_t used = 0;

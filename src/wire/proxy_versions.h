@@ -1,8 +1,8 @@
 /* Between proxy_protocol.c and its two versions; nobody else's. */
-#ifndef BASE_PROXY_VERSIONS_H
-#define BASE_PROXY_VERSIONS_H
+#ifndef WIRE_PROXY_VERSIONS_H
+#define WIRE_PROXY_VERSIONS_H
 
-#include "base/proxy_protocol.h"
+#include "wire/proxy_protocol.h"
 
 #define PROXY_V2_SIGNATURE      "\r\n\r\n\0\r\nQUIT\n" /* proxy-protocol.txt, 2.2 */
 #define PROXY_V2_SIGNATURE_SIZE 12

@@ -1,4 +1,4 @@
-#include "upstream/answer_packet.h"
+#include "wire/answer_packet.h"
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 
 #include "base/crc32c.h"
-#include "base/proxy_versions.h"
+#include "wire/proxy_versions.h"
 
 #define HEAD_SIZE   16 /* signature, version and command, family, length */
 #define UNIX_SIZE   108

@@ -1,4 +1,4 @@
-#include "upstream/status_line.h"
+#include "wire/status_line.h"
 
 #include <stdbool.h>
 
