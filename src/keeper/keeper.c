@@ -31,7 +31,7 @@ static bool is_whole(const struct keeper_slot *slot) {
     return true;
 }
 
-/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (relay/tune.h). */
+/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (base/sockopt.h). */
 static void empty(struct keeper_slot *slot, size_t n) {
     for (size_t i = 0; i < n; i++)
         fd_close(&slot->fd[i]);

@@ -10,13 +10,13 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sockopt.h"
 #include "base/stats.h"
 #include "relay/accept_failure.h"
 #include "relay/admit.h"
 #include "relay/exhausted.h"
 #include "relay/own.h"
 #include "relay/refuse.h"
-#include "relay/tune.h"
 
 #define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
 #define PAUSE_MAX USEC_PER_SEC

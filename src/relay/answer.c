@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "relay/tune.h"
+#include "base/sockopt.h"
 
 /* RFC 9110, 15.5 and 15.6: 403 forbidden, 502 bad gateway, 503 service unavailable, 504 gateway timeout. */
 struct answer {

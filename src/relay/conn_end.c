@@ -37,8 +37,8 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/sockopt.h"
 #include "relay/conn.h"
-#include "relay/tune.h"
 
 #define WRITE_RETURNS USEC_PER_SEC /* at the latest, on a machine that stands still; unix_doubt */
 

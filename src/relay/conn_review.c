@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/sockopt.h"
 #include "relay/conn.h"
 #include "relay/pulse.h"
-#include "relay/tune.h"
 
 #define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 

@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sockopt.h"
 #include "relay/generation.h"
-#include "relay/tune.h"
 
 /* Takes so many bytes that are there. */
 static bool consume(int fd, void *buf, size_t n) {

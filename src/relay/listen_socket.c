@@ -13,8 +13,8 @@
 
 #include "base/fd.h"
 #include "base/scope.h"
+#include "base/sockopt.h"
 #include "relay/listen_wish.h"
-#include "relay/tune.h"
 
 bool listen_socket_has_file(const struct listen_socket *socket) {
     return socket->unlink_path != NULL && socket_file_is_at(socket->unlink_path, &socket->file);

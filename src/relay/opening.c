@@ -10,12 +10,12 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/sockopt.h"
 #include "relay/admit.h"
 #include "relay/exhausted.h"
 #include "relay/greet.h"
 #include "relay/openings.h"
 #include "relay/refuse.h"
-#include "relay/tune.h"
 
 /* For how long a client has been silent that has sent nothing: it may have waited in the kernel's backlog. */
 static usec_t silent_for(int fd) {

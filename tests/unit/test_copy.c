@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sockopt.h"
 #include "relay/copy.h"
-#include "relay/tune.h"
 #include "tcp_pair.h"
 
 struct road {

@@ -8,9 +8,9 @@
 #include <sys/ioctl.h>
 
 #include "base/fd.h"
+#include "base/sockopt.h"
 #include "relay/conn.h"
 #include "relay/pulse.h"
-#include "relay/tune.h"
 #include "tcp_pair.h"
 
 #define KEEPALIVE USEC_PER_SEC

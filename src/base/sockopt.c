@@ -1,4 +1,4 @@
-#include "relay/tune.h"
+#include "base/sockopt.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* Socket options that every relayed connection has. */
-#ifndef RELAY_TUNE_H
-#define RELAY_TUNE_H
+#ifndef BASE_SOCKOPT_H
+#define BASE_SOCKOPT_H
 
 #include "base/check.h"
 #include "base/clock.h"
