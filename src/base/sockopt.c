@@ -38,12 +38,12 @@ static int within(int value, int least, int most) {
     return value < least ? least : value > most ? most : value;
 }
 
-usec_t tune_keepalive(usec_t keepalive) {
+usec_t sockopt_keepalive(usec_t keepalive) {
     return (keepalive + USEC_PER_SEC - 1) / USEC_PER_SEC * USEC_PER_SEC;
 }
 
 static void tune_socket(int fd, usec_t keepalive) {
-    int idle = (int)(tune_keepalive(keepalive) / USEC_PER_SEC);
+    int idle = (int)(sockopt_keepalive(keepalive) / USEC_PER_SEC);
 
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
@@ -58,21 +58,21 @@ static void tune_socket(int fd, usec_t keepalive) {
         within(idle * (1000 / PROBES_MOST), RTO_MAX_LEAST, RTO_MAX_MOST));
 }
 
-void tune_client(int fd, usec_t keepalive) {
+void sockopt_set_client(int fd, usec_t keepalive) {
     tune_socket(fd, keepalive);
     set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_CLIENT);
 }
 
-void tune_server(int fd, usec_t keepalive) {
+void sockopt_set_server(int fd, usec_t keepalive) {
     tune_socket(fd, keepalive);
     set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_SERVER);
 }
 
-void tune_for_end(int fd) {
+void sockopt_set_for_end(int fd) {
     set_linger(fd, false);
 }
 
-int tune_receive_timeout(int fd, usec_t span) {
+int sockopt_set_receive_timeout(int fd, usec_t span) {
     struct timeval timeout = clock_timeval(span);
 
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;

@@ -14,16 +14,16 @@
  * Errors are ignored: a unix socket has none of these, and none is vital.
  *
  * A client may also be a listening socket: those that it accepts inherit all of it (Linux clones the socket). */
-void tune_client(int fd, usec_t keepalive);
-void tune_server(int fd, usec_t keepalive);
+void sockopt_set_client(int fd, usec_t keepalive);
+void sockopt_set_server(int fd, usec_t keepalive);
 
 /* As the kernel counts it: in whole seconds. */
-usec_t tune_keepalive(usec_t keepalive);
+usec_t sockopt_keepalive(usec_t keepalive);
 
 /* Before the close of a socket that was given its end: what is still on its way arrives. */
-void tune_for_end(int fd);
+void sockopt_set_for_end(int fd);
 
 /* How long a recv may wait (SO_RCVTIMEO); 0: for ever. 0 or -errno. */
-int tune_receive_timeout(int fd, usec_t span) MUST_USE;
+int sockopt_set_receive_timeout(int fd, usec_t span) MUST_USE;
 
 #endif

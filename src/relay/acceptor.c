@@ -239,7 +239,7 @@ static int accept_one(struct acceptor *acceptor) {
     job.route = get_route(acceptor);
     if (acceptor->socket.untuned > 0) {
         acceptor->socket.untuned--;
-        tune_client(job.has.client, job.route->config->keepalive);
+        sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
     describe(&job, acceptor->relay);
     if (!enter(acceptor, &job))

@@ -46,5 +46,5 @@ void answer_send(int fd, enum end end) {
      * there is nobody to tell. */
     (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(fd, SHUT_WR);
-    tune_for_end(fd);
+    sockopt_set_for_end(fd);
 }

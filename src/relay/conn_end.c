@@ -135,7 +135,7 @@ static enum end reset_by(enum direction dir) {
 /* Passes the end on. What is on its way there arrives, even if this process is killed now. */
 static void end_side(int sink) {
     (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
-    tune_for_end(sink);
+    sockopt_set_for_end(sink);
 }
 
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {

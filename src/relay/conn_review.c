@@ -235,7 +235,8 @@ static void look_at(struct conn *conn, int side, const struct facing *facing, us
         return;
     struct pulse pulse = pulse_take(conn->fd[side]);
     int error = unread_error(conn, side, facing, &pulse);
-    if (error == 0 && is_silent(watch, &pulse, tune_keepalive(conn->state->options.keepalive), now))
+    if (error == 0 &&
+        is_silent(watch, &pulse, sockopt_keepalive(conn->state->options.keepalive), now))
         error = ETIMEDOUT;
     if (error != 0) {
         sight->dead = side;
@@ -310,7 +311,7 @@ static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
     return !other.given ||
            quiet_for >= (options->keepalive == 0 ? options->linger_timeout
                                                  : earlier(options->linger_timeout,
-                                                           tune_keepalive(options->keepalive)));
+                                                           sockopt_keepalive(options->keepalive)));
 }
 
 static struct verdict judge(struct conn *conn, usec_t now, const struct sight *sight)

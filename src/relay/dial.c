@@ -95,7 +95,7 @@ static int dial_from(const struct addr *source, const struct addr *addr, struct 
     if (r == 0 && addr_is_own(fd, addr))
         r = -ECONNREFUSED;
     if (r == 0 && !addr_is_unix(addr))
-        tune_server(fd, attempts->job->route->config->keepalive);
+        sockopt_set_server(fd, attempts->job->route->config->keepalive);
     if (r == 0 && attempts->upstream->send_proxy != PROXY_OFF)
         r = greet_server(attempts->job, (enum proxy_version)attempts->upstream->send_proxy, fd);
     if (r < 0)

@@ -75,7 +75,7 @@ int greet_read(struct opening *opening, const char **ret_why) {
     int end = read_header(opening, deadline < opening->deadline ? deadline : opening->deadline,
                           &header, ret_why);
 
-    if (end == 0 && tune_receive_timeout(job->has.client, 0) < 0)
+    if (end == 0 && sockopt_set_receive_timeout(job->has.client, 0) < 0)
         end = END_HEADER_BAD;
     if (end == 0 && header.known) {
         job->record.client = header.source;

@@ -88,7 +88,7 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 }
 
 int listen_socket_listen(const struct listen_socket *socket, const struct listener_config *config) {
-    tune_client(socket->fd, config->keepalive);
+    sockopt_set_client(socket->fd, config->keepalive);
     return listen(socket->fd, (int)config->backlog) < 0 ? -errno : 0;
 }
 
@@ -154,7 +154,7 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
         return -EINVAL;
     }
     (void)ioctl(sock.fd, FIONBIO, &blocking);
-    tune_client(sock.fd, wish->listener->keepalive);
+    sockopt_set_client(sock.fd, wish->listener->keepalive);
     sock.untuned = listen_socket_count_waiting(sock.fd);
     *ret_socket = sock;
     return 0;
@@ -162,7 +162,7 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
 
 /* A second listen(2) only sets the backlog; that of a passed socket is its unit's. */
 void listen_socket_tune(const struct listen_socket *socket, const struct listener_config *config) {
-    tune_client(socket->fd, config->keepalive);
+    sockopt_set_client(socket->fd, config->keepalive);
     if (socket->passed_as[0] == '\0')
         (void)listen(socket->fd, (int)config->backlog);
 }

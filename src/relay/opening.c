@@ -68,7 +68,7 @@ ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t dea
 
         if (atomic_load(&opening->openings->stop))
             return -ECANCELED;
-        int r = waits ? tune_receive_timeout(fd, until - now) : 0;
+        int r = waits ? sockopt_set_receive_timeout(fd, until - now) : 0;
         if (r < 0)
             return r;
         ssize_t n = recv(fd, buf, size, MSG_PEEK | (waits ? 0 : MSG_DONTWAIT));

@@ -108,11 +108,11 @@ static void answer_refused(struct conn *conn) {
     int fd = conn->fd[SIDE_CLIENT];
     char byte;
 
-    bool bounded = tune_receive_timeout(fd, patience) == 0;
+    bool bounded = sockopt_set_receive_timeout(fd, patience) == 0;
     while (bounded && recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EINTR && clock_now() < until &&
            !atomic_load(&conn->over))
         continue;
-    if (bounded && tune_receive_timeout(fd, 0) < 0)
+    if (bounded && sockopt_set_receive_timeout(fd, 0) < 0)
         return;
     answer_send(fd, (enum end)conn->state->record.end);
     atomic_store(&conn->state->flow[DIR_UP].active, clock_coarse());

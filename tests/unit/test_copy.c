@@ -191,7 +191,7 @@ static void urgent_data_is_data(void **state) {
         fd_close(&road.in[0]);
         fd_close(&road.in[1]);
         tcp_pair(&road.in[1], &road.in[0]);
-        tune_server(road.in[1], 0);
+        sockopt_set_server(road.in[1], 0);
         assert_int_equal(send(road.in[0], "before", 6, 0), 6);
         assert_int_equal(send(road.in[0], "!", 1, MSG_OOB), 1);
         assert_int_equal(send(road.in[0], "after", 5, 0), 5);

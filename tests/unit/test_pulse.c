@@ -31,8 +31,8 @@ static void make_conn(void) {
 
     tcp_pair(&has.client, &client);
     tcp_pair(&has.server, &server);
-    tune_client(has.client, KEEPALIVE);
-    tune_server(has.server, KEEPALIVE);
+    sockopt_set_client(has.client, KEEPALIVE);
+    sockopt_set_server(has.server, KEEPALIVE);
     registry_init(&registry);
     conn = conn_new(&record, &options, &registry, NULL, NULL, NULL, &has);
     assert_non_null(conn);
