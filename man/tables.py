@@ -31,7 +31,7 @@ def sentences(text):
 
 
 def ends():
-    for _, code, _, sentence, advice in tree.rows("src/relay/ends.def", "END"):
+    for _, code, _, sentence, advice in tree.rows("src/record/ends.def", "END"):
         yield f".It Li {code}\n" + sentences(f"{sentence}.") + sentences(advice)
 
 
@@ -46,7 +46,7 @@ def messages():
 
 
 LISTS = {
-    "src/relay/ends.def": ends,
+    "src/record/ends.def": ends,
     "src/base/counters.def": counters,
     "src/base/messages.def": messages,
 }

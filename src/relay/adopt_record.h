@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "relay/conn_state.h"
+#include "record/conn_state.h"
 #include "relay/table.h"
 
 /* Every name ends, every address, number and choice is in its range. Nothing of it may be used otherwise. */

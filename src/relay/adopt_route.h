@@ -2,7 +2,7 @@
 #ifndef RELAY_ADOPT_ROUTE_H
 #define RELAY_ADOPT_ROUTE_H
 
-#include "relay/record.h"
+#include "record/record.h"
 #include "relay/relay.h"
 
 /* The route of the listener that it came by; or, if none has that name any more, of the one that listens where it came in.

@@ -3,7 +3,7 @@
 #define RELAY_ANSWER_H
 
 #include "base/clock.h"
-#include "relay/ends.h"
+#include "record/ends.h"
 
 /* How long it is waited for a client's first byte before it is answered: clients take an answer that comes before they
  * have asked for a protocol error. */

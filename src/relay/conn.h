@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
-#include "relay/conn_state.h"
+#include "record/conn_state.h"
 #include "relay/copy.h"
 #include "relay/gate.h"
 #include "relay/job.h"

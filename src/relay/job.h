@@ -3,9 +3,9 @@
 #define RELAY_JOB_H
 
 #include "base/addr.h"
+#include "record/record.h"
 #include "relay/limit.h"
 #include "relay/line.h"
-#include "relay/record.h"
 #include "upstream/member.h"
 
 struct route;

@@ -10,7 +10,7 @@
 
 #include "base/sync.h"
 #include "base/wheel.h"
-#include "relay/ends.h"
+#include "record/ends.h"
 
 struct conn;
 struct member;

@@ -14,7 +14,7 @@
 #include "base/stats.h"
 #include "base/sync.h"
 #include "keeper/message.h"
-#include "relay/conn_state.h"
+#include "record/conn_state.h"
 #include "relay/pipe_pool.h"
 
 #define TABLE_COUNTERS_MAX 96

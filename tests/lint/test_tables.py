@@ -9,7 +9,7 @@ sys.path.insert(0, str(tree.ROOT / "man"))
 import tables  # noqa: E402
 
 OPTIONS = tree.rows("src/config/options.def", "OPTION")
-ENDS = tree.rows("src/relay/ends.def", "END")
+ENDS = tree.rows("src/record/ends.def", "END")
 MESSAGES = tree.rows("src/base/messages.def", "MESSAGE")
 
 

@@ -4,14 +4,14 @@
  * survives: whatever stands here may be read by another process after this one was killed between any two instructions.
  * So what is decided is written before it is done (a reset, an end that is passed on): done twice, it is the same.
  * Counts may lag behind by the call that was under way; adopt.c asks the kernel. */
-#ifndef RELAY_CONN_STATE_H
-#define RELAY_CONN_STATE_H
+#ifndef RECORD_CONN_STATE_H
+#define RECORD_CONN_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/sync.h"
-#include "relay/record.h"
+#include "record/record.h"
 
 /* What a conn takes from its listener when it begins, and keeps whatever becomes of the
  * configuration. */

@@ -1,12 +1,12 @@
-/* How connections end: the rows of relay/ends.def. */
-#ifndef RELAY_ENDS_H
-#define RELAY_ENDS_H
+/* How connections end: the rows of record/ends.def. */
+#ifndef RECORD_ENDS_H
+#define RECORD_ENDS_H
 
 #include <stdbool.h>
 
 enum end {
 #define END(name, code, failed, sentence, advice) END_##name,
-#include "relay/ends.def"
+#include "record/ends.def"
 #undef END
     END_COUNT
 };

@@ -1,15 +1,15 @@
 /* What is known of one connection: flat, of a fixed size, with no pointer into anything that can go
  * away. It is what the log line is made of, and what a successor would need to go on with the
  * connection. */
-#ifndef RELAY_RECORD_H
-#define RELAY_RECORD_H
+#ifndef RECORD_RECORD_H
+#define RECORD_RECORD_H
 
 #include <stdint.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
 #include "config/config.h"
-#include "relay/ends.h"
+#include "record/ends.h"
 
 /* The two sides of a connection, and its two directions: up is client to server. */
 enum side { SIDE_CLIENT, SIDE_SERVER };

@@ -1,4 +1,4 @@
-#include "relay/record.h"
+#include "record/record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 const struct end_info end_infos[END_COUNT] = {
 #define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence},
-#include "relay/ends.def"
+#include "record/ends.def"
 #undef END
 };
 
@@ -88,7 +88,7 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
 static const struct log_group refused_groups[END_COUNT] = {
 #define END(name, code, failed, sentence, advice)                                                  \
     [END_##name] = {END_##name, REFUSED_EACH_SECOND, MSG_CONNECTIONS_FAILED, format_more},
-#include "relay/ends.def"
+#include "record/ends.def"
 #undef END
 };
 
@@ -96,7 +96,7 @@ static const struct log_group relayed_groups[END_COUNT] = {
 #define END(name, code, failed, sentence, advice)                                                  \
     [END_##name] = {END_##name, (failed) ? CUT_EACH_SECOND : ORDERLY_EACH_SECOND,                  \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
-#include "relay/ends.def"
+#include "record/ends.def"
 #undef END
 };
 
