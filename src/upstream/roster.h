@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
-#include "upstream/endpoints.h"
+#include "names/endpoints.h"
 #include "upstream/member.h"
 
 struct health_target;

@@ -10,11 +10,11 @@
 
 #include "base/sync.h"
 #include "config/config.h"
+#include "names/names.h"
 #include "upstream/balance.h"
 #include "upstream/bulletin.h"
 #include "upstream/health.h"
 #include "upstream/members.h"
-#include "upstream/names.h"
 #include "upstream/roster.h"
 
 struct server {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "upstream/dns_reply.h"
+#include "names/dns_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_SRV};

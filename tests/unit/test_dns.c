@@ -1,11 +1,11 @@
-/* upstream/dns: c-ares and a real DNS server. */
+/* names/dns: c-ares and a real DNS server. */
 #include "dns_world.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "base/thread.h"
-#include "upstream/dns.h"
+#include "names/dns.h"
 
 struct result {
     bool done;

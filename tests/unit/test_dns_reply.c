@@ -1,11 +1,11 @@
-/* upstream/dns_reply: what strangers say. */
+/* names/dns_reply: what strangers say. */
 #include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "upstream/dns_reply.h"
+#include "names/dns_reply.h"
 
 static const char service[] = "_x._tcp.y";
 

@@ -1,4 +1,4 @@
-/* upstream/names, host and service: what is looked up when, and what the answers do, with a scripted DNS. All names end in
+/* names/names, host and service: what is looked up when, and what the answers do, with a scripted DNS. All names end in
  * ".", so that the files of this machine's /etc play no part. */
 #include "unit.h"
 
@@ -13,7 +13,7 @@
 #include "base/stats.h"
 #include "base/sync.h"
 #include "base/thread.h"
-#include "upstream/names.h"
+#include "names/names.h"
 
 #define LINES_MOST   32
 #define PENDING_MOST 8192

@@ -1,11 +1,11 @@
-/* upstream/names with everything below it, a real DNS server, and the files of /etc. */
+/* names/names with everything below it, a real DNS server, and the files of /etc. */
 #include "dns_world.h"
 
 #include <string.h>
 
 #include "base/log.h"
 #include "base/thread.h"
-#include "upstream/names.h"
+#include "names/names.h"
 
 /* What a name was told last. */
 struct told {

@@ -2,13 +2,13 @@
  * dns.c and dns_reply.c knows c-ares.
  *
  * All of it is used by one thread, which drives it (wait); only wake may be called by others. */
-#ifndef UPSTREAM_DNS_H
-#define UPSTREAM_DNS_H
+#ifndef NAMES_DNS_H
+#define NAMES_DNS_H
 
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "upstream/dns_reply.h"
+#include "names/dns_reply.h"
 
 enum dns_outcome {
     DNS_FOUND, /* there are records of this type */

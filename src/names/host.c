@@ -1,4 +1,4 @@
-#include "upstream/host.h"
+#include "names/host.h"
 
 #include <search.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "upstream/host_lookup.h"
+#include "names/host_lookup.h"
 
 #define UNWANTED_FOR  (5 * 60 * USEC_PER_SEC)
 #define UNWANTED_MOST 1024                 /* hosts */

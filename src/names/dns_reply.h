@@ -1,6 +1,6 @@
 /* The answer section of a reply of DNS (RFC 1035, 4.1), whose bytes are a stranger's. Pure. */
-#ifndef UPSTREAM_DNS_REPLY_H
-#define UPSTREAM_DNS_REPLY_H
+#ifndef NAMES_DNS_REPLY_H
+#define NAMES_DNS_REPLY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * first that has an address of either family is the host. A family that has none there must know what the other has
  * before it goes on to the next candidate: else a host's addresses would be mixed with another's. So it is parked until
  * the other's answer comes, and both go on together. */
-#include "upstream/host_lookup.h"
+#include "names/host_lookup.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "upstream/names_say.h"
+#include "names/names_say.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

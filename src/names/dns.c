@@ -1,4 +1,4 @@
-#include "upstream/dns.h"
+#include "names/dns.h"
 
 #include <ares.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "upstream/endpoints.h"
+#include "names/endpoints.h"
 
 #include <stdlib.h>
 #include <string.h>

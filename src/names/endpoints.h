@@ -1,7 +1,7 @@
 /* The endpoints that a name leads to: addresses to dial, in an order of their own, so that the order of an answer (DNS
  * servers rotate theirs) makes no difference. */
-#ifndef UPSTREAM_ENDPOINTS_H
-#define UPSTREAM_ENDPOINTS_H
+#ifndef NAMES_ENDPOINTS_H
+#define NAMES_ENDPOINTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "upstream/dns_reply.h"
+#include "names/dns_reply.h"
 
 #include <ares.h>
 #include <stdint.h>

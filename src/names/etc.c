@@ -1,4 +1,4 @@
-#include "upstream/etc.h"
+#include "names/etc.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

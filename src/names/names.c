@@ -1,10 +1,10 @@
-#include "upstream/names.h"
+#include "names/names.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "upstream/names_say.h"
+#include "names/names_say.h"
 
 static struct names *make_names(struct resolver *resolver) {
     struct names *names = resolver != NULL ? calloc(1, sizeof(*names)) : NULL;

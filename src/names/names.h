@@ -1,16 +1,16 @@
 /* The names of one configuration: what each stands for, told whenever it changes. The resolver (resolver.h) looks them
  * up. */
-#ifndef UPSTREAM_NAMES_H
-#define UPSTREAM_NAMES_H
+#ifndef NAMES_NAMES_H
+#define NAMES_NAMES_H
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
-#include "upstream/endpoints.h"
-#include "upstream/host.h"
-#include "upstream/service.h"
+#include "names/endpoints.h"
+#include "names/host.h"
+#include "names/service.h"
 
 /* Whom a name tells, by the resolver's thread, without a lock. */
 struct names_listener {

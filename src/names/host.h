@@ -3,8 +3,8 @@
  * that differ in the port alone, and the configuration before and after a reload, have one host together.
  *
  * All of it is the resolver's thread's. */
-#ifndef UPSTREAM_HOST_H
-#define UPSTREAM_HOST_H
+#ifndef NAMES_HOST_H
+#define NAMES_HOST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
-#include "upstream/endpoints.h"
-#include "upstream/resolver.h"
+#include "names/endpoints.h"
+#include "names/resolver.h"
 
 enum family_kind { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
 

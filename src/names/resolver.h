@@ -3,8 +3,8 @@
  *
  * whose_names: the names of a configuration are handed to the thread as a whole (resolver_join) and taken back as a whole
  * (resolver_leave); in between they, and all hosts and services, are the thread's alone. */
-#ifndef UPSTREAM_RESOLVER_H
-#define UPSTREAM_RESOLVER_H
+#ifndef NAMES_RESOLVER_H
+#define NAMES_RESOLVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 
 #include "base/sync.h"
 #include "base/thread.h"
-#include "upstream/dns.h"
-#include "upstream/etc.h"
+#include "names/dns.h"
+#include "names/etc.h"
 
 struct host;
 struct service;

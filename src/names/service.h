@@ -1,9 +1,9 @@
 /* A service: the targets that SRV records (RFC 2782) name. Its records and each of its targets are looked up apart: what
  * cannot be looked up now stays as it was, and nothing else does. The resolver's thread's. */
-#ifndef UPSTREAM_SERVICE_H
-#define UPSTREAM_SERVICE_H
+#ifndef NAMES_SERVICE_H
+#define NAMES_SERVICE_H
 
-#include "upstream/host.h"
+#include "names/host.h"
 
 struct service_target {
     struct host *host;

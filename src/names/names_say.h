@@ -1,8 +1,8 @@
 /* What the log says of names: each thing once. The resolver's thread. */
-#ifndef UPSTREAM_NAMES_SAY_H
-#define UPSTREAM_NAMES_SAY_H
+#ifndef NAMES_NAMES_SAY_H
+#define NAMES_NAMES_SAY_H
 
-#include "upstream/names.h"
+#include "names/names.h"
 
 /* Whether its host, its service, and the hosts of that, can be looked up. */
 void name_say_trouble(struct name *name);

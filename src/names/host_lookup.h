@@ -1,8 +1,8 @@
 /* How a host's families are looked up, and what an answer does to both. The resolver's thread. */
-#ifndef UPSTREAM_HOST_LOOKUP_H
-#define UPSTREAM_HOST_LOOKUP_H
+#ifndef NAMES_HOST_LOOKUP_H
+#define NAMES_HOST_LOOKUP_H
 
-#include "upstream/host.h"
+#include "names/host.h"
 
 /* Begins to look up a family of which nothing is asked yet. */
 void host_ask(struct host *host, struct family *family);

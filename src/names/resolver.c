@@ -1,11 +1,11 @@
-#include "upstream/resolver.h"
+#include "names/resolver.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "upstream/host.h"
-#include "upstream/names.h"
-#include "upstream/service.h"
+#include "names/host.h"
+#include "names/names.h"
+#include "names/service.h"
 
 #define LOOK_EVERY                                                                                 \
     (20 *                                                                                          \

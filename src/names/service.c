@@ -1,4 +1,4 @@
-#include "upstream/service.h"
+#include "names/service.h"
 
 #include <search.h>
 #include <stdio.h>

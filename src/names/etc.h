@@ -3,8 +3,8 @@
  *
  * c-ares reads them, too, but tells neither which of a name's candidates an answer is of, nor that an address is of
  * /etc/hosts. Here both families of addresses are asked for apart, and must be of the same host. One thread. */
-#ifndef UPSTREAM_ETC_H
-#define UPSTREAM_ETC_H
+#ifndef NAMES_ETC_H
+#define NAMES_ETC_H
 
 #include <stdbool.h>
 #include <stddef.h>
