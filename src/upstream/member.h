@@ -15,7 +15,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "config/config.h"
-#include "upstream/check_history.h"
+#include "health/check_history.h"
 
 struct member {
     /* All that a choice looks at, in one line of the cache: */

@@ -10,10 +10,10 @@
 
 #include "base/sync.h"
 #include "config/config.h"
+#include "health/health.h"
 #include "names/names.h"
 #include "upstream/balance.h"
 #include "upstream/bulletin.h"
-#include "upstream/health.h"
 #include "upstream/members.h"
 #include "upstream/roster.h"
 

@@ -2,7 +2,7 @@
 #ifndef UPSTREAM_WATCHER_H
 #define UPSTREAM_WATCHER_H
 
-#include "upstream/health.h"
+#include "health/health.h"
 #include "upstream/upstream.h"
 
 /* Has the member checked, as the upstream's configuration asks for, until health_remove. NULL: it asks for no checks, or

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/pattern.h"
-#include "upstream/check.h"
+#include "health/check.h"
 
 static char user[] = "relayd", send_text[] = "PING\\r\\n";
 

@@ -1,10 +1,10 @@
-/* upstream/agenda: the first is the first, whatever comes, goes and moves. */
+/* health/agenda: the first is the first, whatever comes, goes and moves. */
 #include "unit.h"
 
 #include <stdlib.h>
 
-#include "upstream/agenda.h"
-#include "upstream/health_target.h"
+#include "health/agenda.h"
+#include "health/health_target.h"
 
 #define MOST 300
 

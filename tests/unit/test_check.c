@@ -1,4 +1,4 @@
-/* upstream/check: one check at a time against a scripted server on loopback. */
+/* health/check: one check at a time against a scripted server on loopback. */
 #include "unit.h"
 
 #include <poll.h>
@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/thread.h"
-#include "upstream/check.h"
+#include "health/check.h"
 
 #define PATH_MOST 512 /* config/texts.c */
 #define HOST_MOST 253

@@ -1,7 +1,7 @@
-/* upstream/check_history: rise and fall, and who flaps. Pure: moments are handed in. */
+/* health/check_history: rise and fall, and who flaps. Pure: moments are handed in. */
 #include "unit.h"
 
-#include "upstream/check_history.h"
+#include "health/check_history.h"
 
 static struct health_check_config config;
 

@@ -1,4 +1,4 @@
-/* upstream/health: the checker's thread, with real servers on loopback. What a target tells is waited for. */
+/* health/health: the checker's thread, with real servers on loopback. What a target tells is waited for. */
 #include "unit.h"
 
 #include <stdatomic.h>
@@ -14,9 +14,9 @@
 #include "base/sync.h"
 #include "base/thread.h"
 #include "cpu_time.h"
-#include "upstream/check.h"
-#include "upstream/check_history.h"
-#include "upstream/health.h"
+#include "health/check.h"
+#include "health/check_history.h"
+#include "health/health.h"
 
 #define LONG (3600 * USEC_PER_SEC)
 

@@ -1,9 +1,9 @@
-/* upstream/health_target: when checks are due. Pure: moments are handed in. */
+/* health/health_target: when checks are due. Pure: moments are handed in. */
 #include "unit.h"
 
 #include <stdlib.h>
 
-#include "upstream/health_target.h"
+#include "health/health_target.h"
 
 static struct health_check_config config;
 

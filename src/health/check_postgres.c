@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "upstream/check.h"
+#include "health/check.h"
 
 #define PROTOCOL_3_0 0x30000
 #define STATE_LENGTH 5

@@ -2,8 +2,8 @@
  *
  * It knows targets (an address and how to check it), nothing of upstreams, nor what a check is worth. Checks are spread over the interval, run
  * side by side (non-blocking sockets and poll(2), in this one thread), and none delays another. */
-#ifndef UPSTREAM_HEALTH_H
-#define UPSTREAM_HEALTH_H
+#ifndef HEALTH_HEALTH_H
+#define HEALTH_HEALTH_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "upstream/check.h"
+#include "health/check.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "upstream/check_history.h"
+#include "health/check_history.h"
 
 int64_t check_history_rise(const struct check_history *history,
                            const struct health_check_config *config) {

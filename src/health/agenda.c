@@ -1,8 +1,8 @@
-#include "upstream/agenda.h"
+#include "health/agenda.h"
 
 #include <stdlib.h>
 
-#include "upstream/health_target.h"
+#include "health/health_target.h"
 
 #define ROOM_MIN 16
 

@@ -5,7 +5,7 @@
  * whose_target: health_add puts a target among the newcomers; the thread takes it from there into its agenda, which
  * nobody else touches. Others only put a target that is removed among the leavers and wake the thread, which releases and
  * frees it. */
-#include "upstream/health.h"
+#include "health/health.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,8 +19,8 @@
 #include "base/stats.h"
 #include "base/sync.h"
 #include "base/thread.h"
-#include "upstream/agenda.h"
-#include "upstream/health_target.h"
+#include "health/agenda.h"
+#include "health/health_target.h"
 
 #define BATCH     64                    /* events that are looked at in a round */
 #define LATE_MIN  (100 * USEC_PER_MSEC) /* less is how a busy machine is */

@@ -3,7 +3,7 @@
  * errors": the first word in capitals is the kind of error.) */
 #include <string.h>
 
-#include "upstream/check.h"
+#include "health/check.h"
 
 static size_t redis_request(const struct health_wish *wish, char *buf, size_t size) {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";

@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "base/escape.h"
 #include "base/pattern.h"
-#include "upstream/check.h"
+#include "health/check.h"
 
 #define SHOWN_BYTES 40 /* of an answer that is not what is expected */
 

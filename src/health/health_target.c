@@ -1,4 +1,4 @@
-#include "upstream/health_target.h"
+#include "health/health_target.h"
 
 #define FIRST_WITHIN (500 * USEC_PER_MSEC)
 

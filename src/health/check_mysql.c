@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "upstream/check.h"
+#include "health/check.h"
 
 #define PROTOCOL_VERSION 10
 

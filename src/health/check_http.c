@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "upstream/check.h"
+#include "health/check.h"
 
 /* The Host of an address, without the zone of an IPv6 address, which has no meaning elsewhere (RFC 6874, 4). */
 static const char *host_of(const struct addr *addr, char *buf, size_t size) {

@@ -3,14 +3,14 @@
  * check_ops.
  *
  * All of it is the checker's thread's, but for check_init. */
-#ifndef UPSTREAM_CHECK_H
-#define UPSTREAM_CHECK_H
+#ifndef HEALTH_CHECK_H
+#define HEALTH_CHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/check.h"
-#include "upstream/health.h"
+#include "health/health.h"
 #include "wire/answer_line.h"
 #include "wire/answer_packet.h"
 #include "wire/http_head.h"

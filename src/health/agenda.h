@@ -1,6 +1,6 @@
 /* The checker's targets in the order in which something is to be done about them: a binary heap. */
-#ifndef UPSTREAM_AGENDA_H
-#define UPSTREAM_AGENDA_H
+#ifndef HEALTH_AGENDA_H
+#define HEALTH_AGENDA_H
 
 #include <stdbool.h>
 #include <stddef.h>

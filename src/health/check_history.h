@@ -1,8 +1,8 @@
 /* What the checks of one member have led to, from the first one on. It is the member's, not the checker's: it goes on when
  * the configuration is loaded anew, and when DNS does not name the member for a while. What is here is pure; the
  * moments are handed in. */
-#ifndef UPSTREAM_CHECK_HISTORY_H
-#define UPSTREAM_CHECK_HISTORY_H
+#ifndef HEALTH_CHECK_HISTORY_H
+#define HEALTH_CHECK_HISTORY_H
 
 #include <stdbool.h>
 #include <stdint.h>

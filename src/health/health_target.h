@@ -1,14 +1,14 @@
 /* A target of the checker, and when it is looked at. What is here is pure; the moments are handed in. */
-#ifndef UPSTREAM_HEALTH_TARGET_H
-#define UPSTREAM_HEALTH_TARGET_H
+#ifndef HEALTH_HEALTH_TARGET_H
+#define HEALTH_HEALTH_TARGET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "upstream/check.h"
-#include "upstream/health.h"
+#include "health/check.h"
+#include "health/health.h"
 
 struct health_target {
     LIST_ENTRY(health_target)
