@@ -83,10 +83,10 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
  * keeper has given is what there is. */
 static void check_listeners(struct table *table, const struct heritage *heritage) {
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
-        struct table_listener *noted = &table->head->listeners[i];
+        struct listen_description *noted = &table->head->listeners[i];
 
         if (!listener_is_sound(noted))
-            *noted = (struct table_listener){.addr = {.len = 0}};
+            *noted = (struct listen_description){.addr = {.len = 0}};
         noted->used = heritage->listeners[i] >= 0;
     }
 }

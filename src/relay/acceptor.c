@@ -324,7 +324,7 @@ void acceptor_wake(struct acceptor *acceptor) {
 }
 
 void acceptor_go(struct acceptor *acceptor) {
-    struct table_listener description;
+    struct listen_description description;
 
     if (acceptor->socket.inherited) {
         link_keep_listener(acceptor->relay->link, acceptor->socket.index, acceptor->socket.fd);

@@ -77,7 +77,7 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
            is_moment(state->expired, now);
 }
 
-bool listener_is_sound(const struct table_listener *listener) {
+bool listener_is_sound(const struct listen_description *listener) {
     return is_bool(&listener->used) && is_bool(&listener->v6only) &&
            is_bool(&listener->stands_in) && is_bool(&listener->unlinks) &&
            is_addr(&listener->addr) && listener->access.mode <= 0777 && is_name(listener->listener);

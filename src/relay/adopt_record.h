@@ -11,7 +11,7 @@
 bool record_is_sound(const struct conn_state *state);
 
 /* The same for a listening socket. */
-bool listener_is_sound(const struct table_listener *listener);
+bool listener_is_sound(const struct listen_description *listener);
 
 /* A byte may have been in the memory of the process and nowhere else: the connection cannot go on. */
 bool record_lacks_bytes(const struct conn_state *state);

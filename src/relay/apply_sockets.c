@@ -63,7 +63,7 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
 
 /* What the keeper has of the relayd before under this number, as that has described it. False: nothing. */
 static bool describe_inherited(const struct relay *relay, int i, struct listen_socket *ret_socket) {
-    const struct table_listener *description = &relay->link->table->head->listeners[i];
+    const struct listen_description *description = &relay->link->table->head->listeners[i];
 
     if (relay->heritage.listeners[i] < 0 || !description->used)
         return false;
@@ -286,7 +286,7 @@ int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n
 }
 
 void apply_note_sockets(const struct apply *apply) {
-    struct table_listener description;
+    struct listen_description description;
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {

@@ -143,10 +143,11 @@ void link_release(struct link *link, struct conn *conn);
 void link_disown(struct link *link, uint32_t slot);
 
 /* A listening socket that stays open until link_release_listener: its index, or -1 if there is no room. Main alone. */
-int link_hold_listener(struct link *link, int fd, const struct table_listener *description);
+int link_hold_listener(struct link *link, int fd, const struct listen_description *description);
 
 /* What the next relayd must know of one that is held is another thing now. Main alone. */
-void link_describe_listener(struct link *link, int index, const struct table_listener *description);
+void link_describe_listener(struct link *link, int index,
+                            const struct listen_description *description);
 
 /* As link_hold_listener, for one that the keeper has already, at that index. -1: it is closed here, and stays held for the next relayd. */
 void link_keep_listener(struct link *link, int index, int fd);

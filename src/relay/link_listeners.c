@@ -24,7 +24,7 @@ static void tell(struct link *link, int index, int flags) REQUIRES(link->listene
         atomic_store(&link->missed, true);
 }
 
-int link_hold_listener(struct link *link, int fd, const struct table_listener *description) {
+int link_hold_listener(struct link *link, int fd, const struct listen_description *description) {
     int index = 0;
 
     lock_acquire(&link->listeners_lock);
@@ -32,7 +32,7 @@ int link_hold_listener(struct link *link, int fd, const struct table_listener *d
            (link->listeners[index] >= 0 || link->table->head->listeners[index].used))
         index++;
     if (index < KEEPER_LISTENERS_MAX) {
-        struct table_listener *noted = &link->table->head->listeners[index];
+        struct listen_description *noted = &link->table->head->listeners[index];
 
         link->listeners[index] = fd;
         noted->used = false;
@@ -45,8 +45,8 @@ int link_hold_listener(struct link *link, int fd, const struct table_listener *d
 }
 
 void link_describe_listener(struct link *link, int index,
-                            const struct table_listener *description) {
-    struct table_listener *noted = &link->table->head->listeners[index];
+                            const struct listen_description *description) {
+    struct listen_description *noted = &link->table->head->listeners[index];
 
     lock_acquire(&link->listeners_lock);
     bool used = noted->used;

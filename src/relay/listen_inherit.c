@@ -10,13 +10,13 @@
 #include "relay/listen_socket.h"
 
 /* Or somebody has removed it meanwhile, or put another one there: then nobody reaches the socket. */
-static bool has_its_file(const struct table_listener *description, const struct addr *bound) {
+static bool has_its_file(const struct listen_description *description, const struct addr *bound) {
     return !description->unlinks ||
            (addr_is_unix(bound) && socket_file_is_at(bound->u.un.sun_path, &description->file));
 }
 
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
-                          const struct table_listener *description) {
+                          const struct listen_description *description) {
     struct listen_socket sock = {.fd = fd_take(fd),
                                  .addr = description->addr,
                                  .v6only = description->v6only,
@@ -46,15 +46,15 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
 
 bool listen_socket_describe(const struct listen_socket *socket,
                             const struct listener_config *config,
-                            struct table_listener *ret_description) {
+                            struct listen_description *ret_description) {
     if (socket->passed_as[0] != '\0')
         return false;
-    *ret_description = (struct table_listener){.addr = socket->addr,
-                                               .v6only = socket->v6only,
-                                               .stands_in = socket->stands_in,
-                                               .unlinks = socket->unlink_path != NULL,
-                                               .access = socket->access,
-                                               .file = socket->file};
+    *ret_description = (struct listen_description){.addr = socket->addr,
+                                                   .v6only = socket->v6only,
+                                                   .stands_in = socket->stands_in,
+                                                   .unlinks = socket->unlink_path != NULL,
+                                                   .access = socket->access,
+                                                   .file = socket->file};
     snprintf(ret_description->listener, sizeof(ret_description->listener), "%s", config->name);
     if (scope_name(&socket->addr) != NULL) /* names are numbered by each process for itself */
         ret_description->addr.u.in6.sin6_scope_id = socket->interface;

@@ -8,7 +8,6 @@
 #include "base/addr.h"
 #include "base/socket_file.h"
 #include "config/config.h"
-#include "relay/table.h"
 
 struct listen_socket {
     int fd;                   /* -1: not open */
@@ -28,6 +27,15 @@ struct listen_socket {
     int index; /* and that is where the keeper has it */
     unsigned
         untuned; /* connections that waited in it when it was tuned: they lack what it has now */
+};
+
+/* What the next relayd must know of one that this one has bound itself. It lies in the table (handover/table.h): no pointers. */
+struct listen_description {
+    bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
+    struct addr addr;
+    struct socket_access access;
+    struct socket_file file;        /* of a unix socket that unlinks */
+    char listener[CONFIG_NAME_MAX]; /* whose it is */
 };
 
 /* A socket that systemd passed, and its FileDescriptorName=. */
@@ -68,12 +76,12 @@ int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wi
 /* Takes (and blanks) one that a relayd before has bound, and that was held meanwhile. 0; or -errno, closed, if it is not
  * what its description says. */
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
-                          const struct table_listener *description) MUST_USE;
+                          const struct listen_description *description) MUST_USE;
 
 /* What the next relayd must know of it, and of its listener. False: systemd passed it, and will again. */
 bool listen_socket_describe(const struct listen_socket *socket,
                             const struct listener_config *config,
-                            struct table_listener *ret_description);
+                            struct listen_description *ret_description);
 
 /* The file of a unix socket is not to be removed when it closes: the socket lives on elsewhere. */
 void listen_socket_leave(struct listen_socket *socket);

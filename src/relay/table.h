@@ -10,25 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/socket_file.h"
 #include "base/stats.h"
 #include "base/sync.h"
 #include "keeper/message.h"
+#include "relay/listen_socket.h"
 #include "record/conn_state.h"
 #include "relay/pipe_pool.h"
 
 #define TABLE_COUNTERS_MAX 96
 
 struct conn;
-
-/* A listening socket that relayd has bound itself. */
-struct table_listener {
-    bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
-    struct addr addr;
-    struct socket_access access;
-    struct socket_file file;        /* of a unix socket that unlinks */
-    char listener[CONFIG_NAME_MAX]; /* whose it is */
-};
 
 /* How the memory begins; the states follow. */
 struct table_head {
@@ -40,7 +31,7 @@ struct table_head {
     _Atomic usec_t parked;     /* when all connections had come to a halt; 0: they did not */
     _Atomic uint64_t accepted; /* connections so far: the next one's number is one more */
     _Atomic uint64_t counters[TABLE_COUNTERS_MAX];
-    struct table_listener listeners[KEEPER_LISTENERS_MAX];
+    struct listen_description listeners[KEEPER_LISTENERS_MAX];
     usec_t crashes[CONN_CRASHES]; /* when relayd last crashed, at whatever work; 0: not */
     _Atomic uint32_t adopting;    /* the slot that is just being adopted, and one; 0: none */
 };

@@ -12,7 +12,7 @@
 
 #define SLOTS 3
 
-static void look_at_listener(const struct table_listener *listener) {
+static void look_at_listener(const struct listen_description *listener) {
     char text[ADDR_TEXT_MAX];
 
     if (listener_is_sound(listener))

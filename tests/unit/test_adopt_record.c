@@ -102,9 +102,9 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
 }
 
 static void a_listening_socket_makes_sense_or_does_not(void **state) {
-    struct table_listener good = {
+    struct listen_description good = {
         .used = true, .addr = {.len = sizeof(struct sockaddr_in), .u.in.sin_family = AF_INET}};
-    struct table_listener *const all = &good;
+    struct listen_description *const all = &good;
 
     (void)state;
     assert_true(listener_is_sound(&good));

@@ -20,10 +20,10 @@ static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHEC
     assert_int_equal(table_new(4, &table), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(link_init(&link, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
-    const struct table_listener description = {.addr = {.len = sizeof(sa_family_t)}};
+    const struct listen_description description = {.addr = {.len = sizeof(sa_family_t)}};
     int index = link_hold_listener(&link, link.fd, &description);
     assert_true(index >= 0);
-    const struct table_listener *noted = &table->head->listeners[index];
+    const struct listen_description *noted = &table->head->listeners[index];
     while (send(link.fd, "", 1, MSG_DONTWAIT) == 1) /* until its keeper takes no more */
         ;
     link_release_listener(&link, index);
