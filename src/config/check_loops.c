@@ -1,6 +1,6 @@
 /* Servers that are this relayd itself: a connection to one would come back for ever, each time as a new one. A server at
  * another listener's address is fine, unless the way leads back. What names stand for is seen when they are dialled
- * (relay/own.c). */
+ * (listen/own.c). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef DAEMON_PASSED_H
 #define DAEMON_PASSED_H
 
-#include "relay/listen_socket.h"
+#include "listen/listen_socket.h"
 
 struct passed {
     struct passed_socket *list;

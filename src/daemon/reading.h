@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "config/config.h"
-#include "relay/listen_names.h"
+#include "listen/listen_names.h"
 
 struct reading;
 

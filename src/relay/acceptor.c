@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/sockopt.h"
 #include "base/stats.h"
-#include "relay/accept_failure.h"
+#include "listen/accept_failure.h"
+#include "listen/own.h"
 #include "relay/admit.h"
 #include "relay/exhausted.h"
-#include "relay/own.h"
 #include "relay/refuse.h"
 
 #define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */

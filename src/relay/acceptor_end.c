@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "listen/handshakes.h"
+#include "listen/own.h"
 #include "relay/acceptor.h"
-#include "relay/handshakes.h"
-#include "relay/own.h"
 
 #define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while an end is waited for */
 #define LOOK_AGAIN  (50 * USEC_PER_MSEC) /* for handshakes */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "listen/listen_wish.h"
 #include "relay/acceptor.h"
 #include "relay/apply.h"
-#include "relay/listen_wish.h"
 #include "relay/worker.h"
 
 static enum apply_outcome fail(struct apply *apply, enum apply_outcome outcome, int error,

@@ -3,7 +3,7 @@
 #ifndef RELAY_APPLY_H
 #define RELAY_APPLY_H
 
-#include "relay/listen_wish.h"
+#include "listen/listen_wish.h"
 #include "relay/relay.h"
 
 struct apply {

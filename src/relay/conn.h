@@ -12,9 +12,9 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
+#include "listen/gate.h"
 #include "record/conn_state.h"
 #include "relay/copy.h"
-#include "relay/gate.h"
 #include "relay/job.h"
 #include "relay/link.h"
 #include "relay/pipe_pool.h"

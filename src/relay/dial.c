@@ -14,10 +14,10 @@
 #include "base/sockopt.h"
 #include "base/source.h"
 #include "base/stats.h"
+#include "listen/own.h"
 #include "relay/exhausted.h"
 #include "relay/generation.h"
 #include "relay/greet.h"
-#include "relay/own.h"
 #include "upstream/reach.h"
 #include "upstream/search.h"
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "listen/limit_list.h"
 #include "relay/conn.h"
-#include "relay/limit_list.h"
 #include "relay/line.h"
 #include "upstream/upstream.h"
 

@@ -3,8 +3,8 @@
 #define RELAY_JOB_H
 
 #include "base/addr.h"
+#include "listen/limit.h"
 #include "record/record.h"
-#include "relay/limit.h"
 #include "relay/line.h"
 #include "upstream/member.h"
 

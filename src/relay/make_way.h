@@ -2,7 +2,7 @@
 #ifndef RELAY_MAKE_WAY_H
 #define RELAY_MAKE_WAY_H
 
-#include "relay/listen_wish.h"
+#include "listen/listen_wish.h"
 #include "relay/relay.h"
 
 /* A socket cannot be bound as it is wished, since the address is in use: has keepers close what is in the way of it, this

@@ -16,9 +16,9 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
-#include "relay/gate.h"
+#include "listen/gate.h"
+#include "listen/lane.h"
 #include "relay/job.h"
-#include "relay/lane.h"
 
 /* Somewhat less than a second, so that who waits behind a flood of silent clients is dialled for little more than a
  * second after it came, their departure included. */

@@ -21,7 +21,7 @@
 
 #include "base/event.h"
 #include "base/sync.h"
-#include "relay/gate.h"
+#include "listen/gate.h"
 #include "relay/job.h"
 #include "relay/line.h"
 

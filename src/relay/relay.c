@@ -7,9 +7,9 @@
 
 #include "base/stats.h"
 #include "base/text.h"
+#include "listen/own.h"
 #include "relay/acceptor.h"
 #include "relay/opening.h"
-#include "relay/own.h"
 #include "relay/worker.h"
 
 /* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A

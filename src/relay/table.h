@@ -13,7 +13,7 @@
 #include "base/stats.h"
 #include "base/sync.h"
 #include "keeper/message.h"
-#include "relay/listen_socket.h"
+#include "listen/listen_socket.h"
 #include "record/conn_state.h"
 #include "relay/pipe_pool.h"
 

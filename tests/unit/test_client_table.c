@@ -1,4 +1,4 @@
-/* relay/client_table: limits are exact, and memory is bounded whatever addresses come. */
+/* listen/client_table: limits are exact, and memory is bounded whatever addresses come. */
 #include "unit.h"
 
 #include <malloc.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/thread.h"
-#include "relay/client_table.h"
+#include "listen/client_table.h"
 
 #define MANY (SANITIZED ? 100000 : 1000000)
 

@@ -1,11 +1,11 @@
-/* relay/gate: the bound, waiting for room, closing, and the word that it is empty. */
+/* listen/gate: the bound, waiting for room, closing, and the word that it is empty. */
 #include "unit.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "relay/gate.h"
+#include "listen/gate.h"
 
 static atomic_int emptied;
 

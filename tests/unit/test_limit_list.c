@@ -1,8 +1,8 @@
-/* relay/limit_list: which limit a listener goes on with when the configuration is loaded anew. */
+/* listen/limit_list: which limit a listener goes on with when the configuration is loaded anew. */
 #include "unit.h"
 
 #include "config_text.h"
-#include "relay/limit_list.h"
+#include "listen/limit_list.h"
 
 #define MOST 4
 

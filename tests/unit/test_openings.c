@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "listen/limit.h"
 #include "relay/generation.h"
-#include "relay/limit.h"
 #include "relay/opening.h"
 #include "relay/openings.h"
 #include "tcp_pair.h"

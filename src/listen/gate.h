@@ -1,7 +1,7 @@
 /* How many connections there are, and max_connections as the bound: from accept to the last close.
  */
-#ifndef RELAY_GATE_H
-#define RELAY_GATE_H
+#ifndef LISTEN_GATE_H
+#define LISTEN_GATE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* What a configuration asks for: a wish is one listening socket. A reload compares the wishes of the new file with the
  * sockets that are open, and keeps those that meet one, so that no client is refused meanwhile. */
-#ifndef RELAY_LISTEN_WISH_H
-#define RELAY_LISTEN_WISH_H
+#ifndef LISTEN_LISTEN_WISH_H
+#define LISTEN_LISTEN_WISH_H
 
-#include "relay/listen_names.h"
-#include "relay/listen_socket.h"
+#include "listen/listen_names.h"
+#include "listen/listen_socket.h"
 
 struct listen_wish {
     const struct listener_config *listener;

@@ -1,7 +1,7 @@
 /* The addresses of the names that listeners listen on. libc looks them up, and may take as long as name servers are silent:
  * not in a thread that has something else to do. */
-#ifndef RELAY_LISTEN_NAMES_H
-#define RELAY_LISTEN_NAMES_H
+#ifndef LISTEN_LISTEN_NAMES_H
+#define LISTEN_LISTEN_NAMES_H
 
 #include <stdatomic.h>
 

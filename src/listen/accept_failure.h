@@ -1,6 +1,6 @@
 /* What becomes of a failed accept4(2). */
-#ifndef RELAY_ACCEPT_FAILURE_H
-#define RELAY_ACCEPT_FAILURE_H
+#ifndef LISTEN_ACCEPT_FAILURE_H
+#define LISTEN_ACCEPT_FAILURE_H
 
 enum accept_failure {
     ACCEPT_FAILURE_PEER,      /* the client is gone, or its network: on to the next */

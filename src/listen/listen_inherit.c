@@ -7,7 +7,7 @@
 
 #include "base/fd.h"
 #include "base/scope.h"
-#include "relay/listen_socket.h"
+#include "listen/listen_socket.h"
 
 /* Or somebody has removed it meanwhile, or put another one there: then nobody reaches the socket. */
 static bool has_its_file(const struct listen_description *description, const struct addr *bound) {

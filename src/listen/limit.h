@@ -1,15 +1,15 @@
 /* What bounds one listener: max_connections, and the connections and the rate of each of its clients. The counts stay
  * when the configuration is loaded anew: a listener that stays goes on with the same limit (limit_list.h). All is counted
  * whether there is a limit or not, so that one that a reload puts in force knows who is there. */
-#ifndef RELAY_LIMIT_H
-#define RELAY_LIMIT_H
+#ifndef LISTEN_LIMIT_H
+#define LISTEN_LIMIT_H
 
 #include <sys/queue.h>
 
 #include "config/config.h"
-#include "relay/client_table.h"
-#include "relay/gate.h"
-#include "relay/lane.h"
+#include "listen/client_table.h"
+#include "listen/gate.h"
+#include "listen/lane.h"
 
 struct limit {
     LIST_ENTRY(limit) link;                 /* limit_list's, as the next two are */

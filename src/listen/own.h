@@ -1,7 +1,7 @@
 /* What of this relayd's own listening sockets its dials must know: a server that is relayd itself would be a loop, in
  * which one client becomes as many connections as there may be. */
-#ifndef RELAY_OWN_H
-#define RELAY_OWN_H
+#ifndef LISTEN_OWN_H
+#define LISTEN_OWN_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "relay/limit.h"
+#include "listen/limit.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /* Every limit that something is counted by: those of the listeners in force, and of listeners that have gone while they
  * had connections. Which one a listener goes on with is found here. The owner of the relay's (main's) alone. */
-#ifndef RELAY_LIMIT_LIST_H
-#define RELAY_LIMIT_LIST_H
+#ifndef LISTEN_LIMIT_LIST_H
+#define LISTEN_LIMIT_LIST_H
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #include "config/config.h"
-#include "relay/limit.h"
+#include "listen/limit.h"
 
 LIST_HEAD(limit_list, limit); /* each with a reference */
 

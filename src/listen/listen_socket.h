@@ -1,6 +1,6 @@
 /* Listening sockets. */
-#ifndef RELAY_LISTEN_SOCKET_H
-#define RELAY_LISTEN_SOCKET_H
+#ifndef LISTEN_LISTEN_SOCKET_H
+#define LISTEN_LISTEN_SOCKET_H
 
 #include <stdbool.h>
 #include <stddef.h>

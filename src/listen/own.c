@@ -3,7 +3,7 @@
  * any other, and without a word in the bytes. An entry is good for as long as a connection may take from there to its
  * own dial, and for one that came where that dial went: ports are used again, by others too. A unix socket gets a name for
  * it, which the kernel chooses: five hexadecimal digits in the abstract namespace (unix(7), "Autobind feature"). */
-#include "relay/own.h"
+#include "listen/own.h"
 
 #include <errno.h>
 #include <stdatomic.h>

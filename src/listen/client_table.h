@@ -5,8 +5,8 @@
  * Memory is bounded whatever addresses come: an entry is there while its client has a connection, or while its rate
  * is remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX remembered rates the one that was
  * used longest ago is forgotten: in doubt a client is let in. */
-#ifndef RELAY_CLIENT_TABLE_H
-#define RELAY_CLIENT_TABLE_H
+#ifndef LISTEN_CLIENT_TABLE_H
+#define LISTEN_CLIENT_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

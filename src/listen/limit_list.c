@@ -1,4 +1,4 @@
-#include "relay/limit_list.h"
+#include "listen/limit_list.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "relay/handshakes.h"
+#include "listen/handshakes.h"
 
 #include <stdio.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* What one listener has at the openers (see openings.h): those that wait for one, and how many are at one. A lane is
  * part of the listener's limit, and so outlives a reload. All of it is under the lock of the openings. */
-#ifndef RELAY_LANE_H
-#define RELAY_LANE_H
+#ifndef LISTEN_LANE_H
+#define LISTEN_LANE_H
 
 #include <stdbool.h>
 #include <stddef.h>

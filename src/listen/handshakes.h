@@ -1,6 +1,6 @@
 /* TCP handshakes that are under way: a client has asked to connect, and the last packet has yet to come. */
-#ifndef RELAY_HANDSHAKES_H
-#define RELAY_HANDSHAKES_H
+#ifndef LISTEN_HANDSHAKES_H
+#define LISTEN_HANDSHAKES_H
 
 #include <stdbool.h>
 #include <stdint.h>

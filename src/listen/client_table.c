@@ -5,7 +5,7 @@
  *
  * A connection has a seat, which knows its whole address: so all can be counted anew when another part of it makes a
  * client. */
-#include "relay/client_table.h"
+#include "listen/client_table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "relay/listen_wish.h"
+#include "listen/listen_wish.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "relay/listen_names.h"
+#include "listen/listen_names.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/listen_wish.h"
+#include "listen/listen_wish.h"
 
 /* NULL, or why there is none. */
 static const char *look_up_name(const struct addr_spec *spec, struct addrinfo **ret_found) {

@@ -1,4 +1,4 @@
-#include "relay/listen_socket.h"
+#include "listen/listen_socket.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/scope.h"
 #include "base/sockopt.h"
-#include "relay/listen_wish.h"
+#include "listen/listen_wish.h"
 
 bool listen_socket_has_file(const struct listen_socket *socket) {
     return socket->unlink_path != NULL && socket_file_is_at(socket->unlink_path, &socket->file);

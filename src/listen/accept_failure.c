@@ -1,4 +1,4 @@
-#include "relay/accept_failure.h"
+#include "listen/accept_failure.h"
 
 #include <errno.h>
 
