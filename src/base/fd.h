@@ -4,6 +4,10 @@
 
 #include <stdbool.h>
 
+struct pipe_ends {
+    int read, write; /* both -1: no pipe */
+};
+
 /* Gives the descriptor away: returns *fd and leaves -1 there. */
 int fd_take(int *fd);
 

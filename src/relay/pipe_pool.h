@@ -5,13 +5,10 @@
 
 #include <stddef.h>
 
+#include "base/fd.h"
 #include "base/sync.h"
 
 #define PIPE_POOL_KEPT 256 /* free pipes that are kept open */
-
-struct pipe_ends {
-    int read, write; /* both -1: no pipe */
-};
 
 struct pipe_pool {
     struct lock lock;

@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fd.h"
 #include "base/stats.h"
 #include "base/sync.h"
 #include "keeper/message.h"
 #include "listen/listen_socket.h"
 #include "record/conn_state.h"
-#include "relay/pipe_pool.h"
 
 #define TABLE_COUNTERS_MAX 96
 
