@@ -102,7 +102,8 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
         return r;
     struct link *link = aligned_alloc(_Alignof(struct link), sizeof(*link));
     r = link == NULL ? -ENOMEM
-                     : link_init(link, terms, fd, table, fresh, &relay->registry, outcome);
+                     : link_init(link, terms, fd, table, fresh, registry_hold_missing,
+                                 &relay->registry, outcome);
     if (r < 0) {
         free(link);
         table_free(table);

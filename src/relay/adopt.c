@@ -110,7 +110,7 @@ static usec_t moved(usec_t moment, usec_t stood) {
 /* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the sockets has something to be
  * read, if all is well. */
 static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
-    const struct table_slot *slot = &conn->kept_by->table->slots[conn->slot];
+    const struct table_slot *slot = &conn->hold.link->table->slots[conn->hold.slot];
 
     *ret_arrived = false;
     for (int dir = 0; dir < 2; dir++) {

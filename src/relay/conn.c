@@ -83,8 +83,8 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
         return NULL;
     }
     describe(conn->state, record, options);
-    conn->kept_by = kept ? link : NULL;
-    conn->slot = slot;
+    conn->hold.link = kept ? link : NULL;
+    conn->hold.slot = slot;
     take(conn, pipes, has);
     registry_add(registry, conn);
     if (keeps && !kept)
@@ -98,10 +98,10 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
 
     if (conn == NULL)
         return NULL;
-    conn->kept_by = link;
-    conn->slot = slot;
-    atomic_init(&conn->told, true);
-    atomic_init(&conn->held, atomic_load(&link->epoch));
+    conn->hold.link = link;
+    conn->hold.slot = slot;
+    atomic_init(&conn->hold.told, true);
+    atomic_init(&conn->hold.held, atomic_load(&link->epoch));
     take(conn, pipes, has);
     return conn;
 }
@@ -178,8 +178,8 @@ void conn_unref(struct conn *conn) {
         gate_leave(gate); /* before the record: who reads it may count on the place */
     if (!left) {
         record_log(&conn->state->record, conn->state->options.log);
-        if (conn->kept_by != NULL)
-            link_release(conn->kept_by, conn);
+        if (conn->hold.link != NULL)
+            link_release(&conn->hold);
     }
     free(conn);
 }
@@ -206,10 +206,10 @@ struct holdings conn_take_places(struct conn *conn) {
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept) {
     struct flow *flow = &conn->state->flow[dir];
 
-    if (conn->kept_by == NULL)
+    if (conn->hold.link == NULL)
         return false;
     *ret_kept = (struct kept_pipe){
-        .ends = conn->kept_by->table->slots[conn->slot].pipe[dir],
+        .ends = conn->hold.link->table->slots[conn->hold.slot].pipe[dir],
         .in_hand = conn->in_hand[dir],
         .written = atomic_load(&flow->bytes),
         .parks = &conn->registry->parks,
@@ -232,5 +232,5 @@ enum conn_work conn_work(struct conn *conn, enum direction dir) {
 }
 
 bool conn_parks(const struct conn *conn) {
-    return conn->kept_by != NULL && atomic_load(&conn->registry->parks);
+    return conn->hold.link != NULL && atomic_load(&conn->registry->parks);
 }

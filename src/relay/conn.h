@@ -53,14 +53,10 @@ struct conn {
     struct pipe_pool *pipes;
     struct review review;
     _Atomic unsigned refs;
-    _Atomic bool over;     /* aborted or expired: a pump that drops stops */
-    struct link *kept_by;  /* NULL: it has no slot, and does not outlive this process */
-    uint32_t slot;         /* of the link's table */
-    _Atomic bool told;     /* the keeper was told of it: it is to be told of its end */
-    _Atomic unsigned held; /* the link's epoch in which the keeper got it; 0: never */
-    _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
-    _Atomic bool parked;   /* a pump has come to a halt for the next relayd */
-    size_t in_hand[2];     /* by direction: what is in its pipe when the pumps start */
+    _Atomic bool over;   /* aborted or expired: a pump that drops stops */
+    struct hold hold;    /* what the keeper has of it */
+    _Atomic bool parked; /* a pump has come to a halt for the next relayd */
+    size_t in_hand[2];   /* by direction: what is in its pipe when the pumps start */
     _Atomic bool
         doubtful[2]; /* by side: its end is believed if TCP_INFO says so, see stolen_error */
 };

@@ -21,7 +21,6 @@
 #define AGAIN_AT_FIRST USEC_PER_SEC          /* while none has ever been there */
 #define ROOM                                                                                       \
     (1 << 20) /* bytes of messages that may be on their way, as far as net.core.wmem_max allows */
-#define BATCH    64
 #define PATIENCE (2 * USEC_PER_SEC) /* with a keeper that was asked for a sign of life */
 
 bool link_is_up(const struct link *link) {
@@ -60,27 +59,6 @@ void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) 
     tell_terms(link, MSG_DONTWAIT);
 }
 
-/* Holds the connections that the keeper of this epoch has not. */
-static void hold_missing(struct link *link) {
-    unsigned epoch = atomic_load(&link->epoch);
-    struct conn *batch[BATCH], *after = NULL;
-    size_t n;
-    int r = 0;
-
-    do {
-        n = r == 0 ? registry_unheld(link->registry, epoch, after, batch, BATCH) : 0;
-        if (after != NULL)
-            conn_unref(after);
-        after = n > 0 ? batch[n - 1] : NULL;
-        for (size_t i = 0; i < n; i++) {
-            if (r == 0)
-                r = link_try_hold(link, batch[i], 0);
-            if (batch[i] != after)
-                conn_unref(batch[i]);
-        }
-    } while (after != NULL);
-}
-
 static void say_stalled(struct link *link) {
     if (!link->said)
         log_msg(MSG_KEEPER_TROUBLE,
@@ -96,7 +74,7 @@ static void catch_up(struct link *link) {
     tell_terms(link, 0);
     link_tell_listeners(link, false);
     link_say_unsaid(link, 0);
-    hold_missing(link);
+    link->hold_missing(link->arg, atomic_load(&link->epoch));
     if (atomic_load(&link->missed))
         say_stalled(link);
 }
@@ -155,7 +133,7 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     /* Or it was held without its pipes, for the keeper before: once more, then. */
     if (!full)
         atomic_store(&link->missed, true);
-    bool found = registry_lose(link->registry, slot, full ? epoch : 0);
+    bool found = table_lose(link->table, index, full ? epoch : 0);
     atomic_store(&slot->pipes_held, 0);
     if (found && full && !link->said_lost)
         log_msg(MSG_KEEPER_TROUBLE,
@@ -304,11 +282,13 @@ static void link_thread(void *arg) {
 /* Its life */
 
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
-              bool fresh_table, struct registry *registry, int outcome) UNCHECKED {
+              bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
+              int outcome) UNCHECKED {
     bool up = *fd >= 0;
     int r = 0;
 
-    *link = (struct link){.fd = -1, .table = table, .registry = registry, .epochs = up};
+    *link = (struct link){
+        .fd = -1, .table = table, .hold_missing = hold_missing, .arg = arg, .epochs = up};
     if (!up) /* one that is not connected: whoever sends there fails */
         *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (*fd < 0)

@@ -20,10 +20,11 @@
 #include "base/thread.h"
 #include "keeper/message.h"
 #include "keeper/trust.h"
-#include "relay/registry.h"
+#include "relay/hold.h"
 #include "relay/table.h"
 
-struct conn;
+/* Holds (link_hold_again) the connections that the keeper of this epoch has not. The link's thread calls it. */
+typedef void link_hold_missing_fn(void *arg, unsigned epoch);
 
 /* Which keeper, and what it is told at first. */
 struct link_terms {
@@ -62,17 +63,18 @@ struct link {
     int fd; /* always open while the link is there, see same_number */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct table *table;
-    struct registry *registry; /* of the connections that are to be held */
-    _Atomic bool serves;       /* a keeper has been there: connections that come get a slot */
-    _Atomic unsigned epoch;    /* 0: no keeper is there */
-    unsigned epochs;           /* so many keepers have been there; the thread's */
-    _Atomic usec_t last_hold;  /* when the last connection came */
-    _Atomic bool missed;       /* something could not be said */
-    _Atomic bool crowded;      /* a connection found no slot */
-    bool said_crowded;         /* the thread's */
-    bool said_lost;            /* the thread's, too */
-    usec_t pinged;             /* when it asked the keeper for a sign of life; 0: that has come */
-    bool said;                 /* that connections are not held; the thread's */
+    link_hold_missing_fn *hold_missing;
+    void *arg;
+    _Atomic bool serves;      /* a keeper has been there: connections that come get a slot */
+    _Atomic unsigned epoch;   /* 0: no keeper is there */
+    unsigned epochs;          /* so many keepers have been there; the thread's */
+    _Atomic usec_t last_hold; /* when the last connection came */
+    _Atomic bool missed;      /* something could not be said */
+    _Atomic bool crowded;     /* a connection found no slot */
+    bool said_crowded;        /* the thread's */
+    bool said_lost;           /* the thread's, too */
+    usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
+    bool said;                /* that connections are not held; the thread's */
     unsigned told; /* outcomes (bits) that were said since a keeper was there; the thread's */
     _Atomic bool terms_untold;
     _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
@@ -115,10 +117,11 @@ struct heritage heritage_none(void);
 void heritage_free(struct heritage *heritage);
 
 /* A link over an attached socket, which is taken over with the table; the keeper is given the table's memory if it has
- * another one. *fd -1: there is no keeper, and the thread looks for one; outcome: why, which was said. 0 or -errno, with the
- * socket and the table still the caller's. */
+ * another one. *fd -1: there is no keeper, and the thread looks for one; outcome: why, which was said. hold_missing is called
+ * with arg. 0 or -errno, with the socket and the table still the caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
-              bool fresh_table, struct registry *registry, int outcome) MUST_USE;
+              bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
+              int outcome) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
 
 /* From now on no connection is to outlive this process: a keeper that goes is not missed, and no other one is looked for
@@ -129,15 +132,19 @@ void link_let_end(struct link *link);
 void link_stop(struct link *link, bool forget);
 void link_free(struct link *link);
 
-/* A connection, which has a slot. Any thread that holds a reference to it. */
-void link_hold(struct link *link, struct conn *conn);
+/* A connection, which has a slot, and its two sockets. Any thread that holds a reference to it. */
+void link_hold(struct hold *hold, const int fd[2]);
+
+/* The same for one that the keeper has not got, waiting for it. 0 or -errno: then no more can be held now. For
+ * link_hold_missing_fn. */
+int link_hold_again(struct hold *hold, const int fd[2]) MUST_USE;
 
 /* There was no slot, or no pipe, for a connection. Any thread. */
 void link_note_crowded(struct link *link);
 
 /* The connection has ended, its sockets are shut, and its slot is given back, now or as soon as the keeper knows. Any
  * thread; its last act with the slot. */
-void link_release(struct link *link, struct conn *conn);
+void link_release(struct hold *hold);
 
 /* The keeper is to let go of what it holds in this slot from before. */
 void link_disown(struct link *link, uint32_t slot);

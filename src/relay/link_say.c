@@ -100,31 +100,33 @@ static void raise_to(_Atomic unsigned *held, unsigned epoch) {
         ;
 }
 
-int link_try_hold(struct link *link, struct conn *conn, int flags) {
-    struct table_slot *slot = &link->table->slots[conn->slot];
+/* With flags of send(2). 0 or -errno. */
+static int try_hold(struct hold *hold, const int fd[2], int flags) {
+    struct link *link = hold->link;
+    struct table_slot *slot = &link->table->slots[hold->slot];
     struct keeper_message message = keeper_message(KEEPER_HOLD);
     unsigned epoch = atomic_load(&link->epoch);
 
     if (epoch == 0)
         return -ENOTCONN; /* the next keeper is given everything */
-    message.head.index = link_index_of(conn->slot);
+    message.head.index = link_index_of(hold->slot);
     message.head.count = epoch;
-    message.fd[0] = conn->fd[SIDE_CLIENT];
-    message.fd[1] = conn->fd[SIDE_SERVER];
+    message.fd[0] = fd[SIDE_CLIENT];
+    message.fd[1] = fd[SIDE_SERVER];
     message.n_fd = KEEPER_CONNECTION_FDS;
     for (int dir = 0; atomic_load(&slot->pipes_held) != epoch && dir < 2; dir++) {
         message.fd[message.n_fd++] = slot->pipe[dir].read;
         message.fd[message.n_fd++] = slot->pipe[dir].write;
     }
-    atomic_store(&conn->lost, 0); /* what was lost before was another's */
+    atomic_store(&hold->lost, 0); /* what was lost before was another's */
     int r = say_with_unsaid(link, &message, flags);
     if (r < 0)
         return r;
-    atomic_store(&conn->told, true);
+    atomic_store(&hold->told, true);
     raise_to(&slot->pipes_held, epoch);
-    raise_to(&conn->held, epoch);
-    if (atomic_load(&conn->lost) == epoch) { /* which the keeper has answered already */
-        atomic_store(&conn->held, 0);
+    raise_to(&hold->held, epoch);
+    if (atomic_load(&hold->lost) == epoch) { /* which the keeper has answered already */
+        atomic_store(&hold->held, 0);
         atomic_store(&slot->pipes_held, 0);
     }
     if (atomic_load(&link->epoch) != epoch)
@@ -132,10 +134,14 @@ int link_try_hold(struct link *link, struct conn *conn, int flags) {
     return 0;
 }
 
-void link_hold(struct link *link, struct conn *conn) {
-    atomic_store_explicit(&link->last_hold, clock_coarse(), memory_order_relaxed);
-    if (link_try_hold(link, conn, MSG_DONTWAIT) < 0)
+void link_hold(struct hold *hold, const int fd[2]) {
+    atomic_store_explicit(&hold->link->last_hold, clock_coarse(), memory_order_relaxed);
+    if (try_hold(hold, fd, MSG_DONTWAIT) < 0)
         stats_add(STAT_unheld, 1);
+}
+
+int link_hold_again(struct hold *hold, const int fd[2]) {
+    return try_hold(hold, fd, 0);
 }
 
 void link_note_crowded(struct link *link) {
@@ -144,16 +150,17 @@ void link_note_crowded(struct link *link) {
         atomic_store(&link->crowded, true);
 }
 
-void link_release(struct link *link, struct conn *conn) {
-    bool keeps = table_keeps_pipes(link->table, conn->slot);
-    uint32_t index = link_index_of(conn->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
+void link_release(struct hold *hold) {
+    struct link *link = hold->link;
+    bool keeps = table_keeps_pipes(link->table, hold->slot);
+    uint32_t index = link_index_of(hold->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
     usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
 
-    if (!atomic_load(&conn->told) || atomic_load(&link->epoch) == 0) {
-        table_give(link->table, conn->slot);
+    if (!atomic_load(&hold->told) || atomic_load(&link->epoch) == 0) {
+        table_give(link->table, hold->slot);
         return;
     }
-    atomic_store(&conn->state->live, 0);
+    atomic_store(&link->table->states[hold->slot].live, 0);
     put_unsaid(link, &index, 1);
     if (clock_coarse() - last_hold > QUIET || count_unsaid(link) >= UNSAID_MOST)
         link_say_unsaid(link, MSG_DONTWAIT);

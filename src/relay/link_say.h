@@ -2,7 +2,6 @@
 #ifndef RELAY_LINK_SAY_H
 #define RELAY_LINK_SAY_H
 
-#include "relay/conn.h"
 #include "relay/link.h"
 
 /* The keeper's index for a slot of the table. */
@@ -29,9 +28,6 @@ void link_forget_unsaid(struct link *link);
 int link_ping(struct link *link);
 void link_note_pong(struct link *link);
 void link_forget_pings(struct link *link);
-
-/* link_hold, with an outcome and flags of send(2). 0 or -errno. */
-int link_try_hold(struct link *link, struct conn *conn, int flags);
 
 /* Of the listening sockets, all, for a new keeper, or those that could not be told of. The thread's. */
 void link_tell_listeners(struct link *link, bool all);

@@ -83,7 +83,7 @@ static void pump_thread(void *arg) {
 
     thread_lighten();
     while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
-        crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
+        crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
         pump_run(conn, pump->dir, &pump->room);
         finish_work(pump->pair, conn);
         crash_at(CRASH_NOBODY);

@@ -17,7 +17,7 @@ static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
         conn = registry_due(reaper->registry, now);
         if (conn == NULL)
             break;
-        crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
+        crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
         if (conn_glance(reaper->registry, conn, now, &next))
             registry_review_at(reaper->registry, conn, next);
         else if (conn_try_ref(conn))
@@ -28,7 +28,7 @@ static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
 }
 
 static void review(struct conn *conn) {
-    crash_at(conn->kept_by != NULL ? conn->slot : CRASH_NOBODY);
+    crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
     struct verdict verdict = conn_review(conn, clock_now());
 
     if (verdict.what == CONN_ABORT && verdict.hard)

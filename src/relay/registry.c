@@ -5,7 +5,7 @@
 
 #include "relay/conn.h"
 
-#define BATCH 64 /* conns that are referenced at once, to be aborted without the lock */
+#define BATCH 64 /* conns that are referenced at once, to be seen to without the lock */
 
 void registry_init(struct registry *registry) UNCHECKED {
     lock_init(&registry->lock, RANK_LEAF);
@@ -46,19 +46,17 @@ struct conn *registry_due(struct registry *registry, usec_t now) {
 }
 
 /* By which it is found if the keeper has lost it. */
-static void note_in_slot(struct registry *registry, const struct conn *conn, struct conn *what)
-    REQUIRES(registry->lock) {
-    (void)registry;
-    if (conn->kept_by != NULL)
-        conn->kept_by->table->slots[conn->slot].conn = what;
+static void note_in_slot(struct conn *conn, struct hold *hold) {
+    if (conn->hold.link != NULL)
+        table_note_hold(conn->hold.link->table, conn->hold.slot, hold);
 }
 
 void registry_add(struct registry *registry, struct conn *conn) {
     usec_t now = clock_coarse(), next;
 
+    note_in_slot(conn, &conn->hold);
     lock_acquire(&registry->lock);
     TAILQ_INSERT_TAIL(&registry->conns, conn, link);
-    note_in_slot(registry, conn, conn);
     registry_review_at(registry, conn, conn_glance(registry, conn, now, &next) ? next : now);
     lock_release(&registry->lock);
 }
@@ -66,9 +64,9 @@ void registry_add(struct registry *registry, struct conn *conn) {
 void registry_remove(struct registry *registry, struct conn *conn) {
     lock_acquire(&registry->lock);
     TAILQ_REMOVE(&registry->conns, conn, link);
-    note_in_slot(registry, conn, NULL);
     registry_review_at(registry, conn, USEC_NEVER);
     lock_release(&registry->lock);
+    note_in_slot(conn, NULL);
 }
 
 /* Which conns are meant. */
@@ -80,7 +78,7 @@ struct choice {
 
 /* Epoch 0: by nobody. */
 static bool is_held(const struct conn *conn, unsigned epoch) {
-    return epoch != 0 && conn->kept_by != NULL && atomic_load(&conn->held) == epoch;
+    return epoch != 0 && conn->hold.link != NULL && atomic_load(&conn->hold.held) == epoch;
 }
 
 usec_t registry_drain_idle(const struct registry *registry, const struct conn *conn) {
@@ -155,23 +153,44 @@ void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end e
 }
 
 static bool is_unheld(const struct conn *conn, unsigned epoch) {
-    return conn->kept_by != NULL && atomic_load(&conn->held) != epoch &&
-           atomic_load(&conn->lost) != epoch;
+    return conn->hold.link != NULL && atomic_load(&conn->hold.held) != epoch &&
+           atomic_load(&conn->hold.lost) != epoch;
 }
 
-size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn *after,
-                       struct conn **ret_batch, size_t most) {
+/* The next ones after that one, to which the caller has a reference, or NULL: the first. */
+static size_t take_unheld(struct registry *registry, unsigned epoch, struct conn *after,
+                          struct conn *batch[BATCH]) {
     struct conn *conn;
     size_t n = 0;
 
     lock_acquire(&registry->lock);
     conn = after != NULL ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&registry->conns);
-    for (; conn != NULL && n < most; conn = TAILQ_NEXT(conn, link)) {
+    for (; conn != NULL && n < BATCH; conn = TAILQ_NEXT(conn, link)) {
         if (is_unheld(conn, epoch) && conn_try_ref(conn))
-            ret_batch[n++] = conn;
+            batch[n++] = conn;
     }
     lock_release(&registry->lock);
     return n;
+}
+
+void registry_hold_missing(void *arg, unsigned epoch) {
+    struct registry *registry = arg;
+    struct conn *batch[BATCH], *after = NULL;
+    size_t n;
+    int r = 0;
+
+    do {
+        n = r == 0 ? take_unheld(registry, epoch, after, batch) : 0;
+        if (after != NULL)
+            conn_unref(after);
+        after = n > 0 ? batch[n - 1] : NULL;
+        for (size_t i = 0; i < n; i++) {
+            if (r == 0)
+                r = link_hold_again(&batch[i]->hold, batch[i]->fd);
+            if (batch[i] != after)
+                conn_unref(batch[i]);
+        }
+    } while (after != NULL);
 }
 
 size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
@@ -183,15 +202,4 @@ size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
     n += conn->fd[SIDE_SERVER] >= 0 && !is_held(conn, epoch);
     lock_release(&registry->lock);
     return n;
-}
-
-bool registry_lose(struct registry *registry, const struct table_slot *slot, unsigned epoch) {
-    lock_acquire(&registry->lock);
-    struct conn *conn = slot->conn;
-    if (conn != NULL) {
-        atomic_store(&conn->lost, epoch); /* in this order: see link_try_hold */
-        atomic_store(&conn->held, 0);
-    }
-    lock_release(&registry->lock);
-    return conn != NULL;
 }

@@ -14,7 +14,6 @@
 
 struct conn;
 struct member;
-struct table_slot;
 
 struct registry {
     struct lock lock;
@@ -57,18 +56,13 @@ usec_t registry_drain_idle(const struct registry *registry, const struct conn *c
 /* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). Any thread. */
 void registry_abort(struct registry *registry, const struct member *member, enum end end);
 
-/* Those that have a slot and that the keeper of this epoch neither has nor has lost: with a reference each, at most so
- * many. after: only those that come after this one, to which the caller has a reference, or NULL. Any thread. */
-size_t registry_unheld(struct registry *registry, unsigned epoch, struct conn *after,
-                       struct conn **ret_batch, size_t most);
+/* A link_hold_missing_fn; the first argument is the registry. */
+void registry_hold_missing(void *registry, unsigned epoch);
 
 /* Aborts those that the keeper of this epoch does not hold, and refused clients. */
 void registry_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
 
 /* How many conns the keeper of this epoch does not hold, and how many there are. Refused clients are not counted. */
 size_t registry_count_unheld(struct registry *registry, unsigned epoch);
-
-/* The keeper of this epoch has lost what is in the slot. False: nothing is. */
-bool registry_lose(struct registry *registry, const struct table_slot *slot, unsigned epoch);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/shared.h"
+#include "relay/hold.h"
 
 #define MAGIC       0x524c5954u /* "RLYT" */
 #define SLOTS_MAX   1000000
@@ -269,4 +270,21 @@ void table_give(struct table *table, uint32_t which) {
         table->n_spare++;
     table->free[table->n_free++] = which;
     lock_release(&table->lock);
+}
+
+void table_note_hold(struct table *table, uint32_t slot, struct hold *hold) {
+    lock_acquire(&table->lock);
+    table->slots[slot].hold = hold;
+    lock_release(&table->lock);
+}
+
+bool table_lose(struct table *table, uint32_t slot, unsigned epoch) {
+    lock_acquire(&table->lock);
+    struct hold *hold = table->slots[slot].hold;
+    if (hold != NULL) {
+        atomic_store(&hold->lost, epoch); /* in this order: see try_hold in link_say.c */
+        atomic_store(&hold->held, 0);
+    }
+    lock_release(&table->lock);
+    return hold != NULL;
 }

@@ -19,7 +19,7 @@
 
 #define TABLE_COUNTERS_MAX 96
 
-struct conn;
+struct hold;
 
 /* How the memory begins; the states follow. */
 struct table_head {
@@ -40,7 +40,8 @@ struct table_head {
 struct table_slot {
     struct pipe_ends pipe[2];    /* by direction; -1: none yet */
     _Atomic unsigned pipes_held; /* the link's epoch in which the keeper got them; 0: never */
-    struct conn *conn;           /* in it, while it is in the registry; under the registry's lock */
+    struct hold
+        *hold; /* of the connection in it, while that is registered; under the table's lock */
     bool used;
 };
 
@@ -85,6 +86,12 @@ void table_bound(struct table *table, size_t most);
 
 /* The same for a certain slot, with the pipes that are given; takes those (and blanks them). Before table_settle. */
 void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);
+
+/* Who is in the slot from now on: NULL, before it goes. Any thread. */
+void table_note_hold(struct table *table, uint32_t slot, struct hold *hold);
+
+/* The keeper of this epoch has lost what is in the slot (0: of an earlier one). False: nothing is. Any thread. */
+bool table_lose(struct table *table, uint32_t slot, unsigned epoch);
 
 /* Whether the slot's pipes will be kept for the next connection; closes them if not: they are not empty, or there are
  * many. Then, once the keeper knows: gives the slot back. Any thread. */

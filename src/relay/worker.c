@@ -53,8 +53,8 @@ static int hand_over(struct relay *relay, struct job *job) {
         return -ENOMEM;
     }
     stats_add(STAT_relayed, 1);
-    if (conn->kept_by != NULL)
-        link_hold(relay->link, conn);
+    if (conn->hold.link != NULL)
+        link_hold(&conn->hold, conn->fd);
     /* Its server may have been found down during the dial, when this was no connection yet. */
     if (job->route->upstream->config->on_down == ON_DOWN_RESET && atomic_load(&member->down))
         conn_abort(conn, END_SERVER_DOWN, 0);

@@ -43,9 +43,9 @@ static struct world prepare(enum copy_mode copy, bool half_close, struct pump_pa
     assert_int_equal(pump_pool_get(&pumps, ret_pair), 0);
     world.conn = conn_new(&record, &options, &registry, NULL, &pipes, kept, &has);
     assert_non_null(world.conn);
-    assert_true((kept != NULL) == (world.conn->kept_by != NULL));
+    assert_true((kept != NULL) == (world.conn->hold.link != NULL));
     if (kept != NULL)
-        link_hold(kept, world.conn);
+        link_hold(&world.conn->hold, world.conn->fd);
     assert_int_equal(has.client, -1);
     assert_int_equal(has.server, -1);
     conn_ref(world.conn); /* the test's own, so that it can look at the record */
@@ -1010,7 +1010,9 @@ static int set_up_kept(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(table_new(64, &table), 0);
     keeper = ends[1];
-    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
+    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, registry_hold_missing,
+                               &registry, LINK_OK),
+                     0);
     kept = &to_keeper;
     return 0;
 }

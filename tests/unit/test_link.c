@@ -5,21 +5,18 @@
 
 #include "base/fd.h"
 #include "relay/link_say.h"
-#include "relay/registry.h"
 
 /* still_used in link_listeners.c. */
 static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHECKED {
     const struct link_terms terms = {.path = "/none", .name = "", .keeper_timeout = USEC_PER_SEC};
-    struct registry registry;
     struct table *table;
     struct link link;
     int ends[2];
 
     (void)state;
-    registry_init(&registry);
     assert_int_equal(table_new(4, &table), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-    assert_int_equal(link_init(&link, &terms, &ends[0], table, true, &registry, LINK_OK), 0);
+    assert_int_equal(link_init(&link, &terms, &ends[0], table, true, NULL, NULL, LINK_OK), 0);
     const struct listen_description description = {.addr = {.len = sizeof(sa_family_t)}};
     int index = link_hold_listener(&link, link.fd, &description);
     assert_true(index >= 0);
@@ -36,7 +33,6 @@ static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHEC
     link_free(&link);
     fd_close(&ends[1]);
     table_free(table);
-    registry_destroy(&registry);
 }
 
 int main(void) {
