@@ -3,8 +3,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "relay/queue.h"
-
 struct line *line_new(void) UNCHECKED {
     struct line *line = calloc(1, sizeof(*line));
 
@@ -34,6 +32,6 @@ void line_leave(struct line *line, struct member *member) {
         return;
     atomic_fetch_add(&line->left, 1);
     if (atomic_load(&line->full))
-        queue_left(line->queue, line);
+        line->on_left(line->queue, line);
     line_unref(line);
 }

@@ -26,8 +26,9 @@ struct line {
     unsigned slow GUARDED;            /* no_hostage: so many quick dials until it counts as quick */
     struct line_list *listed GUARDED; /* the queue's list that it is in; NULL: nothing waits */
     TAILQ_ENTRY(line) link;
-    /* full_line in queue.h */
-    struct queue *queue;   /* set once, before it is full for the first time */
+    /* full_line in queue.h. These two are set once, before it is full for the first time: */
+    struct queue *queue;
+    void (*on_left)(struct queue *queue, struct line *line); /* queue_left */
     _Atomic bool full;     /* no server had room; changed under the lock */
     _Atomic unsigned left; /* counts the places at servers that were given back */
     size_t tries GUARDED;  /* while it is full: so many of its jobs may look whether it still is */

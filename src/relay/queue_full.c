@@ -54,8 +54,10 @@ void queue_bound_full(struct queue *queue, usec_t most) {
 }
 
 static void become_full(struct queue *queue, struct line *line, usec_t now) REQUIRES(queue->lock) {
-    if (line->queue == NULL) /* then nobody has read it yet: line_leave looks at `full` first */
+    if (line->queue == NULL) { /* then nobody has read it yet: line_leave looks at `full` first */
         line->queue = queue;
+        line->on_left = queue_left;
+    }
     queue->n_full += !atomic_exchange(&line->full, true);
     if (queue->bounds.full_timeout < queue->bounds.timeout)
         shorten(queue, line, now);
