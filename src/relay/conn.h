@@ -15,7 +15,7 @@
 #include "listen/gate.h"
 #include "record/conn_state.h"
 #include "relay/copy.h"
-#include "relay/job.h"
+#include "relay/holdings.h"
 #include "relay/link.h"
 #include "relay/pipe_pool.h"
 #include "relay/registry.h"

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relay/job.h"
+
 /* As a rule it is where it was. */
 static struct line *get_line(const struct generation *former, size_t i, const char *upstream) {
     size_t n = former != NULL ? former->config->n_upstreams : 0;

@@ -15,6 +15,7 @@
 #include "upstream/upstream.h"
 
 struct generation;
+struct job;
 
 /* Where the connections of one listener go, and how. */
 struct route {

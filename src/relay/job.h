@@ -3,38 +3,14 @@
 #define RELAY_JOB_H
 
 #include "base/addr.h"
-#include "listen/limit.h"
 #include "record/record.h"
-#include "relay/line.h"
-#include "upstream/member.h"
+#include "relay/holdings.h"
 
 struct route;
-
-/* What a connection holds and must give back in the end. Handed over as a whole: holdings_take. */
-struct holdings {
-    int client, server;    /* sockets; -1: none (yet) */
-    struct place place;    /* in the limits of its listener */
-    struct member *member; /* counted in; NULL: none was chosen (yet) */
-    struct line
-        *line; /* of the member's upstream, a reference; NULL: no member, or its upstream is gone */
-};
 
 /* How long a place is waited for, where nothing else says, that may belong to somebody who has ended: a client that ends
  * its connection and comes back is often quicker than the pump that is to note the end. */
 #define PLACE_PATIENCE (100 * USEC_PER_MSEC)
-
-#define HOLDINGS_NONE ((struct holdings){.client = -1, .server = -1})
-
-/* Gives them away: returns them, and leaves none. */
-static inline struct holdings holdings_take(struct holdings *holdings) {
-    struct holdings taken = *holdings;
-
-    *holdings = HOLDINGS_NONE;
-    return taken;
-}
-
-/* Closes the sockets and gives back the rest. May be called twice. No leaf lock held. */
-void holdings_give_back(struct holdings *holdings);
 
 struct job {
     struct holdings has;

@@ -1,0 +1,12 @@
+#include "relay/holdings.h"
+
+#include "base/fd.h"
+
+void holdings_give_back(struct holdings *holdings) {
+    struct holdings taken = holdings_take(holdings);
+
+    fd_close(&taken.client);
+    fd_close(&taken.server);
+    line_leave(taken.line, taken.member);
+    place_leave(&taken.place);
+}

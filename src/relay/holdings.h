@@ -1,0 +1,31 @@
+/* What a connection holds and must give back in the end. */
+#ifndef RELAY_HOLDINGS_H
+#define RELAY_HOLDINGS_H
+
+#include "listen/limit.h"
+#include "relay/line.h"
+#include "upstream/member.h"
+
+/* Handed over as a whole: holdings_take. */
+struct holdings {
+    int client, server;    /* sockets; -1: none (yet) */
+    struct place place;    /* in the limits of its listener */
+    struct member *member; /* counted in; NULL: none was chosen (yet) */
+    struct line
+        *line; /* of the member's upstream, a reference; NULL: no member, or its upstream is gone */
+};
+
+#define HOLDINGS_NONE ((struct holdings){.client = -1, .server = -1})
+
+/* Gives them away: returns them, and leaves none. */
+static inline struct holdings holdings_take(struct holdings *holdings) {
+    struct holdings taken = *holdings;
+
+    *holdings = HOLDINGS_NONE;
+    return taken;
+}
+
+/* Closes the sockets and gives back the rest. May be called twice. No leaf lock held. */
+void holdings_give_back(struct holdings *holdings);
+
+#endif
