@@ -20,8 +20,8 @@
 #include "daemon/reading.h"
 #include "daemon/reload.h"
 #include "daemon/restart.h"
+#include "handover/crash.h"
 #include "relay/adopt.h"
-#include "relay/crash.h"
 #include "relay/follow.h"
 #include "relay/relay.h"
 

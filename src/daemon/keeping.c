@@ -12,9 +12,9 @@
 #include "base/text.h"
 #include "daemon/instance.h"
 #include "daemon/limits.h"
+#include "handover/adopt_record.h"
+#include "handover/crash.h"
 #include "relay/adopt.h"
-#include "relay/adopt_record.h"
-#include "relay/crash.h"
 
 #define ROOM_LEAST                                                                                 \
     10000 /* connections that a reload may raise max_connections to without a restart */

@@ -12,11 +12,11 @@
 #include <sys/queue.h>
 
 #include "base/sync.h"
+#include "handover/link.h"
 #include "listen/gate.h"
 #include "record/conn_state.h"
 #include "relay/copy.h"
 #include "relay/holdings.h"
-#include "relay/link.h"
 #include "relay/pipe_pool.h"
 #include "relay/registry.h"
 

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 #include "relay/make_way.h"
 
 /* Asks a keeper without attaching to it. False: nobody answers. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/event.h"
+#include "handover/crash.h"
 #include "relay/copy.h"
-#include "relay/crash.h"
 #include "relay/pump.h"
 
 /* A pump's frames are small; its copy buffer lies above its stack. */

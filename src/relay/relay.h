@@ -8,12 +8,12 @@
 
 #include "base/thread.h"
 #include "config/config.h"
+#include "handover/link.h"
 #include "listen/gate.h"
 #include "listen/listen_names.h"
 #include "listen/listen_socket.h"
 #include "relay/adopter.h"
 #include "relay/generation.h"
-#include "relay/link.h"
 #include "relay/openings.h"
 #include "relay/pipe_pool.h"
 #include "relay/pump_pool.h"

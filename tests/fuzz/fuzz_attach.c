@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 
 #define SLOTS 4
 

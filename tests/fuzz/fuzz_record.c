@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "relay/adopt_record.h"
+#include "handover/adopt_record.h"
 
 /* One of a connection at its best. */
 static struct conn_state sound(void) {

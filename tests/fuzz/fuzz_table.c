@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "relay/adopt_record.h"
-#include "relay/crash.h"
+#include "handover/adopt_record.h"
+#include "handover/crash.h"
 
 #define SLOTS 3
 

@@ -1,10 +1,10 @@
-/* relay/adopt_record: what a process that died may have left makes sense, or it does not. */
+/* handover/adopt_record: what a process that died may have left makes sense, or it does not. */
 #include "unit.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-#include "relay/adopt_record.h"
+#include "handover/adopt_record.h"
 
 static struct conn_state sound(void) {
     usec_t now = clock_now();

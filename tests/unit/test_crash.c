@@ -1,4 +1,4 @@
-/* relay/crash: what a process was at when it crashed is found by the next one; who was killed by another has done nothing. */
+/* handover/crash: what a process was at when it crashed is found by the next one; who was killed by another has done nothing. */
 #include "unit.h"
 
 #include <signal.h>
@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "handover/crash.h"
 #include "relay/conn.h"
-#include "relay/crash.h"
 #include "relay/reaper.h"
 
 enum how { BY_FAULT, BY_ABORT, BY_RAISE, BY_REVIEW, BY_KILL, BY_ANOTHER_SEGV, BY_ANOTHER_ABRT };

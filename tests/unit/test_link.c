@@ -1,10 +1,10 @@
-/* relay/link: what the table says of what the keeper was, or could not be, told. */
+/* handover/link: what the table says of what the keeper was, or could not be, told. */
 #include "unit.h"
 
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 
 /* still_used in link_listeners.c. */
 static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHECKED {

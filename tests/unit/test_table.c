@@ -1,4 +1,4 @@
-/* relay/table: slots, their pipes, and what the next process makes of the memory. */
+/* handover/table: slots, their pipes, and what the next process makes of the memory. */
 #include "unit.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "relay/table.h"
+#include "handover/table.h"
 
 static void a_slot_is_used_again_with_its_pipes(void **state) {
     struct table *table;

@@ -1,6 +1,6 @@
 /* What the keeper has of one connection. */
-#ifndef RELAY_HOLD_H
-#define RELAY_HOLD_H
+#ifndef HANDOVER_HOLD_H
+#define HANDOVER_HOLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

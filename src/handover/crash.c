@@ -1,4 +1,4 @@
-#include "relay/crash.h"
+#include "handover/crash.h"
 
 #include <signal.h>
 #include <stdatomic.h>

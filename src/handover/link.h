@@ -7,8 +7,8 @@
  * same_number: the thread puts a new socket in the place of the old one (dup3(2)), so that whoever sends needs no lock.
  * What is sent meanwhile goes to one or the other. An epoch counts the keepers: what was held in an earlier one is held
  * again, and to hold twice is harmless. */
-#ifndef RELAY_LINK_H
-#define RELAY_LINK_H
+#ifndef HANDOVER_LINK_H
+#define HANDOVER_LINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,10 +18,10 @@
 #include "base/clock.h"
 #include "base/sync.h"
 #include "base/thread.h"
+#include "handover/hold.h"
+#include "handover/table.h"
 #include "keeper/message.h"
 #include "keeper/trust.h"
-#include "relay/hold.h"
-#include "relay/table.h"
 
 /* Holds (link_hold_again) the connections that the keeper of this epoch has not. The link's thread calls it. */
 typedef void link_hold_missing_fn(void *arg, unsigned epoch);

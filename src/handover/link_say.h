@@ -1,8 +1,8 @@
 /* What the files of the link have in common. Private to them. */
-#ifndef RELAY_LINK_SAY_H
-#define RELAY_LINK_SAY_H
+#ifndef HANDOVER_LINK_SAY_H
+#define HANDOVER_LINK_SAY_H
 
-#include "relay/link.h"
+#include "handover/link.h"
 
 /* The keeper's index for a slot of the table. */
 static inline uint32_t link_index_of(uint32_t slot) {

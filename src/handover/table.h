@@ -3,8 +3,8 @@
  *
  * A slot of it is one connection: its state, and two pipes, which stay with the slot when the connection has ended, so
  * that neither this process nor the keeper opens new ones for the next. */
-#ifndef RELAY_TABLE_H
-#define RELAY_TABLE_H
+#ifndef HANDOVER_TABLE_H
+#define HANDOVER_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

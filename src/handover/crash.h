@@ -3,12 +3,12 @@
  *
  * A crash is what a process does to itself: a fault, or abort. Who is killed by another process (an operator, the watchdog)
  * has done nothing, and nothing is noted. */
-#ifndef RELAY_CRASH_H
-#define RELAY_CRASH_H
+#ifndef HANDOVER_CRASH_H
+#define HANDOVER_CRASH_H
 
 #include <stdbool.h>
 
-#include "relay/table.h"
+#include "handover/table.h"
 
 /* From now on crashes are noted in this table, once; NULL: no more, before that is freed. Main alone. */
 void crash_watch(struct table *table);

@@ -1,4 +1,4 @@
-#include "relay/table.h"
+#include "handover/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/shared.h"
-#include "relay/hold.h"
+#include "handover/hold.h"
 
 #define MAGIC       0x524c5954u /* "RLYT" */
 #define SLOTS_MAX   1000000

@@ -1,4 +1,4 @@
-#include "relay/link.h"
+#include "handover/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 
 #define TICK           USEC_PER_SEC /* how soon what could not be said is said again, at the latest */
 #define AGAIN          (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "relay/link.h"
+#include "handover/link.h"
 
 #define UNTIL "Connections end with relayd until that changes: "
 

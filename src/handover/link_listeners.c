@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 
 /* Tells of one, as it is now; what could not be told is told later. */
 static void tell(struct link *link, int index, int flags) REQUIRES(link->listeners_lock) {

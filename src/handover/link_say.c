@@ -1,5 +1,5 @@
 /* What the keeper is told of connections. */
-#include "relay/link_say.h"
+#include "handover/link_say.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-#include "relay/adopt_record.h"
+#include "handover/adopt_record.h"
 
 #include <stdatomic.h>
 #include <string.h>

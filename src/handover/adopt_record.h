@@ -1,11 +1,11 @@
 /* Whether what a process before has noted of a connection makes sense. Pure. */
-#ifndef RELAY_ADOPT_RECORD_H
-#define RELAY_ADOPT_RECORD_H
+#ifndef HANDOVER_ADOPT_RECORD_H
+#define HANDOVER_ADOPT_RECORD_H
 
 #include <stdbool.h>
 
+#include "handover/table.h"
 #include "record/conn_state.h"
-#include "relay/table.h"
 
 /* Every name ends, every address, number and choice is in its range. Nothing of it may be used otherwise. */
 bool record_is_sound(const struct conn_state *state);
