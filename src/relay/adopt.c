@@ -14,9 +14,9 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/stats.h"
+#include "conn/adopt_count.h"
 #include "handover/adopt_record.h"
 #include "handover/crash.h"
-#include "relay/adopt_count.h"
 #include "relay/adopt_route.h"
 
 /* So long those that have nothing under way may keep this process from being ready; so long, then, are the threads made

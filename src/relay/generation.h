@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "conn/conn.h"
+#include "conn/line.h"
 #include "listen/limit_list.h"
-#include "relay/conn.h"
-#include "relay/line.h"
 #include "upstream/upstream.h"
 
 struct generation;

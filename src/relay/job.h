@@ -3,8 +3,8 @@
 #define RELAY_JOB_H
 
 #include "base/addr.h"
+#include "conn/holdings.h"
 #include "record/record.h"
-#include "relay/holdings.h"
 
 struct route;
 

@@ -21,9 +21,9 @@
 
 #include "base/event.h"
 #include "base/sync.h"
+#include "conn/line.h"
 #include "listen/gate.h"
 #include "relay/job.h"
-#include "relay/line.h"
 
 #define TURN_PATIENCE (5 * USEC_PER_MSEC)
 #define SPARES_MAX    256

@@ -6,8 +6,8 @@
 
 #include "base/fd.h"
 #include "base/stats.h"
-#include "relay/answer.h"
-#include "relay/copy.h"
+#include "conn/answer.h"
+#include "conn/copy.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
 

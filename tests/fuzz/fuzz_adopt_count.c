@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "relay/adopt_count.h"
+#include "conn/adopt_count.h"
 
 /* Two ends of a TCP connection: the first was accepted, the second has dialled. */
 static void tcp_ends(int ends[2]) {

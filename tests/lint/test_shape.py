@@ -4,7 +4,7 @@ import re
 import pytest
 import tree
 
-FLOORS = ["base", "wire", "keeper", "config", "record", "names", "health", "upstream", "listen", "handover", "relay", "control", "daemon"]
+FLOORS = ["base", "wire", "keeper", "config", "record", "names", "health", "upstream", "listen", "handover", "conn", "relay", "control", "daemon"]
 SOURCES = tree.files("src/**/*.c", "src/**/*.h")
 TABLES = tree.files("src/**/*.def")
 

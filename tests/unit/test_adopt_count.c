@@ -1,4 +1,4 @@
-/* relay/adopt_count: the bytes that a process had carried when it was killed in the middle of a write. */
+/* conn/adopt_count: the bytes that a process had carried when it was killed in the middle of a write. */
 #include "unit.h"
 
 #include <poll.h>
@@ -9,7 +9,7 @@
 
 #include "base/fd.h"
 #include "base/thread.h"
-#include "relay/adopt_count.h"
+#include "conn/adopt_count.h"
 #include "tcp_pair.h"
 
 /* A conn whose pumps do not run: client is accepted, server is dialled. */

@@ -1,4 +1,4 @@
-/* relay/conn and relay/pump: every rule at the top of conn_end.c, over real TCP sockets on loopback. */
+/* conn/conn and conn/pump: every rule at the top of conn_end.c, over real TCP sockets on loopback. */
 #include "unit.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "base/thread.h"
-#include "relay/pump_pool.h"
+#include "conn/pump_pool.h"
 #include "tcp_pair.h"
 
 static struct registry registry;

@@ -1,4 +1,4 @@
-/* relay/copy: both engines and the choice between them, over socket pairs. */
+/* conn/copy: both engines and the choice between them, over socket pairs. */
 #include "unit.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "base/sockopt.h"
-#include "relay/copy.h"
+#include "conn/copy.h"
 #include "tcp_pair.h"
 
 struct road {

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "conn/conn.h"
+#include "conn/reaper.h"
 #include "handover/crash.h"
-#include "relay/conn.h"
-#include "relay/reaper.h"
 
 enum how { BY_FAULT, BY_ABORT, BY_RAISE, BY_REVIEW, BY_KILL, BY_ANOTHER_SEGV, BY_ANOTHER_ABRT };
 

@@ -1,4 +1,4 @@
-/* relay/pulse and in_flight in conn_review.c: a peer that vanishes with bytes on their way to it, and one that is only slow.
+/* conn/pulse and in_flight in conn_review.c: a peer that vanishes with bytes on their way to it, and one that is only slow.
  * In a network of its own, whose loopback interface goes down. */
 #include "unit.h"
 
@@ -9,8 +9,8 @@
 
 #include "base/fd.h"
 #include "base/sockopt.h"
-#include "relay/conn.h"
-#include "relay/pulse.h"
+#include "conn/conn.h"
+#include "conn/pulse.h"
 #include "tcp_pair.h"
 
 #define KEEPALIVE USEC_PER_SEC

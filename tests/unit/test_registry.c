@@ -1,4 +1,4 @@
-/* relay/registry and conn_review: what connections that are there cost the reaper, in looks and questions to the kernel. */
+/* conn/registry and conn_review: what connections that are there cost the reaper, in looks and questions to the kernel. */
 #include "unit.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 #define N 300
 

@@ -38,7 +38,7 @@
 
 #include "base/fd.h"
 #include "base/sockopt.h"
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 #define WRITE_RETURNS USEC_PER_SEC /* at the latest, on a machine that stands still; unix_doubt */
 

@@ -1,12 +1,12 @@
-#include "relay/pump.h"
+#include "conn/pump.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "base/sockopt.h"
-#include "relay/answer.h"
-#include "relay/copy.h"
+#include "conn/answer.h"
+#include "conn/copy.h"
 
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
  * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies on

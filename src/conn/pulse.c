@@ -1,4 +1,4 @@
-#include "relay/pulse.h"
+#include "conn/pulse.h"
 
 #include <errno.h>
 #include <linux/sockios.h>

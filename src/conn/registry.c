@@ -1,9 +1,9 @@
-#include "relay/registry.h"
+#include "conn/registry.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 #define BATCH 64 /* conns that are referenced at once, to be seen to without the lock */
 

@@ -1,7 +1,7 @@
-#include "relay/reaper.h"
+#include "conn/reaper.h"
 
+#include "conn/conn.h"
 #include "handover/crash.h"
-#include "relay/conn.h"
 
 #define BATCH 64  /* conns that are reviewed without the lock, with a reference each */
 #define LOOKS 256 /* at conns of which nothing is to be asked, while the lock is held once */

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "relay/copy.h"
+#include "conn/copy.h"
 
 /* More than a pipe of 16 slots can hold even if each slot is a large page fragment: splice(2) then
  * takes whatever is there and returns as soon as the pipe, which is empty at the call, is full. */

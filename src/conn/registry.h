@@ -1,7 +1,7 @@
 /* Every conn that exists. Its lock also guards the state of each conn (the GUARDED members in
  * conn.h): what changes it happens a few times in the life of a connection. */
-#ifndef RELAY_REGISTRY_H
-#define RELAY_REGISTRY_H
+#ifndef CONN_REGISTRY_H
+#define CONN_REGISTRY_H
 
 #include <stdbool.h>
 #include <stddef.h>

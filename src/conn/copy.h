@@ -8,8 +8,8 @@
  * - buffer, once messages come quickly: one system call less for each.
  * - pipe, while reads come large: it is kept, so that the wait and the read are one call.
  * If no pipe can be had, the buffer serves. */
-#ifndef RELAY_COPY_H
-#define RELAY_COPY_H
+#ifndef CONN_COPY_H
+#define CONN_COPY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
-#include "relay/pipe_pool.h"
+#include "conn/pipe_pool.h"
 
 #define COPY_BUFFER_SIZE                                                                           \
     16384 /* bytes; most answers of most servers fit, and the rest goes by splice */

@@ -1,4 +1,4 @@
-#include "relay/adopter.h"
+#include "conn/adopter.h"
 
 #include <stdlib.h>
 

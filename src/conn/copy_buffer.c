@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "relay/copy.h"
+#include "conn/copy.h"
 
 ssize_t copy_buffer_read(struct copy *copy, int from) {
     ssize_t n = recv(from, copy->buffer, COPY_BUFFER_SIZE, 0);

@@ -1,7 +1,7 @@
 /* Empty pipes for splice(2), kept for reuse and bounded in number, so that sockets always find a
  * descriptor: two of them and four system calls a pipe are worth keeping. */
-#ifndef RELAY_PIPE_POOL_H
-#define RELAY_PIPE_POOL_H
+#ifndef CONN_PIPE_POOL_H
+#define CONN_PIPE_POOL_H
 
 #include <stddef.h>
 

@@ -1,13 +1,13 @@
-#include "relay/pump_pool.h"
+#include "conn/pump_pool.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/event.h"
+#include "conn/copy.h"
+#include "conn/pump.h"
 #include "handover/crash.h"
-#include "relay/copy.h"
-#include "relay/pump.h"
 
 /* A pump's frames are small; its copy buffer lies above its stack. */
 #define PUMP_STACK ((size_t)32 * 1024)

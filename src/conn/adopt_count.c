@@ -1,4 +1,4 @@
-#include "relay/adopt_count.h"
+#include "conn/adopt_count.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>

@@ -1,6 +1,6 @@
 /* What the kernel knows of the peer of a socket. */
-#ifndef RELAY_PULSE_H
-#define RELAY_PULSE_H
+#ifndef CONN_PULSE_H
+#define CONN_PULSE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,21 +4,21 @@
  * means for the two sides (the rules are told at the top of conn_end.c). The reaper (see reaper.h) asks
  * it whether its time is up. Whoever drops the last reference closes both sockets and writes the
  * log record. */
-#ifndef RELAY_CONN_H
-#define RELAY_CONN_H
+#ifndef CONN_CONN_H
+#define CONN_CONN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
 
 #include "base/sync.h"
+#include "conn/copy.h"
+#include "conn/holdings.h"
+#include "conn/pipe_pool.h"
+#include "conn/registry.h"
 #include "handover/link.h"
 #include "listen/gate.h"
 #include "record/conn_state.h"
-#include "relay/copy.h"
-#include "relay/holdings.h"
-#include "relay/pipe_pool.h"
-#include "relay/registry.h"
 
 /* What the reaper knows of a side as a sink. */
 struct watch {

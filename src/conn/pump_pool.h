@@ -2,15 +2,15 @@
  *
  * A pair is idle in the pool or serves one conn. The most recently used is taken first, so that
  * after a peak the others grow old, and pump_pool_trim ends them. */
-#ifndef RELAY_PUMP_POOL_H
-#define RELAY_PUMP_POOL_H
+#ifndef CONN_PUMP_POOL_H
+#define CONN_PUMP_POOL_H
 
 #include <stddef.h>
 #include <sys/queue.h>
 
 #include "base/sync.h"
 #include "base/thread.h"
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 #define PUMP_IDLE_MAX (60 * USEC_PER_SEC) /* an idle pair older than this is ended */
 

@@ -3,8 +3,8 @@
 #include <stdatomic.h>
 
 #include "base/sockopt.h"
-#include "relay/conn.h"
-#include "relay/pulse.h"
+#include "conn/conn.h"
+#include "conn/pulse.h"
 
 #define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 

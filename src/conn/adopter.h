@@ -1,15 +1,15 @@
 /* Gives pumps to adopted connections in which nothing is under way, beside whatever else goes on: threads are what an
  * adoption of thousands costs, and nobody waits for these. Until then the reaper looks after them like after any other; what
  * ends one wakes nobody, and its pumps find that when they come. */
-#ifndef RELAY_ADOPTER_H
-#define RELAY_ADOPTER_H
+#ifndef CONN_ADOPTER_H
+#define CONN_ADOPTER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/thread.h"
-#include "relay/conn.h"
-#include "relay/pump_pool.h"
+#include "conn/conn.h"
+#include "conn/pump_pool.h"
 
 struct adopter {
     struct thread thread;

@@ -1,6 +1,6 @@
 /* What a client is told in HTTP that is not relayed. */
-#ifndef RELAY_ANSWER_H
-#define RELAY_ANSWER_H
+#ifndef CONN_ANSWER_H
+#define CONN_ANSWER_H
 
 #include "base/clock.h"
 #include "record/ends.h"

@@ -2,8 +2,8 @@
  * by the upstream's name, so that what it counts goes on being counted.
  *
  * What it holds belongs to the queue (queue.h), under the queue's lock; a line itself is owned by references. */
-#ifndef RELAY_LINE_H
-#define RELAY_LINE_H
+#ifndef CONN_LINE_H
+#define CONN_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

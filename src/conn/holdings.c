@@ -1,4 +1,4 @@
-#include "relay/holdings.h"
+#include "conn/holdings.h"
 
 #include "base/fd.h"
 

@@ -1,4 +1,4 @@
-#include "relay/answer.h"
+#include "conn/answer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,12 +5,12 @@
  * when the conn might have become quiet, which for one that has moved on costs a glance and no system call, and asks the
  * kernel about the others, without the registry's lock. So its cost grows with the connections that come to an end or fall
  * silent, and hardly with those that are there. */
-#ifndef RELAY_REAPER_H
-#define RELAY_REAPER_H
+#ifndef CONN_REAPER_H
+#define CONN_REAPER_H
 
 #include "base/thread.h"
-#include "relay/pump_pool.h"
-#include "relay/registry.h"
+#include "conn/pump_pool.h"
+#include "conn/registry.h"
 
 struct reaper {
     struct registry *registry;

@@ -1,4 +1,4 @@
-#include "relay/pipe_pool.h"
+#include "conn/pipe_pool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* What a connection holds and must give back in the end. */
-#ifndef RELAY_HOLDINGS_H
-#define RELAY_HOLDINGS_H
+#ifndef CONN_HOLDINGS_H
+#define CONN_HOLDINGS_H
 
+#include "conn/line.h"
 #include "listen/limit.h"
-#include "relay/line.h"
 #include "upstream/member.h"
 
 /* Handed over as a whole: holdings_take. */

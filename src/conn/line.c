@@ -1,4 +1,4 @@
-#include "relay/line.h"
+#include "conn/line.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* One direction of one connection: read, write, read, write ... until its end. Runs on a pump
  * thread. */
-#ifndef RELAY_PUMP_H
-#define RELAY_PUMP_H
+#ifndef CONN_PUMP_H
+#define CONN_PUMP_H
 
-#include "relay/conn.h"
-#include "relay/copy.h"
+#include "conn/conn.h"
+#include "conn/copy.h"
 
 /* What a pump works in. Not on its stack, which is to be one page: see the idle connections in tests/bench. */
 struct pump_room {

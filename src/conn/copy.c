@@ -1,4 +1,4 @@
-#include "relay/copy.h"
+#include "conn/copy.h"
 
 #include <errno.h>
 #include <stdatomic.h>

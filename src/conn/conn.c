@@ -1,5 +1,5 @@
 /* The life of a conn: how it is made, who has a part in it, and what is done when the last one lets go. */
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

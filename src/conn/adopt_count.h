@@ -1,9 +1,9 @@
 /* How many bytes a direction has carried, asked of the kernel: the process before may have been killed after a write and
  * before it noted that. */
-#ifndef RELAY_ADOPT_COUNT_H
-#define RELAY_ADOPT_COUNT_H
+#ifndef CONN_ADOPT_COUNT_H
+#define CONN_ADOPT_COUNT_H
 
-#include "relay/conn.h"
+#include "conn/conn.h"
 
 /* What a socket that nobody has read from meanwhile tells of itself: whether it is of TCP and can be asked, and whether
  * something waits to be read: bytes or, of TCP, an end or a reset. */
