@@ -121,7 +121,8 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
     if (status != EX_OK) {
-        atomic_store(&daemon->relay->leaves, true); /* what is held is for one that can start */
+        atomic_store(&daemon->relay->road.leaves,
+                     true); /* what is held is for one that can start */
         (void)refuse_start(status, what);
     } else {
         passed_drop_unused(&daemon->passed);
@@ -218,7 +219,7 @@ static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
 static void drain(struct daemon *daemon, const sigset_t *set) {
     usec_t timeout = daemon->relay->now->config->global.drain_timeout,
            deadline = clock_now() + timeout;
-    size_t live = gate_live(&daemon->relay->gate);
+    size_t live = gate_live(&daemon->relay->road.gate);
     char text[32], until[16];
 
     text_format_duration(timeout, text, sizeof(text));
@@ -231,7 +232,7 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
         siginfo_t info;
         int signal = wait_signal(set, earlier(earlier(due, daemon->say_waiting), deadline), &info);
 
-        live = gate_live(&daemon->relay->gate);
+        live = gate_live(&daemon->relay->road.gate);
         if (is_hurried(daemon, signal, &info))
             return;
         if (live > 0)
@@ -243,7 +244,8 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
 static bool wants_to_leave(const struct daemon *daemon) {
     int on_term = daemon->relay->now->config->global.on_term;
 
-    if (daemon->relay->link == NULL || !link_is_up(daemon->relay->link) || on_term == ON_TERM_DRAIN)
+    if (daemon->relay->road.link == NULL || !link_is_up(daemon->relay->road.link) ||
+        on_term == ON_TERM_DRAIN)
         return false;
     return on_term == ON_TERM_LEAVE || restart_is_under_way();
 }
@@ -255,7 +257,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
     bool hurried = false;
     size_t unheld = 0;
 
-    notify_leaving(&daemon->notify, gate_live(&relay->gate));
+    notify_leaving(&daemon->notify, gate_live(&relay->road.gate));
     relay_leave(relay);
     while (!hurried && clock_now() < deadline &&
            (relay_is_dialling(relay) || (unheld = relay_count_unheld(relay)) > 0)) {
@@ -265,7 +267,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
             note_waiting(daemon, unheld, deadline);
         hurried = is_hurried(daemon, wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
     }
-    size_t left = gate_live(&relay->gate);
+    size_t left = gate_live(&relay->road.gate);
     unheld = relay_count_unheld(relay);
     relay_park(relay);
     left -= left > unheld ? unheld : left;

@@ -19,7 +19,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
                                    [APPLY_FORBIDDEN] = EX_NOPERM,
                                    [APPLY_WRONG] = EX_CONFIG,
                                    [APPLY_NO_RESOURCES] = EX_OSERR};
-    struct relay_limits limits = limits_settle(config, relay->link);
+    struct relay_limits limits = limits_settle(config, relay->road.link);
     struct upstreams *upstreams = upstreams_new(
         config, relay->now != NULL ? relay->now->upstreams : NULL, relay_reset_member, relay);
 
@@ -31,8 +31,8 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
     enum apply_outcome outcome =
         relay_apply(relay, config, names, upstreams, &limits, passed->list, passed->n, ret_what);
     if (outcome == APPLY_OK) {
-        if (relay->link != NULL)
-            table_bound(relay->link->table, limits.max_held);
+        if (relay->road.link != NULL)
+            table_bound(relay->road.link->table, limits.max_held);
         log_set_level((enum log_level)config_log_level(config));
         config_warn(config, log_config_warning, NULL);
     }

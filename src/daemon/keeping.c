@@ -103,7 +103,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     struct link *link = aligned_alloc(_Alignof(struct link), sizeof(*link));
     r = link == NULL ? -ENOMEM
                      : link_init(link, terms, fd, table, fresh, registry_hold_missing,
-                                 &relay->registry, outcome);
+                                 &relay->road.registry, outcome);
     if (r < 0) {
         free(link);
         table_free(table);
@@ -111,7 +111,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     }
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
-    relay->link = link;
+    relay->road.link = link;
     crash_watch(table);
     return 0;
 }
@@ -128,7 +128,7 @@ static void attach(struct relay *relay, const struct link_terms *terms, bool by_
     if (r == LINK_OK) {
         log_msg(MSG_KEEPER,
                 "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",
-                terms->path, relay->link->table->n);
+                terms->path, relay->road.link->table->n);
         return;
     }
     link_say_outcome(r, terms->path, by_chance, &relay->heritage);
@@ -157,7 +157,7 @@ void keeping_begin(struct relay *relay, const struct config *config, const char 
 void keeping_adopt(struct relay *relay) {
     char median[32], longest[32], failed[96] = "";
 
-    if (relay->link == NULL)
+    if (relay->road.link == NULL)
         return;
     bool before = relay->heritage.gone != 0;
     struct adoption adoption = adopt_all(relay);
@@ -177,10 +177,10 @@ void keeping_adopt(struct relay *relay) {
 }
 
 void keeping_settle(struct relay *relay) {
-    if (relay->link == NULL)
+    if (relay->road.link == NULL)
         return;
-    link_disown_listeners(relay->link);
-    if (link_start(relay->link) < 0)
+    link_disown_listeners(relay->road.link);
+    if (link_start(relay->road.link) < 0)
         log_msg(MSG_KEEPER_TROUBLE,
                 "There is no thread to look after relayd-keeper: if that is "
                 "restarted, connections end with relayd. Raise TasksMax.");
@@ -193,6 +193,6 @@ void keeping_change(struct relay *relay, const char *keeper_before, const char *
         log_msg(MSG_KEEPER, "keeper = %s will be in force once relayd is restarted.",
                 config->global.keeper);
     instance_name(config, file, relay->name);
-    if (relay->link != NULL)
-        link_set_terms(relay->link, config->global.keeper_timeout, relay->name);
+    if (relay->road.link != NULL)
+        link_set_terms(relay->road.link, config->global.keeper_timeout, relay->name);
 }

@@ -5,7 +5,7 @@
 #include "relay/relay.h"
 
 /* Gives this instance its name, and attaches to the keeper, if the configuration says so and one is there, and says which
- * it is. relay->link: none, with keeper = off; else it is up, or looks for a keeper from keeping_settle on. file: the
+ * it is. relay->road.link: none, with keeper = off; else it is up, or looks for a keeper from keeping_settle on. file: the
  * configuration's, or NULL. Before the first relay_apply. */
 void keeping_begin(struct relay *relay, const struct config *config, const char *file);
 

@@ -67,7 +67,7 @@ void notify_init(struct notify *notify) {
 }
 
 static void describe(const struct notify *notify, struct relay *relay, char *text, size_t size) {
-    size_t live = gate_live(&relay->gate), listeners = relay->now->config->n_listeners;
+    size_t live = gate_live(&relay->road.gate), listeners = relay->now->config->n_listeners;
 
     snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",

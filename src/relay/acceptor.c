@@ -27,7 +27,7 @@
 enum { STANDING, GOING }; /* the event of an acceptor */
 
 static bool stopped(const struct acceptor *acceptor) {
-    return atomic_load(&acceptor->ending) || atomic_load(&acceptor->relay->stop_accept);
+    return atomic_load(&acceptor->ending) || atomic_load(&acceptor->road->stop_accept);
 }
 
 /* A wait that acceptor_free ends. */
@@ -72,21 +72,21 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
     *pause = *pause * 2 < PAUSE_MAX ? *pause * 2 : PAUSE_MAX;
 }
 
-static void describe(struct job *job, struct relay *relay) {
+static void describe(struct job *job, struct road *road) {
     struct record *record = &job->record;
 
     record->number =
         1 + atomic_fetch_add(
-                relay->link != NULL ? &relay->link->table->head->accepted : &relay->accepted, 1);
+                road->link != NULL ? &road->link->table->head->accepted : &road->accepted, 1);
     record->accepted = clock_now();
     snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
     snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
 }
 
-static void turn_away(struct relay *relay, struct job *job, enum end end, bool in_gate) {
+static void turn_away(struct road *road, struct job *job, enum end end, bool in_gate) {
     struct route *route = job->route;
 
-    refuse(relay, job, end, 0, in_gate);
+    refuse(road, job, end, 0, in_gate);
     route_unref(route);
 }
 
@@ -98,7 +98,7 @@ static bool is_over(const struct acceptor *acceptor) {
 /* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the listener's, whose gate it
  * is; NULL: the relay's. */
 static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
-    struct openings *openings = &acceptor->relay->openings;
+    struct openings *openings = &acceptor->road->openings;
     bool full = gate_is_full(gate);
 
     if (full)
@@ -112,7 +112,7 @@ static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct la
 /* Whether to wait for room at a full gate, and it has been waited for. With several acceptors, another one may have taken
  * the place that this one had waited for before it accepted. */
 static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
-    struct openings *openings = &acceptor->relay->openings;
+    struct openings *openings = &acceptor->road->openings;
 
     if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
         openings_want(openings, lane); /* for the next one */
@@ -132,15 +132,15 @@ static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
 
 /* Finds the accepted connection its places in the gates, or ends it. */
 static bool enter(struct acceptor *acceptor, struct job *job) {
-    struct relay *relay = acceptor->relay;
+    struct road *road = acceptor->road;
     int end = admit_peer(job);
     struct leaver_wait wait = {0}, listener_wait = {0};
     bool in_gate = false;
 
     while (end == 0 && !in_gate) {
-        in_gate = gate_try_enter(&relay->gate);
-        if (!in_gate && !waited(acceptor, &relay->gate, NULL) &&
-            !awaits_leaver(acceptor, &relay->gate, &wait))
+        in_gate = gate_try_enter(&road->gate);
+        if (!in_gate && !waited(acceptor, &road->gate, NULL) &&
+            !awaits_leaver(acceptor, &road->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
     while (end == 0 && !place_enter(&job->has.place, job->route->limit))
@@ -151,55 +151,54 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
         end = admit_client(job);
     if (end == 0)
         return true;
-    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) &&
-        atomic_load(&relay->stop_accept))
+    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&road->stop_accept))
         end = END_STOPPED;
-    turn_away(relay, job, (enum end)end, in_gate);
+    turn_away(road, job, (enum end)end, in_gate);
     return false;
 }
 
 /* Puts it into the queue, or ends it. */
 static void queue_up(struct acceptor *acceptor, struct job *job) {
-    struct relay *relay = acceptor->relay;
+    struct road *road = acceptor->road;
 
     struct line *line = job->route->line;
     int r;
 
     /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait until a worker is done with its dial. */
-    while ((r = queue_push(&relay->queue, line, job)) < 0) {
-        bool stops = atomic_load(&relay->stop_accept); /* then there will be no bound */
+    while ((r = queue_push(&road->queue, line, job)) < 0) {
+        bool stops = atomic_load(&road->stop_accept); /* then there will be no bound */
 
         if (r != -EAGAIN) {
             exhausted_say("queue a connection", -r);
-            turn_away(relay, job, END_NO_PUMPS, true);
+            turn_away(road, job, END_NO_PUMPS, true);
             return;
         }
         if (!stops && (!atomic_load(&acceptor->waits) || is_over(acceptor))) {
-            turn_away(relay, job, END_QUEUE_FULL, true);
+            turn_away(road, job, END_QUEUE_FULL, true);
             return;
         }
-        if (queue_wait_room(&relay->queue, line) != ROOM_CLOSED)
+        if (queue_wait_room(&road->queue, line) != ROOM_CLOSED)
             atomic_fetch_add(&acceptor->beats, 1);
     }
 }
 
 /* Hands it to the openers, or ends it. */
 static void open_up(struct acceptor *acceptor, struct job *job) {
-    struct relay *relay = acceptor->relay;
+    struct road *road = acceptor->road;
     struct limit *limit = job->has.place.limit;
     int r;
 
-    while ((r = openings_push(&relay->openings, job, atomic_load(&relay->stop_accept))) < 0) {
+    while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
             exhausted_say("read what comes before a dial", -r);
-            turn_away(relay, job, END_NO_PUMPS, true);
+            turn_away(road, job, END_NO_PUMPS, true);
             return;
         }
         if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
-            turn_away(relay, job, END_QUEUE_FULL, true);
+            turn_away(road, job, END_QUEUE_FULL, true);
             return;
         }
-        if (openings_wait_room(&relay->openings, &limit->lane) != ROOM_CLOSED)
+        if (openings_wait_room(&road->openings, &limit->lane) != ROOM_CLOSED)
             atomic_fetch_add(&acceptor->beats, 1);
     }
 }
@@ -207,10 +206,10 @@ static void open_up(struct acceptor *acceptor, struct job *job) {
 /* In the line of its upstream, or its own lane of the openings, and below its own bound. */
 static bool await_listener_room(struct acceptor *acceptor) {
     struct route *route = get_route(acceptor);
-    struct relay *relay = acceptor->relay;
+    struct road *road = acceptor->road;
     struct limit *limit = route->limit;
-    bool there = (route_opens(route) ? openings_wait_room(&relay->openings, &limit->lane)
-                                     : queue_wait_room(&relay->queue, route->line)) == ROOM_THERE &&
+    bool there = (route_opens(route) ? openings_wait_room(&road->openings, &limit->lane)
+                                     : queue_wait_room(&road->queue, route->line)) == ROOM_THERE &&
                  (!atomic_load(&acceptor->bounded) ||
                   wait_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
 
@@ -220,10 +219,10 @@ static bool await_listener_room(struct acceptor *acceptor) {
 
 /* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
 static bool await_room(struct acceptor *acceptor) {
-    struct relay *relay = acceptor->relay;
+    struct road *road = acceptor->road;
 
     return !atomic_load(&acceptor->waits) ||
-           (wait_at(acceptor, &relay->gate, NULL) == ROOM_THERE && await_listener_room(acceptor));
+           (wait_at(acceptor, &road->gate, NULL) == ROOM_THERE && await_listener_room(acceptor));
 }
 
 /* One connection, or -errno. */
@@ -241,7 +240,7 @@ static int accept_one(struct acceptor *acceptor) {
         acceptor->socket.untuned--;
         sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
-    describe(&job, acceptor->relay);
+    describe(&job, acceptor->road);
     if (!enter(acceptor, &job))
         return 0;
     if (route_opens(job.route))
@@ -291,12 +290,12 @@ static void acceptor_thread(void *arg) {
     accept_rest(acceptor);
 }
 
-struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket) UNCHECKED {
+struct acceptor *acceptor_new(struct road *road, struct listen_socket *socket) UNCHECKED {
     struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
 
     if (acceptor == NULL)
         return NULL;
-    acceptor->relay = relay;
+    acceptor->road = road;
     acceptor->kept = -1;
     acceptor->socket = *socket;
     *socket = (struct listen_socket){.fd = -1};
@@ -327,14 +326,14 @@ void acceptor_go(struct acceptor *acceptor) {
     struct listen_description description;
 
     if (acceptor->socket.inherited) {
-        link_keep_listener(acceptor->relay->link, acceptor->socket.index, acceptor->socket.fd);
+        link_keep_listener(acceptor->road->link, acceptor->socket.index, acceptor->socket.fd);
         acceptor->kept = acceptor->socket.index;
         acceptor->socket.inherited = false;
     }
-    if (acceptor->relay->link != NULL && acceptor->kept < 0 &&
+    if (acceptor->road->link != NULL && acceptor->kept < 0 &&
         listen_socket_describe(&acceptor->socket, acceptor->serves->config, &description))
         acceptor->kept =
-            link_hold_listener(acceptor->relay->link, acceptor->socket.fd, &description);
+            link_hold_listener(acceptor->road->link, acceptor->socket.fd, &description);
     acceptor_wake(acceptor);
 }
 

@@ -3,7 +3,10 @@
 #define RELAY_ACCEPTOR_H
 
 #include "base/event.h"
-#include "relay/relay.h"
+#include "relay/generation.h"
+#include "relay/road.h"
+
+TAILQ_HEAD(acceptor_list, acceptor);
 
 struct acceptor {
     TAILQ_ENTRY(acceptor) link; /* this, and the next six, are the owner's */
@@ -17,7 +20,7 @@ struct acceptor {
     const struct route *serves;  /* the route, for the owner to look at */
     int kept;                    /* the link's index of its socket; -1: none */
     bool announced;              /* the same: the log has told of its socket */
-    struct relay *relay;
+    struct road *road;
     struct listen_socket socket;
     struct thread thread;
     struct lock lock;
@@ -34,7 +37,7 @@ struct acceptor {
 };
 
 /* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still the caller's. */
-struct acceptor *acceptor_new(struct relay *relay, struct listen_socket *socket);
+struct acceptor *acceptor_new(struct road *road, struct listen_socket *socket);
 
 /* Makes the thread, for this route; it accepts nothing before acceptor_go, which also has its socket held by the keeper.
  * 0 or -errno. */

@@ -13,7 +13,7 @@
 
 static void retire_acceptor(struct acceptor *acceptor, usec_t until) {
     bool lives_on = acceptor->socket.passed_as[0] != '\0' ||
-                    (acceptor->kept >= 0 && atomic_load(&acceptor->relay->leaves));
+                    (acceptor->kept >= 0 && atomic_load(&acceptor->road->leaves));
 
     if (!lives_on && until > 0) {
         atomic_store(&acceptor->rest_until, until);
@@ -85,7 +85,7 @@ static bool await_acceptor(struct acceptor *acceptor, usec_t deadline) {
             return true;
         if (now >= deadline)
             return false;
-        relay_nudge(acceptor->relay);
+        acceptor->road->nudge(acceptor->road->arg);
     }
 }
 
@@ -110,12 +110,12 @@ void acceptor_free(struct acceptor *acceptor) UNCHECKED {
     own_remove(acceptor->socket.fd);
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
-    if (atomic_load(&acceptor->relay->leaves) && acceptor->kept >= 0) {
+    if (atomic_load(&acceptor->road->leaves) && acceptor->kept >= 0) {
         /* Its number is told no more. */
-        link_keep_listener(acceptor->relay->link, acceptor->kept, -1);
+        link_keep_listener(acceptor->road->link, acceptor->kept, -1);
         listen_socket_leave(&acceptor->socket);
     } else if (acceptor->kept >= 0) {
-        link_release_listener(acceptor->relay->link, acceptor->kept);
+        link_release_listener(acceptor->road->link, acceptor->kept);
     }
     listen_socket_close(&acceptor->socket);
     cond_destroy(&acceptor->stop);

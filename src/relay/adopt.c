@@ -35,7 +35,7 @@ struct adopting {
 };
 
 static bool is_known(const struct relay *relay, const struct heir *heir) {
-    const struct table *table = relay->link->table;
+    const struct table *table = relay->road.link->table;
 
     return heir->slot < table->n && record_is_sound(&table->states[heir->slot]);
 }
@@ -71,13 +71,13 @@ static bool are_descriptors_sound(const struct heir *heir) {
 static const char *find_fault(const struct relay *relay, const struct heir *heir) {
     if (!is_known(relay, heir))
         return "what was noted of it makes no sense";
-    if (relay->link->table->slots[heir->slot].used)
+    if (relay->road.link->table->slots[heir->slot].used)
         return "it was held twice";
-    if (crash_is_often(relay->link->table->states[heir->slot].crashes, clock_now()))
+    if (crash_is_often(relay->road.link->table->states[heir->slot].crashes, clock_now()))
         return "relayd crashed three times within a minute while it worked for it";
     if (!are_descriptors_sound(heir))
         return "its descriptors are not what they should be";
-    return record_lacks_bytes(&relay->link->table->states[heir->slot])
+    return record_lacks_bytes(&relay->road.link->table->states[heir->slot])
                ? "a byte of it was in the memory of the process before"
                : NULL;
 }
@@ -148,7 +148,7 @@ static bool has_work(const struct conn *conn, bool arrived) UNCHECKED {
 }
 
 static void set_going(struct adopting *adopting, struct conn *conn) {
-    if (!adopter_give_pumps(&adopting->relay->pumps, conn))
+    if (!adopter_give_pumps(&adopting->relay->road.pumps, conn))
         adopting->unmanned++;
 }
 
@@ -160,8 +160,8 @@ static void set_quiet_going(struct adopting *adopting) {
     while (done < adopting->n_quiet && clock_now() < until)
         set_going(adopting, adopting->quiet[done++]);
     if (done < adopting->n_quiet)
-        adopter_begin(&adopting->relay->adopter, &adopting->relay->pumps, adopting->quiet, done,
-                      adopting->n_quiet);
+        adopter_begin(&adopting->relay->adopter, &adopting->relay->road.pumps, adopting->quiet,
+                      done, adopting->n_quiet);
     else
         free(adopting->quiet);
     adopter_say_unmanned(adopting->unmanned);
@@ -172,15 +172,15 @@ static void set_quiet_going(struct adopting *adopting) {
 /* Makes a conn of it, which gets its pumps now or soon. NULL, or why not: then it is as before. */
 static const char *go_on(struct adopting *adopting, struct heir *heir) {
     struct relay *relay = adopting->relay;
-    struct table *table = relay->link->table;
+    struct table *table = relay->road.link->table;
     const struct record *record = &table->states[heir->slot].record;
     struct holdings has = HOLDINGS_NONE;
     struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
     take_places(relay, record, heir->fd[0], &has);
     has.client = heir->fd[0];
     has.server = heir->fd[1];
-    struct conn *conn = conn_new_adopted(relay->link, heir->slot, &relay->registry, &relay->gate,
-                                         &relay->pipes, &has);
+    struct conn *conn = conn_new_adopted(relay->road.link, heir->slot, &relay->road.registry,
+                                         &relay->road.gate, &relay->road.pipes, &has);
     if (conn == NULL) {
         has.client = has.server = -1; /* still the heir's */
         holdings_give_back(&has);
@@ -189,14 +189,14 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     for (size_t i = 0; i < KEEPER_FDS; i++)
         heir->fd[i] = -1;
     table_adopt(table, heir->slot, pipes);
-    gate_enter(&relay->gate);
+    gate_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;
     if (!settle_flows(conn, stood, &arrived))
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
     bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
-    registry_add(&relay->registry, conn); /* it is as it should be when the reaper sees it */
+    registry_add(&relay->road.registry, conn); /* it is as it should be when the reaper sees it */
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
     if (waits)
@@ -208,7 +208,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
 
 static void give_up(struct adopting *adopting, struct heir *heir, const char *why) {
     struct relay *relay = adopting->relay;
-    const struct table *table = relay->link->table;
+    const struct table *table = relay->road.link->table;
 
     adopting->result.failed++;
     stats_add(STAT_not_adopted, 1);
@@ -224,19 +224,19 @@ static void give_up(struct adopting *adopting, struct heir *heir, const char *wh
 
 /* Nothing of it is to be found by the next relayd. */
 static void forget(struct relay *relay, const struct heir *heir) {
-    struct table *table = relay->link->table;
+    struct table *table = relay->road.link->table;
 
     if (heir->slot < table->n) {
         if (table->slots[heir->slot].used) /* by one that was adopted */
             return;
         atomic_store(&table->states[heir->slot].live, 0);
     }
-    link_disown(relay->link, heir->slot);
+    link_disown(relay->road.link, heir->slot);
 }
 
 /* It had ended, and only its release did not arrive. */
 static bool is_over(const struct relay *relay, const struct heir *heir) {
-    const struct table *table = relay->link->table;
+    const struct table *table = relay->road.link->table;
 
     return heir->slot < table->n && atomic_load(&table->states[heir->slot].live) == 0;
 }
@@ -266,7 +266,7 @@ static int compare(const void *a, const void *b) {
 
 struct adoption adopt_all(struct relay *relay) {
     struct heritage *heritage = &relay->heritage;
-    struct table_head *head = relay->link->table->head;
+    struct table_head *head = relay->road.link->table->head;
     struct adopting adopting = {.relay = relay, .since = atomic_exchange(&head->parked, 0)};
 
     if (adopting.since <= 0 || adopting.since > clock_now())
@@ -282,7 +282,7 @@ struct adoption adopt_all(struct relay *relay) {
     }
     atomic_store(&head->adopting, 0);
     crash_at(CRASH_NOBODY);
-    table_settle(relay->link->table);
+    table_settle(relay->road.link->table);
     size_t n = adopting.result.adopted;
     set_quiet_going(&adopting);
     if (adopting.stills != NULL && n > 0) {

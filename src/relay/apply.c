@@ -33,14 +33,14 @@ static int add_workers(struct apply *apply) {
 
     (void)relay_tidy(relay); /* the numbers of those that have ended are free again */
     if (relay->n_workers < wanted)
-        apply->n_workers = queue_keep(&relay->queue, wanted - relay->n_workers);
+        apply->n_workers = queue_keep(&relay->road.queue, wanted - relay->n_workers);
     relay->n_workers += apply->n_workers;
     while (relay->n_workers < wanted) {
         struct worker *worker;
 
         while (number_taken(relay, number))
             number++;
-        int r = worker_start(relay, number, false, &worker);
+        int r = worker_start(&relay->road, number, false, &worker);
         if (r < 0)
             return r;
         TAILQ_INSERT_TAIL(&relay->workers, worker, link);
@@ -52,7 +52,7 @@ static int add_workers(struct apply *apply) {
 
 static void drop_workers(struct relay *relay, size_t n) {
     relay->n_workers -= n;
-    queue_dismiss(&relay->queue, n);
+    queue_dismiss(&relay->road.queue, n);
 }
 
 static enum apply_outcome prepare_threads(struct apply *apply) {
@@ -61,11 +61,11 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
     int r = 0;
 
     if (!relay->reaper.thread.running)
-        r = reaper_start(&relay->reaper, &relay->registry, &relay->pumps);
-    if (r == 0 && !relay->usher.thread.running)
-        r = usher_start(&relay->usher, relay);
+        r = reaper_start(&relay->reaper, &relay->road.registry, &relay->road.pumps);
+    if (r == 0 && !relay->road.usher.thread.running)
+        r = usher_start(&relay->road.usher, &relay->road);
     if (r == 0 && generation_count_opening(apply->generation) > 0)
-        r = openings_begin(&relay->openings);
+        r = openings_begin(&relay->road.openings);
     if (r == 0)
         r = add_workers(apply);
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
@@ -154,16 +154,16 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
         .timeout = global->queue_timeout,
         .full_timeout = global->when_full == WHEN_FULL_WAIT ? USEC_NEVER : PLACE_PATIENCE};
 
-    gate_set_max(&relay->gate, limits->max_connections);
-    gate_set_max(&relay->refused, limits->max_refused);
-    pipe_pool_set_limit(&relay->pipes, limits->max_pipes);
+    gate_set_max(&relay->road.gate, limits->max_connections);
+    gate_set_max(&relay->road.refused, limits->max_refused);
+    pipe_pool_set_limit(&relay->road.pipes, limits->max_pipes);
     generation_begin(apply->generation, relay->now,
                      &relay->limits); /* they hold before anybody is accepted under it */
-    openings_set(&relay->openings, (size_t)apply->config->global.max_openings,
+    openings_set(&relay->road.openings, (size_t)apply->config->global.max_openings,
                  (size_t)apply->config->global.queue_size,
                  generation_count_opening(apply->generation));
     change_acceptors(apply);
-    queue_set(&relay->queue, &bounds);
+    queue_set(&relay->road.queue, &bounds);
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
     if (relay->now != NULL)

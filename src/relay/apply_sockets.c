@@ -10,7 +10,7 @@
 /* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
 static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *to,
                                      struct listen_socket *socket, size_t listener) {
-    struct acceptor *acceptor = acceptor_new(apply->relay, socket);
+    struct acceptor *acceptor = acceptor_new(&apply->relay->road, socket);
 
     if (acceptor == NULL) {
         listen_socket_close(socket);
@@ -63,7 +63,7 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
 
 /* What the keeper has of the relayd before under this number, as that has described it. False: nothing. */
 static bool describe_inherited(const struct relay *relay, int i, struct listen_socket *ret_socket) {
-    const struct listen_description *description = &relay->link->table->head->listeners[i];
+    const struct listen_description *description = &relay->road.link->table->head->listeners[i];
 
     if (relay->heritage.listeners[i] < 0 || !description->used)
         return false;
@@ -76,10 +76,10 @@ static bool describe_inherited(const struct relay *relay, int i, struct listen_s
 /* Takes it. What is not as it was described is let go. */
 static bool inherit_socket(struct relay *relay, int i, struct listen_socket *ret_socket) {
     if (listen_socket_inherit(ret_socket, &relay->heritage.listeners[i], i,
-                              &relay->link->table->head->listeners[i]) == 0)
+                              &relay->road.link->table->head->listeners[i]) == 0)
         return true;
-    link_disown_listener(relay->link, i);
-    (void)link_await_pong(relay->link->fd); /* then its address can be bound */
+    link_disown_listener(relay->road.link, i);
+    (void)link_await_pong(relay->road.link->fd); /* then its address can be bound */
     return false;
 }
 
@@ -88,7 +88,7 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
     struct relay *relay = apply->relay;
     struct listen_socket socket;
 
-    for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+    for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_wish_met(wish, &socket) ||
             !inherit_socket(relay, i, &socket))
             continue;
@@ -123,7 +123,7 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
 
     TAILQ_FOREACH(acceptor, &apply->former, link) /* for another wish */
     any = any || listen_wish_overlaps(wish, &acceptor->socket);
-    for (int i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+    for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_wish_overlaps(wish, &socket) ||
             !inherit_socket(relay, i, &socket))
             continue;
@@ -249,8 +249,8 @@ static void take_former(struct apply *apply) {
     const struct config *config = apply->config;
     struct listen_socket socket;
 
-    for (size_t i = 0; relay->link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
-        const char *name = relay->link->table->head->listeners[i].listener;
+    for (size_t i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
+        const char *name = relay->road.link->table->head->listeners[i].listener;
         size_t k = 0;
 
         if (!describe_inherited(relay, (int)i, &socket))
@@ -293,9 +293,9 @@ void apply_note_sockets(const struct apply *apply) {
         int index = acceptor->socket.inherited ? acceptor->socket.index : acceptor->kept;
 
         acceptor->access_changed = false;
-        if (apply->relay->link != NULL && index >= 0 &&
+        if (apply->relay->road.link != NULL && index >= 0 &&
             listen_socket_describe(&acceptor->socket, acceptor->next_route->config, &description))
-            link_describe_listener(apply->relay->link, index, &description);
+            link_describe_listener(apply->relay->road.link, index, &description);
     }
 }
 

@@ -25,7 +25,7 @@ static int replace_acceptor(struct relay *relay, struct acceptor *old) {
     int r = listen_socket_again(&socket, &old->socket, route->config);
     if (r < 0)
         return r;
-    struct acceptor *fresh = acceptor_new(relay, &socket);
+    struct acceptor *fresh = acceptor_new(&relay->road, &socket);
     if (fresh == NULL) {
         listen_socket_close(&socket);
         return -ENOMEM;

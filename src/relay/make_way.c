@@ -64,23 +64,23 @@ static void drop_inherited(struct relay *relay, const struct addr *wanted, bool 
             continue;
         any = true;
         fd_close(&relay->heritage.listeners[i]);
-        link_disown_listener(relay->link, i);
+        link_disown_listener(relay->road.link, i);
     }
     if (any)
-        (void)link_await_pong(relay->link->fd);
+        (void)link_await_pong(relay->road.link->fd);
 }
 
 void make_way(struct relay *relay, const struct listen_wish *wish) {
-    const char *own = relay->link != NULL ? relay->link->path : "";
+    const char *own = relay->road.link != NULL ? relay->road.link->path : "";
     struct addr wanted; /* as the kernel writes it */
 
     if (scope_settle(&wish->addr, &wanted) < 0)
         return;
     if (strcmp(own, KEEPER_SOCKET) != 0)
         ask_keeper(KEEPER_SOCKET, relay, wish, &wanted);
-    if (relay->link == NULL)
+    if (relay->road.link == NULL)
         return;
-    if (link_is_up(relay->link))
+    if (link_is_up(relay->road.link))
         drop_inherited(relay, &wanted, wish->v6only);
     else
         ask_keeper(own, relay, wish, &wanted);

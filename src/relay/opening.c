@@ -13,6 +13,7 @@
 #include "base/sockopt.h"
 #include "relay/admit.h"
 #include "relay/exhausted.h"
+#include "relay/generation.h"
 #include "relay/greet.h"
 #include "relay/openings.h"
 #include "relay/refuse.h"
@@ -141,35 +142,35 @@ static int hear_opening(struct opening *opening) {
 
 /* As the acceptor does for those that have nothing to send first. What it waits for comes from the workers; at the stop
  * it is nudged. */
-static int enqueue_opening(struct relay *relay, struct job *job) {
+static int enqueue_opening(struct road *road, struct job *job) {
     bool waits = job->route->generation->config->global.when_full == WHEN_FULL_WAIT;
     struct line *line = job->route->line;
     int r;
 
-    while ((r = queue_push(&relay->queue, line, job)) < 0) {
+    while ((r = queue_push(&road->queue, line, job)) < 0) {
         if (r != -EAGAIN) {
             exhausted_say("queue a connection", -r);
             return END_NO_PUMPS;
         }
-        if (!waits && !atomic_load(&relay->stop_accept))
+        if (!waits && !atomic_load(&road->stop_accept))
             return END_QUEUE_FULL;
-        if (queue_wait_room(&relay->queue, line) == ROOM_CLOSED)
+        if (queue_wait_room(&road->queue, line) == ROOM_CLOSED)
             waits = true; /* in a drain there is no bound */
     }
     return 0;
 }
 
 void opening_serve(void *arg, struct opening *opening) {
-    struct relay *relay = arg;
+    struct road *road = arg;
     struct job *job = &opening->job;
     struct route *route = job->route;
     int end = hear_opening(opening);
 
     if (end == 0)
-        end = enqueue_opening(relay, job);
+        end = enqueue_opening(road, job);
     if (end == 0)
         return;
-    refuse(relay, job, (enum end)end, 0, true);
+    refuse(road, job, (enum end)end, 0, true);
     job->route = NULL;
     route_unref(route);
 }

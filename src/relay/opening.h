@@ -41,7 +41,7 @@ void opening_free(struct opening *opening);
 ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
 
 /* Hears what the client has to say first, and puts it into the work queue, or refuses it (an opening_fn; the first
- * argument is the relay). Its opener's. */
-void opening_serve(void *relay, struct opening *opening);
+ * argument is the road). Its opener's. */
+void opening_serve(void *road, struct opening *opening);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/stats.h"
 #include "conn/answer.h"
 #include "conn/copy.h"
+#include "relay/generation.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
 
@@ -47,21 +48,21 @@ static bool speaks_http(enum end end) {
 
 /* Gives the client a pump that answers it, and reads on until it closes. False: it gets none, and is still the
  * job's. */
-static bool let_linger(struct relay *relay, struct job *job) {
+static bool let_linger(struct road *road, struct job *job) {
     struct pump_pair *pair;
     struct conn *conn;
 
-    if (!gate_try_enter(&relay->refused))
+    if (!gate_try_enter(&road->refused))
         return false;
-    if (pump_pool_get(&relay->pumps, &pair) < 0) {
-        gate_leave(&relay->refused);
+    if (pump_pool_get(&road->pumps, &pair) < 0) {
+        gate_leave(&road->refused);
         return false;
     }
-    conn = conn_new_refused(&job->record, &job->route->options, &relay->registry, &relay->refused,
+    conn = conn_new_refused(&job->record, &job->route->options, &road->registry, &road->refused,
                             &job->has.client);
     if (conn == NULL) {
-        pump_pool_put(&relay->pumps, pair);
-        gate_leave(&relay->refused);
+        pump_pool_put(&road->pumps, pair);
+        gate_leave(&road->refused);
         return false;
     }
     pump_pool_run(pair, conn);
@@ -77,14 +78,14 @@ static void drop_what_came(int fd) {
         reads++;
 }
 
-void refuse(struct relay *relay, struct job *job, enum end end, int error, bool in_gate) {
+void refuse(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
     bool http = job->route->config->mode == MODE_HTTP && speaks_http(end), lingers = false;
 
     count(end);
     job->record.end = (int)end;
     job->record.error = error;
     if (http)
-        lingers = end != END_STOPPED && let_linger(relay, job);
+        lingers = end != END_STOPPED && let_linger(road, job);
     if (http && !lingers) {
         answer_send(job->has.client, end); /* nobody can wait for its request */
         drop_what_came(job->has.client);
@@ -93,7 +94,7 @@ void refuse(struct relay *relay, struct job *job, enum end end, int error, bool 
     }
     holdings_give_back(&job->has);
     if (in_gate)
-        gate_leave(&relay->gate);
+        gate_leave(&road->gate);
     if (!lingers) {
         job->record.ended = clock_now();
         record_log(&job->record, job->route->options.log);

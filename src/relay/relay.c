@@ -24,8 +24,12 @@ static void ignore(void *arg) {
     (void)arg;
 }
 
+static void nudge_all(void *arg) {
+    relay_nudge(arg);
+}
+
 void relay_reset_member(void *relay, const struct member *member) {
-    registry_abort(&((struct relay *)relay)->registry, member, END_SERVER_DOWN);
+    registry_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
 }
 
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
@@ -33,21 +37,23 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
 
     if (relay == NULL)
         return NULL;
-    queue_init(&relay->queue, spares_add, &relay->spares);
-    spares_init(&relay->spares, relay);
+    queue_init(&relay->road.queue, spares_add, &relay->road.spares);
+    spares_init(&relay->road.spares, &relay->road);
     SLIST_INIT(&relay->old);
     limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
     TAILQ_INIT(&relay->leaving);
     TAILQ_INIT(&relay->workers);
-    gate_init(&relay->gate, 1, on_empty, arg);
-    gate_init(&relay->refused, 1, ignore, NULL);
-    openings_init(&relay->openings, opening_serve, relay);
+    gate_init(&relay->road.gate, 1, on_empty, arg);
+    gate_init(&relay->road.refused, 1, ignore, NULL);
+    openings_init(&relay->road.openings, opening_serve, &relay->road);
     own_init();
-    registry_init(&relay->registry);
-    pipe_pool_init(&relay->pipes, 1);
-    pump_pool_init(&relay->pumps);
+    registry_init(&relay->road.registry);
+    pipe_pool_init(&relay->road.pipes, 1);
+    pump_pool_init(&relay->road.pumps);
     relay->heritage = heritage_none();
+    relay->road.nudge = nudge_all;
+    relay->road.arg = relay;
     return relay;
 }
 
@@ -84,9 +90,9 @@ static void nudge_limits(const struct generation *generation) {
 void relay_nudge(struct relay *relay) {
     const struct generation *generation;
 
-    gate_nudge(&relay->gate);
-    queue_nudge(&relay->queue);
-    openings_nudge(&relay->openings);
+    gate_nudge(&relay->road.gate);
+    queue_nudge(&relay->road.queue);
+    openings_nudge(&relay->road.openings);
     if (relay->now != NULL)
         nudge_limits(relay->now);
     SLIST_FOREACH(generation, &relay->old, link)
@@ -145,13 +151,13 @@ static usec_t longest_turn(const struct relay *relay) {
 }
 
 static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
-    usec_t since = queue_stands_since(&relay->queue);
+    usec_t since = queue_stands_since(&relay->road.queue);
     const struct worker *worker;
 
     TAILQ_FOREACH(worker, &relay->workers, link)
     if (!worker_comes(worker, patience, ret_what, size))
         return false;
-    if (!spares_come(&relay->spares, patience, ret_what, size))
+    if (!spares_come(&relay->road.spares, patience, ret_what, size))
         return false;
     if (since != 0 && clock_now() - since > longest_turn(relay) + patience) {
         snprintf(ret_what, size, "no worker takes what waits in the queue");
@@ -171,7 +177,7 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
         moves = false;
     }
     relay_nudge(relay); /* acceptors that wait for room come round, too */
-    return openings_move(&relay->openings, patience, ret_what, size) &&
+    return openings_move(&relay->road.openings, patience, ret_what, size) &&
            workers_move(relay, patience, ret_what, size) && moves;
 }
 
@@ -179,7 +185,7 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
     const struct generation *now = relay->now;
 
     for (size_t i = 0; i < now->config->n_upstreams; i++) {
-        size_t n = queue_count_full(&relay->queue, now->lines[i]);
+        size_t n = queue_count_full(&relay->road.queue, now->lines[i]);
 
         if (n > 0)
             text_append(buf, size, " %zu connection%s for room at the servers of %s.", n,
@@ -190,10 +196,10 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
 /* What the keeper holds when another relayd goes on is not to end. */
 static void drain_idle(struct relay *relay) {
     usec_t idle = relay->now->config->global.drain_idle;
-    unsigned epoch = atomic_load(&relay->leaves) ? atomic_load(&relay->link->epoch) : 0;
+    unsigned epoch = atomic_load(&relay->road.leaves) ? atomic_load(&relay->road.link->epoch) : 0;
 
     if (idle > 0)
-        registry_drain(&relay->registry, idle, epoch);
+        registry_drain(&relay->road.registry, idle, epoch);
 }
 
 size_t relay_drain(struct relay *relay, usec_t patience) {
@@ -205,15 +211,15 @@ size_t relay_drain(struct relay *relay, usec_t patience) {
         drain_idle(relay);
     TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
     acceptor_retire_all(&relay->acceptors, until);
-    atomic_store(&relay->stop_accept, true);
-    if (relay->link != NULL && !atomic_load(&relay->leaves))
-        link_let_end(relay->link);
-    queue_unbind(&relay->queue);
-    openings_hurry(&relay->openings);
+    atomic_store(&relay->road.stop_accept, true);
+    if (relay->road.link != NULL && !atomic_load(&relay->road.leaves))
+        link_let_end(relay->road.link);
+    queue_unbind(&relay->road.queue);
+    openings_hurry(&relay->road.openings);
     acceptor_await_all(&relay->acceptors, until);
     acceptor_free_all(&relay->acceptors);
     return gate_close(
-        &relay->gate); /* after the acceptors: what they have accepted is still served */
+        &relay->road.gate); /* after the acceptors: what they have accepted is still served */
 }
 
 void relay_open(struct relay *relay) {
@@ -230,32 +236,32 @@ void relay_open(struct relay *relay) {
     acceptor_retire_all(&relay->leaving, until);
     acceptor_await_all(&relay->leaving, until);
     acceptor_free_all(&relay->leaving);
-    if (relay->link != NULL)
-        link_settle(relay->link); /* then the addresses are free for whoever comes next */
+    if (relay->road.link != NULL)
+        link_settle(relay->road.link); /* then the addresses are free for whoever comes next */
 }
 
 void relay_leave(struct relay *relay) {
-    atomic_store(&relay->leaves, true);
-    queue_bound_full(&relay->queue, LEAVE_PATIENCE);
+    atomic_store(&relay->road.leaves, true);
+    queue_bound_full(&relay->road.queue, LEAVE_PATIENCE);
     (void)relay_drain(relay, ACCEPT_REST);
 }
 
 bool relay_is_dialling(struct relay *relay) {
-    if (openings_count(&relay->openings) > 0)
+    if (openings_count(&relay->road.openings) > 0)
         return true;
-    queue_close(&relay->queue); /* no push will come: workers end when it is empty */
+    queue_close(&relay->road.queue); /* no push will come: workers end when it is empty */
     join_ended_workers(relay);
-    return spares_tidy(&relay->spares) || !TAILQ_EMPTY(&relay->workers);
+    return spares_tidy(&relay->road.spares) || !TAILQ_EMPTY(&relay->workers);
 }
 
 size_t relay_count_unheld(struct relay *relay) {
-    return registry_count_unheld(&relay->registry, atomic_load(&relay->link->epoch));
+    return registry_count_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch));
 }
 
 /* Openers may wait for room in the queue. */
 static void end_openers(struct relay *relay) {
-    while (!openings_stop_until(&relay->openings, clock_now() + NUDGE_AGAIN))
-        queue_nudge(&relay->queue);
+    while (!openings_stop_until(&relay->road.openings, clock_now() + NUDGE_AGAIN))
+        queue_nudge(&relay->road.queue);
 }
 
 /* Openings, dials and waits for names end at once. */
@@ -263,10 +269,10 @@ static void end_workers(struct relay *relay) {
     struct generation *generation;
     struct worker *worker;
 
-    atomic_store(&relay->stop_now, true);
+    atomic_store(&relay->road.stop_now, true);
     end_openers(relay);
-    queue_close(&relay->queue);
-    queue_hurry(&relay->queue);
+    queue_close(&relay->road.queue);
+    queue_hurry(&relay->road.queue);
     if (relay->now != NULL)
         upstreams_cancel(relay->now->upstreams);
     SLIST_FOREACH(generation, &relay->old, link)
@@ -275,35 +281,36 @@ static void end_workers(struct relay *relay) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);
     }
-    spares_end(&relay->spares);
-    usher_stop(&relay->usher);
+    spares_end(&relay->road.spares);
+    usher_stop(&relay->road.usher);
 }
 
 void relay_park(struct relay *relay) {
     end_workers(relay);
-    registry_abort_unheld(&relay->registry, atomic_load(&relay->link->epoch), END_STOPPED);
-    atomic_store(&relay->link->table->head->parked, clock_now());
-    atomic_store(&relay->registry.parks, true);
-    pump_pool_park(&relay->pumps);
+    registry_abort_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch),
+                          END_STOPPED);
+    atomic_store(&relay->road.link->table->head->parked, clock_now());
+    atomic_store(&relay->road.registry.parks, true);
+    pump_pool_park(&relay->road.pumps);
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */
 static void cut(struct relay *relay) {
     end_workers(relay);
-    if (!atomic_load(&relay->leaves))
-        registry_abort(&relay->registry, NULL, END_STOPPED);
+    if (!atomic_load(&relay->road.leaves))
+        registry_abort(&relay->road.registry, NULL, END_STOPPED);
 }
 
 /* The last references to conns may be its thread's. */
 static struct table *end_link(struct relay *relay) {
     heritage_free(&relay->heritage);
-    if (relay->link == NULL)
+    if (relay->road.link == NULL)
         return NULL;
-    struct table *table = relay->link->table;
-    link_stop(relay->link, !atomic_load(&relay->leaves));
+    struct table *table = relay->road.link->table;
+    link_stop(relay->road.link, !atomic_load(&relay->road.leaves));
     stats_use(NULL);
-    link_free(relay->link);
-    free(relay->link);
+    link_free(relay->road.link);
+    free(relay->road.link);
     return table;
 }
 
@@ -314,8 +321,8 @@ struct table *relay_free(struct relay *relay) {
         return NULL;
     relay_drain(relay, 0);
     cut(relay);
-    reaper_stop(&relay->reaper);      /* it trims the pump pool */
-    pump_pool_destroy(&relay->pumps); /* waits for the last pump, and so for the last conn */
+    reaper_stop(&relay->reaper);           /* it trims the pump pool */
+    pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
     while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
         SLIST_REMOVE_HEAD(&relay->old, link);
         generation_free(generation);
@@ -324,13 +331,13 @@ struct table *relay_free(struct relay *relay) {
     struct table *table =
         end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
     limit_list_clear(&relay->limits);
-    openings_destroy(&relay->openings);
-    queue_destroy(&relay->queue);
-    spares_destroy(&relay->spares);
-    pipe_pool_destroy(&relay->pipes);
-    registry_destroy(&relay->registry);
-    gate_destroy(&relay->refused);
-    gate_destroy(&relay->gate);
+    openings_destroy(&relay->road.openings);
+    queue_destroy(&relay->road.queue);
+    spares_destroy(&relay->road.spares);
+    pipe_pool_destroy(&relay->road.pipes);
+    registry_destroy(&relay->road.registry);
+    gate_destroy(&relay->road.refused);
+    gate_destroy(&relay->road.gate);
     free(relay);
     return table;
 }

@@ -1,4 +1,4 @@
-/* The road from accept to close, as one object: what its threads share. */
+/* The owner of it all: the road, who works on it, and the configurations that it is used by. */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
@@ -9,50 +9,28 @@
 #include "base/thread.h"
 #include "config/config.h"
 #include "conn/adopter.h"
-#include "conn/pipe_pool.h"
-#include "conn/pump_pool.h"
 #include "conn/reaper.h"
-#include "conn/registry.h"
-#include "handover/link.h"
-#include "listen/gate.h"
 #include "listen/listen_names.h"
 #include "listen/listen_socket.h"
+#include "relay/acceptor.h"
 #include "relay/generation.h"
-#include "relay/openings.h"
-#include "relay/queue.h"
-#include "relay/spares.h"
-#include "relay/usher.h"
-
-struct acceptor;
-struct worker;
+#include "relay/road.h"
+#include "relay/worker.h"
 
 /* The lists and the generations are the owner's (main's), who makes, changes and frees the relay. */
 struct relay {
     struct generation *now; /* NULL before the first relay_apply */
     SLIST_HEAD(, generation) old;
     struct limit_list limits;
-    TAILQ_HEAD(acceptor_list, acceptor) acceptors; /* one for each listening socket */
-    struct acceptor_list leaving; /* those of sockets that are given up, until relay_open */
-    TAILQ_HEAD(worker_list, worker) workers; /* in the order of their numbers */
-    size_t n_workers;                        /* but for those that have been told to end */
-    struct gate gate;                        /* connections, from accept to close */
-    struct gate refused;                     /* refused clients that still read */
-    struct openings openings; /* before the queue, for those who have to be heard first */
-    struct queue queue;
-    struct spares spares;
-    struct usher usher;
-    struct registry registry;
-    struct pipe_pool pipes;
-    struct pump_pool pumps;
+    struct acceptor_list acceptors; /* one for each listening socket */
+    struct acceptor_list leaving;   /* those of sockets that are given up, until relay_open */
+    struct worker_list workers;     /* in the order of their numbers */
+    size_t n_workers;               /* but for those that have been told to end */
+    struct road road;
     struct reaper reaper;
-    _Atomic uint64_t accepted;  /* numbers the connections, unless the table does */
-    _Atomic bool stop_accept;   /* acceptors end */
-    _Atomic bool stop_now;      /* nothing is dialled any more */
-    _Atomic bool leaves;        /* it ends without touching what the keeper holds */
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
-    struct link *link; /* to the keeper; NULL: there is none. Set before the first relay_apply */
-    struct heritage heritage; /* what it held, until that is adopted */
-    struct adopter adopter;   /* then, until all of that has pumps */
+    struct heritage heritage;   /* what it held, until that is adopted */
+    struct adopter adopter;     /* then, until all of that has pumps */
 };
 
 /* What the system allows (see daemon/limits.h). */

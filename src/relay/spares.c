@@ -5,8 +5,8 @@
 #include "relay/exhausted.h"
 #include "relay/worker.h"
 
-void spares_init(struct spares *spares, struct relay *relay) UNCHECKED {
-    *spares = (struct spares){.relay = relay};
+void spares_init(struct spares *spares, struct road *road) UNCHECKED {
+    *spares = (struct spares){.road = road};
     lock_init(&spares->lock, RANK_LEAF);
     TAILQ_INIT(&spares->list);
 }
@@ -23,7 +23,7 @@ int spares_add(void *arg) {
     lock_acquire(&spares->lock);
     size_t number = ++spares->started;
     lock_release(&spares->lock);
-    int r = worker_start(spares->relay, number, true, &worker);
+    int r = worker_start(spares->road, number, true, &worker);
     if (r < 0) {
         exhausted_say("start a thread for a dial that takes long", -r);
         return r;

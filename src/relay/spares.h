@@ -9,19 +9,19 @@
 
 #include "base/sync.h"
 
-struct relay;
+struct road;
 struct worker;
 
 #define SPARE_IDLE_MAX (10 * USEC_PER_SEC)
 
 struct spares {
-    struct relay *relay;
+    struct road *road;
     struct lock lock;
     TAILQ_HEAD(spare_list, worker) list GUARDED; /* all that were started and are not joined */
     size_t started GUARDED;                      /* numbers them */
 };
 
-void spares_init(struct spares *spares, struct relay *relay);
+void spares_init(struct spares *spares, struct road *road);
 void spares_destroy(struct spares *spares); /* after spares_end */
 
 /* One more (a queue_spare_fn; the argument is the spares). */

@@ -5,15 +5,15 @@
 
 #include "base/thread.h"
 
-struct relay;
+struct road;
 
 struct usher {
-    struct relay *relay;
+    struct road *road;
     struct thread thread;
 };
 
 /* 0 or -errno. */
-int usher_start(struct usher *usher, struct relay *relay) MUST_USE;
+int usher_start(struct usher *usher, struct road *road) MUST_USE;
 
 /* Ends it, if it runs. */
 void usher_stop(struct usher *usher);

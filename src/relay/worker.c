@@ -8,6 +8,7 @@
 #include "base/stats.h"
 #include "relay/dial.h"
 #include "relay/exhausted.h"
+#include "relay/generation.h"
 #include "relay/refuse.h"
 
 static enum end end_of_dial(enum dial_outcome outcome) {
@@ -38,18 +39,18 @@ static enum end end_of_dial(enum dial_outcome outcome) {
 }
 
 /* Both sockets are there: find a pair of pumps for them. On failure the job still holds all. */
-static int hand_over(struct relay *relay, struct job *job) {
+static int hand_over(struct road *road, struct job *job) {
     struct pump_pair *pair;
-    int r = pump_pool_get(&relay->pumps, &pair);
+    int r = pump_pool_get(&road->pumps, &pair);
 
     if (r < 0)
         return r;
     struct member *member = member_ref(job->has.member); /* the conn may give its own back */
-    struct conn *conn = conn_new(&job->record, &job->route->options, &relay->registry, &relay->gate,
-                                 &relay->pipes, relay->link, &job->has);
+    struct conn *conn = conn_new(&job->record, &job->route->options, &road->registry, &road->gate,
+                                 &road->pipes, road->link, &job->has);
     if (conn == NULL) {
         member_unref(member);
-        pump_pool_put(&relay->pumps, pair);
+        pump_pool_put(&road->pumps, pair);
         return -ENOMEM;
     }
     stats_add(STAT_relayed, 1);
@@ -63,37 +64,37 @@ static int hand_over(struct relay *relay, struct job *job) {
     return 0;
 }
 
-static void serve(struct relay *relay, struct job *job, struct turn *turn) {
+static void serve(struct road *road, struct job *job, struct turn *turn) {
     usec_t patience = job->route->generation->config->global.queue_timeout;
 
     job->record.popped = clock_now();
-    if (atomic_load(&relay->stop_now)) {
-        refuse(relay, job, END_STOPPED, 0, true);
+    if (atomic_load(&road->stop_now)) {
+        refuse(road, job, END_STOPPED, 0, true);
         return;
     }
     if (job->record.popped - job->record.queued > patience) {
-        refuse(relay, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0, true);
+        refuse(road, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0, true);
         return;
     }
-    enum dial_outcome outcome = dial(job, turn, &relay->stop_now);
+    enum dial_outcome outcome = dial(job, turn, &road->stop_now);
     while (outcome == DIAL_FULL &&
            route_follow(job)) /* nor do those behind wait for what is gone */
-        outcome = dial(job, turn, &relay->stop_now);
+        outcome = dial(job, turn, &road->stop_now);
     if (outcome == DIAL_FULL && job->full_since == 0)
         stats_add(STAT_waited_servers_full, 1);
-    if (outcome == DIAL_FULL && queue_put_back(&relay->queue, turn, job))
+    if (outcome == DIAL_FULL && queue_put_back(&road->queue, turn, job))
         return;
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
-        refuse(relay, job, end_of_dial(outcome), job->record.error, true);
+        refuse(road, job, end_of_dial(outcome), job->record.error, true);
         return;
     }
-    int r = hand_over(relay, job);
+    int r = hand_over(road, job);
     if (r == 0) {
         turn->outcome = TURN_FOUND;
     } else {
         exhausted_say("start the threads of a connection", -r);
-        refuse(relay, job, END_NO_PUMPS, -r, true);
+        refuse(road, job, END_NO_PUMPS, -r, true);
     }
 }
 
@@ -102,8 +103,8 @@ static void worker_thread(void *arg) {
     struct job job;
 
     thread_lighten();
-    while (queue_pop(&worker->relay->queue, &worker->turn, &job)) {
-        serve(worker->relay, &job, &worker->turn);
+    while (queue_pop(&worker->road->queue, &worker->turn, &job)) {
+        serve(worker->road, &job, &worker->turn);
         if (job.route != NULL) /* else it was put back */
             route_unref(job.route);
     }
@@ -114,13 +115,13 @@ static const char *kind(const struct worker *worker) {
     return worker->turn.spare ? "spare" : "worker";
 }
 
-int worker_start(struct relay *relay, size_t number, bool spare, struct worker **ret_worker) {
+int worker_start(struct road *road, size_t number, bool spare, struct worker **ret_worker) {
     struct worker *worker = calloc(1, sizeof(*worker));
     char name[16];
 
     if (worker == NULL)
         return -ENOMEM;
-    worker->relay = relay;
+    worker->road = road;
     worker->number = number;
     worker->turn.spare = spare;
     snprintf(name, sizeof(name), "%s-%zu", kind(worker), number % 10000);

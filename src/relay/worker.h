@@ -3,20 +3,21 @@
 #ifndef RELAY_WORKER_H
 #define RELAY_WORKER_H
 
-#include "relay/relay.h"
+#include "relay/road.h"
+
+TAILQ_HEAD(worker_list, worker);
 
 struct worker {
     TAILQ_ENTRY(worker) link; /* the owner's */
     size_t number;            /* its name has it */
-    struct relay *relay;
+    struct road *road;
     struct thread thread;
     struct turn turn;
     _Atomic bool ended; /* its thread is through, or about to be */
 };
 
 /* Starts one. It ends when the queue is closed and empty, or when it is sent away. spare: see spares.h. 0 or -errno. */
-int worker_start(struct relay *relay, size_t number, bool spare,
-                 struct worker **ret_worker) MUST_USE;
+int worker_start(struct road *road, size_t number, bool spare, struct worker **ret_worker) MUST_USE;
 
 /* Whether it comes when it is woken, or has had that long to come. False: *ret_what, of that size, says who does not. */
 bool worker_comes(const struct worker *worker, usec_t patience, char *ret_what, size_t size);
