@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "daemon/limits.h"
-#include "relay/acceptor.h"
+#include "road/acceptor.h"
 
 static void log_config_warning(void *arg, const char *sentence) {
     (void)arg;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "relay/acceptor.h"
+#include "road/acceptor.h"
 
 static bool get_local(int fd, struct addr *ret_addr) {
     ret_addr->len = sizeof(ret_addr->u);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "listen/listen_wish.h"
-#include "relay/acceptor.h"
 #include "relay/apply.h"
-#include "relay/worker.h"
+#include "road/acceptor.h"
+#include "road/worker.h"
 
 static enum apply_outcome fail(struct apply *apply, enum apply_outcome outcome, int error,
                                const char *what) {

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "relay/acceptor.h"
 #include "relay/apply.h"
+#include "road/acceptor.h"
 
 static const char *say_remedy(const struct listener_config *listener, char *buf, size_t size) {
     const struct socket_access *access = &listener->socket_access;

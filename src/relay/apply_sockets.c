@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "relay/acceptor.h"
 #include "relay/apply.h"
 #include "relay/make_way.h"
+#include "road/acceptor.h"
 
 /* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
 static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *to,

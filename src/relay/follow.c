@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
-#include "relay/acceptor.h"
+#include "road/acceptor.h"
 
 static struct route *find_route(const struct relay *relay, const struct acceptor *acceptor) {
     struct generation *now = relay->now;

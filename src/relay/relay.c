@@ -8,9 +8,9 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "listen/own.h"
-#include "relay/acceptor.h"
-#include "relay/opening.h"
-#include "relay/worker.h"
+#include "road/acceptor.h"
+#include "road/opening.h"
+#include "road/worker.h"
 
 /* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
  * packet that is lost in one is sent again after a second (RFC 6298, 2). */

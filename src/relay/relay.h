@@ -12,10 +12,10 @@
 #include "conn/reaper.h"
 #include "listen/listen_names.h"
 #include "listen/listen_socket.h"
-#include "relay/acceptor.h"
-#include "relay/generation.h"
-#include "relay/road.h"
-#include "relay/worker.h"
+#include "road/acceptor.h"
+#include "road/generation.h"
+#include "road/road.h"
+#include "road/worker.h"
 
 /* The lists and the generations are the owner's (main's), who makes, changes and frees the relay. */
 struct relay {

@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/thread.h"
-#include "relay/queue.h"
+#include "road/queue.h"
 
 /* A queue with two lines, and spare threads that are only counted. */
 struct fixture {

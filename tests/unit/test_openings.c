@@ -1,4 +1,4 @@
-/* relay/openings: who is heard, who waits, who is put out for whom, and how all of it ends. */
+/* road/openings: who is heard, who waits, who is put out for whom, and how all of it ends. */
 #include "unit.h"
 
 #include <errno.h>
@@ -8,9 +8,9 @@
 
 #include "base/thread.h"
 #include "listen/limit.h"
-#include "relay/generation.h"
-#include "relay/opening.h"
-#include "relay/openings.h"
+#include "road/generation.h"
+#include "road/opening.h"
+#include "road/openings.h"
 #include "tcp_pair.h"
 
 enum { MANY = 32 };

@@ -1,4 +1,4 @@
-/* relay/queue: order, bound, refusal, waiting, wake-ups, and the steps of the stop. */
+/* road/queue: order, bound, refusal, waiting, wake-ups, and the steps of the stop. */
 #include <unistd.h>
 
 #include "queue_fixture.h"

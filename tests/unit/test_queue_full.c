@@ -1,4 +1,4 @@
-/* relay/queue_full: lines for which no server has room. */
+/* road/queue_full: lines for which no server has room. */
 #include <unistd.h>
 
 #include "queue_fixture.h"

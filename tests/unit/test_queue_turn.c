@@ -1,4 +1,4 @@
-/* relay/queue_turn: places, turns that are away, spare threads; and the usher. */
+/* road/queue_turn: places, turns that are away, spare threads; and the usher. */
 #include <unistd.h>
 
 #include "queue_fixture.h"

@@ -1,7 +1,0 @@
-#include "relay/job.h"
-
-void job_give(struct job *to, struct job *job) {
-    *to = *job;
-    to->has = holdings_take(&job->has);
-    job->route = NULL;
-}

@@ -1,0 +1,370 @@
+#include "road/acceptor.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sockopt.h"
+#include "base/stats.h"
+#include "listen/accept_failure.h"
+#include "listen/own.h"
+#include "road/admit.h"
+#include "road/exhausted.h"
+#include "road/refuse.h"
+
+#define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
+#define PAUSE_MAX USEC_PER_SEC
+
+/* acceptor_moves. At the first look somebody may just have come. */
+#define STUCK_LOOKS 3
+
+enum { STANDING, GOING }; /* the event of an acceptor */
+
+static bool stopped(const struct acceptor *acceptor) {
+    return atomic_load(&acceptor->ending) || atomic_load(&acceptor->road->stop_accept);
+}
+
+/* A wait that acceptor_free ends. */
+static void pause_for(struct acceptor *acceptor, usec_t span) {
+    usec_t until = clock_now() + span;
+
+    lock_acquire(&acceptor->lock);
+    while (!stopped(acceptor) && cond_wait_until(&acceptor->stop, &acceptor->lock, until))
+        atomic_fetch_add(&acceptor->beats, 1);
+    lock_release(&acceptor->lock);
+}
+
+/* The route of this moment, with a reference. */
+static struct route *get_route(struct acceptor *acceptor) {
+    lock_acquire(&acceptor->lock);
+    struct route *route = route_ref(acceptor->route);
+    lock_release(&acceptor->lock);
+    return route;
+}
+
+static void say_failed(struct acceptor *acceptor, int error) {
+    struct route *route = get_route(acceptor);
+
+    log_msg(MSG_ACCEPT_FAILED, "Listener %s cannot accept on %s: %s. It tries again.",
+            route->config->name, acceptor->socket.text, strerrordesc_np(error));
+    route_unref(route);
+}
+
+static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
+    switch (accept_failure_count(error)) {
+    case ACCEPT_FAILURE_PEER:
+        return;
+    case ACCEPT_FAILURE_RESOURCES:
+        exhausted_say("accept a connection", error);
+        break;
+    case ACCEPT_FAILURE_OTHER:
+        if (*pause == PAUSE_MIN)
+            say_failed(acceptor, error);
+        break;
+    }
+    pause_for(acceptor, *pause);
+    *pause = *pause * 2 < PAUSE_MAX ? *pause * 2 : PAUSE_MAX;
+}
+
+static void describe(struct job *job, struct road *road) {
+    struct record *record = &job->record;
+
+    record->number =
+        1 + atomic_fetch_add(
+                road->link != NULL ? &road->link->table->head->accepted : &road->accepted, 1);
+    record->accepted = clock_now();
+    snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
+    snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
+}
+
+static void turn_away(struct road *road, struct job *job, enum end end, bool in_gate) {
+    struct route *route = job->route;
+
+    refuse(road, job, end, 0, in_gate);
+    route_unref(route);
+}
+
+/* Whether nobody is let in any more. */
+static bool is_over(const struct acceptor *acceptor) {
+    return stopped(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
+}
+
+/* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the listener's, whose gate it
+ * is; NULL: the relay's. */
+static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+    struct openings *openings = &acceptor->road->openings;
+    bool full = gate_is_full(gate);
+
+    if (full)
+        openings_want(openings, lane);
+    enum room room = gate_wait_room(gate);
+    if (full)
+        openings_content(openings, lane);
+    return room;
+}
+
+/* Whether to wait for room at a full gate, and it has been waited for. With several acceptors, another one may have taken
+ * the place that this one had waited for before it accepted. */
+static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+    struct openings *openings = &acceptor->road->openings;
+
+    if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+        openings_want(openings, lane); /* for the next one */
+        openings_content(openings, lane);
+        return false;
+    }
+    if (wait_at(acceptor, gate, lane) == ROOM_CLOSED)
+        return false;
+    atomic_fetch_add(&acceptor->beats, 1);
+    return true;
+}
+
+static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
+                          struct leaver_wait *wait) {
+    return !is_over(acceptor) && gate_await_leaver(gate, wait);
+}
+
+/* Finds the accepted connection its places in the gates, or ends it. */
+static bool enter(struct acceptor *acceptor, struct job *job) {
+    struct road *road = acceptor->road;
+    int end = admit_peer(job);
+    struct leaver_wait wait = {0}, listener_wait = {0};
+    bool in_gate = false;
+
+    while (end == 0 && !in_gate) {
+        in_gate = gate_try_enter(&road->gate);
+        if (!in_gate && !waited(acceptor, &road->gate, NULL) &&
+            !awaits_leaver(acceptor, &road->gate, &wait))
+            end = END_MAX_CONNECTIONS;
+    }
+    while (end == 0 && !place_enter(&job->has.place, job->route->limit))
+        if (!waited(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
+            !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
+            end = END_LISTENER_FULL;
+    if (end == 0)
+        end = admit_client(job);
+    if (end == 0)
+        return true;
+    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&road->stop_accept))
+        end = END_STOPPED;
+    turn_away(road, job, (enum end)end, in_gate);
+    return false;
+}
+
+/* Puts it into the queue, or ends it. */
+static void queue_up(struct acceptor *acceptor, struct job *job) {
+    struct road *road = acceptor->road;
+
+    struct line *line = job->route->line;
+    int r;
+
+    /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait until a worker is done with its dial. */
+    while ((r = queue_push(&road->queue, line, job)) < 0) {
+        bool stops = atomic_load(&road->stop_accept); /* then there will be no bound */
+
+        if (r != -EAGAIN) {
+            exhausted_say("queue a connection", -r);
+            turn_away(road, job, END_NO_PUMPS, true);
+            return;
+        }
+        if (!stops && (!atomic_load(&acceptor->waits) || is_over(acceptor))) {
+            turn_away(road, job, END_QUEUE_FULL, true);
+            return;
+        }
+        if (queue_wait_room(&road->queue, line) != ROOM_CLOSED)
+            atomic_fetch_add(&acceptor->beats, 1);
+    }
+}
+
+/* Hands it to the openers, or ends it. */
+static void open_up(struct acceptor *acceptor, struct job *job) {
+    struct road *road = acceptor->road;
+    struct limit *limit = job->has.place.limit;
+    int r;
+
+    while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
+        if (r != -EAGAIN) {
+            exhausted_say("read what comes before a dial", -r);
+            turn_away(road, job, END_NO_PUMPS, true);
+            return;
+        }
+        if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+            turn_away(road, job, END_QUEUE_FULL, true);
+            return;
+        }
+        if (openings_wait_room(&road->openings, &limit->lane) != ROOM_CLOSED)
+            atomic_fetch_add(&acceptor->beats, 1);
+    }
+}
+
+/* In the line of its upstream, or its own lane of the openings, and below its own bound. */
+static bool await_listener_room(struct acceptor *acceptor) {
+    struct route *route = get_route(acceptor);
+    struct road *road = acceptor->road;
+    struct limit *limit = route->limit;
+    bool there = (route_opens(route) ? openings_wait_room(&road->openings, &limit->lane)
+                                     : queue_wait_room(&road->queue, route->line)) == ROOM_THERE &&
+                 (!atomic_load(&acceptor->bounded) ||
+                  wait_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
+
+    route_unref(route);
+    return there;
+}
+
+/* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
+static bool await_room(struct acceptor *acceptor) {
+    struct road *road = acceptor->road;
+
+    return !atomic_load(&acceptor->waits) ||
+           (wait_at(acceptor, &road->gate, NULL) == ROOM_THERE && await_listener_room(acceptor));
+}
+
+/* One connection, or -errno. */
+static int accept_one(struct acceptor *acceptor) {
+    struct job job = {.has = HOLDINGS_NONE};
+    struct addr *client = &job.record.client;
+
+    client->len = sizeof(client->u);
+    job.has.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
+    if (job.has.client < 0)
+        return -errno;
+    stats_add(STAT_accepted, 1);
+    job.route = get_route(acceptor);
+    if (acceptor->socket.untuned > 0) {
+        acceptor->socket.untuned--;
+        sockopt_set_client(job.has.client, job.route->config->keepalive);
+    }
+    describe(&job, acceptor->road);
+    if (!enter(acceptor, &job))
+        return 0;
+    if (route_opens(job.route))
+        open_up(acceptor, &job);
+    else
+        queue_up(acceptor, &job);
+    return 0;
+}
+
+/* Whether more may come from a socket that is retired, when accept4(2) has failed with this error, or 0. A unix socket
+ * that was shut gives what waits in it, and then EINVAL. */
+static bool more_comes(const struct acceptor *acceptor, int error) {
+    if (addr_is_unix(&acceptor->socket.addr))
+        return error != EINVAL;
+    return !atomic_load(&acceptor->settled) || listen_socket_count_waiting(acceptor->socket.fd) > 0;
+}
+
+/* Who had come before is still served. */
+static void accept_rest(struct acceptor *acceptor) {
+    struct timespec pause = clock_timespec(PAUSE_MIN);
+    int r = 0;
+
+    while (!is_over(acceptor) && more_comes(acceptor, -r)) {
+        r = accept_one(acceptor);
+        if (r < 0 && r != -EINTR && r != -EINVAL &&
+            accept_failure_count(-r) == ACCEPT_FAILURE_RESOURCES)
+            (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void acceptor_thread(void *arg) {
+    struct acceptor *acceptor = arg;
+    usec_t pause = PAUSE_MIN;
+
+    thread_lighten();
+    (void)event_wait(&acceptor->go, STANDING);
+    while (!stopped(acceptor)) {
+        atomic_fetch_add(&acceptor->beats, 1);
+        if (!await_room(acceptor))
+            continue;
+        int r = accept_one(acceptor);
+        if (r == 0)
+            pause = PAUSE_MIN;
+        else if (r != -EINTR && !stopped(acceptor))
+            after_failure(acceptor, -r, &pause);
+    }
+    accept_rest(acceptor);
+}
+
+struct acceptor *acceptor_new(struct road *road, struct listen_socket *socket) UNCHECKED {
+    struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+
+    if (acceptor == NULL)
+        return NULL;
+    acceptor->road = road;
+    acceptor->kept = -1;
+    acceptor->socket = *socket;
+    *socket = (struct listen_socket){.fd = -1};
+    lock_init(&acceptor->lock, RANK_LEAF);
+    cond_init(&acceptor->stop);
+    own_add(acceptor->socket.fd);
+    atomic_init(&acceptor->beats, 1); /* the first look may come before its thread has begun */
+    return acceptor;
+}
+
+static void name_thread(const struct route *route, char name[16]) {
+    snprintf(name, 16, "acc:%.11s", route->config->name);
+}
+
+int acceptor_start(struct acceptor *acceptor, struct route *route) {
+    char name[16];
+
+    name_thread(route, name);
+    acceptor_use(acceptor, route);
+    return thread_start(&acceptor->thread, name, NULL, acceptor_thread, acceptor);
+}
+
+void acceptor_wake(struct acceptor *acceptor) {
+    event_set(&acceptor->go, GOING);
+}
+
+void acceptor_go(struct acceptor *acceptor) {
+    struct listen_description description;
+
+    if (acceptor->socket.inherited) {
+        link_keep_listener(acceptor->road->link, acceptor->socket.index, acceptor->socket.fd);
+        acceptor->kept = acceptor->socket.index;
+        acceptor->socket.inherited = false;
+    }
+    if (acceptor->road->link != NULL && acceptor->kept < 0 &&
+        listen_socket_describe(&acceptor->socket, acceptor->serves->config, &description))
+        acceptor->kept =
+            link_hold_listener(acceptor->road->link, acceptor->socket.fd, &description);
+    acceptor_wake(acceptor);
+}
+
+void acceptor_use(struct acceptor *acceptor, struct route *route) {
+    const struct global_config *global = &route->generation->config->global;
+    char name[16];
+
+    lock_acquire(&acceptor->lock);
+    struct route *old = acceptor->route;
+    acceptor->route = route_ref(route);
+    acceptor->serves = route;
+    lock_release(&acceptor->lock);
+    atomic_store(&acceptor->waits, global->when_full == WHEN_FULL_WAIT);
+    atomic_store(&acceptor->bounded, route->config->max_connections > 0);
+    if (old == NULL)
+        return;
+    name_thread(route, name); /* the listener's, which may have another one now */
+    (void)pthread_setname_np(acceptor->thread.id, name);
+    route_unref(old);
+}
+
+/* Who waits for room comes round when it is nudged, and then looks for those who have come. A nudge may be lost, just
+ * before the wait that it should end; two are not, unless the thread has been held up from one to the other. */
+bool acceptor_moves(struct acceptor *acceptor) {
+    unsigned beats = atomic_load(&acceptor->beats);
+    bool stands = beats == acceptor->seen_beats && fd_has_input(acceptor->socket.fd);
+
+    acceptor->stands = stands ? acceptor->stands + 1 : 0;
+    acceptor->seen_beats = beats;
+    lock_acquire(&acceptor->lock);
+    cond_signal(&acceptor->stop);
+    lock_release(&acceptor->lock);
+    return acceptor->stands < STUCK_LOOKS;
+}

@@ -1,0 +1,72 @@
+#include "road/admit.h"
+
+#include "base/embedded.h"
+#include "road/generation.h"
+#include "wire/proxy_protocol.h"
+
+/* An IPv4 host that comes as IPv6 (base/embedded.h) is refused by what refuses it as IPv4; an allow of IPv4 lets nobody in
+ * who comes as IPv6, since it was not meant for the translators and tunnels of others. */
+static bool is_denied_within(const struct listener_config *config, const struct addr *client) {
+    struct addr within[EMBEDDED_MOST];
+    size_t n = embedded_find(client, within);
+
+    for (size_t i = 0; i < n; i++)
+        if (prefix_set_find(config->access, &within[i]) == ACCESS_DENY)
+            return true;
+    return false;
+}
+
+/* The longest prefix of both lists that covers the client decides. What none covers is let in, unless there is a list
+ * of those who are. */
+static int check_access(const struct listener_config *config, const struct addr *client) {
+    int access = prefix_set_find(config->access, client);
+
+    if (access == ACCESS_DENY || (access < 0 && config->allow.n > 0) ||
+        is_denied_within(config, client))
+        return END_DENIED;
+    return 0;
+}
+
+/* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */
+static int check_sender(const struct listener_config *config, const struct addr *sender) {
+    return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0
+               ? 0
+               : END_SENDER_DENIED;
+}
+
+/* One that has ended a connection, and comes back, may be quicker than its pumps. */
+static int count_client(struct job *job) {
+    const struct addr *client = &job->record.client;
+    struct leaver_wait wait = {0};
+    enum client_outcome outcome;
+
+    do
+        outcome = place_count_client(&job->has.place, job->route->config, client);
+    while (outcome == CLIENT_TOO_MANY && place_await_client(&job->has.place, client, &wait));
+    switch (outcome) {
+    case CLIENT_TOO_MANY:
+        return END_CLIENT_CONNECTIONS;
+    case CLIENT_TOO_FAST:
+        return END_CLIENT_RATE;
+    case CLIENT_OK:
+    default:
+        return 0;
+    }
+}
+
+int admit_peer(const struct job *job) {
+    const struct listener_config *config = job->route->config;
+
+    return config->accept_proxy == PROXY_OFF ? check_access(config, &job->record.client)
+                                             : check_sender(config, &job->record.client);
+}
+
+int admit_client(struct job *job) {
+    return job->route->config->accept_proxy == PROXY_OFF ? count_client(job) : 0;
+}
+
+int admit_named(struct job *job) {
+    int end = check_access(job->route->config, &job->record.client);
+
+    return end != 0 ? end : count_client(job);
+}

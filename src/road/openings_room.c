@@ -1,0 +1,107 @@
+/* make_room (see openings.h): which openings are put out, and for whom. */
+#include <sys/socket.h>
+
+#include "road/opening.h"
+#include "road/openings.h"
+
+/* Whether somebody could go on who cannot, if this ripe opening were gone. */
+static bool is_in_the_way(const struct openings *openings, const struct opening *opening)
+    REQUIRES(openings->lock) {
+    const struct lane *lane = &opening->limit->lane;
+
+    if (openings->hurries)
+        return true;
+    if (openings->wants <= openings->leaving)
+        return false;
+    return openings->at_gate > 0 || lane->at_gate > 0 || lane->n_waiting > 0 ||
+           (openings->waiting > 0 && lane->working > openings->own);
+}
+
+void openings_make_room(struct openings *openings) {
+    struct opening *opening, *next;
+
+    if (!openings->hurries && openings->wants <= openings->leaving)
+        return;
+    for (opening = TAILQ_FIRST(&openings->ripe); opening != NULL; opening = next) {
+        next = TAILQ_NEXT(opening, link);
+        if (!is_in_the_way(openings, opening))
+            continue;
+        TAILQ_REMOVE(&openings->ripe, opening, link);
+        opening->ripe = false;
+        opening->put_out = true;
+        openings->leaving++;
+        (void)shutdown(opening->job.has.client, SHUT_RD);
+    }
+}
+
+/* Among the ripe, in the order of their age. */
+static void insert_ripe(struct openings *openings, struct opening *opening)
+    REQUIRES(openings->lock) {
+    struct opening *before = TAILQ_LAST(&openings->ripe, opening_list);
+
+    while (before != NULL && before->ripens > opening->ripens)
+        before = TAILQ_PREV(before, opening_list, link);
+    if (before == NULL)
+        TAILQ_INSERT_HEAD(&openings->ripe, opening, link);
+    else
+        TAILQ_INSERT_AFTER(&openings->ripe, before, opening, link);
+    opening->ripe = true;
+}
+
+bool openings_ripen(struct opening *opening) {
+    struct openings *openings = opening->openings;
+
+    lock_acquire(&openings->lock);
+    bool put_out = is_in_the_way(openings, opening);
+    if (put_out) {
+        opening->put_out = true;
+        openings->leaving++;
+    } else {
+        insert_ripe(openings, opening);
+    }
+    lock_release(&openings->lock);
+    return !put_out;
+}
+
+bool openings_keep(struct opening *opening) {
+    struct openings *openings = opening->openings;
+
+    lock_acquire(&openings->lock);
+    if (opening->ripe)
+        TAILQ_REMOVE(&openings->ripe, opening, link);
+    opening->ripe = false;
+    opening->whole = true;
+    bool kept = !opening->put_out;
+    lock_release(&openings->lock);
+    return kept;
+}
+
+bool openings_was_put_out(struct opening *opening) {
+    lock_acquire(&opening->openings->lock);
+    bool put_out = opening->put_out;
+    lock_release(&opening->openings->lock);
+    return put_out;
+}
+
+void openings_want(struct openings *openings, struct lane *lane) {
+    lock_acquire(&openings->lock);
+    openings->wants++;
+    ++*(lane != NULL ? &lane->at_gate : &openings->at_gate);
+    openings_make_room(openings);
+    lock_release(&openings->lock);
+}
+
+void openings_content(struct openings *openings, struct lane *lane) {
+    lock_acquire(&openings->lock);
+    openings->wants--;
+    --*(lane != NULL ? &lane->at_gate : &openings->at_gate);
+    lock_release(&openings->lock);
+}
+
+void openings_hurry(struct openings *openings) {
+    lock_acquire(&openings->lock);
+    openings->hurries = true;
+    openings_make_room(openings);
+    cond_broadcast(&openings->room);
+    lock_release(&openings->lock);
+}

@@ -1,0 +1,45 @@
+#include "road/usher.h"
+
+#include "road/generation.h"
+#include "road/refuse.h"
+#include "road/road.h"
+
+static void send_away(struct road *road, struct job *job, enum end end) {
+    struct route *route = job->route;
+
+    job->record.popped = clock_now();
+    refuse(road, job, end, 0, true);
+    route_unref(route);
+}
+
+static void usher_thread(void *arg) {
+    struct road *road = ((struct usher *)arg)->road;
+    usec_t until = USEC_NEVER;
+    enum overdue what;
+    struct job job;
+
+    while ((what = queue_wait_overdue(&road->queue, until, &job)) != OVERDUE_END) {
+        if (what == OVERDUE_JOB || what == OVERDUE_FULL) {
+            send_away(road, &job, what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT);
+            continue;
+        }
+        usec_t now = clock_now();
+        bool spares = queue_trim(&road->queue, now - SPARE_IDLE_MAX);
+        spares = spares_tidy(&road->spares) || spares;
+        until = spares ? now + SPARE_IDLE_MAX : USEC_NEVER;
+        if (queue_retry_full(&road->queue))
+            until = now + FULL_AGAIN;
+    }
+}
+
+int usher_start(struct usher *usher, struct road *road) {
+    usher->road = road;
+    return thread_start(&usher->thread, "usher", NULL, usher_thread, usher);
+}
+
+void usher_stop(struct usher *usher) {
+    if (!usher->thread.running)
+        return;
+    queue_end_overdue(&usher->road->queue);
+    thread_join(&usher->thread);
+}

@@ -1,0 +1,21 @@
+/* The usher: one thread that sees to those who wait without anybody's working for them. It refuses connections that have
+ * waited for queue_timeout, lets those look again that wait for room at a server, and sends spare threads away. */
+#ifndef ROAD_USHER_H
+#define ROAD_USHER_H
+
+#include "base/thread.h"
+
+struct road;
+
+struct usher {
+    struct road *road;
+    struct thread thread;
+};
+
+/* 0 or -errno. */
+int usher_start(struct usher *usher, struct road *road) MUST_USE;
+
+/* Ends it, if it runs. */
+void usher_stop(struct usher *usher);
+
+#endif
