@@ -12,7 +12,7 @@ enum { ESTABLISHED = 1, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9, 
 
 #define TRIES_MOST 1000
 
-static bool ask(int fd, struct tcp_info *ret_info) {
+static bool ask_tcp_info(int fd, struct tcp_info *ret_info) {
     socklen_t size = sizeof(*ret_info);
 
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, ret_info, &size) == 0;
@@ -21,7 +21,7 @@ static bool ask(int fd, struct tcp_info *ret_info) {
 struct adopt_sight adopt_look(int fd) {
     struct tcp_info info = {0};
     int unread = 0;
-    bool tcp = ask(fd, &info), waits = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
+    bool tcp = ask_tcp_info(fd, &info), waits = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
 
     return (struct adopt_sight){.tcp = tcp,
                                 .arrived = waits || (tcp && info.tcpi_state != ESTABLISHED)};
@@ -32,7 +32,8 @@ static bool ask_both(int fd, unsigned long what, struct tcp_info *ret_info, int 
     int before = -1, after = 0;
 
     for (int tries = 0; tries < TRIES_MOST && before != after; tries++)
-        if (ioctl(fd, what, &before) < 0 || !ask(fd, ret_info) || ioctl(fd, what, &after) < 0)
+        if (ioctl(fd, what, &before) < 0 || !ask_tcp_info(fd, ret_info) ||
+            ioctl(fd, what, &after) < 0)
             return false;
     *ret_bytes = after;
     return before == after && after >= 0;

@@ -29,8 +29,8 @@ static size_t round_up(size_t size) { /* aligned_alloc(3) wants it */
 }
 
 /* state: NULL, or what it has in a table. */
-static struct conn *make(struct conn_state *state, struct registry *registry,
-                         struct gate *gate) UNCHECKED {
+static struct conn *make_conn(struct conn_state *state, struct registry *registry,
+                              struct gate *gate) UNCHECKED {
     size_t size = state == NULL ? sizeof(struct with_state) : sizeof(struct conn);
     struct with_state *both = aligned_alloc(_Alignof(struct with_state), round_up(size));
 
@@ -46,8 +46,8 @@ static struct conn *make(struct conn_state *state, struct registry *registry,
     return conn;
 }
 
-static void describe(struct conn_state *state, const struct record *record,
-                     const struct conn_options *options) UNCHECKED {
+static void describe_state(struct conn_state *state, const struct record *record,
+                           const struct conn_options *options) UNCHECKED {
     usec_t now = clock_coarse();
 
     memset(state, 0, sizeof(*state));
@@ -58,7 +58,7 @@ static void describe(struct conn_state *state, const struct record *record,
     atomic_store(&state->live, CONN_STATE_LIVE); /* after the rest, see survives */
 }
 
-static void take(struct conn *conn, struct pipe_pool *pipes, struct holdings *has) {
+static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct holdings *has) {
     struct holdings taken = holdings_take(has);
 
     conn->pipes = pipes;
@@ -75,17 +75,17 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     uint32_t slot = 0;
     bool keeps = link != NULL && link_serves(link);
     bool kept = keeps && table_take(link->table, &slot) == 0;
-    struct conn *conn = make(kept ? &link->table->states[slot] : NULL, registry, gate);
+    struct conn *conn = make_conn(kept ? &link->table->states[slot] : NULL, registry, gate);
 
     if (conn == NULL) {
         if (kept)
             table_give(link->table, slot);
         return NULL;
     }
-    describe(conn->state, record, options);
+    describe_state(conn->state, record, options);
     conn->hold.link = kept ? link : NULL;
     conn->hold.slot = slot;
-    take(conn, pipes, has);
+    take_holdings(conn, pipes, has);
     registry_add(registry, conn);
     if (keeps && !kept)
         link_note_crowded(link);
@@ -94,7 +94,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
 
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has) {
-    struct conn *conn = make(&link->table->states[slot], registry, gate);
+    struct conn *conn = make_conn(&link->table->states[slot], registry, gate);
 
     if (conn == NULL)
         return NULL;
@@ -102,17 +102,17 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
     conn->hold.slot = slot;
     atomic_init(&conn->hold.told, true);
     atomic_init(&conn->hold.held, atomic_load(&link->epoch));
-    take(conn, pipes, has);
+    take_holdings(conn, pipes, has);
     return conn;
 }
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate, int *client) UNCHECKED {
-    struct conn *conn = make(NULL, registry, gate);
+    struct conn *conn = make_conn(NULL, registry, gate);
 
     if (conn == NULL)
         return NULL;
-    describe(conn->state, record, options);
+    describe_state(conn->state, record, options);
     conn->fd[SIDE_CLIENT] = fd_take(client);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     registry_add(registry, conn);
@@ -147,7 +147,7 @@ static bool is_left(const struct conn *conn) UNCHECKED {
 }
 
 /* The last reference is gone: no lock is needed. */
-static void conclude(struct conn *conn) UNCHECKED {
+static void conclude_conn(struct conn *conn) UNCHECKED {
     struct record *record = &conn->state->record;
 
     atomic_store(&conn->state->live, 0); /* no process after this one tells of it again */
@@ -173,7 +173,7 @@ void conn_unref(struct conn *conn) {
     line_leave(conn->line, conn->member);
     place_leave(&conn->place);
     if (!left)
-        conclude(conn);
+        conclude_conn(conn);
     if (gate != NULL)
         gate_leave(gate); /* before the record: who reads it may count on the place */
     if (!left) {

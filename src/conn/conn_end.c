@@ -42,7 +42,7 @@
 
 #define WRITE_RETURNS USEC_PER_SEC /* at the latest, on a machine that stands still; unix_doubt */
 
-static enum direction other(enum direction dir) {
+static enum direction other_direction(enum direction dir) {
     return dir == DIR_UP ? DIR_DOWN : DIR_UP;
 }
 
@@ -53,7 +53,7 @@ static void in_this_order(void) {
 }
 
 /* The first end stays, unless a later one says worse. A refused client's is final. */
-static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
+static void decide_end(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
     bool worse = end_infos[end].failed || end == END_SERVER_LINGER;
 
     if (conn->state->decided && (!worse || conn->fd[SIDE_SERVER] < 0))
@@ -64,7 +64,7 @@ static void decide(struct conn *conn, enum end end, int error) REQUIRES(conn->re
     conn->state->decided = true;
 }
 
-static void touch(struct flow *flow) {
+static void touch_flow(struct flow *flow) {
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
@@ -108,11 +108,11 @@ static int sink_error(struct conn *conn, enum direction dir) {
 
 /* stolen_error: whether the end that dir's pump has read hides a reset. Returns its errno, or 0. */
 static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_read) {
-    struct flow *writer = &conn->state->flow[other(dir)];
+    struct flow *writer = &conn->state->flow[other_direction(dir)];
     int source = conn->fd[conn_source(dir)];
     bool writing = atomic_load(&writer->holding);
     bool gone = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
-    int error = sink_error(conn, other(dir));
+    int error = sink_error(conn, other_direction(dir));
     uint64_t received;
 
     if (!gone && error == 0 && !atomic_load(&conn->doubtful[conn_source(dir)]))
@@ -121,7 +121,7 @@ static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_re
         if (received == bytes_read + 1)
             return 0;
     } else if (!gone || await_write(writer)) {
-        error = sink_error(conn, other(dir));
+        error = sink_error(conn, other_direction(dir));
         if (error == 0 || error == EPIPE)
             return 0;
     }
@@ -147,10 +147,10 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
     bool reset = !conn->state->aborted && conn->state->expired == 0 && error != 0;
     bool in_order = !conn->state->aborted && !reset;
     if (in_order) {
-        touch(&conn->state->flow[dir]);
+        touch_flow(&conn->state->flow[dir]);
         if (!conn->state->options.half_close)
             begin_to_linger(conn);
-        decide(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
+        decide_end(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
         in_this_order();
         conn->state->flow[dir].ended = true;
     }
@@ -179,7 +179,7 @@ void conn_source_failed(struct conn *conn, enum direction dir, int error) {
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
-    touch(&conn->state->flow[dir]);
+    touch_flow(&conn->state->flow[dir]);
     begin_to_linger(conn);
     in_this_order();
     conn->state->flow[dir].sink_error = error;
@@ -196,7 +196,7 @@ static void cut_side(struct conn *conn, enum side side, bool given_end) {
         fd_reset(conn->fd[side]);
 }
 
-static void cut(struct conn *conn) {
+static void cut_conn(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool spares = !conn->state->hard, client_given = spares && conn->state->flow[DIR_DOWN].ended,
          server_given = spares && conn->state->flow[DIR_UP].ended;
@@ -211,7 +211,7 @@ static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
     bool first = !conn->state->aborted;
     bool over = conn->state->flow[DIR_UP].ended && conn->state->flow[DIR_DOWN].ended;
     if (first) {
-        decide(conn, end, error);
+        decide_end(conn, end, error);
         conn->state->hard = hard && !over;
         in_this_order();
         conn->state->aborted = true;
@@ -220,7 +220,7 @@ static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
     lock_release(&conn->registry->lock);
     holdings_give_back(&taken);
     if (first)
-        cut(conn);
+        cut_conn(conn);
 }
 
 void conn_abort(struct conn *conn, enum end end, int error) {
@@ -231,7 +231,7 @@ void conn_abort_hard(struct conn *conn, enum end end, int error) {
     abort_conn(conn, end, error, true);
 }
 
-static void end_reading(struct conn *conn) {
+static void end_sources(struct conn *conn) {
     atomic_store(&conn->over, true);
     for (int side = 0; side < 2; side++)
         if (conn->fd[side] >= 0)
@@ -252,7 +252,7 @@ void conn_expire(struct conn *conn, enum end end) {
     }
     lock_release(&conn->registry->lock);
     if (first)
-        end_reading(conn);
+        end_sources(conn);
 }
 
 void conn_redo(struct conn *conn) {
@@ -268,7 +268,7 @@ void conn_redo(struct conn *conn) {
         if (ended[dir])
             end_side(conn->fd[conn_sink((enum direction)dir)]);
     if (aborted)
-        cut(conn);
+        cut_conn(conn);
     else if (expired)
-        end_reading(conn);
+        end_sources(conn);
 }

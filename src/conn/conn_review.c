@@ -39,7 +39,7 @@ static bool is_asked(const struct conn *conn) {
 
 /* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so long, unless the client
  * waits for an answer. USEC_NEVER: it does not end for that. */
-static usec_t drain_idle(const struct conn *conn) REQUIRES(conn->registry->lock) {
+static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
     usec_t idle = registry_drain_idle(conn->registry, conn);
 
@@ -93,12 +93,12 @@ static usec_t deadline_after(const struct conn *conn, usec_t last) REQUIRES(conn
 }
 
 static usec_t drained_after(const struct conn *conn, usec_t last) REQUIRES(conn->registry->lock) {
-    usec_t idle = drain_idle(conn);
+    usec_t idle = drain_idle_of(conn);
 
     return idle == USEC_NEVER ? USEC_NEVER : last + idle;
 }
 
-static usec_t next_look(const struct conn *conn, usec_t now, usec_t deadline)
+static usec_t next_review(const struct conn *conn, usec_t now, usec_t deadline)
     REQUIRES(conn->registry->lock) {
     usec_t interval = look_interval(conn), part = interval / LOOK_ROUNDED;
     usec_t next = now + interval + part - 1;
@@ -123,10 +123,10 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
     bool pressed = conn->state->options.min_rate > 0 && is_holding(conn);
     if (!pressed &&
         now < first_moved(conn) + look_interval(conn)) { /* both peers have been heard of */
-        *ret_next = next_look(conn, first_moved(conn), deadline);
+        *ret_next = next_review(conn, first_moved(conn), deadline);
         return true;
     }
-    *ret_next = next_look(conn, now, deadline);
+    *ret_next = next_review(conn, now, deadline);
     return last == conn->review.settled && now < deadline && !has_unread(conn);
 }
 
@@ -157,7 +157,7 @@ static enum direction to_side(int side) {
     return side == SIDE_CLIENT ? DIR_DOWN : DIR_UP;
 }
 
-static struct facing face(const struct conn *conn, int side) REQUIRES(conn->registry->lock) {
+static struct facing facing_of(const struct conn *conn, int side) REQUIRES(conn->registry->lock) {
     const struct flow *from = &conn->state->flow[from_side(side)];
     const struct flow *to = &conn->state->flow[to_side(side)];
 
@@ -227,8 +227,8 @@ static bool is_slow(struct watch *watch, const struct facing *facing, const stru
     return slow;
 }
 
-static void look_at(struct conn *conn, int side, const struct facing *facing, usec_t now,
-                    struct sight *sight) {
+static void look_at_side(struct conn *conn, int side, const struct facing *facing, usec_t now,
+                         struct sight *sight) {
     struct watch *watch = &conn->review.watch[side];
 
     if (conn->fd[side] < 0)
@@ -256,16 +256,16 @@ static void look_at(struct conn *conn, int side, const struct facing *facing, us
 }
 
 /* A write that blocks, or a send queue that empties slowly, moves without its pump's doing. */
-static struct sight look(struct conn *conn, usec_t now) {
+static struct sight look_at_conn(struct conn *conn, usec_t now) {
     struct sight sight = {.moved = last_moved(conn), .dead = -1};
     struct facing facing[2];
 
     lock_acquire(&conn->registry->lock);
     for (int side = 0; side < 2; side++)
-        facing[side] = face(conn, side);
+        facing[side] = facing_of(conn, side);
     lock_release(&conn->registry->lock);
     for (int side = 0; side < 2; side++)
-        look_at(conn, side, &facing[side], now, &sight);
+        look_at_side(conn, side, &facing[side], now, &sight);
     return sight;
 }
 
@@ -295,8 +295,8 @@ static struct verdict time_is_up(const struct conn *conn, const struct sight *si
 
     return (struct verdict){.what = may_expire(conn) ? CONN_EXPIRE : CONN_ABORT,
                             .end = conn->state->lingering ? linger_end(conn) : idle,
-                            .hard = sight->taken == 0 && (face(conn, SIDE_CLIENT).failed ||
-                                                          face(conn, SIDE_SERVER).failed)};
+                            .hard = sight->taken == 0 && (facing_of(conn, SIDE_CLIENT).failed ||
+                                                          facing_of(conn, SIDE_SERVER).failed)};
 }
 
 /* Whether the other side is to be told now that this one is gone. One that was given its end may have more to say that is
@@ -304,7 +304,7 @@ static struct verdict time_is_up(const struct conn *conn, const struct sight *si
 static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
     REQUIRES(conn->registry->lock) {
     const struct conn_options *options = &conn->state->options;
-    struct facing other = face(conn, 1 - dead);
+    struct facing other = facing_of(conn, 1 - dead);
 
     if (conn->fd[1 - dead] < 0 || conn->state->expired != 0)
         return false;
@@ -314,7 +314,7 @@ static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
                                                            sockopt_keepalive(options->keepalive)));
 }
 
-static struct verdict judge(struct conn *conn, usec_t now, const struct sight *sight)
+static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
     usec_t last = later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last),
            drained = sight->taken == 0 ? drained_after(conn, last) : USEC_NEVER;
@@ -344,13 +344,13 @@ static struct verdict judge(struct conn *conn, usec_t now, const struct sight *s
 }
 
 struct verdict conn_review(struct conn *conn, usec_t now) {
-    struct sight sight = look(conn, now);
+    struct sight sight = look_at_conn(conn, now);
     usec_t next = USEC_NEVER;
 
     lock_acquire(&conn->registry->lock);
-    struct verdict verdict = judge(conn, now, &sight);
+    struct verdict verdict = judge_conn(conn, now, &sight);
     if (verdict.what == CONN_LIVE && !conn->state->aborted)
-        next = next_look(conn, now, verdict.deadline);
+        next = next_review(conn, now, verdict.deadline);
     else if (verdict.what == CONN_EXPIRE)
         next = now + EXPIRE_PATIENCE;
     registry_review_at(conn->registry, conn, next);

@@ -38,7 +38,7 @@ static void give_pipe(struct copy *copy) {
     pipe_pool_put(copy->pipes, &copy->pipe, true);
 }
 
-static void change(struct copy *copy, enum copy_way way) {
+static void change_way(struct copy *copy, enum copy_way way) {
     copy->way = way;
     copy->streak = 0;
 }
@@ -74,14 +74,14 @@ static void after_loan(struct copy *copy, size_t n) {
     usec_t now = clock_coarse();
 
     if (n >= COPY_BUFFER_SIZE) {
-        change(copy, COPY_WAY_PIPE);
+        change_way(copy, COPY_WAY_PIPE);
         return;
     }
     give_pipe(copy);
     copy->streak = now - copy->last <= BUSY_WITHIN ? copy->streak + 1 : 0;
     copy->last = now;
     if (copy->streak >= BUSY_MESSAGES)
-        change(copy, COPY_WAY_BUFFER);
+        change_way(copy, COPY_WAY_BUFFER);
 }
 
 static void after_buffer(struct copy *copy, size_t n) {
@@ -90,7 +90,7 @@ static void after_buffer(struct copy *copy, size_t n) {
     else if (copy->streak > 0)
         copy->streak--;
     if (copy->streak >= BULK) /* without a pipe: the buffer, until the next BULK */
-        change(copy, take_pipe(copy) ? COPY_WAY_PIPE : COPY_WAY_BUFFER);
+        change_way(copy, take_pipe(copy) ? COPY_WAY_PIPE : COPY_WAY_BUFFER);
 }
 
 static void after_pipe(struct copy *copy, size_t n) {
@@ -98,11 +98,11 @@ static void after_pipe(struct copy *copy, size_t n) {
     if (copy->streak < SMALL_READS)
         return;
     give_pipe(copy);
-    change(copy, COPY_WAY_LOAN);
+    change_way(copy, COPY_WAY_LOAN);
 }
 
 /* After a message of n bytes that is written by now: would another way do better? */
-static void adapt(struct copy *copy, size_t n) {
+static void adapt_way(struct copy *copy, size_t n) {
     switch (copy->way) {
     case COPY_WAY_LOAN:
         after_loan(copy, n);
@@ -128,7 +128,7 @@ static ssize_t await_bytes(int from) {
     return n < 0 ? -errno : n;
 }
 
-static bool parks(const struct copy *copy) {
+static bool is_to_park(const struct copy *copy) {
     return copy->kept != NULL && atomic_load_explicit(copy->kept->parks, memory_order_relaxed);
 }
 
@@ -151,7 +151,7 @@ static ssize_t read_past_mark(struct copy *copy, int from) {
 static ssize_t read_kept(struct copy *copy, int from) {
     ssize_t n = -EINTR;
 
-    while (n == -EINTR && !parks(copy)) {
+    while (n == -EINTR && !is_to_park(copy)) {
         n = copy_splice_read(copy, from);
         if (n == 0)
             n = read_past_mark(copy, from);
@@ -167,7 +167,7 @@ static ssize_t read_any(struct copy *copy, int from) {
         if (n <= 0)
             return n;
         if (!take_pipe(copy))
-            change(copy, COPY_WAY_BUFFER);
+            change_way(copy, COPY_WAY_BUFFER);
     }
     do {
         copy->in_pipe = has_pipe(copy);
@@ -194,7 +194,7 @@ int copy_write(struct copy *copy, int to) {
     size_t all = copy->in_hand;
 
     while (copy->in_hand > 0) {
-        if (parks(copy))
+        if (is_to_park(copy))
             return -EINTR;
         ssize_t n = copy->in_pipe ? copy_splice_write(copy, to) : copy_buffer_write(copy, to);
 
@@ -206,6 +206,6 @@ int copy_write(struct copy *copy, int to) {
         copy->written += (uint64_t)n;
     }
     if (copy->adapts)
-        adapt(copy, all);
+        adapt_way(copy, all);
     return 0;
 }

@@ -29,7 +29,7 @@ void pipe_pool_destroy(struct pipe_pool *pool) UNCHECKED {
     lock_destroy(&pool->lock);
 }
 
-static void unmake(struct pipe_pool *pool) {
+static void uncount_pipe(struct pipe_pool *pool) {
     lock_acquire(&pool->lock);
     pool->made--;
     lock_release(&pool->lock);
@@ -54,7 +54,7 @@ int pipe_pool_get(struct pipe_pool *pool, struct pipe_ends *ret_pipe) {
     if (pipe2(fds, O_CLOEXEC) < 0) {
         int error = errno;
 
-        unmake(pool);
+        uncount_pipe(pool);
         return -error;
     }
     *ret_pipe = (struct pipe_ends){.read = fds[0], .write = fds[1]};
@@ -75,6 +75,6 @@ void pipe_pool_put(struct pipe_pool *pool, struct pipe_ends *pipe, bool empty) {
     if (pipe->read >= 0) {
         fd_close(&pipe->read);
         fd_close(&pipe->write);
-        unmake(pool);
+        uncount_pipe(pool);
     }
 }

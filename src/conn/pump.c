@@ -15,13 +15,13 @@
  * spoke: whose bytes came last, the client's or the server's (is_asked in conn_review.c). It is noted before the bytes are
  * written, so no answer, and no next question, is quicker. Each pump writes to its own flow alone: a word that both of them
  * used would go from one processor to the other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
-static void hold(struct flow *flow) {
+static void begin_writing(struct flow *flow) {
     atomic_store_explicit(&flow->holding, true, memory_order_relaxed);
     atomic_store_explicit(&flow->spoke, clock_now(), memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 
-static void let_go(struct flow *flow, const struct copy *copy) {
+static void end_writing(struct flow *flow, const struct copy *copy) {
     atomic_store_explicit(&flow->bytes, copy->written, memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
     atomic_store_explicit(&flow->holding, false, memory_order_release);
@@ -35,29 +35,30 @@ enum carried {
 };
 
 /* Writes what is in hand. False: *ret says why nothing more is to be read. */
-static bool deliver(struct conn *conn, enum direction dir, struct copy *copy, enum carried *ret) {
+static bool deliver_bytes(struct conn *conn, enum direction dir, struct copy *copy,
+                          enum carried *ret) {
     struct flow *flow = &conn->state->flow[dir];
 
-    hold(flow);
+    begin_writing(flow);
     int r = copy_write(copy, conn->fd[conn_sink(dir)]);
     if (r < 0 && r != -EINTR)
-        conn_sink_failed(conn, dir, -r); /* before let_go: stolen_error in conn_end.c */
-    let_go(flow, copy);
+        conn_sink_failed(conn, dir, -r); /* before end_writing: stolen_error in conn_end.c */
+    end_writing(flow, copy);
     *ret = r == -EINTR ? PARKED : SINK_OVER;
     return r == 0;
 }
 
-static enum carried carry(struct conn *conn, enum direction dir, struct copy *copy) {
+static enum carried carry_bytes(struct conn *conn, enum direction dir, struct copy *copy) {
     int from = conn->fd[conn_source(dir)];
     enum carried how;
 
-    if (copy->in_hand > 0 && !deliver(conn, dir, copy, &how))
+    if (copy->in_hand > 0 && !deliver_bytes(conn, dir, copy, &how))
         return how;
     for (;;) {
         ssize_t n = copy_read(copy, from);
 
         if (n > 0) {
-            if (deliver(conn, dir, copy, &how))
+            if (deliver_bytes(conn, dir, copy, &how))
                 continue;
             return how;
         }
@@ -72,7 +73,7 @@ static enum carried carry(struct conn *conn, enum direction dir, struct copy *co
 }
 
 /* Nobody wants what the source still sends; reading it lets the source come to its end. */
-static enum carried drop(struct conn *conn, enum direction dir, char *buffer) {
+static enum carried drop_bytes(struct conn *conn, enum direction dir, char *buffer) {
     int from = conn->fd[conn_source(dir)];
 
     while (!atomic_load(&conn->over)) {
@@ -95,7 +96,7 @@ static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_
         copy_init_kept(&room->copy, &room->kept, room->buffer);
     else
         copy_init(&room->copy, conn->state->options.copy, conn->pipes, room->buffer);
-    enum carried how = carry(conn, dir, &room->copy);
+    enum carried how = carry_bytes(conn, dir, &room->copy);
     copy_release(&room->copy);
     return how;
 }
@@ -127,7 +128,7 @@ void pump_run(struct conn *conn, enum direction dir, struct pump_room *room) {
     if (work == CONN_CARRY)
         how = copy_all(conn, dir, room);
     if (how == SINK_OVER)
-        how = drop(conn, dir, room->buffer);
+        how = drop_bytes(conn, dir, room->buffer);
     if (how == PARKED)
         atomic_store(&conn->parked, true);
 }

@@ -77,13 +77,13 @@ struct choice {
 };
 
 /* Epoch 0: by nobody. */
-static bool is_held(const struct conn *conn, unsigned epoch) {
+static bool is_conn_held(const struct conn *conn, unsigned epoch) {
     return epoch != 0 && conn->hold.link != NULL && atomic_load(&conn->hold.held) == epoch;
 }
 
 usec_t registry_drain_idle(const struct registry *registry, const struct conn *conn) {
     if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
-        is_held(conn, registry->drain_epoch))
+        is_conn_held(conn, registry->drain_epoch))
         return USEC_NEVER;
     return registry->drain_idle;
 }
@@ -102,7 +102,7 @@ void registry_drain(struct registry *registry, usec_t idle, unsigned epoch) {
 }
 
 static bool is_meant(const struct conn *conn, const struct choice *choice) {
-    if (choice->unheld && is_held(conn, choice->epoch))
+    if (choice->unheld && is_conn_held(conn, choice->epoch))
         return false;
     return choice->member == NULL || conn->member == choice->member;
 }
@@ -199,7 +199,7 @@ size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
 
     lock_acquire(&registry->lock);
     TAILQ_FOREACH(conn, &registry->conns, link)
-    n += conn->fd[SIDE_SERVER] >= 0 && !is_held(conn, epoch);
+    n += conn->fd[SIDE_SERVER] >= 0 && !is_conn_held(conn, epoch);
     lock_release(&registry->lock);
     return n;
 }
