@@ -91,7 +91,7 @@ static bool count_received(int fd, uint64_t *ret_received) {
 static bool await_write(const struct flow *writer) {
     usec_t until = clock_now() + WRITE_RETURNS;
 
-    while (atomic_load(&writer->holding)) {
+    while (atomic_load(&writer->writing)) {
         if (clock_now() >= until)
             return false;
         sched_yield();
@@ -110,7 +110,7 @@ static int sink_error(struct conn *conn, enum direction dir) {
 static int hidden_reset(struct conn *conn, enum direction dir, uint64_t bytes_read) {
     struct flow *writer = &conn->state->flow[other_direction(dir)];
     int source = conn->fd[conn_source(dir)];
-    bool writing = atomic_load(&writer->holding);
+    bool writing = atomic_load(&writer->writing);
     bool gone = writing && send(source, "", 0, MSG_NOSIGNAL) < 0;
     int error = sink_error(conn, other_direction(dir));
     uint64_t received;

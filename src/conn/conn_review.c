@@ -44,7 +44,7 @@ static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lo
     usec_t idle = registry_drain_idle(conn->registry, conn);
 
     if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
-        atomic_load(&up->holding) || atomic_load(&down->holding) || is_asked(conn))
+        atomic_load(&up->writing) || atomic_load(&down->writing) || is_asked(conn))
         return USEC_NEVER;
     return idle;
 }
@@ -75,8 +75,8 @@ static usec_t first_moved(const struct conn *conn) {
 }
 
 static bool is_holding(const struct conn *conn) {
-    return atomic_load(&conn->state->flow[DIR_UP].holding) ||
-           atomic_load(&conn->state->flow[DIR_DOWN].holding);
+    return atomic_load(&conn->state->flow[DIR_UP].writing) ||
+           atomic_load(&conn->state->flow[DIR_DOWN].writing);
 }
 
 /* See unread below. */
@@ -163,9 +163,9 @@ static struct facing facing_of(const struct conn *conn, int side) REQUIRES(conn-
 
     return (struct facing){.ended = from->ended,
                            .given = to->ended,
-                           .blocked = atomic_load(&from->holding),
+                           .blocked = atomic_load(&from->writing),
                            .failed = to->sink_error != 0,
-                           .fed = to->ended || atomic_load(&to->holding)};
+                           .fed = to->ended || atomic_load(&to->writing)};
 }
 
 /* unread: nobody waits on a socket whose end was read, nor on one whose reader is blocked in a write to the other side:
@@ -282,7 +282,7 @@ static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
     bool unused = atomic_load(&up->bytes) == 0 && atomic_load(&down->bytes) == 0;
 
-    if (conn->state->lingering || atomic_load(&up->holding) || atomic_load(&down->holding))
+    if (conn->state->lingering || atomic_load(&up->writing) || atomic_load(&down->writing))
         return false;
     return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
 }

@@ -16,7 +16,7 @@
  * written, so no answer, and no next question, is quicker. Each pump writes to its own flow alone: a word that both of them
  * used would go from one processor to the other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
 static void begin_writing(struct flow *flow) {
-    atomic_store_explicit(&flow->holding, true, memory_order_relaxed);
+    atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
     atomic_store_explicit(&flow->spoke, clock_now(), memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
@@ -24,7 +24,7 @@ static void begin_writing(struct flow *flow) {
 static void end_writing(struct flow *flow, const struct copy *copy) {
     atomic_store_explicit(&flow->bytes, copy->written, memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
-    atomic_store_explicit(&flow->holding, false, memory_order_release);
+    atomic_store_explicit(&flow->writing, false, memory_order_release);
 }
 
 /* How the carrying of bytes came to its end. */

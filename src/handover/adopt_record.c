@@ -63,7 +63,7 @@ static bool are_options(const struct conn_options *options) {
 
 static bool is_flow(const struct flow *flow, usec_t now) UNCHECKED {
     return is_moment(atomic_load(&flow->active), now) &&
-           is_moment(atomic_load(&flow->spoke), now) && is_bool(&flow->holding) &&
+           is_moment(atomic_load(&flow->spoke), now) && is_bool(&flow->writing) &&
            is_bool(&flow->in_memory) && is_bool(&flow->ended) && flow->sink_error >= 0;
 }
 

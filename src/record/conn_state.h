@@ -33,7 +33,7 @@ struct flow {
     _Alignas(64) _Atomic usec_t active; /* clock_coarse() of the last byte read or written */
     _Atomic uint64_t bytes;             /* written to the sink */
     _Atomic usec_t spoke;               /* clock_now() when bytes were last read; 0: none were */
-    _Atomic bool holding;               /* bytes were read and are not yet all written */
+    _Atomic bool writing;               /* bytes were read and are not yet all written */
     _Atomic bool in_memory;             /* bytes may be in this process and nowhere else (copy.c) */
     bool ended GUARDED;                 /* the source's end of data was passed on to the sink */
     int sink_error GUARDED;             /* errno: the sink takes no more; what comes is dropped */

@@ -123,9 +123,9 @@ static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNC
         conn->in_hand[dir] = (size_t)in_pipe;
         *ret_arrived |= source.arrived;
         atomic_store(&conn->doubtful[conn_source((enum direction)dir)], source.tcp);
-        if (atomic_load(&flow->holding))
+        if (atomic_load(&flow->writing))
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
-        atomic_store(&flow->holding, false);
+        atomic_store(&flow->writing, false);
         atomic_store(&flow->active, moved(atomic_load(&flow->active), stood));
         if (flow->ended && in_pipe > 0) {
             flow->ended = false; /* it cannot be: a reset it is */

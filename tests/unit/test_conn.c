@@ -131,7 +131,7 @@ static size_t fill(struct world *world, int fd, enum direction dir) {
             quiet = 0;
         } else {
             usleep(1000);
-            quiet += atomic_load(&world->conn->state->flow[dir].holding);
+            quiet += atomic_load(&world->conn->state->flow[dir].writing);
         }
     }
     return sent;
@@ -264,7 +264,7 @@ static void an_answer_that_was_complete_stays_complete(void **state) {
 /* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns how. */
 static enum conn_due let_time_pass(struct world *world) {
     for (int dir = 0; dir < 2; dir++)
-        while (atomic_load(&world->conn->state->flow[dir].holding))
+        while (atomic_load(&world->conn->state->flow[dir].writing))
             usleep(100); /* what was heard has been written, and its pump may not know it yet */
     struct verdict verdict = conn_review(world->conn, clock_coarse());
 
@@ -495,7 +495,7 @@ static void a_tail_that_is_being_taken_is_left_alone(void **state) {
     }
     shutdown(world.server, SHUT_WR);
     while (atomic_load(&world.conn->state->flow[DIR_DOWN].bytes) < sizeof(data))
-        if (atomic_load(&world.conn->state->flow[DIR_DOWN].holding))
+        if (atomic_load(&world.conn->state->flow[DIR_DOWN].writing))
             left -= (size_t)recv(world.client, got, sizeof(got), 0);
     (void)conn_review(world.conn, clock_coarse() + USEC_PER_SEC);
     enum conn_due due = conn_review(world.conn, clock_coarse() + USEC_PER_SEC).what;
@@ -575,7 +575,7 @@ static struct world begin_http(enum copy_mode copy) {
 /* Everything that was heard has been written and acknowledged, and its pump knows it. */
 static void settle(const struct world *world) {
     for (int i = 0; i < 2; i++)
-        while (atomic_load(&world->conn->state->flow[i].holding) ||
+        while (atomic_load(&world->conn->state->flow[i].writing) ||
                on_its_way(world->conn, (enum side)i))
             usleep(100);
 }
@@ -784,7 +784,7 @@ static void come_back(void *arg) {
     usleep(20000);
     if (late->error != 0)
         conn_sink_failed(late->conn, DIR_UP, late->error);
-    atomic_store(&late->conn->state->flow[DIR_UP].holding, false);
+    atomic_store(&late->conn->state->flow[DIR_UP].writing, false);
 }
 
 /* unix_doubt: a server that answers and closes, while what the client sends is on its way to it. */
@@ -802,7 +802,7 @@ static void a_unix_socket_that_closes_in_order_is_not_reset(void **state) UNCHEC
         assert_true(dup2(ends[0], world.conn->fd[SIDE_SERVER]) >= 0);
         fd_close(&ends[0]);
         fd_close(&ends[1]);
-        atomic_store(&world.conn->state->flow[DIR_UP].holding, true);
+        atomic_store(&world.conn->state->flow[DIR_UP].writing, true);
         assert_int_equal(thread_start(&late.thread, "late", NULL, come_back, &late), 0);
         conn_source_ended(world.conn, DIR_DOWN, 0);
         thread_join(&late.thread);
@@ -893,7 +893,7 @@ static void who_was_dropped_is_told_after_linger_timeout(void **state) {
         hear_end(world.server);
         reset(&world.client);
         say(world.server, "event");
-        while (atomic_load(&world.conn->state->flow[DIR_DOWN].holding) ||
+        while (atomic_load(&world.conn->state->flow[DIR_DOWN].writing) ||
                conn_review(world.conn, clock_coarse()).deadline > clock_coarse() + 2 * USEC_PER_SEC)
             usleep(100);
         struct verdict verdict = conn_review(world.conn, clock_coarse() + 2 * USEC_PER_SEC);

@@ -285,7 +285,7 @@ static void the_layout_of_version_2(void **state) {
     AT(flow, active, 0);
     AT(flow, bytes, 8);
     AT(flow, spoke, 16);
-    AT(flow, holding, 24);
+    AT(flow, writing, 24);
     AT(flow, in_memory, 25);
     AT(flow, ended, 26);
     AT(flow, sink_error, 28);
