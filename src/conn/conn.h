@@ -21,7 +21,7 @@
 #include "record/conn_state.h"
 
 /* What the reaper knows of a side as a sink. */
-struct watch {
+struct sink_watch {
     bool on;           /* bytes were found on their way to it, and it is looked at: */
     uint64_t taken;    /* what its peer had taken then */
     usec_t taken_at;   /* when the reaper saw that change: a slow reader is not a dead one */
@@ -37,7 +37,7 @@ struct review {
     struct wheel_entry entry GUARDED; /* in registry->reviews */
     usec_t settled
         GUARDED; /* all was delivered, and the last byte was of this moment; 0: it was not */
-    struct watch watch[2]; /* by side */
+    struct sink_watch watch[2]; /* by side */
 };
 
 struct conn {

@@ -191,7 +191,7 @@ static int unread_error(struct conn *conn, int side, const struct facing *facing
 
 /* in_flight: the kernel's keep-alive asks nothing as long as bytes are on their way, and its patience with those is a
  * quarter of an hour. A peer that answers is alive, however little it takes. */
-static bool is_silent(struct watch *watch, const struct pulse *pulse, usec_t keepalive,
+static bool is_silent(struct sink_watch *watch, const struct pulse *pulse, usec_t keepalive,
                       usec_t now) {
     if (keepalive == 0 || !pulse->on_its_way || !pulse->unanswered) {
         watch->unanswered = 0;
@@ -204,8 +204,8 @@ static bool is_silent(struct watch *watch, const struct pulse *pulse, usec_t kee
 
 /* min_rate: whether a side takes its data too slowly. It is held to that only while data waits for it at every look: a sink
  * whose source is slow has none. What its peer has acknowledged counts; that of a unix socket cannot be told. */
-static bool is_slow(struct watch *watch, const struct facing *facing, const struct pulse *pulse,
-                    int64_t min_rate, usec_t now) {
+static bool is_slow(struct sink_watch *watch, const struct facing *facing,
+                    const struct pulse *pulse, int64_t min_rate, usec_t now) {
     bool waits = pulse->unsent || (facing->fed && pulse->on_its_way);
 
     if (min_rate == 0 || !pulse->tcp || !waits || facing->failed) {
@@ -229,7 +229,7 @@ static bool is_slow(struct watch *watch, const struct facing *facing, const stru
 
 static void look_at_side(struct conn *conn, int side, const struct facing *facing, usec_t now,
                          struct sight *sight) {
-    struct watch *watch = &conn->review.watch[side];
+    struct sink_watch *watch = &conn->review.watch[side];
 
     if (conn->fd[side] < 0)
         return;
