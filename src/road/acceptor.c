@@ -26,7 +26,7 @@
 
 enum { STANDING, GOING }; /* the event of an acceptor */
 
-static bool stopped(const struct acceptor *acceptor) {
+static bool is_stopping(const struct acceptor *acceptor) {
     return atomic_load(&acceptor->ending) || atomic_load(&acceptor->road->stop_accept);
 }
 
@@ -35,7 +35,7 @@ static void pause_for(struct acceptor *acceptor, usec_t span) {
     usec_t until = clock_now() + span;
 
     lock_acquire(&acceptor->lock);
-    while (!stopped(acceptor) && cond_wait_until(&acceptor->stop, &acceptor->lock, until))
+    while (!is_stopping(acceptor) && cond_wait_until(&acceptor->stop, &acceptor->lock, until))
         atomic_fetch_add(&acceptor->beats, 1);
     lock_release(&acceptor->lock);
 }
@@ -72,7 +72,7 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
     *pause = *pause * 2 < PAUSE_MAX ? *pause * 2 : PAUSE_MAX;
 }
 
-static void describe(struct job *job, struct road *road) {
+static void begin_record(struct job *job, struct road *road) {
     struct record *record = &job->record;
 
     record->number =
@@ -91,13 +91,13 @@ static void turn_away(struct road *road, struct job *job, enum end end, bool in_
 }
 
 /* Whether nobody is let in any more. */
-static bool is_over(const struct acceptor *acceptor) {
-    return stopped(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
+static bool is_acceptor_over(const struct acceptor *acceptor) {
+    return is_stopping(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
 }
 
 /* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the listener's, whose gate it
  * is; NULL: the relay's. */
-static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+static enum room await_room_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
     struct openings *openings = &acceptor->road->openings;
     bool full = gate_is_full(gate);
 
@@ -109,17 +109,17 @@ static enum room wait_at(struct acceptor *acceptor, struct gate *gate, struct la
     return room;
 }
 
-/* Whether to wait for room at a full gate, and it has been waited for. With several acceptors, another one may have taken
- * the place that this one had waited for before it accepted. */
-static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+/* Waits at a full gate if when_full says so. False: refuse. With several acceptors, another one may have taken the room
+ * that this one had waited for before it accepted. */
+static bool wait_at_gate(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
     struct openings *openings = &acceptor->road->openings;
 
-    if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+    if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)) {
         openings_want(openings, lane); /* for the next one */
         openings_content(openings, lane);
         return false;
     }
-    if (wait_at(acceptor, gate, lane) == ROOM_CLOSED)
+    if (await_room_at(acceptor, gate, lane) == ROOM_CLOSED)
         return false;
     atomic_fetch_add(&acceptor->beats, 1);
     return true;
@@ -127,11 +127,11 @@ static bool waited(struct acceptor *acceptor, struct gate *gate, struct lane *la
 
 static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
                           struct leaver_wait *wait) {
-    return !is_over(acceptor) && gate_await_leaver(gate, wait);
+    return !is_acceptor_over(acceptor) && gate_await_leaver(gate, wait);
 }
 
 /* Finds the accepted connection its places in the gates, or ends it. */
-static bool enter(struct acceptor *acceptor, struct job *job) {
+static bool enter_gates(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
     int end = admit_peer(job);
     struct leaver_wait wait = {0}, listener_wait = {0};
@@ -139,12 +139,12 @@ static bool enter(struct acceptor *acceptor, struct job *job) {
 
     while (end == 0 && !in_gate) {
         in_gate = gate_try_enter(&road->gate);
-        if (!in_gate && !waited(acceptor, &road->gate, NULL) &&
+        if (!in_gate && !wait_at_gate(acceptor, &road->gate, NULL) &&
             !awaits_leaver(acceptor, &road->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
     while (end == 0 && !place_enter(&job->has.place, job->route->limit))
-        if (!waited(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
+        if (!wait_at_gate(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
     if (end == 0)
@@ -173,7 +173,7 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
             turn_away(road, job, END_NO_PUMPS, true);
             return;
         }
-        if (!stops && (!atomic_load(&acceptor->waits) || is_over(acceptor))) {
+        if (!stops && (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))) {
             turn_away(road, job, END_QUEUE_FULL, true);
             return;
         }
@@ -194,7 +194,7 @@ static void open_up(struct acceptor *acceptor, struct job *job) {
             turn_away(road, job, END_NO_PUMPS, true);
             return;
         }
-        if (!atomic_load(&acceptor->waits) || is_over(acceptor)) {
+        if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)) {
             turn_away(road, job, END_QUEUE_FULL, true);
             return;
         }
@@ -211,18 +211,19 @@ static bool await_listener_room(struct acceptor *acceptor) {
     bool there = (route_opens(route) ? openings_wait_room(&road->openings, &limit->lane)
                                      : queue_wait_room(&road->queue, route->line)) == ROOM_THERE &&
                  (!atomic_load(&acceptor->bounded) ||
-                  wait_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
+                  await_room_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
 
     route_unref(route);
     return there;
 }
 
 /* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
-static bool await_room(struct acceptor *acceptor) {
+static bool await_accept_room(struct acceptor *acceptor) {
     struct road *road = acceptor->road;
 
     return !atomic_load(&acceptor->waits) ||
-           (wait_at(acceptor, &road->gate, NULL) == ROOM_THERE && await_listener_room(acceptor));
+           (await_room_at(acceptor, &road->gate, NULL) == ROOM_THERE &&
+            await_listener_room(acceptor));
 }
 
 /* One connection, or -errno. */
@@ -240,8 +241,8 @@ static int accept_one(struct acceptor *acceptor) {
         acceptor->socket.untuned--;
         sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
-    describe(&job, acceptor->road);
-    if (!enter(acceptor, &job))
+    begin_record(&job, acceptor->road);
+    if (!enter_gates(acceptor, &job))
         return 0;
     if (route_opens(job.route))
         open_up(acceptor, &job);
@@ -263,7 +264,7 @@ static void accept_rest(struct acceptor *acceptor) {
     struct timespec pause = clock_timespec(PAUSE_MIN);
     int r = 0;
 
-    while (!is_over(acceptor) && more_comes(acceptor, -r)) {
+    while (!is_acceptor_over(acceptor) && more_comes(acceptor, -r)) {
         r = accept_one(acceptor);
         if (r < 0 && r != -EINTR && r != -EINVAL &&
             accept_failure_count(-r) == ACCEPT_FAILURE_RESOURCES)
@@ -277,14 +278,14 @@ static void acceptor_thread(void *arg) {
 
     thread_lighten();
     (void)event_wait(&acceptor->go, STANDING);
-    while (!stopped(acceptor)) {
+    while (!is_stopping(acceptor)) {
         atomic_fetch_add(&acceptor->beats, 1);
-        if (!await_room(acceptor))
+        if (!await_accept_room(acceptor))
             continue;
         int r = accept_one(acceptor);
         if (r == 0)
             pause = PAUSE_MIN;
-        else if (r != -EINTR && !stopped(acceptor))
+        else if (r != -EINTR && !is_stopping(acceptor))
             after_failure(acceptor, -r, &pause);
     }
     accept_rest(acceptor);

@@ -35,7 +35,7 @@ struct attempts {
     enum dial_outcome outcome; /* of the last attempt */
 };
 
-static int set_timeout(int fd, usec_t span) {
+static int set_connect_timeout(int fd, usec_t span) {
     struct timeval timeout = clock_timeval(span);
 
     return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
@@ -46,7 +46,7 @@ static int set_timeout(int fd, usec_t span) {
 static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
     usec_t left = attempts->timeout, patience = turn_patience(attempts->turn);
     usec_t span = patience < left ? patience : left;
-    int r = set_timeout(fd, span);
+    int r = set_connect_timeout(fd, span);
 
     while (r == 0 && connect(fd, &addr->u.sa, addr->len) < 0) {
         if (errno == EISCONN)
@@ -57,7 +57,7 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
                 return -ETIMEDOUT;
             turn_leave(attempts->turn);
             span = left;
-            r = set_timeout(fd, span);
+            r = set_connect_timeout(fd, span);
         } else if (errno != EINTR) {
             return -errno;
         } else if (atomic_load(attempts->stop)) {
@@ -65,7 +65,7 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
         }
     }
     /* From here on writes wait for as long as the peer does. */
-    return r == 0 ? set_timeout(fd, 0) : r;
+    return r == 0 ? set_connect_timeout(fd, 0) : r;
 }
 
 /* Takes a local address, and where the dial leads to ourselves a port as well. */
@@ -127,7 +127,7 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     return r;
 }
 
-static enum dial_outcome judge(int error) {
+static enum dial_outcome outcome_of_error(int error) {
     switch (error) {
     case 0:
         return DIAL_OK;
@@ -194,7 +194,7 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)
                    : 0;
-    enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : judge(error);
+    enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : outcome_of_error(error);
 
     note_attempt(attempts, member, &addr, error, outcome);
     if (attempts->missing && outcome != DIAL_CUT_OFF)
@@ -219,8 +219,8 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
 }
 
 /* There is nothing (more) to try. before: how the last attempt went. */
-static enum dial_outcome settle(struct search *search, enum search_outcome found,
-                                enum dial_outcome before) {
+static enum dial_outcome outcome_of_search(struct search *search, enum search_outcome found,
+                                           enum dial_outcome before) {
     switch (found) {
     case SEARCH_STOPPED:
         return DIAL_STOPPED;
@@ -268,5 +268,5 @@ enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *s
         over = outcome == DIAL_OK || outcome == DIAL_STOPPED;
     }
     search_end(&attempts.search);
-    return over ? attempts.outcome : settle(&attempts.search, found, attempts.outcome);
+    return over ? attempts.outcome : outcome_of_search(&attempts.search, found, attempts.outcome);
 }

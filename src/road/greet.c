@@ -14,7 +14,7 @@
 #include "road/generation.h"
 
 /* Takes so many bytes that are there. */
-static bool consume(int fd, void *buf, size_t n) {
+static bool consume_bytes(int fd, void *buf, size_t n) {
     while (n > 0) {
         ssize_t r = recv(fd, buf, n, 0);
 
@@ -58,7 +58,7 @@ static int read_header(struct opening *opening, usec_t deadline, struct proxy_he
         if (outcome == PROXY_BAD || (outcome == PROXY_MORE && have + (size_t)n == sizeof(bytes)))
             return END_HEADER_BAD;
         size_t belongs = outcome == PROXY_WHOLE ? length - have : (size_t)n; /* no_further */
-        if (!consume(job->has.client, bytes + have, belongs))
+        if (!consume_bytes(job->has.client, bytes + have, belongs))
             return fail_read(-1, have, ret_why);
         have += belongs;
         if (outcome == PROXY_WHOLE) {

@@ -54,7 +54,7 @@ void opening_free(struct opening *opening) {
 }
 
 /* When it is to look up again, at the latest. */
-static usec_t next_look(const struct opening *opening, usec_t deadline) {
+static usec_t next_opening_look(const struct opening *opening, usec_t deadline) {
     return !opening->stays && opening->ripens < deadline ? opening->ripens : deadline;
 }
 
@@ -64,7 +64,7 @@ ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t dea
     int fd = opening->job.has.client;
 
     for (;;) {
-        usec_t now = clock_now(), until = next_look(opening, deadline);
+        usec_t now = clock_now(), until = next_opening_look(opening, deadline);
         bool waits = now < until;
 
         if (atomic_load(&opening->openings->stop))

@@ -5,7 +5,7 @@
 #include "road/openings.h"
 
 /* Whether somebody could go on who cannot, if this ripe opening were gone. */
-static bool is_in_the_way(const struct openings *openings, const struct opening *opening)
+static bool is_opening_in_the_way(const struct openings *openings, const struct opening *opening)
     REQUIRES(openings->lock) {
     const struct lane *lane = &opening->limit->lane;
 
@@ -24,7 +24,7 @@ void openings_make_room(struct openings *openings) {
         return;
     for (opening = TAILQ_FIRST(&openings->ripe); opening != NULL; opening = next) {
         next = TAILQ_NEXT(opening, link);
-        if (!is_in_the_way(openings, opening))
+        if (!is_opening_in_the_way(openings, opening))
             continue;
         TAILQ_REMOVE(&openings->ripe, opening, link);
         opening->ripe = false;
@@ -52,7 +52,7 @@ bool openings_ripen(struct opening *opening) {
     struct openings *openings = opening->openings;
 
     lock_acquire(&openings->lock);
-    bool put_out = is_in_the_way(openings, opening);
+    bool put_out = is_opening_in_the_way(openings, opening);
     if (put_out) {
         opening->put_out = true;
         openings->leaving++;

@@ -101,7 +101,7 @@ usec_t queue_time_up(const struct queue *queue, const struct line *line, usec_t 
     return until;
 }
 
-static size_t share(const struct queue_bounds *bounds) {
+static size_t line_share(const struct queue_bounds *bounds) {
     size_t share = bounds->lines > 0 ? bounds->capacity / bounds->lines : 0;
 
     return share > 0 || bounds->capacity == 0 ? share : 1;
@@ -109,7 +109,7 @@ static size_t share(const struct queue_bounds *bounds) {
 
 static bool has_room(const struct queue *queue, const struct line *line) REQUIRES(queue->lock) {
     return queue->unbounded || queue->count < queue->bounds.capacity ||
-           line->count < share(&queue->bounds);
+           line->count < line_share(&queue->bounds);
 }
 
 int queue_push(struct queue *queue, struct line *line, struct job *job) {
@@ -175,7 +175,7 @@ void queue_set(struct queue *queue, const struct queue_bounds *bounds) {
 
 /* Sends idle ones away, at most so many: workers, or spare threads that have been idle since before a moment. Returns how
  * many they were. */
-static size_t send_away(struct queue *queue, size_t most, bool spare, usec_t since)
+static size_t dismiss_idle(struct queue *queue, size_t most, bool spare, usec_t since)
     REQUIRES(queue->lock) {
     struct turn *turn = SLIST_FIRST(&queue->idle);
     size_t n = 0;
@@ -195,7 +195,7 @@ static size_t send_away(struct queue *queue, size_t most, bool spare, usec_t sin
 
 void queue_dismiss(struct queue *queue, size_t n) {
     lock_acquire(&queue->lock);
-    queue->dismissed += n - send_away(queue, n, false, USEC_NEVER);
+    queue->dismissed += n - dismiss_idle(queue, n, false, USEC_NEVER);
     lock_release(&queue->lock);
 }
 
@@ -210,7 +210,7 @@ size_t queue_keep(struct queue *queue, size_t n) {
 bool queue_trim(struct queue *queue, usec_t since) {
     lock_acquire(&queue->lock);
     size_t unneeded = queue->spares > queue->away ? queue->spares - queue->away : 0;
-    queue->spares -= send_away(queue, unneeded, true, since);
+    queue->spares -= dismiss_idle(queue, unneeded, true, since);
     bool left = queue->spares > 0;
     lock_release(&queue->lock);
     return left;

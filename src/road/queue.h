@@ -128,9 +128,10 @@ usec_t turn_patience(const struct turn *turn);
 /* What a dial took that was answered, in whatever way, or given up. */
 void turn_note(struct turn *turn, usec_t took);
 
-/* Tells so many workers, idle ones first, to end, but no spare ones; or takes back so many of the tellings that no one
- * has heard yet, and returns how many. */
+/* Ends n workers, idle ones first, but no spare ones. */
 void queue_dismiss(struct queue *queue, size_t n);
+
+/* Withdraws up to n dismissals that no worker has taken yet; returns how many. */
 size_t queue_keep(struct queue *queue, size_t n);
 
 /* Sends spare threads away that have been idle since before this moment and are not needed. Whether any are left. */

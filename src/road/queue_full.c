@@ -20,7 +20,8 @@ void queue_note_outcome(struct line *line, const struct turn *turn) UNCHECKED {
 }
 
 /* Those that wait already wait for the full line from now on. */
-static void shorten(struct queue *queue, struct line *line, usec_t now) REQUIRES(queue->lock) {
+static void shorten_waits(struct queue *queue, struct line *line, usec_t now)
+    REQUIRES(queue->lock) {
     struct queued *queued;
 
     TAILQ_FOREACH(queued, &line->jobs, in_line) {
@@ -36,7 +37,7 @@ static void shorten_all(struct queue *queue, struct line_list *lines, usec_t now
 
     TAILQ_FOREACH(line, lines, link)
     if (atomic_load(&line->full))
-        shorten(queue, line, now);
+        shorten_waits(queue, line, now);
 }
 
 void queue_bound_full(struct queue *queue, usec_t most) {
@@ -60,7 +61,7 @@ static void become_full(struct queue *queue, struct line *line, usec_t now) REQU
     }
     queue->n_full += !atomic_exchange(&line->full, true);
     if (queue->bounds.full_timeout < queue->bounds.timeout)
-        shorten(queue, line, now);
+        shorten_waits(queue, line, now);
     queue_call_usher(queue);
 }
 

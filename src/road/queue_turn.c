@@ -83,7 +83,7 @@ void queue_call_all(struct queue *queue) {
 }
 
 /* Counts a turn as away. Whether a spare thread is to be started for it, see add_spare. */
-static bool leave(struct queue *queue, struct turn *turn) REQUIRES(queue->lock) {
+static bool count_away(struct queue *queue, struct turn *turn) REQUIRES(queue->lock) {
     turn->away = true;
     queue->away++;
     if (queue->away <= queue->spares)
@@ -118,7 +118,7 @@ void turn_leave(struct turn *turn) {
     queue_relist(queue, turn->line);
     if (can_leave(queue, now)) {
         queue->active--;
-        add = leave(queue, turn);
+        add = count_away(queue, turn);
     }
     struct turn *next = queue_call_next(queue, now);
     lock_release(&queue->lock);
@@ -169,7 +169,7 @@ static struct queued *begin_turn(struct queue *queue, struct turn *turn, struct 
     if (queued->job.full_since == 0 && atomic_load_explicit(&line->full, memory_order_relaxed))
         queued->job.full_since = now;
     if (line->slow > 0 && can_leave(queue, now))
-        *ret_add = leave(queue, turn);
+        *ret_add = count_away(queue, turn);
     else
         queue->active++;
     queue->slow_next = list == &queue->quick;

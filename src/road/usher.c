@@ -4,7 +4,7 @@
 #include "road/refuse.h"
 #include "road/road.h"
 
-static void send_away(struct road *road, struct job *job, enum end end) {
+static void refuse_job(struct road *road, struct job *job, enum end end) {
     struct route *route = job->route;
 
     job->record.popped = clock_now();
@@ -20,7 +20,7 @@ static void usher_thread(void *arg) {
 
     while ((what = queue_wait_overdue(&road->queue, until, &job)) != OVERDUE_END) {
         if (what == OVERDUE_JOB || what == OVERDUE_FULL) {
-            send_away(road, &job, what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT);
+            refuse_job(road, &job, what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT);
             continue;
         }
         usec_t now = clock_now();

@@ -64,7 +64,7 @@ static int hand_over(struct road *road, struct job *job) {
     return 0;
 }
 
-static void serve(struct road *road, struct job *job, struct turn *turn) {
+static void serve_job(struct road *road, struct job *job, struct turn *turn) {
     usec_t patience = job->route->generation->config->global.queue_timeout;
 
     job->record.popped = clock_now();
@@ -104,14 +104,14 @@ static void worker_thread(void *arg) {
 
     thread_lighten();
     while (queue_pop(&worker->road->queue, &worker->turn, &job)) {
-        serve(worker->road, &job, &worker->turn);
+        serve_job(worker->road, &job, &worker->turn);
         if (job.route != NULL) /* else it was put back */
             route_unref(job.route);
     }
     atomic_store(&worker->ended, true);
 }
 
-static const char *kind(const struct worker *worker) {
+static const char *kind_of_worker(const struct worker *worker) {
     return worker->turn.spare ? "spare" : "worker";
 }
 
@@ -124,7 +124,7 @@ int worker_start(struct road *road, size_t number, bool spare, struct worker **r
     worker->road = road;
     worker->number = number;
     worker->turn.spare = spare;
-    snprintf(name, sizeof(name), "%s-%zu", kind(worker), number % 10000);
+    snprintf(name, sizeof(name), "%s-%zu", kind_of_worker(worker), number % 10000);
     int r = thread_start(&worker->thread, name, NULL, worker_thread, worker);
     if (r < 0)
         free(worker);
@@ -143,6 +143,7 @@ bool worker_comes(const struct worker *worker, usec_t patience, char *ret_what, 
 
     if (woken == 0 || clock_now() - woken <= patience)
         return true;
-    snprintf(ret_what, size, "%s-%zu does not take its job", kind(worker), worker->number);
+    snprintf(ret_what, size, "%s-%zu does not take its job", kind_of_worker(worker),
+             worker->number);
     return false;
 }
