@@ -33,7 +33,7 @@ static int add_workers(struct apply *apply) {
 
     (void)relay_tidy(relay); /* the numbers of those that have ended are free again */
     if (relay->n_workers < wanted)
-        apply->n_workers = queue_keep(&relay->road.queue, wanted - relay->n_workers);
+        apply->n_workers = queue_recall(&relay->road.queue, wanted - relay->n_workers);
     relay->n_workers += apply->n_workers;
     while (relay->n_workers < wanted) {
         struct worker *worker;

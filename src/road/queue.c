@@ -199,7 +199,7 @@ void queue_dismiss(struct queue *queue, size_t n) {
     lock_release(&queue->lock);
 }
 
-size_t queue_keep(struct queue *queue, size_t n) {
+size_t queue_recall(struct queue *queue, size_t n) {
     lock_acquire(&queue->lock);
     size_t kept = n < queue->dismissed ? n : queue->dismissed;
     queue->dismissed -= kept;

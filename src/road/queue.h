@@ -132,7 +132,7 @@ void turn_note(struct turn *turn, usec_t took);
 void queue_dismiss(struct queue *queue, size_t n);
 
 /* Withdraws up to n dismissals that no worker has taken yet; returns how many. */
-size_t queue_keep(struct queue *queue, size_t n);
+size_t queue_recall(struct queue *queue, size_t n);
 
 /* Sends spare threads away that have been idle since before this moment and are not needed. Whether any are left. */
 bool queue_trim(struct queue *queue, usec_t since);

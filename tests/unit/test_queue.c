@@ -215,11 +215,11 @@ static void the_dismissed_end_and_the_others_go_on(void **state) {
     (void)state;
     begin(&f, 2, 2);
     queue_dismiss(&f.queue, 2); /* nobody is there to hear it yet */
-    assert_int_equal(queue_keep(&f.queue, 1), 1);
+    assert_int_equal(queue_recall(&f.queue, 1), 1);
     for (size_t i = 0; i < ARRAY_LEN(workers); i++)
         start_worker(&workers[i], &f, false, NULL);
     wait_until_idle(&f.queue, 2);
-    assert_int_equal(queue_keep(&f.queue, 5), 0);
+    assert_int_equal(queue_recall(&f.queue, 5), 0);
     queue_dismiss(&f.queue, 1);
     assert_int_equal(push(&f, f.line, 7), 0);
     queue_close(&f.queue);
