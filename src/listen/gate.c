@@ -57,7 +57,7 @@ bool gate_try_enter(struct gate *gate) {
     return enter;
 }
 
-void gate_enter(struct gate *gate) {
+void gate_force_enter(struct gate *gate) {
     lock_acquire(&gate->lock);
     gate->live++;
     lock_release(&gate->lock);

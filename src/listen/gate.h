@@ -42,8 +42,8 @@ void gate_set_max(struct gate *gate, size_t max);
 /* Lets one in, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;
 
-/* Lets one in that is inside already, in a way: a connection of the process before. The gate is open. */
-void gate_enter(struct gate *gate);
+/* Lets one in, full or not: a connection of the previous process, which was inside. The gate is open. */
+void gate_force_enter(struct gate *gate);
 
 void gate_leave(struct gate *gate);
 

@@ -76,7 +76,7 @@ bool place_await_client(struct place *place, const struct addr *client, struct l
 }
 
 void place_adopt(struct place *place, struct limit *limit, const struct addr *client) {
-    gate_enter(&limit->gate);
+    gate_force_enter(&limit->gate);
     *place = (struct place){.limit = limit_ref(limit)};
     (void)client_table_enter(limit->clients, client, 0, 0, clock_coarse(), &place->client);
 }

@@ -189,7 +189,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     for (size_t i = 0; i < KEEPER_FDS; i++)
         heir->fd[i] = -1;
     table_adopt(table, heir->slot, pipes);
-    gate_enter(&relay->road.gate);
+    gate_force_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;
     if (!settle_flows(conn, stood, &arrived))
