@@ -168,7 +168,6 @@ static enum apply_outcome judge_wish(const struct listen_wish *wish, int error,
     case EPERM:
     case EROFS:
         return APPLY_FORBIDDEN;
-    case EEXIST:
     case EINVAL:
     case ELOOP:
     case ENAMETOOLONG:
