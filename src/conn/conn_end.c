@@ -58,7 +58,7 @@ static void decide_end(struct conn *conn, enum end end, int error) REQUIRES(conn
 
     if (conn->state->decided && (!worse || conn->fd[SIDE_SERVER] < 0))
         return;
-    conn->state->record.end = (int)end;
+    conn->state->record.end = end;
     conn->state->record.error = error;
     in_this_order();
     conn->state->decided = true;
@@ -243,7 +243,7 @@ void conn_expire(struct conn *conn, enum end end) {
     bool first = !conn->state->aborted && conn->state->expired == 0;
     if (first) {
         if (!conn->state->decided || conn->fd[SIDE_SERVER] >= 0) {
-            conn->state->record.end = (int)end;
+            conn->state->record.end = end;
             in_this_order();
             conn->state->decided = true;
         }

@@ -332,8 +332,8 @@ static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sig
         return (struct verdict){.what = CONN_ABORT, .end = END_TOO_SLOW, .hard = true};
     if (conn->state->expired != 0 && now >= conn->state->expired + EXPIRE_PATIENCE)
         return (struct verdict){.what = CONN_ABORT,
-                                .end = conn->state->lingering ? (enum end)conn->state->record.end
-                                                              : END_STALLED};
+                                .end =
+                                    conn->state->lingering ? conn->state->record.end : END_STALLED};
     if (conn->state->expired != 0)
         deadline = conn->state->expired + EXPIRE_PATIENCE;
     else if (now >= drained)

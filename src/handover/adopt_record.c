@@ -49,7 +49,7 @@ static bool is_record(const struct record *record, usec_t now) {
            is_name(record->server) && record->client.len > 0 && is_addr(&record->client) &&
            is_addr(&record->peer) && record->server_addr.len > 0 && is_addr(&record->server_addr) &&
            is_moment(record->accepted, now) && is_moment(record->queued, now) &&
-           is_moment(record->popped, now) && is_moment(record->dialled, now) && record->end >= 0 &&
+           is_moment(record->popped, now) && is_moment(record->dialled, now) &&
            record->end < END_COUNT && record->error >= 0;
 }
 
@@ -74,7 +74,7 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
            are_options(&state->options) && is_flow(&state->flow[DIR_UP], now) &&
            is_flow(&state->flow[DIR_DOWN], now) && is_bool(&state->aborted) &&
            is_bool(&state->hard) && is_bool(&state->lingering) && is_bool(&state->decided) &&
-           is_moment(state->expired, now);
+           (!state->decided || state->record.end != END_NONE) && is_moment(state->expired, now);
 }
 
 bool listener_is_sound(const struct listen_description *listener) {

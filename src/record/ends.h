@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 enum end {
+    END_NONE = 0, /* none, or none yet */
 #define END(name, code, failed, sentence, advice) END_##name,
 #include "record/ends.def"
 #undef END

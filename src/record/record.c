@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 const struct end_info end_infos[END_COUNT] = {
+    [END_NONE] = {"--", false, "has not ended"},
 #define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence},
 #include "record/ends.def"
 #undef END
@@ -113,8 +114,7 @@ void record_log(const struct record *record, enum log_connections policy) {
 
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
-    const struct log_group *groups =
-        never_relayed((enum end)record->end) ? refused_groups : relayed_groups;
+    const struct log_group *groups = never_relayed(record->end) ? refused_groups : relayed_groups;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
                       sizeof(*record), &groups[record->end]);
 }

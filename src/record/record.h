@@ -32,8 +32,8 @@ struct record {
     uint64_t bytes[2]; /* by direction: written to the other side */
     uint64_t header;   /* bytes of the PROXY header that came from the client */
     uint64_t greeting; /* and of the one that was sent to the server */
-    int end;           /* enum end */
-    int error;         /* the errno behind it, or 0 */
+    enum end end;
+    int error; /* the errno behind it, or 0 */
 };
 
 /* Writes the one log record of the connection, as log_connections says. Any thread. */

@@ -133,27 +133,27 @@ static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
 /* Finds the accepted connection its places in the gates, or ends it. */
 static bool enter_gates(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
-    int end = admit_peer(job);
+    enum end end = admit_peer(job);
     struct leaver_wait wait = {0}, listener_wait = {0};
     bool in_gate = false;
 
-    while (end == 0 && !in_gate) {
+    while (end == END_NONE && !in_gate) {
         in_gate = gate_try_enter(&road->gate);
         if (!in_gate && !wait_at_gate(acceptor, &road->gate, NULL) &&
             !awaits_leaver(acceptor, &road->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
-    while (end == 0 && !place_enter(&job->has.place, job->route->limit))
+    while (end == END_NONE && !place_enter(&job->has.place, job->route->limit))
         if (!wait_at_gate(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
-    if (end == 0)
+    if (end == END_NONE)
         end = admit_client(job);
-    if (end == 0)
+    if (end == END_NONE)
         return true;
     if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&road->stop_accept))
         end = END_STOPPED;
-    turn_away(road, job, (enum end)end, in_gate);
+    turn_away(road, job, end, in_gate);
     return false;
 }
 

@@ -18,24 +18,24 @@ static bool is_denied_within(const struct listener_config *config, const struct 
 
 /* The longest prefix of both lists that covers the client decides. What none covers is let in, unless there is a list
  * of those who are. */
-static int check_access(const struct listener_config *config, const struct addr *client) {
+static enum end check_access(const struct listener_config *config, const struct addr *client) {
     int access = prefix_set_find(config->access, client);
 
     if (access == ACCESS_DENY || (access < 0 && config->allow.n > 0) ||
         is_denied_within(config, client))
         return END_DENIED;
-    return 0;
+    return END_NONE;
 }
 
 /* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */
-static int check_sender(const struct listener_config *config, const struct addr *sender) {
+static enum end check_sender(const struct listener_config *config, const struct addr *sender) {
     return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0
-               ? 0
+               ? END_NONE
                : END_SENDER_DENIED;
 }
 
 /* One that has ended a connection, and comes back, may be quicker than its pumps. */
-static int count_client(struct job *job) {
+static enum end count_client(struct job *job) {
     const struct addr *client = &job->record.client;
     struct leaver_wait wait = {0};
     enum client_outcome outcome;
@@ -50,23 +50,23 @@ static int count_client(struct job *job) {
         return END_CLIENT_RATE;
     case CLIENT_OK:
     default:
-        return 0;
+        return END_NONE;
     }
 }
 
-int admit_peer(const struct job *job) {
+enum end admit_peer(const struct job *job) {
     const struct listener_config *config = job->route->config;
 
     return config->accept_proxy == PROXY_OFF ? check_access(config, &job->record.client)
                                              : check_sender(config, &job->record.client);
 }
 
-int admit_client(struct job *job) {
-    return job->route->config->accept_proxy == PROXY_OFF ? count_client(job) : 0;
+enum end admit_client(struct job *job) {
+    return job->route->config->accept_proxy == PROXY_OFF ? count_client(job) : END_NONE;
 }
 
-int admit_named(struct job *job) {
-    int end = check_access(job->route->config, &job->record.client);
+enum end admit_named(struct job *job) {
+    enum end end = check_access(job->route->config, &job->record.client);
 
-    return end != 0 ? end : count_client(job);
+    return end != END_NONE ? end : count_client(job);
 }

@@ -27,7 +27,7 @@ static bool consume_bytes(int fd, void *buf, size_t n) {
 
 /* have: bytes of the header that came. Whoever sends none and closes only looks whether somebody listens, as balancers do:
  * nothing to warn of. */
-static int fail_read(ssize_t n, size_t have, const char **ret_why) {
+static enum end fail_read(ssize_t n, size_t have, const char **ret_why) {
     if (n == -ECANCELED)
         return END_STOPPED;
     if (n == -EUSERS)
@@ -41,8 +41,8 @@ static int fail_read(ssize_t n, size_t have, const char **ret_why) {
     return END_HEADER_BAD;
 }
 
-static int read_header(struct opening *opening, usec_t deadline, struct proxy_header *header,
-                       const char **ret_why) {
+static enum end read_header(struct opening *opening, usec_t deadline, struct proxy_header *header,
+                            const char **ret_why) {
     struct job *job = &opening->job;
     enum proxy_version accept = (enum proxy_version)job->route->config->accept_proxy;
     char bytes[PROXY_HEADER_MAX];
@@ -63,21 +63,21 @@ static int read_header(struct opening *opening, usec_t deadline, struct proxy_he
         have += belongs;
         if (outcome == PROXY_WHOLE) {
             job->record.header = have;
-            return 0;
+            return END_NONE;
         }
     }
 }
 
-int greet_read(struct opening *opening, const char **ret_why) {
+enum end greet_read(struct opening *opening, const char **ret_why) {
     struct job *job = &opening->job;
     struct proxy_header header = {0};
     usec_t deadline = job->record.accepted + job->route->config->proxy_timeout;
-    int end = read_header(opening, deadline < opening->deadline ? deadline : opening->deadline,
-                          &header, ret_why);
+    enum end end = read_header(opening, deadline < opening->deadline ? deadline : opening->deadline,
+                               &header, ret_why);
 
-    if (end == 0 && sockopt_set_receive_timeout(job->has.client, 0) < 0)
+    if (end == END_NONE && sockopt_set_receive_timeout(job->has.client, 0) < 0)
         end = END_HEADER_BAD;
-    if (end == 0 && header.known) {
+    if (end == END_NONE && header.known) {
         job->record.client = header.source;
         job->destination = header.destination;
     }

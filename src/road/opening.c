@@ -126,23 +126,23 @@ static void say_header_bad(const struct job *job, const char *why) {
     log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
 }
 
-/* All that it has to send before there is a server to dial. 0, or how the connection ends. */
-static int hear_opening(struct opening *opening) {
+/* All that it has to send before there is a server to dial. END_NONE, or how the connection ends. */
+static enum end hear_opening(struct opening *opening) {
     struct job *job = &opening->job;
     const char *why = NULL;
 
     job->record.peer = job->record.client;
-    int end = greet_read(opening, &why);
+    enum end end = greet_read(opening, &why);
     if (why != NULL)
         say_header_bad(job, why);
-    if (!openings_keep(opening) && end == 0)
+    if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;
-    return end != 0 ? end : admit_named(job);
+    return end != END_NONE ? end : admit_named(job);
 }
 
 /* As the acceptor does for those that have nothing to send first. What it waits for comes from the workers; at the stop
  * it is nudged. */
-static int enqueue_opening(struct road *road, struct job *job) {
+static enum end enqueue_opening(struct road *road, struct job *job) {
     bool waits = job->route->generation->config->global.when_full == WHEN_FULL_WAIT;
     struct line *line = job->route->line;
     int r;
@@ -157,20 +157,20 @@ static int enqueue_opening(struct road *road, struct job *job) {
         if (queue_wait_room(&road->queue, line) == ROOM_CLOSED)
             waits = true; /* in a drain there is no bound */
     }
-    return 0;
+    return END_NONE;
 }
 
 void opening_serve(void *arg, struct opening *opening) {
     struct road *road = arg;
     struct job *job = &opening->job;
     struct route *route = job->route;
-    int end = hear_opening(opening);
+    enum end end = hear_opening(opening);
 
-    if (end == 0)
+    if (end == END_NONE)
         end = enqueue_opening(road, job);
-    if (end == 0)
+    if (end == END_NONE)
         return;
-    refuse(road, job, (enum end)end, 0, true);
+    refuse(road, job, end, 0, true);
     job->route = NULL;
     route_unref(route);
 }

@@ -82,7 +82,7 @@ void refuse(struct road *road, struct job *job, enum end end, int error, bool in
     bool http = job->route->config->mode == MODE_HTTP && speaks_http(end), lingers = false;
 
     count(end);
-    job->record.end = (int)end;
+    job->record.end = end;
     job->record.error = error;
     if (http)
         lingers = end != END_STOPPED && let_linger(road, job);

@@ -1,6 +1,7 @@
 /* handover/adopt_record: what a process that died may have left makes sense, or it does not. */
 #include "unit.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ static void a_sound_one_is_sound(void **state) UNCHECKED {
     good.record.peer = good.record.client;
     good.record.server_addr = (struct addr){.len = 2, .u.sa.sa_family = AF_UNIX};
     good.flow[DIR_UP].sink_error = 104;
+    good.record.end = END_CLIENT_ENDED;
+    good.decided = true;
     assert_true(record_is_sound(&good));
     atomic_store(&good.flow[DIR_DOWN].in_memory, true);
     assert_true(record_lacks_bytes(&good));
@@ -76,7 +79,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.record.queued = later);
     REFUSE(bad.record.popped = later);
     REFUSE(bad.record.dialled = later);
-    REFUSE(bad.record.end = -1);
+    REFUSE(bad.record.end = (enum end)INT_MAX);
     REFUSE(bad.record.end = END_COUNT);
     REFUSE(bad.record.error = -5);
     REFUSE(bad.options.idle_timeout = -1);
@@ -98,6 +101,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(set_byte((uintptr_t)&bad.hard, 2));
     REFUSE(set_byte((uintptr_t)&bad.lingering, 2));
     REFUSE(set_byte((uintptr_t)&bad.decided, 2));
+    REFUSE(bad.decided = true); /* how? */
     REFUSE(bad.expired = later);
 }
 

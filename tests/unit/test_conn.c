@@ -83,7 +83,7 @@ static bool on_its_way(struct conn *conn, enum side to) {
 
 static void finish_somehow(struct world *world) {
     await_pumps(world);
-    finish(world, (enum end)world->conn->state->record.end);
+    finish(world, world->conn->state->record.end);
 }
 
 static void say(int fd, const char *words) {
@@ -969,7 +969,8 @@ static void an_end_is_passed_on_once_more_and_not_read_again(void **state) UNCHE
     struct world world = prepare(COPY_BUFFER, true, &pair);
 
     (void)state;
-    world.conn->state->decided = true; /* END_CLIENT_ENDED */
+    world.conn->state->record.end = END_CLIENT_ENDED;
+    world.conn->state->decided = true;
     world.conn->state->flow[DIR_UP].ended = true;
     say(world.client, "late");
     conn_redo(world.conn);

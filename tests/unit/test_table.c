@@ -230,6 +230,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
 static void the_layout_of_version_2(void **state) {
     (void)state;
     assert_int_equal(KEEPER_VERSION, 2);
+    assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
+    assert_int_equal(END_CLIENT_ENDED, 1);
+    assert_int_equal(END_TOO_SLOW, 36);
     AT(table_head, counter_names, 16);
     AT(table_head, parked, 24);
     AT(table_head, accepted, 32);
