@@ -312,7 +312,7 @@ static usec_t next_timeout(const struct channel *channel, usec_t deadline) {
 }
 
 /* An answer before may have closed the socket: c-ares passes over one that it does not have. */
-static void process(struct channel *channel, struct pollfd polled) {
+static void process_socket(struct channel *channel, struct pollfd polled) {
     bool reads = (polled.revents & (POLLIN | POLLERR | POLLHUP)) != 0,
          writes = (polled.revents & POLLOUT) != 0;
 
@@ -342,7 +342,7 @@ static void dns_wait(struct dns *dns, usec_t deadline) {
     if (dns->set[n].revents != 0)
         (void)!read(dns->wake, &count, sizeof(count));
     for (size_t i = 0; i < n; i++)
-        process(dns->polled[i], dns->set[i]);
+        process_socket(dns->polled[i], dns->set[i]);
     LIST_FOREACH(channel, &dns->channels, link)
     ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
 }

@@ -25,12 +25,12 @@ struct head {
     size_t at, length; /* of its data */
 };
 
-static unsigned read16(const unsigned char *at) {
+static unsigned read_reply16(const unsigned char *at) {
     return (unsigned)at[0] << 8 | at[1];
 }
 
 /* The size of the name at this place, compressed or not; 0: it is none, or too long. */
-static size_t read_name(const struct reply *reply, size_t at, char ret_name[ADDR_NAME_MAX]) {
+static size_t read_reply_name(const struct reply *reply, size_t at, char ret_name[ADDR_NAME_MAX]) {
     char *name = NULL;
     long length = 0;
 
@@ -51,8 +51,8 @@ static size_t skip_questions(const struct reply *reply) {
 
     if (reply->size < HEADER_SIZE || reply->size > UINT16_MAX)
         return 0;
-    for (unsigned questions = read16(reply->bytes + 4); questions > 0; questions--) {
-        size_t length = read_name(reply, at, name);
+    for (unsigned questions = read_reply16(reply->bytes + 4); questions > 0; questions--) {
+        size_t length = read_reply_name(reply, at, name);
 
         if (length == 0 || reply->size - at - length < QUESTION_SIZE)
             return 0;
@@ -63,16 +63,16 @@ static size_t skip_questions(const struct reply *reply) {
 
 static bool read_head(const struct reply *reply, size_t at, char owner[ADDR_NAME_MAX],
                       struct head *head) {
-    size_t length = read_name(reply, at, owner);
+    size_t length = read_reply_name(reply, at, owner);
 
     if (length == 0 || reply->size - at - length < RECORD_SIZE)
         return false;
     const unsigned char *record = reply->bytes + at + length;
-    uint32_t seconds = (uint32_t)read16(record + 4) << 16 | read16(record + 6);
-    head->type = read16(record + 2) == CLASS_IN ? read16(record) : 0;
+    uint32_t seconds = (uint32_t)read_reply16(record + 4) << 16 | read_reply16(record + 6);
+    head->type = read_reply16(record + 2) == CLASS_IN ? read_reply16(record) : 0;
     head->ttl = seconds <= INT32_MAX ? (usec_t)seconds * USEC_PER_SEC : 0; /* RFC 2181, 8 */
     head->at = at + length + RECORD_SIZE;
-    head->length = read16(record + 8);
+    head->length = read_reply16(record + 8);
     return reply->size - head->at >= head->length;
 }
 
@@ -105,10 +105,10 @@ static bool take_record(const struct reply *reply, const struct head *head,
         memcpy(record->address, data, size);
         return true;
     }
-    record->priority = read16(data);
-    record->weight = read16(data + 2);
-    record->port = read16(data + 4);
-    return read_name(reply, head->at + SRV_SIZE, record->target) != 0;
+    record->priority = read_reply16(data);
+    record->weight = read_reply16(data + 2);
+    record->port = read_reply16(data + 4);
+    return read_reply_name(reply, head->at + SRV_SIZE, record->target) != 0;
 }
 
 /* An alias counts if it continues the chain that begins with the name. */
@@ -118,7 +118,7 @@ static bool take_alias(const struct reply *reply, const struct head *head, const
     const char *end = records->alias[0] != '\0' ? records->alias : name;
     size_t length = strlen(end);
 
-    if (read_name(reply, head->at, target) == 0)
+    if (read_reply_name(reply, head->at, target) == 0)
         return false;
     length -= length > 0 && end[length - 1] == '.';
     if (strncasecmp(owner, end, length) == 0 && owner[length] == '\0')
@@ -135,7 +135,7 @@ bool dns_reply_read(const unsigned char *bytes, size_t size, const char *name, e
 
     records->ttl = DNS_TTL_MOST;
     records->alias[0] = '\0';
-    for (unsigned left = at > 0 ? read16(bytes + 6) : 0; left > 0; left--) {
+    for (unsigned left = at > 0 ? read_reply16(bytes + 6) : 0; left > 0; left--) {
         if (!read_head(&reply, at, owner, &head))
             return false;
         if (head.type == type && !take_record(&reply, &head, records))

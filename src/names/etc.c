@@ -54,7 +54,7 @@ static char *next_line(char **text, const char *comments) {
     return line;
 }
 
-static char *next_word(char **line) {
+static char *next_etc_word(char **line) {
     char *word;
 
     do
@@ -65,7 +65,7 @@ static char *next_word(char **line) {
 
 /* /etc/hosts */
 
-static bool parse_address(const char *word, struct etc_address *address) {
+static bool parse_hosts_address(const char *word, struct etc_address *address) {
     address->is_ipv6 = strchr(word, ':') != NULL;
     return inet_pton(address->is_ipv6 ? AF_INET6 : AF_INET, word, address->bytes) == 1;
 }
@@ -106,12 +106,12 @@ static void read_hosts(struct etc *etc) {
     free_hosts(etc);
     rest = etc->hosts_text = read_text(&etc->hosts_file);
     while ((line = next_line(&rest, "#")) != NULL) {
-        const char *word = next_word(&line);
+        const char *word = next_etc_word(&line);
         struct etc_address address;
 
-        if (word == NULL || !parse_address(word, &address))
+        if (word == NULL || !parse_hosts_address(word, &address))
             continue;
-        while ((address.name = next_word(&line)) != NULL)
+        while ((address.name = next_etc_word(&line)) != NULL)
             if (!add_host(etc, &room, &address))
                 return free_hosts(etc);
     }
@@ -162,11 +162,11 @@ static void read_order(const struct etc_file *file, struct etc_ways *ways) {
     bool hosts = false, dns = false, first = false;
 
     while ((line = next_line(&rest, "#")) != NULL) {
-        const char *database = next_word(&line);
+        const char *database = next_etc_word(&line);
 
         if (database == NULL || strcmp(database, "hosts:") != 0)
             continue;
-        while ((word = next_word(&line)) != NULL) {
+        while ((word = next_etc_word(&line)) != NULL) {
             if (strcmp(word, "files") == 0)
                 hosts = true;
             if (strcmp(word, "dns") == 0 || strcmp(word, "resolve") == 0) {
@@ -187,7 +187,7 @@ static void take_domains(struct etc_ways *ways, char *line) {
     const char *word;
 
     ways->n_domains = 0;
-    while ((word = next_word(&line)) != NULL && ways->n_domains < ETC_DOMAINS_MAX) {
+    while ((word = next_etc_word(&line)) != NULL && ways->n_domains < ETC_DOMAINS_MAX) {
         size_t length = strlen(word);
 
         length -= length > 0 && word[length - 1] == '.';
@@ -200,7 +200,7 @@ static void take_resolver_options(struct etc_ways *ways, char *line) {
     const char *word;
     int64_t dots;
 
-    while ((word = next_word(&line)) != NULL)
+    while ((word = next_etc_word(&line)) != NULL)
         if (strncmp(word, "ndots:", 6) == 0 && text_parse_number(word + 6, &dots))
             ways->dots = (unsigned)(dots < DOTS_MOST ? dots : DOTS_MOST);
 }
@@ -229,7 +229,7 @@ static void read_domains(const struct etc_file *file, struct etc_ways *ways) {
     take_host_domain(ways);
     ways->dots = 1;
     while ((line = next_line(&rest, "#;")) != NULL) {
-        const char *key = next_word(&line);
+        const char *key = next_etc_word(&line);
 
         if (key != NULL && (strcmp(key, "search") == 0 || strcmp(key, "domain") == 0))
             take_domains(ways, line);

@@ -12,12 +12,12 @@
 #define UNWANTED_MOST 1024                 /* hosts */
 #define TOGETHER      (10 * USEC_PER_MSEC) /* so near, two lookups begin together */
 
-static int compare_names(const void *a, const void *b) {
+static int compare_host_names(const void *a, const void *b) {
     return strcasecmp(a, b); /* a host begins with its name */
 }
 
 struct host *host_get(struct resolver *resolver, const char *name) {
-    struct host **at = tfind(name, &resolver->host_tree, compare_names);
+    struct host **at = tfind(name, &resolver->host_tree, compare_host_names);
     struct host *host = at != NULL ? *at : calloc(1, sizeof(*host));
 
     if (at != NULL || host == NULL)
@@ -29,7 +29,7 @@ struct host *host_get(struct resolver *resolver, const char *name) {
         host->family[i] = (struct family){.asked = -1, .retry = RETRY_FIRST, .from = FROM_HOSTS};
     host->interval = USEC_NEVER;
     host->unwanted_since = clock_now();
-    if (tsearch(host, &resolver->host_tree, compare_names) == NULL) {
+    if (tsearch(host, &resolver->host_tree, compare_host_names) == NULL) {
         free(host);
         return NULL;
     }
@@ -81,7 +81,7 @@ void host_unwant(struct host *host, struct wish *wish) {
 void host_free(struct host *host) {
     struct resolver *resolver = host->resolver;
 
-    (void)tdelete(host->name, &resolver->host_tree, compare_names);
+    (void)tdelete(host->name, &resolver->host_tree, compare_host_names);
     TAILQ_REMOVE(&resolver->hosts, host, entry);
     resolver->n_unwanted -= host->unwanted_since != 0;
     for (size_t i = 0; i < FAMILIES; i++)

@@ -78,7 +78,7 @@ void host_hurry(struct host *host, struct family *family) {
     resolver_expect(host->resolver, 0);
 }
 
-static void tell(struct host *host) {
+static void tell_wishes(struct host *host) {
     struct wish *wish;
 
     LIST_FOREACH(wish, &host->wishes, entry)
@@ -101,8 +101,8 @@ static usec_t next_pause(struct host *host, struct family *family) {
 }
 
 /* The lookup of a family has come to an end. changed: its addresses are others than before. */
-static void conclude(struct host *host, struct family *family, enum family_state state,
-                     const char *why, bool changed) {
+static void conclude_family(struct host *host, struct family *family, enum family_state state,
+                            const char *why, bool changed) {
     changed = changed || family->state != state;
     family->state = state;
     family->why = why;
@@ -113,18 +113,18 @@ static void conclude(struct host *host, struct family *family, enum family_state
     resolver_expect(host->resolver, family->due);
     stats_add(STAT_resolve_failures, state == FAMILY_FAILED || host_is_absent(host));
     if (changed || host_trouble(host) != host->said || host->say_again)
-        tell(host);
+        tell_wishes(host);
 }
 
-static void found(struct host *host, struct family *family, int from, unsigned char (*list)[16],
-                  size_t n, usec_t ttl) {
+static void set_found(struct host *host, struct family *family, int from, unsigned char (*list)[16],
+                      size_t n, usec_t ttl) {
     struct family *other = other_family(host, family);
 
     family->from = from;
     family->pause = ttl > TTL_LEAST ? ttl : TTL_LEAST;
-    conclude(host, family, FAMILY_FOUND, NULL, set_list(family, list, n));
+    conclude_family(host, family, FAMILY_FOUND, NULL, set_list(family, list, n));
     if (other->parked) /* one_host */
-        conclude(host, other, FAMILY_NONE, other->why, false);
+        conclude_family(host, other, FAMILY_NONE, other->why, false);
     else if (other->n > 0 && other->from != from && other->asked < 0)
         host_hurry(host, other); /* those are the addresses of another */
 }
@@ -142,12 +142,12 @@ static void take_hosts_family(struct host *host, enum family_kind kind,
         if (entries[i].is_ipv6 == (kind == FAMILY_IPV6))
             memcpy(list[used++], entries[i].bytes, sizeof(*list));
     if (list == NULL) {
-        conclude(host, family, FAMILY_FAILED, "no memory", false);
+        conclude_family(host, family, FAMILY_FAILED, "no memory", false);
     } else if (used > 0) {
-        found(host, family, FROM_HOSTS, list, used, 0);
+        set_found(host, family, FROM_HOSTS, list, used, 0);
     } else {
         free(list);
-        conclude(host, family, FAMILY_NONE, "/etc/hosts has none", false);
+        conclude_family(host, family, FAMILY_NONE, "/etc/hosts has none", false);
     }
 }
 
@@ -164,9 +164,9 @@ static bool take_hosts(struct host *host) {
 
 /* DNS */
 
-static void on_answer(void *arg, const struct dns_answer *answer);
+static void on_host_answer(void *arg, const struct dns_answer *answer);
 
-static void ask(struct host *host, struct family *family, int candidate) {
+static void ask_dns(struct host *host, struct family *family, int candidate) {
     struct resolver *resolver = host->resolver;
     enum family_kind kind = family == &host->family[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6;
     struct query *query = malloc(sizeof(*query));
@@ -174,7 +174,7 @@ static void ask(struct host *host, struct family *family, int candidate) {
 
     CHECK(etc_candidate(&resolver->etc, host->name, (size_t)candidate, name));
     if (query == NULL) {
-        conclude(host, family, FAMILY_FAILED, "no memory", false);
+        conclude_family(host, family, FAMILY_FAILED, "no memory", false);
         return;
     }
     family->asked = candidate;
@@ -182,8 +182,8 @@ static void ask(struct host *host, struct family *family, int candidate) {
     *query = (struct query){
         .host = host, .kind = kind, .serial = ++family->serial, .version = resolver->etc.version};
     host->queries++;
-    resolver->ops->lookup(resolver->dns, name, kind == FAMILY_IPV4 ? DNS_A : DNS_AAAA, on_answer,
-                          query);
+    resolver->ops->lookup(resolver->dns, name, kind == FAMILY_IPV4 ? DNS_A : DNS_AAAA,
+                          on_host_answer, query);
 }
 
 static bool has_candidate(const struct host *host, int candidate) {
@@ -197,12 +197,12 @@ static void take_records(struct host *host, struct family *family,
     unsigned char(*list)[16] = calloc(answer->n, sizeof(*list));
 
     if (list == NULL) {
-        conclude(host, family, FAMILY_FAILED, "no memory", false);
+        conclude_family(host, family, FAMILY_FAILED, "no memory", false);
         return;
     }
     for (size_t i = 0; i < answer->n; i++)
         memcpy(list[i], answer->list[i].address, sizeof(*list));
-    found(host, family, family->asked, list, answer->n, answer->ttl);
+    set_found(host, family, family->asked, list, answer->n, answer->ttl);
 }
 
 /* It has none at this candidate: the other family tells what that means (one_host), now if it is not asked yet. */
@@ -214,22 +214,22 @@ static void take_none(struct host *host, struct family *family, const char *why)
     family->why = why;
     if (other->asked < 0 && lives && family->n > 0) {
         family->parked = true;
-        ask(host, other, candidate);
+        ask_dns(host, other, candidate);
     } else if (together && !other->parked) {
         family->parked = true;
     } else if (lives && !together) {
-        conclude(host, family, FAMILY_NONE, why, false);
+        conclude_family(host, family, FAMILY_NONE, why, false);
     } else if (has_candidate(host, candidate + 1)) {
-        ask(host, family, candidate + 1);
+        ask_dns(host, family, candidate + 1);
         if (together)
-            ask(host, other, candidate + 1);
+            ask_dns(host, other, candidate + 1);
     } else if (!host->resolver->etc.ways.dns_first || !take_hosts(host)) {
         bool changed = together && other->state != FAMILY_NONE;
 
         other->state = together ? FAMILY_NONE : other->state; /* neither refutes the other */
-        conclude(host, family, FAMILY_NONE, why, changed);
+        conclude_family(host, family, FAMILY_NONE, why, changed);
         if (together)
-            conclude(host, other, FAMILY_NONE, other->why, false);
+            conclude_family(host, other, FAMILY_NONE, other->why, false);
     }
 }
 
@@ -238,9 +238,10 @@ static void take_failed(struct host *host, struct family *family, const char *wh
     struct family *other = other_family(host, family);
     bool last = !has_candidate(host, family->asked + 1);
 
-    conclude(host, family, FAMILY_FAILED, why, false);
+    conclude_family(host, family, FAMILY_FAILED, why, false);
     if (other->parked)
-        conclude(host, other, last ? FAMILY_NONE : FAMILY_FAILED, last ? other->why : why, false);
+        conclude_family(host, other, last ? FAMILY_NONE : FAMILY_FAILED, last ? other->why : why,
+                        false);
 }
 
 /* The candidates are others now. What is still under way comes too late. */
@@ -256,7 +257,7 @@ static void ask_anew(struct host *host) {
     }
 }
 
-static void on_answer(void *arg, const struct dns_answer *answer) {
+static void on_host_answer(void *arg, const struct dns_answer *answer) {
     const struct query query = *(struct query *)arg;
     struct host *host = query.host;
     struct family *family = &host->family[query.kind];
@@ -283,7 +284,7 @@ void host_ask(struct host *host, struct family *family) {
     if (!ways->dns_first && take_hosts(host))
         return;
     if (ways->use_dns)
-        ask(host, family, 0);
+        ask_dns(host, family, 0);
     else
-        conclude(host, family, FAMILY_NONE, in_hosts_alone, false);
+        conclude_family(host, family, FAMILY_NONE, in_hosts_alone, false);
 }

@@ -25,7 +25,7 @@ static bool is_only_target(const struct host *host) {
     return true;
 }
 
-static const char *consequence(const struct host *host) {
+static const char *consequence_for(const struct host *host) {
     bool known = host->family[FAMILY_IPV4].n + host->family[FAMILY_IPV6].n > 0;
 
     if (is_only_target(host))
@@ -61,7 +61,7 @@ static void say_host(struct host *host) {
         say_family(host, FAMILY_IPV6, "IPv6");
     else if (trouble == HOST_FAILS)
         log_msg(MSG_RESOLVE_FAILED, "The name %s cannot be looked up: %s. %s",
-                shown_name(host->name, name), host_why(host), consequence(host));
+                shown_name(host->name, name), host_why(host), consequence_for(host));
 }
 
 /* Whether all of it can be looked up. */
@@ -99,7 +99,7 @@ void name_say_trouble(struct name *name) {
 }
 
 /* Not while a part of it is looked up for the first time: then more will come. */
-static bool is_whole(const struct name *name) {
+static bool is_name_whole(const struct name *name) {
     return name->host != NULL ? host_is_settled(name->host) : service_is_settled(name->service);
 }
 
@@ -107,7 +107,8 @@ void name_say_resolved(struct name *name) {
     char text[ADDR_TEXT_MAX], all[LOG_TEXT_MAX / 2];
     size_t used = 0, i = 0;
 
-    if (!name->unsaid || name->last.n == 0 || atomic_load(&name->names->retired) || !is_whole(name))
+    if (!name->unsaid || name->last.n == 0 || atomic_load(&name->names->retired) ||
+        !is_name_whole(name))
         return;
     name->unsaid = false;
     for (; i < name->last.n && used + ADDR_TEXT_MAX < sizeof(all); i++)

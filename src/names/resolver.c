@@ -78,7 +78,7 @@ void resolver_expect(struct resolver *resolver, usec_t due) {
 }
 
 /* Begins what is due, in portions of BURST. */
-static void walk(struct resolver *resolver, usec_t now) {
+static void begin_due_lookups(struct resolver *resolver, usec_t now) {
     struct service *service, *next_service;
     struct host *host, *next_host;
     size_t begun = 0;
@@ -109,7 +109,7 @@ static usec_t begin_due(struct resolver *resolver) {
     usec_t soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
 
     if (now >= resolver->next && now >= soonest)
-        walk(resolver, now);
+        begin_due_lookups(resolver, now);
     soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
     return resolver->next > soonest ? resolver->next : soonest;
 }

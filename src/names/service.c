@@ -29,19 +29,19 @@ static bool has_target(const struct dns_record *record) {
     return record->target[0] != '\0' && record->port != 0;
 }
 
-static int compare_numbers(unsigned a, unsigned b) {
+static int compare_record_numbers(unsigned a, unsigned b) {
     return a < b ? -1 : a > b;
 }
 
 static int compare_records(const void *a, const void *b) {
     const struct dns_record *x = a, *y = b;
-    int order = compare_numbers(x->priority, y->priority);
+    int order = compare_record_numbers(x->priority, y->priority);
 
     if (order == 0)
         order = strcasecmp(x->target, y->target);
     if (order == 0)
-        order = compare_numbers(x->port, y->port);
-    return order != 0 ? order : compare_numbers(x->weight, y->weight);
+        order = compare_record_numbers(x->port, y->port);
+    return order != 0 ? order : compare_record_numbers(x->weight, y->weight);
 }
 
 static bool same_targets(const struct service *service, const struct dns_record *records,
@@ -121,8 +121,8 @@ static struct dns_record *sort_records(const struct dns_answer *answer, size_t *
 
 /* Lookups */
 
-static void conclude(struct service *service, enum family_state state, const char *why,
-                     usec_t pause) {
+static void conclude_service(struct service *service, enum family_state state, const char *why,
+                             usec_t pause) {
     bool changed = service->state != state;
 
     service->state = state;
@@ -150,18 +150,19 @@ static void take_found(struct service *service, const struct dns_answer *answer)
     bool same = records != NULL && same_targets(service, records, n);
 
     if (records == NULL) {
-        conclude(service, FAMILY_NONE, why, 0);
+        conclude_service(service, FAMILY_NONE, why, 0);
     } else if (!same && !replace_targets(service, records, n)) {
-        conclude(service, FAMILY_FAILED, "no memory", 0);
+        conclude_service(service, FAMILY_FAILED, "no memory", 0);
     } else {
-        conclude(service, FAMILY_FOUND, NULL, answer->ttl > TTL_LEAST ? answer->ttl : TTL_LEAST);
+        conclude_service(service, FAMILY_FOUND, NULL,
+                         answer->ttl > TTL_LEAST ? answer->ttl : TTL_LEAST);
         if (!same)
             service_tell(service);
     }
     free(records);
 }
 
-static void on_answer(void *arg, const struct dns_answer *answer) {
+static void on_service_answer(void *arg, const struct dns_answer *answer) {
     struct service *service = arg;
 
     service->asked = false;
@@ -170,18 +171,18 @@ static void on_answer(void *arg, const struct dns_answer *answer) {
     if (answer->outcome == DNS_FOUND)
         take_found(service, answer);
     else
-        conclude(service, answer->outcome == DNS_NONE ? FAMILY_NONE : FAMILY_FAILED, answer->why,
-                 0);
+        conclude_service(service, answer->outcome == DNS_NONE ? FAMILY_NONE : FAMILY_FAILED,
+                         answer->why, 0);
 }
 
 /* Services */
 
-static int compare_names(const void *a, const void *b) {
+static int compare_service_names(const void *a, const void *b) {
     return strcasecmp(a, b); /* a service begins with its name */
 }
 
 struct service *service_get(struct resolver *resolver, const char *name) {
-    struct service **at = tfind(name, &resolver->service_tree, compare_names);
+    struct service **at = tfind(name, &resolver->service_tree, compare_service_names);
     struct service *service = at != NULL ? *at : calloc(1, sizeof(*service));
 
     if (at != NULL || service == NULL)
@@ -189,7 +190,7 @@ struct service *service_get(struct resolver *resolver, const char *name) {
     *service = (struct service){.resolver = resolver, .retry = RETRY_FIRST, .interval = USEC_NEVER};
     snprintf(service->name, sizeof(service->name), "%s", name);
     LIST_INIT(&service->wishes);
-    if (tsearch(service, &resolver->service_tree, compare_names) == NULL) {
+    if (tsearch(service, &resolver->service_tree, compare_service_names) == NULL) {
         free(service);
         return NULL;
     }
@@ -230,7 +231,7 @@ void service_unwant(struct service *service, struct wish *wish) {
 void service_free(struct service *service) {
     struct resolver *resolver = service->resolver;
 
-    (void)tdelete(service->name, &resolver->service_tree, compare_names);
+    (void)tdelete(service->name, &resolver->service_tree, compare_service_names);
     TAILQ_REMOVE(&resolver->services, service, entry);
     free_targets(service->targets, service->n_targets);
     free(service);
@@ -245,8 +246,8 @@ usec_t service_go_on(struct service *service, usec_t now) {
     }
     if (service->due <= now) {
         service->asked = true;
-        service->resolver->ops->lookup(service->resolver->dns, service->name, DNS_SRV, on_answer,
-                                       service);
+        service->resolver->ops->lookup(service->resolver->dns, service->name, DNS_SRV,
+                                       on_service_answer, service);
     }
     return service->asked ? USEC_NEVER : service->due;
 }
