@@ -7,7 +7,7 @@
 #include "upstream/balance.h"
 
 /* Evenly from 0 to 1, both excluded. */
-static double evenly(const struct candidate *candidate, uint64_t salt) {
+static double even_fraction(const struct candidate *candidate, uint64_t salt) {
     return ((double)(hash_salted(candidate->id, salt) >> 11) + 0.5) * 0x1p-53;
 }
 
@@ -23,7 +23,7 @@ size_t balance_source_hash(const struct candidate *list, size_t n, struct balanc
     double most = -1;
 
     for (size_t i = 0; i < n; i++) {
-        double u = evenly(&list[i], salt);
+        double u = even_fraction(&list[i], salt);
 
         if (!may_have(&list[i], u, most))
             continue;

@@ -66,7 +66,7 @@ static usec_t span_for(const struct member *member, usec_t least, usec_t most) {
     return span < most ? span : most;
 }
 
-static enum search_outcome nothing(const struct search *search, const struct view *view)
+static enum search_outcome outcome_of_none(const struct search *search, const struct view *view)
     REQUIRES(search->upstream->lock) {
     if (view->full > 0)
         return SEARCH_FULL;
@@ -159,8 +159,8 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
 }
 
 /* One that is in use, or due for its test. */
-static struct member *pick(struct search *search, const struct view *view, usec_t now,
-                           usec_t *timeout) REQUIRES(search->upstream->lock) {
+static struct member *pick_member(struct search *search, const struct view *view, usec_t now,
+                                  usec_t *timeout) REQUIRES(search->upstream->lock) {
     const struct slot *slot = view_choose(search, view);
     struct member *member = slot->member;
     enum member_standing standing = member_standing(member, now);
@@ -182,7 +182,7 @@ static struct member *pick(struct search *search, const struct view *view, usec_
 }
 
 /* One that can be asked now, or NULL and why there is none. */
-static struct member *find(struct search *search, usec_t *timeout, enum search_outcome *why)
+static struct member *find_server(struct search *search, usec_t *timeout, enum search_outcome *why)
     REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
     struct view view = view_gather(search, now);
@@ -195,7 +195,7 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
     if (search->left == 0 && view.proven == 0)
         member = ask_again(search, true, now);
     if (member == NULL && view.n > 0)
-        member = pick(search, &view, now, timeout);
+        member = pick_member(search, &view, now, timeout);
     if (member == NULL)
         member = ask_again(search, false, now);
     if (member == NULL && view.full == 0 && (view.left_alone > 0 || any_hurried(search)))
@@ -204,7 +204,7 @@ static struct member *find(struct search *search, usec_t *timeout, enum search_o
         (search->upstream->probed == 0 || search->probes))
         member = try_cut_off(search, now, timeout);
     if (member == NULL)
-        *why = nothing(search, &view);
+        *why = outcome_of_none(search, &view);
     return member;
 }
 
@@ -219,11 +219,11 @@ static bool await_probe(struct upstream *upstream) REQUIRES(upstream->lock) {
 }
 
 struct member *choice_find(struct search *search, usec_t *timeout, enum search_outcome *why) {
-    struct member *member = find(search, timeout, why);
+    struct member *member = find_server(search, timeout, why);
 
     while (member == NULL && (*why == SEARCH_DOWN || *why == SEARCH_OVER) && !search->probes &&
            search->upstream->probed != 0 && await_probe(search->upstream))
-        member = find(search, timeout, why);
+        member = find_server(search, timeout, why);
     if (member != NULL)
         member_enter(member);
     return member;

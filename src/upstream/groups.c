@@ -21,7 +21,7 @@ static void sort_into(struct groups *groups, const struct slot *slots, size_t n)
     }
 }
 
-static void list_steady(struct groups *groups, size_t n) {
+static void list_steady_slots(struct groups *groups, size_t n) {
     const struct slot *slots = groups->slots;
 
     for (size_t i = 0; i < n; i++) {
@@ -46,7 +46,7 @@ struct groups *groups_new(const struct slot *slots, size_t n, const struct group
         return NULL;
     }
     sort_into(groups, slots, n);
-    list_steady(groups, n);
+    list_steady_slots(groups, n);
     groups_follow(groups, former);
     return groups;
 }

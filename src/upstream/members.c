@@ -72,8 +72,9 @@ static uint64_t hash_identity(const char *upstream, const char *server, const st
     return hash_pair(names, hash_bytes(bytes, sizeof(bytes)));
 }
 
-static struct member *find(const struct members *members, uint64_t hash, const char *upstream,
-                           const char *server, const struct addr *addr) REQUIRES(members->lock) {
+static struct member *find_known_member(const struct members *members, uint64_t hash,
+                                        const char *upstream, const char *server,
+                                        const struct addr *addr) REQUIRES(members->lock) {
     struct member *member;
 
     LIST_FOREACH(member, &members->buckets[hash & (members->n_buckets - 1)], in_bucket)
@@ -83,11 +84,11 @@ static struct member *find(const struct members *members, uint64_t hash, const c
     return NULL;
 }
 
-static void insert(struct bucket *buckets, size_t n, struct member *member) {
+static void insert_member(struct bucket *buckets, size_t n, struct member *member) {
     LIST_INSERT_HEAD(&buckets[member->hash & (n - 1)], member, in_bucket);
 }
 
-static void depart(struct members *members, struct member *member, usec_t now)
+static void depart_member(struct members *members, struct member *member, usec_t now)
     REQUIRES(members->lock) {
     member->left_at = now;
     TAILQ_INSERT_TAIL(&members->departed, member, departed);
@@ -101,7 +102,7 @@ static void come_back(struct members *members, struct member *member) REQUIRES(m
 
 /* Forgets one that departed long ago, and that nobody has: it is the caller's. NULL: there is none. Those that are still
  * used go to the end of the list. */
-static struct member *sweep(struct members *members, usec_t now) REQUIRES(members->lock) {
+static struct member *sweep_departed(struct members *members, usec_t now) REQUIRES(members->lock) {
     for (int i = 0; i < SWEEP_MOST; i++) {
         struct member *member = TAILQ_FIRST(&members->departed);
 
@@ -110,7 +111,7 @@ static struct member *sweep(struct members *members, usec_t now) REQUIRES(member
             return NULL;
         come_back(members, member);
         if (atomic_load(&member->refs) > 1) {
-            depart(members, member, now);
+            depart_member(members, member, now);
             continue;
         }
         LIST_REMOVE(member, in_bucket);
@@ -120,19 +121,19 @@ static struct member *sweep(struct members *members, usec_t now) REQUIRES(member
     return NULL;
 }
 
-static void tidy(struct members *members) {
+static void tidy_members(struct members *members) {
     usec_t now = clock_coarse();
 
     for (int i = 0; i < 2; i++) { /* more than come */
         lock_acquire(&members->lock);
-        struct member *forgotten = sweep(members, now);
+        struct member *forgotten = sweep_departed(members, now);
         lock_release(&members->lock);
         member_unref(forgotten);
     }
 }
 
 /* Without memory for more buckets each has more members. */
-static void grow(struct members *members, size_t n) {
+static void grow_members(struct members *members, size_t n) {
     struct bucket *bigger = calloc(n * 2, sizeof(*bigger));
     struct member *member;
 
@@ -145,7 +146,7 @@ static void grow(struct members *members, size_t n) {
         for (size_t i = 0; i < n; i++)
             while ((member = LIST_FIRST(&old[i])) != NULL) {
                 LIST_REMOVE(member, in_bucket);
-                insert(bigger, n * 2, member);
+                insert_member(bigger, n * 2, member);
             }
         members->buckets = bigger;
         members->n_buckets = n * 2;
@@ -160,7 +161,7 @@ struct member *members_get(struct members *members, const char *upstream, const 
     uint64_t hash = hash_identity(upstream, server, addr);
 
     lock_acquire(&members->lock);
-    struct member *member = find(members, hash, upstream, server, addr);
+    struct member *member = find_known_member(members, hash, upstream, server, addr);
     if (member != NULL)
         (void)member_ref(member);
     lock_release(&members->lock);
@@ -171,21 +172,22 @@ struct member *members_get(struct members *members, const char *upstream, const 
         return NULL;
     fresh->hash = hash;
     lock_acquire(&members->lock);
-    member = find(members, hash, upstream, server, addr); /* somebody else was faster? */
+    member =
+        find_known_member(members, hash, upstream, server, addr); /* somebody else was faster? */
     if (member == NULL) {
         member = fresh;
         fresh = NULL;
-        insert(members->buckets, members->n_buckets, member);
+        insert_member(members->buckets, members->n_buckets, member);
         members->n++;
-        depart(members, member, clock_coarse());
+        depart_member(members, member, clock_coarse());
     }
     (void)member_ref(member);
     size_t n = members->n, n_buckets = members->n_buckets;
     lock_release(&members->lock);
     member_unref(fresh);
     if (n > n_buckets)
-        grow(members, n_buckets);
-    tidy(members);
+        grow_members(members, n_buckets);
+    tidy_members(members);
     return member;
 }
 
@@ -199,10 +201,10 @@ void members_list(struct members *members, struct member *member) {
 void members_unlist(struct members *members, struct member *member) {
     lock_acquire(&members->lock);
     if (--member->rosters == 0)
-        depart(members, member, clock_coarse());
+        depart_member(members, member, clock_coarse());
     lock_release(&members->lock);
     member_unref(member);
-    tidy(members);
+    tidy_members(members);
 }
 
 size_t members_count(struct members *members) {

@@ -83,7 +83,7 @@ static bool sort_former(struct former_slots *former, struct slot *slots, size_t 
     return true;
 }
 
-static struct slot *find_former(const struct former_slots *former, const struct addr *addr) {
+static struct slot *find_former_slot(const struct former_slots *former, const struct addr *addr) {
     struct slot **at =
         former->n > 0 ? bsearch(addr, former->sorted, former->n, sizeof(struct slot *), compare_key)
                       : NULL;
@@ -118,7 +118,7 @@ static bool fill_changed(struct roster *fresh, struct server *server, struct slo
     for (size_t i = 0; i < server->n_endpoints; i++) {
         const struct endpoint *endpoint = &server->endpoints[i];
         struct slot *slot = &fresh->slots[fresh->n],
-                    *before = find_former(&former, &endpoint->addr);
+                    *before = find_former_slot(&former, &endpoint->addr);
 
         rank += i > 0 && endpoint->priority != endpoint[-1].priority;
         *slot = (struct slot){0};
@@ -148,8 +148,8 @@ static void fill_unchanged(struct roster *fresh, const struct slot *old, size_t 
     fresh->n += n;
 }
 
-static bool fill(struct roster *fresh, struct upstream *upstream, const struct roster *old,
-                 bool *taken) {
+static bool fill_roster(struct roster *fresh, struct upstream *upstream, const struct roster *old,
+                        bool *taken) {
     bool whole = true;
 
     for (size_t i = 0; i < upstream->config->n_servers; i++) {
@@ -201,7 +201,7 @@ bool roster_settle(struct upstream *upstream) UNCHECKED {
         free(taken);
         return false;
     }
-    bool whole = fill(&fresh, upstream, &old, taken);
+    bool whole = fill_roster(&fresh, upstream, &old, taken);
     if (fresh.n >= GROUPS_FROM)
         fresh.groups = groups_new(fresh.slots, fresh.n, old.groups);
     lock_acquire(&upstream->lock);

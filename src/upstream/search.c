@@ -48,7 +48,8 @@ void search_end(struct search *search) {
 
 /* Waits for news of names that are being looked up for the first time, since there were so many. False: there will be none,
  * or it has waited for too long. */
-static bool await_names(struct search *search, unsigned answers) REQUIRES(search->upstream->lock) {
+static bool await_name_news(struct search *search, unsigned answers)
+    REQUIRES(search->upstream->lock) {
     struct upstream *upstream = search->upstream;
     bool in_time = true;
 
@@ -83,7 +84,7 @@ static struct member *find_member(struct search *search, usec_t *timeout,
         if (member != NULL || !may_find_more(*outcome))
             break;
         give_probe_up(search);
-    } while (await_names(search, answers));
+    } while (await_name_news(search, answers));
     return member;
 }
 
@@ -110,8 +111,8 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     return SEARCH_FOUND;
 }
 
-static void say(enum log_kind kind, struct search *search, const struct member *member,
-                const char *what) {
+static void log_member_change(enum log_kind kind, struct search *search,
+                              const struct member *member, const char *what) {
     char text[MEMBER_TEXT_MAX];
     size_t all, up;
 
@@ -124,7 +125,7 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
     struct upstream *upstream = search->upstream;
 
     if (member_dialled(member, took, clock_coarse()))
-        say(MSG_SERVER_UP, search, member, "takes connections again");
+        log_member_change(MSG_SERVER_UP, search, member, "takes connections again");
     if (atomic_load_explicit(&member->cut_off, memory_order_relaxed) != 0)
         reach_review(upstream, member);
     upstream_say_reachable(upstream);
@@ -146,7 +147,7 @@ void search_failed(struct search *search, struct member **member, bool timed_out
                  text_format_duration(config->fail_timeout, span, sizeof(span)),
                  (long long)config->max_fails, timed_out ? "were not answered" : "failed");
         upstream_note_trouble(search->upstream, failed, what);
-        say(MSG_SERVER_OUT, search, failed, what);
+        log_member_change(MSG_SERVER_OUT, search, failed, what);
     }
     *member = NULL;
     member_leave(failed);

@@ -11,7 +11,7 @@
 #include "config/options.h"
 #include "upstream/groups.h"
 
-static void on_answer(void *arg, const struct endpoints *endpoints) {
+static void on_server_endpoints(void *arg, const struct endpoints *endpoints) {
     struct server *server = arg;
 
     if (endpoints != NULL && !roster_learn(server, endpoints->list, endpoints->n))
@@ -40,7 +40,8 @@ static void on_settled(void *arg, bool coming) {
     lock_release(&upstream->lock);
 }
 
-static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
+static const struct names_listener listener = {.answered = on_server_endpoints,
+                                               .settled = on_settled};
 
 /* There is no other thread yet. */
 static bool init_server(struct server *server, struct upstream *upstream,
@@ -58,13 +59,13 @@ static bool init_server(struct server *server, struct upstream *upstream,
                      server);
 }
 
-static int compare_names(const void *a, const void *b) {
+static int compare_upstreams(const void *a, const void *b) {
     const struct upstream *const *x = a, *const *y = b;
 
     return strcmp((*x)->config->name, (*y)->config->name);
 }
 
-static int compare_name(const void *name, const void *element) {
+static int match_upstream_name(const void *name, const void *element) {
     const struct upstream *const *upstream = element;
 
     return strcmp(name, (*upstream)->config->name);
@@ -76,13 +77,13 @@ static bool sort_by_name(struct upstreams *all) {
         return false;
     for (size_t i = 0; i < all->n; i++)
         all->by_name[i] = &all->list[i];
-    qsort(all->by_name, all->n, sizeof(struct upstream *), compare_names);
+    qsort(all->by_name, all->n, sizeof(struct upstream *), compare_upstreams);
     return true;
 }
 
-static struct upstream *find_former(const struct upstreams *former, const char *name) {
+static struct upstream *find_former_upstream(const struct upstreams *former, const char *name) {
     struct upstream **at = former != NULL ? bsearch(name, former->by_name, former->n,
-                                                    sizeof(struct upstream *), compare_name)
+                                                    sizeof(struct upstream *), match_upstream_name)
                                           : NULL;
 
     return at != NULL ? *at : NULL;
@@ -101,7 +102,7 @@ static bool init_upstream(struct upstreams *all, size_t i,
     if (getrandom(&upstream->random, sizeof(upstream->random), GRND_NONBLOCK) < 0 ||
         upstream->random == 0)
         upstream->random = (uint64_t)clock_now() | 1;
-    struct upstream *before = find_former(former, config->name);
+    struct upstream *before = find_former_upstream(former, config->name);
     upstream->checks_anew =
         before != NULL &&
         !options_equal(SECTION_HEALTH_CHECK, &before->config->health_check, &config->health_check);

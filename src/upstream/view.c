@@ -4,7 +4,7 @@
 
 #include "upstream/groups.h"
 
-/* Parts of a key (key_of); tiers are below 2^17 (roster.c). */
+/* Parts of a key (candidate_key); tiers are below 2^17 (roster.c). */
 #define KEY_BEHIND   ((uint64_t)1 << 17)
 #define KEY_STANDING 18
 
@@ -54,8 +54,8 @@ static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t no
 }
 
 /* The lower, the sooner. first: by the rules of a search that has tried none. */
-static uint64_t key_of(const struct search *search, bool first, const struct slot *slot,
-                       enum member_standing standing) {
+static uint64_t candidate_key(const struct search *search, bool first, const struct slot *slot,
+                              enum member_standing standing) {
     const struct upstream_config *config = search->upstream->config;
     const struct member *member = slot->member;
 
@@ -88,7 +88,7 @@ static void add_candidate(struct upstream *upstream, const struct slot *slot, us
 }
 
 /* Takes a part of the candidates into the whole. */
-static void join(struct view *view, uint64_t least, size_t n) {
+static void join_views(struct view *view, uint64_t least, size_t n) {
     if (n == 0)
         return;
     if (view->n > 0 && least > view->least) {
@@ -104,8 +104,8 @@ static void join(struct view *view, uint64_t least, size_t n) {
 }
 
 /* Looks at one member (standing_note in choice.c): a candidate goes to the roster's list. Those that are left alone are none. */
-static void look_at(const struct search *search, bool first, const struct slot *slot, usec_t now,
-                    struct view *view) REQUIRES(search->upstream->lock) {
+static void look_at_slot(const struct search *search, bool first, const struct slot *slot,
+                         usec_t now, struct view *view) REQUIRES(search->upstream->lock) {
     enum member_standing standing = member_standing(slot->member, now);
     enum member_standing worst = first ? MEMBER_DUE : MEMBER_FAILING;
 
@@ -128,18 +128,18 @@ static void look_at(const struct search *search, bool first, const struct slot *
     view->proven += standing == MEMBER_PROVEN;
     view->sound += standing <= MEMBER_FRESH;
     view->used += standing < MEMBER_DUE;
-    uint64_t key = key_of(search, first, slot, standing);
-    join(view, key, 1);
+    uint64_t key = candidate_key(search, first, slot, standing);
+    join_views(view, key, 1);
     if (key == view->least)
         add_candidate(search->upstream, slot, now, view);
 }
 
-static struct view look_at_all(const struct search *search, usec_t now)
+static struct view look_at_slots(const struct search *search, usec_t now)
     REQUIRES(search->upstream->lock) {
     struct view view = {.until = USEC_NEVER};
 
     for (size_t i = 0; i < search->upstream->roster.n; i++)
-        look_at(search, search->n_tried == 0, &search->upstream->roster.slots[i], now, &view);
+        look_at_slot(search, search->n_tried == 0, &search->upstream->roster.slots[i], now, &view);
     view.listed = view.n;
     return view;
 }
@@ -150,13 +150,14 @@ static struct view look_at_group(const struct search *search, bool first, const 
     struct view view = {.until = USEC_NEVER};
 
     for (size_t i = 0; i < group->n; i++)
-        look_at(search, first, &groups->slots[group->first + i], now, &view);
+        look_at_slot(search, first, &groups->slots[group->first + i], now, &view);
     view.listed = view.n;
     return view;
 }
 
 /* By the candidates that were listed last. Of those that balance by the fewest connections these alone count. */
-static void sum_up(const struct upstream *upstream, struct group *group) REQUIRES(upstream->lock) {
+static void sum_up_group(const struct upstream *upstream, struct group *group)
+    REQUIRES(upstream->lock) {
     const struct roster *roster = &upstream->roster;
     bool by_load = is_by_load(upstream),
          fewest = upstream->config->balance == BALANCE_least_connections;
@@ -193,7 +194,7 @@ static struct view look_at_groups(const struct search *search, usec_t now)
         if (group->n > 0 && (group->seen != changes || now >= part->until)) {
             group->seen = changes;
             group->view = look_at_group(search, true, group, now);
-            sum_up(search->upstream, group);
+            sum_up_group(search->upstream, group);
         }
         view.other += part->other;
         view.full += part->full;
@@ -203,7 +204,7 @@ static struct view look_at_groups(const struct search *search, usec_t now)
         view.left_alone += part->left_alone;
         view.cut_off |= part->cut_off;
         view.ramps |= part->ramps;
-        join(&view, part->least, part->n);
+        join_views(&view, part->least, part->n);
         if (part->n == 0 || part->least > view.least)
             continue;
         view.n += part->n;
@@ -290,7 +291,7 @@ static bool list_group(struct search *search, usec_t now, struct view *view)
 }
 
 /* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it was. */
-static bool list_steady(struct search *search, usec_t now, struct view *view)
+static bool list_steady_candidates(struct search *search, usec_t now, struct view *view)
     REQUIRES(search->upstream->lock) {
     const struct groups *groups = search->upstream->roster.groups;
     struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
@@ -299,7 +300,7 @@ static bool list_steady(struct search *search, usec_t now, struct view *view)
         return false;
     size_t best = balance_source_hash(groups->steady, groups->n_steady, &hint);
     struct view part = {.until = USEC_NEVER};
-    look_at(search, true, groups->steady_slots[best], now, &part);
+    look_at_slot(search, true, groups->steady_slots[best], now, &part);
     view->listed = part.n;
     return part.n > 0;
 }
@@ -315,15 +316,16 @@ static bool view_is_of_groups(struct search *search, usec_t now, struct view *vi
         view->n = 0;
     if (view->n == 0)
         return search->n_tried == 0;
-    return upstream->config->balance == BALANCE_source_hash ? list_steady(search, now, view)
-                                                            : list_group(search, now, view);
+    return upstream->config->balance == BALANCE_source_hash
+               ? list_steady_candidates(search, now, view)
+               : list_group(search, now, view);
 }
 
 struct view view_gather(struct search *search, usec_t now) {
     struct view view;
 
     if (!view_is_of_groups(search, now, &view)) {
-        view = look_at_all(search, now);
+        view = look_at_slots(search, now);
         if (view.used + view.full == 0)
             view.n = 0; /* there is nothing to go to after a test */
         draw_kind(search, &view);

@@ -50,7 +50,7 @@ static void say_flaps(const struct watcher *watcher, int64_t rise) {
 /* one_judge: the history of a member is changed by the checker of the configuration in force alone. Under its lock an
  * upstream is told that it is retired, and the next checker begins after that. *ret_rise: good checks until it is up
  * again. */
-static struct check_news judge(struct watcher *watcher, bool good, int64_t *ret_rise) {
+static struct check_news judge_member(struct watcher *watcher, bool good, int64_t *ret_rise) {
     const struct health_check_config *config = &watcher->upstream->config->health_check;
     struct upstream *upstream = watcher->upstream;
     struct check_news news = {.changed = false};
@@ -68,7 +68,7 @@ static void on_checked(void *arg, bool good, const char *why) {
     struct upstream *upstream = watcher->upstream;
     char row[64] = "a check succeeded";
     int64_t rise;
-    struct check_news news = judge(watcher, good, &rise);
+    struct check_news news = judge_member(watcher, good, &rise);
 
     if (news.changed && !good)
         upstream_note_trouble(upstream, watcher->member, why);
