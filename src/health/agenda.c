@@ -12,7 +12,7 @@ static void put_at(struct agenda *agenda, size_t place, struct health_target *ta
 }
 
 /* From a place that is free, towards the first, to where the target belongs. */
-static void rise(struct agenda *agenda, size_t place, struct health_target *target) {
+static void raise_target(struct agenda *agenda, size_t place, struct health_target *target) {
     while (place > 0 && agenda->heap[(place - 1) / 2]->moment > target->moment) {
         put_at(agenda, place, agenda->heap[(place - 1) / 2]);
         place = (place - 1) / 2;
@@ -21,7 +21,7 @@ static void rise(struct agenda *agenda, size_t place, struct health_target *targ
 }
 
 /* The same, towards the last ones; or else towards the first. */
-static void settle(struct agenda *agenda, size_t place, struct health_target *target) {
+static void sink_target(struct agenda *agenda, size_t place, struct health_target *target) {
     size_t child;
 
     while ((child = 2 * place + 1) < agenda->n) {
@@ -32,7 +32,7 @@ static void settle(struct agenda *agenda, size_t place, struct health_target *ta
         put_at(agenda, place, agenda->heap[child]);
         place = child;
     }
-    rise(agenda, place, target);
+    raise_target(agenda, place, target);
 }
 
 bool agenda_add(struct agenda *agenda, struct health_target *target, usec_t moment) {
@@ -47,20 +47,20 @@ bool agenda_add(struct agenda *agenda, struct health_target *target, usec_t mome
         agenda->room = room;
     }
     target->moment = moment;
-    rise(agenda, agenda->n++, target);
+    raise_target(agenda, agenda->n++, target);
     return true;
 }
 
 void agenda_move(struct agenda *agenda, struct health_target *target, usec_t moment) {
     target->moment = moment;
-    settle(agenda, target->place, target);
+    sink_target(agenda, target->place, target);
 }
 
 void agenda_remove(struct agenda *agenda, struct health_target *target) {
     struct health_target *last = agenda->heap[--agenda->n];
 
     if (last != target)
-        settle(agenda, target->place, last);
+        sink_target(agenda, target->place, last);
 }
 
 struct health_target *agenda_first(const struct agenda *agenda) {

@@ -63,7 +63,7 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
 
 /* A call on the socket has failed: there is nothing to part from. A fault of this machine must not take servers down.
  * EADDRNOTAVAIL: no local port is left. */
-static enum check_outcome fail(struct check *check, const char *doing, int error) {
+static enum check_outcome fail_check(struct check *check, const char *doing, int error) {
     check_end(check);
     if (route_may_lack(error) && check->stage == CHECK_CONNECTS) {
         check->error = source_route_error(check->wish->sources, &check->wish->addr);
@@ -127,7 +127,7 @@ enum check_outcome check_begin(struct check *check) {
         check_end(check);
         return check_bad(check, "connect: the server's backlog is full");
     }
-    return fail(check, doing, -r);
+    return fail_check(check, doing, -r);
 }
 
 bool check_has_words(const struct check *check) {
@@ -170,7 +170,7 @@ static enum check_outcome find_connected(struct check *check) {
     if (error == 0 && addr_is_own(check->fd, &check->wish->addr))
         error = ECONNREFUSED;
     if (error != 0)
-        return fail(check, "connect", error);
+        return fail_check(check, "connect", error);
     check->stage = CHECK_SAYS;
     return CHECK_UNDER_WAY;
 }
@@ -179,7 +179,7 @@ static enum check_outcome send_words(struct check *check) {
     int r = say_words(check);
 
     if (r < 0)
-        return r == -EAGAIN ? CHECK_UNDER_WAY : fail(check, "send", -r);
+        return r == -EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "send", -r);
     if (check->ops->answer == NULL)
         return CHECK_GOOD;
     check->stage = CHECK_LISTENS;
@@ -204,12 +204,12 @@ enum check_outcome check_late(struct check *check, usec_t timeout) {
     return check_bad(check, "no answer %s", when);
 }
 
-static enum check_outcome receive(struct check *check) {
+static enum check_outcome receive_answer(struct check *check) {
     char bytes[READ_MAX];
     ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
 
     if (n < 0)
-        return errno == EAGAIN ? CHECK_UNDER_WAY : fail(check, "receive", errno);
+        return errno == EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "receive", errno);
     if (n == 0) {
         enum check_outcome outcome = judge_end(check);
 
@@ -227,7 +227,7 @@ enum check_outcome check_go_on(struct check *check) {
     enum check_outcome outcome = CHECK_UNDER_WAY;
 
     if (check->stage == CHECK_LISTENS)
-        outcome = receive(check);
+        outcome = receive_answer(check);
     else if (check->stage == CHECK_CONNECTS)
         outcome = find_connected(check);
     if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SAYS)
@@ -238,7 +238,7 @@ enum check_outcome check_go_on(struct check *check) {
 }
 
 /* Reads and drops. 1: there may be more; 0: enough; or -errno. */
-static int drain(struct check *check) {
+static int drain_answer(struct check *check) {
     char bytes[READ_MAX];
 
     if (check->left == 0)
@@ -259,7 +259,7 @@ void check_part(struct check *check) {
         (void)shutdown(check->fd, SHUT_WR);
     }
     if (r == 0)
-        r = drain(check);
+        r = drain_answer(check);
     if (r <= 0 && r != -EAGAIN)
         check_end(check);
 }

@@ -17,7 +17,7 @@ static const char *host_of(const struct addr *addr, char *buf, size_t size) {
     return buf;
 }
 
-static size_t request(const struct health_wish *wish, char *buf, size_t size) {
+static size_t write_http_request(const struct health_wish *wish, char *buf, size_t size) {
     const char *host = wish->config->host;
     char text[ADDR_TEXT_MAX];
 
@@ -57,7 +57,7 @@ static enum check_outcome judge_status(struct check *check, size_t more) {
     return check_bad(check, "status %03d, expected %s", status, config->expect);
 }
 
-static enum check_outcome answer(struct check *check, const char *bytes, size_t n) {
+static enum check_outcome read_http_answer(struct check *check, const char *bytes, size_t n) {
     size_t used;
 
     switch (http_head_take(&check->talk.http, bytes, n, &used)) {
@@ -73,4 +73,4 @@ static enum check_outcome answer(struct check *check, const char *bytes, size_t 
     }
 }
 
-const struct check_ops check_http_ops = {.request = request, .answer = answer};
+const struct check_ops check_http_ops = {.request = write_http_request, .answer = read_http_answer};

@@ -53,7 +53,7 @@ struct health *health_new(void) UNCHECKED {
     return health;
 }
 
-static void wake(struct health *health) {
+static void wake_checker(struct health *health) {
     if (health->wake >= 0)
         (void)eventfd_write(health->wake, 1); /* fails only if it is full, and the thread awake */
 }
@@ -71,7 +71,7 @@ struct health_target *health_add(struct health *health, const struct health_wish
     lock_acquire(&health->lock);
     LIST_INSERT_HEAD(&health->newcomers, target, link);
     lock_release(&health->lock);
-    wake(health);
+    wake_checker(health);
     return target;
 }
 
@@ -80,20 +80,20 @@ void health_remove(struct health *health, struct health_target *target) {
     lock_acquire(&health->lock);
     SLIST_INSERT_HEAD(&health->leavers, target, leaves);
     lock_release(&health->lock); /* from here on it may be gone */
-    wake(health);
+    wake_checker(health);
 }
 
 void health_begin(struct health *health) {
     atomic_store(&health->begun, true);
-    wake(health);
+    wake_checker(health);
 }
 
 void health_retire(struct health *health) {
     atomic_store(&health->retired, true);
-    wake(health);
+    wake_checker(health);
 }
 
-static void release(struct health_target *target) {
+static void release_target(struct health_target *target) {
     check_destroy(&target->check);
     target->wish.release(target->wish.arg);
     free(target);
@@ -137,7 +137,7 @@ static bool sort_targets(struct health *health) {
     while ((target = take_leaver(health)) != NULL) {
         if (target->filed)
             agenda_remove(&health->agenda, target);
-        release(target);
+        release_target(target);
     }
     return whole;
 }
@@ -156,7 +156,8 @@ static usec_t parts_until(const struct health_target *target) {
 }
 
 /* The check has come to its outcome. */
-static void tell(struct health *health, struct health_target *target, enum check_outcome outcome) {
+static void tell_outcome(struct health *health, struct health_target *target,
+                         enum check_outcome outcome) {
     target->judged = true;
     target->parts = parts_until(target);
     target->seen = target->check.left;
@@ -174,7 +175,7 @@ static void tell(struct health *health, struct health_target *target, enum check
 }
 
 /* After a step of its check: epoll waits for what comes next, and the agenda knows when that has taken too long. */
-static void follow(struct health *health, struct health_target *target) {
+static void follow_check(struct health *health, struct health_target *target) {
     short events = is_under_way(target) ? check_events(&target->check) : 0;
     struct epoll_event event = {.events = (uint32_t)events, .data.ptr = target};
 
@@ -184,7 +185,7 @@ static void follow(struct health *health, struct health_target *target) {
         check_end(&target->check); /* no memory */
         events = 0;
         if (!target->judged)
-            tell(health, target, CHECK_VOID);
+            tell_outcome(health, target, CHECK_VOID);
     }
     target->watched = events;
     usec_t moment = is_under_way(target) ? target->deadline : target->due;
@@ -197,12 +198,12 @@ static void follow(struct health *health, struct health_target *target) {
 static void take_step(struct health *health, struct health_target *target,
                       enum check_outcome outcome) {
     if (outcome != CHECK_UNDER_WAY)
-        tell(health, target, outcome);
+        tell_outcome(health, target, outcome);
     if (target->judged)
         check_part(&target->check);
 }
 
-static void begin(struct health *health, struct health_target *target, usec_t now) {
+static void begin_check(struct health *health, struct health_target *target, usec_t now) {
     target->due = health_target_next(target, now);
     target->deadline = now + target->wish.config->timeout;
     target->judged = false;
@@ -231,7 +232,7 @@ static bool is_parting(struct health_target *target, usec_t now) {
 }
 
 /* Its time is up. What has come is looked at first: an answer that is there was in time, even if this thread is late. */
-static void give_up(struct health *health, struct health_target *target, usec_t now) {
+static void give_up_check(struct health *health, struct health_target *target, usec_t now) {
     struct pollfd one = {.fd = target->check.fd, .events = check_events(&target->check)};
     enum check_outcome outcome = CHECK_UNDER_WAY;
 
@@ -255,10 +256,10 @@ static usec_t do_due(struct health *health) {
         if (target->moment > now)
             return target->moment;
         if (is_under_way(target))
-            give_up(health, target, now);
+            give_up_check(health, target, now);
         else
-            begin(health, target, now);
-        follow(health, target);
+            begin_check(health, target, now);
+        follow_check(health, target);
     }
     return USEC_NEVER;
 }
@@ -279,7 +280,7 @@ static void look_at_events(struct health *health, const struct epoll_event *even
         if (!target->judged)
             outcome = check_go_on(&target->check);
         take_step(health, target, outcome);
-        follow(health, target);
+        follow_check(health, target);
     }
 }
 
@@ -342,7 +343,7 @@ int health_start(struct health *health) {
 
 void health_stop(struct health *health) {
     atomic_store(&health->stop, true);
-    wake(health);
+    wake_checker(health);
     thread_join(&health->thread);
 }
 
@@ -355,10 +356,10 @@ void health_free(struct health *health) UNCHECKED {
     health_stop(health);
     while ((target = LIST_FIRST(&health->newcomers)) != NULL) {
         LIST_REMOVE(target, link);
-        release(target);
+        release_target(target);
     }
     for (size_t i = 0; i < health->agenda.n; i++)
-        release(health->agenda.heap[i]);
+        release_target(health->agenda.heap[i]);
     agenda_free(&health->agenda);
     fd_close(&health->wake);
     fd_close(&health->poll);
