@@ -80,7 +80,8 @@ void gate_leave(struct gate *gate) {
     void (*on_empty)(void *) = gate->on_empty;
     void *arg = gate->arg;
     lock_release(&gate->lock);
-    on_empty(arg);
+    if (on_empty != NULL)
+        on_empty(arg);
 }
 
 /* What was spent on waits in vain, as of now. */

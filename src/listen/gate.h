@@ -26,7 +26,7 @@ struct gate {
     void *arg;
 };
 
-/* on_empty is called by whichever thread lets the last one out, without the lock. */
+/* on_empty (or NULL) is called by whichever thread lets the last one out, without the lock. */
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg);
 void gate_destroy(struct gate *gate);
 

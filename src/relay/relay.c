@@ -19,11 +19,6 @@
 #define LEAVE_PATIENCE USEC_PER_SEC
 #define NUDGE_AGAIN    (10 * USEC_PER_MSEC) /* while the end of openers is waited for */
 
-/* A gate that nobody waits at to become empty. */
-static void ignore(void *arg) {
-    (void)arg;
-}
-
 static void nudge_all(void *arg) {
     relay_nudge(arg);
 }
@@ -45,7 +40,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     TAILQ_INIT(&relay->leaving);
     TAILQ_INIT(&relay->workers);
     gate_init(&relay->road.gate, 1, on_empty, arg);
-    gate_init(&relay->road.refused, 1, ignore, NULL);
+    gate_init(&relay->road.refused, 1, NULL, NULL);
     openings_init(&relay->road.openings, opening_serve, &relay->road);
     own_init();
     registry_init(&relay->road.registry);
