@@ -97,7 +97,7 @@ static bool key_is_ipv6(const struct key *key) {
 }
 
 /* What of an address is its client. */
-static struct key key_of(const struct key *whole, unsigned prefix_v6) {
+static struct key client_key(const struct key *whole, unsigned prefix_v6) {
     struct key key = *whole;
 
     for (unsigned i = prefix_v6 / 8; i < sizeof(key.bytes) && key_is_ipv6(whole); i++)
@@ -114,7 +114,7 @@ static struct bucket *bucket_of(struct client_table *table, const struct key *ke
     return &table->buckets[siphash(&table->secret, high, low) % BUCKETS];
 }
 
-static struct client_entry *find(struct bucket *bucket, const struct key *key) {
+static struct client_entry *find_entry(struct bucket *bucket, const struct key *key) {
     struct client_entry *entry;
 
     LIST_FOREACH(entry, bucket, in_bucket)
@@ -124,7 +124,8 @@ static struct client_entry *find(struct bucket *bucket, const struct key *key) {
 }
 
 /* Takes an idle entry out of the table. The caller frees it. */
-static void forget(struct client_table *table, struct client_entry *entry) REQUIRES(table->lock) {
+static void forget_entry(struct client_table *table, struct client_entry *entry)
+    REQUIRES(table->lock) {
     TAILQ_REMOVE(&table->idle, entry, in_idle);
     LIST_REMOVE(entry, in_bucket);
     table->n_idle--;
@@ -155,7 +156,7 @@ static void take_seat(struct client_table *table, const struct key *key, usec_t 
                       struct client_seat **seat, struct client_entry **spare)
     REQUIRES(table->lock) {
     struct bucket *bucket = bucket_of(table, key);
-    struct client_entry *entry = find(bucket, key);
+    struct client_entry *entry = find_entry(bucket, key);
 
     if (entry == NULL) {
         entry = *spare;
@@ -189,8 +190,8 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
         return CLIENT_OK;
     }
     lock_acquire(&table->lock);
-    struct key key = key_of(&seat->whole, table->prefix_v6);
-    const struct client_entry *entry = find(bucket_of(table, &key), &key);
+    struct key key = client_key(&seat->whole, table->prefix_v6);
+    const struct client_entry *entry = find_entry(bucket_of(table, &key), &key);
     const struct client_entry *looked_at = entry != NULL ? entry : spare;
 
     if (max_connections > 0 && looked_at->live >= (size_t)max_connections)
@@ -204,7 +205,7 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
     /* What is full again need not be remembered. One for each that comes keeps up. */
     old = TAILQ_FIRST(&table->idle);
     if (old != NULL && old->full_at <= now)
-        forget(table, old);
+        forget_entry(table, old);
     else
         old = NULL;
     lock_release(&table->lock);
@@ -221,8 +222,8 @@ static struct client_entry *find_client(struct client_table *table, const struct
 
     if (!read_whole(client, &whole))
         return NULL;
-    key = key_of(&whole, table->prefix_v6);
-    return find(bucket_of(table, &key), &key);
+    key = client_key(&whole, table->prefix_v6);
+    return find_entry(bucket_of(table, &key), &key);
 }
 
 void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now) {
@@ -259,7 +260,7 @@ void client_table_leave(struct client_table *table, struct client_seat *seat) {
         else if (table->n_idle > CLIENT_TABLE_IDLE_MAX)
             old = TAILQ_FIRST(&table->idle);
         if (old != NULL)
-            forget(table, old);
+            forget_entry(table, old);
     }
     lock_release(&table->lock);
     free(old);
@@ -274,7 +275,7 @@ static void forget_ipv6(struct client_table *table, struct spares *spares) REQUI
         struct client_entry *next = TAILQ_NEXT(entry, in_idle);
 
         if (key_is_ipv6(&entry->key)) {
-            forget(table, entry);
+            forget_entry(table, entry);
             LIST_INSERT_HEAD(spares, entry, in_spares);
         }
         entry = next;
@@ -284,9 +285,9 @@ static void forget_ipv6(struct client_table *table, struct spares *spares) REQUI
 /* Counts a connection under the client that it has now. Entries that are left go to the spares. */
 static void change_seat(struct client_table *table, struct client_seat *seat, struct spares *spares)
     REQUIRES(table->lock) {
-    struct key key = key_of(&seat->whole, table->prefix_v6);
+    struct key key = client_key(&seat->whole, table->prefix_v6);
     struct bucket *bucket = bucket_of(table, &key);
-    struct client_entry *before = seat->entry, *entry = find(bucket, &key);
+    struct client_entry *before = seat->entry, *entry = find_entry(bucket, &key);
 
     if (entry == NULL && (entry = LIST_FIRST(spares)) != NULL) {
         LIST_REMOVE(entry, in_spares);

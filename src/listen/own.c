@@ -154,12 +154,12 @@ static _Atomic uint64_t *note_of(const struct addr *peer) {
 }
 
 /* What tells listening sockets apart, as far as it is needed. */
-static uint64_t where(const struct addr *listening) {
+static uint64_t listener_place(const struct addr *listening) {
     return (addr_is_unix(listening) ? file_of(listening).inode : addr_port(listening)) % PORTS;
 }
 
 static uint64_t pack_hop(const struct addr *to, uint32_t number, usec_t now) {
-    return (uint64_t)(now / USEC_PER_SEC) << 32 | where(to) << 16 | number;
+    return (uint64_t)(now / USEC_PER_SEC) << 32 | listener_place(to) << 16 | number;
 }
 
 /* How many hops of ours a connection has behind it that came from this peer to this address. */
@@ -168,7 +168,7 @@ static uint32_t hops_of(const struct addr *peer, const struct addr *came_to, use
     uint64_t noted = note != NULL ? atomic_load(note) : 0;
 
     if (noted == 0 || (uint64_t)(now / USEC_PER_SEC) - (noted >> 32) > HOP_GOOD ||
-        (noted >> 16) % PORTS != where(came_to))
+        (noted >> 16) % PORTS != listener_place(came_to))
         return 0;
     return (uint32_t)(noted % PORTS);
 }
