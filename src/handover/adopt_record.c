@@ -5,7 +5,7 @@
 
 #define TIMEOUT_MOST (366 * (usec_t)86400 * USEC_PER_SEC) /* more than any option allows */
 
-static bool is_name(const char name[CONFIG_NAME_MAX]) {
+static bool is_config_name(const char name[CONFIG_NAME_MAX]) {
     return memchr(name, '\0', CONFIG_NAME_MAX) != NULL;
 }
 
@@ -45,9 +45,10 @@ static bool is_bool(const void *byte) {
 }
 
 static bool is_record(const struct record *record, usec_t now) {
-    return record->number > 0 && is_name(record->listener) && is_name(record->upstream) &&
-           is_name(record->server) && record->client.len > 0 && is_addr(&record->client) &&
-           is_addr(&record->peer) && record->server_addr.len > 0 && is_addr(&record->server_addr) &&
+    return record->number > 0 && is_config_name(record->listener) &&
+           is_config_name(record->upstream) && is_config_name(record->server) &&
+           record->client.len > 0 && is_addr(&record->client) && is_addr(&record->peer) &&
+           record->server_addr.len > 0 && is_addr(&record->server_addr) &&
            is_moment(record->accepted, now) && is_moment(record->queued, now) &&
            is_moment(record->popped, now) && is_moment(record->dialled, now) &&
            record->end < END_COUNT && record->error >= 0;
@@ -80,7 +81,8 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
 bool listener_is_sound(const struct listen_description *listener) {
     return is_bool(&listener->used) && is_bool(&listener->v6only) &&
            is_bool(&listener->stands_in) && is_bool(&listener->unlinks) &&
-           is_addr(&listener->addr) && listener->access.mode <= 0777 && is_name(listener->listener);
+           is_addr(&listener->addr) && listener->access.mode <= 0777 &&
+           is_config_name(listener->listener);
 }
 
 bool record_lacks_bytes(const struct conn_state *state) {

@@ -60,7 +60,7 @@ void heritage_free(struct heritage *heritage) {
     *heritage = heritage_none();
 }
 
-static bool make_room(struct heritage *heritage) {
+static bool grow_heritage(struct heritage *heritage) {
     size_t room = heritage->room > 0 ? 2 * heritage->room : 256;
 
     if (heritage->n_conns < heritage->room)
@@ -81,7 +81,7 @@ struct hearing {
 };
 
 /* One slot that is held; what is not understood, or told twice, is dropped. */
-static int inherit(struct hearing *hearing, struct keeper_message *message) {
+static int inherit_slot(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
     size_t index = message->head.index, n_conns = heritage->n_conns;
 
@@ -95,7 +95,7 @@ static int inherit(struct hearing *hearing, struct keeper_message *message) {
     } else if (index >= KEEPER_LISTENERS && index < KEEPER_CONNECTIONS && message->n_fd == 1) {
         heritage->listeners[index - KEEPER_LISTENERS] = fd_take(&message->fd[0]);
     } else if (index >= KEEPER_CONNECTIONS && message->n_fd == KEEPER_FDS) {
-        if (!make_room(heritage))
+        if (!grow_heritage(heritage))
             return -ENOMEM;
         struct heir *heir = &heritage->conns[n_conns];
         heir->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
@@ -147,7 +147,7 @@ static int take_answer(struct hearing *hearing, struct keeper_message *message) 
         heritage->gone = take_moment(message->head.usec);
         return LINK_OK;
     case KEEPER_HOLD:
-        return inherit(hearing, message);
+        return inherit_slot(hearing, message);
     case KEEPER_END:
         hearing->last = true;
         return LINK_OK;

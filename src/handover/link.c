@@ -87,7 +87,7 @@ static bool is_behind(const struct link *link) {
 }
 
 /* Asks for a sign of life, if the keeper is behind, or if it is to be told that it is back. */
-static void ping(struct link *link) {
+static void ping_keeper(struct link *link) {
     usec_t now = clock_now();
 
     if (link->pinged != 0) {
@@ -167,7 +167,7 @@ static void lose_keeper(struct link *link) {
     link->said = true;
 }
 
-static void prepare(int fd) {
+static void prepare_socket(int fd) {
     struct timeval tick = clock_timeval(TICK);
     int room = ROOM;
 
@@ -189,7 +189,7 @@ static void say_no_keeper(struct link *link, int outcome, const struct heritage 
     link->told |= outcome_bit(outcome);
 }
 
-static int attach(struct link *link, int *ret_fd, struct heritage *ret_heritage) {
+static int attach_link(struct link *link, int *ret_fd, struct heritage *ret_heritage) {
     char name[KEEPER_NAME_MAX];
     struct link_terms terms = {.path = link->path, .name = name, .room = link->table->n};
 
@@ -201,7 +201,7 @@ static int attach(struct link *link, int *ret_fd, struct heritage *ret_heritage)
 }
 
 /* From now on connections that come are held. */
-static void begin(struct link *link, size_t n_slots) {
+static void begin_holding(struct link *link, size_t n_slots) {
     bool first = !link_serves(link);
 
     link->pinged = 0;
@@ -223,21 +223,21 @@ static void begin(struct link *link, size_t n_slots) {
 /* dup3 by number: the thread sanitizer would take it for a race with whoever sends (same_number). */
 static void find_keeper(struct link *link) {
     struct heritage heritage;
-    int fd = -1, r = attach(link, &fd, &heritage);
+    int fd = -1, r = attach_link(link, &fd, &heritage);
 
     if (r != LINK_OK)
         say_no_keeper(link, r, &heritage);
     size_t n_slots = heritage.n_slots;
     heritage_free(&heritage);
     if (r == LINK_OK) {
-        prepare(fd);
+        prepare_socket(fd);
         r = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0);
     }
     if (r == 0 && syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) < 0)
         r = -errno;
     fd_close(&fd);
     if (r == 0)
-        begin(link, n_slots);
+        begin_holding(link, n_slots);
     else
         pause_before_next(link);
 }
@@ -275,7 +275,7 @@ static void link_thread(void *arg) {
             catch_up(link);
         else
             link_say_unsaid(link, 0);
-        ping(link);
+        ping_keeper(link);
     }
 }
 
@@ -293,7 +293,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
         *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return -errno;
-    prepare(*fd);
+    prepare_socket(*fd);
     if (up && fresh_table)
         r = link_say_fd(*fd, KEEPER_TABLE, table->fd, 0);
     if (r < 0)

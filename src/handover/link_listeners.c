@@ -9,7 +9,8 @@
 #include "handover/link_say.h"
 
 /* Tells of one, as it is now; what could not be told is told later. */
-static void tell(struct link *link, int index, int flags) REQUIRES(link->listeners_lock) {
+static void tell_of_listener(struct link *link, int index, int flags)
+    REQUIRES(link->listeners_lock) {
     int fd = link->listeners[index];
     uint32_t number = KEEPER_LISTENERS + (uint32_t)index;
     int r = 0;
@@ -38,7 +39,7 @@ int link_hold_listener(struct link *link, int fd, const struct listen_descriptio
         noted->used = false;
         *noted = *description;
         noted->used = true;
-        tell(link, index, MSG_DONTWAIT);
+        tell_of_listener(link, index, MSG_DONTWAIT);
     }
     lock_release(&link->listeners_lock);
     return index < KEEPER_LISTENERS_MAX ? index : -1;
@@ -64,13 +65,13 @@ void link_keep_listener(struct link *link, int index, int fd) {
 void link_release_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
     link->listeners[index] = -1;
-    tell(link, index, MSG_DONTWAIT);
+    tell_of_listener(link, index, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 
 void link_disown_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
-    tell(link, index, 0);
+    tell_of_listener(link, index, 0);
     lock_release(&link->listeners_lock);
 }
 
@@ -78,7 +79,7 @@ void link_disown_listeners(struct link *link) {
     lock_acquire(&link->listeners_lock);
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
         if (link->listeners[i] < 0 && link->table->head->listeners[i].used)
-            tell(link, i, MSG_DONTWAIT);
+            tell_of_listener(link, i, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 
@@ -89,7 +90,7 @@ void link_tell_listeners(struct link *link, bool all) {
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
         if (!link->listeners_untold[i] && (!all || link->listeners[i] < 0))
             continue;
-        tell(link, i, flags);
+        tell_of_listener(link, i, flags);
         if (link->listeners_untold[i])
             flags = MSG_DONTWAIT; /* it was waited for once: main may want the lock */
     }

@@ -28,7 +28,7 @@ int link_say_fd(int fd, size_t index, int what, int flags) {
     return keeper_send(fd, &message, flags);
 }
 
-static void miss(struct link *link) {
+static void note_missed(struct link *link) {
     if (!atomic_load_explicit(&link->missed, memory_order_relaxed))
         atomic_store(&link->missed, true);
 }
@@ -56,7 +56,7 @@ static int say_with_unsaid(struct link *link, struct keeper_message *message, in
     int r = keeper_send(link->fd, message, flags);
     if (r < 0) {
         put_unsaid(link, message->indexes, message->n_indexes);
-        miss(link);
+        note_missed(link);
         return r;
     }
     for (size_t i = 0; i < message->n_indexes; i++)
@@ -130,7 +130,7 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
         atomic_store(&slot->pipes_held, 0);
     }
     if (atomic_load(&link->epoch) != epoch)
-        miss(link); /* another keeper came meanwhile, who may not have got it */
+        note_missed(link); /* another keeper came meanwhile, who may not have got it */
     return 0;
 }
 
@@ -174,5 +174,5 @@ void link_disown(struct link *link, uint32_t slot) {
         return;
     table->slots[slot].used = true; /* no connection's, until it is said */
     put_unsaid(link, &index, 1);
-    miss(link);
+    note_missed(link);
 }

@@ -41,7 +41,7 @@ static uint32_t sum_of_names(void) {
 }
 
 /* Everything but the memory itself. */
-static struct table *make(size_t n) UNCHECKED {
+static struct table *make_table(size_t n) UNCHECKED {
     struct table *table = calloc(1, sizeof(*table));
 
     if (table == NULL)
@@ -65,7 +65,7 @@ static struct table *make(size_t n) UNCHECKED {
     return table;
 }
 
-static int map(struct table *table, int fd) {
+static int map_table(struct table *table, int fd) {
     void *memory = mmap(NULL, table->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (memory == MAP_FAILED)
@@ -76,14 +76,14 @@ static int map(struct table *table, int fd) {
 }
 
 /* One with new memory, of which no slot can be taken yet. */
-static int create(size_t n_slots, struct table **ret_table) {
+static int create_table(size_t n_slots, struct table **ret_table) {
     size_t n = n_slots < SLOTS_MAX ? n_slots : SLOTS_MAX;
-    struct table *table = make(n);
+    struct table *table = make_table(n);
 
     if (table == NULL)
         return -ENOMEM;
     int fd = shared_new("relayd", table->size);
-    int r = fd < 0 ? fd : map(table, fd);
+    int r = fd < 0 ? fd : map_table(table, fd);
     if (r < 0) {
         fd_close(&fd);
         table_free(table);
@@ -100,7 +100,7 @@ static int create(size_t n_slots, struct table **ret_table) {
 }
 
 int table_new(size_t n_slots, struct table **ret_table) {
-    int r = create(n_slots, ret_table);
+    int r = create_table(n_slots, ret_table);
 
     if (r == 0)
         table_settle(*ret_table);
@@ -108,7 +108,7 @@ int table_new(size_t n_slots, struct table **ret_table) {
 }
 
 /* Whether the memory is a table, how many slots it has. Nobody can change its size from then on. */
-static bool examine(int fd, size_t *ret_n) {
+static bool is_table(int fd, size_t *ret_n) {
     struct table_head head;
 
     if (pread(fd, &head, offsetof(struct table_head, parked), 0) !=
@@ -123,12 +123,12 @@ static bool examine(int fd, size_t *ret_n) {
 int table_open(int *fd, struct table **ret_table) {
     size_t n;
 
-    if (!examine(*fd, &n))
+    if (!is_table(*fd, &n))
         return -EPROTO;
-    struct table *table = make(n);
+    struct table *table = make_table(n);
     if (table == NULL)
         return -ENOMEM;
-    int r = map(table, *fd);
+    int r = map_table(table, *fd);
     if (r < 0) {
         table_free(table);
         return r;
@@ -145,7 +145,7 @@ int table_open(int *fd, struct table **ret_table) {
 
 int table_enlarge(struct table **table, size_t n_slots) {
     struct table *from = *table, *to;
-    int r = create(n_slots, &to);
+    int r = create_table(n_slots, &to);
 
     if (r < 0)
         return r;
