@@ -14,7 +14,9 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "daemon/force.h"
+#include "daemon/instance.h"
 #include "daemon/keeping.h"
+#include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
 #include "daemon/reading.h"
@@ -109,7 +111,7 @@ static int await_names(struct daemon *daemon, struct reading *reading) {
 /* With the addresses of its listeners. */
 static int start_relay(struct daemon *daemon, struct config *config,
                        const struct listen_names *names, pthread_t *main_thread) {
-    char *what = NULL;
+    char name[KEEPER_NAME_MAX], *what = NULL;
     int r = passed_take(&daemon->passed);
 
     if (r < 0)
@@ -117,7 +119,9 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
         return fail(EX_OSERR, -ENOMEM, "no memory");
-    keeping_begin(daemon->relay, config, daemon->file);
+    instance_name(config, daemon->file, name);
+    (void)limits_raise_descriptors(); /* what was held may be many */
+    keeping_begin(daemon->relay, config, name);
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
     if (status != EX_OK) {

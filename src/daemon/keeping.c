@@ -10,8 +10,6 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
-#include "daemon/instance.h"
-#include "daemon/limits.h"
 #include "handover/adopt_record.h"
 #include "handover/crash.h"
 #include "relay/adopt.h"
@@ -137,7 +135,8 @@ static void attach(struct relay *relay, const struct link_terms *terms, bool by_
         fd_close(&fd);
 }
 
-void keeping_begin(struct relay *relay, const struct config *config, const char *file) {
+void keeping_begin(struct relay *relay, const struct config *config,
+                   const char name[KEEPER_NAME_MAX]) {
     const struct global_config *global = &config->global;
     bool automatic = strcmp(global->keeper, "auto") == 0;
     size_t wanted = (size_t)global->max_connections;
@@ -146,8 +145,7 @@ void keeping_begin(struct relay *relay, const struct config *config, const char 
                                .room = wanted > ROOM_LEAST ? wanted : ROOM_LEAST,
                                .keeper_timeout = global->keeper_timeout};
 
-    instance_name(config, file, relay->name);
-    (void)limits_raise_descriptors(); /* what was held may be many */
+    strcpy(relay->name, name);
     if (strcmp(global->keeper, "off") == 0)
         log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
     else
@@ -186,13 +184,14 @@ void keeping_settle(struct relay *relay) {
                 "restarted, connections end with relayd. Raise TasksMax.");
 }
 
-void keeping_change(struct relay *relay, const char *keeper_before, const char *file) {
+void keeping_change(struct relay *relay, const char *keeper_before,
+                    const char name[KEEPER_NAME_MAX]) {
     const struct config *config = relay->now->config;
 
     if (strcmp(config->global.keeper, keeper_before) != 0)
         log_msg(MSG_KEEPER, "keeper = %s will be in force once relayd is restarted.",
                 config->global.keeper);
-    instance_name(config, file, relay->name);
+    strcpy(relay->name, name);
     if (relay->road.link != NULL)
         link_set_terms(relay->road.link, config->global.keeper_timeout, relay->name);
 }

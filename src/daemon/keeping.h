@@ -4,10 +4,11 @@
 
 #include "relay/relay.h"
 
-/* Gives this instance its name, and attaches to the keeper, if the configuration says so and one is there, and says which
- * it is. relay->road.link: none, with keeper = off; else it is up, or looks for a keeper from keeping_settle on. file: the
- * configuration's, or NULL. Before the first relay_apply. */
-void keeping_begin(struct relay *relay, const struct config *config, const char *file);
+/* Attaches to the keeper, under the name of this instance, if the configuration says so and one is there; logs which it is.
+ * relay->road.link: none, with keeper = off; else it is up, or looks for a keeper from keeping_settle on. Before the first
+ * relay_apply. */
+void keeping_begin(struct relay *relay, const struct config *config,
+                   const char name[KEEPER_NAME_MAX]);
 
 /* Goes on with what it held. After the first relay_apply, before relay_open. */
 void keeping_adopt(struct relay *relay);
@@ -15,7 +16,8 @@ void keeping_adopt(struct relay *relay);
 /* The listening sockets are open: what nobody has taken is let go, and the link looks after itself. */
 void keeping_settle(struct relay *relay);
 
-/* A new configuration is in force instead of this keeper's. */
-void keeping_change(struct relay *relay, const char *keeper_before, const char *file);
+/* A new configuration is in force instead of this keeper's; the instance may have another name under it. */
+void keeping_change(struct relay *relay, const char *keeper_before,
+                    const char name[KEEPER_NAME_MAX]);
 
 #endif

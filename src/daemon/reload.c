@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/force.h"
+#include "daemon/instance.h"
 #include "daemon/keeping.h"
 
 #define PATIENCE      (10 * USEC_PER_SEC) /* with a file system and name servers */
@@ -72,12 +73,13 @@ static void give_up(struct reload *reload) {
 
 static void put_in_force(struct reload *reload, const struct reading_result *result) {
     struct config *before = config_ref(reload->relay->now->config);
-    char *what = NULL;
+    char name[KEEPER_NAME_MAX], *what = NULL;
 
     if (force_config(reload->relay, reload->passed, result->config, &result->names, &what) ==
         EX_OK) {
         relay_open(reload->relay);
-        keeping_change(reload->relay, before->global.keeper, reload->file);
+        instance_name(result->config, reload->file, name);
+        keeping_change(reload->relay, before->global.keeper, name);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
         force_say_listeners(reload->relay);
         notify_ready(reload->notify, reload->relay, NULL);
