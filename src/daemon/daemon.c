@@ -15,7 +15,7 @@
 #include "base/thread.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
-#include "daemon/keeping.h"
+#include "relay/succession.h"
 #include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
@@ -121,7 +121,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
         return fail(EX_OSERR, -ENOMEM, "no memory");
     instance_name(config, daemon->file, name);
     (void)limits_raise_descriptors(); /* what was held may be many */
-    keeping_begin(daemon->relay, config, name);
+    succession_begin(daemon->relay, config, name);
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
     if (status != EX_OK) {
@@ -130,9 +130,9 @@ static int start_relay(struct daemon *daemon, struct config *config,
         (void)refuse_start(status, what);
     } else {
         passed_drop_unused(&daemon->passed);
-        keeping_adopt(daemon->relay);
+        succession_adopt(daemon->relay);
         relay_open(daemon->relay);
-        keeping_settle(daemon->relay);
+        succession_settle(daemon->relay);
     }
     free(what);
     return status;

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
-#include "daemon/keeping.h"
+#include "relay/succession.h"
 
 #define PATIENCE      (10 * USEC_PER_SEC) /* with a file system and name servers */
 #define LAST_PATIENCE USEC_PER_SEC        /* at the end of the process */
@@ -79,7 +79,7 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
         EX_OK) {
         relay_open(reload->relay);
         instance_name(result->config, reload->file, name);
-        keeping_change(reload->relay, before->global.keeper, name);
+        succession_change(reload->relay, before->global.keeper, name);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
         force_say_listeners(reload->relay);
         notify_ready(reload->notify, reload->relay, NULL);

@@ -1,4 +1,4 @@
-#include "daemon/keeping.h"
+#include "relay/succession.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -135,8 +135,8 @@ static void attach(struct relay *relay, const struct link_terms *terms, bool by_
         fd_close(&fd);
 }
 
-void keeping_begin(struct relay *relay, const struct config *config,
-                   const char name[KEEPER_NAME_MAX]) {
+void succession_begin(struct relay *relay, const struct config *config,
+                      const char name[KEEPER_NAME_MAX]) {
     const struct global_config *global = &config->global;
     bool automatic = strcmp(global->keeper, "auto") == 0;
     size_t wanted = (size_t)global->max_connections;
@@ -152,7 +152,7 @@ void keeping_begin(struct relay *relay, const struct config *config,
         attach(relay, &terms, automatic);
 }
 
-void keeping_adopt(struct relay *relay) {
+void succession_adopt(struct relay *relay) {
     char median[32], longest[32], failed[96] = "";
 
     if (relay->road.link == NULL)
@@ -174,7 +174,7 @@ void keeping_adopt(struct relay *relay) {
                 text_human_time(adoption.longest, longest, sizeof(longest)), failed);
 }
 
-void keeping_settle(struct relay *relay) {
+void succession_settle(struct relay *relay) {
     if (relay->road.link == NULL)
         return;
     link_disown_listeners(relay->road.link);
@@ -184,8 +184,8 @@ void keeping_settle(struct relay *relay) {
                 "restarted, connections end with relayd. Raise TasksMax.");
 }
 
-void keeping_change(struct relay *relay, const char *keeper_before,
-                    const char name[KEEPER_NAME_MAX]) {
+void succession_change(struct relay *relay, const char *keeper_before,
+                       const char name[KEEPER_NAME_MAX]) {
     const struct config *config = relay->now->config;
 
     if (strcmp(config->global.keeper, keeper_before) != 0)
