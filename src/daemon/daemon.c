@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +41,7 @@ struct daemon {
     struct notify notify;
     struct reload reload;
     bool ends;          /* it was told to before it had started */
+    enum link_end end;  /* what becomes of what the keeper holds */
     usec_t say_waiting; /* in a drain: when the log is to tell what is waited for */
     usec_t next_tidy, next_follow;
     uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
@@ -125,8 +125,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->cut_before = stats_get(STAT_cut_at_stop);
     int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
     if (status != EX_OK) {
-        atomic_store(&daemon->relay->road.leaves,
-                     true); /* what is held is for one that can start */
+        daemon->end = LINK_LEAVE; /* what is held is for one that can start */
         (void)refuse_start(status, what);
     } else {
         passed_drop_unused(&daemon->passed);
@@ -274,6 +273,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
     size_t left = gate_live(&relay->road.gate);
     unheld = relay_count_unheld(relay);
     relay_park(relay);
+    daemon->end = LINK_LEAVE;
     left -= left > unheld ? unheld : left;
     log_msg(MSG_LEFT, "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.",
             left, left == 1 ? "" : "s");
@@ -310,7 +310,7 @@ static void live(struct daemon *daemon, pthread_t *main_thread) {
 }
 
 static void stop(struct daemon *daemon, bool ran) {
-    struct table *table = relay_free(daemon->relay);
+    struct table *table = relay_free(daemon->relay, daemon->end);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,

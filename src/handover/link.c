@@ -324,14 +324,14 @@ void link_let_end(struct link *link) {
     atomic_store(&link->ends, true);
 }
 
-void link_stop(struct link *link, bool forget) {
+void link_stop(struct link *link, enum link_end end) {
     struct keeper_message message = keeper_message(KEEPER_FORGET);
 
     atomic_store(&link->stop, true);
     thread_interrupt_join(&link->thread);
     if (!link_is_up(link))
         return;
-    if (forget)
+    if (end == LINK_FORGET)
         (void)keeper_send(link->fd, &message, 0);
     else
         link_say_unsaid(link, 0);

@@ -49,6 +49,12 @@ struct heritage {
     size_t n_conns, room;
 };
 
+/* What becomes of what the keeper holds when this process ends. */
+enum link_end {
+    LINK_FORGET, /* it drops all */
+    LINK_LEAVE,  /* it holds it for the next relayd: nothing of it is touched here */
+};
+
 enum link_outcome {
     LINK_OK = 0,
     LINK_NOBODY,  /* nothing listens there */
@@ -128,8 +134,8 @@ int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
  * (which would start it, when both are stopped). Any thread. */
 void link_let_end(struct link *link);
 
-/* Ends the thread. forget: the keeper is to drop all; else it holds what it has for the next relayd. Then link_free. */
-void link_stop(struct link *link, bool forget);
+/* Ends the thread. Then link_free. */
+void link_stop(struct link *link, enum link_end end);
 void link_free(struct link *link);
 
 /* A connection, which has a slot, and its two sockets. Any thread that holds a reference to it. */

@@ -112,8 +112,8 @@ static void undo(struct apply *apply) {
     struct acceptor *acceptor;
 
     apply_files_undo(apply);
-    acceptor_free_all(&apply->fresh);
-    acceptor_free_all(&apply->former);
+    acceptor_free_all(&apply->fresh, LINK_FORGET);
+    acceptor_free_all(&apply->former, LINK_FORGET);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
     acceptor->next_route = NULL;
     drop_workers(relay, apply->n_workers);

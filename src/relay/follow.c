@@ -32,7 +32,7 @@ static int replace_acceptor(struct relay *relay, struct acceptor *old) {
     }
     r = acceptor_start(fresh, route);
     if (r < 0) {
-        acceptor_free(fresh);
+        acceptor_free(fresh, LINK_FORGET);
         return r;
     }
     fresh->announced = true;

@@ -189,32 +189,36 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
 }
 
 /* What the keeper holds when another relayd goes on is not to end. */
-static void drain_idle(struct relay *relay) {
+static void drain_idle(struct relay *relay, enum link_end end) {
     usec_t idle = relay->now->config->global.drain_idle;
-    unsigned epoch = atomic_load(&relay->road.leaves) ? atomic_load(&relay->road.link->epoch) : 0;
+    unsigned epoch = end == LINK_LEAVE ? atomic_load(&relay->road.link->epoch) : 0;
 
     if (idle > 0)
         registry_drain(&relay->road.registry, idle, epoch);
 }
 
-size_t relay_drain(struct relay *relay, usec_t patience) {
+static size_t end_accepting(struct relay *relay, usec_t patience, enum link_end end) {
     usec_t until =
         patience > 0 ? clock_now() + (patience < ACCEPT_REST ? patience : ACCEPT_REST) : 0;
 
     adopter_join(&relay->adopter);
     if (patience > 0)
-        drain_idle(relay);
+        drain_idle(relay, end);
     TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
-    acceptor_retire_all(&relay->acceptors, until);
+    acceptor_retire_all(&relay->acceptors, until, end);
     atomic_store(&relay->road.stop_accept, true);
-    if (relay->road.link != NULL && !atomic_load(&relay->road.leaves))
+    if (relay->road.link != NULL && end == LINK_FORGET)
         link_let_end(relay->road.link);
     queue_unbind(&relay->road.queue);
     openings_hurry(&relay->road.openings);
     acceptor_await_all(&relay->acceptors, until);
-    acceptor_free_all(&relay->acceptors);
+    acceptor_free_all(&relay->acceptors, end);
     return gate_close(
         &relay->road.gate); /* after the acceptors: what they have accepted is still served */
+}
+
+size_t relay_drain(struct relay *relay, usec_t patience) {
+    return end_accepting(relay, patience, LINK_FORGET);
 }
 
 void relay_open(struct relay *relay) {
@@ -228,17 +232,16 @@ void relay_open(struct relay *relay) {
     if (TAILQ_EMPTY(&relay->leaving))
         return;
     usec_t until = clock_now() + ACCEPT_REST;
-    acceptor_retire_all(&relay->leaving, until);
+    acceptor_retire_all(&relay->leaving, until, LINK_FORGET);
     acceptor_await_all(&relay->leaving, until);
-    acceptor_free_all(&relay->leaving);
+    acceptor_free_all(&relay->leaving, LINK_FORGET);
     if (relay->road.link != NULL)
         link_settle(relay->road.link); /* then the addresses are free for whoever comes next */
 }
 
 void relay_leave(struct relay *relay) {
-    atomic_store(&relay->road.leaves, true);
     queue_bound_full(&relay->road.queue, LEAVE_PATIENCE);
-    (void)relay_drain(relay, ACCEPT_REST);
+    (void)end_accepting(relay, ACCEPT_REST, LINK_LEAVE);
 }
 
 bool relay_is_dialling(struct relay *relay) {
@@ -290,32 +293,32 @@ void relay_park(struct relay *relay) {
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */
-static void cut(struct relay *relay) {
+static void cut(struct relay *relay, enum link_end end) {
     end_workers(relay);
-    if (!atomic_load(&relay->road.leaves))
+    if (end == LINK_FORGET)
         registry_abort(&relay->road.registry, NULL, END_STOPPED);
 }
 
 /* The last references to conns may be its thread's. */
-static struct table *end_link(struct relay *relay) {
+static struct table *end_link(struct relay *relay, enum link_end end) {
     heritage_free(&relay->heritage);
     if (relay->road.link == NULL)
         return NULL;
     struct table *table = relay->road.link->table;
-    link_stop(relay->road.link, !atomic_load(&relay->road.leaves));
+    link_stop(relay->road.link, end);
     stats_use(NULL);
     link_free(relay->road.link);
     free(relay->road.link);
     return table;
 }
 
-struct table *relay_free(struct relay *relay) {
+struct table *relay_free(struct relay *relay, enum link_end end) {
     struct generation *generation;
 
     if (relay == NULL)
         return NULL;
-    relay_drain(relay, 0);
-    cut(relay);
+    (void)end_accepting(relay, 0, end);
+    cut(relay, end);
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
     while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
@@ -323,8 +326,8 @@ struct table *relay_free(struct relay *relay) {
         generation_free(generation);
     }
     generation_free(relay->now);
-    struct table *table =
-        end_link(relay); /* after whoever may hold a reference to a conn: the health checkers */
+    struct table *table = end_link(
+        relay, end); /* after whoever may hold a reference to a conn: the health checkers */
     limit_list_clear(&relay->limits);
     openings_destroy(&relay->road.openings);
     queue_destroy(&relay->road.queue);

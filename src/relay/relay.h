@@ -100,12 +100,12 @@ void relay_leave(struct relay *relay);
 bool relay_is_dialling(struct relay *relay);
 size_t relay_count_unheld(struct relay *relay);
 
-/* Ends what the keeper does not hold, and brings the rest to a halt. Then relay_free touches nothing of that. */
+/* Ends what the keeper does not hold, and brings the rest to a halt: what relay_free does not touch with LINK_LEAVE. */
 void relay_park(struct relay *relay);
 
 /* Ends what is left at once, by resets (STAT_cut_at_stop counts them), then all threads, and frees all. After
- * relay_drain, or if relay_apply failed or was never called. Returns the table, if there was a
+ * relay_drain or relay_park, or if relay_apply failed or was never called. Returns the table, if there was a
  * keeper: the log's thread may be just about to count in it, so that it is freed (table_free) after log_stop. */
-struct table *relay_free(struct relay *relay) MUST_USE;
+struct table *relay_free(struct relay *relay, enum link_end end) MUST_USE;
 
 #endif

@@ -51,15 +51,16 @@ void acceptor_use(struct acceptor *acceptor, struct route *route);
 void acceptor_wake(struct acceptor *acceptor);
 
 /* How they end (acceptor_end.c). First they are told to: nobody comes to their sockets any more, and who has come is let in
- * until then (0: is not). A socket that lives on elsewhere, with systemd or the keeper, keeps who waits in it. */
-void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until);
+ * until then (0: is not). A socket that lives on elsewhere, with systemd or (LINK_LEAVE) the keeper, keeps who waits in it. */
+void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end);
 
 /* Then waits for their ends, but not beyond the deadline. */
 void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline);
 
-/* Ends the thread, if there is one, at once, and closes the socket. */
-void acceptor_free(struct acceptor *acceptor);
-void acceptor_free_all(struct acceptor_list *acceptors);
+/* Ends the thread, if there is one, at once, and closes the socket; the keeper closes it, too, or (LINK_LEAVE) has it for the
+ * next relayd. */
+void acceptor_free(struct acceptor *acceptor, enum link_end end);
+void acceptor_free_all(struct acceptor_list *acceptors, enum link_end end);
 
 /* Whether it takes those who come. Called again and again, with a relay_nudge after each time. */
 bool acceptor_moves(struct acceptor *acceptor);

@@ -11,9 +11,9 @@
 #define NUDGE_AGAIN (20 * USEC_PER_MSEC) /* while an end is waited for */
 #define LOOK_AGAIN  (50 * USEC_PER_MSEC) /* for handshakes */
 
-static void retire_acceptor(struct acceptor *acceptor, usec_t until) {
-    bool lives_on = acceptor->socket.passed_as[0] != '\0' ||
-                    (acceptor->kept >= 0 && atomic_load(&acceptor->road->leaves));
+static void retire_acceptor(struct acceptor *acceptor, usec_t until, enum link_end end) {
+    bool lives_on =
+        acceptor->socket.passed_as[0] != '\0' || (acceptor->kept >= 0 && end == LINK_LEAVE);
 
     if (!lives_on && until > 0) {
         atomic_store(&acceptor->rest_until, until);
@@ -26,11 +26,11 @@ static void retire_acceptor(struct acceptor *acceptor, usec_t until) {
     acceptor_wake(acceptor);
 }
 
-void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until) {
+void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    retire_acceptor(acceptor, until);
+    retire_acceptor(acceptor, until, end);
 }
 
 /* Whether handshakes may be under way that would end at its socket. */
@@ -103,31 +103,36 @@ void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline) {
     }
 }
 
-void acceptor_free(struct acceptor *acceptor) UNCHECKED {
+/* Of a socket that the keeper has. */
+static void part_from_keeper(struct acceptor *acceptor, enum link_end end) {
+    if (end == LINK_FORGET) {
+        link_release_listener(acceptor->road->link, acceptor->kept);
+        return;
+    }
+    link_keep_listener(acceptor->road->link, acceptor->kept, -1); /* its number is told no more */
+    listen_socket_leave(&acceptor->socket);
+}
+
+void acceptor_free(struct acceptor *acceptor, enum link_end end) UNCHECKED {
     if (!atomic_load(&acceptor->ending))
-        retire_acceptor(acceptor, 0);
+        retire_acceptor(acceptor, 0, end);
     CHECK(await_acceptor(acceptor, USEC_NEVER));
     own_remove(acceptor->socket.fd);
     if (acceptor->route != NULL)
         route_unref(acceptor->route);
-    if (atomic_load(&acceptor->road->leaves) && acceptor->kept >= 0) {
-        /* Its number is told no more. */
-        link_keep_listener(acceptor->road->link, acceptor->kept, -1);
-        listen_socket_leave(&acceptor->socket);
-    } else if (acceptor->kept >= 0) {
-        link_release_listener(acceptor->road->link, acceptor->kept);
-    }
+    if (acceptor->kept >= 0)
+        part_from_keeper(acceptor, end);
     listen_socket_close(&acceptor->socket);
     cond_destroy(&acceptor->stop);
     lock_destroy(&acceptor->lock);
     free(acceptor);
 }
 
-void acceptor_free_all(struct acceptor_list *acceptors) {
+void acceptor_free_all(struct acceptor_list *acceptors, enum link_end end) {
     struct acceptor *acceptor;
 
     while ((acceptor = TAILQ_FIRST(acceptors)) != NULL) {
         TAILQ_REMOVE(acceptors, acceptor, link);
-        acceptor_free(acceptor);
+        acceptor_free(acceptor, end);
     }
 }

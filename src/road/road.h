@@ -29,7 +29,6 @@ struct road {
     _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
     _Atomic bool stop_accept;  /* acceptors end */
     _Atomic bool stop_now;     /* nothing is dialled any more */
-    _Atomic bool leaves;       /* it ends without touching what the keeper holds */
     void (*nudge)(void *arg);  /* sends away every acceptor that waits for room, wherever */
     void *arg;
 };

@@ -1019,7 +1019,7 @@ static int set_up_kept(void **state) {
 }
 
 static int tear_down_kept(void **state) UNCHECKED {
-    link_stop(&to_keeper, true);
+    link_stop(&to_keeper, LINK_FORGET);
     for (size_t i = 0; i < to_keeper.table->n; i++)
         assert_int_equal(atomic_load(&to_keeper.table->states[i].live), 0);
     assert_int_equal(to_keeper.table->n_free + to_keeper.n_unsaid, to_keeper.table->n);
