@@ -14,7 +14,6 @@
 #include "base/thread.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
-#include "relay/succession.h"
 #include "daemon/limits.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
@@ -22,9 +21,9 @@
 #include "daemon/reload.h"
 #include "daemon/restart.h"
 #include "handover/crash.h"
-#include "relay/adopt.h"
 #include "relay/follow.h"
 #include "relay/relay.h"
+#include "relay/succession.h"
 
 #define WAKE_SIGNAL SIGUSR1 /* something has happened that main waits for */
 
@@ -220,9 +219,9 @@ static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
 
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
 static void drain(struct daemon *daemon, const sigset_t *set) {
-    usec_t timeout = daemon->relay->now->config->global.drain_timeout,
+    usec_t timeout = relay_config(daemon->relay)->global.drain_timeout,
            deadline = clock_now() + timeout;
-    size_t live = gate_live(&daemon->relay->road.gate);
+    size_t live = relay_count_live(daemon->relay);
     char text[32], until[16];
 
     text_format_duration(timeout, text, sizeof(text));
@@ -235,7 +234,7 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
         siginfo_t info;
         int signal = wait_signal(set, earlier(earlier(due, daemon->say_waiting), deadline), &info);
 
-        live = gate_live(&daemon->relay->road.gate);
+        live = relay_count_live(daemon->relay);
         if (is_hurried(daemon, signal, &info))
             return;
         if (live > 0)
@@ -245,10 +244,10 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
 
 /* Whether connections are left to the next relayd. */
 static bool wants_to_leave(const struct daemon *daemon) {
-    int on_term = daemon->relay->now->config->global.on_term;
+    const struct link *link = relay_link(daemon->relay);
+    int on_term = relay_config(daemon->relay)->global.on_term;
 
-    if (daemon->relay->road.link == NULL || !link_is_up(daemon->relay->road.link) ||
-        on_term == ON_TERM_DRAIN)
+    if (link == NULL || !link_is_up(link) || on_term == ON_TERM_DRAIN)
         return false;
     return on_term == ON_TERM_LEAVE || restart_is_under_way();
 }
@@ -256,11 +255,11 @@ static bool wants_to_leave(const struct daemon *daemon) {
 /* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in a drain. */
 static void leave(struct daemon *daemon, const sigset_t *set) {
     struct relay *relay = daemon->relay;
-    usec_t deadline = clock_now() + relay->now->config->global.drain_timeout;
+    usec_t deadline = clock_now() + relay_config(relay)->global.drain_timeout;
     bool hurried = false;
     size_t unheld = 0;
 
-    notify_leaving(&daemon->notify, gate_live(&relay->road.gate));
+    notify_leaving(&daemon->notify, relay_count_live(relay));
     relay_leave(relay);
     while (!hurried && clock_now() < deadline &&
            (relay_is_dialling(relay) || (unheld = relay_count_unheld(relay)) > 0)) {
@@ -270,7 +269,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
             note_waiting(daemon, unheld, deadline);
         hurried = is_hurried(daemon, wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
     }
-    size_t left = gate_live(&relay->road.gate);
+    size_t left = relay_count_live(relay);
     unheld = relay_count_unheld(relay);
     relay_park(relay);
     daemon->end = LINK_LEAVE;
@@ -295,12 +294,12 @@ static void live(struct daemon *daemon, pthread_t *main_thread) {
                                      .wake = wake_main,
                                      .arg = main_thread};
     asks_init(&daemon->reload.asks);
-    force_say_listeners(daemon->relay);
+    relay_announce(daemon->relay);
     notify_ready(&daemon->notify, daemon->relay, NULL);
     run(daemon, &set);
     reload_stop(&daemon->reload, NULL);
     daemon->say_waiting =
-        clock_now() + daemon->relay->now->config->global.drain_idle + WAITING_AFTER;
+        clock_now() + relay_config(daemon->relay)->global.drain_idle + WAITING_AFTER;
     if (wants_to_leave(daemon))
         leave(daemon, &set);
     else

@@ -10,7 +10,4 @@
 int force_config(struct relay *relay, struct passed *passed, struct config *config,
                  const struct listen_names *names, char **ret_what);
 
-/* Says which listeners take connections that did not before. */
-void force_say_listeners(struct relay *relay);
-
 #endif

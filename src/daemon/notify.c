@@ -67,14 +67,13 @@ void notify_init(struct notify *notify) {
 }
 
 static void describe(const struct notify *notify, struct relay *relay, char *text, size_t size) {
-    size_t live = gate_live(&relay->road.gate), listeners = relay->now->config->n_listeners;
+    size_t live = relay_count_live(relay), listeners = relay_config(relay)->n_listeners;
 
     snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",
              notify->reloading ? " Reloading." : "",
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
     relay_describe(relay, text, size);
-    upstreams_describe(relay->now->upstreams, text, size);
 }
 
 /* If the text fills its room it may have been cut within a UTF-8 character, which the manager would not take. */

@@ -72,7 +72,7 @@ static void give_up(struct reload *reload) {
 }
 
 static void put_in_force(struct reload *reload, const struct reading_result *result) {
-    struct config *before = config_ref(reload->relay->now->config);
+    struct config *before = config_ref(relay_config(reload->relay));
     char name[KEEPER_NAME_MAX], *what = NULL;
 
     if (force_config(reload->relay, reload->passed, result->config, &result->names, &what) ==
@@ -81,7 +81,7 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
         instance_name(result->config, reload->file, name);
         succession_change(reload->relay, before->global.keeper, name);
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
-        force_say_listeners(reload->relay);
+        relay_announce(reload->relay);
         notify_ready(reload->notify, reload->relay, NULL);
         asks_answer(&reload->asks, NULL);
     } else {

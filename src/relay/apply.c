@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "listen/listen_wish.h"
 #include "relay/apply.h"
 #include "road/acceptor.h"
@@ -169,27 +170,47 @@ static void commit(struct apply *apply, const struct relay_limits *limits) {
     if (relay->now != NULL)
         SLIST_INSERT_HEAD(&relay->old, relay->now, link);
     relay->now = apply->generation;
+    if (relay->road.link != NULL)
+        table_bound(relay->road.link->table, limits->max_held);
+}
+
+/* An upstream_down_fn. */
+static void reset_member(void *relay, const struct member *member) {
+    registry_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
+}
+
+/* With upstreams that have begun. */
+static enum apply_outcome make_generation(struct apply *apply) {
+    struct relay *relay = apply->relay;
+    struct upstreams *upstreams = upstreams_new(
+        apply->config, relay->now != NULL ? relay->now->upstreams : NULL, reset_member, relay);
+
+    if (upstreams == NULL || upstreams_start(upstreams) < 0) {
+        upstreams_free(upstreams); /* no lookup is under way */
+        apply->what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
+        return APPLY_NO_RESOURCES;
+    }
+    apply->generation = generation_new(apply->config, upstreams, relay->now, &relay->limits);
+    if (apply->generation != NULL)
+        return APPLY_OK;
+    upstreams_free(upstreams);
+    return fail(apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
 }
 
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
-                               const struct listen_names *names, struct upstreams *upstreams,
-                               const struct relay_limits *limits, struct passed_socket *passed,
-                               size_t n_passed, char **ret_what) {
+                               const struct listen_names *names, const struct relay_limits *limits,
+                               struct passed_socket *passed, size_t n_passed, char **ret_what) {
     struct apply apply = {
         .relay = relay, .config = config, .names = names, .passed = passed, .n_passed = n_passed};
 
     TAILQ_INIT(&apply.fresh);
     TAILQ_INIT(&apply.former);
-    apply.generation = generation_new(config, upstreams, relay->now, &relay->limits);
-    if (apply.generation == NULL) {
-        upstreams_free(upstreams);
-        enum apply_outcome failed =
-            fail(&apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
-
+    enum apply_outcome outcome = make_generation(&apply);
+    if (outcome != APPLY_OK) {
         *ret_what = apply.what;
-        return failed;
+        return outcome;
     }
-    enum apply_outcome outcome = prepare(&apply);
+    outcome = prepare(&apply);
     if (outcome == APPLY_OK) {
         commit(&apply, limits);
     } else {
@@ -199,4 +220,17 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     }
     (void)relay_tidy(relay);
     return outcome;
+}
+
+void relay_announce(struct relay *relay) {
+    struct acceptor *acceptor;
+
+    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
+        if (acceptor->announced)
+            continue;
+        acceptor->announced = true;
+        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
+                acceptor->serves->config->name, acceptor->socket.text,
+                acceptor->serves->upstream->config->name);
+    }
 }

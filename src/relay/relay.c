@@ -23,10 +23,6 @@ static void nudge_all(void *arg) {
     relay_nudge(arg);
 }
 
-void relay_reset_member(void *relay, const struct member *member) {
-    registry_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
-}
-
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     struct relay *relay = calloc(1, sizeof(*relay));
 
@@ -186,6 +182,19 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
             text_append(buf, size, " %zu connection%s for room at the servers of %s.", n,
                         n == 1 ? " waits" : "s wait", now->config->upstreams[i].name);
     }
+    upstreams_describe(now->upstreams, buf, size);
+}
+
+struct config *relay_config(const struct relay *relay) {
+    return relay->now->config;
+}
+
+const struct link *relay_link(const struct relay *relay) {
+    return relay->road.link;
+}
+
+size_t relay_count_live(struct relay *relay) {
+    return gate_live(&relay->road.gate);
 }
 
 /* What the keeper holds when another relayd goes on is not to end. */

@@ -46,9 +46,6 @@ struct relay_limits {
  * the relay drains and its last connection has ended. NULL: no memory. Free it with relay_free. */
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg);
 
-/* Resets the connections that lead to this member (an upstream_down_fn; the first argument is the relay). */
-void relay_reset_member(void *relay, const struct member *member);
-
 /* How relay_apply went. */
 enum apply_outcome {
     APPLY_OK,
@@ -60,12 +57,24 @@ enum apply_outcome {
 
 /* Puts a configuration in force, for the first time (then threads start) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why (the caller frees it;
- * NULL: no memory). Takes a reference to config, and in any case the upstreams, which have been started. names: those of
- * its listeners. passed: the sockets from systemd; those that are used are blanked. */
+ * NULL: no memory). Takes a reference to config. names: those of its listeners. passed: the sockets from systemd; those
+ * that are used are blanked. Waits for nobody. The owner's. */
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
-                               const struct listen_names *names, struct upstreams *upstreams,
-                               const struct relay_limits *limits, struct passed_socket *passed,
-                               size_t n_passed, char **ret_what) MUST_USE;
+                               const struct listen_names *names, const struct relay_limits *limits,
+                               struct passed_socket *passed, size_t n_passed,
+                               char **ret_what) MUST_USE;
+
+/* Logs which listeners take connections that did not before. The owner's. */
+void relay_announce(struct relay *relay);
+
+/* The configuration in force: the relay's reference. After the first relay_apply. The owner's. */
+struct config *relay_config(const struct relay *relay);
+
+/* The link to the keeper, which is the relay's; NULL: there is none. After succession_begin. Any thread. */
+const struct link *relay_link(const struct relay *relay);
+
+/* How many connections there are, from accept to close. Any thread. */
+size_t relay_count_live(struct relay *relay);
 
 /* After relay_apply: the acceptors of new sockets begin, and those of sockets that are given up end, after they have let in
  * who had come to them. That is waited for, but not for long (ACCEPT_REST in relay.c). */
@@ -82,8 +91,8 @@ void relay_nudge(struct relay *relay);
  * at least `patience` (at most some seconds) in between. False: *ret_what, of that size, says what is stuck. */
 bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size);
 
-/* For the status line: " 3 connections wait for room at the servers of app." for each upstream where any do; appends to
- * buf. The owner's. */
+/* For the status line: appends to buf " 3 connections wait for room at the servers of app." for each upstream where any do,
+ * and then what upstreams_describe says. The owner's. */
 void relay_describe(struct relay *relay, char *buf, size_t size);
 
 /* Takes no more connections: the acceptors end, the listening sockets close. Who has come already is let in, which is

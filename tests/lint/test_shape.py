@@ -81,6 +81,12 @@ def test_no_naked_thread():
     assert not found
 
 
+def test_daemon_looks_into_no_relay():
+    found = [f"{tree.name(path)}:{number}: {line.strip()}" for path in tree.files("src/daemon/*.[ch]")
+             for number, line in enumerate(tree.code(path).splitlines(), 1) if re.search(r"\brelay->", line)]
+    assert not found, "ask by a function of relay/relay.h, or move what works on its members to src/relay"
+
+
 def test_no_note_to_oneself_is_left():
     word = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
     found = [f"{tree.name(path)}:{number}" for path in tree.files()
