@@ -11,6 +11,10 @@
 #include "road/acceptor.h"
 #include "road/worker.h"
 
+/* How long a place is waited for, where nothing else says, that may belong to somebody who has ended: a client that ends
+ * its connection and comes back is often quicker than the pump that is to note the end. */
+#define PLACE_PATIENCE (100 * USEC_PER_MSEC)
+
 static enum apply_outcome fail(struct apply *apply, enum apply_outcome outcome, int error,
                                const char *what) {
     if (apply->what == NULL && asprintf(&apply->what, "%s: %s.", what, strerrordesc_np(error)) < 0)

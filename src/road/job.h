@@ -8,10 +8,6 @@
 
 struct route;
 
-/* How long a place is waited for, where nothing else says, that may belong to somebody who has ended: a client that ends
- * its connection and comes back is often quicker than the pump that is to note the end. */
-#define PLACE_PATIENCE (100 * USEC_PER_MSEC)
-
 struct job {
     struct holdings has;
     struct route *route; /* a reference; NULL: none */
