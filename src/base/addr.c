@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/order.h"
 #include "base/scope.h"
 #include "base/text.h"
 
@@ -15,7 +16,7 @@
 #define LABEL_MAX   63 /* RFC 1035, 2.3.4 */
 #define DIGITS      "0123456789"
 
-static bool fail(const char **ret_why, const char *why) {
+static bool reject_addr(const char **ret_why, const char *why) {
     *ret_why = why;
     return false;
 }
@@ -24,9 +25,9 @@ static bool parse_port(const char *text, unsigned *ret, const char **ret_why) {
     int64_t port;
 
     if (*text == '\0')
-        return fail(ret_why, "the port is missing after the \":\"");
+        return reject_addr(ret_why, "the port is missing after the \":\"");
     if (!text_parse_number(text, &port) || port < 1 || port > 65535)
-        return fail(ret_why, "the port must be a number from 1 to 65535");
+        return reject_addr(ret_why, "the port must be a number from 1 to 65535");
     *ret = (unsigned)port;
     return true;
 }
@@ -35,12 +36,13 @@ static bool parse_unix(const char *path, struct addr_spec *spec, const char **re
     size_t len = strlen(path);
 
     if (*path != '/')
-        return fail(ret_why, "the path must be absolute, as in unix:/run/app.sock");
+        return reject_addr(ret_why, "the path must be absolute, as in unix:/run/app.sock");
     if (len >= sizeof spec->addr.u.un.sun_path)
-        return fail(ret_why, "the path is longer than the 107 bytes that a unix socket allows");
+        return reject_addr(ret_why,
+                           "the path is longer than the 107 bytes that a unix socket allows");
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)path[i] < ' ' || path[i] == 0x7f)
-            return fail(ret_why, "the path has a control character in it");
+            return reject_addr(ret_why, "the path has a control character in it");
     spec->form = ADDR_LITERAL;
     spec->addr.u.un.sun_family = AF_UNIX;
     memcpy(spec->addr.u.un.sun_path, path, len + 1);
@@ -55,13 +57,14 @@ static bool parse_host_ipv6(char *host, struct sockaddr_in6 *in6, const char **r
     if (percent != NULL)
         *percent = '\0';
     if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
-        return fail(ret_why, "what stands in brackets is not an IPv6 address");
+        return reject_addr(ret_why, "what stands in brackets is not an IPv6 address");
     if (percent != NULL && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
-        return fail(ret_why, "only a link-local address (fe80::) takes a \"%\" and an interface");
+        return reject_addr(ret_why,
+                           "only a link-local address (fe80::) takes a \"%\" and an interface");
     if (percent == NULL && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
-        return fail(ret_why,
-                    "a link-local address (fe80::) is one of an interface, which is "
-                    "missing: write it as [fe80::1%eth0]:80");
+        return reject_addr(ret_why,
+                           "a link-local address (fe80::) is one of an interface, which is "
+                           "missing: write it as [fe80::1%eth0]:80");
     in6->sin6_family = AF_INET6;
     return percent == NULL || scope_parse(percent + 1, &in6->sin6_scope_id, ret_why);
 }
@@ -73,16 +76,16 @@ static bool parse_ipv6(const char *text, struct addr_spec *spec, const char **re
     size_t len;
 
     if (!end)
-        return fail(ret_why, "the \"]\" after the IPv6 address is missing");
+        return reject_addr(ret_why, "the \"]\" after the IPv6 address is missing");
     len = (size_t)(end - text) - 1;
     if (len >= sizeof host)
-        return fail(ret_why, "what stands in brackets is not an IPv6 address");
+        return reject_addr(ret_why, "what stands in brackets is not an IPv6 address");
     memcpy(host, text + 1, len);
     host[len] = '\0';
     if (!parse_host_ipv6(host, in6, ret_why))
         return false;
     if (end[1] != ':')
-        return fail(ret_why, "the port is missing; write it as [::1]:80");
+        return reject_addr(ret_why, "the port is missing; write it as [::1]:80");
     if (!parse_port(end + 2, &spec->port, ret_why))
         return false;
     in6->sin6_port = htons((uint16_t)spec->port);
@@ -96,22 +99,23 @@ static bool check_name(const char *name, const char **ret_why) {
     const char *label = name;
 
     if (strcmp(name, "*") == 0)
-        return fail(ret_why, "every local address is written as the port alone, as in :80");
+        return reject_addr(ret_why, "every local address is written as the port alone, as in :80");
     if (strlen(name) >= ADDR_NAME_MAX)
-        return fail(ret_why, "the name is longer than 253 characters");
+        return reject_addr(ret_why, "the name is longer than 253 characters");
     if (name[strspn(name, allowed)] != '\0')
-        return fail(ret_why, "a name has only letters, digits, \"-\", \"_\" and \".\"");
+        return reject_addr(ret_why, "a name has only letters, digits, \"-\", \"_\" and \".\"");
     if (name[strspn(name, DIGITS ".")] == '\0')
-        return fail(ret_why, "an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1");
+        return reject_addr(ret_why,
+                           "an IPv4 address is four numbers from 0 to 255, as in 192.0.2.1");
     for (;;) {
         size_t len = strcspn(label, ".");
 
         if (len == 0)
-            return fail(ret_why, "the name has an empty part before or after a \".\"");
+            return reject_addr(ret_why, "the name has an empty part before or after a \".\"");
         if (len > LABEL_MAX)
-            return fail(ret_why, "a part of the name is longer than 63 characters");
+            return reject_addr(ret_why, "a part of the name is longer than 63 characters");
         if (label[0] == '-' || label[len - 1] == '-')
-            return fail(ret_why, "a part of the name begins or ends with \"-\"");
+            return reject_addr(ret_why, "a part of the name begins or ends with \"-\"");
         if (label[len] == '\0' || label[len + 1] == '\0') /* "name." is complete, too */
             return true;
         label += len + 1;
@@ -127,10 +131,11 @@ static bool parse_srv(const char *text, struct addr_spec *spec, const char **ret
     const char *protocol = strchr(text, '.');
 
     if (strchr(text, ':') != NULL)
-        return fail(ret_why, "the name of a service takes no port: its SRV records have it");
+        return reject_addr(ret_why, "the name of a service takes no port: its SRV records have it");
     if (text[0] != '_' || text[1] == '.' || protocol == NULL ||
         strncmp(protocol, "._tcp.", 6) != 0 || protocol[6] == '\0')
-        return fail(ret_why, "the name of a service is written as srv:_http._tcp.app.example");
+        return reject_addr(ret_why,
+                           "the name of a service is written as srv:_http._tcp.app.example");
     if (!check_name(text, ret_why))
         return false;
     spec->form = ADDR_SRV;
@@ -144,7 +149,7 @@ static bool parse_host(const char *text, const char *colon, struct addr_spec *sp
     size_t len = (size_t)(colon - text);
 
     if (len >= sizeof spec->name)
-        return fail(ret_why, "the name is longer than 253 characters");
+        return reject_addr(ret_why, "the name is longer than 253 characters");
     memcpy(spec->name, text, len);
     spec->name[len] = '\0';
     if (inet_pton(AF_INET, spec->name, &in->sin_addr) == 1) {
@@ -160,18 +165,19 @@ static bool parse_host(const char *text, const char *colon, struct addr_spec *sp
     return check_name(spec->name, ret_why) && parse_port(colon + 1, &spec->port, ret_why);
 }
 
-static bool parse(const char *text, struct addr_spec *spec, const char **ret_why) {
+static bool parse_spec(const char *text, struct addr_spec *spec, const char **ret_why) {
     const char *colon = strchr(text, ':');
 
     if (*text == '\0')
-        return fail(ret_why, "the address is empty");
+        return reject_addr(ret_why, "the address is empty");
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, spec, ret_why);
     if (strncmp(text, "srv:", 4) == 0 &&
         !is_port(text + 4)) /* srv:80 is a host that has this name */
         return parse_srv(text + 4, spec, ret_why);
     if (strstr(text, "://"))
-        return fail(ret_why, "this is a URL; write the host and the port alone, as in name:80");
+        return reject_addr(ret_why,
+                           "this is a URL; write the host and the port alone, as in name:80");
     if (*text == '[')
         return parse_ipv6(text, spec, ret_why);
     if (text == colon && !strchr(colon + 1, ':')) {
@@ -183,9 +189,9 @@ static bool parse(const char *text, struct addr_spec *spec, const char **ret_why
         return parse_port(text, &spec->port, ret_why);
     }
     if (!colon)
-        return fail(ret_why, "the port is missing, as in name:80");
+        return reject_addr(ret_why, "the port is missing, as in name:80");
     if (strchr(colon + 1, ':'))
-        return fail(ret_why, "an IPv6 address stands in brackets: write it as [::1]:80");
+        return reject_addr(ret_why, "an IPv6 address stands in brackets: write it as [::1]:80");
     return parse_host(text, colon, spec, ret_why);
 }
 
@@ -193,7 +199,7 @@ bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_w
     struct addr_spec spec;
 
     memset(&spec, 0, sizeof spec);
-    if (!parse(text, &spec, ret_why))
+    if (!parse_spec(text, &spec, ret_why))
         return false;
     *ret_spec = spec;
     return true;
@@ -210,8 +216,8 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
     } else {
         snprintf(host, sizeof host, "%.*s", (int)strcspn(text, "%"), text);
         if (strlen(text) >= sizeof host || inet_pton(AF_INET6, host, &addr.u.in6.sin6_addr) != 1)
-            return fail(ret_why,
-                        "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
+            return reject_addr(
+                ret_why, "an IP address without a port is needed, as in 192.0.2.1 or 2001:db8::1");
         if (!parse_host_ipv6(strcpy(host, text), &addr.u.in6, ret_why))
             return false;
         addr.len = sizeof addr.u.in6;
@@ -335,10 +341,6 @@ bool addr_is_any(const struct addr *addr) {
     if (addr->u.sa.sa_family == AF_INET6)
         return IN6_IS_ADDR_UNSPECIFIED(&addr->u.in6.sin6_addr);
     return addr->u.sa.sa_family == AF_INET && addr->u.in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
-static int compare_numbers(int64_t a, int64_t b) {
-    return a < b ? -1 : a > b;
 }
 
 static int compare_ipv6(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b) {

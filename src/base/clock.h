@@ -19,6 +19,14 @@ usec_t clock_now(void);
  * ask after every read (clock_gettime(2), CLOCK_MONOTONIC_COARSE). */
 usec_t clock_coarse(void);
 
+static inline usec_t usec_earlier(usec_t a, usec_t b) {
+    return a < b ? a : b;
+}
+
+static inline usec_t usec_later(usec_t a, usec_t b) {
+    return a > b ? a : b;
+}
+
 /* The two ways in which the kernel wants a span or a moment. */
 struct timespec clock_timespec(usec_t t);
 struct timeval clock_timeval(usec_t t);

@@ -16,14 +16,6 @@
 #define LOOK_RATE          USEC_PER_SEC /* with a look so often at a side that has data waiting */
 #define LOOK_ROUNDED       8 /* looks are rounded up to such a part of that, so that many fall together */
 
-static usec_t later(usec_t a, usec_t b) {
-    return a > b ? a : b;
-}
-
-static usec_t earlier(usec_t a, usec_t b) {
-    return a < b ? a : b;
-}
-
 /* 0: none. */
 static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
     return conn->state->lingering ? conn->state->options.linger_timeout
@@ -54,24 +46,24 @@ static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lo
     usec_t latest = LOOK_LATEST, idle = registry_drain_idle(conn->registry, conn);
 
     if (idle != USEC_NEVER)
-        latest = earlier(latest, later(LOOK_SOONEST, idle / 4));
+        latest = usec_earlier(latest, usec_later(LOOK_SOONEST, idle / 4));
     if (keepalive > 0)
-        latest = earlier(latest, later(LOOK_SOONEST_ALIVE, keepalive / 4));
+        latest = usec_earlier(latest, usec_later(LOOK_SOONEST_ALIVE, keepalive / 4));
     if (conn->state->options.min_rate > 0)
-        latest = earlier(latest, LOOK_RATE);
-    return timeout == 0 ? latest : later(LOOK_SOONEST, earlier(timeout / 4, latest));
+        latest = usec_earlier(latest, LOOK_RATE);
+    return timeout == 0 ? latest : usec_later(LOOK_SOONEST, usec_earlier(timeout / 4, latest));
 }
 
 /* Its last byte, as its pumps know it. */
 static usec_t last_moved(const struct conn *conn) {
-    return later(atomic_load(&conn->state->flow[DIR_UP].active),
-                 atomic_load(&conn->state->flow[DIR_DOWN].active));
+    return usec_later(atomic_load(&conn->state->flow[DIR_UP].active),
+                      atomic_load(&conn->state->flow[DIR_DOWN].active));
 }
 
 /* The same of the direction that has been silent for longer. */
 static usec_t first_moved(const struct conn *conn) {
-    return earlier(atomic_load(&conn->state->flow[DIR_UP].active),
-                   atomic_load(&conn->state->flow[DIR_DOWN].active));
+    return usec_earlier(atomic_load(&conn->state->flow[DIR_UP].active),
+                        atomic_load(&conn->state->flow[DIR_DOWN].active));
 }
 
 static bool is_holding(const struct conn *conn) {
@@ -103,13 +95,13 @@ static usec_t next_review(const struct conn *conn, usec_t now, usec_t deadline)
     usec_t interval = look_interval(conn), part = interval / LOOK_ROUNDED;
     usec_t next = now + interval + part - 1;
 
-    return earlier(next - next % part, deadline);
+    return usec_earlier(next - next % part, deadline);
 }
 
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
                  usec_t *ret_next) UNCHECKED {
     usec_t last = last_moved(conn),
-           deadline = earlier(deadline_after(conn, last), drained_after(conn, last));
+           deadline = usec_earlier(deadline_after(conn, last), drained_after(conn, last));
 
     (void)registry;
     if (conn->state->aborted) {
@@ -252,7 +244,7 @@ static void look_at_side(struct conn *conn, int side, const struct facing *facin
         watch->taken = pulse.taken;
         watch->taken_at = now;
     }
-    sight->taken = later(sight->taken, watch->taken_at);
+    sight->taken = usec_later(sight->taken, watch->taken_at);
 }
 
 /* A write that blocks, or a send queue that empties slowly, moves without its pump's doing. */
@@ -308,15 +300,15 @@ static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
 
     if (conn->fd[1 - dead] < 0 || conn->state->expired != 0)
         return false;
-    return !other.given ||
-           quiet_for >= (options->keepalive == 0 ? options->linger_timeout
-                                                 : earlier(options->linger_timeout,
-                                                           sockopt_keepalive(options->keepalive)));
+    return !other.given || quiet_for >= (options->keepalive == 0
+                                             ? options->linger_timeout
+                                             : usec_earlier(options->linger_timeout,
+                                                            sockopt_keepalive(options->keepalive)));
 }
 
 static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
-    usec_t last = later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last),
+    usec_t last = usec_later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last),
            drained = sight->taken == 0 ? drained_after(conn, last) : USEC_NEVER;
 
     conn->review.settled = sight->taken == 0 ? sight->moved : 0;
@@ -340,7 +332,7 @@ static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sig
         return (struct verdict){.what = CONN_EXPIRE, .end = END_DRAIN_IDLE};
     else if (now >= deadline)
         return time_is_up(conn, sight);
-    return (struct verdict){.what = CONN_LIVE, .deadline = earlier(deadline, drained)};
+    return (struct verdict){.what = CONN_LIVE, .deadline = usec_earlier(deadline, drained)};
 }
 
 struct verdict conn_review(struct conn *conn, usec_t now) {

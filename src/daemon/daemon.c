@@ -157,10 +157,6 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     return status;
 }
 
-static usec_t earlier(usec_t a, usec_t b) {
-    return a < b ? a : b;
-}
-
 static void tidy(struct daemon *daemon) {
     usec_t now = clock_now();
 
@@ -178,10 +174,10 @@ static void follow(struct daemon *daemon) {
 
 static void run(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
-        usec_t due =
-            earlier(earlier(notify_due(&daemon->notify), daemon->next_tidy), daemon->next_follow);
+        usec_t due = usec_earlier(usec_earlier(notify_due(&daemon->notify), daemon->next_tidy),
+                                  daemon->next_follow);
         siginfo_t info;
-        int signal = wait_signal(set, earlier(due, reload_due(&daemon->reload)), &info);
+        int signal = wait_signal(set, usec_earlier(due, reload_due(&daemon->reload)), &info);
 
         if (signal == SIGTERM || signal == SIGINT)
             return;
@@ -232,7 +228,8 @@ static void drain(struct daemon *daemon, const sigset_t *set) {
     while (live > 0 && clock_now() < deadline) {
         usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
         siginfo_t info;
-        int signal = wait_signal(set, earlier(earlier(due, daemon->say_waiting), deadline), &info);
+        int signal =
+            wait_signal(set, usec_earlier(usec_earlier(due, daemon->say_waiting), deadline), &info);
 
         live = relay_count_live(daemon->relay);
         if (is_hurried(daemon, signal, &info))

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/order.h"
 #include "base/stats.h"
 
 static void service_tell(void *arg) {
@@ -29,19 +30,15 @@ static bool has_target(const struct dns_record *record) {
     return record->target[0] != '\0' && record->port != 0;
 }
 
-static int compare_record_numbers(unsigned a, unsigned b) {
-    return a < b ? -1 : a > b;
-}
-
 static int compare_records(const void *a, const void *b) {
     const struct dns_record *x = a, *y = b;
-    int order = compare_record_numbers(x->priority, y->priority);
+    int order = compare_numbers(x->priority, y->priority);
 
     if (order == 0)
         order = strcasecmp(x->target, y->target);
     if (order == 0)
-        order = compare_record_numbers(x->port, y->port);
-    return order != 0 ? order : compare_record_numbers(x->weight, y->weight);
+        order = compare_numbers(x->port, y->port);
+    return order != 0 ? order : compare_numbers(x->weight, y->weight);
 }
 
 static bool same_targets(const struct service *service, const struct dns_record *records,
