@@ -62,7 +62,7 @@ void log_set_level(enum log_level level) {
     atomic_store(&max_level, (int)level);
 }
 
-static bool wants(enum log_kind kind) {
+static bool is_wanted_kind(enum log_kind kind) {
     return (int)log_kind_infos[kind].level <=
            atomic_load_explicit(&max_level, memory_order_relaxed);
 }
@@ -170,8 +170,8 @@ static void write_entry(const struct entry *entry) {
     write_line(&line);
 }
 
-static void fill(struct entry *entry, enum log_kind kind, log_format_fn *format,
-                 const void *payload, size_t size, const struct log_group *group) {
+static void fill_entry(struct entry *entry, enum log_kind kind, log_format_fn *format,
+                       const void *payload, size_t size, const struct log_group *group) {
     CHECK(size <= sizeof(entry->payload));
     entry->kind = kind;
     entry->realtime_usec = realtime_now();
@@ -187,21 +187,21 @@ void log_event(enum log_kind kind, log_format_fn *format, const void *payload, s
 
 void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group) {
-    if (!wants(kind))
+    if (!is_wanted_kind(kind))
         return;
     if (!queue.open) { /* before log_start and after log_stop there is one thread */
         struct entry entry;
 
         log_sink_open();
-        fill(&entry, kind, format, payload, size, NULL);
+        fill_entry(&entry, kind, format, payload, size, NULL);
         write_entry(&entry);
         return;
     }
     lock_acquire(&queue.lock);
     bool wake = queue.waiting;
     if (queue.count < LOG_QUEUE_SIZE) {
-        fill(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload, size,
-             group);
+        fill_entry(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload,
+                   size, group);
         queue.count++;
         queue.waiting = false;
     } else {
@@ -226,7 +226,7 @@ void log_msg(enum log_kind kind, const char *fmt, ...) {
 }
 
 /* Whatever summaries are due by then; at the stop, all of them. */
-static void sum_up(usec_t now) {
+static void write_summaries(usec_t now) {
     const struct log_group *group;
     struct log_line line;
 
@@ -247,7 +247,7 @@ static void await_entry(void) REQUIRES(queue.lock) {
         if (cond_wait_until(&queue.filled, &queue.lock, due < tell ? due : tell))
             continue;
         lock_release(&queue.lock);
-        sum_up(clock_now());
+        write_summaries(clock_now());
         (void)tell_lost();
         lock_acquire(&queue.lock);
     }
@@ -267,7 +267,7 @@ static void log_thread(void *arg) {
         queue.dropped = 0;
         lock_release(&queue.lock);
         if (log_flood_due() <= clock_coarse())
-            sum_up(clock_coarse());
+            write_summaries(clock_coarse());
         if (oldest->group == NULL || log_flood_admit(oldest->group, oldest->payload, oldest->size))
             write_entry(oldest); /* in_place_note */
         lock_acquire(&queue.lock);
@@ -276,7 +276,7 @@ static void log_thread(void *arg) {
     }
     lock_release(&queue.lock);
     if (!atomic_load(&abandon)) {
-        sum_up(USEC_NEVER);
+        write_summaries(USEC_NEVER);
         (void)tell_lost();
     }
     lock_acquire(&queue.lock);

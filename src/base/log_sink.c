@@ -94,7 +94,7 @@ static struct {
 } rest;
 
 /* Stderr may be shared with a program that has made it non-blocking: then this waits for room, too. */
-static int await_room(const atomic_bool *give_up) {
+static int await_sink_room(const atomic_bool *give_up) {
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     while (poll(&room, 1, -1) < 0)
@@ -109,7 +109,7 @@ static int write_rest(const atomic_bool *give_up) {
         int r = n < 0 ? -errno : 0;
 
         if (r == -EAGAIN)
-            r = await_room(give_up);
+            r = await_sink_room(give_up);
         if (r < 0 && (r != -EINTR || atomic_load(give_up)))
             return r;
         rest.begin += n > 0 ? (size_t)n : 0;
@@ -117,7 +117,7 @@ static int write_rest(const atomic_bool *give_up) {
     return 0;
 }
 
-static void add(const char *text, enum escape what) {
+static void add_escaped(const char *text, enum escape what) {
     escape_text(text, strlen(text), what, rest.bytes + rest.end, sizeof(rest.bytes) - rest.end);
     rest.end += strlen(rest.bytes + rest.end);
 }
@@ -133,10 +133,10 @@ static void format_stderr(const struct log_line *line) {
     rest.end += (size_t)snprintf(rest.bytes + rest.end, size - rest.end, ".%06dZ %s ",
                                  (int)(line->realtime_usec % USEC_PER_SEC),
                                  level_name(log_kind_infos[line->kind].level));
-    add(line->text, ESCAPE_UNPRINTABLE);
+    add_escaped(line->text, ESCAPE_UNPRINTABLE);
     for (size_t i = 0; i < line->n_fields; i++) {
-        add(i == 0 ? "  " : " ", ESCAPE_UNPRINTABLE);
-        add(line->fields[i], ESCAPE_BLANKS);
+        add_escaped(i == 0 ? "  " : " ", ESCAPE_UNPRINTABLE);
+        add_escaped(line->fields[i], ESCAPE_BLANKS);
     }
     rest.bytes[rest.end++] = '\n';
 }

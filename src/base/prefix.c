@@ -23,7 +23,7 @@ struct prefix_set {
     struct node *ipv4, *ipv6; /* apart, so that ::/0 is every IPv6 address and not every address */
 };
 
-static bool fail(const char **ret_why, const char *why) {
+static bool reject_prefix(const char **ret_why, const char *why) {
     *ret_why = why;
     return false;
 }
@@ -32,23 +32,23 @@ static bool is_ipv4(const struct prefix *prefix) {
     return prefix->bits >= MAPPED_BITS && addr_bytes_are_ipv4(prefix->bytes);
 }
 
-static unsigned bit(const uint8_t *bytes, unsigned at) {
+static unsigned bit_at(const uint8_t *bytes, unsigned at) {
     return bytes[at / 8] >> (7 - at % 8) & 1;
 }
 
 /* How many bits both begin with, at most `most`. */
-static unsigned common(const uint8_t *a, const uint8_t *b, unsigned most) {
+static unsigned common_bits(const uint8_t *a, const uint8_t *b, unsigned most) {
     unsigned at = 0;
 
     while (at + 8 <= most && a[at / 8] == b[at / 8])
         at += 8;
-    while (at < most && bit(a, at) == bit(b, at))
+    while (at < most && bit_at(a, at) == bit_at(b, at))
         at++;
     return at;
 }
 
-static bool parse_address(const char *text, struct prefix *prefix, unsigned *ret_least,
-                          const char **ret_why) {
+static bool parse_prefix_address(const char *text, struct prefix *prefix, unsigned *ret_least,
+                                 const char **ret_why) {
     if (inet_pton(AF_INET, text, &prefix->bytes[sizeof(mapped)]) == 1) {
         memcpy(prefix->bytes, mapped, sizeof(mapped));
         *ret_least = MAPPED_BITS;
@@ -57,7 +57,7 @@ static bool parse_address(const char *text, struct prefix *prefix, unsigned *ret
     *ret_least = 0;
     if (inet_pton(AF_INET6, text, prefix->bytes) == 1)
         return true;
-    return fail(
+    return reject_prefix(
         ret_why,
         "it does not begin with an IPv4 or IPv6 address, as in 10.0.0.0/8 or 2001:db8::/32");
 }
@@ -71,22 +71,22 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_
     int64_t bits;
 
     if (length >= sizeof(address))
-        return fail(ret_why, "it is longer than any address");
+        return reject_prefix(ret_why, "it is longer than any address");
     memcpy(address, text, length);
     address[length] = '\0';
-    if (!parse_address(address, &prefix, &least, ret_why))
+    if (!parse_prefix_address(address, &prefix, &least, ret_why))
         return false;
     if (slash != NULL) {
         if (!text_parse_number(slash + 1, &bits) || bits > ALL_BITS - least ||
             (slash[1] == '0' && slash[2] != '\0'))
-            return fail(ret_why, least > 0
-                                     ? "the length after the \"/\" must be a number from 0 to 32"
-                                     : "the length after the \"/\" must be a number from 0 to 128");
+            return reject_prefix(
+                ret_why, least > 0 ? "the length after the \"/\" must be a number from 0 to 32"
+                                   : "the length after the \"/\" must be a number from 0 to 128");
         prefix.bits = least + (unsigned)bits;
     }
     for (unsigned i = prefix.bits; i < ALL_BITS; i++)
-        if (bit(prefix.bytes, i) != 0)
-            return fail(
+        if (bit_at(prefix.bytes, i) != 0)
+            return reject_prefix(
                 ret_why,
                 "the address has bits set beyond the length; clear them, or raise the length");
     *ret_prefix = prefix;
@@ -135,7 +135,8 @@ static struct node *make_node(const struct prefix *prefix, unsigned bits, int va
 }
 
 /* Puts a node for the prefix above or beside *at, which does not cover it. */
-static bool part(struct node **at, const struct prefix *prefix, unsigned shared, int value) {
+static bool put_node_above(struct node **at, const struct prefix *prefix, unsigned shared,
+                           int value) {
     struct node *below = *at, *leaf = make_node(prefix, prefix->bits, value), *fork = leaf;
 
     if (leaf == NULL)
@@ -146,9 +147,9 @@ static bool part(struct node **at, const struct prefix *prefix, unsigned shared,
             free(leaf);
             return false;
         }
-        fork->child[bit(prefix->bytes, shared)] = leaf;
+        fork->child[bit_at(prefix->bytes, shared)] = leaf;
     }
-    fork->child[bit(below->prefix.bytes, shared)] = below;
+    fork->child[bit_at(below->prefix.bytes, shared)] = below;
     *at = fork;
     return true;
 }
@@ -159,15 +160,15 @@ bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int val
     while (*at != NULL) {
         struct node *node = *at;
         unsigned least = node->prefix.bits < prefix->bits ? node->prefix.bits : prefix->bits;
-        unsigned shared = common(node->prefix.bytes, prefix->bytes, least);
+        unsigned shared = common_bits(node->prefix.bytes, prefix->bytes, least);
 
         if (shared < node->prefix.bits)
-            return part(at, prefix, shared, value);
+            return put_node_above(at, prefix, shared, value);
         if (node->prefix.bits == prefix->bits) {
             node->value = value > node->value ? value : node->value;
             return true;
         }
-        at = &node->child[bit(prefix->bytes, node->prefix.bits)];
+        at = &node->child[bit_at(prefix->bytes, node->prefix.bits)];
     }
     *at = make_node(prefix, prefix->bits, value);
     return *at != NULL;
@@ -181,9 +182,9 @@ int prefix_set_find(const struct prefix_set *set, const struct addr *addr) {
         return -1;
     const struct node *node = addr_bytes_are_ipv4(bytes) ? set->ipv4 : set->ipv6;
     while (node != NULL &&
-           common(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
+           common_bits(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
         value = node->value >= 0 ? node->value : value;
-        node = node->prefix.bits < ALL_BITS ? node->child[bit(bytes, node->prefix.bits)] : NULL;
+        node = node->prefix.bits < ALL_BITS ? node->child[bit_at(bytes, node->prefix.bits)] : NULL;
     }
     return value;
 }

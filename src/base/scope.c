@@ -18,7 +18,7 @@ static struct {
     char names[SCOPES_MOST][IF_NAMESIZE];
 } scopes = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
-static bool fail(const char **ret_why, const char *why) {
+static bool reject_scope(const char **ret_why, const char *why) {
     *ret_why = why;
     return false;
 }
@@ -51,7 +51,7 @@ static uint32_t add_scope(const char *name) {
 }
 
 /* What the kernel takes for one (dev_valid_name). */
-static bool is_name(const char *text) {
+static bool is_interface_name(const char *text) {
     if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
         return false;
     for (; *text != '\0'; text++)
@@ -65,20 +65,23 @@ bool scope_parse(const char *text, uint32_t *ret_scope, const char **ret_why) {
     int64_t index;
 
     if (*text == '\0')
-        return fail(ret_why, "the interface is missing after the \"%\", as in [fe80::1%eth0]:80");
+        return reject_scope(ret_why,
+                            "the interface is missing after the \"%\", as in [fe80::1%eth0]:80");
     if (number && if_nametoindex(text) == 0) {
         if (!text_parse_number(text, &index) || index < 1 || index > INT32_MAX)
-            return fail(ret_why, "the number of a network interface is from 1 to 2147483647");
+            return reject_scope(ret_why,
+                                "the number of a network interface is from 1 to 2147483647");
         *ret_scope = (uint32_t)index;
         return true;
     }
     if (strlen(text) >= IF_NAMESIZE)
-        return fail(ret_why, "the name of a network interface has at most 15 characters");
-    if (!is_name(text))
-        return fail(ret_why, "a network interface cannot have the name after the \"%\"");
+        return reject_scope(ret_why, "the name of a network interface has at most 15 characters");
+    if (!is_interface_name(text))
+        return reject_scope(ret_why, "a network interface cannot have the name after the \"%\"");
     uint32_t scope = add_scope(text);
     if (scope == 0)
-        return fail(ret_why, "there have been 4096 names of network interfaces: restart relayd");
+        return reject_scope(ret_why,
+                            "there have been 4096 names of network interfaces: restart relayd");
     *ret_scope = scope;
     return true;
 }

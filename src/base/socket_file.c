@@ -14,7 +14,7 @@
 #define PERMISSIONS 0777u
 
 /* O_PATH: whatever it is, it is neither followed nor opened (open(2)). A descriptor or -errno. */
-static int pin(const char *path, struct stat *ret_st) {
+static int pin_file(const char *path, struct stat *ret_st) {
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0)
@@ -94,7 +94,7 @@ int socket_file_bind(int fd, const struct addr *addr, const struct socket_access
 
     if (r < 0)
         return r;
-    int pinned = pin(path, &st);
+    int pinned = pin_file(path, &st);
     struct socket_file file = {st.st_dev, st.st_ino};
     r = pinned;
     if (pinned >= 0) {
@@ -121,7 +121,7 @@ int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before, const struct socket_access *access) {
     uint32_t uid = access->uid, gid = access->gid;
     struct stat st;
-    int pinned = pin(path, &st), r = pinned;
+    int pinned = pin_file(path, &st), r = pinned;
 
     if (pinned < 0)
         return r;

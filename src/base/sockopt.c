@@ -24,7 +24,7 @@
 #define UNSENT_TO_CLIENT (256 * 1024)
 #define UNSENT_TO_SERVER (1024 * 1024)
 
-static void set(int fd, int level, int option, int value) {
+static void set_int(int fd, int level, int option, int value) {
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
@@ -34,7 +34,7 @@ static void set_linger(int fd, bool reset) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-static int within(int value, int least, int most) {
+static int clamp(int value, int least, int most) {
     return value < least ? least : value > most ? most : value;
 }
 
@@ -45,27 +45,27 @@ usec_t sockopt_keepalive(usec_t keepalive) {
 static void tune_socket(int fd, usec_t keepalive) {
     int idle = (int)(sockopt_keepalive(keepalive) / USEC_PER_SEC);
 
-    set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_int(fd, SOL_SOCKET, SO_OOBINLINE, 1); /* urgent bytes are bytes: none may be lost */
     set_linger(fd, true);
-    set(fd, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
+    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, idle > 0);
     if (idle == 0)
         return;
-    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
-    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES_MOST - 1) / PROBES_MOST);
-    set(fd, IPPROTO_TCP, TCP_KEEPCNT, within(idle, PROBES_LEAST, PROBES_MOST));
-    set(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
-        within(idle * (1000 / PROBES_MOST), RTO_MAX_LEAST, RTO_MAX_MOST));
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (idle + PROBES_MOST - 1) / PROBES_MOST);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, clamp(idle, PROBES_LEAST, PROBES_MOST));
+    set_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
+            clamp(idle * (1000 / PROBES_MOST), RTO_MAX_LEAST, RTO_MAX_MOST));
 }
 
 void sockopt_set_client(int fd, usec_t keepalive) {
     tune_socket(fd, keepalive);
-    set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_CLIENT);
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_CLIENT);
 }
 
 void sockopt_set_server(int fd, usec_t keepalive) {
     tune_socket(fd, keepalive);
-    set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_SERVER);
+    set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_TO_SERVER);
 }
 
 void sockopt_set_for_end(int fd) {

@@ -6,16 +6,16 @@
 static _Atomic uint64_t own[STAT_COUNT];
 static _Atomic(_Atomic uint64_t *) counters = own;
 
-static _Atomic uint64_t *get(enum counter which) {
+static _Atomic uint64_t *counter_at(enum counter which) {
     return &atomic_load_explicit(&counters, memory_order_relaxed)[which];
 }
 
 void stats_add(enum counter which, uint64_t n) {
-    atomic_fetch_add_explicit(get(which), n, memory_order_relaxed);
+    atomic_fetch_add_explicit(counter_at(which), n, memory_order_relaxed);
 }
 
 uint64_t stats_get(enum counter which) {
-    return atomic_load_explicit(get(which), memory_order_relaxed);
+    return atomic_load_explicit(counter_at(which), memory_order_relaxed);
 }
 
 void stats_use(_Atomic uint64_t *memory) {

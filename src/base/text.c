@@ -27,7 +27,7 @@ static const char *read_digits(const char *text, int64_t *ret) {
     return p;
 }
 
-static bool multiply(int64_t n, int64_t by, int64_t limit, int64_t *ret) {
+static bool multiply_within(int64_t n, int64_t by, int64_t limit, int64_t *ret) {
     if (n > limit / by)
         return false;
     *ret = n * by;
@@ -57,7 +57,7 @@ static bool parse_in_units(const char *text, const struct unit *units, size_t n_
 
     for (size_t i = 0; name && i < n_units; i++)
         if (strcmp(name, units[i].name) == 0)
-            return multiply(n, units[i].worth, limit, ret);
+            return multiply_within(n, units[i].worth, limit, ret);
     return false;
 }
 
@@ -160,7 +160,7 @@ void text_append(char *buf, size_t size, const char *fmt, ...) {
     va_end(ap);
 }
 
-static unsigned least(unsigned a, unsigned b) {
+static unsigned lesser_of(unsigned a, unsigned b) {
     return a < b ? a : b;
 }
 
@@ -180,9 +180,9 @@ unsigned text_distance(const char *a, const char *b) {
         for (size_t j = 1; j <= b_len; j++) {
             unsigned cost = a[i - 1] != b[j - 1];
 
-            now[j] = least(least(before[j], now[j - 1]) + 1, before[j - 1] + cost);
+            now[j] = lesser_of(lesser_of(before[j], now[j - 1]) + 1, before[j - 1] + cost);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                now[j] = least(now[j], earlier[j - 2] + 1);
+                now[j] = lesser_of(now[j], earlier[j - 2] + 1);
         }
     }
     return row[a_len % 3][b_len];

@@ -29,7 +29,7 @@ void thread_init_process(void) {
     CHECK(pthread_sigmask(SIG_BLOCK, &blocked, NULL) == 0);
 }
 
-static void *run(void *arg) {
+static void *run_thread(void *arg) {
     struct thread *thread = arg;
 
     (void)prctl(PR_SET_NAME, thread->name);
@@ -55,7 +55,7 @@ int thread_start(struct thread *thread, const char *name, const struct stack *st
         if (stack != NULL)
             r = pthread_attr_setstack(&attr, stack->base, stack->size);
         if (r == 0)
-            r = pthread_create(&thread->id, &attr, run, thread);
+            r = pthread_create(&thread->id, &attr, run_thread, thread);
         pthread_attr_destroy(&attr);
     }
     thread->running = r == 0;
