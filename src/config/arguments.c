@@ -6,8 +6,8 @@
 #include "config/options.h"
 #include "config/problems.h"
 
-static void report(const char *option, const char *text, const char *why, config_error_fn *on_error,
-                   void *arg) {
+static void report_argument(const char *option, const char *text, const char *why,
+                            config_error_fn *on_error, void *arg) {
     char shown[PROBLEMS_SHOWN_MAX], sentence[2 * PROBLEMS_SHOWN_MAX + 128];
 
     snprintf(sentence, sizeof sentence, "%s: %s: %s", option, problems_show(text, shown), why);
@@ -15,8 +15,9 @@ static void report(const char *option, const char *text, const char *why, config
 }
 
 /* One listener "web" and one upstream "app" with one server "a"; false without memory. */
-static bool fill(struct config *config, const char *listen, const struct addr_spec *listen_spec,
-                 const char *proxy, const struct addr_spec *proxy_spec) {
+static bool fill_config(struct config *config, const char *listen,
+                        const struct addr_spec *listen_spec, const char *proxy,
+                        const struct addr_spec *proxy_spec) {
     struct listener_config *listener = calloc(1, sizeof *listener);
     struct upstream_config *upstream = calloc(1, sizeof *upstream);
     struct server_config *server = calloc(1, sizeof *server);
@@ -58,17 +59,17 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
     if (!listen)
         listen = CONFIG_DEFAULT_LISTEN;
     if (!config_parse_listen(listen, &listen_spec, &why)) {
-        report("--listen", listen, why, on_error, arg);
+        report_argument("--listen", listen, why, on_error, arg);
         good = false;
     }
     if (!config_parse_server(proxy, &proxy_spec, &why)) {
-        report("--proxy", proxy, why, on_error, arg);
+        report_argument("--proxy", proxy, why, on_error, arg);
         good = false;
     }
     if (!good)
         return NULL;
     config = config_new("command line");
-    if (config && fill(config, listen, &listen_spec, proxy, &proxy_spec))
+    if (config && fill_config(config, listen, &listen_spec, proxy, &proxy_spec))
         return config;
     config_unref(config);
     on_error(arg, "out of memory while the arguments were read");

@@ -190,7 +190,7 @@ static void set_title(const struct build *build, size_t section, char *name, int
 }
 
 /* Counts the sections of a kind that stand in parent. */
-static size_t count(const struct tree *tree, size_t parent, enum option_section kind) {
+static size_t count_sections(const struct tree *tree, size_t parent, enum option_section kind) {
     size_t n = 0;
 
     for (size_t i = tree_next(tree, parent, kind); i < tree->n; i = tree_next(tree, i, kind)) {
@@ -225,7 +225,7 @@ static bool build_health_check(const struct build *build, size_t upstream,
 
 static bool build_upstream(const struct build *build, size_t section,
                            struct upstream_config *upstream) {
-    size_t n = count(build->tree, section, SECTION_SERVER), at = section;
+    size_t n = count_sections(build->tree, section, SECTION_SERVER), at = section;
 
     set_title(build, section, upstream->name, &upstream->line);
     set_values(build, section, upstream);
@@ -247,8 +247,8 @@ static bool build_upstream(const struct build *build, size_t section,
 static bool build_sections(const struct build *build) {
     const struct tree *tree = build->tree;
     struct config *config = build->config;
-    size_t listeners = count(tree, 0, SECTION_LISTENER);
-    size_t upstreams = count(tree, 0, SECTION_UPSTREAM), at = 0;
+    size_t listeners = count_sections(tree, 0, SECTION_LISTENER);
+    size_t upstreams = count_sections(tree, 0, SECTION_UPSTREAM), at = 0;
 
     config->listeners = calloc(listeners ? listeners : 1, sizeof *config->listeners);
     config->upstreams = calloc(upstreams ? upstreams : 1, sizeof *config->upstreams);

@@ -86,14 +86,14 @@ static void check_titles(const struct check *check) {
     free(all);
 }
 
-static int compare_names(const void *a, const void *b) {
+static int compare_upstream_configs(const void *a, const void *b) {
     const struct upstream_config *const *x = a, *const *y = b;
     int order = strcmp((*x)->name, (*y)->name);
 
     return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
-static int compare_name(const void *name, const void *element) {
+static int match_config_name(const void *name, const void *element) {
     const struct upstream_config *const *upstream = element;
 
     return strcmp(name, (*upstream)->name);
@@ -107,13 +107,15 @@ static bool sort_upstreams(struct check *check) {
     for (size_t i = 0; check->by_name && i < config->n_upstreams; i++)
         check->by_name[i] = &config->upstreams[i];
     if (check->by_name)
-        qsort(check->by_name, config->n_upstreams, sizeof(struct upstream_config *), compare_names);
+        qsort(check->by_name, config->n_upstreams, sizeof(struct upstream_config *),
+              compare_upstream_configs);
     return check->by_name != NULL;
 }
 
 static bool find_upstream(const struct check *check, const char *name, size_t *ret) {
-    const struct upstream_config **at = bsearch(name, check->by_name, check->config->n_upstreams,
-                                                sizeof(struct upstream_config *), compare_name);
+    const struct upstream_config **at =
+        bsearch(name, check->by_name, check->config->n_upstreams, sizeof(struct upstream_config *),
+                match_config_name);
 
     if (at)
         *ret = (size_t)(*at - check->config->upstreams);
@@ -185,29 +187,29 @@ static struct addr_spec place_of(const struct listened *one) {
     return place;
 }
 
-static int compare_numbers(size_t a, size_t b) {
+static int compare_sizes(size_t a, size_t b) {
     return a < b ? -1 : a > b;
 }
 
-static int compare_places(const struct listened *a, const struct listened *b) {
+static int compare_listened_addrs(const struct listened *a, const struct listened *b) {
     const struct addr_spec x = place_of(a), y = place_of(b);
 
     if (a->systemd || b->systemd)
-        return a->systemd != b->systemd ? compare_numbers(a->systemd, b->systemd)
-                                        : compare_numbers(a->section, b->section);
+        return a->systemd != b->systemd ? compare_sizes(a->systemd, b->systemd)
+                                        : compare_sizes(a->section, b->section);
     if (x.form != y.form)
-        return compare_numbers(x.form, y.form);
+        return compare_sizes(x.form, y.form);
     if (x.form == ADDR_LITERAL)
         return addr_compare(&x.addr, &y.addr);
-    return x.port != y.port ? compare_numbers(x.port, y.port) : strcasecmp(x.name, y.name);
+    return x.port != y.port ? compare_sizes(x.port, y.port) : strcasecmp(x.name, y.name);
 }
 
 /* Equal ones in the order of the file. */
 static int compare_listened(const void *a, const void *b) {
     const struct listened *x = a, *y = b;
-    int order = compare_places(x, y);
+    int order = compare_listened_addrs(x, y);
 
-    return order != 0 ? order : compare_numbers(x->number, y->number);
+    return order != 0 ? order : compare_sizes(x->number, y->number);
 }
 
 static void report_twice(const struct check *check, const struct listened *first,
@@ -251,7 +253,7 @@ static void check_addresses(const struct check *check) {
     }
     qsort(all, n, sizeof *all, compare_listened);
     for (size_t i = 1; i < n; i++) {
-        if (compare_places(&all[first], &all[i]) != 0)
+        if (compare_listened_addrs(&all[first], &all[i]) != 0)
             first = i;
         else
             report_twice(check, &all[first], &all[i]);

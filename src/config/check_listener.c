@@ -17,7 +17,7 @@ struct written {
 };
 
 /* In the order of the prefixes, and among equal ones of the file. */
-static int compare(const void *a, const void *b) {
+static int compare_prefixes(const void *a, const void *b) {
     const struct written *x = a, *y = b;
     int order = memcmp(x->prefix.bytes, y->prefix.bytes, sizeof x->prefix.bytes);
 
@@ -49,7 +49,7 @@ static void check_prefixes(const struct check *check, enum option_id list) {
             prefix_parse(at->values[i].text, &all[n].prefix, &why))
             n++;
     }
-    qsort(all, n, sizeof *all, compare);
+    qsort(all, n, sizeof *all, compare_prefixes);
     for (size_t i = 1; i < n; i++) {
         if (!same_prefix(&all[first], &all[i]))
             first = i;

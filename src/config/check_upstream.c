@@ -30,7 +30,7 @@ static bool same_place(const struct addr_spec *a, const struct addr_spec *b) {
 }
 
 /* In the order of their places, and among equal ones of the file. */
-static int compare_places(const void *a, const void *b) {
+static int compare_server_places(const void *a, const void *b) {
     const struct server_config *const *x = a, *const *y = b;
     const struct addr_spec *p = &(*x)->address, *q = &(*y)->address;
     int order = (int)p->form - (int)q->form;
@@ -56,7 +56,7 @@ static void check_same(const struct check *check) {
     }
     for (size_t i = 0; i < n; i++)
         all[i] = &servers[i];
-    qsort(all, n, sizeof(struct server_config *), compare_places);
+    qsort(all, n, sizeof(struct server_config *), compare_server_places);
     for (size_t i = 1; i < n; i++) {
         if (!same_place(&all[first]->address, &all[i]->address)) {
             first = i;

@@ -129,7 +129,7 @@ static bool run_libconfuse(struct load *load, const char *text) {
 }
 
 /* Both passes over the text, which they change. */
-static struct config *parse(struct load *load, const char *name, char *text, size_t size) {
+static struct config *parse_text(struct load *load, const char *name, char *text, size_t size) {
     enum outline_end end = outline_read(text, size, &load->tree, &load->problems);
     struct config *config;
     bool whole;
@@ -156,7 +156,7 @@ struct config *config_load_buffer(const char *name, const char *text, size_t siz
     if (load && copy && tree_init(&load->tree)) {
         memcpy(copy, text, size);
         copy[size] = '\0';
-        config = parse(load, name, copy, size);
+        config = parse_text(load, name, copy, size);
         failed = problems_any(&load->problems);
         problems_report(&load->problems, name, on_error, arg);
     } else {

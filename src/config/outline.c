@@ -39,7 +39,7 @@ static bool skip_block(struct outline *outline, enum token_kind open, enum token
 }
 
 /* Ends the text before the statement that starts with this token. */
-static bool give_up(struct outline *outline, struct token name) {
+static bool cut_outline(struct outline *outline, struct token name) {
     if (!outline->scan.bad)
         scan_cut(&outline->scan, name.start);
     return false;
@@ -47,7 +47,7 @@ static bool give_up(struct outline *outline, struct token name) {
 
 /* An option or a section that is not known here: notes it and overwrites it. The forms are
  * x = y, x += y, x = {...}, x {...}, x y {...} and x(...); another is a syntax error. */
-static bool unknown(struct outline *outline, struct token name, const char *text) {
+static bool pass_unknown(struct outline *outline, struct token name, const char *text) {
     struct scan *scan = &outline->scan;
     struct token op = scan_next(scan), next = op;
     bool assigned = op.kind == TOKEN_ASSIGN || op.kind == TOKEN_APPEND;
@@ -62,15 +62,15 @@ static bool unknown(struct outline *outline, struct token name, const char *text
         whole = true;
     } else if (!(assigned && next.kind == TOKEN_WORD)) {
         unknown_note(outline->tree, outline->section, name.line, text, false, outline->problems);
-        return give_up(outline, name);
+        return cut_outline(outline, name);
     }
     unknown_note(outline->tree, outline->section, name.line, text, section, outline->problems);
     if (whole && next.kind == TOKEN_OPEN &&
         !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
-        return give_up(outline, name);
+        return cut_outline(outline, name);
     if (whole && next.kind == TOKEN_PAREN_OPEN &&
         !skip_block(outline, TOKEN_PAREN_OPEN, TOKEN_PAREN_CLOSE, next.line))
-        return give_up(outline, name);
+        return cut_outline(outline, name);
     scan_blank(scan, name.start, scan->at);
     return true;
 }
@@ -98,7 +98,7 @@ static bool known_option(struct outline *outline, struct token name,
     if (op.kind == TOKEN_WORD && unknown_is_section(row->name)) {
         unknown_note(outline->tree, outline->section, name.line, row->name, true,
                      outline->problems);
-        return give_up(outline, name);
+        return cut_outline(outline, name);
     }
     if (op.kind != TOKEN_ASSIGN && op.kind != TOKEN_APPEND)
         return false;
@@ -109,7 +109,7 @@ static bool known_option(struct outline *outline, struct token name,
     if (value.kind != TOKEN_OPEN)
         return false;
     if (!skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, value.line))
-        return give_up(outline, name);
+        return cut_outline(outline, name);
     if (!options_is_list(row)) {
         problems_add(outline->problems, name.line, "%s%s = {...}: %s, not a list",
                      tree_where(outline->tree, outline->section, where), row->name,
@@ -165,7 +165,7 @@ static bool known_section(struct outline *outline, enum option_section kind) {
     return true;
 }
 
-static bool statement(struct outline *outline, struct token name) {
+static bool read_statement(struct outline *outline, struct token name) {
     enum option_section here = outline->tree->sections[outline->section].kind, inner;
     const struct option_info *row;
     char text[NAME_MAX_BYTES];
@@ -176,7 +176,7 @@ static bool statement(struct outline *outline, struct token name) {
         return known_option(outline, name, row);
     if (options_section_find(here, text, &inner))
         return known_section(outline, inner);
-    return unknown(outline, name, text);
+    return pass_unknown(outline, name, text);
 }
 
 /* The line of the last byte that is not blank. */
@@ -189,7 +189,7 @@ static int last_line(const struct scan *scan) {
 }
 
 /* At the end of the text every section must be closed; libconfuse does not mind. */
-static bool finish(struct outline *outline) {
+static bool finish_outline(struct outline *outline) {
     const struct tree_section *section = &outline->tree->sections[outline->section];
     char where[TREE_WHERE_MAX];
 
@@ -209,10 +209,10 @@ static bool read_all(struct outline *outline) {
         struct token token = scan_next(&outline->scan);
 
         if (token.kind == TOKEN_END)
-            return finish(outline);
+            return finish_outline(outline);
         if (token.kind == TOKEN_CLOSE && outline->section != 0)
             outline->section = outline->tree->sections[outline->section].parent;
-        else if (token.kind != TOKEN_WORD || !statement(outline, token))
+        else if (token.kind != TOKEN_WORD || !read_statement(outline, token))
             return false;
     }
 }

@@ -41,7 +41,7 @@ static void look_at_address(const struct overlaps *overlaps, const struct listen
         warn_of_overlap(overlaps, listener, address, *taker);
 }
 
-static void look_at_all(const struct overlaps *overlaps, bool warns) {
+static void look_at_listeners(const struct overlaps *overlaps, bool warns) {
     for (size_t i = 0; i < overlaps->config->n_listeners; i++) {
         const struct listener_config *listener = &overlaps->config->listeners[i];
 
@@ -60,7 +60,7 @@ void overlaps_warn(const struct config *config, config_error_fn *on_warning, voi
 
     if (overlaps.takers == NULL)
         return;
-    look_at_all(&overlaps, false);
-    look_at_all(&overlaps, true);
+    look_at_listeners(&overlaps, false);
+    look_at_listeners(&overlaps, true);
     free(overlaps.takers);
 }

@@ -7,7 +7,7 @@
 
 #include "base/escape.h"
 
-static bool make_room(struct problems *problems) {
+static bool grow_problems(struct problems *problems) {
     size_t room = problems->room ? problems->room * 2 : 16;
     struct problem *list;
 
@@ -29,7 +29,7 @@ void problems_add(struct problems *problems, int line, const char *fmt, ...) {
     if (vasprintf(&text, fmt, ap) < 0)
         text = NULL;
     va_end(ap);
-    if (!text || !make_room(problems)) {
+    if (!text || !grow_problems(problems)) {
         free(text);
         problems->out_of_memory = true;
         return;
@@ -54,7 +54,7 @@ void problems_drop_after(struct problems *problems, int line) {
     problems->n = kept;
 }
 
-static int compare(const void *a, const void *b) {
+static int compare_problems(const void *a, const void *b) {
     const struct problem *x = a, *y = b;
 
     if (x->line != y->line)
@@ -65,7 +65,7 @@ static int compare(const void *a, const void *b) {
 void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
                      void *arg) {
     if (problems->n > 0)
-        qsort(problems->list, problems->n, sizeof *problems->list, compare);
+        qsort(problems->list, problems->n, sizeof *problems->list, compare_problems);
     for (size_t i = 0; i < problems->n; i++) {
         struct problem *problem = &problems->list[i];
         char *sentence;

@@ -24,7 +24,7 @@ void scan_cut(struct scan *scan, size_t at) {
     scan->bad = true;
 }
 
-static struct token bad(struct scan *scan, struct token token) {
+static struct token bad_token(struct scan *scan, struct token token) {
     scan_cut(scan, token.start);
     token.kind = TOKEN_BAD;
     token.end = token.start;
@@ -39,7 +39,7 @@ static bool is_word_char(char c) {
     return !is_control(c) && !strchr(" #\"'\t\n\r={}()+,*", c);
 }
 
-static bool starts(const struct scan *scan, size_t at, const char *what) {
+static bool starts_with(const struct scan *scan, size_t at, const char *what) {
     return strncmp(scan->text + at, what, strlen(what)) == 0;
 }
 
@@ -47,7 +47,7 @@ static bool starts(const struct scan *scan, size_t at, const char *what) {
 static bool skip_comment(struct scan *scan) {
     size_t start = scan->at, end;
 
-    if (starts(scan, start, "/*")) {
+    if (starts_with(scan, start, "/*")) {
         const char *close = strstr(scan->text + start + 2, "*/");
 
         if (!close)
@@ -74,7 +74,8 @@ static bool skip_blanks(struct scan *scan) {
             scan->line++;
         if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
             scan->at++;
-        else if (c != '#' && !starts(scan, scan->at, "//") && !starts(scan, scan->at, "/*"))
+        else if (c != '#' && !starts_with(scan, scan->at, "//") &&
+                 !starts_with(scan, scan->at, "/*"))
             return true;
         else if (!skip_comment(scan))
             return false;
@@ -114,14 +115,14 @@ static const char *skip_quoted(struct scan *scan) {
 
 static const char *skip_plain(struct scan *scan) {
     while (scan->at < scan->size && is_word_char(scan->text[scan->at])) {
-        if (starts(scan, scan->at, "${"))
+        if (starts_with(scan, scan->at, "${"))
             return no_variables;
         scan->at++;
     }
     return NULL;
 }
 
-static enum token_kind punctuation(char c) {
+static enum token_kind kind_of_mark(char c) {
     switch (c) {
     case '{':
         return TOKEN_OPEN;
@@ -140,13 +141,13 @@ static enum token_kind punctuation(char c) {
     }
 }
 
-static struct token word(struct scan *scan, struct token token) {
+static struct token scan_one_word(struct scan *scan, struct token token) {
     bool quoted = scan->text[scan->at] == '"' || scan->text[scan->at] == '\'';
     const char *why = quoted ? skip_quoted(scan) : skip_plain(scan);
 
     if (why) {
         problems_add(scan->problems, token.line, "%s", why);
-        return bad(scan, token);
+        return bad_token(scan, token);
     }
     token.kind = TOKEN_WORD;
     token.end = scan->at;
@@ -166,12 +167,12 @@ struct token scan_next(struct scan *scan) {
         return token;
     if (!closed) {
         problems_add(scan->problems, token.line, "the comment that starts here is never closed");
-        return bad(scan, token);
+        return bad_token(scan, token);
     }
     if (c == '"' || c == '\'' || is_word_char(c))
-        return word(scan, token);
-    token.kind = punctuation(c);
-    if (starts(scan, scan->at, "+="))
+        return scan_one_word(scan, token);
+    token.kind = kind_of_mark(c);
+    if (starts_with(scan, scan->at, "+="))
         token.kind = TOKEN_APPEND;
     scan->at += token.kind == TOKEN_APPEND ? 2 : 1;
     token.end = scan->at;
@@ -182,7 +183,7 @@ struct token scan_next(struct scan *scan) {
                      (unsigned)(unsigned char)c);
     else
         problems_add(scan->problems, token.line, "\"%c\" is only known between quotes", c);
-    return bad(scan, token);
+    return bad_token(scan, token);
 }
 
 void scan_word(const struct scan *scan, struct token token, char *buf, size_t size) {

@@ -7,7 +7,7 @@
 #include "config/problems.h"
 
 /* Doubles an array that is full. */
-static bool make_room(void **array, size_t n, size_t *room, size_t item_size) {
+static bool grow_array(void **array, size_t n, size_t *room, size_t item_size) {
     size_t more = *room ? *room * 2 : 8;
     void *bigger;
 
@@ -26,7 +26,7 @@ bool tree_add_section(struct tree *tree, enum option_section kind, size_t parent
     void *array = tree->sections;
     char *copy = strdup(title);
 
-    if (!copy || !make_room(&array, tree->n, &tree->room, sizeof *tree->sections)) {
+    if (!copy || !grow_array(&array, tree->n, &tree->room, sizeof *tree->sections)) {
         free(copy);
         return false;
     }
@@ -60,7 +60,7 @@ bool tree_add_value(struct tree *tree, size_t section, const struct option_info 
     void *array = to->values;
     char *copy = strdup(text);
 
-    if (!copy || !make_room(&array, to->n_values, &to->values_room, sizeof *to->values)) {
+    if (!copy || !grow_array(&array, to->n_values, &to->values_room, sizeof *to->values)) {
         free(copy);
         return false;
     }

@@ -21,7 +21,7 @@ bool unknown_is_section(const char *name) {
 }
 
 /* Where the name is known, as "in section listener or server"; false if it is nowhere. */
-static bool belongs(const char *name, bool is_section, char *buf, size_t size) {
+static bool where_it_belongs(const char *name, bool is_section, char *buf, size_t size) {
     const char *before = "in section ";
 
     buf[0] = '\0';
@@ -56,7 +56,7 @@ static const char *known_name(enum option_section here, bool is_section, size_t 
 }
 
 /* The known name that is nearest, if it is near. */
-static const char *nearest(const char *name, enum option_section here, bool is_section) {
+static const char *nearest_name(const char *name, enum option_section here, bool is_section) {
     const char *best = NULL, *known;
 
     for (size_t i = 0; (known = known_name(here, is_section, i)); i++)
@@ -80,12 +80,13 @@ static void list_known(enum option_section here, bool is_section, char *buf, siz
 void unknown_note(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems) {
     enum option_section here = tree->sections[section].kind;
-    const char *kind = is_section ? "section" : "option", *meant = nearest(name, here, is_section);
+    const char *kind = is_section ? "section" : "option",
+               *meant = nearest_name(name, here, is_section);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], list[LIST_MAX];
 
     tree_where(tree, section, where);
     problems_show(name, shown);
-    if (belongs(name, is_section, list, sizeof list)) {
+    if (where_it_belongs(name, is_section, list, sizeof list)) {
         problems_add(problems, line, "%s%s \"%s\" belongs %s%s", where, kind, shown, list,
                      is_section && section != 0 ? "; is a \"}\" missing before it?" : "");
     } else if (meant) {
