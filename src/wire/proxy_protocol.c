@@ -10,7 +10,7 @@ bool proxy_fail(const char **ret_why, const char *why) {
     return false;
 }
 
-static bool read_ip(const struct addr *addr, unsigned char bytes[16], uint16_t *port) {
+static bool ip_of_addr(const struct addr *addr, unsigned char bytes[16], uint16_t *port) {
     if (addr == NULL || !addr_ipv6_bytes(addr, bytes))
         return false;
     *port = addr->u.sa.sa_family == AF_INET ? addr->u.in.sin_port : addr->u.in6.sin6_port;
@@ -21,8 +21,8 @@ bool proxy_pair(const struct addr *source, const struct addr *destination,
                 struct proxy_pair *ret_pair) {
     struct proxy_pair pair = {.family = AF_INET6, .size = 16};
 
-    if (!read_ip(source, pair.source, &pair.source_port) ||
-        !read_ip(destination, pair.destination, &pair.destination_port))
+    if (!ip_of_addr(source, pair.source, &pair.source_port) ||
+        !ip_of_addr(destination, pair.destination, &pair.destination_port))
         return false;
     if (addr_bytes_are_ipv4(pair.source) && addr_bytes_are_ipv4(pair.destination)) {
         pair.family = AF_INET;

@@ -10,7 +10,7 @@
 #define START          "PROXY "
 
 /* Cuts the next word off *at, which is followed by exactly one blank or the end. */
-static char *next_word(char **at) {
+static char *next_v1_word(char **at) {
     char *word = *at, *blank;
 
     if (word == NULL || *word == '\0' || *word == ' ')
@@ -49,7 +49,7 @@ static bool read_address(int family, const char *host, const char *port, struct 
 
 /* What stands after "PROXY ", without CRLF. */
 static bool read_line(char *line, struct proxy_header *header, const char **ret_why) {
-    const char *protocol = next_word(&line);
+    const char *protocol = next_v1_word(&line);
 
     if (protocol != NULL && strcmp(protocol, "UNKNOWN") == 0)
         return true; /* and the rest of the line must be ignored */
@@ -58,8 +58,8 @@ static bool read_line(char *line, struct proxy_header *header, const char **ret_
                                                                      : AF_UNSPEC;
     if (family == AF_UNSPEC)
         return proxy_fail(ret_why, "the PROXY line names neither TCP4 nor TCP6 nor UNKNOWN");
-    const char *source = next_word(&line), *destination = next_word(&line);
-    const char *source_port = next_word(&line), *destination_port = next_word(&line);
+    const char *source = next_v1_word(&line), *destination = next_v1_word(&line);
+    const char *source_port = next_v1_word(&line), *destination_port = next_v1_word(&line);
     header->known = read_address(family, source, source_port, &header->source) &&
                     read_address(family, destination, destination_port, &header->destination) &&
                     line == NULL;

@@ -17,17 +17,17 @@ enum { COMMAND_LOCAL = 0, COMMAND_PROXY = 1 };
 enum { FAMILY_UNSPEC = 0x00, FAMILY_TCP4 = 0x11, FAMILY_TCP6 = 0x21, FAMILY_UNIX = 0x31 };
 enum { TLV_CRC32C = 0x03, TLV_UNIQUE_ID = 0x05, TLV_SSL = 0x20 }; /* 2.2 */
 
-static unsigned read16(const unsigned char *at) {
+static unsigned read_header16(const unsigned char *at) {
     return (unsigned)at[0] << 8 | at[1];
 }
 
-static void write16(unsigned char *at, size_t value) {
+static void write_header16(unsigned char *at, size_t value) {
     at[0] = (unsigned char)(value >> 8);
     at[1] = (unsigned char)value;
 }
 
-static void read_ip(int family, const unsigned char *address, const unsigned char *port,
-                    struct addr *addr) {
+static void read_v2_ip(int family, const unsigned char *address, const unsigned char *port,
+                       struct addr *addr) {
     memset(addr, 0, sizeof(*addr));
     addr->u.sa.sa_family = (sa_family_t)family;
     if (family == AF_INET) {
@@ -71,8 +71,8 @@ static size_t read_addresses(unsigned family, const unsigned char *at, size_t le
     }
     if (size == 0 || left < 2 * size + 4)
         return SIZE_MAX;
-    read_ip(af, at, at + 2 * size, &header->source);
-    read_ip(af, at + size, at + 2 * size + 2, &header->destination);
+    read_v2_ip(af, at, at + 2 * size, &header->source);
+    read_v2_ip(af, at + size, at + 2 * size + 2, &header->destination);
     header->known = true;
     return 2 * size + 4;
 }
@@ -113,7 +113,7 @@ static bool read_tlv(const unsigned char *header, size_t length, size_t at, size
 static bool read_tlvs(const unsigned char *header, size_t length, size_t at,
                       struct proxy_header *ret, const char **ret_why) {
     while (at < length) {
-        size_t left = length - at, size = left >= TLV_SIZE ? read16(header + at + 1) : 0;
+        size_t left = length - at, size = left >= TLV_SIZE ? read_header16(header + at + 1) : 0;
 
         if (left < TLV_SIZE || size > left - TLV_SIZE)
             return proxy_fail(ret_why, "a field of the PROXY header is longer than the header");
@@ -149,7 +149,7 @@ static bool check_head(const unsigned char *bytes, size_t n, const char **ret_wh
         return proxy_fail(ret_why, "it begins with other bytes than a PROXY header");
     if (n > 12 && ((bytes[12] & 0xf0) != VERSION_TWO || (bytes[12] & 0x0f) > COMMAND_PROXY))
         return proxy_fail(ret_why, "the PROXY header is of an unknown version or command");
-    if (n >= HEAD_SIZE && HEAD_SIZE + read16(bytes + 14) > PROXY_HEADER_MAX)
+    if (n >= HEAD_SIZE && HEAD_SIZE + read_header16(bytes + 14) > PROXY_HEADER_MAX)
         return proxy_fail(ret_why, "the PROXY header is longer than 4096 bytes");
     return true;
 }
@@ -161,9 +161,9 @@ enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n,
 
     if (!check_head(bytes, n, ret_why))
         return PROXY_BAD;
-    if (n < HEAD_SIZE || n < HEAD_SIZE + read16(bytes + 14))
+    if (n < HEAD_SIZE || n < HEAD_SIZE + read_header16(bytes + 14))
         return PROXY_MORE;
-    size_t length = HEAD_SIZE + read16(bytes + 14);
+    size_t length = HEAD_SIZE + read_header16(bytes + 14);
     if (!read_body(bytes, length, &header, ret_why))
         return PROXY_BAD;
     *ret_header = header;
@@ -206,7 +206,7 @@ static size_t write_addresses(const struct addr *source, const struct addr *dest
 
 static size_t write_tlv(unsigned char *at, unsigned char type, const void *value, size_t size) {
     at[0] = type;
-    write16(at + 1, size);
+    write_header16(at + 1, size);
     memcpy(at + TLV_SIZE, value, size);
     return TLV_SIZE + size;
 }
@@ -225,11 +225,11 @@ size_t proxy_v2_write(const struct addr *source, const struct addr *destination,
             n += write_tlv(buf + n, TLV_UNIQUE_ID, id, id_length);
         crc_at = n + TLV_SIZE;
         n += write_tlv(buf + n, TLV_CRC32C, zeros, CRC_SIZE);
-        write16(buf + 14, n - HEAD_SIZE);
+        write_header16(buf + 14, n - HEAD_SIZE);
         uint32_t crc = htonl(crc32c(0, buf, n));
         memcpy(buf + crc_at, &crc, CRC_SIZE);
     } else {
-        write16(buf + 14, 0);
+        write_header16(buf + 14, 0);
     }
     return n;
 }
