@@ -62,9 +62,9 @@ def option_id(row):
 def test_option_is_in_the_sample_at_its_default(option):
     section, option_name, _, default = option[:4]
     found = sample_options()
-    assert (section, option_name) in found
+    assert (section, option_name) in found, f"show it in conf/relayd.conf, in {section}: {option_name} = {default}"
     if default != "NULL":
-        assert found[section, option_name] == default
+        assert found[section, option_name] == default, "the sample shows the default"
 
 
 def test_sample_has_no_option_of_its_own():
@@ -112,8 +112,14 @@ def bound(kind, expression):
 @pytest.mark.parametrize("option", OPTIONS, ids=option_id)
 def test_option_is_in_the_manual_with_default_and_range(option):
     section, option_name, kind, default, least, most, choices, _ = option
+    skeleton = f".It Cm {option_name} No = Ar {KINDS[kind]}\nWhat it does.\n"
+    skeleton += "It must be given.\n" if default == "NULL" else f"Default:\n.Cm {default} .\n"
+    if kind in ("NUMBER", "DURATION"):
+        skeleton += f"Range: {bound(kind, least)} to {bound(kind, most)}.\n"
+    assert (section, option_name) in manual_options(), \
+        f"write an entry in man/relayd.conf.5, OPTIONS, {section}:\n{skeleton}"
     written, text = manual_options()[section, option_name]
-    assert written == KINDS[kind]
+    assert written == KINDS[kind], f"its entry in man/relayd.conf.5 is to look like this:\n{skeleton}"
     if default != "NULL":
         shown = default or r"\(dq\(dq"
         assert f"\nDefault:\n.Cm {shown} .\n" in text
@@ -124,6 +130,17 @@ def test_option_is_in_the_manual_with_default_and_range(option):
     if kind == "CHOICE":
         for choice in choices.split("|"):
             assert re.search(rf"^\.(It )?Cm {choice}\b", text, re.M), choice
+
+
+SOURCES = "".join(tree.read(path) for path in tree.files("src/**/*.c", "src/**/*.h"))
+TESTS = "".join(tree.read(path) for path in tree.files("tests/functional/*.py", "tests/systemd/*.py"))
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=option_id)
+def test_option_is_used_and_tested(option):
+    name = option[1]
+    assert re.search(rf"(\.|->){name}\b", SOURCES), "nothing reads its member of the struct in config/config.h: use it, or remove the row"
+    assert re.search(rf"\b{name}\b", TESTS), "no test of tests/functional or tests/systemd names it: write one"
 
 
 def test_manual_has_no_option_of_its_own():
