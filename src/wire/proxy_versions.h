@@ -1,8 +1,8 @@
-/* Between proxy_protocol.c and its two versions; nobody else's. */
+/* The two versions of the PROXY protocol, and what they share; for proxy_protocol.c alone. */
 #ifndef WIRE_PROXY_VERSIONS_H
 #define WIRE_PROXY_VERSIONS_H
 
-#include "wire/proxy_protocol.h"
+#include "wire/proxy_header.h"
 
 #define PROXY_V2_SIGNATURE      "\r\n\r\n\0\r\nQUIT\n" /* proxy-protocol.txt, 2.2 */
 #define PROXY_V2_SIGNATURE_SIZE 12
