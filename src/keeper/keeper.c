@@ -20,11 +20,11 @@
 #define MEET_PATIENCE                                                                              \
     (500 * USEC_PER_MSEC) /* with one that has come and says nothing, before another one's turn */
 
-static bool is_held(const struct keeper_slot *slot) {
+static bool is_slot_held(const struct keeper_slot *slot) {
     return slot->fd[0] >= 0;
 }
 
-static bool is_whole(const struct keeper_slot *slot) {
+static bool is_slot_whole(const struct keeper_slot *slot) {
     for (size_t i = 0; i < KEEPER_FDS; i++)
         if (slot->fd[i] < 0)
             return false;
@@ -32,26 +32,26 @@ static bool is_whole(const struct keeper_slot *slot) {
 }
 
 /* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (base/sockopt.h). */
-static void empty(struct keeper_slot *slot, size_t n) {
+static void empty_slot(struct keeper_slot *slot, size_t n) {
     for (size_t i = 0; i < n; i++)
         fd_close(&slot->fd[i]);
 }
 
 static void drop_all(struct keeper *keeper) {
     for (size_t i = 0; i < keeper->n_slots; i++)
-        empty(&keeper->slots[i], KEEPER_FDS);
+        empty_slot(&keeper->slots[i], KEEPER_FDS);
 }
 
 static size_t count_held(const struct keeper *keeper, size_t first) {
     size_t n = 0;
 
     for (size_t i = first; i < keeper->n_slots; i++)
-        n += is_held(&keeper->slots[i]);
+        n += is_slot_held(&keeper->slots[i]);
     return n;
 }
 
 /* Makes slots for so many connections, as far as there are descriptors for them. */
-static int grow(struct keeper *keeper, size_t n_conns) {
+static int grow_slots(struct keeper *keeper, size_t n_conns) {
     size_t n =
         KEEPER_CONNECTIONS + n_conns < keeper->most ? KEEPER_CONNECTIONS + n_conns : keeper->most;
 
@@ -74,7 +74,7 @@ int keeper_init(struct keeper *keeper, int socket, size_t most) {
                               .beat = BEAT_DEFAULT,
                               .timeout = TIMEOUT_DEFAULT};
     (void)sigprocmask(SIG_BLOCK, NULL, &keeper->mask);
-    return grow(keeper, 0);
+    return grow_slots(keeper, 0);
 }
 
 static void lose_client(struct keeper *keeper) {
@@ -90,7 +90,7 @@ static void lose_client(struct keeper *keeper) {
     keeper->attached = false;
 }
 
-static void set_timeout(struct keeper *keeper, usec_t timeout) {
+static void set_client_timeout(struct keeper *keeper, usec_t timeout) {
     keeper->timeout = timeout < 0 ? 0 : timeout < TIMEOUT_MAX ? timeout : TIMEOUT_MAX;
 }
 
@@ -107,20 +107,20 @@ static int say_slot(const struct keeper *keeper, size_t index) {
 }
 
 /* To a relayd that may be gone already: what it said before that is still to be read, and counts. */
-static int answer(const struct keeper *keeper, const struct keeper_message *message) {
+static int answer_client(const struct keeper *keeper, const struct keeper_message *message) {
     int r = keeper_send(keeper->client, message, 0);
 
     return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
-static int say(const struct keeper *keeper, enum keeper_type type) {
+static int say_type(const struct keeper *keeper, enum keeper_type type) {
     struct keeper_message message = keeper_message(type);
 
-    return answer(keeper, &message);
+    return answer_client(keeper, &message);
 }
 
 /* It may be one that comes again and again, since it waits for its turn: that is logged once. */
-static int refuse(struct keeper *keeper, int client, enum keeper_refusal why) {
+static int refuse_client(struct keeper *keeper, int client, enum keeper_refusal why) {
     struct keeper_message refused = keeper_message(KEEPER_REFUSED);
     bool told = (keeper->told & 1u << why) != 0;
 
@@ -156,66 +156,66 @@ static void drop_what_is_old(struct keeper *keeper) {
 
 /* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. (One that has no name is no relayd,
  * but somebody who looks after what is held.) */
-static int attach(struct keeper *keeper, const struct keeper_message *message) {
+static int attach_client(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message hello = keeper_message(KEEPER_HELLO);
     char name[KEEPER_NAME_MAX];
 
     keeper_message_name(message, 0, name);
     if (name[0] != '\0' && strcmp(name, keeper->name) != 0 && count_held(keeper, 0) > 0)
-        return refuse(keeper, keeper->client, KEEPER_FOREIGN);
+        return refuse_client(keeper, keeper->client, KEEPER_FOREIGN);
     if (name[0] != '\0')
         strcpy(keeper->name, name);
     if (message->head.count == 1)
         drop_what_is_old(keeper);
-    (void)grow(keeper, message->head.index); /* if not, there are as many as before */
+    (void)grow_slots(keeper, message->head.index); /* if not, there are as many as before */
     keeper->told = 0;
     hello.head.index = (uint32_t)keeper->n_slots;
     hello.head.count = (uint32_t)count_held(keeper, KEEPER_CONNECTIONS);
     hello.head.usec = keeper->gone;
     keeper->attached = true;
-    set_timeout(keeper, message->head.usec);
+    set_client_timeout(keeper, message->head.usec);
     int r = keeper_send(keeper->client, &hello, 0);
     for (size_t i = 0; r == 0 && i < keeper->n_slots; i++)
-        if (is_held(&keeper->slots[i]))
+        if (is_slot_held(&keeper->slots[i]))
             r = say_slot(keeper, i);
         else
-            empty(&keeper->slots[i], KEEPER_FDS);
-    return r == 0 ? say(keeper, KEEPER_END) : r;
+            empty_slot(&keeper->slots[i], KEEPER_FDS);
+    return r == 0 ? say_type(keeper, KEEPER_END) : r;
 }
 
 /* What it was never given is no harm. */
-static void release(struct keeper *keeper, const struct keeper_message *message) {
+static void release_slot(struct keeper *keeper, const struct keeper_message *message) {
     for (size_t i = 0; i < message->n_indexes; i++) {
         uint32_t which = message->indexes[i], index = which & ~KEEPER_KEEP_PIPES;
 
         if (index < keeper->n_slots)
-            empty(&keeper->slots[index],
-                  (which & KEEPER_KEEP_PIPES) != 0 ? KEEPER_CONNECTION_FDS : KEEPER_FDS);
+            empty_slot(&keeper->slots[index],
+                       (which & KEEPER_KEEP_PIPES) != 0 ? KEEPER_CONNECTION_FDS : KEEPER_FDS);
     }
 }
 
 /* A connection whose pipes were not kept comes with all its descriptors; without some it is worth nothing. */
-static bool hold(struct keeper *keeper, struct keeper_message *message) {
+static bool hold_slot(struct keeper *keeper, struct keeper_message *message) {
     uint32_t index = message->head.index;
 
     if (index >= keeper->n_slots)
         return false;
     struct keeper_slot *slot = &keeper->slots[index];
-    empty(slot, message->n_fd);
+    empty_slot(slot, message->n_fd);
     for (size_t i = 0; i < message->n_fd; i++)
         slot->fd[i] = fd_take(&message->fd[i]);
-    if (!message->cut && (index < KEEPER_CONNECTIONS || is_whole(slot)))
+    if (!message->cut && (index < KEEPER_CONNECTIONS || is_slot_whole(slot)))
         return true;
-    empty(slot, KEEPER_FDS);
+    empty_slot(slot, KEEPER_FDS);
     return false;
 }
 
-static int lose(const struct keeper *keeper, const struct keeper_message *message) {
+static int answer_lost(const struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message lost = keeper_message(KEEPER_LOST);
 
     lost.head.index = message->head.index;
     lost.head.count = message->head.count;
-    return answer(keeper, &lost);
+    return answer_client(keeper, &lost);
 }
 
 static void set_terms(struct keeper *keeper, const struct keeper_message *message) {
@@ -224,11 +224,11 @@ static void set_terms(struct keeper *keeper, const struct keeper_message *messag
     keeper_message_name(message, 0, name);
     if (name[0] != '\0')
         strcpy(keeper->name, name);
-    set_timeout(keeper, message->head.usec);
+    set_client_timeout(keeper, message->head.usec);
 }
 
 /* unchanging. Nobody is attached. */
-static int yield(struct keeper *keeper, const struct keeper_message *message) {
+static int yield_all(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message done = keeper_message(KEEPER_PONG);
     struct addr wanted = {.len = message->head.index};
     size_t before = count_held(keeper, 0);
@@ -242,7 +242,7 @@ static int yield(struct keeper *keeper, const struct keeper_message *message) {
         drop_all(keeper);
     for (size_t i = KEEPER_LISTENERS; i < KEEPER_CONNECTIONS; i++)
         if (addr_overlaps_bound(&wanted, message->head.count != 1, keeper->slots[i].fd[0]))
-            empty(&keeper->slots[i], KEEPER_FDS);
+            empty_slot(&keeper->slots[i], KEEPER_FDS);
     done.head.count = (uint32_t)(before - count_held(keeper, 0));
     if (done.head.count > 0)
         log_msg(MSG_KEEPER_GAVE_UP, "%s of %s made way for %s, which is there without a keeper.",
@@ -250,25 +250,25 @@ static int yield(struct keeper *keeper, const struct keeper_message *message) {
                 keeper->name, name);
     if (count_held(keeper, 0) == 0)
         keeper->gone = 0;
-    return answer(keeper, &done);
+    return answer_client(keeper, &done);
 }
 
 /* 0, or -errno: this relayd is not to be listened to any more. */
-static int obey(struct keeper *keeper, struct keeper_message *message) {
+static int obey_message(struct keeper *keeper, struct keeper_message *message) {
     if (message->head.type == KEEPER_YIELD && !keeper->attached)
-        return yield(keeper, message);
+        return yield_all(keeper, message);
     if (message->head.version != KEEPER_VERSION)
-        return refuse(keeper, keeper->client, KEEPER_OTHER_VERSION);
+        return refuse_client(keeper, keeper->client, KEEPER_OTHER_VERSION);
     if (!keeper->attached)
-        return message->head.type == KEEPER_ATTACH ? attach(keeper, message) : -EBADMSG;
+        return message->head.type == KEEPER_ATTACH ? attach_client(keeper, message) : -EBADMSG;
     /* It has come further than to attach: one that dies before does not keep clients waiting. */
     keeper->gone = 0;
     switch (message->head.type) {
     case KEEPER_HOLD:
-        release(keeper, message);
-        return hold(keeper, message) ? 0 : lose(keeper, message);
+        release_slot(keeper, message);
+        return hold_slot(keeper, message) ? 0 : answer_lost(keeper, message);
     case KEEPER_RELEASE:
-        release(keeper, message);
+        release_slot(keeper, message);
         return 0;
     case KEEPER_PATIENCE:
         set_terms(keeper, message);
@@ -277,21 +277,21 @@ static int obey(struct keeper *keeper, struct keeper_message *message) {
         drop_all(keeper);
         return 0;
     case KEEPER_PING:
-        return say(keeper, KEEPER_PONG);
+        return say_type(keeper, KEEPER_PONG);
     default:
         return -EBADMSG;
     }
 }
 
 /* One message, or the end of them. */
-static void serve(struct keeper *keeper) {
+static void serve_client(struct keeper *keeper) {
     struct keeper_message message;
     int r = keeper_receive(keeper->client, &message);
 
     if (r == -EINTR)
         return;
     if (r > 0) {
-        r = obey(keeper, &message);
+        r = obey_message(keeper, &message);
         keeper_message_drop(&message);
         if (r == 0)
             return;
@@ -304,7 +304,7 @@ static void serve(struct keeper *keeper) {
 }
 
 /* Somebody may try again and again: that is logged once. */
-static bool is_trusted(struct keeper *keeper, int client) {
+static bool is_client_trusted(struct keeper *keeper, int client) {
     char why[TRUST_WHY_MAX];
 
     if (trust_peer(client, why))
@@ -315,7 +315,7 @@ static bool is_trusted(struct keeper *keeper, int client) {
     return false;
 }
 
-static void meet(struct keeper *keeper) {
+static void accept_client(struct keeper *keeper) {
     struct timeval patience = clock_timeval(SEND_PATIENCE);
     int client = accept4(keeper->socket, NULL, NULL, SOCK_CLOEXEC);
 
@@ -323,10 +323,10 @@ static void meet(struct keeper *keeper) {
         (void)poll(NULL, 0, ACCEPT_AGAIN);
         return;
     }
-    if (!is_trusted(keeper, client)) {
+    if (!is_client_trusted(keeper, client)) {
         fd_close(&client);
     } else if (keeper->attached) {
-        (void)refuse(keeper, client, KEEPER_BUSY);
+        (void)refuse_client(keeper, client, KEEPER_BUSY);
         fd_close(&client);
     } else {
         fd_close(&keeper->client); /* one that came and said nothing */
@@ -336,7 +336,7 @@ static void meet(struct keeper *keeper) {
     }
 }
 
-static void give_up(struct keeper *keeper) {
+static void give_up_waiting(struct keeper *keeper) {
     size_t n = count_held(keeper, KEEPER_CONNECTIONS);
 
     log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connection%s reset.",
@@ -363,17 +363,17 @@ int keeper_step(struct keeper *keeper) {
         return errno == EINTR ? 0 : -errno;
     /* What relayd has said counts, even if it has gone and the next one waits. */
     if (wanted[0].revents != 0)
-        serve(keeper);
+        serve_client(keeper);
     else if (wanted[1].revents != 0)
-        meet(keeper);
+        accept_client(keeper);
     else if (waits && clock_now() >= until)
-        give_up(keeper);
+        give_up_waiting(keeper);
     return 0;
 }
 
 void keeper_free(struct keeper *keeper) {
     if (keeper->gone != 0)
-        give_up(keeper);
+        give_up_waiting(keeper);
     drop_all(keeper);
     fd_close(&keeper->client);
     fd_close(&keeper->socket);

@@ -112,7 +112,7 @@ static void catch_stop(void) {
 
 /* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at the same time. One that
  * is there gives all of it to the next keeper. */
-static bool stops(struct keeper *keeper, usec_t *since) {
+static bool is_to_stop(struct keeper *keeper, usec_t *since) {
     usec_t patience = keeper->gone != 0 ? STOP_PATIENCE : keeper->attached ? STOP_GRACE : 0;
 
     if (told_to_stop && *since == 0)
@@ -122,7 +122,7 @@ static bool stops(struct keeper *keeper, usec_t *since) {
     return told_to_stop && clock_now() >= *since + patience;
 }
 
-static int run(int socket) {
+static int run_keeper(int socket) {
     struct keeper keeper;
     int r = keeper_init(&keeper, socket, slots_that_fit());
     uint64_t watchdog = 0;
@@ -136,7 +136,7 @@ static int run(int socket) {
     }
     if (sd_watchdog_enabled(0, &watchdog) > 0)
         keeper.beat = (usec_t)watchdog / 2; /* sd_watchdog_enabled(3) advises half */
-    while (r == 0 && !stops(&keeper, &since)) {
+    while (r == 0 && !is_to_stop(&keeper, &since)) {
         r = keeper_step(&keeper);
         if (watchdog > 0 && clock_now() - fed >= keeper.beat / 2) {
             (void)sd_notify(0, "WATCHDOG=1");
@@ -167,10 +167,10 @@ int main(int argc, char **argv) {
     thread_lighten(); /* relayd does not wait for it: it need not interrupt others to run */
     if (argc == 3) {
         fd = listen_at(argv[2]);
-        return fd >= 0 ? run(fd) : EX_UNAVAILABLE;
+        return fd >= 0 ? run_keeper(fd) : EX_UNAVAILABLE;
     }
     if (sd_listen_fds(1) == 1 && sd_is_socket(fd, AF_UNIX, SOCK_SEQPACKET, 1) > 0)
-        return run(fd);
+        return run_keeper(fd);
     log_msg(MSG_START_FAILED,
             "systemd passed relayd-keeper no socket: start relayd-keeper.socket, or "
             "give --socket PATH.");

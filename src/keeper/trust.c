@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_trusted(uid_t user) {
+static bool is_user_trusted(uid_t user) {
     return user == 0 || user == geteuid();
 }
 
@@ -24,7 +24,7 @@ bool trust_peer(int fd, char ret_why[TRUST_WHY_MAX]) {
     }
     snprintf(ret_why, TRUST_WHY_MAX, "process %ld there is user %ld's", (long)who.pid,
              (long)who.uid);
-    return is_trusted(who.uid);
+    return is_user_trusted(who.uid);
 }
 
 /* One directory on the way; the last is the one that has the socket. */
@@ -34,7 +34,7 @@ static int trust_directory(const char *path, bool last, char ret_why[TRUST_WHY_M
     if (stat(path, &st) < 0)
         return -errno;
     bool open = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-    if (!is_trusted(st.st_uid))
+    if (!is_user_trusted(st.st_uid))
         snprintf(ret_why, TRUST_WHY_MAX, "the directory %.100s is user %ld's", path,
                  (long)st.st_uid);
     else if (open && (last || (st.st_mode & S_ISVTX) == 0))
