@@ -101,7 +101,7 @@ static void take_places(struct relay *relay, const struct record *record, int cl
 
 /* The time for which it stood still does not make it idle. Where the process before was killed after it had moved this,
  * that time counts twice: no later than now, then. */
-static usec_t moved(usec_t moment, usec_t stood) {
+static usec_t moment_moved(usec_t moment, usec_t stood) {
     usec_t now = clock_now();
 
     return moment + stood < now ? moment + stood : now;
@@ -126,7 +126,7 @@ static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNC
         if (atomic_load(&flow->writing))
             atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->writing, false);
-        atomic_store(&flow->active, moved(atomic_load(&flow->active), stood));
+        atomic_store(&flow->active, moment_moved(atomic_load(&flow->active), stood));
         if (flow->ended && in_pipe > 0) {
             flow->ended = false; /* it cannot be: a reset it is */
             return false;
@@ -206,7 +206,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     return NULL;
 }
 
-static void give_up(struct adopting *adopting, struct heir *heir, const char *why) {
+static void give_up_heir(struct adopting *adopting, struct heir *heir, const char *why) {
     struct relay *relay = adopting->relay;
     const struct table *table = relay->road.link->table;
 
@@ -223,7 +223,7 @@ static void give_up(struct adopting *adopting, struct heir *heir, const char *wh
 }
 
 /* Nothing of it is to be found by the next relayd. */
-static void forget(struct relay *relay, const struct heir *heir) {
+static void forget_heir(struct relay *relay, const struct heir *heir) {
     struct table *table = relay->road.link->table;
 
     if (heir->slot < table->n) {
@@ -235,16 +235,16 @@ static void forget(struct relay *relay, const struct heir *heir) {
 }
 
 /* It had ended, and only its release did not arrive. */
-static bool is_over(const struct relay *relay, const struct heir *heir) {
+static bool is_heir_over(const struct relay *relay, const struct heir *heir) {
     const struct table *table = relay->road.link->table;
 
     return heir->slot < table->n && atomic_load(&table->states[heir->slot].live) == 0;
 }
 
-static void adopt(struct adopting *adopting, struct heir *heir) {
+static void adopt_heir(struct adopting *adopting, struct heir *heir) {
     struct relay *relay = adopting->relay;
 
-    if (!is_over(relay, heir)) {
+    if (!is_heir_over(relay, heir)) {
         const char *why = find_fault(relay, heir);
 
         if (why == NULL)
@@ -253,12 +253,12 @@ static void adopt(struct adopting *adopting, struct heir *heir) {
             adopting->result.adopted++;
             return;
         }
-        give_up(adopting, heir, why);
+        give_up_heir(adopting, heir, why);
     }
-    forget(relay, heir);
+    forget_heir(relay, heir);
 }
 
-static int compare(const void *a, const void *b) {
+static int compare_stills(const void *a, const void *b) {
     usec_t x = *(const usec_t *)a, y = *(const usec_t *)b;
 
     return x < y ? -1 : x > y;
@@ -278,7 +278,7 @@ struct adoption adopt_all(struct relay *relay) {
 
         atomic_store(&head->adopting, slot + 1); /* what a process that dies of it leaves behind */
         crash_at(slot);
-        adopt(&adopting, &heritage->conns[i]);
+        adopt_heir(&adopting, &heritage->conns[i]);
     }
     atomic_store(&head->adopting, 0);
     crash_at(CRASH_NOBODY);
@@ -286,7 +286,7 @@ struct adoption adopt_all(struct relay *relay) {
     size_t n = adopting.result.adopted;
     set_quiet_going(&adopting);
     if (adopting.stills != NULL && n > 0) {
-        qsort(adopting.stills, n, sizeof(*adopting.stills), compare);
+        qsort(adopting.stills, n, sizeof(*adopting.stills), compare_stills);
         adopting.result.median = adopting.stills[n / 2];
         adopting.result.longest = adopting.stills[n - 1];
     }

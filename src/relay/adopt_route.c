@@ -11,7 +11,7 @@ static bool get_local(int fd, struct addr *ret_addr) {
 }
 
 /* Whether a socket that is bound to one address takes what comes to the other. */
-static bool covers(const struct addr *bound, const struct addr *local) {
+static bool covers_addr(const struct addr *bound, const struct addr *local) {
     static const unsigned char any[16], any_ipv4[16] = {[10] = 0xff, [11] = 0xff};
     unsigned char one[16], other[16];
 
@@ -34,7 +34,7 @@ const struct route *adopt_route(const struct relay *relay, const struct record *
     if (!get_local(client, &local))
         return NULL;
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    if (get_local(acceptor->socket.fd, &bound) && covers(&bound, &local))
+    if (get_local(acceptor->socket.fd, &bound) && covers_addr(&bound, &local))
         return acceptor->serves;
     return NULL;
 }

@@ -15,8 +15,8 @@
  * its connection and comes back is often quicker than the pump that is to note the end. */
 #define PLACE_PATIENCE (100 * USEC_PER_MSEC)
 
-static enum apply_outcome fail(struct apply *apply, enum apply_outcome outcome, int error,
-                               const char *what) {
+static enum apply_outcome fail_apply(struct apply *apply, enum apply_outcome outcome, int error,
+                                     const char *what) {
     if (apply->what == NULL && asprintf(&apply->what, "%s: %s.", what, strerrordesc_np(error)) < 0)
         apply->what = NULL;
     return outcome;
@@ -79,20 +79,21 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
     TAILQ_FOREACH(acceptor, &apply->former, link)
     if (r == 0)
         r = acceptor_start(acceptor, acceptor->next_route);
-    return r < 0 ? fail(apply, APPLY_NO_RESOURCES, -r,
-                        "There are no threads or no memory to work with; raise TasksMax or lower "
-                        "workers")
+    return r < 0 ? fail_apply(
+                       apply, APPLY_NO_RESOURCES, -r,
+                       "There are no threads or no memory to work with; raise TasksMax or lower "
+                       "workers")
                  : APPLY_OK;
 }
 
 static enum apply_outcome no_socket(struct apply *apply, int error) {
     if (apply->what != NULL)
         return apply->outcome != APPLY_OK ? apply->outcome : APPLY_NO_SOCKET;
-    return fail(apply, APPLY_NO_RESOURCES, error, "no memory to listen with");
+    return fail_apply(apply, APPLY_NO_RESOURCES, error, "no memory to listen with");
 }
 
 /* All that can fail. */
-static enum apply_outcome prepare(struct apply *apply) {
+static enum apply_outcome prepare_apply(struct apply *apply) {
     struct listen_wish *wishes = NULL;
     enum apply_outcome outcome;
     size_t n = 0;
@@ -112,7 +113,7 @@ static enum apply_outcome prepare(struct apply *apply) {
 }
 
 /* As if it had never been tried. */
-static void undo(struct apply *apply) {
+static void undo_apply(struct apply *apply) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor;
 
@@ -148,7 +149,7 @@ static void change_acceptors(struct apply *apply) {
     TAILQ_CONCAT(&relay->leaving, &apply->former, link);
 }
 
-static void commit(struct apply *apply, const struct relay_limits *limits) {
+static void commit_apply(struct apply *apply, const struct relay_limits *limits) {
     struct relay *relay = apply->relay;
     const struct global_config *global = &apply->config->global;
     size_t wanted = (size_t)global->workers;
@@ -198,7 +199,7 @@ static enum apply_outcome make_generation(struct apply *apply) {
     if (apply->generation != NULL)
         return APPLY_OK;
     upstreams_free(upstreams);
-    return fail(apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
+    return fail_apply(apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
 }
 
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
@@ -214,11 +215,11 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
         *ret_what = apply.what;
         return outcome;
     }
-    outcome = prepare(&apply);
+    outcome = prepare_apply(&apply);
     if (outcome == APPLY_OK) {
-        commit(&apply, limits);
+        commit_apply(&apply, limits);
     } else {
-        undo(&apply);
+        undo_apply(&apply);
         generation_free(apply.generation);
         *ret_what = apply.what;
     }

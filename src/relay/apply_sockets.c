@@ -136,7 +136,7 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
 }
 
 /* Of a unix socket: it has that very file, by another path. */
-static bool is_in_the_way(const struct acceptor *acceptor, const struct listen_wish *wish) {
+static bool has_same_file(const struct acceptor *acceptor, const struct listen_wish *wish) {
     if (!addr_is_unix(&wish->addr))
         return listen_wish_overlaps(wish, &acceptor->socket);
     return acceptor->socket.unlink_path != NULL &&
@@ -149,11 +149,11 @@ static const struct acceptor *find_obstacle(const struct apply *apply,
     const struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
-    if (is_in_the_way(acceptor, wish))
+    if (has_same_file(acceptor, wish))
         return acceptor;
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
     if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
-        is_in_the_way(acceptor, wish))
+        has_same_file(acceptor, wish))
         return acceptor;
     return NULL;
 }

@@ -9,8 +9,8 @@
 #include "relay/make_way.h"
 
 /* Asks a keeper without attaching to it. False: nobody answers. */
-static bool ask(const char *path, const struct keeper_message *question,
-                struct keeper_message *ret_answer) {
+static bool query_keeper(const char *path, const struct keeper_message *question,
+                         struct keeper_message *ret_answer) {
     char why[TRUST_WHY_MAX];
     int fd = -1;
     bool answered = link_dial(path, &fd, why) == LINK_OK && keeper_send(fd, question, 0) == 0 &&
@@ -28,7 +28,7 @@ static bool make_version_1_drop(const char *path) {
 
     attach.head.version = 1;
     attach.head.count = 1;
-    return ask(path, &attach, &answer) && answer.head.type == KEEPER_HELLO;
+    return query_keeper(path, &attach, &answer) && answer.head.type == KEEPER_HELLO;
 }
 
 bool link_make_way(const char *path, const char *name, const struct addr *addr, bool only) {
@@ -38,7 +38,7 @@ bool link_make_way(const char *path, const char *name, const struct addr *addr, 
     yield.head.count = !only;
     keeper_message_add(&yield, &addr->u, addr->len);
     keeper_message_add(&yield, name, strlen(name));
-    if (!ask(path, &yield, &answer))
+    if (!query_keeper(path, &yield, &answer))
         return false;
     if (answer.head.type == KEEPER_REFUSED && answer.head.version == 1)
         return make_version_1_drop(path);

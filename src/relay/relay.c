@@ -198,7 +198,7 @@ size_t relay_count_live(struct relay *relay) {
 }
 
 /* What the keeper holds when another relayd goes on is not to end. */
-static void drain_idle(struct relay *relay, enum link_end end) {
+static void drain_idle_conns(struct relay *relay, enum link_end end) {
     usec_t idle = relay->now->config->global.drain_idle;
     unsigned epoch = end == LINK_LEAVE ? atomic_load(&relay->road.link->epoch) : 0;
 
@@ -212,7 +212,7 @@ static size_t end_accepting(struct relay *relay, usec_t patience, enum link_end 
 
     adopter_join(&relay->adopter);
     if (patience > 0)
-        drain_idle(relay, end);
+        drain_idle_conns(relay, end);
     TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
     acceptor_retire_all(&relay->acceptors, until, end);
     atomic_store(&relay->road.stop_accept, true);
@@ -302,7 +302,7 @@ void relay_park(struct relay *relay) {
 }
 
 /* Workers and dials end at once, pumps as soon as they notice. */
-static void cut(struct relay *relay, enum link_end end) {
+static void cut_relay(struct relay *relay, enum link_end end) {
     end_workers(relay);
     if (end == LINK_FORGET)
         registry_abort(&relay->road.registry, NULL, END_STOPPED);
@@ -327,7 +327,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     if (relay == NULL)
         return NULL;
     (void)end_accepting(relay, 0, end);
-    cut(relay, end);
+    cut_relay(relay, end);
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
     while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
