@@ -38,13 +38,13 @@ socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address) {
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
-static int fail(pid_t pid, const char *what) {
+static int fail_to_ask(pid_t pid, const char *what) {
     fprintf(stderr, "relayd: process %ld %s.\n", (long)pid, what);
     return EX_UNAVAILABLE;
 }
 
 /* The name of a process, or "". */
-static void read_name(const char *pid, char name[32]) {
+static void read_process_name(const char *pid, char name[32]) {
     char path[64];
 
     name[0] = '\0';
@@ -63,8 +63,8 @@ static bool is_another(pid_t pid) {
     char number[16], other[32], own[32];
 
     snprintf(number, sizeof(number), "%ld", (long)pid);
-    read_name(number, other);
-    read_name("self", own);
+    read_process_name(number, other);
+    read_process_name("self", own);
     return other[0] != '\0' && own[0] != '\0' && strcmp(other, own) != 0;
 }
 
@@ -149,7 +149,7 @@ static char take_signal(const sigset_t *signals, pid_t pid) {
     return signal == SAID_RELOADED ? ASK_RELOADED : ASK_REFUSED;
 }
 
-static int refused(const char *why) {
+static int report_refusal(const char *why) {
     fprintf(stderr,
             "relayd: the new configuration was refused, and the old one stays in force: %s The log "
             "says more (journalctl -u relayd), and so does relayd --check.\n",
@@ -158,7 +158,7 @@ static int refused(const char *why) {
 }
 
 /* Sends the question, or (heard) looks whether it can still be answered. NULL, or why not. */
-static const char *ask(pid_t pid, uintptr_t token, bool heard) {
+static const char *send_question(pid_t pid, uintptr_t token, bool heard) {
     union sigval value = {.sival_ptr = (void *)token};
 
     if (kill(pid, 0) < 0)
@@ -169,7 +169,7 @@ static const char *ask(pid_t pid, uintptr_t token, bool heard) {
 }
 
 /* Asks until it was heard, and waits for the last word. */
-static int talk(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
+static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
     usec_t began = clock_now();
     char text[ASK_TEXT_MAX] = "";
     bool heard = false;
@@ -183,17 +183,19 @@ static int talk(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
         usec_t now = clock_now();
 
         if (now >= next && elsewhere && next > began)
-            return fail(pid,
-                        "was asked for a reload, but is in another network namespace and cannot "
-                        "answer; see its log");
+            return fail_to_ask(
+                pid,
+                "was asked for a reload, but is in another network namespace and cannot "
+                "answer; see its log");
         if (now >= began + (heard ? PATIENCE : HEARING))
-            return fail(pid, heard ? "has begun to reload and did not say how it went; see its log"
-                                   : "did not answer; is it relayd, and does it run?");
+            return fail_to_ask(
+                pid, heard ? "has begun to reload and did not say how it went; see its log"
+                           : "did not answer; is it relayd, and does it run?");
         if (now >= next) {
-            const char *why = ask(pid, token, heard);
+            const char *why = send_question(pid, token, heard);
 
             if (why != NULL)
-                return fail(pid, why);
+                return fail_to_ask(pid, why);
             next = now + ASK_AGAIN;
         }
         struct pollfd ear = {.fd = fd, .events = POLLIN};
@@ -204,7 +206,7 @@ static int talk(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
         if (word == ASK_RELOADED)
             return EX_OK;
         if (word == ASK_REFUSED)
-            return refused(text);
+            return report_refusal(text);
         heard = heard || word == ASK_HEARD;
     }
 }
@@ -219,7 +221,7 @@ int ask_reload(pid_t pid) {
         fprintf(stderr, "relayd: no socket to be answered at: %s.\n", strerrordesc_np(errno));
         return EX_OSERR;
     }
-    int status = talk(pid, fd, token, elsewhere);
+    int status = talk_to_daemon(pid, fd, token, elsewhere);
     fd_close(&fd);
     return status;
 }

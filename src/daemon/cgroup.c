@@ -48,7 +48,7 @@ static bool has_controller(const char *list, const char *controller) {
     return false;
 }
 
-static int64_t lesser(int64_t a, int64_t b) {
+static int64_t lesser_limit(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
@@ -64,7 +64,7 @@ static int64_t least_of(const struct cgroup_paths *paths, const struct setting *
     for (;;) {
         snprintf(path, sizeof(path), "%s%s%s%.*s/%s", paths->tree, slash, setting->controller,
                  (int)len, group, setting->file);
-        least = lesser(least, cgroup_number(path));
+        least = lesser_limit(least, cgroup_number(path));
         if (len == 0)
             return least;
         do
@@ -86,7 +86,7 @@ static void heed_line(const struct cgroup_paths *paths, char *line, struct cgrou
         int64_t *bound = settings[i].pids ? &limits->pids : &limits->memory;
 
         if (has_controller(list, settings[i].controller))
-            *bound = lesser(*bound, least_of(paths, &settings[i], group));
+            *bound = lesser_limit(*bound, least_of(paths, &settings[i], group));
     }
 }
 

@@ -54,7 +54,7 @@ static void wake_main(void *arg) {
     pthread_kill(*(pthread_t *)arg, WAKE_SIGNAL);
 }
 
-static int fail(int status, int error, const char *what) {
+static int fail_start(int status, int error, const char *what) {
     log_msg(MSG_START_FAILED, "relayd could not start: %s: %s.", what, strerrordesc_np(-error));
     return status;
 }
@@ -80,7 +80,7 @@ static int refuse_start(int status, const char *what) {
 }
 
 /* Waits for the names of listeners. EX_OK with daemon->ends: it was told to end meanwhile. */
-static int await_names(struct daemon *daemon, struct reading *reading) {
+static int await_listener_names(struct daemon *daemon, struct reading *reading) {
     usec_t deadline = clock_now() + NAMES_PATIENCE;
     const struct reading_result *result;
     char text[LOG_TEXT_MAX / 4], why[LOG_TEXT_MAX / 2];
@@ -114,10 +114,10 @@ static int start_relay(struct daemon *daemon, struct config *config,
     int r = passed_take(&daemon->passed);
 
     if (r < 0)
-        return fail(EX_OSERR, r, "the sockets that systemd passed");
+        return fail_start(EX_OSERR, r, "the sockets that systemd passed");
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
-        return fail(EX_OSERR, -ENOMEM, "no memory");
+        return fail_start(EX_OSERR, -ENOMEM, "no memory");
     instance_name(config, daemon->file, name);
     (void)limits_raise_descriptors(); /* what was held may be many */
     succession_begin(daemon->relay, config, name);
@@ -137,19 +137,19 @@ static int start_relay(struct daemon *daemon, struct config *config,
 }
 
 /* A reading that has not come to its end is left to the end of the process. */
-static int start(struct daemon *daemon, struct config *config, pthread_t *main_thread) {
+static int start_daemon(struct daemon *daemon, struct config *config, pthread_t *main_thread) {
     struct reading *reading;
     int r = log_start();
 
     if (r < 0)
-        return fail(EX_OSERR, r, "no thread for the log");
+        return fail_start(EX_OSERR, r, "no thread for the log");
     log_set_level((enum log_level)config_log_level(config));
     r = reading_begin(NULL, config_ref(config), wake_main, main_thread, &reading);
     if (r < 0) {
         config_unref(config);
-        return fail(EX_OSERR, r, "no memory or no thread to look up names with");
+        return fail_start(EX_OSERR, r, "no memory or no thread to look up names with");
     }
-    int status = await_names(daemon, reading);
+    int status = await_listener_names(daemon, reading);
     const struct reading_result *result = reading_done(reading);
     if (status == EX_OK && !daemon->ends)
         status = start_relay(daemon, config, &result->names, main_thread);
@@ -157,7 +157,7 @@ static int start(struct daemon *daemon, struct config *config, pthread_t *main_t
     return status;
 }
 
-static void tidy(struct daemon *daemon) {
+static void tidy_relay(struct daemon *daemon) {
     usec_t now = clock_now();
 
     if (now >= daemon->next_tidy)
@@ -165,14 +165,14 @@ static void tidy(struct daemon *daemon) {
 }
 
 /* While there are listeners that follow an interface. */
-static void follow(struct daemon *daemon) {
+static void follow_interfaces(struct daemon *daemon) {
     usec_t now = clock_now();
 
     if (now >= daemon->next_follow)
         daemon->next_follow = relay_follow(daemon->relay) ? now + FOLLOW_INTERVAL : USEC_NEVER;
 }
 
-static void run(struct daemon *daemon, const sigset_t *set) {
+static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
         usec_t due = usec_earlier(usec_earlier(notify_due(&daemon->notify), daemon->next_tidy),
                                   daemon->next_follow);
@@ -189,8 +189,8 @@ static void run(struct daemon *daemon, const sigset_t *set) {
             daemon->next_follow = 0;
         }
         notify_tick(&daemon->notify, daemon->relay);
-        tidy(daemon);
-        follow(daemon);
+        tidy_relay(daemon);
+        follow_interfaces(daemon);
     }
 }
 
@@ -214,7 +214,7 @@ static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
 }
 
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
-static void drain(struct daemon *daemon, const sigset_t *set) {
+static void drain_conns(struct daemon *daemon, const sigset_t *set) {
     usec_t timeout = relay_config(daemon->relay)->global.drain_timeout,
            deadline = clock_now() + timeout;
     size_t live = relay_count_live(daemon->relay);
@@ -250,7 +250,7 @@ static bool wants_to_leave(const struct daemon *daemon) {
 }
 
 /* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in a drain. */
-static void leave(struct daemon *daemon, const sigset_t *set) {
+static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
     struct relay *relay = daemon->relay;
     usec_t deadline = clock_now() + relay_config(relay)->global.drain_timeout;
     bool hurried = false;
@@ -276,7 +276,7 @@ static void leave(struct daemon *daemon, const sigset_t *set) {
 }
 
 /* The start is over. */
-static void live(struct daemon *daemon, pthread_t *main_thread) {
+static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
     sigset_t set;
 
     sigemptyset(&set);
@@ -293,19 +293,19 @@ static void live(struct daemon *daemon, pthread_t *main_thread) {
     asks_init(&daemon->reload.asks);
     relay_announce(daemon->relay);
     notify_ready(&daemon->notify, daemon->relay, NULL);
-    run(daemon, &set);
+    serve_until_end(daemon, &set);
     reload_stop(&daemon->reload, NULL);
     daemon->say_waiting =
         clock_now() + relay_config(daemon->relay)->global.drain_idle + WAITING_AFTER;
     if (wants_to_leave(daemon))
-        leave(daemon, &set);
+        leave_to_keeper(daemon, &set);
     else
-        drain(daemon, &set);
+        drain_conns(daemon, &set);
     reload_free(&daemon->reload);
     asks_close(&daemon->reload.asks);
 }
 
-static void stop(struct daemon *daemon, bool ran) {
+static void stop_daemon(struct daemon *daemon, bool ran) {
     struct table *table = relay_free(daemon->relay, daemon->end);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran)
@@ -325,11 +325,11 @@ int daemon_run(struct config *config, const char *file) {
     main_thread = pthread_self();
     thread_init_process();
     notify_init(&daemon.notify);
-    int status = start(&daemon, config, &main_thread);
+    int status = start_daemon(&daemon, config, &main_thread);
     config_unref(config);
     bool started = status == EX_OK && !daemon.ends;
     if (started)
-        live(&daemon, &main_thread);
-    stop(&daemon, started);
+        live_until_end(&daemon, &main_thread);
+    stop_daemon(&daemon, started);
     return status;
 }

@@ -79,7 +79,7 @@ static int64_t check_sockets(const struct config *config) {
 }
 
 /* Threads that may wait for what comes before a dial. */
-static int64_t openers(const struct config *config) {
+static int64_t count_openers(const struct config *config) {
     const struct global_config *global = &config->global;
 
     for (size_t i = 0; i < config->n_listeners; i++)
@@ -89,7 +89,7 @@ static int64_t openers(const struct config *config) {
     return 0;
 }
 
-static int64_t fits(const struct bound *bound) {
+static int64_t conns_within(const struct bound *bound) {
     int64_t left = bound->have - bound->base;
 
     if (bound->have == UNLIMITED)
@@ -97,7 +97,7 @@ static int64_t fits(const struct bound *bound) {
     return left > 0 ? left / bound->per_conn : 0;
 }
 
-static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t fit) {
+static void warn_of_bounds(const struct bound *bounds, size_t n, int64_t wanted, int64_t fit) {
     char text[LOG_TEXT_MAX];
     size_t used = 0;
 
@@ -105,7 +105,7 @@ static void warn(const struct bound *bounds, size_t n, int64_t wanted, int64_t f
     for (size_t i = 0; i < n && used + 80 < sizeof(text); i++) {
         const struct bound *b = &bounds[i];
 
-        if (fits(b) >= wanted)
+        if (conns_within(b) >= wanted)
             continue;
         used += (size_t)snprintf(
             text + used, sizeof(text) - used, " There are %lld %s and %lld are needed: raise %s.",
@@ -135,7 +135,7 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
     int64_t files_base =
         DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
-    int64_t threads_base = THREADS_BASE + workers + sockets + openers(config);
+    int64_t threads_base = THREADS_BASE + workers + sockets + count_openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     struct cgroup_limits group = cgroup_limits(&cgroup_paths);
     int64_t memory = group.memory == UNLIMITED ? UNLIMITED : group.memory / 1024;
@@ -159,18 +159,18 @@ static int64_t fits_all(const struct bound bounds[N_BOUNDS], int64_t wanted) {
     int64_t fit = wanted;
 
     for (size_t i = 0; i < N_BOUNDS; i++)
-        fit = fits(&bounds[i]) < fit ? fits(&bounds[i]) : fit;
+        fit = conns_within(&bounds[i]) < fit ? conns_within(&bounds[i]) : fit;
     return fit > 0 ? fit : 1;
 }
 
 /* Each connection is to be held, or will be once there is a keeper. */
-static bool serves(const struct link *link) {
+static bool keeper_serves(const struct link *link) {
     return link != NULL && link_serves(link);
 }
 
 /* The keeper holds fewer than may come, or their pipes would be small ones. */
 static void warn_of_keeper(int64_t fit, const struct link *link) {
-    if (!serves(link))
+    if (!keeper_serves(link))
         return;
     if ((int64_t)link->table->n < fit)
         log_msg(
@@ -188,7 +188,8 @@ static void warn_of_keeper(int64_t fit, const struct link *link) {
 }
 
 struct relay_limits limits_settle(const struct config *config, const struct link *link) {
-    bool splice = serves(link) || any_splice(config), waits = link != NULL && !serves(link);
+    bool splice = keeper_serves(link) || any_splice(config),
+         waits = link != NULL && !keeper_serves(link);
     int64_t wanted = config->global.max_connections, files = limits_raise_descriptors();
     struct bound bounds[N_BOUNDS];
 
@@ -199,7 +200,7 @@ struct relay_limits limits_settle(const struct config *config, const struct link
         bounds[i].base += bounds[i].per_refused * refused;
     int64_t fit = fits_all(bounds, wanted);
     if (fit < wanted)
-        warn(bounds, N_BOUNDS, wanted, fit);
+        warn_of_bounds(bounds, N_BOUNDS, wanted, fit);
     warn_of_keeper(fit, link);
     int64_t left = files - bounds[0].base - 2 * fit;
     if (waits && left < 4 * fit)

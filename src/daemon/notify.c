@@ -39,7 +39,7 @@ static int open_manager(const char *name) {
 
 /* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. False: the manager does not
  * read; nobody waits for it longer than MANAGER_PATIENCE. */
-PRINTF_LIKE(2, 3) static bool tell(const struct notify *notify, const char *fmt, ...) {
+PRINTF_LIKE(2, 3) static bool tell_manager(const struct notify *notify, const char *fmt, ...) {
     char text[NOTIFY_TEXT_MAX + 128];
     va_list ap;
 
@@ -66,7 +66,8 @@ void notify_init(struct notify *notify) {
     notify->next_watchdog = clock_now();
 }
 
-static void describe(const struct notify *notify, struct relay *relay, char *text, size_t size) {
+static void describe_relay(const struct notify *notify, struct relay *relay, char *text,
+                           size_t size) {
     size_t live = relay_count_live(relay), listeners = relay_config(relay)->n_listeners;
 
     snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s", live,
@@ -91,7 +92,7 @@ static void drop_cut_character(char *text, size_t size) {
 }
 
 /* Whether the status line is another one than before; it is remembered, and looked at again after a while. */
-static bool changes(struct notify *notify, const char *text) {
+static bool status_changes(struct notify *notify, const char *text) {
     notify->next_status = clock_now() + STATUS_INTERVAL;
     if (strcmp(text, notify->sent) == 0)
         return false;
@@ -100,7 +101,7 @@ static bool changes(struct notify *notify, const char *text) {
 }
 
 static void tell_ready(struct notify *notify) {
-    notify->ready_untold = !tell(notify, "READY=1\nSTATUS=%s", notify->sent);
+    notify->ready_untold = !tell_manager(notify, "READY=1\nSTATUS=%s", notify->sent);
     notify->next_status = clock_now() + STATUS_INTERVAL;
 }
 
@@ -108,15 +109,15 @@ void notify_ready(struct notify *notify, struct relay *relay, const char *refuse
     snprintf(notify->refused, sizeof(notify->refused), "%s", refused != NULL ? refused : "");
     drop_cut_character(notify->refused, sizeof(notify->refused));
     notify->reloading = false;
-    describe(notify, relay, notify->sent, sizeof(notify->sent));
+    describe_relay(notify, relay, notify->sent, sizeof(notify->sent));
     tell_ready(notify);
 }
 
 void notify_reloading(struct notify *notify) {
     notify->reloading = true;
     notify->next_status = clock_now() + STATUS_INTERVAL;
-    (void)tell(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
-               (unsigned long long)clock_now());
+    (void)tell_manager(notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading.",
+                       (unsigned long long)clock_now());
 }
 
 void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
@@ -131,17 +132,18 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
     snprintf(text, sizeof(text), "Draining %zu connection%s, for at most %s%s%s%s.", live,
              live == 1 ? "" : "s", most, first ? "" : ": until ", first ? "" : until,
              first ? "" : " (drain_timeout)");
-    if (!changes(notify, text))
+    if (!status_changes(notify, text))
         return;
-    (void)tell(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
+    (void)tell_manager(notify, "%sSTATUS=%s", first ? "STOPPING=1\n" : "", text);
     if (first)
-        (void)tell(notify, "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(left + AFTER_DRAIN));
+        (void)tell_manager(notify, "EXTEND_TIMEOUT_USEC=%llu",
+                           (unsigned long long)(left + AFTER_DRAIN));
 }
 
 void notify_leaving(struct notify *notify, size_t live) {
     snprintf(notify->sent, sizeof(notify->sent), "Leaving %zu connection%s to the next relayd.",
              live, live == 1 ? "" : "s");
-    (void)tell(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
+    (void)tell_manager(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
 }
 
 usec_t notify_due(const struct notify *notify) {
@@ -150,12 +152,12 @@ usec_t notify_due(const struct notify *notify) {
     return notify->watchdog > 0 && notify->next_watchdog < due ? notify->next_watchdog : due;
 }
 
-static void feed(struct notify *notify, struct relay *relay) {
+static void feed_watchdog(struct notify *notify, struct relay *relay) {
     usec_t patience = notify->watchdog < PATIENCE ? notify->watchdog : PATIENCE;
     char what[LOG_TEXT_MAX / 2];
 
     if (relay_moves(relay, patience, what, sizeof(what))) {
-        (void)tell(notify, "WATCHDOG=1");
+        (void)tell_manager(notify, "WATCHDOG=1");
         notify->stuck = false;
     } else if (!notify->stuck) {
         notify->stuck = true;
@@ -170,7 +172,7 @@ void notify_tick(struct notify *notify, struct relay *relay) {
 
     if (notify->watchdog > 0 && now >= notify->next_watchdog) {
         notify->next_watchdog = now + notify->watchdog;
-        feed(notify, relay);
+        feed_watchdog(notify, relay);
     }
     if (!notify->status || now < notify->next_status)
         return;
@@ -178,7 +180,7 @@ void notify_tick(struct notify *notify, struct relay *relay) {
         tell_ready(notify);
         return;
     }
-    describe(notify, relay, text, sizeof(text));
-    if (changes(notify, text))
-        (void)tell(notify, "STATUS=%s", text);
+    describe_relay(notify, relay, text, sizeof(text));
+    if (status_changes(notify, text))
+        (void)tell_manager(notify, "STATUS=%s", text);
 }

@@ -18,7 +18,7 @@ void reload_ask(struct reload *reload, const siginfo_t *hup) {
         reload->wanted = true;
 }
 
-static void refuse(struct reload *reload, const char *why) {
+static void refuse_reload(struct reload *reload, const char *why) {
     log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
             why);
     notify_ready(reload->notify, reload->relay, why);
@@ -43,24 +43,24 @@ static void begin_reload(struct reload *reload) {
     asks_serve(&reload->asks);
     notify_reloading(reload->notify);
     if (reload->file == NULL) {
-        refuse(reload, "relayd was started with --proxy and has no file to read.");
+        refuse_reload(reload, "relayd was started with --proxy and has no file to read.");
         return;
     }
     if (find_late(reload) == NULL) {
-        refuse(reload,
-               "the reloads before still wait for a file system or a name server that does "
-               "not answer.");
+        refuse_reload(reload,
+                      "the reloads before still wait for a file system or a name server that does "
+                      "not answer.");
         return;
     }
     int r = reading_begin(reload->file, NULL, reload->wake, reload->arg, &reload->reading);
     if (r < 0) {
-        refuse(reload, "there is no memory or no thread to read it with; raise TasksMax.");
+        refuse_reload(reload, "there is no memory or no thread to read it with; raise TasksMax.");
         return;
     }
     reload->until = clock_now() + PATIENCE;
 }
 
-static void give_up(struct reload *reload) {
+static void give_up_reload(struct reload *reload) {
     char why[LOG_TEXT_MAX / 2], what[LOG_TEXT_MAX / 4];
 
     snprintf(why, sizeof(why), "%s did not come within %d s.",
@@ -68,7 +68,7 @@ static void give_up(struct reload *reload) {
              (int)(PATIENCE / USEC_PER_SEC));
     *find_late(reload) = reload->reading; /* there is a place: begin_reload */
     reload->reading = NULL;
-    refuse(reload, why);
+    refuse_reload(reload, why);
 }
 
 static void put_in_force(struct reload *reload, const struct reading_result *result) {
@@ -85,19 +85,19 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
         notify_ready(reload->notify, reload->relay, NULL);
         asks_answer(&reload->asks, NULL);
     } else {
-        refuse(reload, what != NULL ? what : "there was no memory.");
+        refuse_reload(reload, what != NULL ? what : "there was no memory.");
     }
     free(what);
     config_unref(before);
 }
 
-static void end_reading(struct reload *reload, const struct reading_result *result) {
+static void end_reload(struct reload *reload, const struct reading_result *result) {
     for (size_t i = 0; i < result->n_errors; i++)
         log_msg(MSG_CONFIG_ERROR, "%s", result->errors[i]);
     if (result->config == NULL)
-        refuse(reload, result->n_errors > 0 ? result->errors[0] : "there was no memory.");
+        refuse_reload(reload, result->n_errors > 0 ? result->errors[0] : "there was no memory.");
     else if (!result->found)
-        refuse(reload, result->what != NULL ? result->what : "there was no memory.");
+        refuse_reload(reload, result->what != NULL ? result->what : "there was no memory.");
     else
         put_in_force(reload, result);
     CHECK(reading_free(reload->reading));
@@ -115,9 +115,9 @@ bool reload_tick(struct reload *reload) {
         const struct reading_result *result = reading_done(reload->reading);
 
         if (result != NULL)
-            end_reading(reload, result);
+            end_reload(reload, result);
         else if (clock_now() >= reload->until)
-            give_up(reload);
+            give_up_reload(reload);
         ended = reload->reading == NULL;
     }
     if (reload->reading == NULL && reload->wanted)
