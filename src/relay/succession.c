@@ -115,7 +115,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
 }
 
 /* Attaches to the keeper; or, if that cannot be, makes a link that will. */
-static void attach(struct relay *relay, const struct link_terms *terms, bool by_chance) {
+static void attach_keeper(struct relay *relay, const struct link_terms *terms, bool by_chance) {
     int fd = -1, r = link_attach(terms, false, &fd, &relay->heritage);
 
     if (r == LINK_OK) {
@@ -149,7 +149,7 @@ void succession_begin(struct relay *relay, const struct config *config,
     if (strcmp(global->keeper, "off") == 0)
         log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
     else
-        attach(relay, &terms, automatic);
+        attach_keeper(relay, &terms, automatic);
 }
 
 void succession_adopt(struct relay *relay) {
