@@ -7,7 +7,7 @@
 #define LOOKS 256 /* at conns of which nothing is to be asked, while the lock is held once */
 
 /* The conns that are due. Most need no system call, and are filed again at once. */
-static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
+static size_t collect_conns(struct reaper *reaper, struct conn *batch[BATCH])
     REQUIRES(reaper->registry->lock) {
     usec_t now = clock_now(), next;
     struct conn *conn;
@@ -27,7 +27,7 @@ static size_t collect(struct reaper *reaper, struct conn *batch[BATCH])
     return n;
 }
 
-static void review(struct conn *conn) {
+static void review_conn(struct conn *conn) {
     crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
     struct verdict verdict = conn_review(conn, clock_now());
 
@@ -42,13 +42,13 @@ static void review(struct conn *conn) {
 }
 
 /* Reviews what is due, and rests until the next one is. */
-static void turn(struct reaper *reaper) REQUIRES(reaper->registry->lock) {
+static void turn_round(struct reaper *reaper) REQUIRES(reaper->registry->lock) {
     struct conn *batch[BATCH];
-    size_t n = collect(reaper, batch);
+    size_t n = collect_conns(reaper, batch);
 
     lock_release(&reaper->registry->lock);
     for (size_t i = 0; i < n; i++)
-        review(batch[i]);
+        review_conn(batch[i]);
     pump_pool_trim(reaper->pumps);
     lock_acquire(&reaper->registry->lock);
     usec_t now = clock_now(), next = wheel_next(&reaper->registry->reviews);
@@ -65,7 +65,7 @@ static void reaper_thread(void *arg) {
 
     lock_acquire(&reaper->registry->lock);
     while (!reaper->stop)
-        turn(reaper);
+        turn_round(reaper);
     lock_release(&reaper->registry->lock);
 }
 
