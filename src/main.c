@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli.h"
 #include "config/config.h"
+#include "config/warnings.h"
 #include "daemon/ask.h"
 #include "daemon/daemon.h"
 #include "daemon/rights.h"
@@ -66,7 +67,7 @@ int main(int argc, char **argv) {
     if (cli.action == CLI_DUMP)
         config_dump(config, stdout);
     else {
-        config_warn(config, print_error, NULL);
+        warnings_tell(config, print_error, NULL);
         rights_check(config, strcmp(file, CONFIG_DEFAULT_PATH) == 0 && cli.proxy == NULL,
                      print_error, NULL);
         printf("%s: the configuration is valid.\n", cli.proxy != NULL ? "--proxy" : file);

@@ -34,7 +34,8 @@ static bool fill_config(struct config *config, const char *listen,
     config->n_upstreams = 1;
     upstream->servers = server;
     upstream->n_servers = 1;
-    if (!config_set_defaults(SECTION_LISTENER, listener) ||
+    if (!config_set_defaults(SECTION_GLOBAL, &config->global) ||
+        !config_set_defaults(SECTION_LISTENER, listener) ||
         !config_set_defaults(SECTION_UPSTREAM, upstream) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||

@@ -6,10 +6,6 @@
 #include "config/problems.h"
 #include "config/tree.h"
 
-/* A config with one reference and nothing but its path and the defaults of the top level in it, or
- * NULL without memory. config_unref frees one that is half built, too. */
-struct config *config_new(const char *path);
-
 /* A config with all sections of the tree, and every value of it that is allowed. Notes a problem
  * for each that is not; references to upstreams are left to config_check. NULL without memory. */
 struct config *config_build(const struct tree *tree, const char *path, struct problems *problems);

@@ -9,9 +9,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "config/build.h"
-#include "config/options.h"
-#include "config/overlaps.h"
 #include "wire/proxy_protocol.h"
 
 #define WARNING_MAX 1024 /* beside the path */
@@ -33,10 +30,6 @@ struct config *config_new(const char *path) {
         return NULL;
     }
     atomic_init(&shared->references, 1);
-    if (!config_set_defaults(SECTION_GLOBAL, &shared->config.global)) {
-        config_unref(&shared->config);
-        return NULL;
-    }
     return &shared->config;
 }
 
@@ -110,19 +103,6 @@ void config_warn_of(const struct config *config, int line, config_error_fn *on_w
     va_end(ap);
     snprintf(sentence, sizeof(sentence), "%s:%d: warning: %s.", config->path, line, what);
     on_warning(arg, sentence);
-}
-
-void config_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
-    for (size_t i = 0; i < config->n_upstreams; i++) {
-        const struct upstream_config *upstream = &config->upstreams[i];
-
-        if (upstream->drained)
-            config_warn_of(config, upstream->line, on_warning, arg,
-                           "upstream %s is drained: all its servers have weight 0, so its clients "
-                           "are refused",
-                           upstream->name);
-    }
-    overlaps_warn(config, on_warning, arg);
 }
 
 int config_log_level(const struct config *config) {

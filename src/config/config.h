@@ -182,16 +182,17 @@ struct config *config_load(const char *path, config_error_fn *on_error, void *ar
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Calls on_warning for each thing that is allowed and may not be meant, as config_load does for errors. */
-void config_warn(const struct config *config, config_error_fn *on_warning, void *arg);
-
-/* One of these, of this line of the file: "PATH:LINE: warning: " and what is said, a sentence without its full stop. */
+/* Calls on_warning with one warning, of this line of the file: "PATH:LINE: warning: " and what is said, a sentence without its full stop. */
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* Prints it in the file's own syntax, defaults included: what is printed loads again to the same.
  */
 void config_dump(const struct config *config, FILE *out);
+
+/* A config with one reference and nothing but its path in it, for those who fill it in (config/build.h). NULL: no memory.
+ * config_unref frees one that is half built, too. */
+struct config *config_new(const char *path);
 
 /* Any thread. */
 struct config *config_ref(struct config *config);

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include "base/log.h"
+#include "config/warnings.h"
 #include "daemon/limits.h"
 
 static void log_config_warning(void *arg, const char *sentence) {
@@ -23,7 +24,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
 
     if (outcome == APPLY_OK) {
         log_set_level((enum log_level)config_log_level(config));
-        config_warn(config, log_config_warning, NULL);
+        warnings_tell(config, log_config_warning, NULL);
     }
     return statuses[outcome];
 }

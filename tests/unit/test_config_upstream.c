@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "config/options.h"
+#include "config/warnings.h"
 #include "upstream/balance.h"
 #include "wire/proxy_protocol.h"
 
@@ -168,7 +169,7 @@ static void test_upstreams_that_are_drained(void **state) {
         snprintf(text, sizeof(text), WEB "upstream app { %s }", cases[i].servers);
         struct config *config = good(text);
         assert_int_equal(config->upstreams[0].drained, cases[i].drained);
-        config_warn(config, note_warning, said);
+        warnings_tell(config, note_warning, said);
         assert_string_equal(said, cases[i].drained
                                       ? "f:2: warning: upstream app is drained: all its servers "
                                         "have weight 0, so its clients are refused."
