@@ -14,7 +14,6 @@
 #include "base/fd.h"
 #include "base/scope.h"
 #include "base/sockopt.h"
-#include "listen/listen_wish.h"
 
 bool listen_socket_has_file(const struct listen_socket *socket) {
     return socket->unlink_path != NULL && socket_file_is_at(socket->unlink_path, &socket->file);
@@ -139,6 +138,25 @@ static void get_address(struct listen_socket *sock) {
         sock->addr.len = 0;
     addr_format(&sock->addr, sock->text, sizeof(sock->text));
     sock->v6only = getsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size) == 0 && only != 0;
+}
+
+bool listen_socket_meets(const struct listen_socket *socket, const struct listen_wish *wish) {
+    if (wish->systemd)
+        return strcmp(socket->passed_as, wish->listener->name) == 0;
+    if (socket->passed_as[0] != '\0')
+        return false;
+    if (addr_equal(&wish->addr, &socket->addr))
+        return wish->v6only == socket->v6only || wish->addr.u.sa.sa_family != AF_INET6 ||
+               !addr_is_any(&wish->addr);
+    if (!wish->any || !socket->stands_in)
+        return false;
+    struct addr in = listen_wish_fallback(wish);
+    return addr_equal(&in, &socket->addr);
+}
+
+bool listen_socket_overlaps(const struct listen_socket *socket, const struct listen_wish *wish) {
+    return !wish->systemd && !addr_is_unix(&wish->addr) &&
+           addr_overlaps(&wish->addr, wish->v6only, &socket->addr, socket->v6only);
 }
 
 /* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */

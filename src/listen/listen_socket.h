@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/socket_file.h"
 #include "config/config.h"
+#include "listen/listen_wish.h"
 
 struct listen_socket {
     int fd;                   /* -1: not open */
@@ -44,8 +45,6 @@ struct passed_socket {
     const char *name;
 };
 
-struct listen_wish;
-
 /* Binds a socket for a wish (not for those that systemd passes). shares: see listen_socket_share. 0, or -errno with
  * nothing open: -EEXIST if something that is no socket is at the path of a unix socket. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
@@ -54,6 +53,12 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 /* Binds one to the same address, and makes it listen, after its interface was made anew. 0, or -errno with nothing open. */
 int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
                         const struct listener_config *config) MUST_USE;
+
+/* Whether it is what is asked for. */
+bool listen_socket_meets(const struct listen_socket *socket, const struct listen_wish *wish);
+
+/* Whether it keeps a wish from being met: both cannot be open at a time, unless they share. */
+bool listen_socket_overlaps(const struct listen_socket *socket, const struct listen_wish *wish);
 
 /* Whether its interface was made anew since it was bound: nobody reaches it. */
 bool listen_socket_is_stale(const struct listen_socket *socket);

@@ -3,8 +3,11 @@
 #ifndef LISTEN_LISTEN_WISH_H
 #define LISTEN_LISTEN_WISH_H
 
-#include "listen/listen_names.h"
-#include "listen/listen_socket.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "config/config.h"
 
 struct listen_wish {
     const struct listener_config *listener;
@@ -17,15 +20,8 @@ struct listen_wish {
     bool met; /* there is a socket for it; the caller's */
 };
 
-/* What a configuration asks for, given the addresses of its names. 0 or -errno. The caller frees the list. */
-int listen_wishes(const struct config *config, const struct listen_names *names,
-                  struct listen_wish **ret_list, size_t *ret_n) MUST_USE;
-
-/* Whether an open socket is what is asked for. */
-bool listen_wish_met(const struct listen_wish *wish, const struct listen_socket *socket);
-
-/* Whether that keeps a wish from being met: both cannot be open at a time, unless they share. */
-bool listen_wish_overlaps(const struct listen_wish *wish, const struct listen_socket *socket);
+/* Every local address of a family, with this port. */
+struct addr listen_wish_any_address(int family, unsigned port);
 
 /* Where IPv4 alone listens in its place, if it is for every local address. */
 struct addr listen_wish_fallback(const struct listen_wish *wish);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "listen/listen_wish.h"
+#include "listen/listen_wishes.h"
 #include "relay/apply.h"
 #include "road/acceptor.h"
 #include "road/worker.h"

@@ -32,7 +32,7 @@ static bool keep_open(struct apply *apply, const struct listen_wish *wish) {
     bool found = false;
 
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
-        if (acceptor->next_route != NULL || !listen_wish_met(wish, &acceptor->socket) ||
+        if (acceptor->next_route != NULL || !listen_socket_meets(&acceptor->socket, wish) ||
             (acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket)) ||
             listen_socket_is_stale(&acceptor->socket))
             continue; /* a file that was removed is made anew; so is the socket of an interface */
@@ -89,7 +89,7 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
     struct listen_socket socket;
 
     for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
-        if (!describe_inherited(relay, i, &socket) || !listen_wish_met(wish, &socket) ||
+        if (!describe_inherited(relay, i, &socket) || !listen_socket_meets(&socket, wish) ||
             !inherit_socket(relay, i, &socket))
             continue;
         listen_socket_tune(&socket, wish->listener);
@@ -105,7 +105,7 @@ static bool share_with_leaving(struct apply *apply, const struct listen_wish *wi
     bool any = false;
 
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
-        if (acceptor->next_route != NULL || !listen_wish_overlaps(wish, &acceptor->socket) ||
+        if (acceptor->next_route != NULL || !listen_socket_overlaps(&acceptor->socket, wish) ||
             acceptor->socket.passed_as[0] != '\0')
             continue;
         listen_socket_share(&acceptor->socket, true);
@@ -122,9 +122,9 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
     bool any = false;
 
     TAILQ_FOREACH(acceptor, &apply->former, link) /* for another wish */
-    any = any || listen_wish_overlaps(wish, &acceptor->socket);
+    any = any || listen_socket_overlaps(&acceptor->socket, wish);
     for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
-        if (!describe_inherited(relay, i, &socket) || !listen_wish_overlaps(wish, &socket) ||
+        if (!describe_inherited(relay, i, &socket) || !listen_socket_overlaps(&socket, wish) ||
             !inherit_socket(relay, i, &socket))
             continue;
         acceptor = add_acceptor(apply, &apply->former, &socket, wish->index);
@@ -138,7 +138,7 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
 /* Of a unix socket: it has that very file, by another path. */
 static bool has_same_file(const struct acceptor *acceptor, const struct listen_wish *wish) {
     if (!addr_is_unix(&wish->addr))
-        return listen_wish_overlaps(wish, &acceptor->socket);
+        return listen_socket_overlaps(&acceptor->socket, wish);
     return acceptor->socket.unlink_path != NULL &&
            socket_file_is_at(wish->addr.u.un.sun_path, &acceptor->socket.file);
 }
