@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "base/source.h"
 #include "base/text.h"
+#include "wire/proxy_protocol.h"
 
 #define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
 
@@ -24,7 +25,7 @@ static const struct check_ops *const types[] = {
     [CHECK_TALK] = &check_talk_ops,
 };
 
-int check_init(struct check *check, const struct health_wish *wish) {
+int check_init(struct check *check, const struct check_wish *wish) {
     const struct check_ops *ops = types[wish->config->type];
     unsigned char header[PROXY_WRITE_MAX];
     size_t header_length = 0, length = 0;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
-#include "health/health.h"
+#include "health/check_wish.h"
 #include "wire/answer_line.h"
 #include "wire/answer_packet.h"
 #include "wire/http_head.h"
@@ -40,7 +40,7 @@ struct check;
 struct check_ops {
     /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how many it would be
      * without the NUL. NULL: nothing. */
-    size_t (*request)(const struct health_wish *wish, char *buf, size_t size);
+    size_t (*request)(const struct check_wish *wish, char *buf, size_t size);
     /* Looks at the next n bytes of the answer, in whatever split they come. It may call check_say, before a verdict or
      * with it. NULL: none is waited for, and the check is good once all is sent. */
     enum check_outcome (*answer)(struct check *check, const char *bytes, size_t n);
@@ -67,7 +67,7 @@ enum check_stage {
 };
 
 struct check {
-    const struct health_wish *wish;
+    const struct check_wish *wish;
     const struct check_ops *ops;
     char *request; /* the same each time: a PROXY header, then what ops asks */
     size_t request_length;
@@ -98,7 +98,7 @@ struct check {
 };
 
 /* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any thread. */
-int check_init(struct check *check, const struct health_wish *wish) MUST_USE;
+int check_init(struct check *check, const struct check_wish *wish) MUST_USE;
 void check_destroy(struct check *check); /* ends one that is under way */
 
 /* Begins one; none is under way. It may have its outcome at once. */

@@ -17,7 +17,7 @@ static const char *host_of(const struct addr *addr, char *buf, size_t size) {
     return buf;
 }
 
-static size_t write_http_request(const struct health_wish *wish, char *buf, size_t size) {
+static size_t write_http_request(const struct check_wish *wish, char *buf, size_t size) {
     const char *host = wish->config->host;
     char text[ADDR_TEXT_MAX];
 

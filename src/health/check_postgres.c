@@ -15,7 +15,7 @@
 static const char not_postgres[] = "the answer is not that of PostgreSQL";
 
 /* StartupMessage: its length and the version, the highest byte first; then pairs of texts, and a NUL. */
-static size_t postgres_request(const struct health_wish *wish, char *buf, size_t size) {
+static size_t postgres_request(const struct check_wish *wish, char *buf, size_t size) {
     static const char rest[] = "database\0postgres\0application_name\0relayd\0";
     const char *user = wish->config->user;
     const size_t n_user = strlen(user) + 1, n = 4 + 4 + sizeof("user") + n_user + sizeof(rest);

@@ -5,7 +5,7 @@
 
 #include "health/check.h"
 
-static size_t redis_request(const struct health_wish *wish, char *buf, size_t size) {
+static size_t redis_request(const struct check_wish *wish, char *buf, size_t size) {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";
     const size_t n = sizeof(ping) - 1;
 

@@ -9,7 +9,7 @@
 
 #define SHOWN_BYTES 40 /* of an answer that is not what is expected */
 
-static size_t talk_request(const struct health_wish *wish, char *buf, size_t size) {
+static size_t talk_request(const struct check_wish *wish, char *buf, size_t size) {
     size_t n = 0;
 
     CHECK(bytes_decode(wish->config->send, buf, size, &n)); /* config/texts.c has looked at it */

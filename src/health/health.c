@@ -58,7 +58,7 @@ static void wake_checker(struct health *health) {
         (void)eventfd_write(health->wake, 1); /* fails only if it is full, and the thread awake */
 }
 
-struct health_target *health_add(struct health *health, const struct health_wish *wish) {
+struct health_target *health_add(struct health *health, const struct check_wish *wish) {
     struct health_target *target = malloc(sizeof(*target));
 
     if (target == NULL)

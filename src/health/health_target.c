@@ -2,7 +2,7 @@
 
 #define FIRST_WITHIN (500 * USEC_PER_MSEC)
 
-void health_target_init(struct health_target *target, const struct health_wish *wish) {
+void health_target_init(struct health_target *target, const struct check_wish *wish) {
     *target = (struct health_target){.wish = *wish};
 }
 

@@ -8,14 +8,13 @@
 
 #include "base/clock.h"
 #include "health/check.h"
-#include "health/health.h"
 
 struct health_target {
     LIST_ENTRY(health_target)
     link; /* among the newcomers; the checker's, as all but the next two is its thread's */
     SLIST_ENTRY(health_target) leaves; /* once it is removed */
     _Atomic bool removed;
-    struct health_wish wish;
+    struct check_wish wish;
     struct check check;
     bool filed;      /* it is in the agenda: */
     size_t place;    /* there */
@@ -29,7 +28,7 @@ struct health_target {
 };
 
 /* From the wish, of which it takes a copy; the check is not its concern. */
-void health_target_init(struct health_target *target, const struct health_wish *wish);
+void health_target_init(struct health_target *target, const struct check_wish *wish);
 
 /* When its first check is due: if the wish says `soon`, within an interval or half a second, whichever is shorter; else
  * at its place in the interval. */

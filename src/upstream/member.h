@@ -34,7 +34,7 @@ struct member {
     _Atomic int64_t
         most; /* max_connections of its server, in the last configuration that has it; 0: no limit */
     _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
-    _Atomic uint64_t check_number; /* see struct health_wish; 0: it has none yet */
+    _Atomic uint64_t check_number; /* see struct check_wish; 0: it has none yet */
     struct check_history history;  /* see member_checked */
     char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
     struct addr addr;

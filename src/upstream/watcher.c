@@ -122,7 +122,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
     watcher->upstream = upstream;
     watcher->member = member_ref(member);
     usec_t last = atomic_load(&member->checked_at);
-    const struct health_wish wish = {
+    const struct check_wish wish = {
         .config = &config->health_check,
         .addr = member->addr,
         .sources = &config->source_address,

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     size_t which = bytes[0] % ARRAY_LEN(types), step = bytes[1] + 1u;
     struct health_check_config config = {
         .type = (int)types[which], .user = user, .send = send_text};
-    struct health_wish wish = {.config = &config};
+    struct check_wish wish = {.config = &config};
     struct check check;
     enum check_outcome outcome = CHECK_UNDER_WAY;
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/thread.h"
 #include "health/check.h"
+#include "wire/proxy_protocol.h"
 
 #define PATH_MOST 512 /* config/texts.c */
 #define HOST_MOST 253
@@ -34,8 +35,8 @@ static int set_up(void **state) {
     return 0;
 }
 
-static struct health_wish wish_for(const char *text) {
-    struct health_wish wish = {.config = &config};
+static struct check_wish wish_for(const char *text) {
+    struct check_wish wish = {.config = &config};
     struct addr_spec spec;
     const char *why;
 
@@ -45,7 +46,7 @@ static struct health_wish wish_for(const char *text) {
 }
 
 /* A listening socket; the address is written into the wish. */
-static int listening(struct health_wish *wish, int backlog) {
+static int listening(struct check_wish *wish, int backlog) {
     struct addr *addr = &wish->addr;
     int fd = socket(addr->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -69,7 +70,7 @@ static void part(struct check *check) {
 }
 
 /* Makes one check as the checker's thread would; UNDER_WAY: it did not end in time. */
-static enum check_outcome run(const struct health_wish *wish, char *ret_why) {
+static enum check_outcome run(const struct check_wish *wish, char *ret_why) {
     struct check check;
 
     assert_int_equal(check_init(&check, wish), 0);
@@ -148,7 +149,7 @@ static void serve_one(void *arg) {
     fd_close(&fd);
 }
 
-static enum check_outcome ask(struct origin *origin, struct health_wish *wish, char *ret_why) {
+static enum check_outcome ask(struct origin *origin, struct check_wish *wish, char *ret_why) {
     origin->fd = listening(wish, 1);
     assert_int_equal(thread_start(&origin->thread, "origin", NULL, serve_one, origin), 0);
     enum check_outcome outcome = run(wish, ret_why);
@@ -201,7 +202,7 @@ static void answers_and_what_they_are_worth(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct origin origin = {.manner = cases[i].manner, .answer = cases[i].answer};
-        struct health_wish wish = wish_for("127.0.0.1:1");
+        struct check_wish wish = wish_for("127.0.0.1:1");
 
         patience = cases[i].outcome == CHECK_UNDER_WAY ? 50 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
         parting = cases[i].manner == DRIP ? 50 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
@@ -234,7 +235,7 @@ static void the_rest_of_an_answer_is_read(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct origin origin = {
             .manner = cases[i].manner, .answer = cases[i].answer, .later = cases[i].later};
-        struct health_wish wish = wish_for("127.0.0.1:1");
+        struct check_wish wish = wish_for("127.0.0.1:1");
 
         parting = cases[i].waits ? 100 * USEC_PER_MSEC : 20 * USEC_PER_SEC;
         (void)ask(&origin, &wish, why);
@@ -251,7 +252,7 @@ static void type_tcp_ends_in_order(void **state) {
     config.type = CHECK_TCP;
     for (size_t i = 0; i < ARRAY_LEN(greetings); i++) {
         struct origin origin = {.manner = PLAIN, .answer = greetings[i], .later = 8192};
-        struct health_wish wish = wish_for("127.0.0.1:1");
+        struct check_wish wish = wish_for("127.0.0.1:1");
 
         assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
         assert_false(origin.was_reset);
@@ -262,7 +263,7 @@ static void type_tcp_ends_in_order(void **state) {
     "GET /live?a=1 HTTP/1.1\r\nHost: " host                                                        \
     "\r\nUser-Agent: relayd\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
-static void assert_request(const struct health_wish *wish, const char *expected, size_t n) {
+static void assert_request(const struct check_wish *wish, const char *expected, size_t n) {
     struct check check;
 
     assert_int_equal(check_init(&check, wish), 0);
@@ -284,12 +285,12 @@ static void what_is_sent(void **state) {
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct health_wish wish = wish_for(cases[i].address);
+        struct check_wish wish = wish_for(cases[i].address);
 
         snprintf(host, sizeof(host), "%s", cases[i].host);
         assert_request(&wish, cases[i].request, strlen(cases[i].request));
     }
-    struct health_wish wish = wish_for("127.0.0.1:80");
+    struct check_wish wish = wish_for("127.0.0.1:80");
     config.type = CHECK_TCP;
     assert_request(&wish, "", 0);
 }
@@ -300,7 +301,7 @@ static void a_proxy_header_comes_first(void **state) {
 
     (void)state;
     for (enum proxy_version version = PROXY_V1; version <= PROXY_V2; version++) {
-        struct health_wish wish = wish_for("127.0.0.1:80");
+        struct check_wish wish = wish_for("127.0.0.1:80");
         size_t n = proxy_write(version, NULL, NULL, NULL, 0, header);
 
         wish.send_proxy = version;
@@ -323,7 +324,7 @@ static void a_proxy_header_comes_first(void **state) {
 static void the_longest_path_and_host_arrive(void **state) {
     struct origin origin = {.manner = PLAIN,
                             .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
-    struct health_wish wish = wish_for("127.0.0.1:80");
+    struct check_wish wish = wish_for("127.0.0.1:80");
     char why[CHECK_WHY_MAX];
 
     (void)state;
@@ -340,7 +341,7 @@ static void type_tcp_asks_for_a_connection_alone(void **state) {
     (void)state;
     parting = 20 * USEC_PER_MSEC; /* nobody accepts */
     config.type = CHECK_TCP;
-    struct health_wish wish = wish_for("127.0.0.1:1"), v6 = wish_for("[::1]:1");
+    struct check_wish wish = wish_for("127.0.0.1:1"), v6 = wish_for("[::1]:1");
     int fd = listening(&wish, 1), fd6 = listening(&v6, 1);
     assert_int_equal(run(&wish, why), CHECK_GOOD);
     assert_int_equal(run(&v6, why), CHECK_GOOD);
@@ -357,7 +358,7 @@ static void unix_sockets(void **state) {
     parting = 20 * USEC_PER_MSEC; /* nobody accepts */
     snprintf(name, sizeof(name), "/tmp/relayd-check-%d.sock", (int)getpid());
     snprintf(text, sizeof(text), "unix:%s", name);
-    struct health_wish wish = wish_for(text);
+    struct check_wish wish = wish_for(text);
     assert_int_equal(run(&wish, why), CHECK_BAD);
     assert_string_equal(why, "connect: No such file or directory");
     struct origin origin = {.manner = DRIP,
@@ -389,7 +390,7 @@ static void checks_come_from_the_source_addresses(void **state) {
         several[i].u.in.sin_port = 0; /* of both families it lies at the same place */
     struct origin origin = {.manner = PLAIN,
                             .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
-    struct health_wish wish = wish_for("127.0.0.1:1");
+    struct check_wish wish = wish_for("127.0.0.1:1");
     wish.sources = &list;
     assert_int_equal(ask(&origin, &wish, why), CHECK_GOOD);
     assert_int_equal(
@@ -408,7 +409,7 @@ static void checks_come_from_the_source_addresses(void **state) {
 
 /* Nobody listens, but the socket is given the very port that it asks for. */
 static void a_socket_that_reaches_itself_has_found_nobody(void **state) {
-    struct health_wish wish = wish_for("127.0.0.1:1");
+    struct check_wish wish = wish_for("127.0.0.1:1");
     char why[CHECK_WHY_MAX];
 
     (void)state;

@@ -9,7 +9,7 @@
 
 static char user[] = "relayd";
 static struct health_check_config config = {.user = user};
-static struct health_wish wish = {.config = &config};
+static struct check_wish wish = {.config = &config};
 
 #define TEXT(bytes) bytes, sizeof(bytes) - 1
 

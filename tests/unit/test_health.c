@@ -126,7 +126,7 @@ static int tear_down(void **state) {
 
 static void add(struct witness *witness, const struct addr *addr,
                 const struct health_check_config *config) {
-    const struct health_wish wish = {.config = config,
+    const struct check_wish wish = {.config = config,
                                      .addr = *addr,
                                      .soon = soon,
                                      .number = ++added,

@@ -8,7 +8,7 @@
 static struct health_check_config config;
 
 static struct health_target make(uint64_t number, bool soon) {
-    const struct health_wish wish = {.config = &config, .number = number, .soon = soon};
+    const struct check_wish wish = {.config = &config, .number = number, .soon = soon};
     struct health_target target;
 
     health_target_init(&target, &wish);
