@@ -30,8 +30,14 @@ def sentences(text):
     return "".join(line + "\n" for line in lines)
 
 
+def letters(macro):
+    """The key of one of the two letters of a code."""
+    for letter, meaning in tree.rows("src/record/ends.def", macro):
+        yield f".It Li {letter}\n" + sentences(meaning)
+
+
 def ends():
-    for _, code, _, sentence, advice in tree.rows("src/record/ends.def", "END"):
+    for _, code, *_, sentence, advice in tree.rows("src/record/ends.def", "END"):
         yield f".It Li {code}\n" + sentences(f"{sentence}.") + sentences(advice)
 
 
@@ -46,6 +52,8 @@ def messages():
 
 
 LISTS = {
+    "the first letters of src/record/ends.def": lambda: letters("END_BY"),
+    "the second letters of src/record/ends.def": lambda: letters("END_WHEN"),
     "src/record/ends.def": ends,
     "src/base/counters.def": counters,
     "src/base/messages.def": messages,

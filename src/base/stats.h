@@ -8,7 +8,8 @@ enum counter {
 #define COUNTER(name, unit, help) STAT_##name,
 #include "base/counters.def"
 #undef COUNTER
-    STAT_COUNT
+    STAT_COUNT,
+    STAT_NONE = STAT_COUNT /* none, where a table may name one */
 };
 
 /* Any thread, any lock. */

@@ -147,13 +147,13 @@ static bool is_left(const struct conn *conn) UNCHECKED {
 }
 
 /* The last reference is gone: no lock is needed. */
-static void conclude_conn(struct conn *conn) UNCHECKED {
+static void conclude_conn(struct conn *conn, bool was_refused) UNCHECKED {
     struct record *record = &conn->state->record;
 
     atomic_store(&conn->state->live, 0); /* no process after this one tells of it again */
     refine_end(conn);
-    if (record->end == END_STOPPED)
-        stats_add(STAT_cut_at_stop, 1);
+    if (!was_refused) /* else it was counted then */
+        end_count(record->end);
     record->ended = clock_now();
     for (int dir = 0; dir < 2; dir++)
         record->bytes[dir] = atomic_load(&conn->state->flow[dir].bytes);
@@ -167,13 +167,13 @@ void conn_unref(struct conn *conn) {
     registry_remove(conn->registry, conn);
 
     struct gate *gate = conn->gate;
-    bool left = is_left(conn);
+    bool left = is_left(conn), was_refused = conn->fd[SIDE_SERVER] < 0;
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
     line_leave(conn->line, conn->member);
     place_leave(&conn->place);
     if (!left)
-        conclude_conn(conn);
+        conclude_conn(conn, was_refused);
     if (gate != NULL)
         gate_leave(gate); /* before the record: who reads it may count on the place */
     if (!left) {

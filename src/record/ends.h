@@ -4,20 +4,45 @@
 
 #include <stdbool.h>
 
+#include "base/stats.h"
+
 enum end {
     END_NONE = 0, /* none, or none yet */
-#define END(name, code, failed, sentence, advice) END_##name,
+#define END(name, code, failed, phase, answer, status, counter, sentence, advice) END_##name,
 #include "record/ends.def"
-#undef END
     END_COUNT
 };
 
+/* How far the connection had come. */
+enum end_phase {
+    END_PHASE_ADMIT, /* nothing was done for it */
+    END_PHASE_GREET, /* its PROXY header was awaited */
+    END_PHASE_QUEUE,
+    END_PHASE_DIAL,
+    END_PHASE_START, /* both sockets are there, and no pumps */
+    END_PHASE_RELAY, /* or whatever the stop met */
+};
+
+/* Whether a client that speaks HTTP is answered. */
+enum end_answer {
+    END_ANSWER_NEVER, /* it was relayed; or a PROXY header was to come and did not: nobody knows who reads it */
+    END_ANSWER_AT_ONCE,
+    END_ANSWER_ONCE_ASKED, /* when it has begun to ask (conn/answer.h), if there is a pump that can wait */
+};
+
 struct end_info {
-    const char *code;     /* two letters, RELAYD_END */
-    bool failed;          /* refused or cut off */
+    const char *code; /* two letters, RELAYD_END */
+    bool failed;      /* refused or cut off */
+    enum end_phase phase;
+    enum end_answer answer;
+    int status; /* of the answer; 0: END_ANSWER_NEVER */
+    enum counter counter;
     const char *sentence; /* completes "Connection 17 ..." */
 };
 
 extern const struct end_info end_infos[END_COUNT];
+
+/* Counts a connection that has ended so, if there is a counter for it. Any thread, any lock. */
+void end_count(enum end end);
 
 #endif

@@ -6,13 +6,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-const struct end_info end_infos[END_COUNT] = {
-    [END_NONE] = {"--", false, "has not ended"},
-#define END(name, code, failed, sentence, advice) [END_##name] = {code, failed, sentence},
-#include "record/ends.def"
-#undef END
-};
-
 _Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
 
 static usec_t span(usec_t from, usec_t to) {
@@ -86,35 +79,25 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
 #define CUT_EACH_SECOND     500
 #define ORDERLY_EACH_SECOND 1000
 
-static const struct log_group refused_groups[END_COUNT] = {
-#define END(name, code, failed, sentence, advice)                                                  \
-    [END_##name] = {END_##name, REFUSED_EACH_SECOND, MSG_CONNECTIONS_FAILED, format_more},
-#include "record/ends.def"
-#undef END
-};
+#define EACH_SECOND(phase, failed)                                                                 \
+    ((phase) < END_PHASE_RELAY ? REFUSED_EACH_SECOND                                               \
+     : (failed)                ? CUT_EACH_SECOND                                                   \
+                               : ORDERLY_EACH_SECOND)
 
-static const struct log_group relayed_groups[END_COUNT] = {
-#define END(name, code, failed, sentence, advice)                                                  \
-    [END_##name] = {END_##name, (failed) ? CUT_EACH_SECOND : ORDERLY_EACH_SECOND,                  \
+static const struct log_group groups[END_COUNT] = {
+#define END(name, code, failed, phase, answer, status, counter, sentence, advice)                  \
+    [END_##name] = {END_##name, EACH_SECOND(END_PHASE_##phase, failed),                            \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
 #include "record/ends.def"
-#undef END
 };
 
 _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others have theirs");
-
-/* Whether it ended before it was relayed: refused, or the dial failed. The second letter is the
- * phase (ends.def). */
-static bool never_relayed(enum end end) {
-    return strchr("AFHNOVQCDP", end_infos[end].code[1]) != NULL;
-}
 
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
 
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
-    const struct log_group *groups = never_relayed(record->end) ? refused_groups : relayed_groups;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
                       sizeof(*record), &groups[record->end]);
 }

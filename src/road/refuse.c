@@ -1,50 +1,13 @@
 #include "road/refuse.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "base/stats.h"
 #include "conn/answer.h"
 #include "conn/copy.h"
 #include "road/generation.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
-
-static void count(enum end end) {
-    static const struct {
-        enum end end;
-        enum counter counter;
-    } counted[] = {
-        {END_QUEUE_FULL, STAT_refused_queue_full},
-        {END_MAX_CONNECTIONS, STAT_refused_max_connections},
-        {END_QUEUE_TIMEOUT, STAT_refused_queue_timeout},
-        {END_NO_PUMPS, STAT_no_threads},
-        {END_STOPPED, STAT_cut_at_stop},
-        {END_DENIED, STAT_refused_denied},
-        {END_LISTENER_FULL, STAT_refused_listener_full},
-        {END_CLIENT_CONNECTIONS, STAT_refused_client_connections},
-        {END_CLIENT_RATE, STAT_refused_client_rate},
-        {END_SERVERS_FULL, STAT_refused_servers_full},
-        {END_SERVERS_DOWN, STAT_refused_servers_down},
-        {END_DRAINED, STAT_refused_servers_down},
-        {END_SENDER_DENIED, STAT_proxy_header_bad},
-        {END_HEADER_BAD, STAT_proxy_header_bad},
-        {END_HEADER_TIMEOUT, STAT_proxy_header_bad},
-        {END_PUT_OUT, STAT_put_out},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(counted); i++)
-        if (counted[i].end == end)
-            stats_add(counted[i].counter, 1);
-}
-
-/* Where a PROXY header was to come, and did not, what comes is not known to be HTTP, nor who reads the answer. */
-static bool speaks_http(enum end end) {
-    return end != END_SENDER_DENIED && end != END_HEADER_BAD && end != END_HEADER_TIMEOUT &&
-           end != END_PUT_OUT;
-}
 
 /* Gives the client a pump that answers it, and reads on until it closes. False: it gets none, and is still the
  * job's. */
@@ -78,15 +41,19 @@ static void drop_what_came(int fd) {
         reads++;
 }
 
-void refuse(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
-    bool http = job->route->config->mode == MODE_HTTP && speaks_http(end), lingers = false;
+/* How a client of this connection is answered that ends so. */
+static enum end_answer answer_to(const struct job *job, enum end end) {
+    return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;
+}
 
-    count(end);
+void refuse(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
+    enum end_answer answer = answer_to(job, end);
+
+    end_count(end);
     job->record.end = end;
     job->record.error = error;
-    if (http)
-        lingers = end != END_STOPPED && let_linger(road, job);
-    if (http && !lingers) {
+    bool lingers = answer == END_ANSWER_ONCE_ASKED && let_linger(road, job);
+    if (!lingers && answer != END_ANSWER_NEVER) {
         answer_send(job->has.client, end); /* nobody can wait for its request */
         drop_what_came(job->has.client);
     } else if (!lingers) {

@@ -20,6 +20,38 @@ def test_ends_are_well_formed():
     assert {failed for _, _, failed, *_ in ENDS} <= {"true", "false"}
 
 
+def enumerators(prefix):
+    return set(re.findall(rf"\b{prefix}(\w+)\b", tree.code("src/record/ends.h")))
+
+
+def test_ends_say_what_follows_from_them():
+    counters = {name for name, *_ in tree.rows("src/base/counters.def", "COUNTER")}
+    for name, _, _, phase, answer, status, counter, sentence, advice in ENDS:
+        assert phase in enumerators("END_PHASE_"), name
+        assert answer in enumerators("END_ANSWER_"), name
+        assert (answer == "NEVER") == (status == "0"), name
+        assert counter == "STAT_NONE" or counter.removeprefix("STAT_") in counters, name
+        assert sentence and not sentence.endswith(".") and advice[-1] in ".?", name
+
+
+def test_each_status_of_the_ends_has_an_answer():
+    answers = re.findall(r"^ +\{(\d{3}), ", tree.read("src/conn/answer.c"), re.M)
+    assert sorted(answers) == sorted({status for _, _, _, _, _, status, *_ in ENDS} - {"0"})
+
+
+@pytest.mark.parametrize("macro, at", [("END_BY", 0), ("END_WHEN", 1)])
+def test_key_has_the_letters_of_the_ends(macro, at):
+    key = [letter for letter, _ in tree.rows("src/record/ends.def", macro)]
+    assert sorted(key) == sorted({code[at] for _, code, *_ in ENDS})
+
+
+def test_consequences_of_an_end_stand_in_its_row_alone():
+    """Who asks which end it is decides something; who lists many has a table of his own."""
+    for path in tree.files("src/**/*.c"):
+        named = re.findall(r"^ +(?:\{|case )END_[A-Z_]+[,:]", tree.code(path), re.M)
+        assert not named, f"{tree.name(path)}: a column of src/record/ends.def"
+
+
 def test_message_ids_are_well_formed():
     ids = [identity for _, _, identity, *_ in MESSAGES]
     assert all(re.fullmatch("[0-9a-f]{32}", identity) for identity in ids)
