@@ -47,8 +47,9 @@ def counters():
 
 
 def messages():
-    for _, level, _, subject, explanation in tree.rows("src/base/messages.def", "MESSAGE"):
-        yield f'.It Sy "{subject}" Pq {level.lower()}\n' + sentences(explanation)
+    for _, level, identity, subject, explanation in tree.rows("src/base/messages.def", "MESSAGE"):
+        yield (f'.It Sy "{subject}" Pq {level.lower()}\n' + sentences(explanation)
+               + f".Dl MESSAGE_ID={identity}\n")
 
 
 LISTS = {

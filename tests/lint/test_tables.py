@@ -58,6 +58,11 @@ def test_message_ids_are_well_formed():
     assert sorted(set(ids)) == sorted(ids)
 
 
+def test_manual_shows_the_id_of_each_message():
+    page = tree.read("man/relayd.8")
+    assert [row for row in MESSAGES if f"\n.Dl MESSAGE_ID={row[2]}\n" not in page] == []
+
+
 def test_manual_has_the_ends_counters_and_messages_of_the_tables():
     page = tree.read("man/relayd.8")
     assert page == tables.filled_in(page), "run man/tables.py"
