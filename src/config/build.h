@@ -27,7 +27,7 @@ bool config_parse_server(const char *text, struct addr_spec *ret, const char **r
 /* Every option of the section at its default, in the zeroed struct at base; false without memory. */
 bool config_set_defaults(enum option_section section, void *base) MUST_USE;
 
-/* Sets a row of type TEXT (texts.c): NULL; or why the value is not allowed, in a clause; or CONFIG_NO_MEMORY. */
+/* Sets a row of type TEXT (text_options.c): NULL; or why the value is not allowed, in a clause; or CONFIG_NO_MEMORY. */
 extern const char CONFIG_NO_MEMORY[];
 const char *config_set_text(const struct option_info *row, const char *text, void *base);
 

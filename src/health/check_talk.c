@@ -12,7 +12,7 @@
 static size_t talk_request(const struct check_wish *wish, char *buf, size_t size) {
     size_t n = 0;
 
-    CHECK(bytes_decode(wish->config->send, buf, size, &n)); /* config/texts.c has looked at it */
+    CHECK(bytes_decode(wish->config->send, buf, size, &n)); /* text_options.c has checked it */
     return n;
 }
 

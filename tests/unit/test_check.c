@@ -13,7 +13,7 @@
 #include "health/check.h"
 #include "wire/proxy_protocol.h"
 
-#define PATH_MOST 512 /* config/texts.c */
+#define PATH_MOST 512 /* config/text_options.c */
 #define HOST_MOST 253
 
 static struct health_check_config config;
