@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "config/build.h"
 #include "config/options.h"
-#include "config/unknown.h"
+#include "config/suggest.h"
 
 #define LIST_MAX 256
 
@@ -131,7 +131,7 @@ static void suggest_upstream(const struct config *config, const char *name, char
     for (size_t i = 0; i < config->n_upstreams; i++) {
         const char *known = config->upstreams[i].name;
 
-        if (unknown_is_near(name, known)) {
+        if (suggest_is_near(name, known)) {
             buf[0] = '\0';
             text_append(buf, size, "did you mean \"%s\"?", known);
             return;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "config/scan.h"
-#include "config/unknown.h"
+#include "config/suggest.h"
 
 #define NAME_MAX_BYTES 128 /* no name or title is longer and still right */
 
@@ -61,10 +61,10 @@ static bool pass_unknown(struct outline *outline, struct token name, const char 
     } else if (next.kind == TOKEN_PAREN_OPEN && !assigned) {
         whole = true;
     } else if (!(assigned && next.kind == TOKEN_WORD)) {
-        unknown_note(outline->tree, outline->section, name.line, text, false, outline->problems);
+        suggest_name(outline->tree, outline->section, name.line, text, false, outline->problems);
         return cut_outline(outline, name);
     }
-    unknown_note(outline->tree, outline->section, name.line, text, section, outline->problems);
+    suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
     if (whole && next.kind == TOKEN_OPEN &&
         !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
         return cut_outline(outline, name);
@@ -95,8 +95,8 @@ static bool known_option(struct outline *outline, struct token name,
     struct token op = scan_next(&outline->scan), value;
     char where[TREE_WHERE_MAX], allowed[OPTIONS_TEXT_MAX];
 
-    if (op.kind == TOKEN_WORD && unknown_is_section(row->name)) {
-        unknown_note(outline->tree, outline->section, name.line, row->name, true,
+    if (op.kind == TOKEN_WORD && suggest_is_section(row->name)) {
+        suggest_name(outline->tree, outline->section, name.line, row->name, true,
                      outline->problems);
         return cut_outline(outline, name);
     }

@@ -1,6 +1,6 @@
 /* What is said of an option or a section that is not known where it stands. */
-#ifndef CONFIG_UNKNOWN_H
-#define CONFIG_UNKNOWN_H
+#ifndef CONFIG_SUGGEST_H
+#define CONFIG_SUGGEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,13 +10,13 @@
 
 /* Notes that the section does not know this name: where the name belongs, or which known one was
  * probably meant, or which are known. is_section: it was written as NAME [TITLE] {...}. */
-void unknown_note(const struct tree *tree, size_t section, int line, const char *name,
+void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems);
 
 /* Whether sections of this name exist, anywhere. */
-bool unknown_is_section(const char *name);
+bool suggest_is_section(const char *name);
 
 /* Whether somebody who wrote word probably meant this one. */
-bool unknown_is_near(const char *word, const char *meant);
+bool suggest_is_near(const char *word, const char *meant);
 
 #endif

@@ -1,4 +1,4 @@
-#include "config/unknown.h"
+#include "config/suggest.h"
 
 #include <string.h>
 
@@ -6,14 +6,14 @@
 
 #define LIST_MAX 1024
 
-bool unknown_is_near(const char *word, const char *meant) {
+bool suggest_is_near(const char *word, const char *meant) {
     unsigned len = (unsigned)strlen(word), limit = len / 3 > 2 ? len / 3 : 2;
     unsigned distance = text_distance(word, meant);
 
     return distance <= limit && distance < len;
 }
 
-bool unknown_is_section(const char *name) {
+bool suggest_is_section(const char *name) {
     for (size_t i = SECTION_GLOBAL + 1; i < SECTION_COUNT; i++)
         if (strcmp(options_section_name((enum option_section)i), name) == 0)
             return true;
@@ -60,7 +60,7 @@ static const char *nearest_name(const char *name, enum option_section here, bool
     const char *best = NULL, *known;
 
     for (size_t i = 0; (known = known_name(here, is_section, i)); i++)
-        if (unknown_is_near(name, known) &&
+        if (suggest_is_near(name, known) &&
             (!best || text_distance(name, known) < text_distance(name, best)))
             best = known;
     return best;
@@ -77,7 +77,7 @@ static void list_known(enum option_section here, bool is_section, char *buf, siz
         text_append(buf, size, "no section is known here");
 }
 
-void unknown_note(const struct tree *tree, size_t section, int line, const char *name,
+void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems) {
     enum option_section here = tree->sections[section].kind;
     const char *kind = is_section ? "section" : "option",
