@@ -90,12 +90,12 @@ static void take_places(struct relay *relay, const struct record *record, int cl
         place_adopt(&has->place, route->limit, &record->client);
     const struct addr addr = scope_recall(&record->server_addr);
     struct member *member =
-        upstreams_member(relay->now->upstreams, record->upstream, record->server, &addr);
+        upstreams_member(relay->current->upstreams, record->upstream, record->server, &addr);
     if (member != NULL)
         member_enter(member);
     member_unref(member);
     has->member = member;
-    struct line *line = generation_line(relay->now, record->upstream);
+    struct line *line = generation_line(relay->current, record->upstream);
     has->line = line != NULL ? line_ref(line) : NULL;
 }
 

@@ -24,7 +24,7 @@ static bool covers_addr(const struct addr *bound, const struct addr *local) {
 
 const struct route *adopt_route(const struct relay *relay, const struct record *record,
                                 int client) {
-    const struct generation *now = relay->now;
+    const struct generation *now = relay->current;
     const struct acceptor *acceptor;
     struct addr bound, local;
 

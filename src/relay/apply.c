@@ -163,7 +163,7 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
     gate_set_max(&relay->road.gate, limits->max_connections);
     gate_set_max(&relay->road.refused, limits->max_refused);
     pipe_pool_set_limit(&relay->road.pipes, limits->max_pipes);
-    generation_begin(apply->generation, relay->now,
+    generation_begin(apply->generation, relay->current,
                      &relay->limits); /* they hold before anybody is accepted under it */
     openings_set(&relay->road.openings, (size_t)apply->config->global.max_openings,
                  (size_t)apply->config->global.queue_size,
@@ -172,9 +172,9 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
     queue_set(&relay->road.queue, &bounds);
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
-    if (relay->now != NULL)
-        SLIST_INSERT_HEAD(&relay->old, relay->now, link);
-    relay->now = apply->generation;
+    if (relay->current != NULL)
+        SLIST_INSERT_HEAD(&relay->retired, relay->current, link);
+    relay->current = apply->generation;
     if (relay->road.link != NULL)
         table_bound(relay->road.link->table, limits->max_held);
 }
@@ -187,15 +187,16 @@ static void reset_member(void *relay, const struct member *member) {
 /* With upstreams that have begun. */
 static enum apply_outcome make_generation(struct apply *apply) {
     struct relay *relay = apply->relay;
-    struct upstreams *upstreams = upstreams_new(
-        apply->config, relay->now != NULL ? relay->now->upstreams : NULL, reset_member, relay);
+    struct upstreams *upstreams =
+        upstreams_new(apply->config, relay->current != NULL ? relay->current->upstreams : NULL,
+                      reset_member, relay);
 
     if (upstreams == NULL || upstreams_start(upstreams) < 0) {
         upstreams_free(upstreams); /* no lookup is under way */
         apply->what = strdup("There is no memory or no thread for the upstreams; raise TasksMax.");
         return APPLY_NO_RESOURCES;
     }
-    apply->generation = generation_new(apply->config, upstreams, relay->now, &relay->limits);
+    apply->generation = generation_new(apply->config, upstreams, relay->current, &relay->limits);
     if (apply->generation != NULL)
         return APPLY_OK;
     upstreams_free(upstreams);

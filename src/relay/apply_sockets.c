@@ -193,7 +193,7 @@ static bool is_about_file(const struct listen_wish *wish, int error) {
 
 static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish, int error,
                               const struct acceptor *obstacle) {
-    if (apply->relay->now != NULL && wish->systemd && error == ENOENT)
+    if (apply->relay->current != NULL && wish->systemd && error == ENOENT)
         return listen_wish_complaint(wish, error,
                                      "systemd passes sockets only when relayd starts, so this can "
                                      "only change by a restart",
@@ -229,7 +229,7 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     if (r == -EADDRINUSE && find_obstacle(apply, wish) == NULL &&
         (share_with_leaving(apply, wish) || share_with_former(apply, wish)))
         r = listen_socket_open(&socket, wish, true);
-    if (r == -EADDRINUSE && apply->relay->now == NULL) {
+    if (r == -EADDRINUSE && apply->relay->current == NULL) {
         make_way(apply->relay, wish);
         r = listen_socket_open(&socket, wish, false);
     }

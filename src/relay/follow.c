@@ -7,7 +7,7 @@
 #include "road/acceptor.h"
 
 static struct route *find_route(const struct relay *relay, const struct acceptor *acceptor) {
-    struct generation *now = relay->now;
+    struct generation *now = relay->current;
 
     for (size_t i = 0; i < now->config->n_listeners; i++)
         if (&now->routes[i] == acceptor->serves)

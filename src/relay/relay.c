@@ -30,7 +30,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
         return NULL;
     queue_init(&relay->road.queue, spares_add, &relay->road.spares);
     spares_init(&relay->road.spares, &relay->road);
-    SLIST_INIT(&relay->old);
+    SLIST_INIT(&relay->retired);
     limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
     TAILQ_INIT(&relay->leaving);
@@ -84,9 +84,9 @@ void relay_nudge(struct relay *relay) {
     gate_nudge(&relay->road.gate);
     queue_nudge(&relay->road.queue);
     openings_nudge(&relay->road.openings);
-    if (relay->now != NULL)
-        nudge_limits(relay->now);
-    SLIST_FOREACH(generation, &relay->old, link)
+    if (relay->current != NULL)
+        nudge_limits(relay->current);
+    SLIST_FOREACH(generation, &relay->retired, link)
     nudge_limits(generation);
 }
 
@@ -95,12 +95,12 @@ void relay_nudge(struct relay *relay) {
 static void free_old(struct relay *relay) {
     struct generation *generation, *used = NULL;
 
-    SLIST_FOREACH(generation, &relay->old, link)
+    SLIST_FOREACH(generation, &relay->retired, link)
     if (!generation_unused(generation))
         used = generation;
-    while ((generation = used != NULL ? SLIST_NEXT(used, link) : SLIST_FIRST(&relay->old)) !=
+    while ((generation = used != NULL ? SLIST_NEXT(used, link) : SLIST_FIRST(&relay->retired)) !=
            NULL) {
-        SLIST_REMOVE(&relay->old, generation, generation, link);
+        SLIST_REMOVE(&relay->retired, generation, generation, link);
         generation_free(generation);
     }
 }
@@ -111,7 +111,7 @@ bool relay_tidy(struct relay *relay) {
     relay_nudge(relay);
     free_old(relay);
     join_ended_workers(relay);
-    return !SLIST_EMPTY(&relay->old) || count_workers(relay) > relay->n_workers;
+    return !SLIST_EMPTY(&relay->retired) || count_workers(relay) > relay->n_workers;
 }
 
 /* The longest that a worker can be kept by one job. */
@@ -131,9 +131,9 @@ static usec_t longest_dial(const struct config *config) {
 /* The longest that all workers can be busy, under any configuration that some of them may have begun with. */
 static usec_t longest_turn(const struct relay *relay) {
     const struct generation *generation;
-    usec_t longest = longest_dial(relay->now->config);
+    usec_t longest = longest_dial(relay->current->config);
 
-    SLIST_FOREACH(generation, &relay->old, link) {
+    SLIST_FOREACH(generation, &relay->retired, link) {
         usec_t old = longest_dial(generation->config);
 
         longest = old > longest ? old : longest;
@@ -173,7 +173,7 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
 }
 
 void relay_describe(struct relay *relay, char *buf, size_t size) {
-    const struct generation *now = relay->now;
+    const struct generation *now = relay->current;
 
     for (size_t i = 0; i < now->config->n_upstreams; i++) {
         size_t n = queue_count_full(&relay->road.queue, now->lines[i]);
@@ -186,7 +186,7 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
 }
 
 struct config *relay_config(const struct relay *relay) {
-    return relay->now->config;
+    return relay->current->config;
 }
 
 const struct link *relay_link(const struct relay *relay) {
@@ -199,7 +199,7 @@ size_t relay_count_live(struct relay *relay) {
 
 /* What the keeper holds when another relayd goes on is not to end. */
 static void drain_idle_conns(struct relay *relay, enum link_end end) {
-    usec_t idle = relay->now->config->global.drain_idle;
+    usec_t idle = relay->current->config->global.drain_idle;
     unsigned epoch = end == LINK_LEAVE ? atomic_load(&relay->road.link->epoch) : 0;
 
     if (idle > 0)
@@ -280,9 +280,9 @@ static void end_workers(struct relay *relay) {
     end_openers(relay);
     queue_close(&relay->road.queue);
     queue_hurry(&relay->road.queue);
-    if (relay->now != NULL)
-        upstreams_cancel(relay->now->upstreams);
-    SLIST_FOREACH(generation, &relay->old, link)
+    if (relay->current != NULL)
+        upstreams_cancel(relay->current->upstreams);
+    SLIST_FOREACH(generation, &relay->retired, link)
     upstreams_cancel(generation->upstreams);
     while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
         TAILQ_REMOVE(&relay->workers, worker, link);
@@ -330,11 +330,11 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     cut_relay(relay, end);
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
-    while ((generation = SLIST_FIRST(&relay->old)) != NULL) {
-        SLIST_REMOVE_HEAD(&relay->old, link);
+    while ((generation = SLIST_FIRST(&relay->retired)) != NULL) {
+        SLIST_REMOVE_HEAD(&relay->retired, link);
         generation_free(generation);
     }
-    generation_free(relay->now);
+    generation_free(relay->current);
     struct table *table = end_link(
         relay, end); /* after whoever may hold a reference to a conn: the health checkers */
     limit_list_clear(&relay->limits);

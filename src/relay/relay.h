@@ -19,8 +19,8 @@
 
 /* The lists and the generations are the owner's (main's), who makes, changes and frees the relay. */
 struct relay {
-    struct generation *now; /* NULL before the first relay_apply */
-    SLIST_HEAD(, generation) old;
+    struct generation *current; /* NULL before the first relay_apply */
+    SLIST_HEAD(, generation) retired;
     struct limit_list limits;
     struct acceptor_list acceptors; /* one for each listening socket */
     struct acceptor_list leaving;   /* those of sockets that are given up, until relay_open */

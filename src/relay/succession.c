@@ -186,7 +186,7 @@ void succession_settle(struct relay *relay) {
 
 void succession_change(struct relay *relay, const char *keeper_before,
                        const char name[KEEPER_NAME_MAX]) {
-    const struct config *config = relay->now->config;
+    const struct config *config = relay->current->config;
 
     if (strcmp(config->global.keeper, keeper_before) != 0)
         log_msg(MSG_KEEPER, "keeper = %s will be in force once relayd is restarted.",
