@@ -127,12 +127,12 @@ static int tear_down(void **state) {
 static void add(struct witness *witness, const struct addr *addr,
                 const struct health_check_config *config) {
     const struct check_wish wish = {.config = config,
-                                     .addr = *addr,
-                                     .soon = soon,
-                                     .number = ++added,
-                                     .checked = on_checked,
-                                     .release = on_release,
-                                     .arg = witness};
+                                    .addr = *addr,
+                                    .soon = soon,
+                                    .number = ++added,
+                                    .checked = on_checked,
+                                    .release = on_release,
+                                    .arg = witness};
 
     lock_acquire(&lock);
     witness->config = config;
