@@ -183,8 +183,8 @@ void pump_pool_park(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
     while (pool->busy > 0) {
         TAILQ_FOREACH(pair, &pool->working, link)
-        for (int dir = 0; dir < 2; dir++)
-            thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
+            for (int dir = 0; dir < 2; dir++)
+                thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
         cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + THREAD_INTERRUPT_AGAIN);
     }
     lock_release(&pool->lock);

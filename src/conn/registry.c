@@ -96,8 +96,8 @@ void registry_drain(struct registry *registry, usec_t idle, unsigned epoch) {
     registry->drain_idle = idle;
     registry->drain_epoch = epoch;
     TAILQ_FOREACH(conn, &registry->conns, link)
-    if (registry_drain_idle(registry, conn) != USEC_NEVER)
-        registry_review_by(registry, conn, now);
+        if (registry_drain_idle(registry, conn) != USEC_NEVER)
+            registry_review_by(registry, conn, now);
     lock_release(&registry->lock);
 }
 
@@ -199,7 +199,7 @@ size_t registry_count_unheld(struct registry *registry, unsigned epoch) {
 
     lock_acquire(&registry->lock);
     TAILQ_FOREACH(conn, &registry->conns, link)
-    n += conn->fd[SIDE_SERVER] >= 0 && !is_conn_held(conn, epoch);
+        n += conn->fd[SIDE_SERVER] >= 0 && !is_conn_held(conn, epoch);
     lock_release(&registry->lock);
     return n;
 }

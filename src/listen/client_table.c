@@ -118,8 +118,8 @@ static struct client_entry *find_entry(struct bucket *bucket, const struct key *
     struct client_entry *entry;
 
     LIST_FOREACH(entry, bucket, in_bucket)
-    if (memcmp(&entry->key, key, sizeof(*key)) == 0)
-        return entry;
+        if (memcmp(&entry->key, key, sizeof(*key)) == 0)
+            return entry;
     return NULL;
 }
 
@@ -334,8 +334,8 @@ void client_table_regroup(struct client_table *table, unsigned prefix_v6) {
     table->prefix_v6 = prefix_v6;
     forget_ipv6(table, &spares);
     LIST_FOREACH(seat, &table->seats, link)
-    if (key_is_ipv6(&seat->whole))
-        change_seat(table, seat, &spares);
+        if (key_is_ipv6(&seat->whole))
+            change_seat(table, seat, &spares);
     lock_release(&table->lock);
     while ((spare = LIST_FIRST(&spares)) != NULL) {
         LIST_REMOVE(spare, in_spares);

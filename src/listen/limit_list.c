@@ -57,9 +57,9 @@ static struct limit *find_limit(const struct limit_list *list, const struct conf
     struct limit *limit;
 
     LIST_FOREACH(limit, list, link)
-    if (is_alike(limit->listener, &config->listeners[i], likeness) &&
-        !is_chosen(limit, chosen, config->n_listeners))
-        return limit_ref(limit);
+        if (is_alike(limit->listener, &config->listeners[i], likeness) &&
+            !is_chosen(limit, chosen, config->n_listeners))
+            return limit_ref(limit);
     return NULL;
 }
 

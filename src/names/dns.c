@@ -334,7 +334,7 @@ static void dns_wait(struct dns *dns, usec_t deadline) {
     }
     dns->set[n] = (struct pollfd){.fd = dns->wake, .events = POLLIN};
     LIST_FOREACH(channel, &dns->channels, link)
-    until = next_timeout(channel, until);
+        until = next_timeout(channel, until);
     usec_t now = clock_now();
     struct timespec left = clock_timespec(until > now ? until - now : 0);
     if (ppoll(dns->set, n + 1, until == USEC_NEVER ? NULL : &left, NULL) < 0)
@@ -344,7 +344,7 @@ static void dns_wait(struct dns *dns, usec_t deadline) {
     for (size_t i = 0; i < n; i++)
         process_socket(dns->polled[i], dns->set[i]);
     LIST_FOREACH(channel, &dns->channels, link)
-    ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
+        ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
 }
 
 const struct dns_ops dns_cares = {

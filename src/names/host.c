@@ -43,7 +43,7 @@ usec_t wish_interval(const struct wish_list *wishes) {
     const struct wish *wish;
 
     LIST_FOREACH(wish, wishes, entry)
-    least = wish->interval < least ? wish->interval : least;
+        least = wish->interval < least ? wish->interval : least;
     return least;
 }
 

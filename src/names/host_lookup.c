@@ -82,7 +82,7 @@ static void tell_wishes(struct host *host) {
     struct wish *wish;
 
     LIST_FOREACH(wish, &host->wishes, entry)
-    wish->news(wish->arg);
+        wish->news(wish->arg);
 }
 
 static usec_t next_pause(struct host *host, struct family *family) {

@@ -95,7 +95,7 @@ void names_take_in(struct names *names) {
     struct name *name;
 
     TAILQ_FOREACH(name, &names->list, entry)
-    take_in(name);
+        take_in(name);
 }
 
 void names_let_go(struct names *names) {
@@ -166,7 +166,7 @@ void names_tell(struct resolver *resolver) {
         tell_name(name);
     }
     TAILQ_FOREACH(name, &resolver->pending, news)
-    name->listener->settled(name->arg, !is_settled(name));
+        name->listener->settled(name->arg, !is_settled(name));
     while ((name = TAILQ_FIRST(&resolver->pending)) != NULL) { /* so that what the log says is so */
         TAILQ_REMOVE(&resolver->pending, name, news);
         name->pending = false;

@@ -20,8 +20,8 @@ static bool is_only_target(const struct host *host) {
     const struct wish *wish;
 
     LIST_FOREACH(wish, &host->wishes, entry)
-    if (!wish->of_service)
-        return false;
+        if (!wish->of_service)
+            return false;
     return true;
 }
 

@@ -14,7 +14,7 @@ static void service_tell(void *arg) {
     struct wish *wish;
 
     LIST_FOREACH(wish, &service->wishes, entry)
-    wish->news(wish->arg);
+        wish->news(wish->arg);
 }
 
 /* Targets */

@@ -34,7 +34,7 @@ const struct route *adopt_route(const struct relay *relay, const struct record *
     if (!get_local(client, &local))
         return NULL;
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    if (get_local(acceptor->socket.fd, &bound) && covers_addr(&bound, &local))
-        return acceptor->serves;
+        if (get_local(acceptor->socket.fd, &bound) && covers_addr(&bound, &local))
+            return acceptor->serves;
     return NULL;
 }

@@ -26,8 +26,8 @@ static bool number_taken(const struct relay *relay, size_t number) {
     const struct worker *worker;
 
     TAILQ_FOREACH(worker, &relay->workers, link)
-    if (worker->number == number)
-        return true;
+        if (worker->number == number)
+            return true;
     return false;
 }
 
@@ -74,11 +74,11 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
     if (r == 0)
         r = add_workers(apply);
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
-    if (r == 0)
-        r = acceptor_start(acceptor, acceptor->next_route);
+        if (r == 0)
+            r = acceptor_start(acceptor, acceptor->next_route);
     TAILQ_FOREACH(acceptor, &apply->former, link)
-    if (r == 0)
-        r = acceptor_start(acceptor, acceptor->next_route);
+        if (r == 0)
+            r = acceptor_start(acceptor, acceptor->next_route);
     return r < 0 ? fail_apply(
                        apply, APPLY_NO_RESOURCES, -r,
                        "There are no threads or no memory to work with; raise TasksMax or lower "
@@ -121,7 +121,7 @@ static void undo_apply(struct apply *apply) {
     acceptor_free_all(&apply->fresh, LINK_FORGET);
     acceptor_free_all(&apply->former, LINK_FORGET);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    acceptor->next_route = NULL;
+        acceptor->next_route = NULL;
     drop_workers(relay, apply->n_workers);
 }
 
@@ -145,7 +145,7 @@ static void change_acceptors(struct apply *apply) {
     TAILQ_CONCAT(&relay->acceptors, &apply->fresh, link);
     apply_note_sockets(apply);
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    acceptor->next_route = NULL;
+        acceptor->next_route = NULL;
     TAILQ_CONCAT(&relay->leaving, &apply->former, link);
 }
 

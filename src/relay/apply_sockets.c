@@ -122,7 +122,7 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
     bool any = false;
 
     TAILQ_FOREACH(acceptor, &apply->former, link) /* for another wish */
-    any = any || listen_socket_overlaps(&acceptor->socket, wish);
+        any = any || listen_socket_overlaps(&acceptor->socket, wish);
     for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_socket_overlaps(&socket, wish) ||
             !inherit_socket(relay, i, &socket))
@@ -149,12 +149,12 @@ static const struct acceptor *find_obstacle(const struct apply *apply,
     const struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, link)
-    if (has_same_file(acceptor, wish))
-        return acceptor;
+        if (has_same_file(acceptor, wish))
+            return acceptor;
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
-    if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
-        has_same_file(acceptor, wish))
-        return acceptor;
+        if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
+            has_same_file(acceptor, wish))
+            return acceptor;
     return NULL;
 }
 
@@ -327,8 +327,8 @@ static void end_sharing(struct acceptor_list *acceptors) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    if (acceptor->socket.shares)
-        listen_socket_share(&acceptor->socket, false);
+        if (acceptor->socket.shares)
+            listen_socket_share(&acceptor->socket, false);
 }
 
 void apply_end_sharing(struct apply *apply) {

@@ -67,7 +67,7 @@ static size_t count_workers(const struct relay *relay) {
     size_t n = 0;
 
     TAILQ_FOREACH(worker, &relay->workers, link)
-    n++;
+        n++;
     return n;
 }
 
@@ -87,7 +87,7 @@ void relay_nudge(struct relay *relay) {
     if (relay->current != NULL)
         nudge_limits(relay->current);
     SLIST_FOREACH(generation, &relay->retired, link)
-    nudge_limits(generation);
+        nudge_limits(generation);
 }
 
 /* Those that nobody uses, nor any one before them: a job may go from one to those after it (route_follow). The list
@@ -96,8 +96,8 @@ static void free_old(struct relay *relay) {
     struct generation *generation, *used = NULL;
 
     SLIST_FOREACH(generation, &relay->retired, link)
-    if (!generation_unused(generation))
-        used = generation;
+        if (!generation_unused(generation))
+            used = generation;
     while ((generation = used != NULL ? SLIST_NEXT(used, link) : SLIST_FIRST(&relay->retired)) !=
            NULL) {
         SLIST_REMOVE(&relay->retired, generation, generation, link);
@@ -146,8 +146,8 @@ static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, s
     const struct worker *worker;
 
     TAILQ_FOREACH(worker, &relay->workers, link)
-    if (!worker_comes(worker, patience, ret_what, size))
-        return false;
+        if (!worker_comes(worker, patience, ret_what, size))
+            return false;
     if (!spares_come(&relay->road.spares, patience, ret_what, size))
         return false;
     if (since != 0 && clock_now() - since > longest_turn(relay) + patience) {
@@ -234,10 +234,10 @@ void relay_open(struct relay *relay) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &relay->acceptors, link)
-    acceptor_go(acceptor);
-    TAILQ_FOREACH(acceptor, &relay->leaving, link)
-    if (acceptor->socket.inherited)
         acceptor_go(acceptor);
+    TAILQ_FOREACH(acceptor, &relay->leaving, link)
+        if (acceptor->socket.inherited)
+            acceptor_go(acceptor);
     if (TAILQ_EMPTY(&relay->leaving))
         return;
     usec_t until = clock_now() + ACCEPT_REST;
@@ -283,7 +283,7 @@ static void end_workers(struct relay *relay) {
     if (relay->current != NULL)
         upstreams_cancel(relay->current->upstreams);
     SLIST_FOREACH(generation, &relay->retired, link)
-    upstreams_cancel(generation->upstreams);
+        upstreams_cancel(generation->upstreams);
     while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);

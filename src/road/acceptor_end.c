@@ -30,7 +30,7 @@ void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum lin
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    retire_acceptor(acceptor, until, end);
+        retire_acceptor(acceptor, until, end);
 }
 
 /* Whether handshakes may be under way that would end at its socket. */
@@ -52,8 +52,8 @@ static void look_for_handshakes(const struct acceptor_list *acceptors, int famil
     bool look = false;
 
     TAILQ_FOREACH(acceptor, acceptors, link)
-    look =
-        look || (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
+        look = look ||
+               (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
     if (look)
         handshakes_look(handshakes, family, deadline);
 }
@@ -99,7 +99,8 @@ void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline) {
         settled = settled || settle_all(acceptors, deadline);
         ended = true;
         TAILQ_FOREACH(acceptor, acceptors, link)
-        ended = await_acceptor(acceptor, !settled && next < deadline ? next : deadline) && ended;
+            ended =
+                await_acceptor(acceptor, !settled && next < deadline ? next : deadline) && ended;
     }
 }
 

@@ -52,7 +52,7 @@ static size_t count_shared(const struct openings *openings) REQUIRES(openings->l
     if (openings->own == 0)
         return openings->working;
     TAILQ_FOREACH(lane, &openings->lanes, link)
-    n += lane->working > openings->own ? lane->working - openings->own : 0;
+        n += lane->working > openings->own ? lane->working - openings->own : 0;
     return n;
 }
 
@@ -71,8 +71,8 @@ static struct opening *take_opening(struct openings *openings) REQUIRES(openings
     struct lane *lane;
 
     TAILQ_FOREACH(lane, &openings->lanes, link)
-    if (lane->n_waiting > 0 && may_take_opener(openings, lane, shared))
-        break;
+        if (lane->n_waiting > 0 && may_take_opener(openings, lane, shared))
+            break;
     if (lane == NULL)
         return NULL;
     opening = STAILQ_FIRST(&lane->waiting);
@@ -282,7 +282,7 @@ void openings_set(struct openings *openings, size_t max, size_t capacity, size_t
     openings->shared = max - openings->own * lanes;
     openings->capacity = capacity;
     TAILQ_FOREACH(opener, &openings->idle, idle_link)
-    cond_signal(&opener->wake); /* there may be too many of them */
+        cond_signal(&opener->wake); /* there may be too many of them */
     cond_broadcast(&openings->room);
     lock_release(&openings->lock);
 }

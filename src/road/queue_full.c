@@ -36,8 +36,8 @@ static void shorten_all(struct queue *queue, struct line_list *lines, usec_t now
     struct line *line;
 
     TAILQ_FOREACH(line, lines, link)
-    if (atomic_load(&line->full))
-        shorten_waits(queue, line, now);
+        if (atomic_load(&line->full))
+            shorten_waits(queue, line, now);
 }
 
 void queue_bound_full(struct queue *queue, usec_t most) {

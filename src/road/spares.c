@@ -40,8 +40,8 @@ static struct worker *take_spare(struct spares *spares, bool ended, bool *ret_le
 
     lock_acquire(&spares->lock);
     TAILQ_FOREACH(worker, &spares->list, link)
-    if (!ended || atomic_load(&worker->ended))
-        break;
+        if (!ended || atomic_load(&worker->ended))
+            break;
     if (worker != NULL)
         TAILQ_REMOVE(&spares->list, worker, link);
     *ret_left = !TAILQ_EMPTY(&spares->list);
@@ -64,7 +64,7 @@ bool spares_come(struct spares *spares, usec_t patience, char *ret_what, size_t 
 
     lock_acquire(&spares->lock);
     TAILQ_FOREACH(worker, &spares->list, link)
-    all = all && worker_comes(worker, patience, ret_what, size);
+        all = all && worker_comes(worker, patience, ret_what, size);
     lock_release(&spares->lock);
     return all;
 }

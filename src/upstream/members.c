@@ -78,9 +78,9 @@ static struct member *find_known_member(const struct members *members, uint64_t 
     struct member *member;
 
     LIST_FOREACH(member, &members->buckets[hash & (members->n_buckets - 1)], in_bucket)
-    if (member->hash == hash && addr_equal(&member->addr, addr) &&
-        strcmp(member->server, server) == 0 && strcmp(member->upstream, upstream) == 0)
-        return member;
+        if (member->hash == hash && addr_equal(&member->addr, addr) &&
+            strcmp(member->server, server) == 0 && strcmp(member->upstream, upstream) == 0)
+            return member;
     return NULL;
 }
 

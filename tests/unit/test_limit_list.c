@@ -119,7 +119,7 @@ static void who_comes_back_goes_on_if_there_is_anybody(void **state) {
     size_t n = 0;
     const struct limit *limit;
     LIST_FOREACH(limit, &list, link)
-    n++;
+        n++;
     assert_int_equal(n, 1);
 }
 
