@@ -27,8 +27,8 @@ static void log_error(void *arg, const char *sentence) {
     log_msg(MSG_CONFIG_ERROR, "%s", sentence);
 }
 
-/* Whoever asks for a reload while the file is read for the first time has it once the start is over. (A HUP that nobody
- * waits for would be the end, signal(7).) */
+/* Whoever asks for a reload while the file is read for the first time has it once the start is
+ * over. (A HUP that nobody waits for would be the end, signal(7).) */
 static void keep_reloads_for_later(void) {
     sigset_t set;
 

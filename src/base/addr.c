@@ -50,7 +50,8 @@ static bool parse_unix(const char *path, struct addr_spec *spec, const char **re
     return true;
 }
 
-/* "fe80::1%lo" or "fe80::1%2", which is cut up: an IPv6 address that has an interface if it is link-local, and else none. */
+/* "fe80::1%lo" or "fe80::1%2", which is cut up: an IPv6 address that has an interface if it is
+ * link-local, and else none. */
 static bool parse_host_ipv6(char *host, struct sockaddr_in6 *in6, const char **ret_why) {
     char *percent = strchr(host, '%');
 

@@ -46,37 +46,42 @@ struct addr_spec {
  * (base/scope.h). */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
-/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. *ret_addr has port 0. */
+/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. *ret_addr has port
+ * 0. */
 bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) MUST_USE;
 
 /* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4
  * clients of an IPv6 socket (::ffff:1.2.3.4) are written as IPv4, unnamed peers of a unix socket as
- * "unix:", no address as "-"; what cannot be printed in a name is escaped (base/escape.h), and what does not fit is cut. */
+ * "unix:", no address as "-"; what cannot be printed in a name is escaped (base/escape.h), and what
+ * does not fit is cut. */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
-/* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: it is no IP address. */
+/* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False:
+ * it is no IP address. */
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
 /* The IPv4 address that one of ::ffff:0:0/96 stands for (RFC 4291, 2.5.5.2); any other as it is. */
 struct addr addr_unmapped(const struct addr *addr);
 
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
 
-/* Whether a TCP socket that was to connect to this address is connected to itself: dialling a dead port of this machine
- * can, by chance, be given that very port to dial from (simultaneous open, RFC 9293, 3.5). */
+/* Whether a TCP socket that was to connect to this address is connected to itself: dialling a dead
+ * port of this machine can, by chance, be given that very port to dial from (simultaneous open, RFC
+ * 9293, 3.5). */
 bool addr_is_own(int fd, const struct addr *addr);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 bool addr_is_any(const struct addr *addr); /* of an IP family: every local address */
 
-/* Whether sockets cannot listen at both at a time. only: an IPv6 socket leaves IPv4 to others (IPV6_V6ONLY, ipv6(7)). */
+/* Whether sockets cannot listen at both at a time. only: an IPv6 socket leaves IPv4 to others
+ * (IPV6_V6ONLY, ipv6(7)). */
 bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);
 
 /* The same with where a socket is bound; fd -1: nowhere. */
 bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd);
 
-/* An order of all addresses, for qsort(3): 0 if they are equal. IPv6 comes before IPv4, as RFC 6724 has
- * it for most. */
+/* An order of all addresses, for qsort(3): 0 if they are equal. IPv6 comes before IPv4, as RFC 6724
+ * has it for most. */
 int addr_compare(const struct addr *a, const struct addr *b);
 
 unsigned addr_port(const struct addr *addr); /* 0: it has none */

@@ -12,8 +12,8 @@ struct range {
     uint32_t first, last;
 };
 
-/* Characters of the Unicode standard that nobody sees, or that move others (its categories Cc, Cf, Zl, Zp as far as
- * they are no part of a script's spelling). */
+/* Characters of the Unicode standard that nobody sees, or that move others (its categories Cc, Cf,
+ * Zl, Zp as far as they are no part of a script's spelling). */
 static const struct range unprintable[] = {
     {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},      {0x180e, 0x180e},
     {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},   {0xfeff, 0xfeff},    {0xfff9, 0xfffb},
@@ -43,7 +43,8 @@ static size_t utf8_length(unsigned char first) {
                           : 0;
 }
 
-/* Reads one character: its length, or 0 if the bytes are none (RFC 3629, 3: no overlong form, no surrogate). */
+/* Reads one character: its length, or 0 if the bytes are none (RFC 3629, 3: no overlong form, no
+ * surrogate). */
 static size_t utf8_read(const unsigned char *p, size_t n, uint32_t *ret) {
     static const uint32_t least[UTF8_MAX + 1] = {0, 0, 0x80, 0x800, 0x10000};
     size_t length = utf8_length(p[0]);

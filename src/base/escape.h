@@ -1,4 +1,5 @@
-/* Foreign text made safe to print: nobody can forge a line, a field or a colour of the log with it, nor hide in it. */
+/* Foreign text made safe to print: nobody can forge a line, a field or a colour of the log with it,
+ * nor hide in it. */
 #ifndef BASE_ESCAPE_H
 #define BASE_ESCAPE_H
 
@@ -12,9 +13,10 @@ enum escape {
     ESCAPE_FOREIGN = ESCAPE_BLANKS | ESCAPE_BACKSLASH,
 };
 
-/* Writes n bytes as text into buf, which has size bytes, at least 1, and returns buf. Each byte of what cannot be
- * printed becomes \xNN: controls (of ASCII, and C1 of ISO 6429), bytes that are no UTF-8 (RFC 3629, 3), characters that
- * end a line, turn the direction of writing or cannot be seen. What does not fit is cut between characters. */
+/* Writes n bytes as text into buf, which has size bytes, at least 1, and returns buf. Each byte of
+ * what cannot be printed becomes \xNN: controls (of ASCII, and C1 of ISO 6429), bytes that are no
+ * UTF-8 (RFC 3629, 3), characters that end a line, turn the direction of writing or cannot be seen.
+ * What does not fit is cut between characters. */
 char *escape_text(const char *bytes, size_t n, enum escape what, char *buf, size_t size);
 
 #endif

@@ -44,8 +44,8 @@ bool fd_has_input(int fd) {
     return poll(&look, 1, 0) > 0;
 }
 
-/* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor and would
- * report every thread that uses it meanwhile, which is the very case that this is for. */
+/* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor
+ * and would report every thread that uses it meanwhile, which is the very case that this is for. */
 static bool dissolve_connection(int fd) {
     struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
@@ -59,8 +59,8 @@ void fd_reset(int fd) {
     if (dissolve_connection(fd))
         return;
     /* Linux 6.1.33 to 6.1.59 and 6.4 to 6.6 do not dissolve a connection on which a thread waits. A
-     * reader can be sent away in silence; a writer only by an end of data, after which the reset comes with
-     * the last close. */
+     * reader can be sent away in silence; a writer only by an end of data, after which the reset
+     * comes with the last close. */
     for (int tries = 0; errno == EBUSY && tries < BUSY_TRIES; tries++) {
         (void)shutdown(fd, SHUT_RD);
         if (dissolve_connection(fd))

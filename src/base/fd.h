@@ -21,10 +21,10 @@ bool fd_listens(int fd);
 /* Whether a read, or an accept, would return at once. Does not wait. */
 bool fd_has_input(int fd);
 
-/* Cuts a socket off so that the peer sees a reset, at once: connect(2) with AF_UNSPEC dissolves a TCP
- * connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on it. A unix
- * socket cannot be dissolved: it is shut in both directions. The descriptor stays open (its last owner closes
- * it). Any thread that knows the descriptor to be open. */
+/* Cuts a socket off so that the peer sees a reset, at once: connect(2) with AF_UNSPEC dissolves a
+ * TCP connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on
+ * it. A unix socket cannot be dissolved: it is shut in both directions. The descriptor stays open
+ * (its last owner closes it). Any thread that knows the descriptor to be open. */
 void fd_reset(int fd);
 
 #endif

@@ -26,7 +26,8 @@ static const char *kind_of_file(const struct stat *st) {
     }
 }
 
-/* What stands there may be another thing at the open than at the look before: O_NONBLOCK, and a second look (open(2)). */
+/* What stands there may be another thing at the open than at the look before: O_NONBLOCK, and a
+ * second look (open(2)). */
 static int open_file(const char *path, int *ret_fd, const char **ret_kind) {
     struct stat st;
     const char *kind;

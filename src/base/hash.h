@@ -1,4 +1,5 @@
-/* Hashes for names and addresses whose maker means no harm (siphash.h is for the others). The same in each process. */
+/* Hashes for names and addresses whose maker means no harm (siphash.h is for the others). The same
+ * in each process. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -118,8 +118,8 @@ static void count_failed(int r) {
     stats_add(STAT_log_dropped, 1);
 }
 
-/* Told by the log thread itself, before anything else is written: the ring may be full again by now. True: nothing is
- * left to be told. */
+/* Told by the log thread itself, before anything else is written: the ring may be full again by
+ * now. True: nothing is left to be told. */
 static bool tell_lost(void) {
     struct log_line line;
 
@@ -238,7 +238,8 @@ static void write_summaries(usec_t now) {
     }
 }
 
-/* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they are due. */
+/* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they
+ * are due. */
 static void await_entry(void) REQUIRES(queue.lock) {
     while (queue.count == 0 && !queue.stopping) {
         usec_t due = log_flood_due(), tell = tell_due();
@@ -296,7 +297,8 @@ int log_start(void) {
     return r;
 }
 
-/* Until the log thread is through, or has written nothing for STOP_PATIENCE, or STOP_MOST is over. */
+/* Until the log thread is through, or has written nothing for STOP_PATIENCE, or STOP_MOST is
+ * over. */
 static void await_drained(void) REQUIRES(queue.lock) {
     usec_t last = clock_now() + STOP_MOST;
     bool moves = true;

@@ -2,10 +2,11 @@
  *
  * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively
  * to the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one
- * line to stderr. A message is lost if the ring is full, or if it cannot be written (a full disk, a journal that is
- * gone): such are counted, and the log thread says how many they were as soon as something can be written again.
- * Whatever comes from outside, a message is one line of printable characters (base/escape.h). Until log_start and after log_stop, messages are written at once by their own
- * thread. */
+ * line to stderr. A message is lost if the ring is full, or if it cannot be written (a full disk, a
+ * journal that is gone): such are counted, and the log thread says how many they were as soon as
+ * something can be written again. Whatever comes from outside, a message is one line of printable
+ * characters (base/escape.h). Until log_start and after log_stop, messages are written at once by
+ * their own thread. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -51,8 +52,9 @@ void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * the log thread calls format on the copy, so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
-/* Messages that could flood: beyond `each_second` of a group in one second, they are not written one by one; at the end
- * of that second `more` says how many they were, and is given the last of them. */
+/* Messages that could flood: beyond `each_second` of a group in one second, they are not written
+ * one by one; at the end of that second `more` says how many they were, and is given the last of
+ * them. */
 #define LOG_GROUP_COUNT 64
 
 struct log_group {
@@ -72,8 +74,8 @@ void log_set_level(enum log_level level);
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 
-/* Writes what waits, then ends and joins the thread. Waits no longer than a second for a journal that is stuck, and ten
- * for one that is slow. */
+/* Writes what waits, then ends and joins the thread. Waits no longer than a second for a journal
+ * that is stuck, and ten for one that is slow. */
 void log_stop(void);
 
 #endif

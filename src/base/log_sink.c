@@ -24,8 +24,9 @@ const struct log_kind_info log_kind_infos[MSG_COUNT] = {
 
 static bool to_journal;
 
-/* An empty line was written to stderr, which the journal does not keep, but by which it learns the unit of this process. It
- * would else ask /proc when it reads a native message, and not find a process that could not start and is gone by then. */
+/* An empty line was written to stderr, which the journal does not keep, but by which it learns the
+ * unit of this process. It would else ask /proc when it reads a native message, and not find a
+ * process that could not start and is gone by then. */
 static bool introduced;
 
 /* systemd.exec(5): $JOURNAL_STREAM is "device:inode" of the stream that systemd connected to the
@@ -93,7 +94,8 @@ static struct {
     size_t begin, end;
 } rest;
 
-/* Stderr may be shared with a program that has made it non-blocking: then this waits for room, too. */
+/* Stderr may be shared with a program that has made it non-blocking: then this waits for room,
+ * too. */
 static int await_sink_room(const atomic_bool *give_up) {
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 

@@ -82,6 +82,7 @@ bool pattern_found(const struct pattern *pattern, const char *bytes, size_t n) {
 
     if (!pattern->is_regex)
         return memmem(bytes, n, pattern->bytes, pattern->n) != NULL;
-    /* REG_STARTEND: up to there, whatever NULs come before. (The one behind them is for sanitizers, who look for it.) */
+    /* REG_STARTEND: up to there, whatever NULs come before. (The one behind them is for sanitizers,
+     * who look for it.) */
     return regexec(&pattern->regex, bytes, 0, &range, REG_STARTEND) == 0;
 }

@@ -1,5 +1,5 @@
-/* A trie of nodes that each cover all below them. A node stands where a prefix was added (value >= 0) or where two paths
- * part (-1). */
+/* A trie of nodes that each cover all below them. A node stands where a prefix was added (value >=
+ * 0) or where two paths part (-1). */
 #include "base/prefix.h"
 
 #include <arpa/inet.h>
@@ -97,7 +97,8 @@ struct prefix_set *prefix_set_new(void) {
     return calloc(1, sizeof(struct prefix_set));
 }
 
-/* Depth first, without recursion: a path may be 128 nodes long. The left child takes the place of its parent. */
+/* Depth first, without recursion: a path may be 128 nodes long. The left child takes the place of
+ * its parent. */
 static void free_nodes(struct node *node) {
     while (node != NULL) {
         struct node *left = node->child[0], *right = node->child[1], *end = left;

@@ -10,7 +10,8 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW)
 
-/* Nobody shall execute it, says a kernel that knows how to (memfd_create(2), MFD_NOEXEC_SEAL, since Linux 6.3). */
+/* Nobody shall execute it, says a kernel that knows how to (memfd_create(2), MFD_NOEXEC_SEAL, since
+ * Linux 6.3). */
 static int make_memory(const char *name) {
     enum { NOEXEC_SEAL = 8 };
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | NOEXEC_SEAL);

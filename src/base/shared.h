@@ -1,5 +1,5 @@
-/* Memory that several processes map: sealed, so that nobody who has its descriptor can make it shorter under the feet of
- * the others (F_SEAL_SHRINK and others, fcntl(2)). */
+/* Memory that several processes map: sealed, so that nobody who has its descriptor can make it
+ * shorter under the feet of the others (F_SEAL_SHRINK and others, fcntl(2)). */
 #ifndef BASE_SHARED_H
 #define BASE_SHARED_H
 

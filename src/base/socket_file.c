@@ -34,7 +34,8 @@ static int change_mode(int pinned, uint32_t mode) {
     return chmod(path, (mode_t)mode) < 0 ? -errno : 0;
 }
 
-/* To have what it has takes no system call: the service's filter allows none (systemd/relayd.service.in). */
+/* To have what it has takes no system call: the service's filter allows none
+ * (systemd/relayd.service.in). */
 static int change_owner(int pinned, const struct stat *st, uint32_t uid, uint32_t gid) {
     if ((uid == SOCKET_FILE_OWN || uid == st->st_uid) &&
         (gid == SOCKET_FILE_OWN || gid == st->st_gid))
@@ -64,8 +65,8 @@ void socket_file_remove_stale(const struct addr *addr, int type) {
     fd_close(&fd);
 }
 
-/* bind(2) makes the file with the permissions of the socket, less the umask. (fchmod sets those of the socket. Where the
- * directory has a default ACL the umask is not asked.) */
+/* bind(2) makes the file with the permissions of the socket, less the umask. (fchmod sets those of
+ * the socket. Where the directory has a default ACL the umask is not asked.) */
 static int bind_with_mode(int fd, const struct addr *addr, uint32_t mode) {
     mode_t before = umask((mode_t)(~mode & PERMISSIONS));
 
@@ -75,8 +76,9 @@ static int bind_with_mode(int fd, const struct addr *addr, uint32_t mode) {
     return r;
 }
 
-/* A file that was made without any permission a moment ago, by this user, is known by that: nobody else can make one, and
- * no other of this user's has none. Only then it is given away, and opened to others. */
+/* A file that was made without any permission a moment ago, by this user, is known by that: nobody
+ * else can make one, and no other of this user's has none. Only then it is given away, and opened
+ * to others. */
 static int give_away(int pinned, const struct stat *st, const struct socket_access *access) {
     if (!S_ISSOCK(st->st_mode) || (st->st_mode & PERMISSIONS) != 0 || st->st_uid != geteuid() ||
         st->st_nlink != 1)

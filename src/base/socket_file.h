@@ -1,7 +1,8 @@
 /* The file of a unix socket: who may connect, and which file it is.
  *
- * Its directory may be writable by others, who can put another file, or a link to one, at its path at any moment. So
- * nothing is ever changed at a path: a file is pinned by a descriptor, known for the socket's own, and changed there. */
+ * Its directory may be writable by others, who can put another file, or a link to one, at its path
+ * at any moment. So nothing is ever changed at a path: a file is pinned by a descriptor, known for
+ * the socket's own, and changed there. */
 #ifndef BASE_SOCKET_FILE_H
 #define BASE_SOCKET_FILE_H
 
@@ -24,21 +25,21 @@ struct socket_file {
     ino_t inode;
 };
 
-/* Binds a unix socket to its path, with a file of this access, which nobody can use before the socket listens. 0, and
- * *ret_file is its file; or -errno, with no file left: -EPERM also if this process may not give it to that user or group,
- * -ESTALE if somebody put another file in its place meanwhile. Changes the umask for a moment: one thread at a time makes
- * files. */
+/* Binds a unix socket to its path, with a file of this access, which nobody can use before the
+ * socket listens. 0, and *ret_file is its file; or -errno, with no file left: -EPERM also if this
+ * process may not give it to that user or group, -ESTALE if somebody put another file in its place
+ * meanwhile. Changes the umask for a moment: one thread at a time makes files. */
 int socket_file_bind(int fd, const struct addr *addr, const struct socket_access *access,
                      struct socket_file *ret_file) MUST_USE;
 
-/* Gives the file at the path another access; before: what it had been given. What is SOCKET_FILE_OWN in both stays whatever
- * it is. 0 or -errno, -ESTALE if another file is there. */
+/* Gives the file at the path another access; before: what it had been given. What is
+ * SOCKET_FILE_OWN in both stays whatever it is. 0 or -errno, -ESTALE if another file is there. */
 int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before,
                        const struct socket_access *access) MUST_USE;
 
-/* Removes what a process that is gone has left at the path of a unix socket: one of this type (SOCK_STREAM or another) that
- * nobody answers at. Anything else stays, and is in the way. */
+/* Removes what a process that is gone has left at the path of a unix socket: one of this type
+ * (SOCK_STREAM or another) that nobody answers at. Anything else stays, and is in the way. */
 void socket_file_remove_stale(const struct addr *addr, int type);
 
 /* Whether this very file is at the path. */

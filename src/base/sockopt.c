@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Unanswered probes, at a fourth of the idle time each: tcp(7), TCP_KEEPCNT. The kernel counts in seconds. */
+/* Unanswered probes, at a fourth of the idle time each: tcp(7), TCP_KEEPCNT. The kernel counts in
+ * seconds. */
 #define PROBES_MOST  4
 #define PROBES_LEAST 2
 
@@ -16,11 +17,13 @@
 #define RTO_MAX_LEAST 1000 /* milliseconds: the range that the kernel takes */
 #define RTO_MAX_MOST  120000
 
-/* Bytes that a socket holds, at the most, and that are not even on their way. Those that are, the windows bound alone, so a
- * fast and long network has all that it can use; these lie ready for the next acknowledgement. The pump is woken when half of
- * them are gone: the other half of a client's lasts 1 ms at 1 Gbit/s, and 0.1 ms at 10. Without a bound, a peer that closes its
- * window has all of tcp_wmem waiting for it, 4 MiB. Clients are many and may mean harm; servers are near, so that less than
- * this costs bytes per second there. What each costs: tests/bench/README.md, "A reader that stalls". */
+/* Bytes that a socket holds, at the most, and that are not even on their way. Those that are, the
+ * windows bound alone, so a fast and long network has all that it can use; these lie ready for the
+ * next acknowledgement. The pump is woken when half of them are gone: the other half of a client's
+ * lasts 1 ms at 1 Gbit/s, and 0.1 ms at 10. Without a bound, a peer that closes its window has all
+ * of tcp_wmem waiting for it, 4 MiB. Clients are many and may mean harm; servers are near, so that
+ * less than this costs bytes per second there. What each costs: tests/bench/README.md, "A reader
+ * that stalls". */
 #define UNSENT_TO_CLIENT (256 * 1024)
 #define UNSENT_TO_SERVER (1024 * 1024)
 

@@ -34,7 +34,8 @@ int stack_make(struct stack *ret_stack, size_t size, size_t extra) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack.map == MAP_FAILED)
         return -ENOMEM;
-    /* Many of them side by side are no place for a huge page; MAP_STACK says so only since Linux 6.7. */
+    /* Many of them side by side are no place for a huge page; MAP_STACK says so only since Linux
+     * 6.7. */
     (void)madvise(stack.map, stack.map_size, MADV_NOHUGEPAGE);
     if (madvise(stack.map, page, MADV_GUARD_INSTALL) < 0 &&
         mprotect(stack.map, page, PROT_NONE) < 0) {

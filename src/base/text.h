@@ -16,7 +16,8 @@ bool text_parse_duration(const char *text, usec_t *ret) MUST_USE;
 /* The same back, in the largest unit that is exact: 600000000 -> "10m"; "0" for 0. Returns buf. */
 const char *text_format_duration(usec_t t, char *buf, size_t size);
 
-/* The time of day that this moment of clock_now() has where this machine is, as "12:00:31". Returns buf. */
+/* The time of day that this moment of clock_now() has where this machine is, as "12:00:31". Returns
+ * buf. */
 const char *text_format_moment(usec_t moment, char *buf, size_t size);
 
 /* Decimal digits, with an optional k, M or G (of 1024). False, and *ret untouched, for anything

@@ -34,9 +34,9 @@ struct thread {
  * for are blocked in every thread to come. Once, before any thread. */
 void thread_init_process(void);
 
-/* Starts fn(arg) under this name (at most 15 characters, prctl(2)), on this stack, which stays the caller's, or on
- * one of libc's (NULL). thread stays where it is until it is joined. 0 or -errno (-EAGAIN: a limit on threads was
- * met). */
+/* Starts fn(arg) under this name (at most 15 characters, prctl(2)), on this stack, which stays the
+ * caller's, or on one of libc's (NULL). thread stays where it is until it is joined. 0 or -errno
+ * (-EAGAIN: a limit on threads was met). */
 int thread_start(struct thread *thread, const char *name, const struct stack *stack, thread_fn *fn,
                  void *arg) MUST_USE;
 
@@ -55,10 +55,10 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_US
 /* Gives it up at the end of the process: nobody will join it. It may still run. */
 void thread_abandon(struct thread *thread);
 
-/* Makes the calling thread cheap to wake and to switch to, for those that carry traffic. SCHED_BATCH (sched(7)):
- * its wake-up does not interrupt what runs on the CPU, which would rather go on and wake more of them. No
- * restartable sequences (rseq(2)), which the kernel looks after at each switch and nothing here uses. Where
- * either is forbidden or unknown, all stays as it is. */
+/* Makes the calling thread cheap to wake and to switch to, for those that carry traffic.
+ * SCHED_BATCH (sched(7)): its wake-up does not interrupt what runs on the CPU, which would rather
+ * go on and wake more of them. No restartable sequences (rseq(2)), which the kernel looks after at
+ * each switch and nothing here uses. Where either is forbidden or unknown, all stays as it is. */
 void thread_lighten(void);
 
 #endif

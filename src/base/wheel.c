@@ -1,6 +1,7 @@
-/* Each level counts in units 64 times as long as those of the level below. A moment lies on the level of the highest digit
- * (of 6 bits) in which it differs from now, in the slot of that digit. So each slot of a level comes before all slots of
- * the levels above; and when now reaches a slot, what is in it differs from now in lower digits only, and moves down. */
+/* Each level counts in units 64 times as long as those of the level below. A moment lies on the
+ * level of the highest digit (of 6 bits) in which it differs from now, in the slot of that digit.
+ * So each slot of a level comes before all slots of the levels above; and when now reaches a slot,
+ * what is in it differs from now in lower digits only, and moves down. */
 #include "base/wheel.h"
 
 #include <stddef.h>
@@ -69,7 +70,8 @@ bool wheel_is_later(const struct wheel_entry *entry, usec_t than) {
     return wheel_has(entry) && entry->tick > tick_after(than);
 }
 
-/* The first slot that is not empty: its level, and the tick at which it begins. -1: all are empty. */
+/* The first slot that is not empty: its level, and the tick at which it begins. -1: all are
+ * empty. */
 static int first_slot(const struct wheel *wheel, uint64_t *ret_begins) {
     for (int level = 0; level < WHEEL_LEVELS; level++) {
         if (wheel->occupied[level] == 0)

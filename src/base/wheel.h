@@ -1,6 +1,7 @@
-/* Moments to come, kept in order at a constant cost: to file one, to take it out, and to find those that are due is
- * the same work for three or for a million (hierarchical timing wheels: Varghese and Lauck, 1987). Moments are rounded up
- * to a tick of some 8 ms. No memory is allocated: what is filed brings its entry along.
+/* Moments to come, kept in order at a constant cost: to file one, to take it out, and to find those
+ * that are due is the same work for three or for a million (hierarchical timing wheels: Varghese
+ * and Lauck, 1987). Moments are rounded up to a tick of some 8 ms. No memory is allocated: what is
+ * filed brings its entry along.
  *
  * The caller has a lock around it. */
 #ifndef BASE_WHEEL_H
@@ -30,7 +31,8 @@ struct wheel {
 
 void wheel_init(struct wheel *wheel, usec_t now);
 
-/* Files an entry (zeroed before the first time) for that moment, or again for another one. USEC_NEVER: takes it out. */
+/* Files an entry (zeroed before the first time) for that moment, or again for another one.
+ * USEC_NEVER: takes it out. */
 void wheel_file(struct wheel *wheel, struct wheel_entry *entry, usec_t due);
 
 /* Takes out one that is due by now: none is earlier by more than a tick. NULL: there is none. */
@@ -43,7 +45,8 @@ static inline bool wheel_has(const struct wheel_entry *entry) {
 /* Whether it is filed for a later moment than this. */
 bool wheel_is_later(const struct wheel_entry *entry, usec_t than);
 
-/* When to look again: not after the first one is due, and at most a little before. USEC_NEVER: it is empty. */
+/* When to look again: not after the first one is due, and at most a little before. USEC_NEVER: it
+ * is empty. */
 usec_t wheel_next(const struct wheel *wheel);
 
 #endif

@@ -24,17 +24,20 @@ bool config_parse_listen(const char *text, struct addr_spec *ret, const char **r
 /* Reads a server's address: as addr_parse, but a port alone is none. */
 bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
 
-/* Every option of the section at its default, in the zeroed struct at base; false without memory. */
+/* Every option of the section at its default, in the zeroed struct at base; false without
+ * memory. */
 bool config_set_defaults(enum option_section section, void *base) MUST_USE;
 
-/* Sets a row of type TEXT (text_options.c): NULL; or why the value is not allowed, in a clause; or CONFIG_NO_MEMORY. */
+/* Sets a row of type TEXT (text_options.c): NULL; or why the value is not allowed, in a clause; or
+ * CONFIG_NO_MEMORY. */
 extern const char CONFIG_NO_MEMORY[];
 const char *config_set_text(const struct option_info *row, const char *text, void *base);
 
 /* Reads expect, whose meaning the type decides, once both are set. The same is returned. */
 const char *config_read_expect(struct health_check_config *check);
 
-/* The servers of each upstream, and what holds between options (check_upstream.c, check_listener.c). */
+/* The servers of each upstream, and what holds between options (check_upstream.c,
+ * check_listener.c). */
 void config_check_upstream(const struct tree *tree, size_t section,
                            const struct upstream_config *upstream, struct problems *problems);
 void config_check_loops(const struct tree *tree, const struct config *config,

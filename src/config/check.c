@@ -58,7 +58,8 @@ static bool same_title(const struct tree_section *a, const struct tree_section *
     return a->parent == b->parent && a->kind == b->kind && strcmp(a->title, b->title) == 0;
 }
 
-/* A title may stand once among its kind, in its parent. There may be many: they are sorted first. */
+/* A title may stand once among its kind, in its parent. There may be many: they are sorted
+ * first. */
 static void check_titles(const struct check *check) {
     const struct tree *tree = check->tree;
     const struct tree_section **all = calloc(tree->n, sizeof(struct tree_section *));
@@ -172,7 +173,8 @@ struct listened {
     struct addr_spec spec;
 };
 
-/* What it binds: a port alone is [::], and a name is itself. "systemd" is another set of sockets in each listener. */
+/* What it binds: a port alone is [::], and a name is itself. "systemd" is another set of sockets in
+ * each listener. */
 static struct addr_spec place_of(const struct listened *one) {
     struct addr_spec place = one->spec;
 

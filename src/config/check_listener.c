@@ -31,7 +31,8 @@ static bool same_prefix(const struct written *a, const struct written *b) {
            memcmp(a->prefix.bytes, b->prefix.bytes, sizeof a->prefix.bytes) == 0;
 }
 
-/* A prefix may stand once in a list, however it is written. Lists may be long: they are sorted first. */
+/* A prefix may stand once in a list, however it is written. Lists may be long: they are sorted
+ * first. */
 static void check_prefixes(const struct check *check, enum option_id list) {
     const struct tree_section *at = &check->tree->sections[check->section];
     struct written *all = calloc(at->n_values + 1, sizeof *all);

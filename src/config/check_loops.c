@@ -1,6 +1,6 @@
-/* Servers that are this relayd itself: a connection to one would come back for ever, each time as a new one. A server at
- * another listener's address is fine, unless the way leads back. What names stand for is seen when they are dialled
- * (listen/own.c). */
+/* Servers that are this relayd itself: a connection to one would come back for ever, each time as a
+ * new one. A server at another listener's address is fine, unless the way leads back. What names
+ * stand for is seen when they are dialled (listen/own.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,8 @@ static bool bytes_dialled(const struct addr *to, unsigned char bytes[16]) {
     return true;
 }
 
-/* Whether whoever connects to this address is accepted there. What other addresses this machine has is not known. */
+/* Whether whoever connects to this address is accepted there. What other addresses this machine has
+ * is not known. */
 static bool leads_to(const struct addr *to, const struct addr_spec *listened) {
     unsigned char server[16], own[16];
 
@@ -208,8 +209,8 @@ static bool find_edges(const struct config *config, const struct doors *doors, s
            find_edges_at(config, doors, edges, &edge, &any6);
 }
 
-/* ring_note: an edge is part of a ring if both its ends lead to each other: if they are in the same strongly connected
- * component (Tarjan, 1972), here without recursion. */
+/* ring_note: an edge is part of a ring if both its ends lead to each other: if they are in the same
+ * strongly connected component (Tarjan, 1972), here without recursion. */
 static void come_to(struct walk *walk, const struct edges *edges, size_t upstream) {
     size_t low = 0, high = edges->n;
 

@@ -43,7 +43,8 @@ static int compare_server_places(const void *a, const void *b) {
     return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
-/* Two servers at one place would each get a share, and each be counted. There may be many: they are sorted first. */
+/* Two servers at one place would each get a share, and each be counted. There may be many: they are
+ * sorted first. */
 static void check_same(const struct check *check) {
     const struct server_config *servers = check->upstream->servers;
     size_t n = check->upstream->n_servers, first = 0;
@@ -134,7 +135,8 @@ static void check_source(const struct check *check, size_t n) {
                      where, server->name, to->u.sa.sa_family == AF_INET ? 4 : 6);
 }
 
-/* Whom would they stand in for? (Servers with weight 0 are another thing: they are drained, and backups serve.) */
+/* Whom would they stand in for? (Servers with weight 0 are another thing: they are drained, and
+ * backups serve.) */
 static void check_some_are_no_backup(const struct check *check) {
     char where[TREE_WHERE_MAX];
 
@@ -150,8 +152,8 @@ static void check_some_are_no_backup(const struct check *check) {
 
 #define TYPE(type) (1u << CHECK_##type)
 
-/* What has a meaning for some types of checks alone; elsewhere the default does no harm (conf/relayd.conf and --dump have
- * it). */
+/* What has a meaning for some types of checks alone; elsewhere the default does no harm
+ * (conf/relayd.conf and --dump have it). */
 static const struct {
     enum option_id id;
     unsigned types;

@@ -41,7 +41,8 @@ enum check_type {
     CHECK_TALK
 };
 
-/* The values of access below. Of a prefix that stands in both lists deny, the greater one, counts. */
+/* The values of access below. Of a prefix that stands in both lists deny, the greater one,
+ * counts. */
 enum access_value { ACCESS_ALLOW, ACCESS_DENY };
 
 /* A list of prefixes: as written. */
@@ -182,7 +183,8 @@ struct config *config_load(const char *path, config_error_fn *on_error, void *ar
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Calls on_warning with one warning, of this line of the file: "PATH:LINE: warning: " and what is said, a sentence without its full stop. */
+/* Calls on_warning with one warning, of this line of the file: "PATH:LINE: warning: " and what is
+ * said, a sentence without its full stop. */
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
@@ -190,8 +192,8 @@ void config_warn_of(const struct config *config, int line, config_error_fn *on_w
  */
 void config_dump(const struct config *config, FILE *out);
 
-/* A config with one reference and nothing but its path in it, for those who fill it in (config/build.h). NULL: no memory.
- * config_unref frees one that is half built, too. */
+/* A config with one reference and nothing but its path in it, for those who fill it in
+ * (config/build.h). NULL: no memory. config_unref frees one that is half built, too. */
 struct config *config_new(const char *path);
 
 /* Any thread. */

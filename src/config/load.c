@@ -2,12 +2,13 @@
  * libconfuse parses the rest, with every value as text. The values go to the tree, the tree to
  * struct config.
  *
- * titles_note: libconfuse looks for a section's title among all of its kind before it, so that a file of many takes it
- * many seconds. The first pass has the titles and overwrites them; the second knows none.
+ * titles_note: libconfuse looks for a section's title among all of its kind before it, so that a
+ * file of many takes it many seconds. The first pass has the titles and overwrites them; the second
+ * knows none.
  *
  * sections_note: libconfuse tells when a section ends (its validating callback), but not when it
- * begins. But it meets the sections of a kind in the order of the tree, and they do not nest, so the
- * n-th to end is the n-th of its kind in the tree. */
+ * begins. But it meets the sections of a kind in the order of the tree, and they do not nest, so
+ * the n-th to end is the n-th of its kind in the tree. */
 #include "config/load.h"
 
 #include <confuse.h>
@@ -38,7 +39,8 @@ struct load {
     cfg_opt_t schema[SECTION_COUNT][SCHEMA_MAX];
 };
 
-/* libconfuse's callbacks take no argument of ours, and its lexer is one for all. One load at a time. */
+/* libconfuse's callbacks take no argument of ours, and its lexer is one for all. One load at a
+ * time. */
 static struct lock loading = LOCK_INITIAL(RANK_OUTER);
 static struct load *current GUARDED;
 

@@ -25,7 +25,8 @@ static void warn_of_overlap(const struct overlaps *overlaps, const struct listen
                    address->text, taker->text);
 }
 
-/* Notes one that takes every address. Others overlap with it, which may be noted later: they are looked at twice. */
+/* Notes one that takes every address. Others overlap with it, which may be noted later: they are
+ * looked at twice. */
 static void look_at_address(const struct overlaps *overlaps, const struct listener_config *listener,
                             const struct listen_address *address, bool warns) {
     const struct addr addr = addr_unmapped(&address->spec.addr);
@@ -50,8 +51,8 @@ static void look_at_listeners(const struct overlaps *overlaps, bool warns) {
     }
 }
 
-/* The kernel binds no socket to an address that overlaps (bind(2)). One of [::] leaves IPv4 to others if any of that is
- * asked for, so each family is by itself. */
+/* The kernel binds no socket to an address that overlaps (bind(2)). One of [::] leaves IPv4 to
+ * others if any of that is asked for, so each family is by itself. */
 void overlaps_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
     const struct overlaps overlaps = {.config = config,
                                       .on_warning = on_warning,

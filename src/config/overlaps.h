@@ -4,8 +4,8 @@
 
 #include "config/config.h"
 
-/* Warns of each address that overlaps with one of every address of its port, as 127.0.0.1:80 with 0.0.0.0:80: relayd would not
- * start. Of names nothing is known. */
+/* Warns of each address that overlaps with one of every address of its port, as 127.0.0.1:80 with
+ * 0.0.0.0:80: relayd would not start. Of names nothing is known. */
 void overlaps_warn(const struct config *config, config_error_fn *on_warning, void *arg);
 
 #endif

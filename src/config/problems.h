@@ -37,7 +37,8 @@ void problems_report(struct problems *problems, const char *file, config_error_f
                      void *arg);
 
 /* Writes a piece of the file so that it can stand in a message: what cannot be printed is escaped
- * (base/escape.h), and no more than a line of it. buf has PROBLEMS_SHOWN_MAX bytes and is returned. */
+ * (base/escape.h), and no more than a line of it. buf has PROBLEMS_SHOWN_MAX bytes and is
+ * returned. */
 const char *problems_show(const char *text, char *buf);
 
 #endif

@@ -134,8 +134,8 @@ static bool read_id(const char *text, uint32_t *ret) {
 #define ENTRY_FIRST 4096 /* bytes of a user's or a group's entry; one with many members has more */
 #define ENTRY_MOST  (1 << 20)
 
-/* The number of a user, or of a group, by its name. A directory service may take its time to answer: then another load may
- * ask meanwhile. ENOENT: there is none; or another error. */
+/* The number of a user, or of a group, by its name. A directory service may take its time to
+ * answer: then another load may ask meanwhile. ENOENT: there is none; or another error. */
 static int find_id(const char *name, bool group, uint32_t *ret) {
     char *buf = NULL;
     int r = ERANGE;

@@ -53,8 +53,8 @@ size_t tree_next(const struct tree *tree, size_t index, enum option_section kind
 /* The last value of the row in this section, or NULL. */
 const struct tree_value *tree_value(const struct tree_section *section, enum option_id id);
 
-/* Whether the row is at its default in this section: it is not given, or with the default. A value that is not allowed
- * is none, so that an error that follows from another error is not noted. */
+/* Whether the row is at its default in this section: it is not given, or with the default. A value
+ * that is not allowed is none, so that an error that follows from another error is not noted. */
 bool tree_is_default(const struct tree_section *section, enum option_id id);
 
 /* "upstream app: server a: ", to begin a message with; "" for the top level. buf has TREE_WHERE_MAX

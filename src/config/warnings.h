@@ -4,7 +4,8 @@
 
 #include "config/config.h"
 
-/* Calls on_warning for each thing that is allowed and may not be meant, as config_load does for errors. Any thread. */
+/* Calls on_warning for each thing that is allowed and may not be meant, as config_load does for
+ * errors. Any thread. */
 void warnings_tell(const struct config *config, config_error_fn *on_warning, void *arg);
 
 #endif

@@ -1,4 +1,5 @@
-/* The life of a conn: how it is made, who has a part in it, and what is done when the last one lets go. */
+/* The life of a conn: how it is made, who has a part in it, and what is done when the last one lets
+ * go. */
 #include "conn/conn.h"
 
 #include <stdatomic.h>
@@ -141,7 +142,8 @@ bool conn_try_ref(struct conn *conn) {
     return false;
 }
 
-/* It goes on in another process: nothing is told to anybody. The last reference is gone: no lock is needed. */
+/* It goes on in another process: nothing is told to anybody. The last reference is gone: no lock is
+ * needed. */
 static bool is_left(const struct conn *conn) UNCHECKED {
     return atomic_load(&conn->parked) && !conn->state->aborted;
 }

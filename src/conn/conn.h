@@ -1,9 +1,9 @@
 /* One relayed connection: two sockets, two flows, and how it all ends.
  *
  * The pumps (see pump.h) carry bytes and tell the conn what they met; the conn decides what that
- * means for the two sides (the rules are told at the top of conn_end.c). The reaper (see reaper.h) asks
- * it whether its time is up. Whoever drops the last reference closes both sockets and writes the
- * log record. */
+ * means for the two sides (the rules are told at the top of conn_end.c). The reaper (see reaper.h)
+ * asks it whether its time is up. Whoever drops the last reference closes both sockets and writes
+ * the log record. */
 #ifndef CONN_CONN_H
 #define CONN_CONN_H
 
@@ -44,7 +44,8 @@ struct conn {
     TAILQ_ENTRY(conn) link;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
-    /* What it has taken of limits, given back as soon as its end is sure (conn_take_places), under the registry's lock: */
+    /* What it has taken of limits, given back as soon as its end is sure (conn_take_places), under
+     * the registry's lock: */
     struct place place;
     struct member *member; /* NULL: refused, or given back */
     struct line *line;
@@ -62,18 +63,19 @@ struct conn {
 };
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in
- * the gate (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper. NULL: no memory, nothing was
- * taken. */
+ * the gate (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper. NULL: no
+ * memory, nothing was taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);
 
-/* The same for one that a relayd before has left in this slot, which was adopted; its state goes on. It is not registered yet. */
+/* The same for one that a relayd before has left in this slot, which was adopted; its state goes
+ * on. It is not registered yet. */
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
-/* The same for a client that was refused: its one pump (DIR_UP) answers it, once it has begun to ask (answer.h), and drops
- * what it sends. record->end is final. */
+/* The same for a client that was refused: its one pump (DIR_UP) answers it, once it has begun to
+ * ask (answer.h), and drops what it sends. record->end is final. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate, int *client);
 
@@ -87,8 +89,9 @@ void conn_unref(struct conn *conn);
 /* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
-/* Takes those of its places from it that it needs no more, to be given back without the lock: before whoever waits for its
- * end can know of that. The member's when the server has ended; all, when it was aborted or both sides have. */
+/* Takes those of its places from it that it needs no more, to be given back without the lock:
+ * before whoever waits for its end can know of that. The member's when the server has ended; all,
+ * when it was aborted or both sides have. */
 struct holdings conn_take_places(struct conn *conn) REQUIRES(conn->registry->lock);
 
 /* What is to be done for a direction when its pump starts. */
@@ -117,11 +120,13 @@ void conn_sink_failed(struct conn *conn, enum direction dir, int error);
  * pumps; once. Any thread with a reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
-/* The same, and resets a side that was given its end as well: whom it waits for is gone. Not if both sides have ended. */
+/* The same, and resets a side that was given its end as well: whom it waits for is gone. Not if
+ * both sides have ended. */
 void conn_abort_hard(struct conn *conn, enum end end, int error);
 
-/* Whether nothing needs to be asked of the kernel about a conn at this moment: then *ret_next is when
- * to look at it again. Costs no system call. Under the lock of its registry, which is named for that. */
+/* Whether nothing needs to be asked of the kernel about a conn at this moment: then *ret_next is
+ * when to look at it again. Costs no system call. Under the lock of its registry, which is named
+ * for that. */
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
     REQUIRES(registry->lock);
 
@@ -141,14 +146,15 @@ struct verdict {
         deadline; /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
 };
 
-/* Asks the kernel, decides, and files the next review. Not under the lock; with a reference; one at a time. */
+/* Asks the kernel, decides, and files the next review. Not under the lock; with a reference; one at
+ * a time. */
 struct verdict conn_review(struct conn *conn, usec_t now);
 
 /* Ends it in good order: both pumps are woken, pass on what is still there, and then the end. */
 void conn_expire(struct conn *conn, enum end end);
 
-/* Does once more what a process before had decided, and may not have done: an end that is passed on, conn_abort,
- * conn_expire. Before the pumps run. */
+/* Does once more what a process before had decided, and may not have done: an end that is passed
+ * on, conn_abort, conn_expire. Before the pumps run. */
 void conn_redo(struct conn *conn);
 
 #endif

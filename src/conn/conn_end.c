@@ -1,34 +1,38 @@
 /* How a connection ends. The rules, each with the name that the code refers to:
  *
- * in_order: End of data on one side: every byte read before it has been written by then (the same pump did
- * both), so the end is passed on with shutdown(2). The other direction goes on.
+ * in_order: End of data on one side: every byte read before it has been written by then (the same
+ * pump did both), so the end is passed on with shutdown(2). The other direction goes on.
  *
- * reset: An error of a source is passed on to the sink as a reset: a cut-off transfer must not look complete.
+ * reset: An error of a source is passed on to the sink as a reset: a cut-off transfer must not look
+ * complete.
  *
- * sink_first: An error of a sink is no decision. The other direction reads from that same socket, and there
- * may be data in it that came before the error (a server that answers an upload early and closes). It is
- * read to its end first; how that ends decides. Until then, and after, what the source still sends is read
- * and dropped, for at most linger_timeout.
+ * sink_first: An error of a sink is no decision. The other direction reads from that same socket,
+ * and there may be data in it that came before the error (a server that answers an upload early and
+ * closes). It is read to its end first; how that ends decides. Until then, and after, what the
+ * source still sends is read and dropped, for at most linger_timeout.
  *
- * stolen_error: A socket reports its error once, to whichever pump calls first (sock_error() in the kernel),
- * and splice may even swallow it: then the reader of a socket that was reset sees a plain end. So a reader
- * that sees the end looks at the writer of the same socket. If that has met nothing and is not in a write,
- * the end is true. If it is in a write, an empty send tells whether the socket is alive. In doubt, TCP_INFO
- * decides: bytes_received counts the FIN, so the end is true if it is one more than was read. What the relayd before has met
- * is not known: a connection that was adopted is always in doubt.
+ * stolen_error: A socket reports its error once, to whichever pump calls first (sock_error() in the
+ * kernel), and splice may even swallow it: then the reader of a socket that was reset sees a plain
+ * end. So a reader that sees the end looks at the writer of the same socket. If that has met
+ * nothing and is not in a write, the end is true. If it is in a write, an empty send tells whether
+ * the socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is
+ * true if it is one more than was read. What the relayd before has met is not known: a connection
+ * that was adopted is always in doubt.
  *
- * unix_doubt: A unix socket has no such count, and an empty send tells of an orderly close as of an error: both are EPIPE. There
- * the writer's error decides, once its write is over; since the peer is gone, that returns at once. It is a reset (the peer
- * closed and left bytes unread: ECONNRESET), or EPIPE or none, which are no errors of the reader's.
+ * unix_doubt: A unix socket has no such count, and an empty send tells of an orderly close as of an
+ * error: both are EPIPE. There the writer's error decides, once its write is over; since the peer
+ * is gone, that returns at once. It is a reset (the peer closed and left bytes unread: ECONNRESET),
+ * or EPIPE or none, which are no errors of the reader's.
  *
- * own_cut: Where this process ends a direction whose source has not ended (its time is up), the sink is reset, too: that
- * is a cut-off transfer like any other. Only idle_end = close, drain_idle, and a connection of mode http over which no byte
- * has passed, end in order. A side that was given its end is not reset.
+ * own_cut: Where this process ends a direction whose source has not ended (its time is up), the
+ * sink is reset, too: that is a cut-off transfer like any other. Only idle_end = close, drain_idle,
+ * and a connection of mode http over which no byte has passed, end in order. A side that was given
+ * its end is not reset.
  *
- * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over TCP, still
- * delivers what has arrived, and then reads as an end (or, where both directions are shut and bytes come all the same, as
- * a reset: RFC 1122, 4.2.2.13). shutdown(SHUT_WR) would tell the peer of an end that
- * may not be true. */
+ * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over
+ * TCP, still delivers what has arrived, and then reads as an end (or, where both directions are
+ * shut and bytes come all the same, as a reset: RFC 1122, 4.2.2.13). shutdown(SHUT_WR) would tell
+ * the peer of an end that may not be true. */
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -46,8 +50,9 @@ static enum direction other_direction(enum direction dir) {
     return dir == DIR_UP ? DIR_DOWN : DIR_UP;
 }
 
-/* What stands above is written before what follows, if this process is killed between them (survives in conn_state.h;
- * a processor finishes in order what it has begun, so only the compiler is to be told). */
+/* What stands above is written before what follows, if this process is killed between them
+ * (survives in conn_state.h; a processor finishes in order what it has begun, so only the compiler
+ * is to be told). */
 static void in_this_order(void) {
     atomic_signal_fence(memory_order_seq_cst);
 }
@@ -87,7 +92,8 @@ static bool count_received(int fd, uint64_t *ret_received) {
     return true;
 }
 
-/* unix_doubt: until the write under way has ended, and its pump has noted what it met. False: it did not end. */
+/* unix_doubt: until the write under way has ended, and its pump has noted what it met. False: it
+ * did not end. */
 static bool await_write(const struct flow *writer) {
     usec_t until = clock_now() + WRITE_RETURNS;
 

@@ -8,7 +8,8 @@
 
 #define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
 
-/* How often a conn is looked at: at a fourth of its timeout or of keepalive, within these bounds. */
+/* How often a conn is looked at: at a fourth of its timeout or of keepalive, within these
+ * bounds. */
 #define LOOK_SOONEST       (10 * USEC_PER_MSEC)
 #define LOOK_SOONEST_ALIVE (250 * USEC_PER_MSEC)
 #define LOOK_LATEST        (15 * USEC_PER_SEC)
@@ -22,15 +23,16 @@ static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock)
                                   : conn->state->options.idle_timeout;
 }
 
-/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the last ones were its own. */
+/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the
+ * last ones were its own. */
 static bool is_asked(const struct conn *conn) {
     usec_t asked = atomic_load(&conn->state->flow[DIR_UP].spoke);
 
     return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
 }
 
-/* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so long, unless the client
- * waits for an answer. USEC_NEVER: it does not end for that. */
+/* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so
+ * long, unless the client waits for an answer. USEC_NEVER: it does not end for that. */
 static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
     usec_t idle = registry_drain_idle(conn->registry, conn);
@@ -160,12 +162,13 @@ static struct facing facing_of(const struct conn *conn, int side) REQUIRES(conn-
                            .fed = to->ended || atomic_load(&to->writing)};
 }
 
-/* unread: nobody waits on a socket whose end was read, nor on one whose reader is blocked in a write to the other side:
- * what becomes of it, the kernel has to be asked. Returns what it has failed of, or 0.
+/* unread: nobody waits on a socket whose end was read, nor on one whose reader is blocked in a
+ * write to the other side: what becomes of it, the kernel has to be asked. Returns what it has
+ * failed of, or 0.
  *
- * Not every socket that is closed has failed: where both ends were passed on, there may still be bytes in it to read. And
- * an error that is asked for here is told to nobody else, so its reader must know that an end may be none (stolen_error
- * in conn_end.c). */
+ * Not every socket that is closed has failed: where both ends were passed on, there may still be
+ * bytes in it to read. And an error that is asked for here is told to nobody else, so its reader
+ * must know that an end may be none (stolen_error in conn_end.c). */
 static int unread_error(struct conn *conn, int side, const struct facing *facing,
                         const struct pulse *pulse) {
     int fd = conn->fd[side];
@@ -181,8 +184,9 @@ static int unread_error(struct conn *conn, int side, const struct facing *facing
     return error == 0 && pulse->tcp && !facing->given ? ECONNRESET : error;
 }
 
-/* in_flight: the kernel's keep-alive asks nothing as long as bytes are on their way, and its patience with those is a
- * quarter of an hour. A peer that answers is alive, however little it takes. */
+/* in_flight: the kernel's keep-alive asks nothing as long as bytes are on their way, and its
+ * patience with those is a quarter of an hour. A peer that answers is alive, however little it
+ * takes. */
 static bool is_silent(struct sink_watch *watch, const struct pulse *pulse, usec_t keepalive,
                       usec_t now) {
     if (keepalive == 0 || !pulse->on_its_way || !pulse->unanswered) {
@@ -194,8 +198,9 @@ static bool is_silent(struct sink_watch *watch, const struct pulse *pulse, usec_
     return now - watch->unanswered >= keepalive && pulse->heard_of >= 2 * keepalive;
 }
 
-/* min_rate: whether a side takes its data too slowly. It is held to that only while data waits for it at every look: a sink
- * whose source is slow has none. What its peer has acknowledged counts; that of a unix socket cannot be told. */
+/* min_rate: whether a side takes its data too slowly. It is held to that only while data waits for
+ * it at every look: a sink whose source is slow has none. What its peer has acknowledged counts;
+ * that of a unix socket cannot be told. */
 static bool is_slow(struct sink_watch *watch, const struct facing *facing,
                     const struct pulse *pulse, int64_t min_rate, usec_t now) {
     bool waits = pulse->unsent || (facing->fed && pulse->on_its_way);
@@ -279,8 +284,8 @@ static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
     return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
 }
 
-/* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless that would cost it
- * bytes that are on their way to it. */
+/* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless
+ * that would cost it bytes that are on their way to it. */
 static struct verdict time_is_up(const struct conn *conn, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
     enum end idle = is_holding(conn) ? END_STALLED : END_IDLE;
@@ -291,8 +296,8 @@ static struct verdict time_is_up(const struct conn *conn, const struct sight *si
                                                           facing_of(conn, SIDE_SERVER).failed)};
 }
 
-/* Whether the other side is to be told now that this one is gone. One that was given its end may have more to say that is
- * read and dropped; not for ever. */
+/* Whether the other side is to be told now that this one is gone. One that was given its end may
+ * have more to say that is read and dropped; not for ever. */
 static bool is_to_be_told(const struct conn *conn, int dead, usec_t quiet_for)
     REQUIRES(conn->registry->lock) {
     const struct conn_options *options = &conn->state->options;

@@ -7,15 +7,17 @@
 
 #include "base/stats.h"
 
-/* In COPY_LOAN: as many messages in a row, none later than this after the one before, make a busy direction. It is
- * worth the memory that the buffer costs in the kernel: each thread that has sent by send(2) keeps the page
- * fragment that its last bytes came from (32 KiB, task_frag in tcp_sendmsg), for as long as it lives. */
+/* In COPY_LOAN: as many messages in a row, none later than this after the one before, make a busy
+ * direction. It is worth the memory that the buffer costs in the kernel: each thread that has sent
+ * by send(2) keeps the page fragment that its last bytes came from (32 KiB, task_frag in
+ * tcp_sendmsg), for as long as it lives. */
 #define BUSY_MESSAGES 16
 #define BUSY_WITHIN   (100 * USEC_PER_MSEC)
 
-/* In COPY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away: two full reads in a row
- * are bulk, and so are messages a little larger than the buffer, one after the other. For both the pipe is cheaper
- * (one splice in and one out, and no copy; measured with answers of 16 KiB, tests/bench). */
+/* In COPY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away: two
+ * full reads in a row are bulk, and so are messages a little larger than the buffer, one after the
+ * other. For both the pipe is cheaper (one splice in and one out, and no copy; measured with
+ * answers of 16 KiB, tests/bench). */
 #define FULL_READ 2
 #define BULK      4
 
@@ -132,8 +134,8 @@ static bool is_to_park(const struct copy *copy) {
     return copy->kept != NULL && atomic_load_explicit(copy->kept->parks, memory_order_relaxed);
 }
 
-/* splice stops at TCP's urgent mark as if at the end. The byte after it has to be read, and for as long as it is nowhere
- * but here, the connection would not outlive this process. */
+/* splice stops at TCP's urgent mark as if at the end. The byte after it has to be read, and for as
+ * long as it is nowhere but here, the connection would not outlive this process. */
 static ssize_t read_past_mark(struct copy *copy, int from) {
     ssize_t n = await_bytes(from);
 
@@ -173,7 +175,8 @@ static ssize_t read_any(struct copy *copy, int from) {
         copy->in_pipe = has_pipe(copy);
         n = copy->in_pipe ? copy_splice_read(copy, from) : copy_buffer_read(copy, from);
         if (n == 0 && copy->in_pipe) {
-            /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past it. */
+            /* splice stops at TCP's urgent mark as if at the end; recv knows better, and reads past
+             * it. */
             copy->in_pipe = false;
             n = copy_buffer_read(copy, from);
         }

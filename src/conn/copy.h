@@ -3,8 +3,8 @@
  *
  * Two engines: the buffer (recv, send) is cheapest for messages; the pipe (splice) moves pages
  * inside the kernel and is cheapest in bulk. COPY_AUTO changes between three ways to use them:
- * - loan, at first and when bulk is over: wait for bytes, then borrow a pipe for just as long as they
- *   take. A direction that waits so costs no memory but its thread's.
+ * - loan, at first and when bulk is over: wait for bytes, then borrow a pipe for just as long as
+ *   they take. A direction that waits so costs no memory but its thread's.
  * - buffer, once messages come quickly: one system call less for each.
  * - pipe, while reads come large: it is kept, so that the wait and the read are one call.
  * If no pipe can be had, the buffer serves. */
@@ -41,7 +41,8 @@ struct copy {
     uint64_t written;      /* bytes, in all */
 };
 
-/* With a keeper: a pipe of the connection's own, which outlives this process with all that is in it. */
+/* With a keeper: a pipe of the connection's own, which outlives this process with all that is in
+ * it. */
 struct kept_pipe {
     struct pipe_ends ends;
     size_t in_hand;            /* bytes that are in it at the start */
@@ -56,11 +57,12 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 /* Gives the pipe back. What was in hand is lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
-/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR: the thread
- * was interrupted, and the kept pipe parks). Only with nothing in hand. */
+/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno
+ * (-EINTR: the thread was interrupted, and the kept pipe parks). Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
-/* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand (-EINTR: as above). */
+/* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand (-EINTR:
+ * as above). */
 int copy_write(struct copy *copy, int to) MUST_USE;
 
 /* The engines, each one attempt: bytes moved, 0 at the end of data, or -errno. */

@@ -1,7 +1,8 @@
-/* A line: the connections of one upstream that wait to be dialled for, first come, first served. A reload carries it on
- * by the upstream's name, so that what it counts goes on being counted.
+/* A line: the connections of one upstream that wait to be dialled for, first come, first served. A
+ * reload carries it on by the upstream's name, so that what it counts goes on being counted.
  *
- * What it holds belongs to the queue (queue.h), under the queue's lock; a line itself is owned by references. */
+ * What it holds belongs to the queue (queue.h), under the queue's lock; a line itself is owned by
+ * references. */
 #ifndef CONN_LINE_H
 #define CONN_LINE_H
 
@@ -42,8 +43,8 @@ struct line *line_new(void);
 struct line *line_ref(struct line *line);
 void line_unref(struct line *line); /* NULL is fine; the last one: it is empty */
 
-/* A connection of the line gives back its place at a server: counts it out of the member, and tells who waits for that.
- * Gives both references back; NULL is fine. No leaf lock held. Any thread. */
+/* A connection of the line gives back its place at a server: counts it out of the member, and tells
+ * who waits for that. Gives both references back; NULL is fine. No leaf lock held. Any thread. */
 void line_leave(struct line *line, struct member *member);
 
 #endif

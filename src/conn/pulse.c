@@ -9,10 +9,11 @@
 
 #define TCP_STATE_CLOSE 7 /* tcpi_state: linux/tcp_states.h, which is not for programs */
 
-/* A peer that takes nothing (its window is closed) is asked again and again whether it does (tcpi_probes counts what it
- * has not answered; one question may be on its way). What is in flight is sent again and again; an end of data alone
- * counts as no data that was sent, so there the repetitions tell. Those go on to a peer that answers, too, if it has
- * closed its window over what was sent. */
+/* A peer that takes nothing (its window is closed) is asked again and again whether it does
+ * (tcpi_probes counts what it has not answered; one question may be on its way). What is in flight
+ * is sent again and again; an end of data alone counts as no data that was sent, so there the
+ * repetitions tell. Those go on to a peer that answers, too, if it has closed its window over what
+ * was sent. */
 static bool is_unanswered(const struct tcp_info *info) {
     return info->tcpi_probes > 1 ||
            (info->tcpi_unacked > 0 && (info->tcpi_last_data_sent < info->tcpi_last_ack_recv ||
@@ -32,7 +33,8 @@ struct pulse pulse_take(int fd) {
                               .unanswered = is_unanswered(&info),
                               .heard_of = info.tcpi_last_ack_recv * USEC_PER_MSEC,
                               .closed = info.tcpi_state == TCP_STATE_CLOSE};
-    /* Of a unix socket, what stands in its queue. It may look unchanged while the peer takes and a pump refills. */
+    /* Of a unix socket, what stands in its queue. It may look unchanged while the peer takes and a
+     * pump refills. */
     if (ioctl(fd, SIOCOUTQ, &queued) < 0)
         queued = 0;
     return (struct pulse){.on_its_way = queued > 0, .taken = (uint64_t)queued};

@@ -21,8 +21,8 @@ struct pulse {
 /* Asks for all of it. A peer over a unix socket always answers. */
 struct pulse pulse_take(int fd);
 
-/* Whether a peer that has ended its data is gone: the errno, or 0. For a socket that nobody reads any more; whoever writes to
- * it may not be told after that. */
+/* Whether a peer that has ended its data is gone: the errno, or 0. For a socket that nobody reads
+ * any more; whoever writes to it may not be told after that. */
 int pulse_gone(int fd);
 
 /* What a socket has failed of: the errno, or 0. No other thread is told of it after that. */

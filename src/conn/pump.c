@@ -9,12 +9,13 @@
 #include "conn/copy.h"
 
 /* Before the write: the bytes are in hand, and since now the direction is not idle. The kernel's
- * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies on
- * it).
+ * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies
+ * on it).
  *
- * spoke: whose bytes came last, the client's or the server's (is_asked in conn_review.c). It is noted before the bytes are
- * written, so no answer, and no next question, is quicker. Each pump writes to its own flow alone: a word that both of them
- * used would go from one processor to the other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
+ * spoke: whose bytes came last, the client's or the server's (is_asked in conn_review.c). It is
+ * noted before the bytes are written, so no answer, and no next question, is quicker. Each pump
+ * writes to its own flow alone: a word that both of them used would go from one processor to the
+ * other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
 static void begin_writing(struct flow *flow) {
     atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
     atomic_store_explicit(&flow->spoke, clock_now(), memory_order_relaxed);

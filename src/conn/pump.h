@@ -6,15 +6,16 @@
 #include "conn/conn.h"
 #include "conn/copy.h"
 
-/* What a pump works in. Not on its stack, which is to be one page: see the idle connections in tests/bench. */
+/* What a pump works in. Not on its stack, which is to be one page: see the idle connections in
+ * tests/bench. */
 struct pump_room {
     char *buffer; /* COPY_BUFFER_SIZE bytes */
     struct copy copy;
     struct kept_pipe kept;
 };
 
-/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The caller holds a reference
- * to conn. Blocks in recv, send and splice; woken as conn_end.c says. */
+/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The
+ * caller holds a reference to conn. Blocks in recv, send and splice; woken as conn_end.c says. */
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room);
 
 #endif

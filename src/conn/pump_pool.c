@@ -20,9 +20,9 @@ struct pump {
     struct pump_room room;
 };
 
-/* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and neither needs
- * a lock. conn and running are written before it and stay until all pumps of the round are done; a pump that
- * has no part in a round looks at nothing but this word. */
+/* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and
+ * neither needs a lock. conn and running are written before it and stay until all pumps of the
+ * round are done; a pump that has no part in a round looks at nothing but this word. */
 #define WORK_BOTH  1u /* for both pumps; else for DIR_UP alone */
 #define WORK_QUIT  2u /* the thread ends */
 #define WORK_ROUND 4u /* the rest counts the rounds, so that each differs from the last */

@@ -38,7 +38,8 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
  * alone for a refused one. The pair goes back to the pool by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
-/* Interrupts all that work until each has ended its conn: the caller has set registry->parks, or has ended it otherwise. */
+/* Interrupts all that work until each has ended its conn: the caller has set registry->parks, or
+ * has ended it otherwise. */
 void pump_pool_park(struct pump_pool *pool);
 
 /* Ends pairs that have been idle for PUMP_IDLE_MAX. */

@@ -57,8 +57,9 @@ static void read_process_name(const char *pid, char name[32]) {
     fclose(file);
 }
 
-/* Whether a process is known to have another name than this one: such a program would die of a HUP. In a sandbox that
- * hides processes (ProtectProc=, PrivateUsers=) nothing is known, and the number comes from systemd. */
+/* Whether a process is known to have another name than this one: such a program would die of a HUP.
+ * In a sandbox that hides processes (ProtectProc=, PrivateUsers=) nothing is known, and the number
+ * comes from systemd. */
 static bool is_another(pid_t pid) {
     char number[16], other[32], own[32];
 
@@ -68,8 +69,8 @@ static bool is_another(pid_t pid) {
     return other[0] != '\0' && own[0] != '\0' && strcmp(other, own) != 0;
 }
 
-/* An answer is believed from this process's own user and from root: root becomes the user of the daemon. Others are it
- * already, or may not ask. */
+/* An answer is believed from this process's own user and from root: root becomes the user of the
+ * daemon. Others are it already, or may not ask. */
 static void become_user_of(pid_t pid) {
     char path[32];
     struct stat st;
@@ -111,7 +112,8 @@ static int open_ear(uintptr_t *ret_token) {
     return fd;
 }
 
-/* One that is there: its first byte, and the rest in text. 0: there is none, or not from whom it should be. */
+/* One that is there: its first byte, and the rest in text. 0: there is none, or not from whom it
+ * should be. */
 static char take_word(int fd, char text[ASK_TEXT_MAX]) {
     char word = 0;
     struct iovec parts[2] = {{.iov_base = &word, .iov_len = 1},

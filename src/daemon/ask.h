@@ -1,10 +1,11 @@
-/* relayd --reload PID: asks a running relayd for a reload and waits for its answer, so that `systemctl reload` knows
- * how it went.
+/* relayd --reload PID: asks a running relayd for a reload and waits for its answer, so that
+ * `systemctl reload` knows how it went.
  *
- * The question is a queued HUP, whose value (sigqueue(3)) tells it from a plain kill(1) and is a token; it may be asked again
- * until it was heard. The answers are datagrams to an abstract unix socket (unix(7)) with the token in its name: no process
- * number is needed, which has no meaning in another PID namespace. Abstract names belong to a network namespace: an asker in
- * another one is not answered, and says so. */
+ * The question is a queued HUP, whose value (sigqueue(3)) tells it from a plain kill(1) and is a
+ * token; it may be asked again until it was heard. The answers are datagrams to an abstract unix
+ * socket (unix(7)) with the token in its name: no process number is needed, which has no meaning in
+ * another PID namespace. Abstract names belong to a network namespace: an asker in another one is
+ * not answered, and says so. */
 #ifndef DAEMON_ASK_H
 #define DAEMON_ASK_H
 
@@ -29,8 +30,8 @@ bool ask_is_token(uintptr_t token);
 /* Where it is answered: fills in the address and returns its size. */
 socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address);
 
-/* Returns the exit status, after a message if it is not EX_OK: EX_CONFIG if the new configuration was refused,
- * EX_UNAVAILABLE if there was no answer. The process has done nothing else. */
+/* Returns the exit status, after a message if it is not EX_OK: EX_CONFIG if the new configuration
+ * was refused, EX_UNAVAILABLE if there was no answer. The process has done nothing else. */
 int ask_reload(pid_t pid);
 
 #endif

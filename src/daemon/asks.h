@@ -1,4 +1,5 @@
-/* The daemon's side of relayd --reload (ask.h): who asks for a reload, and waits to hear how it went. */
+/* The daemon's side of relayd --reload (ask.h): who asks for a reload, and waits to hear how it
+ * went. */
 #ifndef DAEMON_ASKS_H
 #define DAEMON_ASKS_H
 
@@ -22,8 +23,8 @@ struct asks {
 void asks_init(struct asks *asks);
 void asks_close(struct asks *asks);
 
-/* Tells the sender of a HUP, if it waits to hear of it, that it was heard. Whether it asks for a reload that nobody has asked
- * for before: false if it has only asked again. */
+/* Tells the sender of a HUP, if it waits to hear of it, that it was heard. Whether it asks for a
+ * reload that nobody has asked for before: false if it has only asked again. */
 bool asks_note(struct asks *asks, const siginfo_t *hup);
 
 /* A reload begins, which is for all who have asked before. */

@@ -15,7 +15,8 @@ static bool bus_has_time(struct bus *bus) {
            sd_bus_set_method_call_timeout(bus->bus, (uint64_t)(bus->deadline - now)) >= 0;
 }
 
-/* sd_bus_open_system(3) would wait a minute and a half for a bus that takes connections and says nothing. */
+/* sd_bus_open_system(3) would wait a minute and a half for a bus that takes connections and says
+ * nothing. */
 bool bus_open(struct bus *ret_bus, usec_t deadline) {
     const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
     struct bus bus = {.deadline = deadline};

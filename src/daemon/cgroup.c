@@ -7,7 +7,8 @@
 
 #include "base/check.h"
 
-/* What version 1 shows where nothing is set: the greatest number of whole pages, whatever their size. */
+/* What version 1 shows where nothing is set: the greatest number of whole pages, whatever their
+ * size. */
 #define V1_UNLIMITED (INT64_MAX - ((int64_t)1 << 20))
 
 const struct cgroup_paths cgroup_paths = {.self = "/proc/self/cgroup", .tree = "/sys/fs/cgroup"};
@@ -23,7 +24,8 @@ int64_t cgroup_number(const char *path) {
     return n == 1 && value > 0 && value < V1_UNLIMITED ? value : CGROUP_UNLIMITED;
 }
 
-/* A file that bounds a group, by its controller: that of a version 1 tree, or "" in the one of version 2. */
+/* A file that bounds a group, by its controller: that of a version 1 tree, or "" in the one of
+ * version 2. */
 struct setting {
     const char *controller;
     const char *file;
@@ -52,8 +54,8 @@ static int64_t lesser_limit(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* The least that a file says, from the group upwards. In a container its group may be the root of what is seen, and is
- * looked at last. */
+/* The least that a file says, from the group upwards. In a container its group may be the root of
+ * what is seen, and is looked at last. */
 static int64_t least_of(const struct cgroup_paths *paths, const struct setting *setting,
                         const char *group) {
     const char *slash = setting->controller[0] != '\0' ? "/" : "";

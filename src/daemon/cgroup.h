@@ -1,5 +1,5 @@
-/* What the cgroup of this process, and all those above it, let it have (cgroups(7)): of the version 2 tree, and of the version
- * 1 trees where those are in use. */
+/* What the cgroup of this process, and all those above it, let it have (cgroups(7)): of the version
+ * 2 tree, and of the version 1 trees where those are in use. */
 #ifndef DAEMON_CGROUP_H
 #define DAEMON_CGROUP_H
 
@@ -18,8 +18,9 @@ extern const struct cgroup_paths cgroup_paths;
 /* A file with one number, or "max". CGROUP_UNLIMITED: that, or it cannot be read. Any thread. */
 int64_t cgroup_number(const char *path);
 
-/* The least threads and processes (pids.max), and the least memory in bytes, the kernel's for sockets and threads among it
- * (memory.max and memory.high of version 2, memory.limit_in_bytes of version 1). CGROUP_UNLIMITED: none is set. */
+/* The least threads and processes (pids.max), and the least memory in bytes, the kernel's for
+ * sockets and threads among it (memory.max and memory.high of version 2, memory.limit_in_bytes of
+ * version 1). CGROUP_UNLIMITED: none is set. */
 struct cgroup_limits {
     int64_t pids;
     int64_t memory;

@@ -30,7 +30,8 @@
 #define TIDY_INTERVAL   USEC_PER_SEC /* while something is left of a former configuration */
 #define FOLLOW_INTERVAL USEC_PER_SEC /* between two looks at the interfaces of listeners */
 
-/* With name servers that do not answer, at the start: less than systemd's DefaultTimeoutStartSec. */
+/* With name servers that do not answer, at the start: less than systemd's
+ * DefaultTimeoutStartSec. */
 #define NAMES_PATIENCE (60 * USEC_PER_SEC)
 
 struct daemon {
@@ -201,7 +202,8 @@ static bool is_hurried(struct daemon *daemon, int signal, const siginfo_t *info)
     return signal == SIGTERM || signal == SIGINT;
 }
 
-/* Tells of connections that are waited for; in the log once they are not just those that were about to end. */
+/* Tells of connections that are waited for; in the log once they are not just those that were about
+ * to end. */
 static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
     char until[16];
 
@@ -249,7 +251,8 @@ static bool wants_to_leave(const struct daemon *daemon) {
     return on_term == ON_TERM_LEAVE || restart_is_under_way();
 }
 
-/* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in a drain. */
+/* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in
+ * a drain. */
 static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
     struct relay *relay = daemon->relay;
     usec_t deadline = clock_now() + relay_config(relay)->global.drain_timeout;

@@ -1,4 +1,5 @@
-/* What the system allows against what max_connections needs, looked at when a configuration is put in force. */
+/* What the system allows against what max_connections needs, looked at when a configuration is put
+ * in force. */
 #ifndef DAEMON_LIMITS_H
 #define DAEMON_LIMITS_H
 

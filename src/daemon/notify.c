@@ -37,8 +37,8 @@ static int open_manager(const char *name) {
     return fd;
 }
 
-/* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. False: the manager does not
- * read; nobody waits for it longer than MANAGER_PATIENCE. */
+/* sd_notifyf(3), but through the socket that is open, as long as somebody listens to that. False:
+ * the manager does not read; nobody waits for it longer than MANAGER_PATIENCE. */
 PRINTF_LIKE(2, 3) static bool tell_manager(const struct notify *notify, const char *fmt, ...) {
     char text[NOTIFY_TEXT_MAX + 128];
     va_list ap;
@@ -77,7 +77,8 @@ static void describe_relay(const struct notify *notify, struct relay *relay, cha
     relay_describe(relay, text, size);
 }
 
-/* If the text fills its room it may have been cut within a UTF-8 character, which the manager would not take. */
+/* If the text fills its room it may have been cut within a UTF-8 character, which the manager would
+ * not take. */
 static void drop_cut_character(char *text, size_t size) {
     size_t n = strlen(text);
 
@@ -91,7 +92,8 @@ static void drop_cut_character(char *text, size_t size) {
     }
 }
 
-/* Whether the status line is another one than before; it is remembered, and looked at again after a while. */
+/* Whether the status line is another one than before; it is remembered, and looked at again after a
+ * while. */
 static bool status_changes(struct notify *notify, const char *text) {
     notify->next_status = clock_now() + STATUS_INTERVAL;
     if (strcmp(text, notify->sent) == 0)

@@ -1,5 +1,6 @@
-/* What the service manager is told (sd_notify(3)): ready, reloading, stopping, a status line that lives, and, while
- * work moves, that the watchdog need not bite. Without a manager every call does nothing. The main thread's. */
+/* What the service manager is told (sd_notify(3)): ready, reloading, stopping, a status line that
+ * lives, and, while work moves, that the watchdog need not bite. Without a manager every call does
+ * nothing. The main thread's. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
@@ -25,8 +26,8 @@ struct notify {
 void notify_init(struct notify *notify);
 void notify_close(struct notify *notify);
 
-/* Clients can connect: at the start, and after a reload, good or bad. Why it was bad stays in the status line until
- * the next good one (refused: NULL). */
+/* Clients can connect: at the start, and after a reload, good or bad. Why it was bad stays in the
+ * status line until the next good one (refused: NULL). */
 void notify_ready(struct notify *notify, struct relay *relay, const char *refused);
 
 void notify_reloading(struct notify *notify);

@@ -17,7 +17,8 @@ struct reading {
     _Atomic bool done;            /* the thread touches nothing any more */
 };
 
-/* Kept for main, which may give it up meanwhile: then they are nobody's. Without memory it is told less. */
+/* Kept for main, which may give it up meanwhile: then they are nobody's. Without memory it is told
+ * less. */
 static void keep_error(void *arg, const char *sentence) {
     struct reading_result *result = arg;
     char **grown = realloc(result->errors, (result->n_errors + 1) * sizeof(*grown));

@@ -1,5 +1,5 @@
-/* A configuration that is read by a thread of its own, beside main: a file system or a name server may not answer for long,
- * and nobody can interrupt who waits for one. */
+/* A configuration that is read by a thread of its own, beside main: a file system or a name server
+ * may not answer for long, and nobody can interrupt who waits for one. */
 #ifndef DAEMON_READING_H
 #define DAEMON_READING_H
 
@@ -23,8 +23,9 @@ struct reading_result {
     size_t n_errors;
 };
 
-/* Begins to read the file, or (file is NULL) takes over a reference to a configuration that was read before, and looks up
- * the names of its listeners. Then on_done is called, by its thread. 0, or -errno with nothing taken. */
+/* Begins to read the file, or (file is NULL) takes over a reference to a configuration that was
+ * read before, and looks up the names of its listeners. Then on_done is called, by its thread. 0,
+ * or -errno with nothing taken. */
 int reading_begin(const char *file, struct config *config, void (*on_done)(void *arg), void *arg,
                   struct reading **ret_reading) MUST_USE;
 
@@ -37,7 +38,8 @@ const char *reading_waits_for(const struct reading *reading, char *text, size_t 
 /* Joins its thread and frees all. False: it has not come to its end, and nothing was done. */
 bool reading_free(struct reading *reading);
 
-/* The same at the end of the process, but waits for its end until then, and interrupts what it waits for. */
+/* The same at the end of the process, but waits for its end until then, and interrupts what it
+ * waits for. */
 bool reading_free_until(struct reading *reading, usec_t deadline);
 
 #endif

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* What systemd's job for this unit is, asked over D-Bus; waits two seconds at most. False: it is a stop, or nobody can
- * be asked. */
+/* What systemd's job for this unit is, asked over D-Bus; waits two seconds at most. False: it is a
+ * stop, or nobody can be asked. */
 bool restart_is_under_way(void);
 
 #endif

@@ -89,7 +89,8 @@ static bool may_unit_call(struct bus *bus, const char *unit, const char *call) {
     return listed == allow;
 }
 
-/* In a user namespace of its own, a capability has no power over the network, which is not that namespace's. */
+/* In a user namespace of its own, a capability has no power over the network, which is not that
+ * namespace's. */
 static void ask_service(struct bus *bus, const char *unit, struct service *service) {
     bool user = is_unit_choice(bus, unit, "User", "root", "0");
 
@@ -185,7 +186,8 @@ static unsigned read_first_free_port(void) {
     return port;
 }
 
-/* Tried out where it disturbs nobody: the same right is needed for UDP, which nothing here listens on. */
+/* Tried out where it disturbs nobody: the same right is needed for UDP, which nothing here listens
+ * on. */
 static bool may_take_port(unsigned port) {
     struct sockaddr_in addr = {.sin_family = AF_INET,
                                .sin_port = htons((uint16_t)port),

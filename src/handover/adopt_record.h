@@ -7,13 +7,15 @@
 #include "handover/table.h"
 #include "record/conn_state.h"
 
-/* Every name ends, every address, number and choice is in its range. Nothing of it may be used otherwise. */
+/* Every name ends, every address, number and choice is in its range. Nothing of it may be used
+ * otherwise. */
 bool record_is_sound(const struct conn_state *state);
 
 /* The same for a listening socket. */
 bool listener_is_sound(const struct listen_description *listener);
 
-/* A byte may have been in the memory of the process and nowhere else: the connection cannot go on. */
+/* A byte may have been in the memory of the process and nowhere else: the connection cannot go
+ * on. */
 bool record_lacks_bytes(const struct conn_state *state);
 
 #endif

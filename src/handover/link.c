@@ -68,7 +68,8 @@ static void say_stalled(struct link *link) {
     link->said = true;
 }
 
-/* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which it is asked. */
+/* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which
+ * it is asked. */
 static void catch_up(struct link *link) {
     atomic_store(&link->missed, false);
     tell_terms(link, 0);
@@ -150,8 +151,9 @@ static void pause_before_next(const struct link *link) {
     (void)nanosleep(&pause, NULL);
 }
 
-/* Where both are stopped, this process hears of its own stop meanwhile. One that lives and has said nonsense hears an end,
- * so that it is free for another dialogue: the socket itself stays, see same_number. */
+/* Where both are stopped, this process hears of its own stop meanwhile. One that lives and has said
+ * nonsense hears an end, so that it is free for another dialogue: the socket itself stays, see
+ * same_number. */
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
     (void)shutdown(link->fd, SHUT_RDWR);
@@ -220,7 +222,8 @@ static void begin_holding(struct link *link, size_t n_slots) {
             link->path, n_slots < link->table->n ? n_slots : link->table->n);
 }
 
-/* dup3 by number: the thread sanitizer would take it for a race with whoever sends (same_number). */
+/* dup3 by number: the thread sanitizer would take it for a race with whoever sends
+ * (same_number). */
 static void find_keeper(struct link *link) {
     struct heritage heritage;
     int fd = -1, r = attach_link(link, &fd, &heritage);

@@ -1,12 +1,13 @@
-/* The link to relayd-keeper: what it is told while connections come and go, and a thread that looks after it.
+/* The link to relayd-keeper: what it is told while connections come and go, and a thread that looks
+ * after it.
  *
- * never_waits: to hold and to release is one sendmsg(2) that does not wait. If the keeper is slow, or gone, connections
- * go on unheld, and the thread makes up for it: what could not be said is said later, and a new keeper is given
- * everything.
+ * never_waits: to hold and to release is one sendmsg(2) that does not wait. If the keeper is slow,
+ * or gone, connections go on unheld, and the thread makes up for it: what could not be said is said
+ * later, and a new keeper is given everything.
  *
- * same_number: the thread puts a new socket in the place of the old one (dup3(2)), so that whoever sends needs no lock.
- * What is sent meanwhile goes to one or the other. An epoch counts the keepers: what was held in an earlier one is held
- * again, and to hold twice is harmless. */
+ * same_number: the thread puts a new socket in the place of the old one (dup3(2)), so that whoever
+ * sends needs no lock. What is sent meanwhile goes to one or the other. An epoch counts the
+ * keepers: what was held in an earlier one is held again, and to hold twice is harmless. */
 #ifndef HANDOVER_LINK_H
 #define HANDOVER_LINK_H
 
@@ -23,7 +24,8 @@
 #include "keeper/message.h"
 #include "keeper/trust.h"
 
-/* Holds (link_hold_again) the connections that the keeper of this epoch has not. The link's thread calls it. */
+/* Holds (link_hold_again) the connections that the keeper of this epoch has not. The link's thread
+ * calls it. */
 typedef void link_hold_missing_fn(void *arg, unsigned epoch);
 
 /* Which keeper, and what it is told at first. */
@@ -98,9 +100,9 @@ struct link {
     bool listeners_untold[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
-/* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free), another
- * link_outcome, or -errno (then only version and why of ret_heritage are set). drop: the keeper drops what it holds before.
- * Waits some seconds at most. */
+/* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free),
+ * another link_outcome, or -errno (then only version and why of ret_heritage are set). drop: the
+ * keeper drops what it holds before. Waits some seconds at most. */
 int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                 struct heritage *ret_heritage) MUST_USE;
 
@@ -108,13 +110,13 @@ int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
 void link_say_outcome(int outcome, const char *path, bool by_chance,
                       const struct heritage *heritage);
 
-/* Waits until the keeper at the other end has done all that it was told; some seconds at most. Before link_start. 0 or
- * -errno. */
+/* Waits until the keeper at the other end has done all that it was told; some seconds at most.
+ * Before link_start. 0 or -errno. */
 int link_await_pong(int fd);
 
-/* Has a keeper, of whatever version, that this process does not use close what keeps a socket from being bound to this
- * address (only: it leaves IPv4 to others), and, where it holds that for a relayd of this name, all. False: it has closed
- * nothing, or is another relayd's. */
+/* Has a keeper, of whatever version, that this process does not use close what keeps a socket from
+ * being bound to this address (only: it leaves IPv4 to others), and, where it holds that for a
+ * relayd of this name, all. False: it has closed nothing, or is another relayd's. */
 bool link_make_way(const char *path, const char *name, const struct addr *addr, bool only);
 
 struct heritage heritage_none(void);
@@ -122,16 +124,17 @@ struct heritage heritage_none(void);
 /* Closes what nobody has taken. */
 void heritage_free(struct heritage *heritage);
 
-/* A link over an attached socket, which is taken over with the table; the keeper is given the table's memory if it has
- * another one. *fd -1: there is no keeper, and the thread looks for one; outcome: why, which was said. hold_missing is called
- * with arg. 0 or -errno, with the socket and the table still the caller's. */
+/* A link over an attached socket, which is taken over with the table; the keeper is given the
+ * table's memory if it has another one. *fd -1: there is no keeper, and the thread looks for one;
+ * outcome: why, which was said. hold_missing is called with arg. 0 or -errno, with the socket and
+ * the table still the caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
               int outcome) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
 
-/* From now on no connection is to outlive this process: a keeper that goes is not missed, and no other one is looked for
- * (which would start it, when both are stopped). Any thread. */
+/* From now on no connection is to outlive this process: a keeper that goes is not missed, and no
+ * other one is looked for (which would start it, when both are stopped). Any thread. */
 void link_let_end(struct link *link);
 
 /* Ends the thread. Then link_free. */
@@ -141,37 +144,40 @@ void link_free(struct link *link);
 /* A connection, which has a slot, and its two sockets. Any thread that holds a reference to it. */
 void link_hold(struct hold *hold, const int fd[2]);
 
-/* The same for one that the keeper has not got, waiting for it. 0 or -errno: then no more can be held now. For
- * link_hold_missing_fn. */
+/* The same for one that the keeper has not got, waiting for it. 0 or -errno: then no more can be
+ * held now. For link_hold_missing_fn. */
 int link_hold_again(struct hold *hold, const int fd[2]) MUST_USE;
 
 /* There was no slot, or no pipe, for a connection. Any thread. */
 void link_note_crowded(struct link *link);
 
-/* The connection has ended, its sockets are shut, and its slot is given back, now or as soon as the keeper knows. Any
- * thread; its last act with the slot. */
+/* The connection has ended, its sockets are shut, and its slot is given back, now or as soon as the
+ * keeper knows. Any thread; its last act with the slot. */
 void link_release(struct hold *hold);
 
 /* The keeper is to let go of what it holds in this slot from before. */
 void link_disown(struct link *link, uint32_t slot);
 
-/* A listening socket that stays open until link_release_listener: its index, or -1 if there is no room. Main alone. */
+/* A listening socket that stays open until link_release_listener: its index, or -1 if there is no
+ * room. Main alone. */
 int link_hold_listener(struct link *link, int fd, const struct listen_description *description);
 
 /* What the next relayd must know of one that is held is another thing now. Main alone. */
 void link_describe_listener(struct link *link, int index,
                             const struct listen_description *description);
 
-/* As link_hold_listener, for one that the keeper has already, at that index. -1: it is closed here, and stays held for the next relayd. */
+/* As link_hold_listener, for one that the keeper has already, at that index. -1: it is closed here,
+ * and stays held for the next relayd. */
 void link_keep_listener(struct link *link, int index, int fd);
 void link_release_listener(struct link *link, int index);
 
-/* One of a relayd before, or all that are not held again by now: the keeper is to let go of them. */
+/* One of a relayd before, or all that are not held again by now: the keeper is to let go of
+ * them. */
 void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
 
-/* Waits until the keeper has done all that it was told so far, as to let go of a listening socket; a second at most. Main
- * alone. */
+/* Waits until the keeper has done all that it was told so far, as to let go of a listening socket;
+ * a second at most. Main alone. */
 void link_settle(struct link *link);
 
 /* Whether a keeper is there; whether one has ever been, and is missed if not. */

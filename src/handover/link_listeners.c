@@ -1,8 +1,9 @@
-/* What the keeper is told of listening sockets. Their lock is held while it is told: they are few, and a descriptor must
- * not be closed meanwhile.
+/* What the keeper is told of listening sockets. Their lock is held while it is told: they are few,
+ * and a descriptor must not be closed meanwhile.
  *
- * still_used: an entry of the table is in use for as long as the keeper may hold something under its number, that is, until
- * a release was said. If this process is killed before, the next one finds what to disown. */
+ * still_used: an entry of the table is in use for as long as the keeper may hold something under
+ * its number, that is, until a release was said. If this process is killed before, the next one
+ * finds what to disown. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 

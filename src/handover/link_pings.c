@@ -1,5 +1,5 @@
-/* What the keeper is asked, and has answered: it does what it is told in the order in which it is told, so that an answer
- * says how far it has come. */
+/* What the keeper is asked, and has answered: it does what it is told in the order in which it is
+ * told, so that an answer says how far it has come. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 

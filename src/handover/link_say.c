@@ -33,8 +33,8 @@ static void note_missed(struct link *link) {
         atomic_store(&link->missed, true);
 }
 
-/* Releases wait in link->unsaid for the next message, which may be that of a connection that comes: then they cost
- * nothing. Their slots are free once they are said. */
+/* Releases wait in link->unsaid for the next message, which may be that of a connection that comes:
+ * then they cost nothing. Their slots are free once they are said. */
 
 static void put_unsaid(struct link *link, const uint32_t *indexes, size_t n) {
     lock_acquire(&link->lock);

@@ -13,23 +13,26 @@ static inline uint32_t link_index_of(uint32_t slot) {
 int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags);
 int link_say_fd(int fd, size_t index, int what, int flags);
 
-/* Connects to a keeper that is trusted: LINK_OK, another outcome or -errno; ret_why: why it is not trusted. */
+/* Connects to a keeper that is trusted: LINK_OK, another outcome or -errno; ret_why: why it is not
+ * trusted. */
 int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) MUST_USE;
 
-/* What a keeper answers to ATTACH, up to its END: LINK_OK, another outcome or -errno. The heritage is to be freed in any
- * case. */
+/* What a keeper answers to ATTACH, up to its END: LINK_OK, another outcome or -errno. The heritage
+ * is to be freed in any case. */
 int link_take_answers(int fd, struct heritage *heritage) MUST_USE;
 
 /* What has waited to be said; or the keeper that it would have been said to is gone. */
 void link_say_unsaid(struct link *link, int flags);
 void link_forget_unsaid(struct link *link);
 
-/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or there is none to come from a keeper that is gone. */
+/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or there is none to come from a
+ * keeper that is gone. */
 int link_ping(struct link *link);
 void link_note_pong(struct link *link);
 void link_forget_pings(struct link *link);
 
-/* Of the listening sockets, all, for a new keeper, or those that could not be told of. The thread's. */
+/* Of the listening sockets, all, for a new keeper, or those that could not be told of. The
+ * thread's. */
 void link_tell_listeners(struct link *link, bool all);
 
 #endif

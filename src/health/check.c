@@ -62,8 +62,8 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
     return CHECK_BAD;
 }
 
-/* A call on the socket has failed: there is nothing to part from. A fault of this machine must not take servers down.
- * EADDRNOTAVAIL: no local port is left. */
+/* A call on the socket has failed: there is nothing to part from. A fault of this machine must not
+ * take servers down. EADDRNOTAVAIL: no local port is left. */
 static enum check_outcome fail_check(struct check *check, const char *doing, int error) {
     check_end(check);
     if (route_may_lack(error) && check->stage == CHECK_CONNECTS) {
@@ -83,7 +83,8 @@ static enum check_outcome fail_check(struct check *check, const char *doing, int
     }
 }
 
-/* Sets off from a local address: 0 (it is connected), or -errno; -EINPROGRESS is the rule. *ret_doing: what failed. */
+/* Sets off from a local address: 0 (it is connected), or -errno; -EINPROGRESS is the rule.
+ * *ret_doing: what failed. */
 static int set_off(struct check *check, const struct addr *source, const char **ret_doing) {
     const struct addr *addr = &check->wish->addr;
 
@@ -99,8 +100,8 @@ static int set_off(struct check *check, const struct addr *source, const char **
     return scope_connect(check->fd, addr) < 0 ? -errno : 0;
 }
 
-/* The check takes the way that connections take: from the local addresses in turn, and on from one that is missing or has
- * no port left. */
+/* The check takes the way that connections take: from the local addresses in turn, and on from one
+ * that is missing or has no port left. */
 enum check_outcome check_begin(struct check *check) {
     const struct addr *addr = &check->wish->addr;
     size_t n = source_count(check->wish->sources, addr), tried = 0;

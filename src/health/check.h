@@ -1,6 +1,6 @@
-/* One check of one server: from the connect to a verdict, and on to an end in good order, on a socket that never blocks. The
- * checker's thread polls it, and ends it when its time is up. What differs between types of checks is in struct
- * check_ops.
+/* One check of one server: from the connect to a verdict, and on to an end in good order, on a
+ * socket that never blocks. The checker's thread polls it, and ends it when its time is up. What
+ * differs between types of checks is in struct check_ops.
  *
  * All of it is the checker's thread's, but for check_init. */
 #ifndef HEALTH_CHECK_H
@@ -34,18 +34,19 @@ struct check;
 
 /* A type of check.
  *
- * full_note: of a server that says that it has too many connections the type is told that it is alive. To take it for down
- * would end the connections of those who fill it, with on_down = reset; how many it may have is for its max_connections
- * to say. */
+ * full_note: of a server that says that it has too many connections the type is told that it is
+ * alive. To take it for down would end the connections of those who fill it, with on_down = reset;
+ * how many it may have is for its max_connections to say. */
 struct check_ops {
-    /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how many it would be
-     * without the NUL. NULL: nothing. */
+    /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how
+     * many it would be without the NUL. NULL: nothing. */
     size_t (*request)(const struct check_wish *wish, char *buf, size_t size);
-    /* Looks at the next n bytes of the answer, in whatever split they come. It may call check_say, before a verdict or
-     * with it. NULL: none is waited for, and the check is good once all is sent. */
+    /* Looks at the next n bytes of the answer, in whatever split they come. It may call check_say,
+     * before a verdict or with it. NULL: none is waited for, and the check is good once all is
+     * sent. */
     enum check_outcome (*answer)(struct check *check, const char *bytes, size_t n);
-    /* An answer has begun, and no verdict comes "in 1s" or "before the end": says what there is instead, by check_bad.
-     * NULL: what is said of every type is enough. */
+    /* An answer has begun, and no verdict comes "in 1s" or "before the end": says what there is
+     * instead, by check_bad. NULL: what is said of every type is enough. */
     enum check_outcome (*lacks)(struct check *check, const char *when);
 };
 
@@ -97,7 +98,8 @@ struct check {
     int error; /* of CHECK_CUT_OFF: route_error */
 };
 
-/* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any thread. */
+/* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any
+ * thread. */
 int check_init(struct check *check, const struct check_wish *wish) MUST_USE;
 void check_destroy(struct check *check); /* ends one that is under way */
 
@@ -107,12 +109,13 @@ enum check_outcome check_begin(struct check *check) MUST_USE;
 /* What poll(2) is to wait for. */
 short check_events(const struct check *check);
 
-/* It has happened, and there is no verdict yet. One system call or two, so that no server can keep the thread busy. */
+/* It has happened, and there is no verdict yet. One system call or two, so that no server can keep
+ * the thread busy. */
 enum check_outcome check_go_on(struct check *check) MUST_USE;
 
-/* After a verdict, at once and whenever what poll(2) was to wait for has happened: says what is left to say, ends our side,
- * and reads what still comes, so that the server sees an end and no reset. Closes the socket when that is done, or cannot
- * be. */
+/* After a verdict, at once and whenever what poll(2) was to wait for has happened: says what is
+ * left to say, ends our side, and reads what still comes, so that the server sees an end and no
+ * reset. Closes the socket when that is done, or cannot be. */
 void check_part(struct check *check);
 
 /* A verdict on what has come until now: CHECK_BAD, since so much time is up. */
@@ -124,7 +127,8 @@ void check_end(struct check *check);
 /* For types of checks: writes why, cutting what does not fit, and returns CHECK_BAD. */
 enum check_outcome check_bad(struct check *check, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same: these bytes, at most CHECK_REPLY_MAX, are sent next. What was to be sent before has been. */
+/* The same: these bytes, at most CHECK_REPLY_MAX, are sent next. What was to be sent before has
+ * been. */
 void check_say(struct check *check, const void *bytes, size_t n);
 
 /* Whether some of them are still to be sent. */

@@ -1,6 +1,6 @@
-/* What the checks of one member have led to, from the first one on. It is the member's, not the checker's: it goes on when
- * the configuration is loaded anew, and when DNS does not name the member for a while. What is here is pure; the
- * moments are handed in. */
+/* What the checks of one member have led to, from the first one on. It is the member's, not the
+ * checker's: it goes on when the configuration is loaded anew, and when DNS does not name the
+ * member for a while. What is here is pure; the moments are handed in. */
 #ifndef HEALTH_CHECK_HISTORY_H
 #define HEALTH_CHECK_HISTORY_H
 
@@ -10,13 +10,14 @@
 #include "base/clock.h"
 #include "config/config.h"
 
-/* flap_rule: A server that comes back for a moment and breaks again takes connections just to lose them, and each of
- * its turns is told to operators. So once it has gone down FLAP_DOWNS times within the window, which is
- * FLAP_INTERVALS intervals but at least FLAP_SPAN, it must prove itself: its next return takes twice `rise` good
- * checks in a row. Whenever it goes down again, before it has stayed up for the window, the number is doubled, up to
- * FLAP_DOUBLINGS times (64 times `rise`; with the defaults 128 checks, more than 4 minutes): not for ever, since a server
- * that works half of the time may be all there is. One good check after it has stayed up for the window, `rise` is
- * enough again. */
+/* flap_rule: A server that comes back for a moment and breaks again takes connections just to lose
+ * them, and each of its turns is told to operators. So once it has gone down FLAP_DOWNS times
+ * within the window, which is FLAP_INTERVALS intervals but at least FLAP_SPAN, it must prove
+ * itself: its next return takes twice `rise` good checks in a row. Whenever it goes down again,
+ * before it has stayed up for the window, the number is doubled, up to FLAP_DOUBLINGS times (64
+ * times `rise`; with the defaults 128 checks, more than 4 minutes): not for ever, since a server
+ * that works half of the time may be all there is. One good check after it has stayed up for the
+ * window, `rise` is enough again. */
 #define FLAP_DOWNS     3
 #define FLAP_INTERVALS 20
 #define FLAP_SPAN      (60 * USEC_PER_SEC)
@@ -49,8 +50,8 @@ struct check_news check_history_judge(struct check_history *history,
 int64_t check_history_rise(const struct check_history *history,
                            const struct health_check_config *config);
 
-/* It is not checked any more, and taken for up. used: it gets connections meanwhile, so that a first check that comes
- * later does not decide alone. How often it flapped stays known. */
+/* It is not checked any more, and taken for up. used: it gets connections meanwhile, so that a
+ * first check that comes later does not decide alone. How often it flapped stays known. */
 void check_history_pause(struct check_history *history, bool used, usec_t now);
 
 #endif

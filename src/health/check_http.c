@@ -1,12 +1,13 @@
-/* Type http: a server is up if it answers a GET with a status that is expected. The verdict is known with the head of the
- * answer; its content is read to the end all the same, as far as that is bounded, since what is left unread becomes a reset
- * in the server's log. */
+/* Type http: a server is up if it answers a GET with a status that is expected. The verdict is
+ * known with the head of the answer; its content is read to the end all the same, as far as that is
+ * bounded, since what is left unread becomes a reset in the server's log. */
 #include <stdio.h>
 #include <string.h>
 
 #include "health/check.h"
 
-/* The Host of an address, without the zone of an IPv6 address, which has no meaning elsewhere (RFC 6874, 4). */
+/* The Host of an address, without the zone of an IPv6 address, which has no meaning elsewhere (RFC
+ * 6874, 4). */
 static const char *host_of(const struct addr *addr, char *buf, size_t size) {
     if (addr_is_unix(addr))
         return "localhost";

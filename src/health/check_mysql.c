@@ -1,10 +1,11 @@
-/* Type mysql: a server (MySQL or MariaDB) is up if it greets, and answers a login of `user` without a password: lets it in,
- * or says that it may not come in.
+/* Type mysql: a server (MySQL or MariaDB) is up if it greets, and answers a login of `user` without
+ * a password: lets it in, or says that it may not come in.
  *
- * blocked_note: whoever connects and leaves without a whole login counts as an interrupted handshake, also if he says
- * COM_QUIT in the place of a login. After max_connect_errors of them (100 by default) with no good login in between, the
- * server refuses this machine altogether (error 1129), the clients behind relayd included. A login that is refused does
- * not count so; one that is let in sets the count to 0. (MySQL Reference Manual, "DNS Lookups and the Host Cache"; measured
+ * blocked_note: whoever connects and leaves without a whole login counts as an interrupted
+ * handshake, also if he says COM_QUIT in the place of a login. After max_connect_errors of them
+ * (100 by default) with no good login in between, the server refuses this machine altogether (error
+ * 1129), the clients behind relayd included. A login that is refused does not count so; one that is
+ * let in sets the count to 0. (MySQL Reference Manual, "DNS Lookups and the Host Cache"; measured
  * with MariaDB 10.11.)
  *
  * (MySQL Internals Manual, "Connection Phase".) */
@@ -99,8 +100,8 @@ static enum check_outcome judge_mysql_error(struct check *check,
     return check_bad(check, "the answer is error %d%s", code, means);
 }
 
-/* HandshakeV10: the version as text, a thread, 8 bytes and a zero, and the lower half of the capabilities; character set,
- * status, and the upper half. */
+/* HandshakeV10: the version as text, a thread, 8 bytes and a zero, and the lower half of the
+ * capabilities; character set, status, and the upper half. */
 static enum check_outcome judge_mysql_greeting(struct check *check,
                                                const struct answer_packet *packet) {
     const unsigned char *body = packet->body;

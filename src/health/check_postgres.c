@@ -1,5 +1,7 @@
-/* Type postgres: a server is up if it would let somebody log in: it asks for a password, lets `user` in, or says why that one
- * may not come in. It is down while it says that it starts, stops or recovers; pg_isready(1) asks the same way. Nobody is logged in who has a password: the check leaves when it is asked for it, of which a server logs nothing.
+/* Type postgres: a server is up if it would let somebody log in: it asks for a password, lets
+ * `user` in, or says why that one may not come in. It is down while it says that it starts, stops
+ * or recovers; pg_isready(1) asks the same way. Nobody is logged in who has a password: the check
+ * leaves when it is asked for it, of which a server logs nothing.
  *
  * (PostgreSQL documentation, "Message Formats" and "PostgreSQL Error Codes".) */
 #include <stdint.h>
@@ -14,7 +16,8 @@
 
 static const char not_postgres[] = "the answer is not that of PostgreSQL";
 
-/* StartupMessage: its length and the version, the highest byte first; then pairs of texts, and a NUL. */
+/* StartupMessage: its length and the version, the highest byte first; then pairs of texts, and a
+ * NUL. */
 static size_t postgres_request(const struct check_wish *wish, char *buf, size_t size) {
     static const char rest[] = "database\0postgres\0application_name\0relayd\0";
     const char *user = wish->config->user;
@@ -45,7 +48,8 @@ static const char *find_sqlstate(const struct answer_packet *packet) {
 }
 
 static enum check_outcome judge_sqlstate(struct check *check, const char *state) {
-    /* Connection exception, insufficient resources, operator intervention, system and internal error. */
+    /* Connection exception, insufficient resources, operator intervention, system and internal
+     * error. */
     static const char *const bad[] = {"08", "53", "57", "58", "XX"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)

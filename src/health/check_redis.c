@@ -1,5 +1,6 @@
-/* Type redis: a server is up if it answers PING; that it wants a password first is an answer, too, as is ERR (PING is not
- * known under this name; full_note). While it loads its data, is busy, has lost its master or cannot save, it answers with an error. (Redis serialization protocol, "Simple
+/* Type redis: a server is up if it answers PING; that it wants a password first is an answer, too,
+ * as is ERR (PING is not known under this name; full_note). While it loads its data, is busy, has
+ * lost its master or cannot save, it answers with an error. (Redis serialization protocol, "Simple
  * errors": the first word in capitals is the kind of error.) */
 #include <string.h>
 

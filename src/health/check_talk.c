@@ -1,4 +1,5 @@
-/* Type talk: a server is up if it answers what is sent, which may be nothing, with what is expected. */
+/* Type talk: a server is up if it answers what is sent, which may be nothing, with what is
+ * expected. */
 #include <stdlib.h>
 #include <string.h>
 

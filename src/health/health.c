@@ -1,10 +1,11 @@
-/* The checker's thread: a loop around epoll(7), with sockets that do not block. Nothing here is on the road, where each
- * thread waits for one thing; here one thread waits for many, because checks are many, short and mostly idle. What a round
- * costs goes by what happens in it, not by how many targets there are.
+/* The checker's thread: a loop around epoll(7), with sockets that do not block. Nothing here is on
+ * the road, where each thread waits for one thing; here one thread waits for many, because checks
+ * are many, short and mostly idle. What a round costs goes by what happens in it, not by how many
+ * targets there are.
  *
- * whose_target: health_add puts a target among the newcomers; the thread takes it from there into its agenda, which
- * nobody else touches. Others only put a target that is removed among the leavers and wake the thread, which releases and
- * frees it. */
+ * whose_target: health_add puts a target among the newcomers; the thread takes it from there into
+ * its agenda, which nobody else touches. Others only put a target that is removed among the leavers
+ * and wake the thread, which releases and frees it. */
 #include "health/health.h"
 
 #include <errno.h>
@@ -147,7 +148,8 @@ static bool is_wanted(const struct health *health, const struct health_target *t
            !atomic_load(&target->removed);
 }
 
-/* When the server must have ended it, unless it still sends: the next check is due, but it has had a while. */
+/* When the server must have ended it, unless it still sends: the next check is due, but it has had
+ * a while. */
 static usec_t parts_until(const struct health_target *target) {
     usec_t interval = target->wish.config->interval;
     usec_t grace = clock_now() + (interval < QUIET ? interval : QUIET);
@@ -174,7 +176,8 @@ static void tell_outcome(struct health *health, struct health_target *target,
     target->wish.checked(target->wish.arg, outcome == CHECK_GOOD, target->check.why);
 }
 
-/* After a step of its check: epoll waits for what comes next, and the agenda knows when that has taken too long. */
+/* After a step of its check: epoll waits for what comes next, and the agenda knows when that has
+ * taken too long. */
 static void follow_check(struct health *health, struct health_target *target) {
     short events = is_under_way(target) ? check_events(&target->check) : 0;
     struct epoll_event event = {.events = (uint32_t)events, .data.ptr = target};
@@ -211,9 +214,9 @@ static void begin_check(struct health *health, struct health_target *target, use
     take_step(health, target, check_begin(&target->check));
 }
 
-/* What a check that has not come to an outcome of its own is worth now. If its time was up long ago, for as long as it
- * had, it was this thread that was not there (the machine stood still, or a call-back took long): that says nothing of
- * the server. */
+/* What a check that has not come to an outcome of its own is worth now. If its time was up long
+ * ago, for as long as it had, it was this thread that was not there (the machine stood still, or a
+ * call-back took long): that says nothing of the server. */
 static enum check_outcome look_at_time(struct health_target *target, usec_t now) {
     usec_t timeout = target->wish.config->timeout, late = now - target->deadline;
 
@@ -231,7 +234,8 @@ static bool is_parting(struct health_target *target, usec_t now) {
     return true;
 }
 
-/* Its time is up. What has come is looked at first: an answer that is there was in time, even if this thread is late. */
+/* Its time is up. What has come is looked at first: an answer that is there was in time, even if
+ * this thread is late. */
 static void give_up_check(struct health *health, struct health_target *target, usec_t now) {
     struct pollfd one = {.fd = target->check.fd, .events = check_events(&target->check)};
     enum check_outcome outcome = CHECK_UNDER_WAY;

@@ -1,4 +1,5 @@
-/* A target of the checker, and when it is looked at. What is here is pure; the moments are handed in. */
+/* A target of the checker, and when it is looked at. What is here is pure; the moments are handed
+ * in. */
 #ifndef HEALTH_HEALTH_TARGET_H
 #define HEALTH_HEALTH_TARGET_H
 
@@ -30,12 +31,13 @@ struct health_target {
 /* From the wish, of which it takes a copy; the check is not its concern. */
 void health_target_init(struct health_target *target, const struct check_wish *wish);
 
-/* When its first check is due: if the wish says `soon`, within an interval or half a second, whichever is shorter; else
- * at its place in the interval. */
+/* When its first check is due: if the wish says `soon`, within an interval or half a second,
+ * whichever is shorter; else at its place in the interval. */
 usec_t health_target_first(const struct health_target *target, usec_t now);
 
-/* When the check after one that begins now is due. Each target has a place of its own in the interval, far from those
- * of others, at which it is looked at for ever: lateness does not add up, so no two come to fire together. */
+/* When the check after one that begins now is due. Each target has a place of its own in the
+ * interval, far from those of others, at which it is looked at for ever: lateness does not add up,
+ * so no two come to fire together. */
 usec_t health_target_next(const struct health_target *target, usec_t now);
 
 #endif

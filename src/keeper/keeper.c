@@ -31,7 +31,8 @@ static bool is_slot_whole(const struct keeper_slot *slot) {
     return true;
 }
 
-/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so (base/sockopt.h). */
+/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so
+ * (base/sockopt.h). */
 static void empty_slot(struct keeper_slot *slot, size_t n) {
     for (size_t i = 0; i < n; i++)
         fd_close(&slot->fd[i]);
@@ -106,7 +107,8 @@ static int say_slot(const struct keeper *keeper, size_t index) {
     return keeper_send(keeper->client, &message, 0);
 }
 
-/* To a relayd that may be gone already: what it said before that is still to be read, and counts. */
+/* To a relayd that may be gone already: what it said before that is still to be read, and
+ * counts. */
 static int answer_client(const struct keeper *keeper, const struct keeper_message *message) {
     int r = keeper_send(keeper->client, message, 0);
 
@@ -154,8 +156,8 @@ static void drop_what_is_old(struct keeper *keeper) {
                 keeper->name, n, n == 1 ? " is" : "s are");
 }
 
-/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. (One that has no name is no relayd,
- * but somebody who looks after what is held.) */
+/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. (One that
+ * has no name is no relayd, but somebody who looks after what is held.) */
 static int attach_client(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message hello = keeper_message(KEEPER_HELLO);
     char name[KEEPER_NAME_MAX];
@@ -194,7 +196,8 @@ static void release_slot(struct keeper *keeper, const struct keeper_message *mes
     }
 }
 
-/* A connection whose pipes were not kept comes with all its descriptors; without some it is worth nothing. */
+/* A connection whose pipes were not kept comes with all its descriptors; without some it is worth
+ * nothing. */
 static bool hold_slot(struct keeper *keeper, struct keeper_message *message) {
     uint32_t index = message->head.index;
 

@@ -1,10 +1,11 @@
 /* relayd-keeper: holds copies of the descriptors of one relayd, so that its connections outlive it.
  *
- * A relayed connection is two sockets, and what is in the two pipes between them. Whoever has these six descriptors can
- * go on where the one before was stopped. The keeper has them and does nothing with them: it reads none, writes none,
- * and closes them when it is told to, or when no relayd has come back for keeper_timeout. What it holds is one relayd's,
- * and is given to no other: each has a name. One thread; memory is taken at the start, and when a relayd attaches for which
- * there was too little. */
+ * A relayed connection is two sockets, and what is in the two pipes between them. Whoever has these
+ * six descriptors can go on where the one before was stopped. The keeper has them and does nothing
+ * with them: it reads none, writes none, and closes them when it is told to, or when no relayd has
+ * come back for keeper_timeout. What it holds is one relayd's, and is given to no other: each has a
+ * name. One thread; memory is taken at the start, and when a relayd attaches for which there was
+ * too little. */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
@@ -35,12 +36,12 @@ struct keeper {
     unsigned told; /* the kinds of refusal (bits) that were logged since a relayd has attached */
 };
 
-/* Takes over the socket, which listens. most: the slots that there are descriptors for, KEEPER_CONNECTIONS at least. 0 or
- * -ENOMEM. */
+/* Takes over the socket, which listens. most: the slots that there are descriptors for,
+ * KEEPER_CONNECTIONS at least. 0 or -ENOMEM. */
 int keeper_init(struct keeper *keeper, int socket, size_t most) MUST_USE;
 
-/* Waits for the next thing and does it: a message, a relayd that comes or goes, the end of keeper_timeout, a signal. 0,
- * or -errno if it cannot wait. */
+/* Waits for the next thing and does it: a message, a relayd that comes or goes, the end of
+ * keeper_timeout, a signal. 0, or -errno if it cannot wait. */
 int keeper_step(struct keeper *keeper) MUST_USE;
 
 /* Closes everything, and says what is lost by that. */

@@ -40,7 +40,8 @@ static const char usage[] =
     "  -h, --help               print this help and exit\n"
     "\nIt stays in the foreground. See relayd-keeper(8).\n";
 
-/* At no moment can anybody but this user connect. Of two that start at once, the lock lets one find the other. */
+/* At no moment can anybody but this user connect. Of two that start at once, the lock lets one find
+ * the other. */
 static int bind_at(const struct addr *at) {
     const struct socket_access own = {.mode = 0600, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
     char copy[sizeof(at->u.un.sun_path)];
@@ -110,8 +111,8 @@ static void catch_stop(void) {
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-/* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at the same time. One that
- * is there gives all of it to the next keeper. */
+/* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at
+ * the same time. One that is there gives all of it to the next keeper. */
 static bool is_to_stop(struct keeper *keeper, usec_t *since) {
     usec_t patience = keeper->gone != 0 ? STOP_PATIENCE : keeper->attached ? STOP_GRACE : 0;
 

@@ -1,11 +1,13 @@
-/* What relayd and relayd-keeper say to each other, over a SOCK_SEQPACKET socket: one message a packet, with the
- * descriptors that it is about as ancillary data (SCM_RIGHTS, unix(7)).
+/* What relayd and relayd-keeper say to each other, over a SOCK_SEQPACKET socket: one message a
+ * packet, with the descriptors that it is about as ancillary data (SCM_RIGHTS, unix(7)).
  *
- * relayd begins with ATTACH. The keeper answers REFUSED and closes, or HELLO, a HOLD for each slot that is held, and
- * END. From then on relayd tells what is to be held and what no more, and the keeper is silent but for LOST and PONG.
+ * relayd begins with ATTACH. The keeper answers REFUSED and closes, or HELLO, a HOLD for each slot
+ * that is held, and END. From then on relayd tells what is to be held and what no more, and the
+ * keeper is silent but for LOST and PONG.
  *
- * unchanging: the head, YIELD and what answers it mean the same in every version, so that each end can say which version
- * the other one is, and a keeper can be told to get out of the way by a relayd that it does not understand otherwise. */
+ * unchanging: the head, YIELD and what answers it mean the same in every version, so that each end
+ * can say which version the other one is, and a keeper can be told to get out of the way by a
+ * relayd that it does not understand otherwise. */
 #ifndef KEEPER_MESSAGE_H
 #define KEEPER_MESSAGE_H
 
@@ -94,12 +96,13 @@ void keeper_message_add(struct keeper_message *message, const void *bytes, size_
 void keeper_message_name(const struct keeper_message *message, size_t skip,
                          char ret_name[KEEPER_NAME_MAX]);
 
-/* Sends it in one call; the descriptors stay the caller's. flags: of send(2). 0, or -errno (then nothing was sent).
- * Any thread. */
+/* Sends it in one call; the descriptors stay the caller's. flags: of send(2). 0, or -errno (then
+ * nothing was sent). Any thread. */
 int keeper_send(int fd, const struct keeper_message *message, int flags);
 
-/* Receives one; its descriptors are the caller's, who takes them or drops them. 1; 0 if the other end is gone; -EBADMSG
- * if it is no message (nothing is left to drop), or another -errno. Waits as the socket does. */
+/* Receives one; its descriptors are the caller's, who takes them or drops them. 1; 0 if the other
+ * end is gone; -EBADMSG if it is no message (nothing is left to drop), or another -errno. Waits as
+ * the socket does. */
 int keeper_receive(int fd, struct keeper_message *ret_message) MUST_USE;
 
 /* Closes the descriptors that nobody has taken. */

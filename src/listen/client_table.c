@@ -1,10 +1,11 @@
-/* A hash table of entries in one of two states: of clients that have connections, and of those that had, whose rate is
- * still remembered, in the order of their last use. The buckets are an array of fixed size, and entries are allocated
- * before the lock is taken: nothing is allocated under it, which is why this is no uthash, whose table grows as it is
- * filled. The hash is keyed: clients choose their addresses.
+/* A hash table of entries in one of two states: of clients that have connections, and of those that
+ * had, whose rate is still remembered, in the order of their last use. The buckets are an array of
+ * fixed size, and entries are allocated before the lock is taken: nothing is allocated under it,
+ * which is why this is no uthash, whose table grows as it is filled. The hash is keyed: clients
+ * choose their addresses.
  *
- * A connection has a seat, which knows its whole address: so all can be counted anew when another part of it makes a
- * client. */
+ * A connection has a seat, which knows its whole address: so all can be counted anew when another
+ * part of it makes a client. */
 #include "listen/client_table.h"
 
 #include <stdlib.h>
@@ -84,7 +85,8 @@ void client_table_free(struct client_table *table) UNCHECKED {
     free(table);
 }
 
-/* The whole address. IPv4 that stands in IPv6 is IPv4, so that nobody is two clients. False: not an IP address. */
+/* The whole address. IPv4 that stands in IPv6 is IPv4, so that nobody is two clients. False: not an
+ * IP address. */
 static bool read_whole(const struct addr *client, struct key *ret_whole) {
     struct addr within[EMBEDDED_MOST];
 
@@ -132,8 +134,8 @@ static void forget_entry(struct client_table *table, struct client_entry *entry)
     table->n--;
 }
 
-/* Whether the rate admits one more now; then *ret_full_at is when the bucket will be full after it. The bucket holds
- * BURST_TIMES * rate connections and gains one each second / rate. */
+/* Whether the rate admits one more now; then *ret_full_at is when the bucket will be full after it.
+ * The bucket holds BURST_TIMES * rate connections and gains one each second / rate. */
 static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t now,
                         usec_t *ret_full_at) {
     usec_t cost = USEC_PER_SEC / rate > 0 ? USEC_PER_SEC / rate : 1;
@@ -151,7 +153,8 @@ static void insert_entry(struct client_table *table, struct bucket *bucket,
     table->n++;
 }
 
-/* Seats a connection of a client whom the limits admit; takes *seat, and *spare if there is no entry yet. */
+/* Seats a connection of a client whom the limits admit; takes *seat, and *spare if there is no
+ * entry yet. */
 static void take_seat(struct client_table *table, const struct key *key, usec_t full_at,
                       struct client_seat **seat, struct client_entry **spare)
     REQUIRES(table->lock) {
@@ -308,7 +311,8 @@ static void change_seat(struct client_table *table, struct client_seat *seat, st
     LIST_INSERT_HEAD(spares, before, in_spares);
 }
 
-/* As many entries as there are connections: each may be a client of its own. Or fewer, without memory. */
+/* As many entries as there are connections: each may be a client of its own. Or fewer, without
+ * memory. */
 static void add_spares(struct client_table *table, struct spares *spares) {
     struct client_entry *spare;
 

@@ -1,7 +1,8 @@
 #include "listen/gate.h"
 
-/* What may be spent on waits in vain for a leaver, and the part of each moment that is forgotten of it. A wait may take half
- * of what is left: 100 ms at first. So in the long run such waits take a tenth of the time, however many they are. */
+/* What may be spent on waits in vain for a leaver, and the part of each moment that is forgotten of
+ * it. A wait may take half of what is left: 100 ms at first. So in the long run such waits take a
+ * tenth of the time, however many they are. */
 #define VAIN_MOST   (200 * USEC_PER_MSEC)
 #define VAIN_FORGET 10
 

@@ -42,7 +42,8 @@ void gate_set_max(struct gate *gate, size_t max);
 /* Lets one in, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;
 
-/* Lets one in, full or not: a connection of the previous process, which was inside. The gate is open. */
+/* Lets one in, full or not: a connection of the previous process, which was inside. The gate is
+ * open. */
 void gate_force_enter(struct gate *gate);
 
 void gate_leave(struct gate *gate);
@@ -54,9 +55,10 @@ struct leaver_wait {
     usec_t until;
 };
 
-/* Waits until one more has left than at the last call, for at most a moment in all: somebody who is inside may have ended,
- * and not been let out yet. The first call does not wait. False: it was in vain. The more waits were of late, the shorter
- * they get, so that nobody can hold up the caller for long. */
+/* Waits until one more has left than at the last call, for at most a moment in all: somebody who is
+ * inside may have ended, and not been let out yet. The first call does not wait. False: it was in
+ * vain. The more waits were of late, the shorter they get, so that nobody can hold up the caller
+ * for long. */
 bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 
 /* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not

@@ -5,8 +5,9 @@
 
 #define LINES_A_LOOK 1000 /* at the clock */
 
-/* proc_net_tcp(5), as the kernel's documentation has it: "sl: local:port remote:port state", the addresses, ports and the
- * state in hexadecimal. A handshake has one line for a socket in state SYN_RECV. */
+/* proc_net_tcp(5), as the kernel's documentation has it: "sl: local:port remote:port state", the
+ * addresses, ports and the state in hexadecimal. A handshake has one line for a socket in state
+ * SYN_RECV. */
 static void read_list(const char *path, struct handshakes *handshakes, usec_t deadline) {
     enum { SYN_RECV = 3 };
     FILE *file = fopen(path, "re");

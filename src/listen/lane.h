@@ -1,5 +1,6 @@
-/* What one listener has at the openers (see openings.h): those that wait for one, and how many are at one. A lane is
- * part of the listener's limit, and so outlives a reload. All of it is under the lock of the openings. */
+/* What one listener has at the openers (see openings.h): those that wait for one, and how many are
+ * at one. A lane is part of the listener's limit, and so outlives a reload. All of it is under the
+ * lock of the openings. */
 #ifndef LISTEN_LANE_H
 #define LISTEN_LANE_H
 

@@ -1,6 +1,7 @@
-/* What bounds one listener: max_connections, and the connections and the rate of each of its clients. The counts stay
- * when the configuration is loaded anew: a listener that stays goes on with the same limit (limit_list.h). All is counted
- * whether there is a limit or not, so that one that a reload puts in force knows who is there. */
+/* What bounds one listener: max_connections, and the connections and the rate of each of its
+ * clients. The counts stay when the configuration is loaded anew: a listener that stays goes on
+ * with the same limit (limit_list.h). All is counted whether there is a limit or not, so that one
+ * that a reload puts in force knows who is there. */
 #ifndef LISTEN_LIMIT_H
 #define LISTEN_LIMIT_H
 
@@ -26,7 +27,8 @@ struct limit *limit_new(void);
 struct limit *limit_ref(struct limit *limit);
 void limit_unref(struct limit *limit); /* NULL is fine; the last one: every place was left */
 
-/* It is for this listener of the config now, with its max_connections and client_prefix_v6. Takes a reference to config. */
+/* It is for this listener of the config now, with its max_connections and client_prefix_v6. Takes a
+ * reference to config. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
 /* What one connection takes of a limit. Zeroed: nothing. */
@@ -42,12 +44,13 @@ bool place_enter(struct place *place, struct limit *limit) MUST_USE;
 enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
                                        const struct addr *client) MUST_USE;
 
-/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one client, so that one that asks
- * and asks takes nothing from the others. */
+/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one
+ * client, so that one that asks and asks takes nothing from the others. */
 bool place_await_client(struct place *place, const struct addr *client,
                         struct leaver_wait *wait) MUST_USE;
 
-/* Takes a place and counts the client, beyond the limits: for a connection that the process before had let in. */
+/* Takes a place and counts the client, beyond the limits: for a connection that the process before
+ * had let in. */
 void place_adopt(struct place *place, struct limit *limit, const struct addr *client);
 
 /* Gives all of it back, and blanks it. */

@@ -9,7 +9,8 @@
 #include "base/scope.h"
 #include "listen/listen_socket.h"
 
-/* Or somebody has removed it meanwhile, or put another one there: then nobody reaches the socket. */
+/* Or somebody has removed it meanwhile, or put another one there: then nobody reaches the
+ * socket. */
 static bool has_its_file(const struct listen_description *description, const struct addr *bound) {
     return !description->unlinks ||
            (addr_is_unix(bound) && socket_file_is_at(bound->u.un.sun_path, &description->file));

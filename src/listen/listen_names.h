@@ -1,5 +1,5 @@
-/* The addresses of the names that listeners listen on. libc looks them up, and may take as long as name servers are silent:
- * not in a thread that has something else to do. */
+/* The addresses of the names that listeners listen on. libc looks them up, and may take as long as
+ * name servers are silent: not in a thread that has something else to do. */
 #ifndef LISTEN_LISTEN_NAMES_H
 #define LISTEN_LISTEN_NAMES_H
 
@@ -21,8 +21,9 @@ struct listen_names {
         asked; /* what is being looked up, for other threads to read; or NULL */
 };
 
-/* Looks up those of a configuration, which must live as long as they do, into a zeroed list. 0; or -errno, with *ret_what
- * set to a finished sentence (the caller frees it; NULL: no memory), and the list to be freed all the same. */
+/* Looks up those of a configuration, which must live as long as they do, into a zeroed list. 0; or
+ * -errno, with *ret_what set to a finished sentence (the caller frees it; NULL: no memory), and the
+ * list to be freed all the same. */
 int listen_names_find(struct listen_names *names, const struct config *config,
                       char **ret_what) MUST_USE;
 

@@ -113,7 +113,8 @@ bool listen_socket_is_stale(const struct listen_socket *socket) {
     return index != 0 && index != socket->interface;
 }
 
-/* SO_REUSEPORT counts as both sockets have it at the moment of the bind and of the listen (socket(7)). */
+/* SO_REUSEPORT counts as both sockets have it at the moment of the bind and of the listen
+ * (socket(7)). */
 void listen_socket_share(struct listen_socket *socket, bool shares) {
     int on = shares;
 
@@ -159,7 +160,8 @@ bool listen_socket_overlaps(const struct listen_socket *socket, const struct lis
            addr_overlaps(&wish->addr, wish->v6only, &socket->addr, socket->v6only);
 }
 
-/* Two states of a passed socket would hang or break an acceptor: not listening, and not blocking. */
+/* Two states of a passed socket would hang or break an acceptor: not listening, and not
+ * blocking. */
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
                         struct passed_socket *passed) {
     struct listen_socket sock = {.fd = fd_take(&passed->fd)};
@@ -191,10 +193,11 @@ static void remove_file(struct listen_socket *socket) {
     listen_socket_leave(socket);
 }
 
-/* A TCP socket goes out of sight by being bound to an interface that does not exist. A lookup for a new connection passes
- * it by then; a handshake that is under way knows its listening socket already, and goes on to its backlog. Linux 5.7
- * lets everybody do so, once (socket(7), SO_BINDTODEVICE). Where it is forbidden, and for link-local addresses, which
- * have an interface, those who come at the very end are reset. */
+/* A TCP socket goes out of sight by being bound to an interface that does not exist. A lookup for a
+ * new connection passes it by then; a handshake that is under way knows its listening socket
+ * already, and goes on to its backlog. Linux 5.7 lets everybody do so, once (socket(7),
+ * SO_BINDTODEVICE). Where it is forbidden, and for link-local addresses, which have an interface,
+ * those who come at the very end are reset. */
 void listen_socket_retire(struct listen_socket *socket) {
     int nowhere = INT_MAX;
 

@@ -30,7 +30,8 @@ struct listen_socket {
         untuned; /* connections that waited in it when it was tuned: they lack what it has now */
 };
 
-/* What the next relayd must know of one that this one has bound itself. It lies in the table (handover/table.h): no pointers. */
+/* What the next relayd must know of one that this one has bound itself. It lies in the table
+ * (handover/table.h): no pointers. */
 struct listen_description {
     bool used, v6only, stands_in, unlinks; /* as in struct listen_socket */
     struct addr addr;
@@ -45,12 +46,14 @@ struct passed_socket {
     const char *name;
 };
 
-/* Binds a socket for a wish (not for those that systemd passes). shares: see listen_socket_share. 0, or -errno with
- * nothing open: -EEXIST if something that is no socket is at the path of a unix socket. */
+/* Binds a socket for a wish (not for those that systemd passes). shares: see listen_socket_share.
+ * 0, or -errno with nothing open: -EEXIST if something that is no socket is at the path of a unix
+ * socket. */
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
                        bool shares) MUST_USE;
 
-/* Binds one to the same address, and makes it listen, after its interface was made anew. 0, or -errno with nothing open. */
+/* Binds one to the same address, and makes it listen, after its interface was made anew. 0, or
+ * -errno with nothing open. */
 int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
                         const struct listener_config *config) MUST_USE;
 
@@ -63,12 +66,13 @@ bool listen_socket_overlaps(const struct listen_socket *socket, const struct lis
 /* Whether its interface was made anew since it was bound: nobody reaches it. */
 bool listen_socket_is_stale(const struct listen_socket *socket);
 
-/* Makes it listen, with the listener's backlog and keepalive: after this the kernel accepts connections on our behalf.
- * 0 or -errno. */
+/* Makes it listen, with the listener's backlog and keepalive: after this the kernel accepts
+ * connections on our behalf. 0 or -errno. */
 int listen_socket_listen(const struct listen_socket *socket,
                          const struct listener_config *config) MUST_USE;
 
-/* Whether sockets of this user can be bound to addresses that overlap with its own, if they want to share, too. */
+/* Whether sockets of this user can be bound to addresses that overlap with its own, if they want to
+ * share, too. */
 void listen_socket_share(struct listen_socket *socket, bool shares);
 
 /* Connections that are established and not yet accepted; 0 for a unix socket. */
@@ -78,12 +82,13 @@ unsigned listen_socket_count_waiting(int fd);
 int listen_socket_adopt(struct listen_socket *ret_socket, const struct listen_wish *wish,
                         struct passed_socket *passed) MUST_USE;
 
-/* Takes (and blanks) one that a relayd before has bound, and that was held meanwhile. 0; or -errno, closed, if it is not
- * what its description says. */
+/* Takes (and blanks) one that a relayd before has bound, and that was held meanwhile. 0; or -errno,
+ * closed, if it is not what its description says. */
 int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
                           const struct listen_description *description) MUST_USE;
 
-/* What the next relayd must know of it, and of its listener. False: systemd passed it, and will again. */
+/* What the next relayd must know of it, and of its listener. False: systemd passed it, and will
+ * again. */
 bool listen_socket_describe(const struct listen_socket *socket,
                             const struct listener_config *config,
                             struct listen_description *ret_description);
@@ -97,12 +102,13 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
 /* Whether the file of a unix socket that this process, or one before, has bound is still there. */
 bool listen_socket_has_file(const struct listen_socket *socket);
 
-/* Takes it out of sight, before it is closed: whoever comes now finds another socket of this port, or nobody. Who came
- * before can still be accepted; a close alone would reset him. Not for one that lives on elsewhere. */
+/* Takes it out of sight, before it is closed: whoever comes now finds another socket of this port,
+ * or nobody. Who came before can still be accepted; a close alone would reset him. Not for one that
+ * lives on elsewhere. */
 void listen_socket_retire(struct listen_socket *socket);
 
-/* Closes it and removes the file of a unix socket. Clients that wait in a backlog that nobody else holds are reset
- * by the kernel. May be called twice. */
+/* Closes it and removes the file of a unix socket. Clients that wait in a backlog that nobody else
+ * holds are reset by the kernel. May be called twice. */
 void listen_socket_close(struct listen_socket *socket);
 
 #endif

@@ -5,7 +5,8 @@
 #include "listen/listen_names.h"
 #include "listen/listen_wish.h"
 
-/* What a configuration asks for, given the addresses of its names. 0 or -errno. The caller frees the list. */
+/* What a configuration asks for, given the addresses of its names. 0 or -errno. The caller frees
+ * the list. */
 int listen_wishes(const struct config *config, const struct listen_names *names,
                   struct listen_wish **ret_list, size_t *ret_n) MUST_USE;
 

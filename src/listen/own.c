@@ -1,8 +1,10 @@
-/* hop_table: which of our dials leads to a listener of ours is known by its local port, before it connects: the accepted
- * connection has it as its client's port. So connections that come from ourselves are counted without a system call for
- * any other, and without a word in the bytes. An entry is good for as long as a connection may take from there to its
- * own dial, and for one that came where that dial went: ports are used again, by others too. A unix socket gets a name for
- * it, which the kernel chooses: five hexadecimal digits in the abstract namespace (unix(7), "Autobind feature"). */
+/* hop_table: which of our dials leads to a listener of ours is known by its local port, before it
+ * connects: the accepted connection has it as its client's port. So connections that come from
+ * ourselves are counted without a system call for any other, and without a word in the bytes. An
+ * entry is good for as long as a connection may take from there to its own dial, and for one that
+ * came where that dial went: ports are used again, by others too. A unix socket gets a name for it,
+ * which the kernel chooses: five hexadecimal digits in the abstract namespace (unix(7), "Autobind
+ * feature"). */
 #include "listen/own.h"
 
 #include <errno.h>
@@ -46,7 +48,8 @@ static bool address_of(int fd, struct addr *ret_addr) {
     return getsockname(fd, &ret_addr->u.sa, &ret_addr->len) == 0;
 }
 
-/* The file that connect(2) would find there: links are followed. Zeroed: none, or no unix socket. */
+/* The file that connect(2) would find there: links are followed. Zeroed: none, or no unix
+ * socket. */
 static struct socket_file file_of(const struct addr *addr) {
     struct stat st;
 

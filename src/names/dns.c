@@ -14,7 +14,8 @@
 
 #include "base/fd.h"
 
-/* A lost query or answer is asked for again after 0.4 s; a server that is not there costs 6 s until it is given up. */
+/* A lost query or answer is asked for again after 0.4 s; a server that is not there costs 6 s until
+ * it is given up. */
 #define TIMEOUT_MSEC 400                /* of a first try; c-ares doubles it for each further one */
 #define TRIES        4                  /* with each server of /etc/resolv.conf */
 #define FRESH_FOR    (2 * USEC_PER_SEC) /* so long /etc/resolv.conf is not read again */
@@ -28,9 +29,9 @@ struct channel_socket {
     short events;
 };
 
-/* c-ares reads /etc/resolv.conf when a channel is made. So a channel takes new lookups for a short time, and then the
- * next one does; it stays until its last lookup has ended. Those that hang at a server that is gone keep nobody from
- * the one that the operator has put in its place. */
+/* c-ares reads /etc/resolv.conf when a channel is made. So a channel takes new lookups for a short
+ * time, and then the next one does; it stays until its last lookup has ended. Those that hang at a
+ * server that is gone keep nobody from the one that the operator has put in its place. */
 struct channel {
     LIST_ENTRY(channel) link;
     struct dns *dns;
@@ -91,8 +92,8 @@ static bool dns_make_room(struct dns *dns) {
     return true;
 }
 
-/* c-ares tells what it waits for at a socket; neither: it closes it. Without memory for one more socket, what is asked
- * there comes to its timeout. */
+/* c-ares tells what it waits for at a socket; neither: it closes it. Without memory for one more
+ * socket, what is asked there comes to its timeout. */
 static void on_socket(void *arg, ares_socket_t fd, int readable, int writable) {
     struct channel *channel = arg;
     struct dns *dns = channel->dns;
@@ -251,8 +252,8 @@ static void take_reply(struct lookup *lookup, int status, const unsigned char *r
     free(records.list);
 }
 
-/* The bytes of the reply are what this program reads (the TTLs of SRV records are in no parser of c-ares 1.18). Later
- * versions give them on request. */
+/* The bytes of the reply are what this program reads (the TTLs of SRV records are in no parser of
+ * c-ares 1.18). Later versions give them on request. */
 #if ARES_VERSION >= 0x011c00
 static void on_reply(void *arg, ares_status_t status, size_t timeouts,
                      const ares_dns_record_t *record) {
@@ -306,7 +307,8 @@ static usec_t next_timeout(const struct channel *channel, usec_t deadline) {
 
     if (ares_timeout(channel->cares, NULL, &tv) == NULL)
         return deadline;
-    /* It cuts to milliseconds: without one more, it would be asked again and again before the time is up. */
+    /* It cuts to milliseconds: without one more, it would be asked again and again before the time
+     * is up. */
     usec_t then = clock_now() + (usec_t)tv.tv_sec * USEC_PER_SEC + tv.tv_usec + USEC_PER_MSEC;
     return then < deadline ? then : deadline;
 }

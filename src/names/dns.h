@@ -1,5 +1,5 @@
-/* DNS by c-ares: the records of one type of one full name, many lookups at a time and without blocking. Nothing but
- * dns.c and dns_reply.c knows c-ares.
+/* DNS by c-ares: the records of one type of one full name, many lookups at a time and without
+ * blocking. Nothing but dns.c and dns_reply.c knows c-ares.
  *
  * All of it is used by one thread, which drives it (wait); only wake may be called by others. */
 #ifndef NAMES_DNS_H
@@ -26,8 +26,8 @@ struct dns_answer {
 
 struct dns;
 
-/* Called once for each lookup, from within lookup, wait or free. The answer is valid during the call, which must not
- * free the dns. */
+/* Called once for each lookup, from within lookup, wait or free. The answer is valid during the
+ * call, which must not free the dns. */
 typedef void dns_done_fn(void *arg, const struct dns_answer *answer);
 
 /* The way to DNS, so that a test can script one. */
@@ -37,12 +37,13 @@ struct dns_ops {
     /* Ends what is under way (DNS_FAILED). NULL is fine. */
     void (*free)(struct dns *dns);
 
-    /* Asks for the records of a full name, and follows its aliases (CNAME) to where the records are. An edit of
-     * /etc/resolv.conf counts for what is asked 2 s later, at the latest. */
+    /* Asks for the records of a full name, and follows its aliases (CNAME) to where the records
+     * are. An edit of /etc/resolv.conf counts for what is asked 2 s later, at the latest. */
     void (*lookup)(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
                    void *arg);
 
-    /* Goes on with lookups as answers come, until something has happened, or the deadline, or wake. */
+    /* Goes on with lookups as answers come, until something has happened, or the deadline, or
+     * wake. */
     void (*wait)(struct dns *dns, usec_t deadline);
     void (*wake)(struct dns *dns);
 };

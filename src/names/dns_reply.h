@@ -28,8 +28,8 @@ struct dns_records {
 
 #define DNS_TTL_MOST ((usec_t)INT32_MAX * USEC_PER_SEC) /* RFC 2181, 8 */
 
-/* Reads the records of one type that a reply for this name has, and appends them; the caller frees records->list. False:
- * it makes no sense, or there is no memory. */
+/* Reads the records of one type that a reply for this name has, and appends them; the caller frees
+ * records->list. False: it makes no sense, or there is no memory. */
 bool dns_reply_read(const unsigned char *reply, size_t size, const char *name, enum dns_type type,
                     struct dns_records *records) MUST_USE;
 

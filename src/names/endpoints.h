@@ -1,5 +1,5 @@
-/* The endpoints that a name leads to: addresses to dial, in an order of their own, so that the order of an answer (DNS
- * servers rotate theirs) makes no difference. */
+/* The endpoints that a name leads to: addresses to dial, in an order of their own, so that the
+ * order of an answer (DNS servers rotate theirs) makes no difference. */
 #ifndef NAMES_ENDPOINTS_H
 #define NAMES_ENDPOINTS_H
 
@@ -29,9 +29,10 @@ void endpoints_free(struct endpoints *endpoints);
 /* Adds one. False: no memory. */
 bool endpoints_add(struct endpoints *endpoints, const struct endpoint *endpoint) MUST_USE;
 
-/* Drops those that are there already with a lower priority, and of more than ENDPOINTS_MOST all but these: the first
- * priorities, and among equals by a hash of the address, so that those that come and go take the place of few, and no
- * family or target is left out as a whole. Sorts them: by priority, then by address. */
+/* Drops those that are there already with a lower priority, and of more than ENDPOINTS_MOST all but
+ * these: the first priorities, and among equals by a hash of the address, so that those that come
+ * and go take the place of few, and no family or target is left out as a whole. Sorts them: by
+ * priority, then by address. */
 void endpoints_settle(struct endpoints *endpoints);
 
 /* Whether both, settled, are the same. */

@@ -33,7 +33,8 @@ static bool has_changed(struct etc_file *file) {
     return !same;
 }
 
-/* The whole text, which the caller frees; "" if there is none, or it is no regular file. NULL: no memory. */
+/* The whole text, which the caller frees; "" if there is none, or it is no regular file. NULL: no
+ * memory. */
 static char *read_text(const struct etc_file *file) {
     size_t most = file->seen.st_size < SIZE_MOST ? (size_t)file->seen.st_size + 1 : SIZE_MOST;
     char *text = malloc(most + 1);
@@ -156,7 +157,8 @@ const struct etc_address *etc_find(const struct etc *etc, const char *name, size
 
 /* /etc/nsswitch.conf */
 
-/* What is neither of these is not known here, and what they are to do in which case ("[NOTFOUND=return]") does not count. */
+/* What is neither of these is not known here, and what they are to do in which case
+ * ("[NOTFOUND=return]") does not count. */
 static void read_order(const struct etc_file *file, struct etc_ways *ways) {
     char *text = read_text(file), *rest = text, *line, *word;
     bool hosts = false, dns = false, first = false;

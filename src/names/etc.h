@@ -1,8 +1,9 @@
-/* What the files of /etc say about names: /etc/hosts, the order of /etc/nsswitch.conf, and the domains that
- * /etc/resolv.conf says to search. They are read again when they have changed.
+/* What the files of /etc say about names: /etc/hosts, the order of /etc/nsswitch.conf, and the
+ * domains that /etc/resolv.conf says to search. They are read again when they have changed.
  *
- * c-ares reads them, too, but tells neither which of a name's candidates an answer is of, nor that an address is of
- * /etc/hosts. Here both families of addresses are asked for apart, and must be of the same host. One thread. */
+ * c-ares reads them, too, but tells neither which of a name's candidates an answer is of, nor that
+ * an address is of /etc/hosts. Here both families of addresses are asked for apart, and must be of
+ * the same host. One thread. */
 #ifndef NAMES_ETC_H
 #define NAMES_ETC_H
 
@@ -49,14 +50,16 @@ struct etc {
 void etc_init(struct etc *etc);
 void etc_free(struct etc *etc);
 
-/* Reads what has changed; looks no more often than every 100 ms. Without memory a file counts as empty. */
+/* Reads what has changed; looks no more often than every 100 ms. Without memory a file counts as
+ * empty. */
 void etc_refresh(struct etc *etc);
 
-/* The addresses of a name in /etc/hosts, of which *ret_n follow one another, or NULL. "localhost" and what ends in
- * ".localhost" always has some (RFC 6761, 6.3). */
+/* The addresses of a name in /etc/hosts, of which *ret_n follow one another, or NULL. "localhost"
+ * and what ends in ".localhost" always has some (RFC 6761, 6.3). */
 const struct etc_address *etc_find(const struct etc *etc, const char *name, size_t *ret_n);
 
-/* The i-th full name that a name may stand for in DNS, with a "." at its end; false: there are no more. */
+/* The i-th full name that a name may stand for in DNS, with a "." at its end; false: there are no
+ * more. */
 bool etc_candidate(const struct etc *etc, const char *name, size_t i, char ret[ADDR_NAME_MAX + 1]);
 
 #endif

@@ -1,6 +1,7 @@
-/* The addresses of a host. IPv4 and IPv6 are asked for apart, each when its own TTL is over, and each keeps its last good
- * addresses while nobody can say what they are now. What a host's addresses are does not depend on who asks, so servers
- * that differ in the port alone, and the configuration before and after a reload, have one host together.
+/* The addresses of a host. IPv4 and IPv6 are asked for apart, each when its own TTL is over, and
+ * each keeps its last good addresses while nobody can say what they are now. What a host's
+ * addresses are does not depend on who asks, so servers that differ in the port alone, and the
+ * configuration before and after a reload, have one host together.
  *
  * All of it is the resolver's thread's. */
 #ifndef NAMES_HOST_H
@@ -73,24 +74,25 @@ struct host {
 
 TAILQ_HEAD(host_list, host);
 
-/* A name that failed is tried again after RETRY_FIRST, then twice that, up to its interval; one that was found when its TTL
- * is over, but not before TTL_LEAST. */
+/* A name that failed is tried again after RETRY_FIRST, then twice that, up to its interval; one
+ * that was found when its TTL is over, but not before TTL_LEAST. */
 #define TTL_LEAST   USEC_PER_SEC
 #define RETRY_FIRST USEC_PER_SEC
 
 /* The host of this name, new or not. NULL: no memory. */
 struct host *host_get(struct resolver *resolver, const char *name);
 
-/* Takes the wish in, and looks the host up now: even if it is known, or only if it is new, or was unwanted. */
+/* Takes the wish in, and looks the host up now: even if it is known, or only if it is new, or was
+ * unwanted. */
 void host_want(struct host *host, struct wish *wish);
 void host_join(struct host *host, struct wish *wish);
 
-/* The wish is over. Without any the host is not looked up any more, but stays for a while: a name that comes back meanwhile
- * has addresses even if DNS is away then. */
+/* The wish is over. Without any the host is not looked up any more, but stays for a while: a name
+ * that comes back meanwhile has addresses even if DNS is away then. */
 void host_unwant(struct host *host, struct wish *wish);
 
-/* Begins the lookups that are due; frees it if nobody has wanted it for too long. Returns when there is something to
- * do next. */
+/* Begins the lookups that are due; frees it if nobody has wanted it for too long. Returns when
+ * there is something to do next. */
 usec_t host_go_on(struct host *host, usec_t now);
 
 void host_free(struct host *host); /* no query may be under way */

@@ -1,7 +1,8 @@
-/* one_host: A name without a dot at its end may stand for several full names, which are tried in turn (etc_candidate): the
- * first that has an address of either family is the host. A family that has none there must know what the other has
- * before it goes on to the next candidate: else a host's addresses would be mixed with another's. So it is parked until
- * the other's answer comes, and both go on together. */
+/* one_host: A name without a dot at its end may stand for several full names, which are tried in
+ * turn (etc_candidate): the first that has an address of either family is the host. A family that
+ * has none there must know what the other has before it goes on to the next candidate: else a
+ * host's addresses would be mixed with another's. So it is parked until the other's answer comes,
+ * and both go on together. */
 #include "names/host_lookup.h"
 
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static bool set_list(struct family *family, unsigned char (*list)[16], size_t n)
     return true;
 }
 
-/* An answer that there are none takes the old addresses away, but not the last ones that there are. */
+/* An answer that there are none takes the old addresses away, but not the last ones that there
+ * are. */
 static bool drop_refuted(struct host *host) {
     bool changed = false;
 
@@ -205,7 +207,8 @@ static void take_records(struct host *host, struct family *family,
     set_found(host, family, family->asked, list, answer->n, answer->ttl);
 }
 
-/* It has none at this candidate: the other family tells what that means (one_host), now if it is not asked yet. */
+/* It has none at this candidate: the other family tells what that means (one_host), now if it is
+ * not asked yet. */
 static void take_none(struct host *host, struct family *family, const char *why) {
     struct family *other = other_family(host, family);
     int candidate = family->asked;

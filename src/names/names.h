@@ -1,5 +1,5 @@
-/* The names of one configuration: what each stands for, told whenever it changes. The resolver (resolver.h) looks them
- * up. */
+/* The names of one configuration: what each stands for, told whenever it changes. The resolver
+ * (resolver.h) looks them up. */
 #ifndef NAMES_NAMES_H
 #define NAMES_NAMES_H
 
@@ -14,11 +14,12 @@
 
 /* Whom a name tells, by the resolver's thread, without a lock. */
 struct names_listener {
-    /* Its endpoints are these from now on; at first as soon as there are any, and then whenever they are others. NULL: it has
-     * none, and for now none will come; told once, while there were none before. */
+    /* Its endpoints are these from now on; at first as soon as there are any, and then whenever
+     * they are others. NULL: it has none, and for now none will come; told once, while there were
+     * none before. */
     void (*answered)(void *arg, const struct endpoints *endpoints);
-    /* All that is known at this moment has been told, to it and to others. coming: a part of it is being looked up for the
-     * first time, and there may be more endpoints soon. */
+    /* All that is known at this moment has been told, to it and to others. coming: a part of it is
+     * being looked up for the first time, and there may be more endpoints soon. */
     void (*settled)(void *arg, bool coming);
 };
 
@@ -52,13 +53,14 @@ struct name {
     bool cut_said; /* that it has more than ENDPOINTS_MOST */
 };
 
-/* former: the configuration before, or NULL: what is known of its names goes on. NULL: no memory. */
+/* former: the configuration before, or NULL: what is known of its names goes on. NULL: no
+ * memory. */
 struct names *names_new(const struct names *former);
 struct names *names_new_with(const struct dns_ops *ops); /* another way to DNS than c-ares */
 
-/* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up at once, and again when its TTL is over, not
- * before 1 s and not later than interval. While lookups fail it is tried again after 1 s, doubling up to the interval.
- * False: no memory. */
+/* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up at once, and again when
+ * its TTL is over, not before 1 s and not later than interval. While lookups fail it is tried again
+ * after 1 s, doubling up to the interval. False: no memory. */
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
                const struct names_listener *listener, void *arg) MUST_USE;
 

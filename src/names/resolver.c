@@ -150,7 +150,8 @@ int resolver_join(struct resolver *resolver, struct names *names) {
     return 0;
 }
 
-/* The thread never blocks on anything but its sockets, so this takes no longer than a look at what has come. */
+/* The thread never blocks on anything but its sockets, so this takes no longer than a look at what
+ * has come. */
 void resolver_leave(struct resolver *resolver, struct names *names) {
     lock_acquire(&resolver->lock);
     bool is_in = names->stage == NAMES_IN;

@@ -1,8 +1,9 @@
-/* The resolver: one thread for the process, which looks up the names of every configuration, at once and again when their
- * TTL is over. It outlives reloads, so what is known of a name does, too.
+/* The resolver: one thread for the process, which looks up the names of every configuration, at
+ * once and again when their TTL is over. It outlives reloads, so what is known of a name does, too.
  *
- * whose_names: the names of a configuration are handed to the thread as a whole (resolver_join) and taken back as a whole
- * (resolver_leave); in between they, and all hosts and services, are the thread's alone. */
+ * whose_names: the names of a configuration are handed to the thread as a whole (resolver_join) and
+ * taken back as a whole (resolver_leave); in between they, and all hosts and services, are the
+ * thread's alone. */
 #ifndef NAMES_RESOLVER_H
 #define NAMES_RESOLVER_H
 

@@ -57,7 +57,8 @@ static bool same_targets(const struct service *service, const struct dns_record 
     return true;
 }
 
-/* The target of a record is a full name (RFC 2782): no domain of /etc/resolv.conf is added to one that ends in ".". */
+/* The target of a record is a full name (RFC 2782): no domain of /etc/resolv.conf is added to one
+ * that ends in ".". */
 static struct host *target_host(struct resolver *resolver, const struct dns_record *record) {
     char name[ADDR_NAME_MAX + 1];
 
@@ -93,7 +94,8 @@ static bool replace_targets(struct service *service, const struct dns_record *re
     return true;
 }
 
-/* The targets of the answer, sorted, without doubles; *ret_n of them. NULL: there are none, or no memory, and why. */
+/* The targets of the answer, sorted, without doubles; *ret_n of them. NULL: there are none, or no
+ * memory, and why. */
 static struct dns_record *sort_records(const struct dns_answer *answer, size_t *ret_n,
                                        const char **ret_why) {
     struct dns_record *records = calloc(answer->n, sizeof(*records));

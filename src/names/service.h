@@ -1,5 +1,6 @@
-/* A service: the targets that SRV records (RFC 2782) name. Its records and each of its targets are looked up apart: what
- * cannot be looked up now stays as it was, and nothing else does. The resolver's thread's. */
+/* A service: the targets that SRV records (RFC 2782) name. Its records and each of its targets are
+ * looked up apart: what cannot be looked up now stays as it was, and nothing else does. The
+ * resolver's thread's. */
 #ifndef NAMES_SERVICE_H
 #define NAMES_SERVICE_H
 

@@ -1,9 +1,11 @@
-/* What there is to know of an established connection besides its descriptors: flat, of a fixed size, with no pointer in
- * it. With a keeper it lies in the table (table.h), where the next relayd finds it.
+/* What there is to know of an established connection besides its descriptors: flat, of a fixed
+ * size, with no pointer in it. With a keeper it lies in the table (table.h), where the next relayd
+ * finds it.
  *
- * survives: whatever stands here may be read by another process after this one was killed between any two instructions.
- * So what is decided is written before it is done (a reset, an end that is passed on): done twice, it is the same.
- * Counts may lag behind by the call that was under way; adopt.c asks the kernel. */
+ * survives: whatever stands here may be read by another process after this one was killed between
+ * any two instructions. So what is decided is written before it is done (a reset, an end that is
+ * passed on): done twice, it is the same. Counts may lag behind by the call that was under way;
+ * adopt.c asks the kernel. */
 #ifndef RECORD_CONN_STATE_H
 #define RECORD_CONN_STATE_H
 

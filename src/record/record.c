@@ -72,9 +72,9 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
 }
 
-/* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has an end. What was never
- * relayed comes in floods; then what was cut off; of the others, many are an ordinary day, and one line each is what the
- * operator asked for. */
+/* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has
+ * an end. What was never relayed comes in floods; then what was cut off; of the others, many are an
+ * ordinary day, and one line each is what the operator asked for. */
 #define REFUSED_EACH_SECOND 100
 #define CUT_EACH_SECOND     500
 #define ORDERLY_EACH_SECOND 1000

@@ -1,5 +1,6 @@
-/* untrusted: what stands in the table was written by a process that may have died of its own mistakes. It is copied into
- * nothing before it has been looked at, and a connection for which it makes no sense is reset. */
+/* untrusted: what stands in the table was written by a process that may have died of its own
+ * mistakes. It is copied into nothing before it has been looked at, and a connection for which it
+ * makes no sense is reset. */
 #include "relay/adopt.h"
 
 #include <errno.h>
@@ -19,8 +20,8 @@
 #include "handover/crash.h"
 #include "relay/adopt_route.h"
 
-/* So long those that have nothing under way may keep this process from being ready; so long, then, are the threads made
- * here and not by the adopter. */
+/* So long those that have nothing under way may keep this process from being ready; so long, then,
+ * are the threads made here and not by the adopter. */
 #define PATIENCE (10 * USEC_PER_MSEC)
 
 /* What is under way. */
@@ -99,16 +100,16 @@ static void take_places(struct relay *relay, const struct record *record, int cl
     has->line = line != NULL ? line_ref(line) : NULL;
 }
 
-/* The time for which it stood still does not make it idle. Where the process before was killed after it had moved this,
- * that time counts twice: no later than now, then. */
+/* The time for which it stood still does not make it idle. Where the process before was killed
+ * after it had moved this, that time counts twice: no later than now, then. */
 static usec_t moment_moved(usec_t moment, usec_t stood) {
     usec_t now = clock_now();
 
     return moment + stood < now ? moment + stood : now;
 }
 
-/* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the sockets has something to be
- * read, if all is well. */
+/* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the
+ * sockets has something to be read, if all is well. */
 static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
     const struct table_slot *slot = &conn->hold.link->table->slots[conn->hold.slot];
 
@@ -152,7 +153,8 @@ static void set_going(struct adopting *adopting, struct conn *conn) {
         adopting->unmanned++;
 }
 
-/* The threads of all that can wait: here, as long as that keeps nobody waiting, then beside everything else. */
+/* The threads of all that can wait: here, as long as that keeps nobody waiting, then beside
+ * everything else. */
 static void set_quiet_going(struct adopting *adopting) {
     usec_t until = clock_now() + PATIENCE;
     size_t done = 0;

@@ -12,8 +12,10 @@ struct adoption {
     usec_t median, longest; /* how long they stood still, until they were looked at */
 };
 
-/* After the first relay_apply and before relay_open: makes conns of all connections in relay->heritage, which is empty then.
- * Those that have something under way have their pumps, the others get them soon (conn/adopter.h). Those whose listener or server the configuration does not have live on, too. Main. */
+/* After the first relay_apply and before relay_open: makes conns of all connections in
+ * relay->heritage, which is empty then. Those that have something under way have their pumps, the
+ * others get them soon (conn/adopter.h). Those whose listener or server the configuration does not
+ * have live on, too. Main. */
 struct adoption adopt_all(struct relay *relay);
 
 #endif

@@ -1,5 +1,6 @@
-/* Putting a configuration in force: first everything that can fail, with nothing changed for anybody; then the
- * changes, which cannot. The first start is the same as a reload that finds nothing to keep. */
+/* Putting a configuration in force: first everything that can fail, with nothing changed for
+ * anybody; then the changes, which cannot. The first start is the same as a reload that finds
+ * nothing to keep. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 #include "road/acceptor.h"
 #include "road/worker.h"
 
-/* How long a place is waited for, where nothing else says, that may belong to somebody who has ended: a client that ends
- * its connection and comes back is often quicker than the pump that is to note the end. */
+/* How long a place is waited for, where nothing else says, that may belong to somebody who has
+ * ended: a client that ends its connection and comes back is often quicker than the pump that is to
+ * note the end. */
 #define PLACE_PATIENCE (100 * USEC_PER_MSEC)
 
 static enum apply_outcome fail_apply(struct apply *apply, enum apply_outcome outcome, int error,
@@ -31,7 +33,8 @@ static bool number_taken(const struct relay *relay, size_t number) {
     return false;
 }
 
-/* As many as the configuration has more, counting those that have been told to end and have not yet heard it. */
+/* As many as the configuration has more, counting those that have been told to end and have not yet
+ * heard it. */
 static int add_workers(struct apply *apply) {
     struct relay *relay = apply->relay;
     size_t wanted = (size_t)apply->config->global.workers, number = 1;
@@ -125,7 +128,8 @@ static void undo_apply(struct apply *apply) {
     drop_workers(relay, apply->n_workers);
 }
 
-/* The sockets that stay get their new route; the others go, once relay_open has set the new ones going. */
+/* The sockets that stay get their new route; the others go, once relay_open has set the new ones
+ * going. */
 static void change_acceptors(struct apply *apply) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor = TAILQ_FIRST(&relay->acceptors);

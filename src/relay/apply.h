@@ -1,5 +1,5 @@
-/* What is known while a configuration is put in force (relay_apply): apply.c has the whole, apply_sockets.c what listens.
- * The owner's of the relay. */
+/* What is known while a configuration is put in force (relay_apply): apply.c has the whole,
+ * apply_sockets.c what listens. The owner's of the relay. */
 #ifndef RELAY_APPLY_H
 #define RELAY_APPLY_H
 
@@ -21,22 +21,25 @@ struct apply {
     char *what;
 };
 
-/* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is bound and does not
- * listen yet. 0; or -errno, with apply->what and the outcome, unless it is for want of memory. What is open stays as it is. */
+/* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is
+ * bound and does not listen yet. 0; or -errno, with apply->what and the outcome, unless it is for
+ * want of memory. What is open stays as it is. */
 int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) MUST_USE;
 
 /* Makes the new ones listen: 0; or -errno, in the same way. */
 int apply_listen(struct apply *apply) MUST_USE;
 
-/* Notes what the next relayd must know of those that stay: their listener and their access may be others now. */
+/* Notes what the next relayd must know of those that stay: their listener and their access may be
+ * others now. */
 void apply_note_sockets(const struct apply *apply);
 
-/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with what and the outcome. And
- * undoes that (apply_files.c). */
+/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with
+ * what and the outcome. And undoes that (apply_files.c). */
 int apply_files(struct apply *apply) MUST_USE;
 void apply_files_undo(struct apply *apply);
 
-/* Why a file could not be given the access that the listener asks for, as a finished sentence; the caller frees it. */
+/* Why a file could not be given the access that the listener asks for, as a finished sentence; the
+ * caller frees it. */
 char *apply_files_complaint(const struct config *config, const struct listener_config *listener,
                             const char *address, int error);
 

@@ -1,5 +1,5 @@
-/* Who may connect to the unix sockets of a configuration that is put in force: of new ones the file is made so
- * (base/socket_file.h), of those that stay, here or with the keeper, it is changed. */
+/* Who may connect to the unix sockets of a configuration that is put in force: of new ones the file
+ * is made so (base/socket_file.h), of those that stay, here or with the keeper, it is changed. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

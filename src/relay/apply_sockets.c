@@ -7,7 +7,8 @@
 #include "relay/make_way.h"
 #include "road/acceptor.h"
 
-/* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is none. */
+/* A new acceptor for a socket, which it takes over even if there is no memory. NULL: there is
+ * none. */
 static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *to,
                                      struct listen_socket *socket, size_t listener) {
     struct acceptor *acceptor = acceptor_new(&apply->relay->road, socket);
@@ -61,7 +62,8 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
     return found > 0 ? 0 : -ENOENT;
 }
 
-/* What the keeper has of the relayd before under this number, as that has described it. False: nothing. */
+/* What the keeper has of the relayd before under this number, as that has described it. False:
+ * nothing. */
 static bool describe_inherited(const struct relay *relay, int i, struct listen_socket *ret_socket) {
     const struct listen_description *description = &relay->road.link->table->head->listeners[i];
 
@@ -83,7 +85,8 @@ static bool inherit_socket(struct relay *relay, int i, struct listen_socket *ret
     return false;
 }
 
-/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for this wish. */
+/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for
+ * this wish. */
 static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
     struct relay *relay = apply->relay;
     struct listen_socket socket;
@@ -98,8 +101,9 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
     return -ENOENT;
 }
 
-/* An address that overlaps with that of a socket which goes can be bound beside it: then nobody is refused in between, and
- * who waits in the old one is served (acceptor_retire). Whether there is such a socket. */
+/* An address that overlaps with that of a socket which goes can be bound beside it: then nobody is
+ * refused in between, and who waits in the old one is served (acceptor_retire). Whether there is
+ * such a socket. */
 static bool share_with_leaving(struct apply *apply, const struct listen_wish *wish) {
     struct acceptor *acceptor;
     bool any = false;
@@ -114,7 +118,8 @@ static bool share_with_leaving(struct apply *apply, const struct listen_wish *wi
     return any;
 }
 
-/* The same for those that the keeper has of the relayd before: who waits in one is served as this wish says. */
+/* The same for those that the keeper has of the relayd before: who waits in one is served as this
+ * wish says. */
 static bool share_with_former(struct apply *apply, const struct listen_wish *wish) {
     struct relay *relay = apply->relay;
     struct acceptor *acceptor;
@@ -242,7 +247,8 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     return 0;
 }
 
-/* The rest of what the keeper has of the relayd before: who waits there is served as the listener of that name says now. */
+/* The rest of what the keeper has of the relayd before: who waits there is served as the listener
+ * of that name says now. */
 static void take_former(struct apply *apply) {
     struct relay *relay = apply->relay;
     const struct config *config = apply->config;
@@ -298,8 +304,8 @@ void apply_note_sockets(const struct apply *apply) {
     }
 }
 
-/* Whoever looked at its file before it listened took that for a stale one: a second path to the same file, or another
- * process that starts at this moment. */
+/* Whoever looked at its file before it listened took that for a stale one: a second path to the
+ * same file, or another process that starts at this moment. */
 static bool is_displaced(const struct acceptor *acceptor) {
     return acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket);
 }

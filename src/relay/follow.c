@@ -42,7 +42,8 @@ static int replace_acceptor(struct relay *relay, struct acceptor *old) {
     return 0;
 }
 
-/* Whether it was replaced. Its address may be there a moment later than the interface: then it is tried again. */
+/* Whether it was replaced. Its address may be there a moment later than the interface: then it is
+ * tried again. */
 static bool follow_interface(struct relay *relay, struct acceptor *acceptor, const char *name) {
     if (scope_index(name) == 0) {
         if (!acceptor->lost)

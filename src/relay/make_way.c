@@ -22,7 +22,8 @@ static bool query_keeper(const char *path, const struct keeper_message *question
     return answered;
 }
 
-/* Before version 2, a keeper knew nobody's name: it drops all that it holds when it is asked to begin anew. */
+/* Before version 2, a keeper knew nobody's name: it drops all that it holds when it is asked to
+ * begin anew. */
 static bool make_version_1_drop(const char *path) {
     struct keeper_message attach = keeper_message(KEEPER_ATTACH), answer;
 
@@ -55,7 +56,8 @@ static void ask_keeper(const char *path, const struct relay *relay, const struct
             path, wish->address->text);
 }
 
-/* Those that this relayd's own keeper has given it, and that no wish has met. Others stay held, also if this start fails. */
+/* Those that this relayd's own keeper has given it, and that no wish has met. Others stay held,
+ * also if this start fails. */
 static void drop_inherited(struct relay *relay, const struct addr *wanted, bool only) {
     bool any = false;
 

@@ -12,10 +12,12 @@
 #include "road/opening.h"
 #include "road/worker.h"
 
-/* How long clients that have come to a socket which is given up are let in, at most: their handshakes may be under way. A
- * packet that is lost in one is sent again after a second (RFC 6298, 2). */
+/* How long clients that have come to a socket which is given up are let in, at most: their
+ * handshakes may be under way. A packet that is lost in one is sent again after a second (RFC 6298,
+ * 2). */
 #define ACCEPT_REST (1500 * USEC_PER_MSEC)
-/* How long those wait in a restart for whom servers have no room: whoever has it keeps it in the next process. */
+/* How long those wait in a restart for whom servers have no room: whoever has it keeps it in the
+ * next process. */
 #define LEAVE_PATIENCE USEC_PER_SEC
 #define NUDGE_AGAIN    (10 * USEC_PER_MSEC) /* while the end of openers is waited for */
 
@@ -76,8 +78,8 @@ static void nudge_limits(const struct generation *generation) {
         gate_nudge(&generation->routes[i].limit->gate);
 }
 
-/* An acceptor waits at the limit of the route that it had when it began to wait, and holds a reference to that: its
- * generation is among these. */
+/* An acceptor waits at the limit of the route that it had when it began to wait, and holds a
+ * reference to that: its generation is among these. */
 void relay_nudge(struct relay *relay) {
     const struct generation *generation;
 
@@ -90,8 +92,8 @@ void relay_nudge(struct relay *relay) {
         nudge_limits(generation);
 }
 
-/* Those that nobody uses, nor any one before them: a job may go from one to those after it (route_follow). The list
- * begins with the last one. */
+/* Those that nobody uses, nor any one before them: a job may go from one to those after it
+ * (route_follow). The list begins with the last one. */
 static void free_old(struct relay *relay) {
     struct generation *generation, *used = NULL;
 
@@ -105,8 +107,9 @@ static void free_old(struct relay *relay) {
     }
 }
 
-/* tidy_nudge: who waits for room under an old configuration may have to reject under the new one. An acceptor that had
- * just read when_full, and not yet begun to wait, does not hear this nudge, but the next. */
+/* tidy_nudge: who waits for room under an old configuration may have to reject under the new one.
+ * An acceptor that had just read when_full, and not yet begun to wait, does not hear this nudge,
+ * but the next. */
 bool relay_tidy(struct relay *relay) {
     relay_nudge(relay);
     free_old(relay);
@@ -128,7 +131,8 @@ static usec_t longest_dial(const struct config *config) {
     return longest;
 }
 
-/* The longest that all workers can be busy, under any configuration that some of them may have begun with. */
+/* The longest that all workers can be busy, under any configuration that some of them may have
+ * begun with. */
 static usec_t longest_turn(const struct relay *relay) {
     const struct generation *generation;
     usec_t longest = longest_dial(relay->current->config);

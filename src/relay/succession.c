@@ -36,8 +36,9 @@ static void drop_heirs(int fd, struct heritage *heritage, const char *why) {
     (void)link_await_pong(fd); /* the listening sockets are closed then, and can be bound anew */
 }
 
-/* Whether relayd has crashed again and again, and no connection is to blame: whatever crashes it may be in what is held.
- * (A connection that is to blame is given up when it is adopted.) What died while it adopted one has noted which. */
+/* Whether relayd has crashed again and again, and no connection is to blame: whatever crashes it
+ * may be in what is held. (A connection that is to blame is given up when it is adopted.) What died
+ * while it adopted one has noted which. */
 static bool crashes_for_all(struct table *table) {
     struct table_head *head = table->head;
     uint32_t adopting = atomic_exchange(&head->adopting, 0);
@@ -77,8 +78,8 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
     return table_new(n, ret_table);
 }
 
-/* What stands in the table of listening sockets was written by a process that may have been killed meanwhile. What the
- * keeper has given is what there is. */
+/* What stands in the table of listening sockets was written by a process that may have been killed
+ * meanwhile. What the keeper has given is what there is. */
 static void check_listeners(struct table *table, const struct heritage *heritage) {
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
         struct listen_description *noted = &table->head->listeners[i];

@@ -95,8 +95,8 @@ static bool is_acceptor_over(const struct acceptor *acceptor) {
     return is_stopping(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
 }
 
-/* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the listener's, whose gate it
- * is; NULL: the relay's. */
+/* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the
+ * listener's, whose gate it is; NULL: the relay's. */
 static enum room await_room_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
     struct openings *openings = &acceptor->road->openings;
     bool full = gate_is_full(gate);
@@ -109,8 +109,8 @@ static enum room await_room_at(struct acceptor *acceptor, struct gate *gate, str
     return room;
 }
 
-/* Waits at a full gate if when_full says so. False: refuse. With several acceptors, another one may have taken the room
- * that this one had waited for before it accepted. */
+/* Waits at a full gate if when_full says so. False: refuse. With several acceptors, another one may
+ * have taken the room that this one had waited for before it accepted. */
 static bool wait_at_gate(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
     struct openings *openings = &acceptor->road->openings;
 
@@ -164,7 +164,8 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
     struct line *line = job->route->line;
     int r;
 
-    /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait until a worker is done with its dial. */
+    /* Here, too, another one may have been quicker. And whoever frees this acceptor does not wait
+     * until a worker is done with its dial. */
     while ((r = queue_push(&road->queue, line, job)) < 0) {
         bool stops = atomic_load(&road->stop_accept); /* then there will be no bound */
 
@@ -217,7 +218,8 @@ static bool await_listener_room(struct acceptor *acceptor) {
     return there;
 }
 
-/* While there is no room, clients wait in the kernel's backlog. False: look again at what there is to do. */
+/* While there is no room, clients wait in the kernel's backlog. False: look again at what there is
+ * to do. */
 static bool await_accept_room(struct acceptor *acceptor) {
     struct road *road = acceptor->road;
 
@@ -251,8 +253,8 @@ static int accept_one(struct acceptor *acceptor) {
     return 0;
 }
 
-/* Whether more may come from a socket that is retired, when accept4(2) has failed with this error, or 0. A unix socket
- * that was shut gives what waits in it, and then EINVAL. */
+/* Whether more may come from a socket that is retired, when accept4(2) has failed with this error,
+ * or 0. A unix socket that was shut gives what waits in it, and then EINVAL. */
 static bool more_comes(const struct acceptor *acceptor, int error) {
     if (addr_is_unix(&acceptor->socket.addr))
         return error != EINVAL;
@@ -356,8 +358,9 @@ void acceptor_use(struct acceptor *acceptor, struct route *route) {
     route_unref(old);
 }
 
-/* Who waits for room comes round when it is nudged, and then looks for those who have come. A nudge may be lost, just
- * before the wait that it should end; two are not, unless the thread has been held up from one to the other. */
+/* Who waits for room comes round when it is nudged, and then looks for those who have come. A nudge
+ * may be lost, just before the wait that it should end; two are not, unless the thread has been
+ * held up from one to the other. */
 bool acceptor_moves(struct acceptor *acceptor) {
     unsigned beats = atomic_load(&acceptor->beats);
     bool stands = beats == acceptor->seen_beats && fd_has_input(acceptor->socket.fd);

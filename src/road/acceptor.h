@@ -1,4 +1,5 @@
-/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work queue. */
+/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work
+ * queue. */
 #ifndef ROAD_ACCEPTOR_H
 #define ROAD_ACCEPTOR_H
 
@@ -36,11 +37,12 @@ struct acceptor {
     _Atomic unsigned beats; /* it came round */
 };
 
-/* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still the caller's. */
+/* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still
+ * the caller's. */
 struct acceptor *acceptor_new(struct road *road, struct listen_socket *socket);
 
-/* Makes the thread, for this route; it accepts nothing before acceptor_go, which also has its socket held by the keeper.
- * 0 or -errno. */
+/* Makes the thread, for this route; it accepts nothing before acceptor_go, which also has its
+ * socket held by the keeper. 0 or -errno. */
 int acceptor_start(struct acceptor *acceptor, struct route *route) MUST_USE;
 void acceptor_go(struct acceptor *acceptor);
 
@@ -50,15 +52,16 @@ void acceptor_use(struct acceptor *acceptor, struct route *route);
 /* Sets its thread going, to do what it is told. */
 void acceptor_wake(struct acceptor *acceptor);
 
-/* How they end (acceptor_end.c). First they are told to: nobody comes to their sockets any more, and who has come is let in
- * until then (0: is not). A socket that lives on elsewhere, with systemd or (LINK_LEAVE) the keeper, keeps who waits in it. */
+/* How they end (acceptor_end.c). First they are told to: nobody comes to their sockets any more,
+ * and who has come is let in until then (0: is not). A socket that lives on elsewhere, with systemd
+ * or (LINK_LEAVE) the keeper, keeps who waits in it. */
 void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end);
 
 /* Then waits for their ends, but not beyond the deadline. */
 void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline);
 
-/* Ends the thread, if there is one, at once, and closes the socket; the keeper closes it, too, or (LINK_LEAVE) has it for the
- * next relayd. */
+/* Ends the thread, if there is one, at once, and closes the socket; the keeper closes it, too, or
+ * (LINK_LEAVE) has it for the next relayd. */
 void acceptor_free(struct acceptor *acceptor, enum link_end end);
 void acceptor_free_all(struct acceptor_list *acceptors, enum link_end end);
 

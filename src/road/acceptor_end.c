@@ -1,6 +1,7 @@
-/* How acceptors end. A close of a listening socket resets the clients whose handshake the kernel has finished, and those in
- * the midst of one. So a socket first goes out of sight (listen_socket_retire); its thread accepts what has come; and once
- * no handshake is under way and nothing waits, it ends. */
+/* How acceptors end. A close of a listening socket resets the clients whose handshake the kernel
+ * has finished, and those in the midst of one. So a socket first goes out of sight
+ * (listen_socket_retire); its thread accepts what has come; and once no handshake is under way and
+ * nothing waits, it ends. */
 #include <stdatomic.h>
 #include <stdlib.h>
 

@@ -4,8 +4,9 @@
 #include "road/generation.h"
 #include "wire/proxy_protocol.h"
 
-/* An IPv4 host that comes as IPv6 (base/embedded.h) is refused by what refuses it as IPv4; an allow of IPv4 lets nobody in
- * who comes as IPv6, since it was not meant for the translators and tunnels of others. */
+/* An IPv4 host that comes as IPv6 (base/embedded.h) is refused by what refuses it as IPv4; an allow
+ * of IPv4 lets nobody in who comes as IPv6, since it was not meant for the translators and tunnels
+ * of others. */
 static bool is_denied_within(const struct listener_config *config, const struct addr *client) {
     struct addr within[EMBEDDED_MOST];
     size_t n = embedded_find(client, within);
@@ -16,8 +17,8 @@ static bool is_denied_within(const struct listener_config *config, const struct 
     return false;
 }
 
-/* The longest prefix of both lists that covers the client decides. What none covers is let in, unless there is a list
- * of those who are. */
+/* The longest prefix of both lists that covers the client decides. What none covers is let in,
+ * unless there is a list of those who are. */
 static enum end check_access(const struct listener_config *config, const struct addr *client) {
     int access = prefix_set_find(config->access, client);
 
@@ -27,7 +28,8 @@ static enum end check_access(const struct listener_config *config, const struct 
     return END_NONE;
 }
 
-/* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a header. */
+/* A unix socket is guarded by the permissions of its file: whoever may connect to it may send a
+ * header. */
 static enum end check_sender(const struct listener_config *config, const struct addr *sender) {
     return addr_is_unix(sender) || prefix_set_find(config->senders, sender) >= 0
                ? END_NONE

@@ -42,7 +42,8 @@ static int set_connect_timeout(int fd, usec_t span) {
 }
 
 /* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
- * full with EAGAIN (socket(7)). After that, and after a signal, a second connect waits for the same attempt. */
+ * full with EAGAIN (socket(7)). After that, and after a signal, a second connect waits for the same
+ * attempt. */
 static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
     usec_t left = attempts->timeout, patience = turn_patience(attempts->turn);
     usec_t span = patience < left ? patience : left;
@@ -105,8 +106,8 @@ static int dial_from(const struct addr *source, const struct addr *addr, struct 
     return r;
 }
 
-/* From the local addresses in turn, and on from one that is missing or has no port left: that takes no time. *addr is as the
- * kernel takes it from here on. */
+/* From the local addresses in turn, and on from one that is missing or has no port left: that takes
+ * no time. *addr is as the kernel takes it from here on. */
 static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_fd) {
     const struct source_list *list = &attempts->upstream->source_address;
     size_t n = source_count(list, addr), tried = 0, turn = 0;
@@ -148,7 +149,8 @@ static enum dial_outcome outcome_of_error(int error) {
     }
 }
 
-/* What the record tells is the last attempt, but one of an address that is cut off only if there was no other. */
+/* What the record tells is the last attempt, but one of an address that is cut off only if there
+ * was no other. */
 static void note_attempt(struct attempts *attempts, const struct member *member,
                          const struct addr *addr, int error, enum dial_outcome outcome) {
     struct record *record = &attempts->job->record;

@@ -1,4 +1,5 @@
-/* From an accepted connection to one that has a server: over the servers of its upstream, within its options. */
+/* From an accepted connection to one that has a server: over the servers of its upstream, within
+ * its options. */
 #ifndef ROAD_DIAL_H
 #define ROAD_DIAL_H
 
@@ -19,9 +20,10 @@ enum dial_outcome {
     DIAL_STOPPED,   /* *stop became true (the worker is interrupted, see base/thread.h) */
 };
 
-/* Dials for the job. On DIAL_OK job->has.server is a connected, blocking socket that was sent its PROXY header, and
- * job->has.member whom it leads to (with job->has.line). In any case the record's server, server_addr and error say what was tried last.
- * While it waits for long, the turn is away. */
+/* Dials for the job. On DIAL_OK job->has.server is a connected, blocking socket that was sent its
+ * PROXY header, and job->has.member whom it leads to (with job->has.line). In any case the record's
+ * server, server_addr and error say what was tried last. While it waits for long, the turn is
+ * away. */
 enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) MUST_USE;
 
 #endif

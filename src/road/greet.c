@@ -1,5 +1,5 @@
-/* no_further: what is looked at with MSG_PEEK is consumed only as far as it surely belongs to the header, so that the
- * pumps find the rest where they expect it, in the socket. */
+/* no_further: what is looked at with MSG_PEEK is consumed only as far as it surely belongs to the
+ * header, so that the pumps find the rest where they expect it, in the socket. */
 #include "road/greet.h"
 
 #include <errno.h>
@@ -25,8 +25,8 @@ static bool consume_bytes(int fd, void *buf, size_t n) {
     return true;
 }
 
-/* have: bytes of the header that came. Whoever sends none and closes only looks whether somebody listens, as balancers do:
- * nothing to warn of. */
+/* have: bytes of the header that came. Whoever sends none and closes only looks whether somebody
+ * listens, as balancers do: nothing to warn of. */
 static enum end fail_read(ssize_t n, size_t have, const char **ret_why) {
     if (n == -ECANCELED)
         return END_STOPPED;
@@ -84,7 +84,8 @@ enum end greet_read(struct opening *opening, const char **ret_why) {
     return end;
 }
 
-/* The connection's name for the server's log: the moment when this process began to count, and the number. */
+/* The connection's name for the server's log: the moment when this process began to count, and the
+ * number. */
 static size_t make_id(uint64_t number, char *id, size_t size) {
     static _Atomic uint64_t began;
     uint64_t none = 0, now = (uint64_t)time(NULL);

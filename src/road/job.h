@@ -1,4 +1,5 @@
-/* An accepted connection on its way from the acceptor to the pumps. Whoever has the job owns what is in it. */
+/* An accepted connection on its way from the acceptor to the pumps. Whoever has the job owns what
+ * is in it. */
 #ifndef ROAD_JOB_H
 #define ROAD_JOB_H
 

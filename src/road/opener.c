@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Ends the thread's part: those that ended before it are joined by it, so that there is never more than one of them for
- * long. */
+/* Ends the thread's part: those that ended before it are joined by it, so that there is never more
+ * than one of them for long. */
 static void end_opener(struct opener *opener) {
     struct openings *openings = opener->openings;
     struct ended_list before;

@@ -1,5 +1,6 @@
-/* An opener: a thread that serves openings, one after the other. Openers are made when there is work for one more, the
- * one that worked last is taken first, and one that has been idle for OPENER_IDLE_MAX ends, unless it is the last. */
+/* An opener: a thread that serves openings, one after the other. Openers are made when there is
+ * work for one more, the one that worked last is taken first, and one that has been idle for
+ * OPENER_IDLE_MAX ends, unless it is the last. */
 #ifndef ROAD_OPENER_H
 #define ROAD_OPENER_H
 
@@ -23,8 +24,8 @@ struct opener {
     bool started GUARDED;            /* thread_start is done with it */
 };
 
-/* Makes one, for an opening, or for the next one that comes (NULL). It is counted in openings->n_openers already, and the
- * opening as working. 0 or -errno, with nothing changed. */
+/* Makes one, for an opening, or for the next one that comes (NULL). It is counted in
+ * openings->n_openers already, and the opening as working. 0 or -errno, with nothing changed. */
 int opener_start(struct openings *openings, struct opening *opening) MUST_USE;
 
 /* Joins those that have ended, and frees them. No leaf lock held. */

@@ -18,7 +18,8 @@
 #include "road/openings.h"
 #include "road/refuse.h"
 
-/* For how long a client has been silent that has sent nothing: it may have waited in the kernel's backlog. */
+/* For how long a client has been silent that has sent nothing: it may have waited in the kernel's
+ * backlog. */
 static usec_t silent_for(int fd) {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
@@ -58,8 +59,8 @@ static usec_t next_opening_look(const struct opening *opening, usec_t deadline) 
     return !opening->stays && opening->ripens < deadline ? opening->ripens : deadline;
 }
 
-/* Each moment that it waits for is looked at once more without waiting: what came in time counts, even if the opener comes
- * late. */
+/* Each moment that it waits for is looked at once more without waiting: what came in time counts,
+ * even if the opener comes late. */
 ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) {
     int fd = opening->job.has.client;
 
@@ -126,7 +127,8 @@ static void say_header_bad(const struct job *job, const char *why) {
     log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
 }
 
-/* All that it has to send before there is a server to dial. END_NONE, or how the connection ends. */
+/* All that it has to send before there is a server to dial. END_NONE, or how the connection
+ * ends. */
 static enum end hear_opening(struct opening *opening) {
     struct job *job = &opening->job;
     const char *why = NULL;
@@ -140,8 +142,8 @@ static enum end hear_opening(struct opening *opening) {
     return end != END_NONE ? end : admit_named(job);
 }
 
-/* As the acceptor does for those that have nothing to send first. What it waits for comes from the workers; at the stop
- * it is nudged. */
+/* As the acceptor does for those that have nothing to send first. What it waits for comes from the
+ * workers; at the stop it is nudged. */
 static enum end enqueue_opening(struct road *road, struct job *job) {
     bool waits = job->route->generation->config->global.when_full == WHEN_FULL_WAIT;
     struct line *line = job->route->line;

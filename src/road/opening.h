@@ -1,8 +1,10 @@
-/* An opening: an accepted connection that has something to send before there is a server to dial, as a PROXY header.
+/* An opening: an accepted connection that has something to send before there is a server to dial,
+ * as a PROXY header.
  *
- * It goes from the acceptor to an opener (opener.h), and from there as a job to the workers. Whatever it has to send
- * has one deadline, from its accept. An opener that waits for its bytes owns it; while it is ripe (openings.h), its
- * socket may be shut down for reading by whoever needs room. */
+ * It goes from the acceptor to an opener (opener.h), and from there as a job to the workers.
+ * Whatever it has to send has one deadline, from its accept. An opener that waits for its bytes
+ * owns it; while it is ripe (openings.h), its socket may be shut down for reading by whoever needs
+ * room. */
 #ifndef ROAD_OPENING_H
 #define ROAD_OPENING_H
 
@@ -36,12 +38,13 @@ void opening_return(struct opening *opening, struct job *job);
 /* The job was given away, or holds nothing. No leaf lock held. */
 void opening_free(struct opening *opening);
 
-/* Waits for bytes of the client and looks at them, without taking them, until this moment: how many; 0 at the end of
- * data; or -errno: -ETIMEDOUT at the deadline, -EUSERS if it was put out, -ECANCELED at the stop. Its opener's. */
+/* Waits for bytes of the client and looks at them, without taking them, until this moment: how
+ * many; 0 at the end of data; or -errno: -ETIMEDOUT at the deadline, -EUSERS if it was put out,
+ * -ECANCELED at the stop. Its opener's. */
 ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
 
-/* Hears what the client has to say first, and puts it into the work queue, or refuses it (an opening_fn; the first
- * argument is the road). Its opener's. */
+/* Hears what the client has to say first, and puts it into the work queue, or refuses it (an
+ * opening_fn; the first argument is the road). Its opener's. */
 void opening_serve(void *road, struct opening *opening);
 
 #endif

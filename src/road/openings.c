@@ -91,7 +91,8 @@ static struct opening *take_opening(struct openings *openings) REQUIRES(openings
 
 /* Coming in */
 
-/* Wakes an idle opener for the next opening. False: none is idle; *ret_make: one more is to be made, for that opening. */
+/* Wakes an idle opener for the next opening. False: none is idle; *ret_make: one more is to be
+ * made, for that opening. */
 static void hand_out_opening(struct openings *openings, struct opening **ret_make)
     REQUIRES(openings->lock) {
     struct opener *opener = TAILQ_FIRST(&openings->idle);
@@ -112,7 +113,8 @@ static void hand_out_opening(struct openings *openings, struct opening **ret_mak
     cond_signal(&opener->wake);
 }
 
-/* No thread could be made for it: it waits as before, at the head of its lane, for those that there are. */
+/* No thread could be made for it: it waits as before, at the head of its lane, for those that there
+ * are. */
 static void put_back_opening(struct openings *openings, struct opening *opening) {
     struct lane *lane = &opening->limit->lane;
 
@@ -229,7 +231,8 @@ static struct opening *change_opening(struct openings *openings, struct opener *
     opener->opening = NULL;
     if (openings->n_openers <= openings->max || atomic_load(&openings->stop))
         opener->opening = take_opening(openings);
-    /* Those who wait at a gate may have a place already, and not yet know it: they speak for themselves. */
+    /* Those who wait at a gate may have a place already, and not yet know it: they speak for
+     * themselves. */
     if (openings->waiting > openings->leaving)
         openings_make_room(openings);
     struct opening *opening = opener->opening;

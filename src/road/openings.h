@@ -1,13 +1,16 @@
-/* The openings: accepted connections that must be heard before there is a server to dial, and the openers that hear
- * them, apart from the workers, so that nobody who is silent can keep those from dialling.
+/* The openings: accepted connections that must be heard before there is a server to dial, and the
+ * openers that hear them, apart from the workers, so that nobody who is silent can keep those from
+ * dialling.
  *
- * Each listener has a lane (lane.h), in which its openings wait in the order of their accept, at most so many as the
- * work queue holds. Of the openers, half are shared out evenly, so many to each lane; the other half is anybody's. So
- * a flood of silent clients at one listener leaves openers to all others.
+ * Each listener has a lane (lane.h), in which its openings wait in the order of their accept, at
+ * most so many as the work queue holds. Of the openers, half are shared out evenly, so many to each
+ * lane; the other half is anybody's. So a flood of silent clients at one listener leaves openers to
+ * all others.
  *
- * make_room: an opening that has not sent all that it has to send first OPENING_PATIENCE after its handshake is ripe. The oldest ripe
- * one is put out when somebody needs its opener or its place: an opening that waits, an acceptor at a full gate, a drain.
- * An opening finds out by itself that it is ripe; who comes to need room later shuts its socket down for reading. */
+ * make_room: an opening that has not sent all that it has to send first OPENING_PATIENCE after its
+ * handshake is ripe. The oldest ripe one is put out when somebody needs its opener or its place: an
+ * opening that waits, an acceptor at a full gate, a drain. An opening finds out by itself that it
+ * is ripe; who comes to need room later shuts its socket down for reading. */
 #ifndef ROAD_OPENINGS_H
 #define ROAD_OPENINGS_H
 
@@ -20,14 +23,15 @@
 #include "listen/lane.h"
 #include "road/job.h"
 
-/* Somewhat less than a second, so that who waits behind a flood of silent clients is dialled for little more than a
- * second after it came, their departure included. */
+/* Somewhat less than a second, so that who waits behind a flood of silent clients is dialled for
+ * little more than a second after it came, their departure included. */
 #define OPENING_PATIENCE (900 * USEC_PER_MSEC)
 
 struct opener;
 struct opening;
 
-/* Does all that there is to do with an opening, and leaves nothing in its job. An opener calls it. */
+/* Does all that there is to do with an opening, and leaves nothing in its job. An opener calls
+ * it. */
 typedef void opening_fn(void *arg, struct opening *opening);
 
 struct openings {
@@ -63,19 +67,22 @@ void openings_destroy(struct openings *openings); /* after openings_stop_until *
 /* Sees to it that there is an opener. The owner's (main's); before any push. 0 or -errno. */
 int openings_begin(struct openings *openings) MUST_USE;
 
-/* Puts bounds in force: openers, openings that may wait in each lane, and among how many lanes the openers are shared. */
+/* Puts bounds in force: openers, openings that may wait in each lane, and among how many lanes the
+ * openers are shared. */
 void openings_set(struct openings *openings, size_t max, size_t capacity, size_t lanes);
 
-/* Takes the job, which has its place in a limit; what it holds is blanked. beyond: whether there is room or not. 0; or
- * -EAGAIN if its lane is full, or -ENOMEM, with the job untouched. Any thread. */
+/* Takes the job, which has its place in a limit; what it holds is blanked. beyond: whether there is
+ * room or not. 0; or -EAGAIN if its lane is full, or -ENOMEM, with the job untouched. Any
+ * thread. */
 int openings_push(struct openings *openings, struct job *job, bool beyond) MUST_USE;
 
-/* Waits until somebody could push into this lane, or until the next openings_nudge, or until the relay drains. */
+/* Waits until somebody could push into this lane, or until the next openings_nudge, or until the
+ * relay drains. */
 enum room openings_wait_room(struct openings *openings, struct lane *lane) MUST_USE;
 void openings_nudge(struct openings *openings);
 
-/* Somebody comes to wait for a place at a full gate, while ripe openings make room; and has it, or waits no more. lane:
- * the listener's, whose gate it is; NULL: the relay's. */
+/* Somebody comes to wait for a place at a full gate, while ripe openings make room; and has it, or
+ * waits no more. lane: the listener's, whose gate it is; NULL: the relay's. */
 void openings_want(struct openings *openings, struct lane *lane);
 void openings_content(struct openings *openings, struct lane *lane);
 
@@ -88,21 +95,25 @@ void openings_hurry(struct openings *openings);
 /* How many openings there are. */
 size_t openings_count(struct openings *openings);
 
-/* Whether openers do what they should. False: *ret_what, of that size, says what does not. patience: beyond a deadline. */
+/* Whether openers do what they should. False: *ret_what, of that size, says what does not.
+ * patience: beyond a deadline. */
 bool openings_move(struct openings *openings, usec_t patience, char *ret_what, size_t size);
 
-/* Ends all openings, which find the stop, and then the openers; nobody pushes any more. Waits until this moment: false
- * if they have not ended by then, and the caller has to wake those that wait elsewhere. */
+/* Ends all openings, which find the stop, and then the openers; nobody pushes any more. Waits until
+ * this moment: false if they have not ended by then, and the caller has to wake those that wait
+ * elsewhere. */
 bool openings_stop_until(struct openings *openings, usec_t deadline) MUST_USE;
 
-/* For an opening at its opener. Past OPENING_PATIENCE: whether it may wait on, as one of the ripe; false: it is put out. */
+/* For an opening at its opener. Past OPENING_PATIENCE: whether it may wait on, as one of the ripe;
+ * false: it is put out. */
 bool openings_ripen(struct opening *opening) MUST_USE;
-/* It has sent what it had to send first: from now on nobody touches its socket. False: it had been put out. */
+/* It has sent what it had to send first: from now on nobody touches its socket. False: it had been
+ * put out. */
 bool openings_keep(struct opening *opening) MUST_USE;
 bool openings_was_put_out(struct opening *opening) MUST_USE;
 
-/* For an opener that is through with the last opening, which is freed (NULL: it had none): the next one; NULL: it has to
- * end. */
+/* For an opener that is through with the last opening, which is freed (NULL: it had none): the next
+ * one; NULL: it has to end. */
 struct opening *openings_next(struct openings *openings, struct opener *opener,
                               struct opening *last) MUST_USE;
 

@@ -1,4 +1,5 @@
-/* Lines and bounds: how jobs come in, how they leave for other reasons than that a worker takes them, and the stop. */
+/* Lines and bounds: how jobs come in, how they leave for other reasons than that a worker takes
+ * them, and the stop. */
 #include "road/queue.h"
 
 #include <errno.h>
@@ -173,8 +174,8 @@ void queue_set(struct queue *queue, const struct queue_bounds *bounds) {
     queue_tell(turn);
 }
 
-/* Sends idle ones away, at most so many: workers, or spare threads that have been idle since before a moment. Returns how
- * many they were. */
+/* Sends idle ones away, at most so many: workers, or spare threads that have been idle since before
+ * a moment. Returns how many they were. */
 static size_t dismiss_idle(struct queue *queue, size_t most, bool spare, usec_t since)
     REQUIRES(queue->lock) {
     struct turn *turn = SLIST_FIRST(&queue->idle);

@@ -1,4 +1,5 @@
-/* What the parts of the queue share: queue.c (lines and bounds) and queue_turn.c (who takes what). All under its lock. */
+/* What the parts of the queue share: queue.c (lines and bounds) and queue_turn.c (who takes what).
+ * All under its lock. */
 #ifndef ROAD_QUEUE_INSIDE_H
 #define ROAD_QUEUE_INSIDE_H
 
@@ -16,10 +17,12 @@ struct queued {
     struct job job;
 };
 
-/* Puts the line where it belongs, after what it has or may have changed: at the end of the list, unless it is there. */
+/* Puts the line where it belongs, after what it has or may have changed: at the end of the list,
+ * unless it is there. */
 void queue_relist(struct queue *queue, struct line *line) REQUIRES(queue->lock);
 
-/* When the time of a job is up. full_since: when it is first known that it has to wait for a full line. */
+/* When the time of a job is up. full_since: when it is first known that it has to wait for a full
+ * line. */
 usec_t queue_time_up(const struct queue *queue, const struct line *line, usec_t queued,
                      usec_t full_since) REQUIRES(queue->lock);
 
@@ -38,8 +41,8 @@ void queue_take_out(struct queue *queue, struct queued *queued) REQUIRES(queue->
 /* The line that is to be served next, or NULL. */
 struct line *queue_choose(struct queue *queue, usec_t now) REQUIRES(queue->lock);
 
-/* in_turn: if something can be served and nobody is coming, somebody to be told by queue_tell without the lock; else NULL.
- * If nobody can be told, the usher has to know. */
+/* in_turn: if something can be served and nobody is coming, somebody to be told by queue_tell
+ * without the lock; else NULL. If nobody can be told, the usher has to know. */
 struct turn *queue_call_next(struct queue *queue, usec_t now) REQUIRES(queue->lock);
 void queue_tell(struct turn *turn); /* NULL is fine */
 

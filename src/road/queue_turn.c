@@ -1,9 +1,9 @@
 /* Who takes what, when.
  *
- * in_turn: connections are to be dialled for in the order in which they came. If each push woke a worker, the second
- * one might run first. So one wake-up is on its way at a time: a push sends one only if there is none, and the worker
- * that has come and taken its job sends the next, if more wait. One that does not come (its CPU is busy) is not waited
- * for beyond LATE. */
+ * in_turn: connections are to be dialled for in the order in which they came. If each push woke a
+ * worker, the second one might run first. So one wake-up is on its way at a time: a push sends one
+ * only if there is none, and the worker that has come and taken its job sends the next, if more
+ * wait. One that does not come (its CPU is busy) is not waited for beyond LATE. */
 #include <stdatomic.h>
 #include <stdlib.h>
 

@@ -9,8 +9,8 @@
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
 
-/* Gives the client a pump that answers it, and reads on until it closes. False: it gets none, and is still the
- * job's. */
+/* Gives the client a pump that answers it, and reads on until it closes. False: it gets none, and
+ * is still the job's. */
 static bool let_linger(struct road *road, struct job *job) {
     struct pump_pair *pair;
     struct conn *conn;

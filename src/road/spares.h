@@ -1,5 +1,6 @@
-/* Spare threads: workers beyond `workers`, one for each turn that is away (no_hostage in queue.h). They are started when
- * they are needed, do what every worker does, and are sent away when they have had nothing to do for SPARE_IDLE_MAX. */
+/* Spare threads: workers beyond `workers`, one for each turn that is away (no_hostage in queue.h).
+ * They are started when they are needed, do what every worker does, and are sent away when they
+ * have had nothing to do for SPARE_IDLE_MAX. */
 #ifndef ROAD_SPARES_H
 #define ROAD_SPARES_H
 

@@ -6,13 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A server that may be chosen now. Those that are down, full or tried already are not among the candidates. */
+/* A server that may be chosen now. Those that are down, full or tried already are not among the
+ * candidates. */
 struct candidate {
     uint64_t id;     /* of the server: a hash, the same in each process and after each reload */
     uint64_t weight; /* 1 to 2^36 - 1; it may change from pick to pick (slow_start) */
     uint64_t live;   /* connections that it has, below 2^28 */
-    /* Its own, kept from pick to pick, 0 at first; see balance_turn. Atomic, and no more than that: while one configuration
-     * takes over from another two may pick at the same moment, and a turn is counted twice then, or not at all. */
+    /* Its own, kept from pick to pick, 0 at first; see balance_turn. Atomic, and no more than that:
+     * while one configuration takes over from another two may pick at the same moment, and a turn
+     * is counted twice then, or not at all. */
     _Atomic int64_t *credit;
 };
 
@@ -50,8 +52,8 @@ static inline bool balance_less_busy(const struct candidate *a, const struct can
     return a->live * b->weight < b->live * a->weight;
 }
 
-/* The next by turns, in proportion to the weights, among those that are as busy as `like`, which is one of the list
- * (NULL: among all). Changes the credits of these. In balance_round_robin.c. */
+/* The next by turns, in proportion to the weights, among those that are as busy as `like`, which is
+ * one of the list (NULL: among all). Changes the credits of these. In balance_round_robin.c. */
 size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like);
 
 #endif

@@ -1,6 +1,6 @@
-/* The fewest connections for its weight. Among equals, and servers that are idle are equal whatever their weights, by
- * turns as in round robin: so a quiet upstream does not give everything to its heaviest server, and equal servers get
- * equal shares without depending on chance. */
+/* The fewest connections for its weight. Among equals, and servers that are idle are equal whatever
+ * their weights, by turns as in round robin: so a quiet upstream does not give everything to its
+ * heaviest server, and equal servers get equal shares without depending on chance. */
 #include "upstream/balance.h"
 
 size_t balance_least_connections(const struct candidate *list, size_t n,

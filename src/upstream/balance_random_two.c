@@ -1,5 +1,6 @@
-/* The power of two choices (Mitzenmacher, 2001): of two drawn at random, the less busy. Nearly as even as asking all,
- * and several relays that do not know of each other do not all run to the same idle server. */
+/* The power of two choices (Mitzenmacher, 2001): of two drawn at random, the less busy. Nearly as
+ * even as asking all, and several relays that do not know of each other do not all run to the same
+ * idle server. */
 #include "upstream/balance.h"
 
 size_t balance_random_two(const struct candidate *list, size_t n, struct balance_hint *hint) {

@@ -1,12 +1,14 @@
-/* Smooth weighted round robin, as nginx does it: at each pick everybody gets credit for its weight, the one with the most
- * is chosen and pays for all. So the shares are exact, and a heavy server's turns are spread between the others'.
+/* Smooth weighted round robin, as nginx does it: at each pick everybody gets credit for its weight,
+ * the one with the most is chosen and pays for all. So the shares are exact, and a heavy server's
+ * turns are spread between the others'.
  *
- * Unlike nginx's, a credit counts in turns, not in weights: a pick is one turn, which those who could have got it earn
- * in parts. A turn is then worth the same however many share it and whatever the weights are, and everybody's picks
- * stay within about one of what it has earned, also while candidates and weights change from pick to pick.
+ * Unlike nginx's, a credit counts in turns, not in weights: a pick is one turn, which those who
+ * could have got it earn in parts. A turn is then worth the same however many share it and whatever
+ * the weights are, and everybody's picks stay within about one of what it has earned, also while
+ * candidates and weights change from pick to pick.
  *
- * Who is no candidate keeps its credit and earns nothing. So a server that comes back goes on as if no time had
- * passed: it has no arrears to make up for in a burst. */
+ * Who is no candidate keeps its credit and earns nothing. So a server that comes back goes on as if
+ * no time had passed: it has no arrears to make up for in a burst. */
 #include <stdatomic.h>
 
 #include "upstream/balance.h"

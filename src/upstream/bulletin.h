@@ -1,5 +1,6 @@
-/* What was said of an upstream, so that it is said once, and taken back: that no member can be had, and why one cannot be
- * used. It goes on when the configuration is loaded anew: an upstream shares it with the one of the same name before. */
+/* What was said of an upstream, so that it is said once, and taken back: that no member can be had,
+ * and why one cannot be used. It goes on when the configuration is loaded anew: an upstream shares
+ * it with the one of the same name before. */
 #ifndef UPSTREAM_BULLETIN_H
 #define UPSTREAM_BULLETIN_H
 
@@ -27,7 +28,8 @@ struct bulletin *bulletin_new(void);
 struct bulletin *bulletin_ref(struct bulletin *bulletin);
 void bulletin_unref(struct bulletin *bulletin); /* NULL is fine */
 
-/* No member can be had; one can be had again. Each is said once, and not more often than every SAY_AGAIN. Any thread. */
+/* No member can be had; one can be had again. Each is said once, and not more often than every
+ * SAY_AGAIN. Any thread. */
 void bulletin_say_unreachable(struct bulletin *bulletin, const char *upstream);
 void bulletin_say_reachable(struct bulletin *bulletin, const char *upstream);
 

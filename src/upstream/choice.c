@@ -1,16 +1,18 @@
 /* standing_note: what is known of a member decides when it is asked (enum member_standing).
  *
- * The first dial goes by `balance` among all that are in use. If it goes to one of which less good is known than of
- * another that can be had, it is a test: hurried, made by one connection at a time for each member, and it costs no
- * attempt. So a connection makes one test at most, and never as its last dial. After a failure the search goes by what
- * is known: to the proven, of whatever tier, then to the fresh, then to the failing. If nothing is left but members that
- * are left alone, one connection at a time asks these, and the others are refused: dead servers cannot take every
+ * The first dial goes by `balance` among all that are in use. If it goes to one of which less good
+ * is known than of another that can be had, it is a test: hurried, made by one connection at a time
+ * for each member, and it costs no attempt. So a connection makes one test at most, and never as
+ * its last dial. After a failure the search goes by what is known: to the proven, of whatever tier,
+ * then to the fresh, then to the failing. If nothing is left but members that are left alone, one
+ * connection at a time asks these, and the others are refused: dead servers cannot take every
  * worker, and whoever comes after a server is back finds that out.
  *
- * hurry_note: in the spirit of RFC 8305. While there is another member to try, a dial that is not answered within
- * HURRY goes on to that: a member that swallows packets, or a family of addresses that leads nowhere, so costs a new
- * connection HURRY and not connect_timeout, and only until max_fails such dials have it left alone. A member that
- * usually takes longer gets four times that. If nothing answers in a hurry, they are asked once more with patience. */
+ * hurry_note: in the spirit of RFC 8305. While there is another member to try, a dial that is not
+ * answered within HURRY goes on to that: a member that swallows packets, or a family of addresses
+ * that leads nowhere, so costs a new connection HURRY and not connect_timeout, and only until
+ * max_fails such dials have it left alone. A member that usually takes longer gets four times that.
+ * If nothing answers in a hurry, they are asked once more with patience. */
 #include "upstream/choice.h"
 
 #include <stdatomic.h>
@@ -20,15 +22,16 @@
 #define HURRY       (250 * USEC_PER_MSEC)
 #define HURRY_TIMES 4
 
-/* For the last dial to one that is left alone but used to answer: TCP repeats a SYN after 1 s (RFC 6298, 2.1), and the
- * next connection may try again. */
+/* For the last dial to one that is left alone but used to answer: TCP repeats a SYN after 1 s (RFC
+ * 6298, 2.1), and the next connection may try again. */
 #define RESORT_PATIENCE (1500 * USEC_PER_MSEC)
 
-/* Whoever finds that one is probing waits for so long since that began: a server that refuses, or is back, says so in
- * less, unless it is far. */
+/* Whoever finds that one is probing waits for so long since that began: a server that refuses, or
+ * is back, says so in less, unless it is far. */
 #define PROBE_AWAITED (5 * USEC_PER_MSEC)
 
-/* hurry_note: one that did not answer in a hurry, once more. Of those that are left alone only by whoever probes. */
+/* hurry_note: one that did not answer in a hurry, once more. Of those that are left alone only by
+ * whoever probes. */
 static struct member *ask_again(struct search *search, bool only_proven, usec_t now)
     REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
@@ -81,7 +84,8 @@ static void note_tried(struct search *search, const struct member *member, bool 
             .member = member, .hurried = hurried, .proven = member_is_proven(member)};
 }
 
-/* Of those that are left alone the one that has been for longest, in whatever tier. *ret_more: there are others. */
+/* Of those that are left alone the one that has been for longest, in whatever tier. *ret_more:
+ * there are others. */
 static struct member *longest_out(const struct search *search, usec_t now, bool *ret_more)
     REQUIRES(search->upstream->lock) {
     const struct roster *roster = &search->upstream->roster;
@@ -133,7 +137,8 @@ static void cost_nothing(struct search *search) {
     search->left++;
 }
 
-/* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no attempt. */
+/* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no
+ * attempt. */
 static struct member *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
     const struct roster *roster = &search->upstream->roster;

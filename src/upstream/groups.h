@@ -1,7 +1,8 @@
-/* The members of a long list in groups, so that a choice need not look at all of them: what the members of a group come to
- * is kept, and summed up anew only when one of them has changed (member_changes) or time has changed it. A choice so
- * looks at the sums of all groups, at the members of those with news, and at the members of the one that it chooses. With
- * some square root of n groups that is some square roots of n. */
+/* The members of a long list in groups, so that a choice need not look at all of them: what the
+ * members of a group come to is kept, and summed up anew only when one of them has changed
+ * (member_changes) or time has changed it. A choice so looks at the sums of all groups, at the
+ * members of those with news, and at the members of the one that it chooses. With some square root
+ * of n groups that is some square roots of n. */
 #ifndef UPSTREAM_GROUPS_H
 #define UPSTREAM_GROUPS_H
 

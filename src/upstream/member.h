@@ -1,8 +1,10 @@
-/* A member: one address of a server of an upstream, which is what is dialled, counted and found up or down.
+/* A member: one address of a server of an upstream, which is what is dialled, counted and found up
+ * or down.
  *
- * A name that stands for three addresses makes three members. A reload keeps the members whose upstream, server and
- * address the new configuration has too, so that their connections, failures and checks go on being counted. All that
- * changes in a member is atomic, but for its history; it is owned by references. */
+ * A name that stands for three addresses makes three members. A reload keeps the members whose
+ * upstream, server and address the new configuration has too, so that their connections, failures
+ * and checks go on being counted. All that changes in a member is atomic, but for its history; it
+ * is owned by references. */
 #ifndef UPSTREAM_MEMBER_H
 #define UPSTREAM_MEMBER_H
 
@@ -46,7 +48,8 @@ struct member {
     usec_t left_at;
 };
 
-/* With one reference. NULL: no memory. For members.c, which sees to it that there is one of each. */
+/* With one reference. NULL: no memory. For members.c, which sees to it that there is one of
+ * each. */
 struct member *member_new(const char *upstream, const char *server, const struct addr *addr);
 struct member *member_ref(struct member *member);
 void member_unref(struct member *member); /* NULL is fine */
@@ -70,9 +73,9 @@ enum member_standing member_standing(const struct member *member, usec_t now);
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* the last dial failed */
 
-/* Members are in cells by their id, and for each cell is counted what changed in its members that a choice may go by. So
- * whoever has added up the members of a cell need not look at them until there is news. Any thread; what was changed
- * before the count is seen after it. */
+/* Members are in cells by their id, and for each cell is counted what changed in its members that a
+ * choice may go by. So whoever has added up the members of a cell need not look at them until there
+ * is news. Any thread; what was changed before the count is seen after it. */
 #define MEMBER_CELLS 256
 unsigned member_cell(const struct member *member);
 uint64_t member_changes(unsigned cell);
@@ -80,17 +83,19 @@ uint64_t member_changes(unsigned cell);
 /* In use: neither down nor cut off nor left alone. */
 bool member_is_used(const struct member *member, usec_t now);
 
-/* True for one caller, who must then report how the dial went; any other report gives the claim up, too. */
+/* True for one caller, who must then report how the dial went; any other report gives the claim up,
+ * too. */
 bool member_claim_probe(struct member *member);
 
-/* How a dial went. The first two return true if the member is back by this, or left alone from now on. */
+/* How a dial went. The first two return true if the member is back by this, or left alone from now
+ * on. */
 bool member_dialled(struct member *member, usec_t took, usec_t now);
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now);
 void member_not_asked(
     struct member *member); /* the dial ended for reasons that are not the server's */
 
-/* A health check has come to its outcome. The caller sees to it that this and member_unchecked are called by one at a time:
- * see watcher.c. */
+/* A health check has come to its outcome. The caller sees to it that this and member_unchecked are
+ * called by one at a time: see watcher.c. */
 struct check_news member_checked(struct member *member, const struct health_check_config *config,
                                  bool good, usec_t now);
 

@@ -100,8 +100,8 @@ static void come_back(struct members *members, struct member *member) REQUIRES(m
     members->n_departed--;
 }
 
-/* Forgets one that departed long ago, and that nobody has: it is the caller's. NULL: there is none. Those that are still
- * used go to the end of the list. */
+/* Forgets one that departed long ago, and that nobody has: it is the caller's. NULL: there is none.
+ * Those that are still used go to the end of the list. */
 static struct member *sweep_departed(struct members *members, usec_t now) REQUIRES(members->lock) {
     for (int i = 0; i < SWEEP_MOST; i++) {
         struct member *member = TAILQ_FIRST(&members->departed);

@@ -1,9 +1,11 @@
-/* All members of the process, by upstream, server and address: there is one of each, so whoever has a connection to it, in
- * whatever configuration, counts in the same place, and comparing pointers is enough.
+/* All members of the process, by upstream, server and address: there is one of each, so whoever has
+ * a connection to it, in whatever configuration, counts in the same place, and comparing pointers
+ * is enough.
  *
- * A member that no roster has any more (its address has left the zone, its server the file) has departed. It is remembered
- * while it has connections, and for a while after, so that one that comes back is what it was: as busy, as down, as slow.
- * Members of connections that another process began are made here, too, before DNS has named them. */
+ * A member that no roster has any more (its address has left the zone, its server the file) has
+ * departed. It is remembered while it has connections, and for a while after, so that one that
+ * comes back is what it was: as busy, as down, as slow. Members of connections that another process
+ * began are made here, too, before DNS has named them. */
 #ifndef UPSTREAM_MEMBERS_H
 #define UPSTREAM_MEMBERS_H
 
@@ -23,8 +25,8 @@ void members_unref(struct members *members); /* NULL is fine */
 struct member *members_get(struct members *members, const char *upstream, const char *server,
                            const struct addr *addr);
 
-/* A roster has it, or no more; the reference that goes with it is taken over, or given back. Any thread, no leaf lock
- * held. */
+/* A roster has it, or no more; the reference that goes with it is taken over, or given back. Any
+ * thread, no leaf lock held. */
 void members_list(struct members *members, struct member *member);
 void members_unlist(struct members *members, struct member *member);
 

@@ -107,8 +107,8 @@ static bool add_member(struct slot *slot, const struct server *server, const str
     return true;
 }
 
-/* The slots of a server whose endpoints have changed; taken tells which of those that it had go on. Places are sorted by their
- * priorities: the rank of each among them, from 0, is its tier. */
+/* The slots of a server whose endpoints have changed; taken tells which of those that it had go on.
+ * Places are sorted by their priorities: the rank of each among them, from 0, is its tier. */
 static bool fill_changed(struct roster *fresh, struct server *server, struct slot *old, size_t n,
                          bool *taken) {
     struct former_slots former = {0};

@@ -46,8 +46,8 @@ void search_end(struct search *search) {
     lock_release(&search->upstream->lock);
 }
 
-/* Waits for news of names that are being looked up for the first time, since there were so many. False: there will be none,
- * or it has waited for too long. */
+/* Waits for news of names that are being looked up for the first time, since there were so many.
+ * False: there will be none, or it has waited for too long. */
 static bool await_name_news(struct search *search, unsigned answers)
     REQUIRES(search->upstream->lock) {
     struct upstream *upstream = search->upstream;
@@ -68,7 +68,8 @@ static bool await_name_news(struct search *search, unsigned answers)
     return in_time;
 }
 
-/* All that is known of has failed or cannot be asked: what is still being looked up may be better. */
+/* All that is known of has failed or cannot be asked: what is still being looked up may be
+ * better. */
 static bool may_find_more(enum search_outcome outcome) {
     return outcome == SEARCH_NO_NAME || outcome == SEARCH_OVER || outcome == SEARCH_DOWN;
 }

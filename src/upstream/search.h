@@ -1,4 +1,5 @@
-/* One connection's search for a server that takes it: which member to dial next, and for how long. */
+/* One connection's search for a server that takes it: which member to dial next, and for how
+ * long. */
 #ifndef UPSTREAM_SEARCH_H
 #define UPSTREAM_SEARCH_H
 
@@ -47,14 +48,15 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
 /* Whenever it is over, however it went: others may probe then. */
 void search_end(struct search *search);
 
-/* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take *ret_timeout: less than
- * connect_timeout while there are others to try. If there is none, waits for names that are being looked up for the first
- * time, for at most connect_timeout in all. */
+/* The next member: *ret_member is counted in (member_enter) and the caller's. The dial may take
+ * *ret_timeout: less than connect_timeout while there are others to try. If there is none, waits
+ * for names that are being looked up for the first time, for at most connect_timeout in all. */
 enum search_outcome search_next(struct search *search, struct member **ret_member,
                                 usec_t *ret_timeout) MUST_USE;
 
-/* How the dial went: says so in the log if that changes something. The member stays the caller's if it succeeded, and
- * is counted out and blanked if not. timed_out: it was not refused, but not answered within the timeout. */
+/* How the dial went: says so in the log if that changes something. The member stays the caller's if
+ * it succeeded, and is counted out and blanked if not. timed_out: it was not refused, but not
+ * answered within the timeout. */
 void search_succeeded(struct search *search, struct member *member, usec_t took);
 void search_failed(struct search *search, struct member **member, bool timed_out);
 void search_not_asked(struct search *search, struct member **member); /* the fault is ours */

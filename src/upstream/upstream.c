@@ -21,7 +21,8 @@ static void on_server_endpoints(void *arg, const struct endpoints *endpoints) {
     server->upstream->changed = server->upstream->changed || endpoints != NULL;
 }
 
-/* The first of its servers to be told makes the new list of all. Those who wait for names look again. */
+/* The first of its servers to be told makes the new list of all. Those who wait for names look
+ * again. */
 static void on_settled(void *arg, bool coming) {
     struct server *server = arg;
     struct upstream *upstream = server->upstream;

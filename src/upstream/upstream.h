@@ -1,8 +1,8 @@
-/* Where connections go: an upstream is a named group of servers, a server what the operator wrote, and each address of
- * a server a member (member.h), which is what is chosen and dialled.
+/* Where connections go: an upstream is a named group of servers, a server what the operator wrote,
+ * and each address of a server a member (member.h), which is what is chosen and dialled.
  *
- * The members of names come and go with DNS: the resolver's thread puts a new list in the place of the old one.
- * Whoever has picked a member holds a reference, so connections do not care. */
+ * The members of names come and go with DNS: the resolver's thread puts a new list in the place of
+ * the old one. Whoever has picked a member holds a reference, so connections do not care. */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
 
@@ -51,7 +51,8 @@ struct upstream {
     _Atomic usec_t source_said; /* reach.c's: when some were said to be missing */
 };
 
-/* What a member that went down calls, if the upstream says on_down = reset: its connections are to be reset. */
+/* What a member that went down calls, if the upstream says on_down = reset: its connections are to
+ * be reset. */
 typedef void upstream_down_fn(void *arg, const struct member *member);
 
 /* All upstreams of one configuration. */
@@ -67,29 +68,32 @@ struct upstreams {
     struct upstream **by_name; /* sorted */
 };
 
-/* Makes them. What the former ones (or NULL) know of addresses and members goes on. Takes a reference to config.
- * on_down is called by the checker's thread, without a lock. NULL: no memory. */
+/* Makes them. What the former ones (or NULL) know of addresses and members goes on. Takes a
+ * reference to config. on_down is called by the checker's thread, without a lock. NULL: no
+ * memory. */
 struct upstreams *upstreams_new(struct config *config, const struct upstreams *former,
                                 upstream_down_fn *on_down, void *arg);
 
 /* Starts looking up names, and checks: 0 or -errno. */
 int upstreams_start(struct upstreams *upstreams) MUST_USE;
 
-/* These are in force now: those of their members that they do not check are not taken for down any more. */
+/* These are in force now: those of their members that they do not check are not taken for down any
+ * more. */
 void upstreams_begin(struct upstreams *upstreams);
 
-/* Newer ones are in force: no more lookups and checks. Connections that were accepted before go on using them. */
+/* Newer ones are in force: no more lookups and checks. Connections that were accepted before go on
+ * using them. */
 void upstreams_retire(struct upstreams *upstreams);
 
 /* Sends away whoever waits for a name. Any thread. */
 void upstreams_cancel(struct upstreams *upstreams);
 
-/* Ends the threads and frees all. No thread may use them any more, but members may still have references. NULL is
- * fine. */
+/* Ends the threads and frees all. No thread may use them any more, but members may still have
+ * references. NULL is fine. */
 void upstreams_free(struct upstreams *upstreams);
 
-/* For the status line: "; 2 of 3 servers of app are up (app/b (10.0.0.2:80): connect: Connection refused)" for each
- * upstream that lacks one; appends to buf. Any thread. */
+/* For the status line: "; 2 of 3 servers of app are up (app/b (10.0.0.2:80): connect: Connection
+ * refused)" for each upstream that lacks one; appends to buf. Any thread. */
 void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size);
 
 /* See bulletin.h. */
@@ -99,11 +103,12 @@ void upstream_say_reachable(struct upstream *upstream);
 
 void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
 
-/* How many members there are, and how many of them can be chosen; those with weight 0 are not counted. Any thread. */
+/* How many members there are, and how many of them can be chosen; those with weight 0 are not
+ * counted. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
 
-/* The member of this server and address, known or not, with a reference: for a connection that was not dialled under this
- * configuration. NULL: no memory. Any thread. */
+/* The member of this server and address, known or not, with a reference: for a connection that was
+ * not dialled under this configuration. NULL: no memory. Any thread. */
 struct member *upstreams_member(struct upstreams *upstreams, const char *upstream,
                                 const char *server, const struct addr *addr);
 

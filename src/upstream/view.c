@@ -64,7 +64,8 @@ static uint64_t candidate_key(const struct search *search, bool first, const str
                       atomic_load_explicit(&member->probed, memory_order_relaxed);
         return slot->tier + (tested ? KEY_BEHIND : 0);
     }
-    /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less with them. */
+    /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less
+     * with them. */
     bool elsewhere = search->left == 0 && config->connect_attempts > 2;
     bool behind = elsewhere && slot->tier <= search->tier;
     return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
@@ -103,7 +104,8 @@ static void join_views(struct view *view, uint64_t least, size_t n) {
     view->least = least;
 }
 
-/* Looks at one member (standing_note in choice.c): a candidate goes to the roster's list. Those that are left alone are none. */
+/* Looks at one member (standing_note in choice.c): a candidate goes to the roster's list. Those
+ * that are left alone are none. */
 static void look_at_slot(const struct search *search, bool first, const struct slot *slot,
                          usec_t now, struct view *view) REQUIRES(search->upstream->lock) {
     enum member_standing standing = member_standing(slot->member, now);
@@ -155,7 +157,8 @@ static struct view look_at_group(const struct search *search, bool first, const 
     return view;
 }
 
-/* By the candidates that were listed last. Of those that balance by the fewest connections these alone count. */
+/* By the candidates that were listed last. Of those that balance by the fewest connections these
+ * alone count. */
 static void sum_up_group(const struct upstream *upstream, struct group *group)
     REQUIRES(upstream->lock) {
     const struct roster *roster = &upstream->roster;
@@ -215,8 +218,8 @@ static struct view look_at_groups(const struct search *search, usec_t now)
     return view;
 }
 
-/* Both kinds of candidates are there, and those who go by the number of connections would always choose one that fails,
- * since it has none. Such ones get their share by chance instead. */
+/* Both kinds of candidates are there, and those who go by the number of connections would always
+ * choose one that fails, since it has none. Such ones get their share by chance instead. */
 static bool is_mixed(const struct upstream *upstream, const struct view *view) {
     return is_by_load(upstream) && view->failing > 0 && view->failing < view->n;
 }
@@ -265,8 +268,8 @@ static size_t balance_listed(struct search *search, const struct view *view, siz
                            : balance_fns[search->upstream->config->balance](list, n, &hint);
 }
 
-/* Lists the candidates of one group. False: there is no way round looking at all. For a search that has tried some, that is
- * unless one is found in the group that nobody can be asked before. */
+/* Lists the candidates of one group. False: there is no way round looking at all. For a search that
+ * has tried some, that is unless one is found in the group that nobody can be asked before. */
 static bool list_group(struct search *search, usec_t now, struct view *view)
     REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
@@ -290,7 +293,8 @@ static bool list_group(struct search *search, usec_t now, struct view *view)
     return true;
 }
 
-/* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it was. */
+/* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it
+ * was. */
 static bool list_steady_candidates(struct search *search, usec_t now, struct view *view)
     REQUIRES(search->upstream->lock) {
     const struct groups *groups = search->upstream->roster.groups;
@@ -334,7 +338,8 @@ struct view view_gather(struct search *search, usec_t now) {
     return view;
 }
 
-/* Drops from the list those that are of the other kind than was drawn; returns how many are left. */
+/* Drops from the list those that are of the other kind than was drawn; returns how many are
+ * left. */
 static size_t keep_drawn(struct roster *roster, const struct view *view) {
     size_t n = 0;
 

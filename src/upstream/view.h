@@ -1,12 +1,13 @@
-/* What the members of an upstream are to one search at one moment: who may be asked next, its candidates, and what else
- * there is. Among few members all are looked at; of many a group (groups.h), whose sums are kept, is chosen first. */
+/* What the members of an upstream are to one search at one moment: who may be asked next, its
+ * candidates, and what else there is. Among few members all are looked at; of many a group
+ * (groups.h), whose sums are kept, is chosen first. */
 #ifndef UPSTREAM_VIEW_H
 #define UPSTREAM_VIEW_H
 
 #include "upstream/search.h"
 
-/* Only proportions matter; this leaves room for slow_start. A weight is at most 1,000 times the 65,535 of an SRV record, and
- * this times that is below 2^36 (struct candidate). */
+/* Only proportions matter; this leaves room for slow_start. A weight is at most 1,000 times the
+ * 65,535 of an SRV record, and this times that is below 2^36 (struct candidate). */
 #define VIEW_WEIGHT_SCALE 1000
 
 struct view {
@@ -31,8 +32,8 @@ struct view view_gather(struct search *search, usec_t now) REQUIRES(search->upst
 const struct slot *view_choose(struct search *search, const struct view *view)
     REQUIRES(search->upstream->lock);
 
-/* Whether it has max_connections: by the configuration that is in force, as far as it has the server, also for those who
- * came under an earlier one. */
+/* Whether it has max_connections: by the configuration that is in force, as far as it has the
+ * server, also for those who came under an earlier one. */
 bool view_is_full(const struct upstream *upstream, const struct slot *slot)
     REQUIRES(upstream->lock);
 

@@ -47,9 +47,9 @@ static void say_flaps(const struct watcher *watcher, int64_t rise) {
                 (long long)rise);
 }
 
-/* one_judge: the history of a member is changed by the checker of the configuration in force alone. Under its lock an
- * upstream is told that it is retired, and the next checker begins after that. *ret_rise: good checks until it is up
- * again. */
+/* one_judge: the history of a member is changed by the checker of the configuration in force alone.
+ * Under its lock an upstream is told that it is retired, and the next checker begins after that.
+ * *ret_rise: good checks until it is up again. */
 static struct check_news judge_member(struct watcher *watcher, bool good, int64_t *ret_rise) {
     const struct health_check_config *config = &watcher->upstream->config->health_check;
     struct upstream *upstream = watcher->upstream;

@@ -1,5 +1,5 @@
-/* A packet of an answer, a head with a length and so many bytes, of which the beginning is kept: bytes in, packet out. Pure;
- * any thread. */
+/* A packet of an answer, a head with a length and so many bytes, of which the beginning is kept:
+ * bytes in, packet out. Pure; any thread. */
 #ifndef WIRE_ANSWER_PACKET_H
 #define WIRE_ANSWER_PACKET_H
 
@@ -27,8 +27,8 @@ struct answer_packet {
     bool whole, bad; /* bad: its length cannot be, or too much has come */
 };
 
-/* Takes bytes until the packet is whole or bad: returns how many. After a whole packet the next one begins; after a bad one
- * nothing is taken. */
+/* Takes bytes until the packet is whole or bad: returns how many. After a whole packet the next one
+ * begins; after a bad one nothing is taken. */
 size_t answer_packet_take(struct answer_packet *packet, enum answer_framing framing,
                           const char *bytes, size_t n) MUST_USE;
 

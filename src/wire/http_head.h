@@ -1,8 +1,8 @@
 /* The head of an HTTP/1 answer: bytes in, status and length out. Pure; any thread.
  *
- * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and nothing of it is kept
- * but numbers and the beginning of one line. Interim answers (1xx but 101: RFC 9110, 15.2) that come before the one that
- * counts are passed over. */
+ * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and
+ * nothing of it is kept but numbers and the beginning of one line. Interim answers (1xx but 101:
+ * RFC 9110, 15.2) that come before the one that counts are passed over. */
 #ifndef WIRE_HTTP_HEAD_H
 #define WIRE_HTTP_HEAD_H
 
@@ -38,8 +38,8 @@ enum http_head_outcome {
     HTTP_HEAD_LONG,     /* more than HTTP_HEAD_MAX bytes */
 };
 
-/* Takes the next n bytes, up to the end of the head; *ret_used: so many. Not to be called again once the outcome is another
- * than MORE. */
+/* Takes the next n bytes, up to the end of the head; *ret_used: so many. Not to be called again
+ * once the outcome is another than MORE. */
 enum http_head_outcome http_head_take(struct http_head *head, const char *bytes, size_t n,
                                       size_t *ret_used) MUST_USE;
 

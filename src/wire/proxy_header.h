@@ -8,7 +8,8 @@
 
 #include "base/addr.h"
 
-/* Which versions are read or written; the order is that of the choices of accept_proxy and send_proxy. */
+/* Which versions are read or written; the order is that of the choices of accept_proxy and
+ * send_proxy. */
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_ANY };
 
 #define PROXY_HEADER_MAX                                                                           \

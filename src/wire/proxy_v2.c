@@ -41,8 +41,8 @@ static void read_v2_ip(int family, const unsigned char *address, const unsigned 
     }
 }
 
-/* The length of a unix address is not told: its name ends with the first NUL, but for the one that begins the name of an
- * abstract one. */
+/* The length of a unix address is not told: its name ends with the first NUL, but for the one that
+ * begins the name of an abstract one. */
 static void read_unix(const unsigned char *name, struct addr *addr) {
     size_t first = name[0] == '\0' ? 1 : 0,
            length = first + strnlen((const char *)name + first, UNIX_SIZE - first);

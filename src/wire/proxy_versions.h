@@ -15,7 +15,8 @@ struct proxy_pair {
     uint16_t source_port, destination_port;
 };
 
-/* IPv4 in a pair with IPv6 becomes ::ffff:a.b.c.d, and two of those IPv4. False: one of them is no IP address. */
+/* IPv4 in a pair with IPv6 becomes ::ffff:a.b.c.d, and two of those IPv4. False: one of them is no
+ * IP address. */
 bool proxy_pair(const struct addr *source, const struct addr *destination,
                 struct proxy_pair *ret_pair);
 

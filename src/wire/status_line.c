@@ -6,9 +6,10 @@
 static const char form[] = "HTTP/1.v ddd";
 #define FORM_LENGTH (sizeof(form) - 1)
 
-/* Whether the byte may stand at the place that the line has come to. A blank and the reason follow the status, or
- * nothing: RFC 9112 asks for the blank, but not all servers have heard of that. The reason has tabs and blanks, but
- * no other control characters; a CR is taken for a part of the line's end wherever it stands. */
+/* Whether the byte may stand at the place that the line has come to. A blank and the reason follow
+ * the status, or nothing: RFC 9112 asks for the blank, but not all servers have heard of that. The
+ * reason has tabs and blanks, but no other control characters; a CR is taken for a part of the
+ * line's end wherever it stands. */
 static bool may_follow(const struct status_line *line, unsigned char byte) {
     bool ends = byte == '\r' || byte == '\n';
 

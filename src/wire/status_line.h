@@ -1,7 +1,7 @@
 /* The first line of an HTTP/1 answer: bytes in, status out. Pure; any thread.
  *
- * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and nothing of it is
- * kept but its length and its number. */
+ * It comes from a server that may be broken or hostile, so it is bounded, taken in any split, and
+ * nothing of it is kept but its length and its number. */
 #ifndef WIRE_STATUS_LINE_H
 #define WIRE_STATUS_LINE_H
 
@@ -19,9 +19,9 @@ struct status_line {
 
 enum status_line_outcome { STATUS_LINE_MORE, STATUS_LINE_WHOLE, STATUS_LINE_BAD };
 
-/* Takes the next n bytes, up to the end of the line; what follows it is ignored. BAD: this is no status line of
- * HTTP/1.0 or HTTP/1.1 (RFC 9112, 4), or one of more than STATUS_LINE_MAX bytes; found at the first byte that is
- * wrong. Not to be called again after WHOLE or BAD. */
+/* Takes the next n bytes, up to the end of the line; what follows it is ignored. BAD: this is no
+ * status line of HTTP/1.0 or HTTP/1.1 (RFC 9112, 4), or one of more than STATUS_LINE_MAX bytes;
+ * found at the first byte that is wrong. Not to be called again after WHOLE or BAD. */
 enum status_line_outcome status_line_take(struct status_line *line, const char *bytes,
                                           size_t n) MUST_USE;
 

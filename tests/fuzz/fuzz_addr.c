@@ -1,4 +1,5 @@
-/* Addresses and prefixes as an operator writes them: what is read is written as something that reads the same. */
+/* Addresses and prefixes as an operator writes them: what is read is written as something that
+ * reads the same. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* How many bytes a process that died had carried, by what it has noted and what the kernel says of the sockets. What is
- * noted may be anything; no count makes bytes vanish that were noted, and none runs over. */
+/* How many bytes a process that died had carried, by what it has noted and what the kernel says of
+ * the sockets. What is noted may be anything; no count makes bytes vanish that were noted, and none
+ * runs over. */
 #include "fuzz.h"
 
 #include <netinet/in.h>
@@ -60,7 +61,8 @@ static uint64_t take(const uint8_t **at, size_t *n) {
     return number;
 }
 
-/* The input: three numbers that were noted, what is in the pipe, what the sockets are (unix, closed or TCP), and steps. */
+/* The input: three numbers that were noted, what is in the pipe, what the sockets are (unix, closed
+ * or TCP), and steps. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static struct conn_state state;
     static struct conn conn;

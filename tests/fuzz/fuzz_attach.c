@@ -1,5 +1,5 @@
-/* What a keeper answers to a relayd that attaches: whatever it is, and however many descriptors come with it, each is the
- * heritage's, once, or closed. */
+/* What a keeper answers to a relayd that attaches: whatever it is, and however many descriptors
+ * come with it, each is the heritage's, once, or closed. */
 #include "fuzz.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
-/* What servers answer to checks that speak: it ends in one outcome, whatever they say and in whatever pieces, and what is told
- * of it is a clause that can be printed. The first byte chooses the type, the second the size of the pieces. */
+/* What servers answer to checks that speak: it ends in one outcome, whatever they say and in
+ * whatever pieces, and what is told of it is a clause that can be printed. The first byte chooses
+ * the type, the second the size of the pieces. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* A reply of DNS: whatever it says, what is read of it is bounded. The first byte chooses what was asked for. */
+/* A reply of DNS: whatever it says, what is read of it is bounded. The first byte chooses what was
+ * asked for. */
 #include "fuzz.h"
 
 #include <stdlib.h>

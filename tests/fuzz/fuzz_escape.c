@@ -1,5 +1,5 @@
-/* Foreign text in the log: whatever the bytes, one line comes out, of printable characters, in its bounds; what was
- * escaped once stays as it is; and the escape of foreign text can be read back. */
+/* Foreign text in the log: whatever the bytes, one line comes out, of printable characters, in its
+ * bounds; what was escaped once stays as it is; and the escape of foreign text can be read back. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The head of an answer to a health check: one outcome, and the same however it is cut into pieces. */
+/* The head of an answer to a health check: one outcome, and the same however it is cut into
+ * pieces. */
 #include "fuzz.h"
 
 #include "wire/http_head.h"

@@ -1,4 +1,5 @@
-/* What relayds say to a keeper, in any order and in any state: it closes all that it was given, once. */
+/* What relayds say to a keeper, in any order and in any state: it closes all that it was given,
+ * once. */
 #include "fuzz.h"
 
 #include <dirent.h>

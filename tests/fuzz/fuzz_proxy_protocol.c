@@ -1,5 +1,5 @@
-/* The PROXY header: what is whole lies within the bytes, more of them change nothing, and every beginning of it asks for
- * more. */
+/* The PROXY header: what is whole lies within the bytes, more of them change nothing, and every
+ * beginning of it asks for more. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* The PROXY header that is sent to servers: whatever the addresses, it fits, and a reader finds in it what was written. */
+/* The PROXY header that is sent to servers: whatever the addresses, it fits, and a reader finds in
+ * it what was written. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What a process that died has noted of a connection. Whatever it is, looking at it is safe; and if it is found to be sound,
- * so is everything that is done with it. */
+/* What a process that died has noted of a connection. Whatever it is, looking at it is safe; and if
+ * it is found to be sound, so is everything that is done with it. */
 #include "fuzz.h"
 
 #include <stdatomic.h>
@@ -32,7 +32,8 @@ static void look_at(const struct addr *addr) {
     CHECK(addr_equal(addr, &copy));
 }
 
-/* The input changes bytes: a place, a value, a place, a value ...; or it is the state as a whole. */
+/* The input changes bytes: a place, a value, a place, a value ...; or it is the state as a
+ * whole. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct conn_state state = sound();
     unsigned char *at = (unsigned char *)&state;

@@ -1,5 +1,6 @@
-/* The table that a process which died has left: whatever stands in it, opening it and looking at it is safe, at listening
- * sockets and connections alike; and it is opened only if it has the size that it says. */
+/* The table that a process which died has left: whatever stands in it, opening it and looking at it
+ * is safe, at listening sockets and connections alike; and it is opened only if it has the size
+ * that it says. */
 #include "fuzz.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* A world with a DNS server (dnsmasq), on loopback in a network of the test's own, with an /etc of its own. Only root can
- * make it: others skip the test. */
+/* A world with a DNS server (dnsmasq), on loopback in a network of the test's own, with an /etc of
+ * its own. Only root can make it: others skip the test. */
 #ifndef UNIT_DNS_WORLD_H
 #define UNIT_DNS_WORLD_H
 

@@ -19,7 +19,8 @@
 #define SLOT  (KEEPER_CONNECTIONS + 3) /* a connection's */
 #define HOUR  (3600 * USEC_PER_SEC)
 
-/* The descriptors of a slot, each an end of a socket pair: its other end tells whether anybody has it still. */
+/* The descriptors of a slot, each an end of a socket pair: its other end tells whether anybody has
+ * it still. */
 struct six {
     int near[KEEPER_FDS], far[KEEPER_FDS];
 };

@@ -1,5 +1,5 @@
-/* What the tests of the queue share: a queue with two lines, pushes and turns by hand, and workers that count. Not every test
- * uses all of it. */
+/* What the tests of the queue share: a queue with two lines, pushes and turns by hand, and workers
+ * that count. Not every test uses all of it. */
 #ifndef QUEUE_FIXTURE_H
 #define QUEUE_FIXTURE_H
 

@@ -1,4 +1,5 @@
-/* conn/adopt_count: the bytes that a process had carried when it was killed in the middle of a write. */
+/* conn/adopt_count: the bytes that a process had carried when it was killed in the middle of a
+ * write. */
 #include "unit.h"
 
 #include <poll.h>
@@ -48,7 +49,8 @@ static void pass(int from, int to, size_t n) {
     assert_int_equal(recv(to, bytes, n, MSG_WAITALL), n);
 }
 
-/* What the pump of a killed process had read from the source and written to the sink, and not noted. */
+/* What the pump of a killed process had read from the source and written to the sink, and not
+ * noted. */
 static void carry(struct world *world, enum direction dir, size_t n) {
     bool up = dir == DIR_UP;
 
@@ -145,8 +147,8 @@ static void what_was_noted_is_the_least(void **state) {
     finish(world);
 }
 
-/* The peer of a socket reads, or writes, while the socket is asked; each read and each write moves both numbers that
- * make the sum. */
+/* The peer of a socket reads, or writes, while the socket is asked; each read and each write moves
+ * both numbers that make the sum. */
 #define ROUNDS 50
 
 struct peer {

@@ -40,8 +40,8 @@ static size_t pick(enum balance balance, size_t n, uint64_t client) {
     return chosen;
 }
 
-/* Each share is within five standard deviations of a binomial distribution: less than one in a million runs would not be,
- * and with a fixed seed none. */
+/* Each share is within five standard deviations of a binomial distribution: less than one in a
+ * million runs would not be, and with a fixed seed none. */
 static void assert_shares(size_t n, double picks) {
     double total = 0;
 
@@ -192,7 +192,8 @@ static void random_two_shares_by_weight(void **state) {
     assert_shares(4, PICKS);
 }
 
-/* n balls in n bins: one choice makes a maximum of about ln n / ln ln n, two make ln ln n / ln 2 (Mitzenmacher). */
+/* n balls in n bins: one choice makes a maximum of about ln n / ln ln n, two make ln ln n / ln 2
+ * (Mitzenmacher). */
 static void random_two_is_far_more_even_than_one(void **state) {
     size_t most_of_two = 0, most_of_one = 0;
 

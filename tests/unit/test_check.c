@@ -88,7 +88,8 @@ static enum check_outcome run(const struct check_wish *wish, char *ret_why) {
     return outcome;
 }
 
-/* The server: takes one connection, reads the request, answers in its manner, and reads until the end. */
+/* The server: takes one connection, reads the request, answers in its manner, and reads until the
+ * end. */
 enum manner { PLAIN, DRIP, CLOSE, RESET, ENDLESS };
 
 struct origin {
@@ -212,7 +213,8 @@ static void answers_and_what_they_are_worth(void **state) {
     }
 }
 
-/* The answer goes on after the verdict, in pieces, and the server ends first or never. It sees an end of data. */
+/* The answer goes on after the verdict, in pieces, and the server ends first or never. It sees an
+ * end of data. */
 static void the_rest_of_an_answer_is_read(void **state) {
     static const struct {
         const char *answer;
@@ -243,7 +245,8 @@ static void the_rest_of_an_answer_is_read(void **state) {
     }
 }
 
-/* A server that speaks first, and one that does not, see the end of a connection that asked for nothing. */
+/* A server that speaks first, and one that does not, see the end of a connection that asked for
+ * nothing. */
 static void type_tcp_ends_in_order(void **state) {
     static const char *const greetings[] = {"", "220 mail.example ESMTP\r\n"};
     char why[CHECK_WHY_MAX];

@@ -11,7 +11,8 @@ static int set_up(void **state) {
     return 0;
 }
 
-/* So many checks in a row, of which only the last changes something; or none, if checks is 0 there. */
+/* So many checks in a row, of which only the last changes something; or none, if checks is 0
+ * there. */
 static struct check_news take(struct check_history *history, int64_t n, bool good, usec_t now) {
     struct check_news news = {.changed = false};
 

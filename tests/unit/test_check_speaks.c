@@ -1,4 +1,5 @@
-/* Checks that speak a protocol: what they say, and what an answer is worth, in whatever split it comes. No sockets. */
+/* Checks that speak a protocol: what they say, and what an answer is worth, in whatever split it
+ * comes. No sockets. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -263,7 +264,8 @@ static void mysql_logins(void **state) {
     assert_memory_equal(said, "\0\0\0\3", 4);
 }
 
-/* The login goes out once the greeting is whole; a server that goes on without waiting for it is none. */
+/* The login goes out once the greeting is whole; a server that goes on without waiting for it is
+ * none. */
 static void mysql_waits_for_its_turn(void **state) {
     static const char login[] = LOGIN_HEAD "relayd\0\0mysql_native_password";
     struct check check;

@@ -1,4 +1,5 @@
-/* upstream/choice: what is known of members decides who is asked, how often, and by how many at a time. One thread, so without the lock. */
+/* upstream/choice: what is known of members decides who is asked, how often, and by how many at a
+ * time. One thread, so without the lock. */
 #include "unit.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ static struct member *found(struct search *search) {
     return member;
 }
 
-/* One connection: the number of dials that failed before it got to the good server, which is called g; or -1. */
+/* One connection: the number of dials that failed before it got to the good server, which is called
+ * g; or -1. */
 static int connect_once(struct upstream *app, bool swallow, struct member **ret_member) {
     struct search search;
     struct member *member;

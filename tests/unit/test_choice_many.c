@@ -1,5 +1,5 @@
-/* upstream/choice among many members: what it costs, and that it goes by the same rules as among few. One thread, so
- * without the lock. */
+/* upstream/choice among many members: what it costs, and that it goes by the same rules as among
+ * few. One thread, so without the lock. */
 #include "unit.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static struct addr address(uint32_t i) {
     return addr;
 }
 
-/* An upstream with these options, and n members of the endpoints' weights and priorities; most: connections of each. */
+/* An upstream with these options, and n members of the endpoints' weights and priorities; most:
+ * connections of each. */
 static struct upstream *make(const char *options, int most, size_t n) UNCHECKED {
     char all[1024];
 
@@ -85,7 +86,8 @@ static double cost(const char *options, size_t n, uint32_t times) {
     return took;
 }
 
-/* 100 times as many would take 100 times as long if all were looked at; source_hash adds up a hash of each. */
+/* 100 times as many would take 100 times as long if all were looked at; source_hash adds up a hash
+ * of each. */
 static void one_among_many_costs_little_more(void **state) {
     static const struct {
         const char *options;

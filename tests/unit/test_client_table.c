@@ -117,7 +117,8 @@ static void a_client_is_as_many_bits_as_is_said(void **state) {
     assert_int_equal(client_table_size(table), 0);
 }
 
-/* As a reload does: those who are there are counted under the clients that they are now, forth and back. */
+/* As a reload does: those who are there are counted under the clients that they are now, forth and
+ * back. */
 static void who_is_there_is_counted_anew(void **state) {
     struct client_seat *seats[6], *other;
     char text[64];

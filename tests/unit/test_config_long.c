@@ -1,4 +1,5 @@
-/* Long configuration files: four times the length takes about four times as long to read and check. */
+/* Long configuration files: four times the length takes about four times as long to read and
+ * check. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@
 #define RATIO   10 /* if each were compared with each, it would be TIMES * TIMES */
 #define SHORTER (SANITIZED ? 40 : 1) /* there it is enough that it is read */
 
-/* A file of a beginning, n rows and an end; a row has its number i, and what follows from it, in it. */
+/* A file of a beginning, n rows and an end; a row has its number i, and what follows from it, in
+ * it. */
 struct shape {
     const char *name, *begin, *end;
     void (*row)(FILE *file, unsigned i);

@@ -530,7 +530,8 @@ static void test_bad_values(void **state) {
     }
 }
 
-/* libconfuse meets sections without a title, too, in the order of the tree: each value goes to its own. */
+/* libconfuse meets sections without a title, too, in the order of the tree: each value goes to its
+ * own. */
 static void test_a_section_without_a_title(void **state) {
     struct config *config =
         good(WEB APP

@@ -1,4 +1,5 @@
-/* conn/conn and conn/pump: every rule at the top of conn_end.c, over real TCP sockets on loopback. */
+/* conn/conn and conn/pump: every rule at the top of conn_end.c, over real TCP sockets on
+ * loopback. */
 #include "unit.h"
 
 #include <errno.h>
@@ -261,7 +262,8 @@ static void an_answer_that_was_complete_stays_complete(void **state) {
     }
 }
 
-/* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns how. */
+/* Lets its idle_timeout or linger_timeout be over, and does what the reaper would do. Returns
+ * how. */
 static enum conn_due let_time_pass(struct world *world) {
     for (int dir = 0; dir < 2; dir++)
         while (atomic_load(&world->conn->state->flow[dir].writing))
@@ -332,7 +334,8 @@ static void idle_before_the_first_byte_of_http_is_in_order(void **state) {
     }
 }
 
-/* The side that was given its end keeps it; the other one, which was not, must see that it was cut. */
+/* The side that was given its end keeps it; the other one, which was not, must see that it was
+ * cut. */
 static void idle_after_one_end_cuts_the_other_direction(void **state) {
     (void)state;
     EACH_COPY_MODE(mode) {
@@ -477,8 +480,9 @@ static void a_slow_reader_is_not_stalled(void **state) {
     finish(&world, END_STOPPED);
 }
 
-/* After the server's end the last of a long answer may be in the send queue only, with both pumps quiet. As
- * long as the client takes it, linger_timeout does not end it: the close would destroy the tail. */
+/* After the server's end the last of a long answer may be in the send queue only, with both pumps
+ * quiet. As long as the client takes it, linger_timeout does not end it: the close would destroy
+ * the tail. */
 static void a_tail_that_is_being_taken_is_left_alone(void **state) {
     static char got[1 << 16];
     static const char data[3 << 20];
@@ -622,7 +626,8 @@ static void a_drain_ends_silent_http_in_order(void **state) {
     }
 }
 
-/* The kernel answers bytes that come to a socket which is shut in both directions by a reset, and tells its reader. */
+/* The kernel answers bytes that come to a socket which is shut in both directions by a reset, and
+ * tells its reader. */
 static void a_server_that_speaks_at_its_end_resets_nobody(void **state) {
     (void)state;
     EACH_COPY_MODE(mode) {
@@ -771,7 +776,8 @@ static void a_unix_socket_that_closes_after_its_end_is_noticed(void **state) {
     finish(&world, END_CLIENT_RESET);
 }
 
-/* The pump that is in a write when the server's end is read: what it has met is known a moment later. */
+/* The pump that is in a write when the server's end is read: what it has met is known a moment
+ * later. */
 struct late_writer {
     struct conn *conn;
     int error; /* 0: the write succeeded */
@@ -835,7 +841,8 @@ static void a_unix_socket_in_doubt_ends_in_order(void **state) UNCHECKED {
     finish(&world, END_SERVER_ENDED);
 }
 
-/* Its reader is in a write that takes long. The other side reads what came before, and then the reset. */
+/* Its reader is in a write that takes long. The other side reads what came before, and then the
+ * reset. */
 static void a_side_that_dies_while_its_reader_writes_is_noticed(void **state) {
     static char got[1 << 20];
 

@@ -180,7 +180,8 @@ static void without_a_pipe_the_buffer_serves(void **state) {
     close_road(&road);
 }
 
-/* TCP's urgent byte: splice stops at it as if at the end of data; no byte may be lost, and none is the end. */
+/* TCP's urgent byte: splice stops at it as if at the end of data; no byte may be lost, and none is
+ * the end. */
 static void urgent_data_is_data(void **state) {
     (void)state;
     for (int mode = COPY_AUTO; mode <= COPY_SPLICE; mode++) {

@@ -1,4 +1,5 @@
-/* handover/crash: what a process was at when it crashed is found by the next one; who was killed by another has done nothing. */
+/* handover/crash: what a process was at when it crashed is found by the next one; who was killed by
+ * another has done nothing. */
 #include "unit.h"
 
 #include <signal.h>
@@ -19,7 +20,8 @@ enum how { BY_FAULT, BY_ABORT, BY_RAISE, BY_REVIEW, BY_KILL, BY_ANOTHER_SEGV, BY
 
 static void work(void *arg) {
     enum how how = *(enum how *)arg;
-    /* (Not a null pointer, which the sanitizer of undefined behaviour would find before the processor does.) */
+    /* (Not a null pointer, which the sanitizer of undefined behaviour would find before the
+     * processor does.) */
     volatile int *nowhere = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     crash_at(SLOT);

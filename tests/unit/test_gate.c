@@ -75,7 +75,8 @@ static void start_waiter(struct waiter *waiter, struct gate *gate) {
     start_waiter_number(waiter, gate, 1);
 }
 
-/* Who waits only looks: it may then find no client, so each place that is left must wake all who wait. */
+/* Who waits only looks: it may then find no client, so each place that is left must wake all who
+ * wait. */
 static void every_waiter_hears_of_room(void **state) {
     struct waiter waiters[2];
     struct gate gate;

@@ -1,4 +1,5 @@
-/* health/health: the checker's thread, with real servers on loopback. What a target tells is waited for. */
+/* health/health: the checker's thread, with real servers on loopback. What a target tells is waited
+ * for. */
 #include "unit.h"
 
 #include <stdatomic.h>
@@ -26,7 +27,8 @@ static struct health_check_config tcp, http;
 static struct lock lock;
 static struct cond news;
 
-/* What a target has told and what came of it, under the lock. Static in each test: the checker outlives the test by its tear_down. */
+/* What a target has told and what came of it, under the lock. Static in each test: the checker
+ * outlives the test by its tear_down. */
 struct witness {
     struct health_target *target;
     const struct health_check_config *config;
@@ -145,7 +147,8 @@ static void add(struct witness *witness, const struct addr *addr,
     lock_release(&lock);
 }
 
-/* A socket that listens; if *addr is an address, there. Whoever connects waits in its backlog and hears nothing. */
+/* A socket that listens; if *addr is an address, there. Whoever connects waits in its backlog and
+ * hears nothing. */
 static int listening(struct addr *addr) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
@@ -193,7 +196,8 @@ static void a_server_goes_and_comes(void **state) {
     fd_close(&fd);
 }
 
-/* A server that answers each connection with the next status of its script, and then with the last one for ever. */
+/* A server that answers each connection with the next status of its script, and then with the last
+ * one for ever. */
 struct origin {
     struct addr addr;
     int fd;
@@ -391,8 +395,9 @@ static void a_check_costs_the_same_beside_many(void **state) {
     fd_close(&fd);
 }
 
-/* The plan is tested to the microsecond in test_health_target; here, that the thread follows it: there is a round in
- * which every check keeps its distance. On a machine that is busy with other things it is not the first. */
+/* The plan is tested to the microsecond in test_health_target; here, that the thread follows it:
+ * there is a round in which every check keeps its distance. On a machine that is busy with other
+ * things it is not the first. */
 static void checks_are_spread(void **state) {
     static struct witness witnesses[10];
     struct addr addr = {.len = 0};
@@ -523,7 +528,8 @@ static void want_of_descriptors_takes_nobody_down(void **state) {
     assert_string_equal(witness.why, "connect: Connection refused");
 }
 
-/* The thread is held up by somebody's call-back for longer than another's check may take, twice over. */
+/* The thread is held up by somebody's call-back for longer than another's check may take, twice
+ * over. */
 static void want_of_time_takes_nobody_down(void **state) {
     static _Atomic bool go_on;
     static struct witness patient, holding = {.waits = &go_on};

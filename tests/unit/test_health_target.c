@@ -36,8 +36,8 @@ static void assert_apart(usec_t *moments, size_t n, usec_t least) {
 static const usec_t intervals[] = {10 * USEC_PER_MSEC, 50 * USEC_PER_MSEC, 2 * USEC_PER_SEC,
                                    3600 * USEC_PER_SEC};
 
-/* Ten targets that come at any moments: no two checks begin within a fortieth of the interval of each other, however
- * late the thread is each time; and a target's own are an interval apart. */
+/* Ten targets that come at any moments: no two checks begin within a fortieth of the interval of
+ * each other, however late the thread is each time; and a target's own are an interval apart. */
 static void checks_are_spread_for_ever(void **state) {
     (void)state;
     srand(1);
@@ -80,7 +80,8 @@ static void first_checks_are_soon_and_spread(void **state) {
     }
 }
 
-/* One that was checked a moment ago, under the configuration before, has its turn when it would have had it anyway. */
+/* One that was checked a moment ago, under the configuration before, has its turn when it would
+ * have had it anyway. */
 static void who_was_checked_lately_keeps_its_place(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(intervals); i++)
@@ -93,8 +94,8 @@ static void who_was_checked_lately_keeps_its_place(void **state) {
         }
 }
 
-/* A check that takes longer than the interval: the next one begins with its end, and the one after that has its own
- * place again. */
+/* A check that takes longer than the interval: the next one begins with its end, and the one after
+ * that has its own place again. */
 static void a_long_check_costs_no_place(void **state) {
     struct health_target target = make(3, true);
     usec_t due = health_target_next(&target, 0);

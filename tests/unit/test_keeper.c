@@ -1,5 +1,5 @@
-/* keeper/: what relayd-keeper holds, gives back and lets go. It works in steps between the test's own, except where it
- * has to wait for the test. */
+/* keeper/: what relayd-keeper holds, gives back and lets go. It works in steps between the test's
+ * own, except where it has to wait for the test. */
 #include "unit.h"
 
 #include <stdatomic.h>
@@ -225,7 +225,8 @@ static void a_relayd_can_begin_anew(void **state) {
     close_keeper(&keeper);
 }
 
-/* The timeout as ATTACH has it, or as PATIENCE has it later; 0 is at once, as is what makes no sense. */
+/* The timeout as ATTACH has it, or as PATIENCE has it later; 0 is at once, as is what makes no
+ * sense. */
 static void gives_up_after(usec_t attach, usec_t patience, usec_t wanted) {
     struct keeper keeper;
     struct six six;
@@ -259,7 +260,8 @@ static void gives_up_after_keeper_timeout(void **state) {
     gives_up_after(-1, INT64_MIN, 0);
 }
 
-/* One that knocks and says nothing, or is no relayd, or dies before it has gone on, is not the one that is waited for. */
+/* One that knocks and says nothing, or is no relayd, or dies before it has gone on, is not the one
+ * that is waited for. */
 static void only_one_that_goes_on_ends_the_wait(void **state) {
     struct keeper keeper;
     struct six six;
@@ -308,8 +310,8 @@ static void waits_for_ever_when_told(void **state) {
     close_keeper(&keeper);
 }
 
-/* relayd was killed with its last words unread, and may have left the keeper's unread, too: the kernel then tells of
- * the latter before it gives out the former. */
+/* relayd was killed with its last words unread, and may have left the keeper's unread, too: the
+ * kernel then tells of the latter before it gives out the former. */
 static void last_words_count(void **state) {
     (void)state;
     for (int unread = 0; unread < 2; unread++) {

@@ -1,5 +1,5 @@
-/* keeper/: relayds that come too early or late, speak something else, or for which there is no room: nothing that is
- * held is lost, and no descriptor stays behind. */
+/* keeper/: relayds that come too early or late, speak something else, or for which there is no
+ * room: nothing that is held is lost, and no descriptor stays behind. */
 #include "unit.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* keeper/: each relayd has a name; what is held for one is given to no other, and makes way for one as far as it must. */
+/* keeper/: each relayd has a name; what is held for one is given to no other, and makes way for one
+ * as far as it must. */
 #include "unit.h"
 
 #include <netinet/in.h>

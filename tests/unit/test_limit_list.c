@@ -20,7 +20,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Loads it, with an upstream, and puts it in force. The limits are lent: the list keeps those that are in force. */
+/* Loads it, with an upstream, and puts it in force. The limits are lent: the list keeps those that
+ * are in force. */
 static void begin(const char *listeners, struct limit *ret_limits[MOST]) {
     char text[2048];
 

@@ -100,7 +100,8 @@ static void a_stuck_reader_does_not_stop_the_stop(void **state) {
     assert_in_range(clock_now() - began, 0, 5 * USEC_PER_SEC);
 }
 
-/* Reads a little at a time, with pauses that together are longer than the patience with a reader that is stuck. */
+/* Reads a little at a time, with pauses that together are longer than the patience with a reader
+ * that is stuck. */
 static void read_slowly(void *arg) {
     static char chunk[4096];
     const struct timespec pause = {.tv_nsec = 250000000};
@@ -209,14 +210,16 @@ static size_t read_file(int file, char *text, size_t size) {
     return (size_t)n;
 }
 
-/* A file that can have so many bytes: more end with EFBIG, as they would with ENOSPC on a full disk. */
+/* A file that can have so many bytes: more end with EFBIG, as they would with ENOSPC on a full
+ * disk. */
 static void allow_size(rlim_t most) {
     struct rlimit limit = {most, RLIM_INFINITY};
 
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* The line that was cut off is completed, and what was lost is counted before the next line, or without one. */
+/* The line that was cut off is completed, and what was lost is counted before the next line, or
+ * without one. */
 static void a_full_disk_tears_no_line_and_the_loss_is_said(void **state) {
     int file = memfd_create("log", MFD_CLOEXEC);
     char text[4096];

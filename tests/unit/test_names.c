@@ -1,5 +1,5 @@
-/* names/names, host and service: what is looked up when, and what the answers do, with a scripted DNS. All names end in
- * ".", so that the files of this machine's /etc play no part. */
+/* names/names, host and service: what is looked up when, and what the answers do, with a scripted
+ * DNS. All names end in ".", so that the files of this machine's /etc play no part. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,8 @@
 #define HOUR         (3600 * USEC_PER_SEC)
 #define SOON         (20 * USEC_PER_MSEC)
 
-/* The script: what is answered to whom. What it does not have is not found; "-" fails, "?" is swallowed, "" is none. */
+/* The script: what is answered to whom. What it does not have is not found; "-" fails, "?" is
+ * swallowed, "" is none. */
 struct line {
     const char *name;
     enum dns_type type;

@@ -1,4 +1,5 @@
-/* wire/proxy_protocol: headers of both versions, in every split, broken in every byte, and written and read again. */
+/* wire/proxy_protocol: headers of both versions, in every split, broken in every byte, and written
+ * and read again. */
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* conn/pulse and in_flight in conn_review.c: a peer that vanishes with bytes on their way to it, and one that is only slow.
- * In a network of its own, whose loopback interface goes down. */
+/* conn/pulse and in_flight in conn_review.c: a peer that vanishes with bytes on their way to it,
+ * and one that is only slow. In a network of its own, whose loopback interface goes down. */
 #include "unit.h"
 
 #include <errno.h>
@@ -115,7 +115,8 @@ static void one_that_takes_nothing_but_answers_is_left_alone(void **state) {
         ;
     assert_false(dies_within(5 * KEEPALIVE, &verdict));
     assert_true(pulse_take(conn->fd[SIDE_CLIENT]).on_its_way);
-    /* Until it is gone, too. The question that was to come next is not answered, nor the one after that. */
+    /* Until it is gone, too. The question that was to come next is not answered, nor the one after
+     * that. */
     set_loopback(false);
     assert_true(dies_within(6 * KEEPALIVE, &verdict));
     assert_int_equal(verdict.end, END_CLIENT_RESET);

@@ -178,7 +178,8 @@ static void many_threads_lose_nothing(void **state) {
 #define TOGETHER 3
 #define ROUNDS   2000
 
-/* Each worker keeps its job until all have one: if one wake-up too few was sent, they wait for ever. */
+/* Each worker keeps its job until all have one: if one wake-up too few was sent, they wait for
+ * ever. */
 static void jobs_that_come_together_wake_a_worker_each_and_one_at_a_time(void **state) {
     struct worker workers[TOGETHER];
     pthread_barrier_t meeting;

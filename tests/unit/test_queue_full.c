@@ -112,7 +112,8 @@ static void the_usher_lets_one_look_again_and_more_if_that_helps(void **state) {
     end(&f);
 }
 
-/* With full_timeout those that wait already, that come later, and that have looked, are overdue after it. */
+/* With full_timeout those that wait already, that come later, and that have looked, are overdue
+ * after it. */
 static void those_of_a_full_line_have_less_time(void **state) {
     const struct queue_bounds bounds = {.workers = 1,
                                         .capacity = 8,

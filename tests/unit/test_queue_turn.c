@@ -59,7 +59,8 @@ static void a_line_is_quick_again_after_so_many_quick_dials(void **state) {
     end(&f);
 }
 
-/* Then it is as if there were none: the turn keeps its place, and slow lines are served all the same. */
+/* Then it is as if there were none: the turn keeps its place, and slow lines are served all the
+ * same. */
 static void without_spare_threads_turns_keep_their_places(void **state) {
     struct fixture f;
     struct turn turns[2] = {0};
@@ -85,8 +86,8 @@ static size_t count_waiting(struct queue *queue) {
     return n;
 }
 
-/* A line that was held back is served as soon as one of its turns ends, or there are more workers; and others while it is
- * not. */
+/* A line that was held back is served as soon as one of its turns ends, or there are more workers;
+ * and others while it is not. */
 static void what_was_held_back_is_not_forgotten(void **state) {
     struct fixture f;
     struct worker worker;

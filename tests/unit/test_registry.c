@@ -1,4 +1,5 @@
-/* conn/registry and conn_review: what connections that are there cost the reaper, in looks and questions to the kernel. */
+/* conn/registry and conn_review: what connections that are there cost the reaper, in looks and
+ * questions to the kernel. */
 #include "unit.h"
 
 #include <errno.h>
@@ -16,8 +17,8 @@ static struct registry registry;
 static struct conn *conns[N];
 static int far[N][2];
 
-/* Conns without pumps: nothing moves but what the test does. In a registry of their own, for the time that it has seen
- * is the test's. */
+/* Conns without pumps: nothing moves but what the test does. In a registry of their own, for the
+ * time that it has seen is the test's. */
 static void make_conns(usec_t idle_timeout, usec_t linger_timeout) {
     const struct conn_options options = {.idle_timeout = idle_timeout,
                                          .linger_timeout = linger_timeout,

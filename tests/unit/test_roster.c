@@ -1,4 +1,5 @@
-/* upstream/roster and members: which members there are, and what is remembered of them (one thread, so without the lock). */
+/* upstream/roster and members: which members there are, and what is remembered of them (one thread,
+ * so without the lock). */
 #include "unit.h"
 
 #include <netinet/in.h>
@@ -78,7 +79,8 @@ static void who_comes_back_is_what_it_was(void **state) UNCHECKED {
     member_leave(one);
 }
 
-/* It was found down under a configuration that checked it, and comes back under one that does not. */
+/* It was found down under a configuration that checked it, and comes back under one that does
+ * not. */
 static void who_is_not_checked_is_not_down(void **state) UNCHECKED {
     struct upstream *app = make_upstream("server a { address = name:1 }");
     const struct endpoint known = at("127.0.0.1:1", 0, 1);
@@ -154,7 +156,8 @@ static void what_has_departed_is_bounded(void **state) UNCHECKED {
     member_leave(first);
 }
 
-/* Near linear: 64 times as many take about 64 times as long, where squares would take 4,000 times. */
+/* Near linear: 64 times as many take about 64 times as long, where squares would take 4,000
+ * times. */
 static void many_servers(void **state) UNCHECKED {
     enum { MANY = 16384 };
     static struct endpoint list[MANY];

@@ -1,4 +1,5 @@
-/* upstream/search and member (one thread, so without the lock): which member is dialled next, for how long, and what its failures do. */
+/* upstream/search and member (one thread, so without the lock): which member is dialled next, for
+ * how long, and what its failures do. */
 #include "unit.h"
 
 #include <stdatomic.h>

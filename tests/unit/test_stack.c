@@ -1,4 +1,5 @@
-/* base/stack: threads run on them, the guard bites, and many of them need few mappings where the kernel can do that. */
+/* base/stack: threads run on them, the guard bites, and many of them need few mappings where the
+ * kernel can do that. */
 #include "unit.h"
 
 #include <signal.h>

@@ -152,7 +152,8 @@ static void what_is_no_table_is_refused(void **state) {
     fd_close(&ends[1]);
 }
 
-/* Nobody can make it shorter under the feet of those who map it; and what could be made so is not mapped. */
+/* Nobody can make it shorter under the feet of those who map it; and what could be made so is not
+ * mapped. */
 static void its_size_is_sealed(void **state) {
     struct table *table;
     char copy[4096];
@@ -223,8 +224,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
     table_free(table);
 }
 
-/* If one of these fails, what the relayd before has left cannot be read: raise KEEPER_VERSION, and note the new numbers
- * here. (Members that come in the place of what was padding are not noticed.) */
+/* If one of these fails, what the relayd before has left cannot be read: raise KEEPER_VERSION, and
+ * note the new numbers here. (Members that come in the place of what was padding are not
+ * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
 static void the_layout_of_version_2(void **state) {

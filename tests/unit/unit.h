@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-/* Under a sanitizer times say nothing, and what is done a million times takes long: fewer show the same. */
+/* Under a sanitizer times say nothing, and what is done a million times takes long: fewer show the
+ * same. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #else
