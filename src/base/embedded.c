@@ -11,8 +11,8 @@ struct form {
     size_t length; /* of the prefix, in bytes */
     uint8_t at[4];
     uint8_t mask;
-    bool
-        translates; /* RFC 6052, 2.2: zero at byte 8, if it is not of the IPv4 address, and from `end` on */
+    /* RFC 6052, 2.2: zero at byte 8, if it is not of the IPv4 address, and from `end` on */
+    bool translates;
     size_t end;
 };
 

@@ -21,9 +21,10 @@
 #include "base/sync.h"
 #include "base/thread.h"
 
-#define TELL_AGAIN    USEC_PER_SEC        /* with a sink that takes nothing */
-#define STOP_PATIENCE USEC_PER_SEC        /* at the stop, with a journal that takes nothing, */
-#define STOP_MOST     (10 * USEC_PER_SEC) /* and with one that is slow; relayd.service allows for it */
+#define TELL_AGAIN    USEC_PER_SEC /* with a sink that takes nothing */
+#define STOP_PATIENCE USEC_PER_SEC /* at the stop, with a journal that takes nothing, */
+/* and with one that is slow; relayd.service allows for it */
+#define STOP_MOST (10 * USEC_PER_SEC)
 
 struct entry {
     enum log_kind kind;

@@ -15,8 +15,8 @@ struct stack {
     char *map;   /* guard, stack, extra; NULL: none */
     char *base;  /* the stack's lowest address */
     size_t size; /* of the stack */
-    char *
-        extra; /* above it: room for the thread's own use, which takes no memory before its first use either */
+    /* above it: room for the thread's own use, which takes no memory before its first use either */
+    char *extra;
     size_t map_size;
 };
 

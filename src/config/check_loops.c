@@ -32,7 +32,8 @@ struct edges {
 /* A walk along the edges (ring_note). */
 struct stop {
     size_t index,
-        low; /* when it was come to, from 1; and the first of those on the path that it leads back to */
+        /* when it was come to, from 1; and the first of those on the path that it leads back to */
+        low;
     size_t next; /* edge to follow */
     size_t ring; /* 0: not known yet */
 };

@@ -151,8 +151,8 @@ struct upstream_config {
     usec_t fail_timeout;
     int send_proxy; /* enum proxy_version, but for PROXY_ANY */
     struct source_list source_address;
-    usec_t
-        slow_start; /* how long the share of a server that has come back rises; 0: it is whole at once */
+    /* how long the share of a server that has come back rises; 0: it is whole at once */
+    usec_t slow_start;
     int on_down; /* enum on_down */
     struct health_check_config health_check;
     struct server_config *servers;

@@ -98,7 +98,8 @@ struct holdings conn_take_places(struct conn *conn) REQUIRES(conn->registry->loc
 enum conn_work {
     CONN_CARRY,
     CONN_DROP, /* what the source sends: there is no sink, or it failed under the relayd before */
-    CONN_NOTHING, /* the relayd before has passed the source's end of data on: nothing more is to be read */
+    /* the relayd before has passed the source's end of data on: nothing more is to be read */
+    CONN_NOTHING,
 };
 enum conn_work conn_work(struct conn *conn, enum direction dir);
 
@@ -142,8 +143,8 @@ struct verdict {
     bool hard;
     enum end end;
     int error;
-    usec_t
-        deadline; /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
+    /* CONN_LIVE: when its time is up unless something happens; USEC_NEVER: then it is not */
+    usec_t deadline;
 };
 
 /* Asks the kernel, decides, and files the next review. Not under the lock; with a reference; one at

@@ -15,7 +15,8 @@
 #define LOOK_LATEST        (15 * USEC_PER_SEC)
 #define RATE_OVER          (5 * USEC_PER_SEC) /* min_rate is measured over so long, */
 #define LOOK_RATE          USEC_PER_SEC /* with a look so often at a side that has data waiting */
-#define LOOK_ROUNDED       8 /* looks are rounded up to such a part of that, so that many fall together */
+/* looks are rounded up to such a part of that, so that many fall together */
+#define LOOK_ROUNDED 8
 
 /* 0: none. */
 static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
@@ -127,8 +128,9 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
 /* What a look at the kernel has found of both peers. */
 struct sight {
     usec_t moved; /* the last byte, when the look began */
-    usec_t
-        taken; /* when they last took bytes that were on their way, as far as that has been watched; 0: nothing is */
+    /* when they last took bytes that were on their way, as far as that has been watched; 0:
+     * nothing is */
+    usec_t taken;
     int dead;  /* the side whose peer is gone, or -1 */
     int error; /* and what it has failed of */
     bool slow; /* one takes less than min_rate */

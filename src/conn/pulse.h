@@ -9,9 +9,9 @@
 
 struct pulse {
     bool tcp;
-    bool
-        on_its_way; /* bytes, or the end of data, that the peer has not taken: sent, or only queued */
-    bool unsent;    /* of TCP: bytes for which there is no room on the way or at the peer */
+    /* bytes, or the end of data, that the peer has not taken: sent, or only queued */
+    bool on_its_way;
+    bool unsent;     /* of TCP: bytes for which there is no room on the way or at the peer */
     uint64_t taken;  /* a number that changes whenever it takes some; of TCP, a count of bytes */
     bool unanswered; /* something was sent to it, perhaps again and again, and nothing came since */
     usec_t heard_of; /* how long ago it was last heard of */

@@ -14,12 +14,13 @@
 
 /* What the process has besides connections: stdio, the log, dials under
  * way and some for DNS. */
-#define DESCRIPTORS_BASE    48
-#define THREADS_BASE        8 /* main, log, resolver, reaper, and some to come */
-#define MAPS_BASE           256
-#define PIPES_MIN           16 /* that copy = auto can count on */
-#define PIPE_PAGES          16 /* of a full pipe, pipe(7) */
-#define REFUSED_MAX         256 /* refused clients that are waited for: each a descriptor and a pump pair */
+#define DESCRIPTORS_BASE 48
+#define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
+#define MAPS_BASE        256
+#define PIPES_MIN        16 /* that copy = auto can count on */
+#define PIPE_PAGES       16 /* of a full pipe, pipe(7) */
+/* refused clients that are waited for: each a descriptor and a pump pair */
+#define REFUSED_MAX         256
 #define ADDRESSES_OF_A_NAME 8           /* that are checked at a time; more of one name are rare */
 #define MEMORY_BASE         (16 * 1024) /* KiB: without connections */
 #define MEMORY_OF_A_CONN    64          /* KiB, while it is idle: relayd(8), SCALING */

@@ -16,7 +16,8 @@
 #define STATUS_INTERVAL  (2 * USEC_PER_SEC)
 #define PATIENCE         (10 * USEC_PER_SEC) /* with a thread that has been given work, at most */
 #define MANAGER_PATIENCE USEC_PER_SEC        /* with a manager that does not read what it is told */
-#define AFTER_DRAIN      (15 * USEC_PER_SEC) /* what the end of a stop may take, as in relayd.service */
+/* what the end of a stop may take, as in relayd.service */
+#define AFTER_DRAIN (15 * USEC_PER_SEC)
 
 /* A socket to $NOTIFY_SOCKET, a path or an abstract name (sd_notify(3)), or -1. */
 static int open_manager(const char *name) {

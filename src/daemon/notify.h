@@ -12,7 +12,8 @@
 #define NOTIFY_TEXT_MAX 1024
 
 struct notify {
-    int fd; /* to the manager, opened at the start: later there may be no descriptor left; -1: none */
+    /* to the manager, opened at the start: later there may be no descriptor left; -1: none */
+    int fd;
     bool status;     /* there is somebody to tell */
     usec_t watchdog; /* how often it is fed; 0: there is none */
     usec_t next_status, next_watchdog;

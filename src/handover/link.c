@@ -16,7 +16,8 @@
 #include "base/log.h"
 #include "handover/link_say.h"
 
-#define TICK           USEC_PER_SEC /* how soon what could not be said is said again, at the latest */
+/* how soon what could not be said is said again, at the latest */
+#define TICK           USEC_PER_SEC
 #define AGAIN          (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */
 #define AGAIN_AT_FIRST USEC_PER_SEC          /* while none has ever been there */
 #define ROOM                                                                                       \

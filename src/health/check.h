@@ -25,8 +25,10 @@
 enum check_outcome {
     CHECK_UNDER_WAY,
     CHECK_GOOD,
-    CHECK_BAD, /* `why` says why, in a clause; what of it is the server's is escaped (base/escape.h) */
-    CHECK_VOID, /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
+    /* `why` says why, in a clause; what of it is the server's is escaped (base/escape.h) */
+    CHECK_BAD,
+    /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
+    CHECK_VOID,
     CHECK_CUT_OFF, /* nor does this: this machine has no way to its address, see `error` */
 };
 
@@ -80,19 +82,20 @@ struct check {
     size_t words_length, said;
     char reply[CHECK_REPLY_MAX];
     bool heard; /* something has come */
-    bool
-        stays; /* our side is not ended before the server's, which may take us for gone; set by its type */
+    /* our side is not ended before the server's, which may take us for gone; set by its type */
+    bool stays;
     bool shut; /* our side has ended */
-    size_t
-        left; /* once it parts: bytes that may still come until it is enough, or the answer is whole */
+    /* once it parts: bytes that may still come until it is enough, or the answer is whole */
+    size_t left;
     union {
         struct http_head http;
         struct check_mysql mysql;
         struct answer_packet packet;
         struct answer_line line;
     } talk; /* what its type knows; zeroed at the beginning */
-    char *
-        kept; /* NULL, or CHECK_KEPT_MAX bytes and a NUL for the type to keep what has come, until check_end: */
+    /* NULL, or CHECK_KEPT_MAX bytes and a NUL for the type to keep what has come, until
+     * check_end: */
+    char *kept;
     size_t kept_n;
     char why[CHECK_WHY_MAX];
     int error; /* of CHECK_CUT_OFF: route_error */

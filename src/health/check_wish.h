@@ -16,8 +16,8 @@ struct check_wish {
     struct addr addr;
     const struct source_list *sources; /* dial from these, in turn, or NULL */
     enum proxy_version send_proxy; /* the check begins with a header that says LOCAL or UNKNOWN */
-    uint64_t
-        number; /* its place in the interval is its own for ever; those of numbers in a row lie far apart */
+    /* its place in the interval is its own for ever; those of numbers in a row lie far apart */
+    uint64_t number;
     bool soon; /* the first check does not wait for that place */
     /* A check has come to its outcome: good, or bad and why: a clause such as "connect: Connection
      * refused", "status 503, expected 200-399" or "no answer in 1s". Called by the checker's

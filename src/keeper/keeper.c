@@ -15,8 +15,9 @@
 #define TIMEOUT_DEFAULT (60 * USEC_PER_SEC) /* until a relayd says otherwise */
 #define TIMEOUT_MAX     (365 * 24 * 3600 * USEC_PER_SEC)
 #define BEAT_DEFAULT    (3600 * USEC_PER_SEC)
-#define ACCEPT_AGAIN    50                 /* milliseconds */
-#define SEND_PATIENCE   (5 * USEC_PER_SEC) /* with a relayd that does not take what is held for it */
+#define ACCEPT_AGAIN    50 /* milliseconds */
+/* with a relayd that does not take what is held for it */
+#define SEND_PATIENCE (5 * USEC_PER_SEC)
 #define MEET_PATIENCE                                                                              \
     (500 * USEC_PER_MSEC) /* with one that has come and says nothing, before another one's turn */
 

@@ -39,14 +39,18 @@ enum keeper_type {
     KEEPER_ATTACH =
         1, /* usec: keeper_timeout; index: how many connections may come; bytes: the instance's name; count 1: all
                           that is held from before is dropped */
-    KEEPER_HOLD, /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done before; count: see LOST */
+    /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done
+     * before; count: see LOST */
+    KEEPER_HOLD,
     KEEPER_RELEASE,  /* indexes: each slot is emptied, or of its sockets alone: KEEPER_KEEP_PIPES */
     KEEPER_PATIENCE, /* usec, bytes: keeper_timeout and name from now on */
     KEEPER_FORGET,   /* all is released */
     KEEPER_PING,     /* to be answered by PONG */
-    KEEPER_HELLO, /* index: slots that there are; count: those held; usec: when the last relayd went, or 0 */
+    /* index: slots that there are; count: those held; usec: when the last relayd went, or 0 */
+    KEEPER_HELLO,
     KEEPER_END,
-    KEEPER_REFUSED, /* count: enum keeper_refusal; bytes: the name of whose connections are held, if it was told */
+    /* count: enum keeper_refusal; bytes: the name of whose connections are held, if it was told */
+    KEEPER_REFUSED,
     KEEPER_LOST,  /* index and count of a HOLD: it could not be done, and the slot is empty */
     KEEPER_PONG,  /* count: descriptors that YIELD has closed */
     KEEPER_YIELD, /* without ATTACH, from any version: a socket is to be bound to the address in the first `index` bytes, and
@@ -57,7 +61,8 @@ enum keeper_type {
 enum keeper_refusal {
     KEEPER_OTHER_VERSION = 1,
     KEEPER_BUSY, /* a relayd is attached */
-    KEEPER_FOREIGN, /* another one's connections are held until that is back, or keeper_timeout is over */
+    /* another one's connections are held until that is back, or keeper_timeout is over */
+    KEEPER_FOREIGN,
 };
 
 #define KEEPER_KEEP_PIPES 0x80000000u

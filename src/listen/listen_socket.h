@@ -18,13 +18,13 @@ struct listen_socket {
     struct socket_access access;     /* and who was given it */
     char passed_as[CONFIG_NAME_MAX]; /* its FileDescriptorName=, if systemd passed it; else "" */
     struct addr addr;                /* where it is bound, */
-    uint32_t
-        interface; /* at which interface, if addr has one by name (base/scope.h): its number then, */
-    bool v6only;   /* and whether IPv4 is left to others, */
+    /* at which interface, if addr has one by name (base/scope.h): its number then, */
+    uint32_t interface;
+    bool v6only;    /* and whether IPv4 is left to others, */
     bool stands_in; /* or stands in for an IPv6 that this machine does not have */
     bool shares;    /* at this moment: listen_socket_share */
-    bool
-        inherited; /* from a relayd before, and not yet in force: its path is not this process's to remove, */
+    /* from a relayd before, and not yet in force: its path is not this process's to remove, */
+    bool inherited;
     int index; /* and that is where the keeper has it */
     unsigned
         untuned; /* connections that waited in it when it was tuned: they lack what it has now */

@@ -19,8 +19,8 @@
 struct etc_file {
     const char *path;
     struct stat seen; /* zero: there was none */
-    bool
-        settled; /* it had not changed for a while when it was read: its time tells whether it has since */
+    /* it had not changed for a while when it was read: its time tells whether it has since */
+    bool settled;
 };
 
 struct etc_address {

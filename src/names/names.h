@@ -46,8 +46,8 @@ struct name {
     struct endpoints last; /* what it told */
     bool pending;
     bool told; /* anything */
-    bool
-        settled; /* there was an outcome of all that it is made of: what changes later is news for the log */
+    /* there was an outcome of all that it is made of: what changes later is news for the log */
+    bool settled;
     bool unsaid;   /* such news */
     bool failing;  /* the log says so */
     bool cut_said; /* that it has more than ENDPOINTS_MOST */

@@ -10,8 +10,8 @@
 #define LOOK_EVERY                                                                                 \
     (20 *                                                                                          \
      USEC_PER_MSEC) /* what is due within so long begins together: all that is known is walked */
-#define BURST                                                                                      \
-    32 /* hosts that begin their lookups before answers are read: more would overflow a socket's buffer */
+/* hosts that begin their lookups before answers are read: more would overflow a socket's buffer */
+#define BURST 32
 
 struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
     struct resolver *resolver = calloc(1, sizeof(*resolver));

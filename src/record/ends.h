@@ -25,9 +25,11 @@ enum end_phase {
 
 /* Whether a client that speaks HTTP is answered. */
 enum end_answer {
-    END_ANSWER_NEVER, /* it was relayed; or a PROXY header was to come and did not: nobody knows who reads it */
+    /* it was relayed; or a PROXY header was to come and did not: nobody knows who reads it */
+    END_ANSWER_NEVER,
     END_ANSWER_AT_ONCE,
-    END_ANSWER_ONCE_ASKED, /* when it has begun to ask (conn/answer.h), if there is a pump that can wait */
+    /* when it has begun to ask (conn/answer.h), if there is a pump that can wait */
+    END_ANSWER_ONCE_ASKED,
 };
 
 struct end_info {

@@ -21,8 +21,8 @@ struct record {
     char upstream[CONFIG_NAME_MAX];
     char server[CONFIG_NAME_MAX]; /* "" before one was chosen */
     struct addr client;
-    struct addr
-        peer; /* who sent the PROXY header that named the client; len 0: the client itself connected */
+    /* who sent the PROXY header that named the client; len 0: the client itself connected */
+    struct addr peer;
     struct addr server_addr; /* len 0 before one was reached */
     usec_t accepted;         /* moments of clock_now() */
     usec_t queued;           /* when it entered the work queue; 0: never */

@@ -14,8 +14,8 @@ struct apply {
     struct passed_socket *passed;
     size_t n_passed;
     struct acceptor_list fresh; /* acceptors for sockets that are new */
-    struct acceptor_list
-        former; /* for those of the relayd before that are no longer wanted: who has come is served */
+    /* for those of the relayd before that are no longer wanted: who has come is served */
+    struct acceptor_list former;
     size_t n_workers;           /* started for it, or kept from ending */
     enum apply_outcome outcome; /* once what is set, or APPLY_OK */
     char *what;

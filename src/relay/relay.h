@@ -37,8 +37,8 @@ struct relay {
 /* What the system allows (see daemon/limits.h). */
 struct relay_limits {
     size_t max_connections;
-    size_t
-        max_refused; /* refused clients that may be reading their answer; others are not waited for */
+    /* refused clients that may be reading their answer; others are not waited for */
+    size_t max_refused;
     size_t max_pipes;
     size_t max_held; /* by a keeper */
 };

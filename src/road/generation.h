@@ -27,8 +27,8 @@ struct route {
     struct conn_options options;
     struct limit *limit; /* these two: the generation's references */
     struct line *line;   /* the upstream's */
-    struct route *_Atomic
-        next; /* the same listener's in the generation after this; NULL: none (yet). See route_follow */
+    /* the same listener's in the generation after this; NULL: none (yet). See route_follow */
+    struct route *_Atomic next;
 };
 
 struct generation {

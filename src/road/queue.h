@@ -153,7 +153,8 @@ bool queue_trim(struct queue *queue, usec_t since);
 enum overdue {
     OVERDUE_JOB,
     OVERDUE_FULL, /* the same, one of a full line */
-    OVERDUE_NONE, /* the moment has come, or there is a spare thread or a full line more than before */
+    /* the moment has come, or there is a spare thread or a full line more than before */
+    OVERDUE_NONE,
     OVERDUE_END, /* queue_end_overdue */
 };
 enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *ret_job) MUST_USE;

@@ -33,8 +33,8 @@ struct member {
     uint64_t id;               /* see struct candidate */
 
     _Atomic unsigned refs;
-    _Atomic int64_t
-        most; /* max_connections of its server, in the last configuration that has it; 0: no limit */
+    /* max_connections of its server, in the last configuration that has it; 0: no limit */
+    _Atomic int64_t most;
     _Atomic usec_t checked_at;     /* the last check came to its outcome; 0: there was none */
     _Atomic uint64_t check_number; /* see struct check_wish; 0: it has none yet */
     struct check_history history;  /* see member_checked */

@@ -24,8 +24,8 @@ struct slot {
     struct member *member; /* a reference, and listed (members.h) */
     const struct server *server;
     uint64_t weight; /* the server's, times that of its SRV record */
-    unsigned
-        tier; /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
+    /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
+    unsigned tier;
     bool fresh;                   /* the list before had it not */
     struct health_target *target; /* NULL: it is not checked */
 };

@@ -25,8 +25,8 @@ struct http_head {
     char field[HTTP_FIELD_KEPT]; /* what the line under way begins with */
     size_t field_length;         /* its bytes, but for CRs */
     bool chunked;
-    int64_t
-        content; /* once it is whole: bytes that follow; HTTP_CONTENT_OPEN: until the end, or in chunks */
+    /* once it is whole: bytes that follow; HTTP_CONTENT_OPEN: until the end, or in chunks */
+    int64_t content;
 };
 
 #define HTTP_CONTENT_OPEN (-1)

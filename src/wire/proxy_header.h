@@ -28,7 +28,8 @@ struct proxy_header {
 enum proxy_outcome {
     PROXY_WHOLE, /* the header is whole: its length is in *ret_length */
     PROXY_MORE,  /* all n bytes belong to the header, and more of it must come */
-    PROXY_BAD, /* this is no header of an accepted version, or a broken one; *ret_why says why in a clause */
+    /* this is no header of an accepted version, or a broken one; *ret_why says why in a clause */
+    PROXY_BAD,
 };
 
 #endif

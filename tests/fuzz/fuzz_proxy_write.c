@@ -40,7 +40,9 @@ static struct addr take_addr(struct input *input) {
         take(input, &addr.u.in6.sin6_addr, 16);
         addr.len = sizeof(addr.u.in6);
         break;
-    case 2: /* unix(7): the kernel's length may be anything from the family alone to the whole name without a NUL */
+    /* unix(7): the kernel's length may be anything from the family alone to the whole name
+     * without a NUL */
+    case 2:
         addr.u.un.sun_family = AF_UNIX;
         addr.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
                                kind[1] % (sizeof(addr.u.un.sun_path) + 1));

@@ -21,8 +21,8 @@
 
 #define DNSMASQ "/usr/sbin/dnsmasq"
 #define SKIPPED 77 /* meson's code for it */
-#define MANY                                                                                       \
-    1100 /* records of one service: far beyond the 512 bytes of a UDP reply, and what is used of one name */
+/* records of one service: far beyond the 512 bytes of a UDP reply, and what is used of one name */
+#define MANY 1100
 
 static inline void write_file(const char *path, const char *text) {
     FILE *file = fopen(path, "we");
