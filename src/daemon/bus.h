@@ -9,8 +9,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-#define BUS_SYSTEMD                                                                                \
-    "org.freedesktop.systemd1" /* org.freedesktop.systemd1(5): its name, and the root of its interfaces */
+/* org.freedesktop.systemd1(5): its name, and the root of its interfaces */
+#define BUS_SYSTEMD "org.freedesktop.systemd1"
 
 struct bus {
     sd_bus *bus;

@@ -36,9 +36,9 @@
     2 /* of which so many are sockets, and the first; the rest are its pipes */
 
 enum keeper_type {
-    KEEPER_ATTACH =
-        1, /* usec: keeper_timeout; index: how many connections may come; bytes: the instance's name; count 1: all
-                          that is held from before is dropped */
+    /* usec: keeper_timeout; index: how many connections may come; bytes: the instance's name; count
+     * 1: all that is held from before is dropped */
+    KEEPER_ATTACH = 1,
     /* index, fds: they take the place of the slot's first ones; indexes: of RELEASE, done
      * before; count: see LOST */
     KEEPER_HOLD,
@@ -51,11 +51,13 @@ enum keeper_type {
     KEEPER_END,
     /* count: enum keeper_refusal; bytes: the name of whose connections are held, if it was told */
     KEEPER_REFUSED,
-    KEEPER_LOST,  /* index and count of a HOLD: it could not be done, and the slot is empty */
-    KEEPER_PONG,  /* count: descriptors that YIELD has closed */
-    KEEPER_YIELD, /* without ATTACH, from any version: a socket is to be bound to the address in the first `index` bytes, and
-                     takes IPv4 as well (count 1); the rest is the name. What is held for that name is dropped; of others,
-                     listening sockets that are in the way. Answered by PONG, or by REFUSED if a relayd is attached */
+    KEEPER_LOST, /* index and count of a HOLD: it could not be done, and the slot is empty */
+    KEEPER_PONG, /* count: descriptors that YIELD has closed */
+    /* Without ATTACH, from any version: a socket is to be bound to the address in the first `index`
+     * bytes, and takes IPv4 as well (count 1); the rest is the name. What is held for that name is
+     * dropped; of others, listening sockets that are in the way. Answered by PONG, or by REFUSED if
+     * a relayd is attached */
+    KEEPER_YIELD,
 };
 
 enum keeper_refusal {

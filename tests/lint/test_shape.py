@@ -100,6 +100,12 @@ def test_no_file_is_longer_than_400_lines(path):
     assert len(tree.read(path).splitlines()) <= 400
 
 
+@pytest.mark.parametrize("path", tree.files("src/**/*.c", "src/**/*.h", "tests/unit/*.[ch]", "tests/fuzz/*.c"), ids=tree.name)
+def test_no_line_is_wider_than_100(path):
+    wide = [number for number, line in enumerate(tree.read(path).splitlines(), 1) if len(line) > 100]
+    assert not wide, "wrap the comment, or put it on a line of its own above the code"
+
+
 @functools.cache
 def long_functions():
     """(file, function, lines) of each that is longer than 70 lines."""

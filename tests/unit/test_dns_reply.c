@@ -92,8 +92,8 @@ static void aliases_lead_on(void **state) {
 }
 
 static void hostile_replies_are_refused(void **state) {
-    static const char loop[] =
-        "\xc0\x1b\0\x21\0\1\0\0\0\x3c\0\x0a\0\x0a\0\5\0\x50\xc0\x1b"; /* a name that points to itself */
+    /* a name that points to itself */
+    static const char loop[] = "\xc0\x1b\0\x21\0\1\0\0\0\x3c\0\x0a\0\x0a\0\5\0\x50\xc0\x1b";
     static const char beyond[] = "\xc0\x0c\0\x21\0\1\0\0\0\x3c\xff\xff\0\x0a\0\5\0\x50\1a\0";
     static const char bare[] = "\xc0\x0c\0\x21\0\1\0\0\0\x3c\0\6\0\x0a\0\5\0\x50";
     static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_SRV};
