@@ -85,6 +85,7 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
                                : ORDERLY_EACH_SECOND)
 
 static const struct log_group groups[END_COUNT] = {
+    [END_NONE] = {END_NONE, CUT_EACH_SECOND, MSG_CONNECTIONS_FAILED, format_more},
 #define END(name, code, failed, phase, answer, status, counter, sentence, advice)                  \
     [END_##name] = {END_##name, EACH_SECOND(END_PHASE_##phase, failed),                            \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
