@@ -65,7 +65,7 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->pipes = pipes;
     conn->fd[SIDE_CLIENT] = taken.client;
     conn->fd[SIDE_SERVER] = taken.server;
-    conn->place = taken.place;
+    conn->seat = taken.seat;
     conn->member = taken.member;
     conn->line = taken.line;
 }
@@ -176,11 +176,11 @@ void conn_unref(struct conn *conn) {
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
     line_leave(conn->line, conn->member);
-    place_leave(&conn->place);
+    seat_leave(&conn->seat);
     if (!left)
         conclude_conn(conn, was_refused);
     if (gate != NULL)
-        gate_leave(gate); /* before the record: who reads it may count on the place */
+        gate_leave(gate); /* before the record: who reads it may count on the room */
     if (!left) {
         record_log(&conn->state->record, conn->state->options.log);
         if (conn->hold.link != NULL)
@@ -189,7 +189,7 @@ void conn_unref(struct conn *conn) {
     free(conn);
 }
 
-struct holdings conn_take_places(struct conn *conn) {
+struct holdings conn_take_unneeded(struct conn *conn) {
     const struct conn_state *state = conn->state;
     bool server = state->flow[DIR_DOWN].ended, client = state->flow[DIR_UP].ended;
     bool over = state->aborted || (server && client);
@@ -202,8 +202,8 @@ struct holdings conn_take_places(struct conn *conn) {
         conn->line = NULL;
     }
     if (over) {
-        taken.place = conn->place;
-        conn->place = (struct place){0};
+        taken.seat = conn->seat;
+        conn->seat = (struct seat){0};
     }
     return taken;
 }

@@ -44,9 +44,9 @@ struct conn {
     TAILQ_ENTRY(conn) link;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
-    /* What it has taken of limits, given back as soon as its end is sure (conn_take_places), under
-     * the registry's lock: */
-    struct place place;
+    /* What it has taken of limits, given back as soon as its end is sure (conn_take_unneeded),
+     * under the registry's lock: */
+    struct seat seat;
     struct member *member; /* NULL: refused, or given back */
     struct line *line;
     struct registry *registry;
@@ -62,9 +62,9 @@ struct conn {
         doubtful[2]; /* by side: its end is believed if TCP_INFO says so, see stolen_error */
 };
 
-/* Makes a conn with one reference, and registers it. Takes over what the job held, and the place in
- * the gate (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper. NULL: no
- * memory, nothing was taken. */
+/* Makes a conn with one reference, and registers it. Takes over what the job held, and leaves the
+ * gate at its end (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper.
+ * NULL: no memory, nothing was taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);
@@ -89,10 +89,10 @@ void conn_unref(struct conn *conn);
 /* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
-/* Takes those of its places from it that it needs no more, to be given back without the lock:
- * before whoever waits for its end can know of that. The member's when the server has ended; all,
- * when it was aborted or both sides have. */
-struct holdings conn_take_places(struct conn *conn) REQUIRES(conn->registry->lock);
+/* Takes what it needs no more, to be given back without the lock, before whoever waits for its end
+ * can know of that: the member when the server has ended; the seat, too, when it was aborted or
+ * both sides have ended. */
+struct holdings conn_take_unneeded(struct conn *conn) REQUIRES(conn->registry->lock);
 
 /* What is to be done for a direction when its pump starts. */
 enum conn_work {

@@ -160,7 +160,7 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         in_this_order();
         conn->state->flow[dir].ended = true;
     }
-    struct holdings taken = conn_take_places(conn);
+    struct holdings taken = conn_take_unneeded(conn);
     lock_release(&conn->registry->lock);
     holdings_give_back(&taken);
     if (reset)
@@ -222,7 +222,7 @@ static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
         in_this_order();
         conn->state->aborted = true;
     }
-    struct holdings taken = conn_take_places(conn);
+    struct holdings taken = conn_take_unneeded(conn);
     lock_release(&conn->registry->lock);
     holdings_give_back(&taken);
     if (first)
@@ -267,7 +267,7 @@ void conn_redo(struct conn *conn) {
     bool ended[2] = {conn->state->flow[DIR_UP].ended, conn->state->flow[DIR_DOWN].ended};
     if (expired)
         conn->state->expired = clock_coarse(); /* its last bytes get their time anew */
-    struct holdings taken = conn_take_places(conn);
+    struct holdings taken = conn_take_unneeded(conn);
     lock_release(&conn->registry->lock);
     holdings_give_back(&taken);
     for (int dir = 0; dir < 2; dir++)

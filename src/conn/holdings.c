@@ -8,5 +8,5 @@ void holdings_give_back(struct holdings *holdings) {
     fd_close(&taken.client);
     fd_close(&taken.server);
     line_leave(taken.line, taken.member);
-    place_leave(&taken.place);
+    seat_leave(&taken.seat);
 }

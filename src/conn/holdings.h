@@ -9,7 +9,7 @@
 /* Handed over as a whole: holdings_take. */
 struct holdings {
     int client, server;    /* sockets; -1: none (yet) */
-    struct place place;    /* in the limits of its listener */
+    struct seat seat;      /* in the limits of its listener */
     struct member *member; /* counted in; NULL: none was chosen (yet) */
     struct line
         *line; /* of the member's upstream, a reference; NULL: no member, or its upstream is gone */

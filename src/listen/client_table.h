@@ -33,7 +33,7 @@ enum client_outcome {
 };
 
 /* A connection of this client comes. max_connections, max_rate: 0 is no limit. now: clock_now() or
- * clock_coarse(). With CLIENT_OK *ret_seat is its place, to be given back by client_table_leave;
+ * clock_coarse(). With CLIENT_OK *ret_seat is its seat, to be given back by client_table_leave;
  * NULL if it cannot be counted (a unix socket, no memory). A refused connection takes nothing from
  * the rate. Any thread. */
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,

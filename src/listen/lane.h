@@ -17,7 +17,7 @@ struct lane {
     STAILQ_HEAD(opening_queue, opening) waiting GUARDED;
     size_t n_waiting GUARDED;
     size_t working GUARDED; /* at an opener */
-    size_t at_gate GUARDED; /* acceptors that wait for a place in the listener's limit */
+    size_t at_gate GUARDED; /* acceptors that wait for a seat */
     bool listed GUARDED;
 };
 

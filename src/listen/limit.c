@@ -45,21 +45,21 @@ void limit_set(struct limit *limit, struct config *config, const struct listener
     client_table_regroup(limit->clients, (unsigned)listener->client_prefix_v6);
 }
 
-bool place_enter(struct place *place, struct limit *limit) {
+bool seat_enter(struct seat *seat, struct limit *limit) {
     if (!gate_try_enter(&limit->gate))
         return false;
-    *place = (struct place){.limit = limit_ref(limit)};
+    *seat = (struct seat){.limit = limit_ref(limit)};
     return true;
 }
 
-enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
-                                       const struct addr *client) {
-    return client_table_enter(place->limit->clients, client, config->max_connections_per_client,
-                              config->max_rate_per_client, clock_coarse(), &place->client);
+enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
+                                      const struct addr *client) {
+    return client_table_enter(seat->limit->clients, client, config->max_connections_per_client,
+                              config->max_rate_per_client, clock_coarse(), &seat->client);
 }
 
-bool place_await_client(struct place *place, const struct addr *client, struct leaver_wait *wait) {
-    struct limit *limit = place->limit;
+bool seat_await_client(struct seat *seat, const struct addr *client, struct leaver_wait *wait) {
+    struct limit *limit = seat->limit;
     usec_t now = clock_now();
 
     if (wait->until == 0 && client_table_was_vain(limit->clients, client, now))
@@ -70,20 +70,20 @@ bool place_await_client(struct place *place, const struct addr *client, struct l
     return false;
 }
 
-void place_adopt(struct place *place, struct limit *limit, const struct addr *client) {
+void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client) {
     gate_force_enter(&limit->gate);
-    *place = (struct place){.limit = limit_ref(limit)};
-    (void)client_table_enter(limit->clients, client, 0, 0, clock_coarse(), &place->client);
+    *seat = (struct seat){.limit = limit_ref(limit)};
+    (void)client_table_enter(limit->clients, client, 0, 0, clock_coarse(), &seat->client);
 }
 
-void place_leave(struct place *place) {
-    struct limit *limit = place->limit;
+void seat_leave(struct seat *seat) {
+    struct limit *limit = seat->limit;
 
     if (limit == NULL)
         return;
-    if (place->client != NULL)
-        client_table_leave(limit->clients, place->client);
+    if (seat->client != NULL)
+        client_table_leave(limit->clients, seat->client);
     gate_leave(&limit->gate);
-    *place = (struct place){0};
+    *seat = (struct seat){0};
     limit_unref(limit);
 }

@@ -25,35 +25,34 @@ struct limit {
 /* With one reference. NULL: no memory. */
 struct limit *limit_new(void);
 struct limit *limit_ref(struct limit *limit);
-void limit_unref(struct limit *limit); /* NULL is fine; the last one: every place was left */
+void limit_unref(struct limit *limit); /* NULL is fine; the last one: every seat was left */
 
 /* It is for this listener of the config now, with its max_connections and client_prefix_v6. Takes a
  * reference to config. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
 /* What one connection takes of a limit. Zeroed: nothing. */
-struct place {
-    struct limit *limit; /* a place in its gate, and a reference */
+struct seat {
+    struct limit *limit; /* counted in its gate, and a reference */
     struct client_seat *client;
 };
 
-/* Takes a place in the listener's gate, if there is room. */
-bool place_enter(struct place *place, struct limit *limit) MUST_USE;
+/* Enters the listener's gate, if there is room. */
+bool seat_enter(struct seat *seat, struct limit *limit) MUST_USE;
 
-/* Counts the client. The place in the gate is there. */
-enum client_outcome place_count_client(struct place *place, const struct listener_config *config,
-                                       const struct addr *client) MUST_USE;
+/* Counts the client, whose connection has entered the gate. */
+enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
+                                      const struct addr *client) MUST_USE;
 
 /* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one
  * client, so that one that asks and asks takes nothing from the others. */
-bool place_await_client(struct place *place, const struct addr *client,
-                        struct leaver_wait *wait) MUST_USE;
+bool seat_await_client(struct seat *seat, const struct addr *client,
+                       struct leaver_wait *wait) MUST_USE;
 
-/* Takes a place and counts the client, beyond the limits: for a connection that the process before
- * had let in. */
-void place_adopt(struct place *place, struct limit *limit, const struct addr *client);
+/* Takes a seat beyond the limits: for a connection that the process before had let in. */
+void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client);
 
 /* Gives all of it back, and blanks it. */
-void place_leave(struct place *place);
+void seat_leave(struct seat *seat);
 
 #endif

@@ -13,7 +13,7 @@
 LIST_HEAD(limit_list, limit); /* each with a reference */
 
 void limit_list_init(struct limit_list *list);
-void limit_list_clear(struct limit_list *list); /* nobody has a place any more */
+void limit_list_clear(struct limit_list *list); /* nobody has a seat any more */
 
 /* Finds the limits that the listeners of a configuration would have, with a reference each, in
  * their order: the one of a listener that had the same name and an address in common; else the same

@@ -88,7 +88,7 @@ static void take_places(struct relay *relay, const struct record *record, int cl
     const struct route *route = adopt_route(relay, record, client);
 
     if (route != NULL)
-        place_adopt(&has->place, route->limit, &record->client);
+        seat_adopt(&has->seat, route->limit, &record->client);
     const struct addr addr = scope_recall(&record->server_addr);
     struct member *member =
         upstreams_member(relay->current->upstreams, record->upstream, record->server, &addr);

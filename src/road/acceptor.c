@@ -143,7 +143,7 @@ static bool enter_gates(struct acceptor *acceptor, struct job *job) {
             !awaits_leaver(acceptor, &road->gate, &wait))
             end = END_MAX_CONNECTIONS;
     }
-    while (end == END_NONE && !place_enter(&job->has.place, job->route->limit))
+    while (end == END_NONE && !seat_enter(&job->has.seat, job->route->limit))
         if (!wait_at_gate(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
@@ -186,7 +186,7 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
 /* Hands it to the openers, or ends it. */
 static void open_up(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
-    struct limit *limit = job->has.place.limit;
+    struct limit *limit = job->has.seat.limit;
     int r;
 
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {

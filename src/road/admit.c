@@ -43,8 +43,8 @@ static enum end count_client(struct job *job) {
     enum client_outcome outcome;
 
     do
-        outcome = place_count_client(&job->has.place, job->route->config, client);
-    while (outcome == CLIENT_TOO_MANY && place_await_client(&job->has.place, client, &wait));
+        outcome = seat_count_client(&job->has.seat, job->route->config, client);
+    while (outcome == CLIENT_TOO_MANY && seat_await_client(&job->has.seat, client, &wait));
     switch (outcome) {
     case CLIENT_TOO_MANY:
         return END_CLIENT_CONNECTIONS;

@@ -8,7 +8,7 @@
  * END_DENIED, or END_SENDER_DENIED. Any thread. */
 enum end admit_peer(const struct job *job) MUST_USE;
 
-/* Counts the client in job->has.place, which has its place in the listener's gate: END_NONE,
+/* Counts the client in job->has.seat, which has entered the listener's gate: END_NONE,
  * END_CLIENT_CONNECTIONS (for which one of its connections that is ending is waited for, a moment),
  * or END_CLIENT_RATE. If a PROXY header has yet to name it, nothing is counted. Any thread. */
 enum end admit_client(struct job *job) MUST_USE;

@@ -36,7 +36,7 @@ struct opening *opening_new(struct openings *openings, struct job *job) {
     if (opening == NULL)
         return NULL;
     opening->openings = openings;
-    opening->limit = limit_ref(job->has.place.limit);
+    opening->limit = limit_ref(job->has.seat.limit);
     opening->ripens = job->record.accepted + OPENING_PATIENCE - silent_for(job->has.client);
     opening->deadline = job->record.accepted + job->route->config->opening_timeout;
     job_give(&opening->job, job);

@@ -131,7 +131,7 @@ static void put_back_opening(struct openings *openings, struct opening *opening)
 }
 
 int openings_push(struct openings *openings, struct job *job, bool beyond) {
-    struct lane *lane = &job->has.place.limit->lane;
+    struct lane *lane = &job->has.seat.limit->lane;
     struct opening *opening = opening_new(openings, job), *make = NULL;
 
     if (opening == NULL)

@@ -105,16 +105,16 @@ static void who_comes_first(void **state) {
 /* A listener goes while it has connections, and comes back. */
 static void who_comes_back_goes_on_if_there_is_anybody(void **state) {
     struct limit *before[MOST], *after[MOST];
-    struct place place;
+    struct seat seat;
 
     (void)state;
     begin(LISTENER("a", ONE) LISTENER("b", TWO), before);
-    assert_true(place_enter(&place, before[0]));
+    assert_true(seat_enter(&seat, before[0]));
     begin(LISTENER("b", TWO), after);
     begin(LISTENER("b", TWO), after);
     begin(LISTENER("b", TWO) LISTENER("a", ONE), after);
     assert_ptr_equal(after[1], before[0]);
-    place_leave(&place);
+    seat_leave(&seat);
     begin(LISTENER("b", TWO), after);
     begin(LISTENER("b", TWO), after); /* and nobody is left of it */
     size_t n = 0;
@@ -126,14 +126,14 @@ static void who_comes_back_goes_on_if_there_is_anybody(void **state) {
 
 static void its_number_is_in_force(void **state) {
     struct limit *limits[MOST];
-    struct place places[2];
+    struct seat seats[2];
 
     (void)state;
     begin(LISTENER("a", ONE), limits);
-    assert_true(place_enter(&places[0], limits[0]));
+    assert_true(seat_enter(&seats[0], limits[0]));
     begin("listener b { address = {" ONE "} upstream = u max_connections = 1 }\n", limits);
-    assert_false(place_enter(&places[1], limits[0]));
-    place_leave(&places[0]);
+    assert_false(seat_enter(&seats[1], limits[0]));
+    seat_leave(&seats[0]);
 }
 
 int main(void) {

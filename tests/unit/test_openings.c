@@ -74,7 +74,7 @@ static int push(struct scene *scene, int number, int listener, bool beyond) {
 
     job.record.number = (uint64_t)number;
     job.record.accepted = clock_now();
-    assert_true(place_enter(&job.has.place, scene->limit[listener]));
+    assert_true(seat_enter(&job.has.seat, scene->limit[listener]));
     tcp_pair(&job.has.client, &scene->far[number]);
     int r = openings_push(&scene->openings, &job, beyond);
     holdings_give_back(&job.has);
