@@ -16,25 +16,25 @@ static int compare_host_names(const void *a, const void *b) {
     return strcasecmp(a, b); /* a host begins with its name */
 }
 
-struct host *host_get(struct resolver *resolver, const char *name) {
-    struct host **at = tfind(name, &resolver->host_tree, compare_host_names);
+struct host *host_get(struct cache *cache, const char *name) {
+    struct host **at = tfind(name, &cache->host_tree, compare_host_names);
     struct host *host = at != NULL ? *at : calloc(1, sizeof(*host));
 
     if (at != NULL || host == NULL)
         return host;
-    host->resolver = resolver;
+    host->cache = cache;
     snprintf(host->name, sizeof(host->name), "%s", name);
     LIST_INIT(&host->wishes);
     for (size_t i = 0; i < FAMILIES; i++)
         host->family[i] = (struct family){.asked = -1, .retry = RETRY_FIRST, .from = FROM_HOSTS};
     host->interval = USEC_NEVER;
     host->unwanted_since = clock_now();
-    if (tsearch(host, &resolver->host_tree, compare_host_names) == NULL) {
+    if (tsearch(host, &cache->host_tree, compare_host_names) == NULL) {
         free(host);
         return NULL;
     }
-    TAILQ_INSERT_TAIL(&resolver->hosts, host, entry);
-    resolver->n_unwanted++;
+    TAILQ_INSERT_TAIL(&cache->hosts, host, entry);
+    cache->n_unwanted++;
     return host;
 }
 
@@ -50,7 +50,7 @@ usec_t wish_interval(const struct wish_list *wishes) {
 void host_join(struct host *host, struct wish *wish) {
     bool unwanted = host->unwanted_since != 0;
 
-    host->resolver->n_unwanted -= unwanted;
+    host->cache->n_unwanted -= unwanted;
     host->unwanted_since = 0;
     LIST_INSERT_HEAD(&host->wishes, wish, entry);
     host->interval = wish->interval < host->interval ? wish->interval : host->interval;
@@ -74,16 +74,16 @@ void host_unwant(struct host *host, struct wish *wish) {
     if (!LIST_EMPTY(&host->wishes))
         return;
     host->unwanted_since = clock_now();
-    host->resolver->n_unwanted++;
-    resolver_expect(host->resolver, 0);
+    host->cache->n_unwanted++;
+    cache_expect(host->cache, 0);
 }
 
 void host_free(struct host *host) {
-    struct resolver *resolver = host->resolver;
+    struct cache *cache = host->cache;
 
-    (void)tdelete(host->name, &resolver->host_tree, compare_host_names);
-    TAILQ_REMOVE(&resolver->hosts, host, entry);
-    resolver->n_unwanted -= host->unwanted_since != 0;
+    (void)tdelete(host->name, &cache->host_tree, compare_host_names);
+    TAILQ_REMOVE(&cache->hosts, host, entry);
+    cache->n_unwanted -= host->unwanted_since != 0;
     for (size_t i = 0; i < FAMILIES; i++)
         free(host->family[i].list);
     free(host);
@@ -95,7 +95,7 @@ usec_t host_go_on(struct host *host, usec_t now) {
     if (host->unwanted_since != 0) {
         usec_t end = host->unwanted_since + UNWANTED_FOR;
 
-        if (host->queries > 0 || (now < end && host->resolver->n_unwanted <= UNWANTED_MOST))
+        if (host->queries > 0 || (now < end && host->cache->n_unwanted <= UNWANTED_MOST))
             return now < end ? end : now + UNWANTED_FOR; /* an answer that is awaited */
         host_free(host);
         return USEC_NEVER;

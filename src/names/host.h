@@ -13,8 +13,8 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "names/cache.h"
 #include "names/endpoints.h"
-#include "names/resolver.h"
 
 enum family_kind { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
 
@@ -57,7 +57,7 @@ usec_t wish_interval(const struct wish_list *wishes);
 struct host {
     char name[ADDR_NAME_MAX + 1]; /* the first member: it is the key of the tree */
     TAILQ_ENTRY(host) entry;
-    struct resolver *resolver;
+    struct cache *cache;
     struct family family[FAMILIES];
     size_t queries; /* under way, those that come too late included */
     struct wish_list wishes;
@@ -72,15 +72,13 @@ struct host {
     bool say_again; /* somebody new wants it: what still fails is worth another line */
 };
 
-TAILQ_HEAD(host_list, host);
-
 /* A name that failed is tried again after RETRY_FIRST, then twice that, up to its interval; one
  * that was found when its TTL is over, but not before TTL_LEAST. */
 #define TTL_LEAST   USEC_PER_SEC
 #define RETRY_FIRST USEC_PER_SEC
 
 /* The host of this name, new or not. NULL: no memory. */
-struct host *host_get(struct resolver *resolver, const char *name);
+struct host *host_get(struct cache *cache, const char *name);
 
 /* Takes the wish in, and looks the host up now: even if it is known, or only if it is new, or was
  * unwanted. */

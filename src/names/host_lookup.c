@@ -77,7 +77,7 @@ static bool lives_at(const struct family *family, int candidate) {
 
 void host_hurry(struct host *host, struct family *family) {
     family->due = 0;
-    resolver_expect(host->resolver, 0);
+    cache_expect(host->cache, 0);
 }
 
 static void tell_wishes(struct host *host) {
@@ -112,7 +112,7 @@ static void conclude_family(struct host *host, struct family *family, enum famil
     family->parked = false;
     changed = drop_refuted(host) || changed;
     family->due = clock_now() + next_pause(host, family);
-    resolver_expect(host->resolver, family->due);
+    cache_expect(host->cache, family->due);
     stats_add(STAT_resolve_failures, state == FAMILY_FAILED || host_is_absent(host));
     if (changed || host_trouble(host) != host->said || host->say_again)
         tell_wishes(host);
@@ -155,7 +155,7 @@ static void take_hosts_family(struct host *host, enum family_kind kind,
 
 static bool take_hosts(struct host *host) {
     size_t n;
-    const struct etc_address *entries = etc_find(&host->resolver->etc, host->name, &n);
+    const struct etc_address *entries = etc_find(&host->cache->etc, host->name, &n);
 
     if (entries == NULL)
         return false;
@@ -169,12 +169,12 @@ static bool take_hosts(struct host *host) {
 static void on_host_answer(void *arg, const struct dns_answer *answer);
 
 static void ask_dns(struct host *host, struct family *family, int candidate) {
-    struct resolver *resolver = host->resolver;
+    struct cache *cache = host->cache;
     enum family_kind kind = family == &host->family[FAMILY_IPV4] ? FAMILY_IPV4 : FAMILY_IPV6;
     struct query *query = malloc(sizeof(*query));
     char name[ADDR_NAME_MAX + 1];
 
-    CHECK(etc_candidate(&resolver->etc, host->name, (size_t)candidate, name));
+    CHECK(etc_candidate(&cache->etc, host->name, (size_t)candidate, name));
     if (query == NULL) {
         conclude_family(host, family, FAMILY_FAILED, "no memory", false);
         return;
@@ -182,16 +182,16 @@ static void ask_dns(struct host *host, struct family *family, int candidate) {
     family->asked = candidate;
     family->parked = false;
     *query = (struct query){
-        .host = host, .kind = kind, .serial = ++family->serial, .version = resolver->etc.version};
+        .host = host, .kind = kind, .serial = ++family->serial, .version = cache->etc.version};
     host->queries++;
-    resolver->ops->lookup(resolver->dns, name, kind == FAMILY_IPV4 ? DNS_A : DNS_AAAA,
-                          on_host_answer, query);
+    cache->ops->lookup(cache->dns, name, kind == FAMILY_IPV4 ? DNS_A : DNS_AAAA, on_host_answer,
+                       query);
 }
 
 static bool has_candidate(const struct host *host, int candidate) {
     char name[ADDR_NAME_MAX + 1];
 
-    return etc_candidate(&host->resolver->etc, host->name, (size_t)candidate, name);
+    return etc_candidate(&host->cache->etc, host->name, (size_t)candidate, name);
 }
 
 static void take_records(struct host *host, struct family *family,
@@ -226,7 +226,7 @@ static void take_none(struct host *host, struct family *family, const char *why)
         ask_dns(host, family, candidate + 1);
         if (together)
             ask_dns(host, other, candidate + 1);
-    } else if (!host->resolver->etc.ways.dns_first || !take_hosts(host)) {
+    } else if (!host->cache->etc.ways.dns_first || !take_hosts(host)) {
         bool changed = together && other->state != FAMILY_NONE;
 
         other->state = together ? FAMILY_NONE : other->state; /* neither refutes the other */
@@ -267,9 +267,9 @@ static void on_host_answer(void *arg, const struct dns_answer *answer) {
 
     free(arg);
     host->queries--;
-    if (host->resolver->stopping || query.serial != family->serial)
+    if (host->cache->stopping || query.serial != family->serial)
         return;
-    if (query.version != host->resolver->etc.version) {
+    if (query.version != host->cache->etc.version) {
         ask_anew(host);
         return;
     }
@@ -282,7 +282,7 @@ static void on_host_answer(void *arg, const struct dns_answer *answer) {
 }
 
 void host_ask(struct host *host, struct family *family) {
-    const struct etc_ways *ways = &host->resolver->etc.ways;
+    const struct etc_ways *ways = &host->cache->etc.ways;
 
     if (!ways->dns_first && take_hosts(host))
         return;

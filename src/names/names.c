@@ -6,24 +6,12 @@
 #include "base/check.h"
 #include "names/names_say.h"
 
-static struct names *make_names(struct resolver *resolver) {
-    struct names *names = resolver != NULL ? calloc(1, sizeof(*names)) : NULL;
+struct names *names_new(void) {
+    struct names *names = calloc(1, sizeof(*names));
 
-    if (names == NULL) {
-        resolver_unref(resolver);
-        return NULL;
-    }
-    names->resolver = resolver;
-    TAILQ_INIT(&names->list);
+    if (names != NULL)
+        TAILQ_INIT(&names->list);
     return names;
-}
-
-struct names *names_new_with(const struct dns_ops *ops) {
-    return make_names(resolver_new(ops));
-}
-
-struct names *names_new(const struct names *former) {
-    return make_names(former != NULL ? resolver_ref(former->resolver) : resolver_new(&dns_cares));
 }
 
 /* Marks a name of which there is news. */
@@ -33,7 +21,7 @@ static void on_news(void *arg) {
     if (name->pending)
         return;
     name->pending = true;
-    TAILQ_INSERT_TAIL(&name->names->resolver->pending, name, news);
+    TAILQ_INSERT_TAIL(name->names->pending, name, news);
 }
 
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
@@ -51,10 +39,6 @@ bool names_add(struct names *names, const struct addr_spec *spec, usec_t interva
     return true;
 }
 
-int names_start(struct names *names) {
-    return TAILQ_EMPTY(&names->list) ? 0 : resolver_join(names->resolver, names);
-}
-
 void names_retire(struct names *names) {
     atomic_store(&names->retired, true);
 }
@@ -64,26 +48,22 @@ void names_free(struct names *names) {
 
     if (names == NULL)
         return;
-    resolver_leave(names->resolver, names);
     while ((name = TAILQ_FIRST(&names->list)) != NULL) {
         TAILQ_REMOVE(&names->list, name, entry);
         endpoints_free(&name->last);
         free(name);
     }
-    resolver_unref(names->resolver);
     free(names);
 }
 
 /* The resolver's thread */
 
 /* Without memory it has no endpoints until a reload; find_endpoints says so. */
-static void take_in(struct name *name) {
-    struct resolver *resolver = name->names->resolver;
-
+static void take_in(struct name *name, struct cache *cache) {
     if (name->spec.form == ADDR_SRV)
-        name->service = service_get(resolver, name->spec.name);
+        name->service = service_get(cache, name->spec.name);
     else
-        name->host = host_get(resolver, name->spec.name);
+        name->host = host_get(cache, name->spec.name);
     if (name->service != NULL)
         service_want(name->service, &name->wish);
     if (name->host != NULL)
@@ -91,11 +71,12 @@ static void take_in(struct name *name) {
     on_news(name); /* what is known already */
 }
 
-void names_take_in(struct names *names) {
+void names_take_in(struct names *names, struct cache *cache, struct name_list *pending) {
     struct name *name;
 
+    names->pending = pending;
     TAILQ_FOREACH(name, &names->list, entry)
-        take_in(name);
+        take_in(name, cache);
 }
 
 void names_let_go(struct names *names) {
@@ -103,7 +84,7 @@ void names_let_go(struct names *names) {
 
     TAILQ_FOREACH(name, &names->list, entry) {
         if (name->pending)
-            TAILQ_REMOVE(&names->resolver->pending, name, news);
+            TAILQ_REMOVE(names->pending, name, news);
         if (name->service != NULL)
             service_unwant(name->service, &name->wish);
         if (name->host != NULL)
@@ -156,19 +137,19 @@ static void tell_name(struct name *name) {
     endpoints_free(&endpoints);
 }
 
-void names_tell(struct resolver *resolver) {
+void names_tell(struct name_list *pending) {
     struct name *name;
 
-    if (TAILQ_EMPTY(&resolver->pending))
+    if (TAILQ_EMPTY(pending))
         return;
-    TAILQ_FOREACH(name, &resolver->pending, news) {
+    TAILQ_FOREACH(name, pending, news) {
         name_say_trouble(name);
         tell_name(name);
     }
-    TAILQ_FOREACH(name, &resolver->pending, news)
+    TAILQ_FOREACH(name, pending, news)
         name->listener->settled(name->arg, !is_settled(name));
-    while ((name = TAILQ_FIRST(&resolver->pending)) != NULL) { /* so that what the log says is so */
-        TAILQ_REMOVE(&resolver->pending, name, news);
+    while ((name = TAILQ_FIRST(pending)) != NULL) { /* so that what the log says is so */
+        TAILQ_REMOVE(pending, name, news);
         name->pending = false;
         name->settled = name->settled || is_settled(name);
         name_say_resolved(name);

@@ -1,5 +1,5 @@
 /* The names of one configuration: what each stands for, told whenever it changes. The resolver
- * (resolver.h) looks them up. */
+ * (resolver.h), to which they are handed, looks them up. */
 #ifndef NAMES_NAMES_H
 #define NAMES_NAMES_H
 
@@ -23,14 +23,16 @@ struct names_listener {
     void (*settled)(void *arg, bool coming);
 };
 
+TAILQ_HEAD(name_list, name);
+
 enum names_stage { NAMES_OUT, NAMES_COMING, NAMES_IN };
 
 struct names {
     TAILQ_ENTRY(names) entry; /* of the resolver's lists, as the stage, under its lock */
     enum names_stage stage;
-    struct resolver *resolver; /* a reference */
     _Atomic bool retired;
-    TAILQ_HEAD(, name) list;
+    struct name_list list;
+    struct name_list *pending; /* the thread's: where one of which there is news goes */
 };
 
 /* The thread's, while its names are IN. */
@@ -53,29 +55,23 @@ struct name {
     bool cut_said; /* that it has more than ENDPOINTS_MOST */
 };
 
-/* former: the configuration before, or NULL: what is known of its names goes on. NULL: no
- * memory. */
-struct names *names_new(const struct names *former);
-struct names *names_new_with(const struct dns_ops *ops); /* another way to DNS than c-ares */
+struct names *names_new(void); /* NULL: no memory */
 
-/* Adds a name (ADDR_NAME or ADDR_SRV), before names_start. It is looked up at once, and again when
- * its TTL is over, not before 1 s and not later than interval. While lookups fail it is tried again
- * after 1 s, doubling up to the interval. False: no memory. */
+/* Adds a name (ADDR_NAME or ADDR_SRV), before resolver_join. It is looked up at once, and again
+ * when its TTL is over, after 1 s at the soonest and `interval` at the latest. After a failure it
+ * is tried again in 1 s, doubling up to the interval. False: no memory. */
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
                const struct names_listener *listener, void *arg) MUST_USE;
-
-/* Starts looking them up, if there are any: 0 or -errno. */
-int names_start(struct names *names) MUST_USE;
 
 /* A newer configuration is in force: it says in the log what there is to say. Any thread. */
 void names_retire(struct names *names);
 
-/* When it returns, nothing is told any more. NULL is fine. */
+/* The resolver has left them (resolver_leave), or never had them. NULL is fine. */
 void names_free(struct names *names);
 
 /* For the resolver's thread: begins to look them up; stops to; tells what there is to tell. */
-void names_take_in(struct names *names);
+void names_take_in(struct names *names, struct cache *cache, struct name_list *pending);
 void names_let_go(struct names *names);
-void names_tell(struct resolver *resolver);
+void names_tell(struct name_list *pending);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "names/host.h"
-#include "names/names.h"
 #include "names/service.h"
 
 #define LOOK_EVERY                                                                                 \
@@ -18,16 +17,16 @@ struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
 
     if (resolver == NULL)
         return NULL;
-    resolver->ops = ops;
+    resolver->cache.ops = ops;
     resolver->refs = 1;
     lock_init(&resolver->lock, RANK_LEAF);
     cond_init(&resolver->left);
     TAILQ_INIT(&resolver->coming);
     TAILQ_INIT(&resolver->leaving);
-    TAILQ_INIT(&resolver->hosts);
-    TAILQ_INIT(&resolver->services);
+    TAILQ_INIT(&resolver->cache.hosts);
+    TAILQ_INIT(&resolver->cache.services);
     TAILQ_INIT(&resolver->pending);
-    etc_init(&resolver->etc);
+    etc_init(&resolver->cache.etc);
     return resolver;
 }
 
@@ -60,7 +59,7 @@ static void take_turns(struct resolver *resolver) {
     struct names *names;
 
     while ((names = next_coming(resolver)) != NULL) {
-        names_take_in(names);
+        names_take_in(names, &resolver->cache, &resolver->pending);
         resolver->walked = 0;
     }
     while ((names = next_leaving(resolver)) != NULL) {
@@ -72,33 +71,29 @@ static void take_turns(struct resolver *resolver) {
     }
 }
 
-void resolver_expect(struct resolver *resolver, usec_t due) {
-    if (due < resolver->next)
-        resolver->next = due;
-}
-
 /* Begins what is due, in portions of BURST. */
 static void begin_due_lookups(struct resolver *resolver, usec_t now) {
     struct service *service, *next_service;
     struct host *host, *next_host;
+    struct cache *cache = &resolver->cache;
     size_t begun = 0;
 
-    resolver->next = USEC_NEVER;
+    cache->next = USEC_NEVER;
     resolver->walked = now;
-    etc_refresh(&resolver->etc);
-    for (service = TAILQ_FIRST(&resolver->services); service != NULL; service = next_service) {
+    etc_refresh(&cache->etc);
+    for (service = TAILQ_FIRST(&cache->services); service != NULL; service = next_service) {
         next_service = TAILQ_NEXT(service, entry);
-        resolver_expect(resolver, service_go_on(service, now));
+        cache_expect(cache, service_go_on(service, now));
     }
-    for (host = TAILQ_FIRST(&resolver->hosts); host != NULL && begun < BURST; host = next_host) {
+    for (host = TAILQ_FIRST(&cache->hosts); host != NULL && begun < BURST; host = next_host) {
         next_host = TAILQ_NEXT(host, entry);
         usec_t due = host_go_on(host, now);
 
         begun += due == USEC_NEVER; /* or it was freed */
-        resolver_expect(resolver, due);
+        cache_expect(cache, due);
     }
     if (begun == BURST) {
-        resolver->next = now;
+        cache->next = now;
         resolver->walked = 0;
     }
 }
@@ -108,10 +103,10 @@ static usec_t begin_due(struct resolver *resolver) {
     usec_t now = clock_now();
     usec_t soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
 
-    if (now >= resolver->next && now >= soonest)
+    if (now >= resolver->cache.next && now >= soonest)
         begin_due_lookups(resolver, now);
     soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
-    return resolver->next > soonest ? resolver->next : soonest;
+    return resolver->cache.next > soonest ? resolver->cache.next : soonest;
 }
 
 static void resolver_thread(void *arg) {
@@ -125,18 +120,20 @@ static void resolver_thread(void *arg) {
             return;
         take_turns(resolver);
         usec_t next = begin_due(resolver);
-        names_tell(resolver); /* what was answered at once, as by /etc/hosts */
-        resolver->ops->wait(resolver->dns, next);
-        names_tell(resolver);
+        names_tell(&resolver->pending); /* what was answered at once, as by /etc/hosts */
+        resolver->cache.ops->wait(resolver->cache.dns, next);
+        names_tell(&resolver->pending);
     }
 }
 
 int resolver_join(struct resolver *resolver, struct names *names) {
     int r = 0;
 
-    if (resolver->dns == NULL)
-        resolver->dns = resolver->ops->new ();
-    if (resolver->dns == NULL)
+    if (TAILQ_EMPTY(&names->list))
+        return 0;
+    if (resolver->cache.dns == NULL)
+        resolver->cache.dns = resolver->cache.ops->new ();
+    if (resolver->cache.dns == NULL)
         return -ENOMEM;
     if (!resolver->thread.running)
         r = thread_start(&resolver->thread, "resolver", NULL, resolver_thread, resolver);
@@ -146,13 +143,15 @@ int resolver_join(struct resolver *resolver, struct names *names) {
     TAILQ_INSERT_TAIL(&resolver->coming, names, entry);
     names->stage = NAMES_COMING;
     lock_release(&resolver->lock);
-    resolver->ops->wake(resolver->dns);
+    resolver->cache.ops->wake(resolver->cache.dns);
     return 0;
 }
 
 /* The thread never blocks on anything but its sockets, so this takes no longer than a look at what
  * has come. */
 void resolver_leave(struct resolver *resolver, struct names *names) {
+    if (resolver == NULL || names == NULL)
+        return;
     lock_acquire(&resolver->lock);
     bool is_in = names->stage == NAMES_IN;
     if (is_in)
@@ -164,7 +163,7 @@ void resolver_leave(struct resolver *resolver, struct names *names) {
     lock_release(&resolver->lock);
     if (!is_in)
         return;
-    resolver->ops->wake(resolver->dns);
+    resolver->cache.ops->wake(resolver->cache.dns);
     lock_acquire(&resolver->lock);
     while (names->stage != NAMES_OUT)
         cond_wait(&resolver->left, &resolver->lock);
@@ -180,17 +179,17 @@ void resolver_unref(struct resolver *resolver) UNCHECKED {
     lock_acquire(&resolver->lock);
     resolver->stop = true;
     lock_release(&resolver->lock);
-    if (resolver->dns != NULL)
-        resolver->ops->wake(resolver->dns);
+    if (resolver->cache.dns != NULL)
+        resolver->cache.ops->wake(resolver->cache.dns);
     thread_join(&resolver->thread);
-    resolver->stopping = true;
-    if (resolver->dns != NULL)
-        resolver->ops->free(resolver->dns);
-    while ((service = TAILQ_FIRST(&resolver->services)) != NULL)
+    resolver->cache.stopping = true;
+    if (resolver->cache.dns != NULL)
+        resolver->cache.ops->free(resolver->cache.dns);
+    while ((service = TAILQ_FIRST(&resolver->cache.services)) != NULL)
         service_free(service);
-    while ((host = TAILQ_FIRST(&resolver->hosts)) != NULL)
+    while ((host = TAILQ_FIRST(&resolver->cache.hosts)) != NULL)
         host_free(host);
-    etc_free(&resolver->etc);
+    etc_free(&resolver->cache.etc);
     cond_destroy(&resolver->left);
     lock_destroy(&resolver->lock);
     free(resolver);

@@ -13,33 +13,19 @@
 
 #include "base/sync.h"
 #include "base/thread.h"
-#include "names/dns.h"
-#include "names/etc.h"
-
-struct host;
-struct service;
-struct name;
-struct names;
+#include "names/cache.h"
+#include "names/names.h"
 
 struct resolver {
-    const struct dns_ops *ops;
     unsigned refs; /* main's */
     struct thread thread;
     struct lock lock;
     struct cond left;
     TAILQ_HEAD(, names) coming GUARDED, leaving GUARDED;
     bool stop GUARDED;
-    struct dns *dns; /* before the thread, main's; only wake is called by others */
-    /* The thread's: */
-    struct etc etc;
-    bool stopping;                  /* answers mean nothing any more */
-    void *host_tree, *service_tree; /* tsearch(3), by name */
-    TAILQ_HEAD(, host) hosts;
-    TAILQ_HEAD(, service) services;
-    size_t n_unwanted;          /* hosts */
-    TAILQ_HEAD(, name) pending; /* of which there is news */
-    usec_t next;                /* something is due */
-    usec_t walked;              /* the last time that all was looked through for it */
+    struct cache cache; /* the thread's, as what follows */
+    struct name_list pending;
+    usec_t walked; /* the last time that all was looked through for what is due */
 };
 
 /* NULL: no memory. With one reference; references are main's to give and take. */
@@ -49,13 +35,12 @@ struct resolver *resolver_ref(struct resolver *resolver);
 /* The last reference ends the thread, and cancels what is under way. NULL is fine. */
 void resolver_unref(struct resolver *resolver);
 
-/* Hands names over, and starts the thread if it does not run: 0 or -errno. Main. */
+/* Hands names over, if there are any, and starts the thread if it does not run: 0 or -errno.
+ * Main. */
 int resolver_join(struct resolver *resolver, struct names *names) MUST_USE;
 
-/* Takes them back: when it returns, none of their functions is running, or will be called. Main. */
+/* Takes them back: when it returns, none of their functions is running, or will be called. NULLs
+ * are fine. Main. */
 void resolver_leave(struct resolver *resolver, struct names *names);
-
-/* For hosts and services: something is due then. The thread. */
-void resolver_expect(struct resolver *resolver, usec_t due);
 
 #endif

@@ -59,11 +59,11 @@ static bool same_targets(const struct service *service, const struct dns_record 
 
 /* The target of a record is a full name (RFC 2782): no domain of /etc/resolv.conf is added to one
  * that ends in ".". */
-static struct host *target_host(struct resolver *resolver, const struct dns_record *record) {
+static struct host *target_host(struct cache *cache, const struct dns_record *record) {
     char name[ADDR_NAME_MAX + 1];
 
     snprintf(name, sizeof(name), "%s.", record->target);
-    return host_get(resolver, name);
+    return host_get(cache, name);
 }
 
 /* Takes the place of the targets before. False: no memory, and all is as it was. */
@@ -74,7 +74,7 @@ static bool replace_targets(struct service *service, const struct dns_record *re
     if (targets == NULL)
         return false;
     for (size_t i = 0; i < n; i++) {
-        targets[i] = (struct service_target){.host = target_host(service->resolver, &records[i]),
+        targets[i] = (struct service_target){.host = target_host(service->cache, &records[i]),
                                              .wish = {.interval = service->interval,
                                                       .news = service_tell,
                                                       .arg = service,
@@ -135,7 +135,7 @@ static void conclude_service(struct service *service, enum family_state state, c
             service->retry < service->interval ? service->retry * 2 : service->interval;
     }
     service->due = clock_now() + (pause < service->interval ? pause : service->interval);
-    resolver_expect(service->resolver, service->due);
+    cache_expect(service->cache, service->due);
     if (changed)
         service_tell(service);
 }
@@ -165,7 +165,7 @@ static void on_service_answer(void *arg, const struct dns_answer *answer) {
     struct service *service = arg;
 
     service->asked = false;
-    if (service->resolver->stopping)
+    if (service->cache->stopping)
         return;
     if (answer->outcome == DNS_FOUND)
         take_found(service, answer);
@@ -180,20 +180,20 @@ static int compare_service_names(const void *a, const void *b) {
     return strcasecmp(a, b); /* a service begins with its name */
 }
 
-struct service *service_get(struct resolver *resolver, const char *name) {
-    struct service **at = tfind(name, &resolver->service_tree, compare_service_names);
+struct service *service_get(struct cache *cache, const char *name) {
+    struct service **at = tfind(name, &cache->service_tree, compare_service_names);
     struct service *service = at != NULL ? *at : calloc(1, sizeof(*service));
 
     if (at != NULL || service == NULL)
         return service;
-    *service = (struct service){.resolver = resolver, .retry = RETRY_FIRST, .interval = USEC_NEVER};
+    *service = (struct service){.cache = cache, .retry = RETRY_FIRST, .interval = USEC_NEVER};
     snprintf(service->name, sizeof(service->name), "%s", name);
     LIST_INIT(&service->wishes);
-    if (tsearch(service, &resolver->service_tree, compare_service_names) == NULL) {
+    if (tsearch(service, &cache->service_tree, compare_service_names) == NULL) {
         free(service);
         return NULL;
     }
-    TAILQ_INSERT_TAIL(&resolver->services, service, entry);
+    TAILQ_INSERT_TAIL(&cache->services, service, entry);
     return service;
 }
 
@@ -216,7 +216,7 @@ static void set_interval(struct service *service, bool now) {
 void service_want(struct service *service, struct wish *wish) {
     LIST_INSERT_HEAD(&service->wishes, wish, entry);
     service->due = 0;
-    resolver_expect(service->resolver, 0);
+    cache_expect(service->cache, 0);
     service->retry = RETRY_FIRST;
     set_interval(service, true);
 }
@@ -224,14 +224,14 @@ void service_want(struct service *service, struct wish *wish) {
 void service_unwant(struct service *service, struct wish *wish) {
     LIST_REMOVE(wish, entry);
     set_interval(service, false);
-    resolver_expect(service->resolver, 0); /* it may have to be freed */
+    cache_expect(service->cache, 0); /* it may have to be freed */
 }
 
 void service_free(struct service *service) {
-    struct resolver *resolver = service->resolver;
+    struct cache *cache = service->cache;
 
-    (void)tdelete(service->name, &resolver->service_tree, compare_service_names);
-    TAILQ_REMOVE(&resolver->services, service, entry);
+    (void)tdelete(service->name, &cache->service_tree, compare_service_names);
+    TAILQ_REMOVE(&cache->services, service, entry);
     free_targets(service->targets, service->n_targets);
     free(service);
 }
@@ -245,8 +245,8 @@ usec_t service_go_on(struct service *service, usec_t now) {
     }
     if (service->due <= now) {
         service->asked = true;
-        service->resolver->ops->lookup(service->resolver->dns, service->name, DNS_SRV,
-                                       on_service_answer, service);
+        service->cache->ops->lookup(service->cache->dns, service->name, DNS_SRV, on_service_answer,
+                                    service);
     }
     return service->asked ? USEC_NEVER : service->due;
 }

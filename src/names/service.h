@@ -15,7 +15,7 @@ struct service_target {
 struct service {
     char name[ADDR_NAME_MAX + 1]; /* the first member: it is the key of the tree */
     TAILQ_ENTRY(service) entry;
-    struct resolver *resolver;
+    struct cache *cache;
     enum family_state
         state; /* of its records; NONE: there are none, or they say that it is not available */
     const char *why; /* it is not FOUND */
@@ -30,7 +30,7 @@ struct service {
 };
 
 /* The service of this name, new or not. NULL: no memory. */
-struct service *service_get(struct resolver *resolver, const char *name);
+struct service *service_get(struct cache *cache, const char *name);
 
 /* As host_want and host_unwant; but nothing of it stays without wishes. */
 void service_want(struct service *service, struct wish *wish);

@@ -134,10 +134,12 @@ struct upstreams *upstreams_new(struct config *config, const struct upstreams *f
     all->on_down = on_down;
     all->arg = arg;
     all->members = former != NULL ? members_ref(former->members) : members_new();
-    all->names = names_new(former != NULL ? former->names : NULL);
+    all->resolver = former != NULL ? resolver_ref(former->resolver) : resolver_new(&dns_cares);
+    all->names = names_new();
     all->health = health_new();
     all->list = calloc(config->n_upstreams, sizeof(*all->list));
-    if (all->members == NULL || all->names == NULL || all->health == NULL || all->list == NULL)
+    if (all->members == NULL || all->resolver == NULL || all->names == NULL ||
+        all->health == NULL || all->list == NULL)
         goto fail;
     for (size_t i = 0; i < config->n_upstreams; i++)
         if (!init_upstream(all, i, former))
@@ -160,7 +162,7 @@ static bool any_checks(const struct config *config) {
 int upstreams_start(struct upstreams *upstreams) {
     int r = any_checks(upstreams->config) ? health_start(upstreams->health) : 0;
 
-    return r < 0 ? r : names_start(upstreams->names);
+    return r < 0 ? r : resolver_join(upstreams->resolver, upstreams->names);
 }
 
 void upstreams_begin(struct upstreams *upstreams) {
@@ -201,7 +203,7 @@ void upstreams_cancel(struct upstreams *upstreams) {
 void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     if (upstreams == NULL)
         return;
-    names_free(upstreams->names);   /* no more answers: the lists stay as they are */
+    resolver_leave(upstreams->resolver, upstreams->names); /* the lists stay as they are */
     health_stop(upstreams->health); /* nor does the checker look at them any more */
     for (size_t i = 0; i < upstreams->n; i++)
         roster_clear(&upstreams->list[i]);
@@ -218,6 +220,8 @@ void upstreams_free(struct upstreams *upstreams) UNCHECKED {
     }
     free(upstreams->list);
     free(upstreams->by_name);
+    names_free(upstreams->names);
+    resolver_unref(upstreams->resolver);
     members_unref(upstreams->members);
     config_unref(upstreams->config);
     free(upstreams);

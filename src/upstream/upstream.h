@@ -11,7 +11,7 @@
 #include "base/sync.h"
 #include "config/config.h"
 #include "health/health.h"
-#include "names/names.h"
+#include "names/resolver.h"
 #include "upstream/balance.h"
 #include "upstream/bulletin.h"
 #include "upstream/members.h"
@@ -57,8 +57,9 @@ typedef void upstream_down_fn(void *arg, const struct member *member);
 
 /* All upstreams of one configuration. */
 struct upstreams {
-    struct config *config;   /* a reference */
-    struct members *members; /* a reference; all configurations have the same */
+    struct config *config;     /* a reference */
+    struct members *members;   /* a reference; all configurations have the same */
+    struct resolver *resolver; /* the same */
     struct names *names;
     struct health *health;
     upstream_down_fn *on_down;

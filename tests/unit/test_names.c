@@ -13,7 +13,7 @@
 #include "base/stats.h"
 #include "base/sync.h"
 #include "base/thread.h"
-#include "names/names.h"
+#include "names/resolver.h"
 
 #define LINES_MOST   32
 #define PENDING_MOST 8192
@@ -202,7 +202,20 @@ static void on_settled(void *arg, bool coming) {
 
 static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
 
+static struct resolver *resolver;
 static struct names *names;
+
+/* The names of another configuration. */
+static struct names *new_names(void) {
+    if (resolver == NULL)
+        resolver = resolver_new(&ops);
+    return names_new();
+}
+
+static void free_names(struct names *old) {
+    resolver_leave(resolver, old);
+    names_free(old);
+}
 
 static void add(const char *text, usec_t interval, int i) {
     struct addr_spec spec;
@@ -213,9 +226,9 @@ static void add(const char *text, usec_t interval, int i) {
 }
 
 static void start(const char *text, usec_t interval) {
-    names = names_new_with(&ops);
+    names = new_names();
     add(text, interval, 0);
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
 }
 
 static int set_up(void **state) {
@@ -228,7 +241,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    names_free(names);
+    free_names(names);
+    resolver_unref(resolver);
+    resolver = NULL;
     names = NULL;
     for (int i = 0; i < 2; i++)
         endpoints_free(&told[i].last);
@@ -457,10 +472,10 @@ static void a_name_that_hangs_delays_no_other(void **state) {
     say("a.test.", DNS_A, "?", 0);
     say("a.test.", DNS_AAAA, "?", 0);
     say("b.test.", DNS_A, "127.0.0.1", 0);
-    names = names_new_with(&ops);
+    names = new_names();
     add("a.test.:80", SOON, 0);
     add("b.test.:80", SOON, 1);
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     await_of(1, "127.0.0.1:80");
     say("b.test.", DNS_A, "127.0.0.2", 0);
     await_of(1, "127.0.0.2:80");
@@ -470,10 +485,10 @@ static void a_name_that_hangs_delays_no_other(void **state) {
 static void names_of_one_host_are_looked_up_together(void **state) {
     (void)state;
     say("a.test.", DNS_A, "127.0.0.1", 3600);
-    names = names_new_with(&ops);
+    names = new_names();
     add("a.test.:80", HOUR, 0);
     add("A.test.:81", HOUR, 1);
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     await_of(0, "127.0.0.1:80");
     await_of(1, "127.0.0.1:81");
     assert_int_equal(count_lookups(), 2);
@@ -523,19 +538,19 @@ static void what_is_known_outlives_who_asked(void **state) {
     start("a.test.:80", SOON);
     await("127.0.0.1:80");
     before = names;
-    names = names_new(before);
-    names_free(before);
+    names = new_names();
+    free_names(before);
     add("b.test.:80", SOON, 1); /* without a.test. */
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     await_of(1, "127.0.0.2:80");
     say("a.test.", DNS_A, "-", 0);
     say("a.test.", DNS_AAAA, "?", 0);
     before = names;
-    names = names_new(before);
+    names = new_names();
     add("a.test.:81", SOON, 0); /* and with it again, while it cannot be looked up */
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     await("127.0.0.1:81");
-    names_free(before);
+    free_names(before);
 }
 
 static void nothing_is_told_after_the_end(void **state) {
@@ -544,15 +559,15 @@ static void nothing_is_told_after_the_end(void **state) {
     say("a.test.", DNS_AAAA, "?", 0);
     start("a.test.:80", SOON);
     await_lookups(2);
-    struct names *next = names_new(names);
-    names_free(names);
+    struct names *next = new_names();
+    free_names(names);
     say("a.test.", DNS_A, "127.0.0.1", 0);
     names = next;
     add("b.test.:80", SOON, 1);
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     await_of(1, "nothing");
     assert_int_equal(told[0].good + told[0].bad, 0);
-    names_free(NULL);
+    free_names(NULL);
 }
 
 /* Many names, all of which change at once. */
@@ -560,13 +575,13 @@ static void many_names(void **state) {
     char text[32];
 
     (void)state;
-    names = names_new_with(&ops);
+    names = new_names();
     for (int i = 0; i < 2000; i++) {
         snprintf(text, sizeof(text), "n%d.test.:80", i);
         add(text, HOUR, 0);
     }
     usec_t began = clock_now();
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
     lock_acquire(&script.lock);
     while (told[0].bad < 2000)
         cond_wait(&script.changed, &script.lock);

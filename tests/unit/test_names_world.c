@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
-#include "names/names.h"
+#include "names/resolver.h"
 
 /* What a name was told last. */
 struct told {
@@ -34,25 +34,34 @@ static void on_settled(void *arg, bool coming) {
 
 static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
 
+static struct resolver *resolver;
 static struct names *names, *before;
 static struct told told;
 
-/* Nothing is known, or what those before know. */
-static void begin(const char *text, bool anew) {
+static void begin(const char *text) {
     struct addr_spec spec;
     const char *why;
 
     assert_true(addr_parse(text, &spec, &why));
-    names = names_new(anew ? NULL : before);
+    if (resolver == NULL)
+        resolver = resolver_new(&dns_cares);
+    names = names_new();
     told.times = 0;
     told.endpoints.n = 0;
     assert_true(names_add(names, &spec, 3600 * USEC_PER_SEC, &listener, &told));
-    assert_int_equal(names_start(names), 0);
+    assert_int_equal(resolver_join(resolver, names), 0);
+}
+
+static void free_names(struct names *old) {
+    resolver_leave(resolver, old);
+    names_free(old);
 }
 
 static void end(void) {
-    names_free(names);
-    names_free(before);
+    free_names(names);
+    free_names(before);
+    resolver_unref(resolver);
+    resolver = NULL;
     names = before = NULL;
 }
 
@@ -77,7 +86,7 @@ static void await(const char *expected) {
 }
 
 static void expect(const char *text, const char *expected) {
-    begin(text, true);
+    begin(text);
     await(expected);
     end();
 }
@@ -136,7 +145,7 @@ static void domains_are_searched(void **state) {
 static void a_service_is_made_of_its_targets(void **state) {
     (void)state;
     hosts_are(NAMESERVER, "");
-    begin("srv:_web._tcp.test", true);
+    begin("srv:_web._tcp.test");
     await("127.0.2.1:8001 127.0.2.2:8002 127.0.2.3:8003");
     for (size_t i = 0; i < 3; i++) {
         const struct endpoint *endpoint = &told.endpoints.list[i];
@@ -156,7 +165,7 @@ static void a_service_is_made_of_its_targets(void **state) {
 static void of_a_large_service_some_are_used(void **state) {
     (void)state;
     hosts_are(NAMESERVER, "");
-    begin("srv:_many._tcp.test", true);
+    begin("srv:_many._tcp.test");
     lock_acquire(&told.lock);
     while (told.endpoints.n < ENDPOINTS_MOST)
         cond_wait(&told.changed, &told.lock);
@@ -170,7 +179,7 @@ static void of_a_large_service_some_are_used(void **state) {
 static void an_edit_counts(void **state) {
     (void)state;
     hosts_are(NAMESERVER, "127.0.3.1 both.test\n");
-    begin("both.test:80", true);
+    begin("both.test:80");
     await("127.0.3.1:80");
     hosts_are(NAMESERVER, "127.0.3.2 both.test\n"); /* of the same size */
     await("127.0.3.2:80");
@@ -183,12 +192,12 @@ static void an_edit_counts(void **state) {
 static void names_outlive_a_reload(void **state) {
     (void)state;
     hosts_are(NAMESERVER, "");
-    begin("both.test:80", true);
+    begin("both.test:80");
     await("[fd00::1]:80 127.0.1.1:80");
     before = names;
     hosts_are("nameserver 127.53.0.9\n", ""); /* nobody listens there */
-    begin("both.test:99", false);
-    names_free(before); /* the old one may go at once */
+    begin("both.test:99");
+    free_names(before); /* the old one may go at once */
     before = NULL;
     await("[fd00::1]:99 127.0.1.1:99");
     end();
