@@ -123,7 +123,7 @@ static int say_type(const struct keeper *keeper, enum keeper_type type) {
 }
 
 /* It may be one that comes again and again, since it waits for its turn: that is logged once. */
-static int refuse_client(struct keeper *keeper, int client, enum keeper_refusal why) {
+static int refuse_relayd(struct keeper *keeper, int client, enum keeper_refusal why) {
     struct keeper_message refused = keeper_message(KEEPER_REFUSED);
     bool told = (keeper->told & 1u << why) != 0;
 
@@ -165,7 +165,7 @@ static int attach_client(struct keeper *keeper, const struct keeper_message *mes
 
     keeper_message_name(message, 0, name);
     if (name[0] != '\0' && strcmp(name, keeper->name) != 0 && count_held(keeper, 0) > 0)
-        return refuse_client(keeper, keeper->client, KEEPER_FOREIGN);
+        return refuse_relayd(keeper, keeper->client, KEEPER_FOREIGN);
     if (name[0] != '\0')
         strcpy(keeper->name, name);
     if (message->head.count == 1)
@@ -262,7 +262,7 @@ static int obey_message(struct keeper *keeper, struct keeper_message *message) {
     if (message->head.type == KEEPER_YIELD && !keeper->attached)
         return yield_all(keeper, message);
     if (message->head.version != KEEPER_VERSION)
-        return refuse_client(keeper, keeper->client, KEEPER_OTHER_VERSION);
+        return refuse_relayd(keeper, keeper->client, KEEPER_OTHER_VERSION);
     if (!keeper->attached)
         return message->head.type == KEEPER_ATTACH ? attach_client(keeper, message) : -EBADMSG;
     /* It has come further than to attach: one that dies before does not keep clients waiting. */
@@ -330,7 +330,7 @@ static void accept_client(struct keeper *keeper) {
     if (!is_client_trusted(keeper, client)) {
         fd_close(&client);
     } else if (keeper->attached) {
-        (void)refuse_client(keeper, client, KEEPER_BUSY);
+        (void)refuse_relayd(keeper, client, KEEPER_BUSY);
         fd_close(&client);
     } else {
         fd_close(&keeper->client); /* one that came and said nothing */

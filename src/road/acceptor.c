@@ -86,7 +86,7 @@ static void begin_record(struct job *job, struct road *road) {
 static void turn_away(struct road *road, struct job *job, enum end end, bool in_gate) {
     struct route *route = job->route;
 
-    refuse(road, job, end, 0, in_gate);
+    refuse_client(road, job, end, 0, in_gate);
     route_unref(route);
 }
 

@@ -172,7 +172,7 @@ void opening_serve(void *arg, struct opening *opening) {
         end = enqueue_opening(road, job);
     if (end == END_NONE)
         return;
-    refuse(road, job, end, 0, true);
+    refuse_client(road, job, end, 0, true);
     job->route = NULL;
     route_unref(route);
 }

@@ -46,7 +46,7 @@ static enum end_answer answer_to(const struct job *job, enum end end) {
     return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;
 }
 
-void refuse(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
+void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
     enum end_answer answer = answer_to(job, end);
 
     end_count(end);

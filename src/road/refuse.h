@@ -10,6 +10,6 @@
  * (answer.h), and the end of data, and drops what it sends, for at most linger_timeout. Beyond so
  * many pumps it is answered at once. in_gate: it had entered road->gate, which it leaves. Any
  * thread. */
-void refuse(struct road *road, struct job *job, enum end end, int error, bool in_gate);
+void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate);
 
 #endif

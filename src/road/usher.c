@@ -8,7 +8,7 @@ static void refuse_job(struct road *road, struct job *job, enum end end) {
     struct route *route = job->route;
 
     job->record.popped = clock_now();
-    refuse(road, job, end, 0, true);
+    refuse_client(road, job, end, 0, true);
     route_unref(route);
 }
 

@@ -69,11 +69,12 @@ static void serve_job(struct road *road, struct job *job, struct turn *turn) {
 
     job->record.popped = clock_now();
     if (atomic_load(&road->stop_now)) {
-        refuse(road, job, END_STOPPED, 0, true);
+        refuse_client(road, job, END_STOPPED, 0, true);
         return;
     }
     if (job->record.popped - job->record.queued > patience) {
-        refuse(road, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0, true);
+        refuse_client(road, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0,
+                      true);
         return;
     }
     enum dial_outcome outcome = dial(job, turn, &road->stop_now);
@@ -86,7 +87,7 @@ static void serve_job(struct road *road, struct job *job, struct turn *turn) {
         return;
     job->record.dialled = clock_now();
     if (outcome != DIAL_OK) {
-        refuse(road, job, end_of_dial(outcome), job->record.error, true);
+        refuse_client(road, job, end_of_dial(outcome), job->record.error, true);
         return;
     }
     int r = hand_over(road, job);
@@ -94,7 +95,7 @@ static void serve_job(struct road *road, struct job *job, struct turn *turn) {
         turn->outcome = TURN_FOUND;
     } else {
         exhausted_say("start the threads of a connection", -r);
-        refuse(road, job, END_NO_PUMPS, -r, true);
+        refuse_client(road, job, END_NO_PUMPS, -r, true);
     }
 }
 
