@@ -83,13 +83,6 @@ static void begin_record(struct job *job, struct road *road) {
     snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
 }
 
-static void turn_away(struct road *road, struct job *job, enum end end, bool in_gate) {
-    struct route *route = job->route;
-
-    refuse_client(road, job, end, 0, in_gate);
-    route_unref(route);
-}
-
 /* Whether nobody is let in any more. */
 static bool is_acceptor_over(const struct acceptor *acceptor) {
     return is_stopping(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
@@ -153,7 +146,7 @@ static bool enter_gates(struct acceptor *acceptor, struct job *job) {
         return true;
     if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&road->stop_accept))
         end = END_STOPPED;
-    turn_away(road, job, end, in_gate);
+    refuse_client(road, job, end, 0, in_gate);
     return false;
 }
 
@@ -171,11 +164,11 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
 
         if (r != -EAGAIN) {
             exhausted_say("queue a connection", -r);
-            turn_away(road, job, END_NO_PUMPS, true);
+            refuse_client(road, job, END_NO_PUMPS, 0, true);
             return;
         }
         if (!stops && (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))) {
-            turn_away(road, job, END_QUEUE_FULL, true);
+            refuse_client(road, job, END_QUEUE_FULL, 0, true);
             return;
         }
         if (queue_wait_room(&road->queue, line) != ROOM_CLOSED)
@@ -192,11 +185,11 @@ static void open_up(struct acceptor *acceptor, struct job *job) {
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
             exhausted_say("read what comes before a dial", -r);
-            turn_away(road, job, END_NO_PUMPS, true);
+            refuse_client(road, job, END_NO_PUMPS, 0, true);
             return;
         }
         if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)) {
-            turn_away(road, job, END_QUEUE_FULL, true);
+            refuse_client(road, job, END_QUEUE_FULL, 0, true);
             return;
         }
         if (openings_wait_room(&road->openings, &limit->lane) != ROOM_CLOSED)

@@ -165,14 +165,10 @@ static enum end enqueue_opening(struct road *road, struct job *job) {
 void opening_serve(void *arg, struct opening *opening) {
     struct road *road = arg;
     struct job *job = &opening->job;
-    struct route *route = job->route;
     enum end end = hear_opening(opening);
 
     if (end == END_NONE)
         end = enqueue_opening(road, job);
-    if (end == END_NONE)
-        return;
-    refuse_client(road, job, end, 0, true);
-    job->route = NULL;
-    route_unref(route);
+    if (end != END_NONE)
+        refuse_client(road, job, end, 0, true);
 }

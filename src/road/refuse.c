@@ -66,4 +66,6 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
         job->record.ended = clock_now();
         record_log(&job->record, job->route->options.log);
     }
+    route_unref(job->route);
+    job->route = NULL;
 }

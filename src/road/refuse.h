@@ -5,11 +5,11 @@
 
 #include "road/road.h"
 
-/* Ends the job: its socket is taken and blanked, its record logged. Never blocks: in mode http a
- * pump of its own gives the client 502, 503 or 504 as the end says, once it has begun to ask
- * (answer.h), and the end of data, and drops what it sends, for at most linger_timeout. Beyond so
- * many pumps it is answered at once. in_gate: it had entered road->gate, which it leaves. Any
- * thread. */
+/* Ends the job: gives back and blanks what it holds and its route, and logs its record. Never
+ * blocks: in mode http a pump gives the client 502, 503 or 504, as the end says, once it has begun
+ * to ask (answer.h), then the end of data, and drops what it sends, for at most linger_timeout.
+ * Beyond max_refused such pumps the client is answered at once. error: the errno, or 0. in_gate: it
+ * is in road->gate, which it leaves. Any thread, no leaf lock held. */
 void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate);
 
 #endif

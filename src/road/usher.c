@@ -1,16 +1,7 @@
 #include "road/usher.h"
 
-#include "road/generation.h"
 #include "road/refuse.h"
 #include "road/road.h"
-
-static void refuse_job(struct road *road, struct job *job, enum end end) {
-    struct route *route = job->route;
-
-    job->record.popped = clock_now();
-    refuse_client(road, job, end, 0, true);
-    route_unref(route);
-}
 
 static void usher_thread(void *arg) {
     struct road *road = ((struct usher *)arg)->road;
@@ -20,7 +11,10 @@ static void usher_thread(void *arg) {
 
     while ((what = queue_wait_overdue(&road->queue, until, &job)) != OVERDUE_END) {
         if (what == OVERDUE_JOB || what == OVERDUE_FULL) {
-            refuse_job(road, &job, what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT);
+            enum end end = what == OVERDUE_FULL ? END_SERVERS_FULL : END_QUEUE_TIMEOUT;
+
+            job.record.popped = clock_now();
+            refuse_client(road, &job, end, 0, true);
             continue;
         }
         usec_t now = clock_now();

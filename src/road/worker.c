@@ -106,7 +106,7 @@ static void worker_thread(void *arg) {
     thread_lighten();
     while (queue_pop(&worker->road->queue, &worker->turn, &job)) {
         serve_job(worker->road, &job, &worker->turn);
-        if (job.route != NULL) /* else it was put back */
+        if (job.route != NULL) /* else it was put back, or refused */
             route_unref(job.route);
     }
     atomic_store(&worker->ended, true);
