@@ -30,9 +30,9 @@ struct attempts {
     struct turn *turn;
     const _Atomic bool *stop;
     struct search search;
-    usec_t timeout;            /* of the attempt at hand; and of it: */
-    bool missing;              /* a local address that is not this machine's was passed over */
-    enum dial_outcome outcome; /* of the last attempt */
+    usec_t timeout; /* of the attempt at hand; and of it: */
+    bool missing;   /* a local address that is not this machine's was passed over */
+    enum end end;   /* of the last attempt */
 };
 
 static int set_connect_timeout(int fd, usec_t span) {
@@ -128,36 +128,36 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     return r;
 }
 
-static enum dial_outcome outcome_of_error(int error) {
+static enum end end_of_error(int error) {
     switch (error) {
     case 0:
-        return DIAL_OK;
+        return END_NONE;
     case ETIMEDOUT:
-        return DIAL_TIMED_OUT;
+        return END_DIAL_TIMEOUT;
     case ECANCELED:
-        return DIAL_STOPPED;
+        return END_STOPPED;
     case ELOOP:
-        return DIAL_LOOP;
+        return END_LOOP;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
     case EADDRNOTAVAIL: /* no local port is left */
-        return DIAL_NO_SOCKET;
+        return END_NO_SOCKET;
     default:
-        return DIAL_REFUSED;
+        return END_DIAL_REFUSED;
     }
 }
 
 /* What the record tells is the last attempt, but one of an address that is cut off only if there
  * was no other. */
 static void note_attempt(struct attempts *attempts, const struct member *member,
-                         const struct addr *addr, int error, enum dial_outcome outcome) {
+                         const struct addr *addr, int error, enum end end) {
     struct record *record = &attempts->job->record;
 
-    if (outcome == DIAL_CUT_OFF && attempts->outcome != DIAL_NO_NAME)
+    if (end == END_CUT_OFF && attempts->end != END_NO_NAME)
         return;
-    attempts->outcome = outcome;
+    attempts->end = end;
     snprintf(record->server, sizeof(record->server), "%s", member->server);
     record->server_addr = *addr; /* the kernel's: the next relayd does not know names of here */
     record->error = error;
@@ -177,17 +177,17 @@ static void say_loop(const struct job *job, const struct member *member) {
 }
 
 /* Gives the member back. */
-static void tell_failure(struct search *search, struct member *member, enum dial_outcome outcome) {
-    if (outcome == DIAL_STOPPED || outcome == DIAL_NO_SOCKET)
+static void tell_failure(struct search *search, struct member *member, enum end end) {
+    if (end == END_STOPPED || end == END_NO_SOCKET)
         search_not_asked(search, &member);
     else
-        search_failed(search, &member, outcome == DIAL_TIMED_OUT);
-    if (outcome != DIAL_STOPPED)
+        search_failed(search, &member, end == END_DIAL_TIMEOUT);
+    if (end != END_STOPPED)
         stats_add(STAT_dial_failures, 1);
 }
 
-/* One attempt. On DIAL_OK the member is the job's; else it is given back. */
-static enum dial_outcome dial_member(struct attempts *attempts, struct member *member) {
+/* One attempt. On END_NONE the member is the job's; else it is given back. */
+static enum end dial_member(struct attempts *attempts, struct member *member) {
     struct job *job = attempts->job;
     struct addr addr = member->addr;
     usec_t began = clock_now();
@@ -196,52 +196,51 @@ static enum dial_outcome dial_member(struct attempts *attempts, struct member *m
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)
                    : 0;
-    enum dial_outcome outcome = lack != 0 ? DIAL_CUT_OFF : outcome_of_error(error);
+    enum end end = lack != 0 ? END_CUT_OFF : end_of_error(error);
 
-    note_attempt(attempts, member, &addr, error, outcome);
-    if (attempts->missing && outcome != DIAL_CUT_OFF)
+    note_attempt(attempts, member, &addr, error, end);
+    if (attempts->missing && end != END_CUT_OFF)
         reach_say_missing_sources(job->route->upstream);
-    if (outcome != DIAL_STOPPED && outcome != DIAL_NO_SOCKET && outcome != DIAL_CUT_OFF)
+    if (end != END_STOPPED && end != END_NO_SOCKET && end != END_CUT_OFF)
         turn_note(attempts->turn, took);
-    if (outcome == DIAL_OK) {
+    if (end == END_NONE) {
         search_succeeded(&attempts->search, member, took);
         job->has.member = member;
         job->has.line = line_ref(job->route->line);
-        return outcome;
+        return end;
     }
-    if (outcome == DIAL_LOOP)
+    if (end == END_LOOP)
         say_loop(job, member);
-    if (outcome == DIAL_NO_SOCKET)
+    if (end == END_NO_SOCKET)
         exhausted_say("dial a server", error);
-    if (outcome == DIAL_CUT_OFF)
+    if (end == END_CUT_OFF)
         search_cut_off(&attempts->search, &member, lack);
     else
-        tell_failure(&attempts->search, member, outcome);
-    return outcome;
+        tell_failure(&attempts->search, member, end);
+    return end;
 }
 
 /* There is nothing (more) to try. before: how the last attempt went. */
-static enum dial_outcome outcome_of_search(struct search *search, enum search_outcome found,
-                                           enum dial_outcome before) {
+static enum end end_of_search(struct search *search, enum search_outcome found, enum end before) {
     switch (found) {
     case SEARCH_STOPPED:
-        return DIAL_STOPPED;
+        return END_STOPPED;
     case SEARCH_FULL:
-        return DIAL_FULL;
+        return END_SERVERS_FULL;
     case SEARCH_DRAINED:
-        return DIAL_DRAINED;
+        return END_DRAINED;
     case SEARCH_DOWN:
-        before = DIAL_DOWN;
+        before = END_SERVERS_DOWN;
         break;
     case SEARCH_NO_NAME:
-        before = DIAL_NO_NAME;
+        before = END_NO_NAME;
         break;
     case SEARCH_FOUND:
     case SEARCH_OVER:
     default:
         break;
     }
-    if (before != DIAL_NO_SOCKET)
+    if (before != END_NO_SOCKET)
         search_gave_up(search);
     return before;
 }
@@ -250,12 +249,12 @@ static void leave_turn(void *turn) {
     turn_leave(turn);
 }
 
-enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
+enum end dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
     struct attempts attempts = {.job = job,
                                 .upstream = job->route->upstream->config,
                                 .turn = turn,
                                 .stop = stop,
-                                .outcome = DIAL_NO_NAME};
+                                .end = END_NO_NAME};
     enum search_outcome found;
     struct member *member;
     bool over = false;
@@ -265,10 +264,10 @@ enum dial_outcome dial(struct job *job, struct turn *turn, const _Atomic bool *s
     attempts.search.arg = turn;
     while (!over &&
            (found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
-        enum dial_outcome outcome = dial_member(&attempts, member);
+        enum end end = dial_member(&attempts, member);
 
-        over = outcome == DIAL_OK || outcome == DIAL_STOPPED;
+        over = end == END_NONE || end == END_STOPPED;
     }
     search_end(&attempts.search);
-    return over ? attempts.outcome : outcome_of_search(&attempts.search, found, attempts.outcome);
+    return over ? attempts.end : end_of_search(&attempts.search, found, attempts.end);
 }

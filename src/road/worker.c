@@ -11,35 +11,8 @@
 #include "road/generation.h"
 #include "road/refuse.h"
 
-static enum end end_of_dial(enum dial_outcome outcome) {
-    switch (outcome) {
-    case DIAL_REFUSED:
-        return END_DIAL_REFUSED;
-    case DIAL_TIMED_OUT:
-        return END_DIAL_TIMEOUT;
-    case DIAL_NO_NAME:
-        return END_NO_NAME;
-    case DIAL_FULL:
-        return END_SERVERS_FULL;
-    case DIAL_DOWN:
-        return END_SERVERS_DOWN;
-    case DIAL_DRAINED:
-        return END_DRAINED;
-    case DIAL_STOPPED:
-        return END_STOPPED;
-    case DIAL_LOOP:
-        return END_LOOP;
-    case DIAL_CUT_OFF:
-        return END_CUT_OFF;
-    case DIAL_NO_SOCKET:
-    case DIAL_OK:
-    default:
-        return END_NO_SOCKET;
-    }
-}
-
-/* Both sockets are there: find a pair of pumps for them. On failure the job still holds all. */
-static int hand_over(struct road *road, struct job *job) {
+/* Both sockets are there: they get a pair of pumps. 0 or -errno; then the job still holds all. */
+static int start_pumps(struct road *road, struct job *job) {
     struct pump_pair *pair;
     int r = pump_pool_get(&road->pumps, &pair);
 
@@ -64,48 +37,51 @@ static int hand_over(struct road *road, struct job *job) {
     return 0;
 }
 
-static void serve_job(struct road *road, struct job *job, struct turn *turn) {
-    usec_t patience = job->route->generation->config->global.queue_timeout;
+static enum end hand_over(struct road *road, struct job *job, struct turn *turn, int *ret_error) {
+    int r = start_pumps(road, job);
 
-    job->record.popped = clock_now();
-    if (atomic_load(&road->stop_now)) {
-        refuse_client(road, job, END_STOPPED, 0, true);
-        return;
-    }
-    if (job->record.popped - job->record.queued > patience) {
-        refuse_client(road, job, job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT, 0,
-                      true);
-        return;
-    }
-    enum dial_outcome outcome = dial(job, turn, &road->stop_now);
-    while (outcome == DIAL_FULL &&
-           route_follow(job)) /* nor do those behind wait for what is gone */
-        outcome = dial(job, turn, &road->stop_now);
-    if (outcome == DIAL_FULL && job->full_since == 0)
-        stats_add(STAT_waited_servers_full, 1);
-    if (outcome == DIAL_FULL && queue_put_back(&road->queue, turn, job))
-        return;
-    job->record.dialled = clock_now();
-    if (outcome != DIAL_OK) {
-        refuse_client(road, job, end_of_dial(outcome), job->record.error, true);
-        return;
-    }
-    int r = hand_over(road, job);
     if (r == 0) {
         turn->outcome = TURN_FOUND;
-    } else {
-        exhausted_say("start the threads of a connection", -r);
-        refuse_client(road, job, END_NO_PUMPS, -r, true);
+        return END_NONE;
     }
+    exhausted_say("start the threads of a connection", -r);
+    *ret_error = -r;
+    return END_NO_PUMPS;
+}
+
+/* END_NONE: it was handed over, or put back. Else how it ends, and *ret_error, the errno, or 0. */
+static enum end serve_job(struct road *road, struct job *job, struct turn *turn, int *ret_error) {
+    usec_t patience = job->route->generation->config->global.queue_timeout;
+
+    *ret_error = 0;
+    job->record.popped = clock_now();
+    if (atomic_load(&road->stop_now))
+        return END_STOPPED;
+    if (job->record.popped - job->record.queued > patience)
+        return job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT;
+    enum end end = dial(job, turn, &road->stop_now);
+    while (end == END_SERVERS_FULL &&
+           route_follow(job)) /* nor do those behind wait for what is gone */
+        end = dial(job, turn, &road->stop_now);
+    if (end == END_SERVERS_FULL && job->full_since == 0)
+        stats_add(STAT_waited_servers_full, 1);
+    if (end == END_SERVERS_FULL && queue_put_back(&road->queue, turn, job))
+        return END_NONE;
+    job->record.dialled = clock_now();
+    *ret_error = job->record.error;
+    return end != END_NONE ? end : hand_over(road, job, turn, ret_error);
 }
 
 static void worker_thread(void *arg) {
     struct worker *worker = arg;
     struct job job;
+    int error;
 
     thread_lighten();
     while (queue_pop(&worker->road->queue, &worker->turn, &job)) {
-        serve_job(worker->road, &job, &worker->turn);
+        enum end end = serve_job(worker->road, &job, &worker->turn, &error);
+        if (end != END_NONE)
+            refuse_client(worker->road, &job, end, error, true);
         if (job.route != NULL) /* else it was put back, or refused */
             route_unref(job.route);
     }
