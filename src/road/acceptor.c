@@ -123,8 +123,9 @@ static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
     return !is_acceptor_over(acceptor) && gate_await_leaver(gate, wait);
 }
 
-/* Finds the accepted connection its places in the gates, or ends it. */
-static bool enter_gates(struct acceptor *acceptor, struct job *job) {
+/* Finds the accepted connection its places in the gates. END_NONE, or how it ends; *ret_in_gate: it
+ * is in the relay's gate, either way. */
+static enum end enter_gates(struct acceptor *acceptor, struct job *job, bool *ret_in_gate) {
     struct road *road = acceptor->road;
     enum end end = admit_peer(job);
     struct leaver_wait wait = {0}, listener_wait = {0};
@@ -140,20 +141,16 @@ static bool enter_gates(struct acceptor *acceptor, struct job *job) {
         if (!wait_at_gate(acceptor, &job->route->limit->gate, &job->route->limit->lane) &&
             !awaits_leaver(acceptor, &job->route->limit->gate, &listener_wait))
             end = END_LISTENER_FULL;
+    *ret_in_gate = in_gate;
     if (end == END_NONE)
-        end = admit_client(job);
-    if (end == END_NONE)
-        return true;
-    if ((end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL) && atomic_load(&road->stop_accept))
-        end = END_STOPPED;
-    refuse_client(road, job, end, 0, in_gate);
-    return false;
+        return admit_client(job);
+    bool full = end == END_MAX_CONNECTIONS || end == END_LISTENER_FULL;
+    return full && atomic_load(&road->stop_accept) ? END_STOPPED : end;
 }
 
-/* Puts it into the queue, or ends it. */
-static void queue_up(struct acceptor *acceptor, struct job *job) {
+/* Puts it into the queue. END_NONE, or how it ends. */
+static enum end queue_up(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
-
     struct line *line = job->route->line;
     int r;
 
@@ -164,20 +161,18 @@ static void queue_up(struct acceptor *acceptor, struct job *job) {
 
         if (r != -EAGAIN) {
             exhausted_say("queue a connection", -r);
-            refuse_client(road, job, END_NO_PUMPS, 0, true);
-            return;
+            return END_NO_PUMPS;
         }
-        if (!stops && (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))) {
-            refuse_client(road, job, END_QUEUE_FULL, 0, true);
-            return;
-        }
+        if (!stops && (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)))
+            return END_QUEUE_FULL;
         if (queue_wait_room(&road->queue, line) != ROOM_CLOSED)
             atomic_fetch_add(&acceptor->beats, 1);
     }
+    return END_NONE;
 }
 
-/* Hands it to the openers, or ends it. */
-static void open_up(struct acceptor *acceptor, struct job *job) {
+/* Hands it to the openers. END_NONE, or how it ends. */
+static enum end open_up(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
     struct limit *limit = job->has.seat.limit;
     int r;
@@ -185,16 +180,14 @@ static void open_up(struct acceptor *acceptor, struct job *job) {
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
             exhausted_say("read what comes before a dial", -r);
-            refuse_client(road, job, END_NO_PUMPS, 0, true);
-            return;
+            return END_NO_PUMPS;
         }
-        if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)) {
-            refuse_client(road, job, END_QUEUE_FULL, 0, true);
-            return;
-        }
+        if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))
+            return END_QUEUE_FULL;
         if (openings_wait_room(&road->openings, &limit->lane) != ROOM_CLOSED)
             atomic_fetch_add(&acceptor->beats, 1);
     }
+    return END_NONE;
 }
 
 /* In the line of its upstream, or its own lane of the openings, and below its own bound. */
@@ -225,6 +218,7 @@ static bool await_accept_room(struct acceptor *acceptor) {
 static int accept_one(struct acceptor *acceptor) {
     struct job job = {.has = HOLDINGS_NONE};
     struct addr *client = &job.record.client;
+    bool in_gate;
 
     client->len = sizeof(client->u);
     job.has.client = accept4(acceptor->socket.fd, &client->u.sa, &client->len, SOCK_CLOEXEC);
@@ -237,12 +231,11 @@ static int accept_one(struct acceptor *acceptor) {
         sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
     begin_record(&job, acceptor->road);
-    if (!enter_gates(acceptor, &job))
-        return 0;
-    if (route_opens(job.route))
-        open_up(acceptor, &job);
-    else
-        queue_up(acceptor, &job);
+    enum end end = enter_gates(acceptor, &job, &in_gate);
+    if (end == END_NONE)
+        end = route_opens(job.route) ? open_up(acceptor, &job) : queue_up(acceptor, &job);
+    if (end != END_NONE)
+        refuse_client(acceptor->road, &job, end, 0, in_gate);
     return 0;
 }
 
