@@ -70,8 +70,8 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
 
     if (!relay->reaper.thread.running)
         r = reaper_start(&relay->reaper, &relay->road.registry, &relay->road.pumps);
-    if (r == 0 && !relay->road.usher.thread.running)
-        r = usher_start(&relay->road.usher, &relay->road);
+    if (r == 0 && !relay->usher.thread.running)
+        r = usher_start(&relay->usher, &relay->road, &relay->spares);
     if (r == 0 && generation_count_opening(apply->generation) > 0)
         r = openings_begin(&relay->road.openings);
     if (r == 0)

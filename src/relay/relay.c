@@ -30,8 +30,8 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
 
     if (relay == NULL)
         return NULL;
-    queue_init(&relay->road.queue, spares_add, &relay->road.spares);
-    spares_init(&relay->road.spares, &relay->road);
+    queue_init(&relay->road.queue, spares_add, &relay->spares);
+    spares_init(&relay->spares, &relay->road);
     SLIST_INIT(&relay->retired);
     limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
@@ -152,7 +152,7 @@ static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, s
     TAILQ_FOREACH(worker, &relay->workers, link)
         if (!worker_comes(worker, patience, ret_what, size))
             return false;
-    if (!spares_come(&relay->road.spares, patience, ret_what, size))
+    if (!spares_come(&relay->spares, patience, ret_what, size))
         return false;
     if (since != 0 && clock_now() - since > longest_turn(relay) + patience) {
         snprintf(ret_what, size, "no worker takes what waits in the queue");
@@ -262,7 +262,7 @@ bool relay_is_dialling(struct relay *relay) {
         return true;
     queue_close(&relay->road.queue); /* no push will come: workers end when it is empty */
     join_ended_workers(relay);
-    return spares_tidy(&relay->road.spares) || !TAILQ_EMPTY(&relay->workers);
+    return spares_tidy(&relay->spares) || !TAILQ_EMPTY(&relay->workers);
 }
 
 size_t relay_count_unheld(struct relay *relay) {
@@ -292,8 +292,8 @@ static void end_workers(struct relay *relay) {
         TAILQ_REMOVE(&relay->workers, worker, link);
         worker_free(worker);
     }
-    spares_end(&relay->road.spares);
-    usher_stop(&relay->road.usher);
+    spares_end(&relay->spares);
+    usher_stop(&relay->usher);
 }
 
 void relay_park(struct relay *relay) {
@@ -344,7 +344,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     limit_list_clear(&relay->limits);
     openings_destroy(&relay->road.openings);
     queue_destroy(&relay->road.queue);
-    spares_destroy(&relay->road.spares);
+    spares_destroy(&relay->spares);
     pipe_pool_destroy(&relay->road.pipes);
     registry_destroy(&relay->road.registry);
     gate_destroy(&relay->road.refused);

@@ -15,6 +15,8 @@
 #include "road/acceptor.h"
 #include "road/generation.h"
 #include "road/road.h"
+#include "road/spares.h"
+#include "road/usher.h"
 #include "road/worker.h"
 
 /* The lists and the generations are the owner's (main's), who makes, changes and frees the
@@ -28,6 +30,8 @@ struct relay {
     struct worker_list workers;     /* in the order of their numbers */
     size_t n_workers;               /* but for those that have been told to end */
     struct road road;
+    struct spares spares;
+    struct usher usher;
     struct reaper reaper;
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct heritage heritage;   /* what it held, until that is adopted */

@@ -12,16 +12,12 @@
 #include "listen/gate.h"
 #include "road/openings.h"
 #include "road/queue.h"
-#include "road/spares.h"
-#include "road/usher.h"
 
 struct road {
     struct gate gate;         /* connections, from accept to close */
     struct gate refused;      /* refused clients that still read */
     struct openings openings; /* before the queue, for those who have to be heard first */
     struct queue queue;
-    struct spares spares;
-    struct usher usher;
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;

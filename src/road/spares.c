@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 
 #include "road/exhausted.h"
-#include "road/worker.h"
 
 void spares_init(struct spares *spares, struct road *road) UNCHECKED {
     *spares = (struct spares){.road = road};

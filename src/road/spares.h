@@ -8,18 +8,15 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include "base/sync.h"
-
-struct road;
-struct worker;
+#include "road/worker.h"
 
 #define SPARE_IDLE_MAX (10 * USEC_PER_SEC)
 
 struct spares {
     struct road *road;
     struct lock lock;
-    TAILQ_HEAD(spare_list, worker) list GUARDED; /* all that were started and are not joined */
-    size_t started GUARDED;                      /* numbers them */
+    struct worker_list list GUARDED; /* all that were started and are not joined */
+    size_t started GUARDED;          /* numbers them */
 };
 
 void spares_init(struct spares *spares, struct road *road);

@@ -1,10 +1,10 @@
 #include "road/usher.h"
 
 #include "road/refuse.h"
-#include "road/road.h"
 
 static void usher_thread(void *arg) {
-    struct road *road = ((struct usher *)arg)->road;
+    const struct usher *usher = arg;
+    struct road *road = usher->road;
     usec_t until = USEC_NEVER;
     enum overdue what;
     struct job job;
@@ -18,16 +18,17 @@ static void usher_thread(void *arg) {
             continue;
         }
         usec_t now = clock_now();
-        bool spares = queue_trim(&road->queue, now - SPARE_IDLE_MAX);
-        spares = spares_tidy(&road->spares) || spares;
-        until = spares ? now + SPARE_IDLE_MAX : USEC_NEVER;
+        bool left = queue_trim(&road->queue, now - SPARE_IDLE_MAX);
+        left = spares_tidy(usher->spares) || left;
+        until = left ? now + SPARE_IDLE_MAX : USEC_NEVER;
         if (queue_retry_full(&road->queue))
             until = now + FULL_AGAIN;
     }
 }
 
-int usher_start(struct usher *usher, struct road *road) {
+int usher_start(struct usher *usher, struct road *road, struct spares *spares) {
     usher->road = road;
+    usher->spares = spares;
     return thread_start(&usher->thread, "usher", NULL, usher_thread, usher);
 }
 

@@ -4,17 +4,16 @@
 #ifndef ROAD_USHER_H
 #define ROAD_USHER_H
 
-#include "base/thread.h"
-
-struct road;
+#include "road/spares.h"
 
 struct usher {
     struct road *road;
+    struct spares *spares;
     struct thread thread;
 };
 
-/* 0 or -errno. */
-int usher_start(struct usher *usher, struct road *road) MUST_USE;
+/* The road and the spares outlive it. 0 or -errno. */
+int usher_start(struct usher *usher, struct road *road, struct spares *spares) MUST_USE;
 
 /* Ends it, if it runs. */
 void usher_stop(struct usher *usher);
