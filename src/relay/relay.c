@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "listen/own.h"
 #include "road/acceptor.h"
-#include "road/opening.h"
+#include "road/hear.h"
 #include "road/worker.h"
 
 /* How long clients that have come to a socket which is given up are let in, at most: their
@@ -39,7 +39,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     TAILQ_INIT(&relay->workers);
     gate_init(&relay->road.gate, 1, on_empty, arg);
     gate_init(&relay->road.refused, 1, NULL, NULL);
-    openings_init(&relay->road.openings, opening_serve, &relay->road);
+    openings_init(&relay->road.openings, hear_opening, &relay->road);
     own_init();
     registry_init(&relay->road.registry);
     pipe_pool_init(&relay->road.pipes, 1);

@@ -12,6 +12,7 @@
 
 #include "base/sockopt.h"
 #include "road/generation.h"
+#include "road/openings.h"
 
 /* Takes so many bytes that are there. */
 static bool consume_bytes(int fd, void *buf, size_t n) {
@@ -49,7 +50,7 @@ static enum end read_header(struct opening *opening, usec_t deadline, struct pro
     size_t have = 0, length = 0;
 
     for (;;) {
-        ssize_t n = opening_peek(opening, bytes + have, sizeof(bytes) - have, deadline);
+        ssize_t n = openings_peek(opening, bytes + have, sizeof(bytes) - have, deadline);
 
         if (n <= 0)
             return fail_read(n, have, ret_why);

@@ -9,17 +9,20 @@
 #define ROAD_OPENING_H
 
 #include <sys/queue.h>
-#include <sys/types.h>
 
 #include "road/job.h"
+
+/* Somewhat less than a second, so that who waits behind a flood of silent clients is dialled for
+ * little more than a second after it came, their departure included. */
+#define OPENING_PATIENCE (900 * USEC_PER_MSEC)
 
 struct openings;
 
 struct opening {
     STAILQ_ENTRY(opening) next; /* in its lane, while it waits for an opener */
     TAILQ_ENTRY(opening) link;  /* among the ripe */
-    struct openings *openings;
-    struct limit *limit; /* its listener's, whose lane it is in: a reference of its own */
+    struct openings *openings;  /* set by openings_push */
+    struct limit *limit;        /* its listener's, whose lane it is in: a reference of its own */
     struct job job;
     usec_t ripens;        /* when it has been silent for so long that it may be put out */
     usec_t deadline;      /* for all that it has to send */
@@ -30,21 +33,12 @@ struct opening {
 };
 
 /* Takes what the job holds, which is blanked. NULL: no memory, and the job is as it was. */
-struct opening *opening_new(struct openings *openings, struct job *job) MUST_USE;
+struct opening *opening_new(struct job *job) MUST_USE;
 
 /* Gives the job back, and frees the opening. */
 void opening_return(struct opening *opening, struct job *job);
 
 /* The job was given away, or holds nothing. No leaf lock held. */
 void opening_free(struct opening *opening);
-
-/* Waits for bytes of the client and looks at them, without taking them, until this moment: how
- * many; 0 at the end of data; or -errno: -ETIMEDOUT at the deadline, -EUSERS if it was put out,
- * -ECANCELED at the stop. Its opener's. */
-ssize_t opening_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
-
-/* Hears what the client has to say first, and puts it into the work queue, or refuses it (an
- * opening_fn; the first argument is the road). Its opener's. */
-void opening_serve(void *road, struct opening *opening);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "road/exhausted.h"
 #include "road/opener.h"
-#include "road/opening.h"
 
 void openings_init(struct openings *openings, opening_fn *serve, void *arg) UNCHECKED {
     *openings = (struct openings){.serve = serve, .arg = arg, .max = 1};
@@ -132,10 +131,11 @@ static void put_back_opening(struct openings *openings, struct opening *opening)
 
 int openings_push(struct openings *openings, struct job *job, bool beyond) {
     struct lane *lane = &job->has.seat.limit->lane;
-    struct opening *opening = opening_new(openings, job), *make = NULL;
+    struct opening *opening = opening_new(job), *make = NULL;
 
     if (opening == NULL)
         return -ENOMEM;
+    opening->openings = openings;
     lock_acquire(&openings->lock);
     bool room = beyond || lane->n_waiting < openings->capacity;
     if (room) {

@@ -17,18 +17,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "base/sync.h"
 #include "listen/gate.h"
 #include "listen/lane.h"
-#include "road/job.h"
-
-/* Somewhat less than a second, so that who waits behind a flood of silent clients is dialled for
- * little more than a second after it came, their departure included. */
-#define OPENING_PATIENCE (900 * USEC_PER_MSEC)
+#include "road/opening.h"
 
 struct opener;
-struct opening;
 
 /* Does all that there is to do with an opening, and leaves nothing in its job. An opener calls
  * it. */
@@ -104,13 +100,14 @@ bool openings_move(struct openings *openings, usec_t patience, char *ret_what, s
  * elsewhere. */
 bool openings_stop_until(struct openings *openings, usec_t deadline) MUST_USE;
 
-/* For an opening at its opener. Past OPENING_PATIENCE: whether it may wait on, as one of the ripe;
- * false: it is put out. */
-bool openings_ripen(struct opening *opening) MUST_USE;
-/* It has sent what it had to send first: from now on nobody touches its socket. False: it had been
- * put out. */
+/* For an opener, with its opening. Waits until this moment for bytes of the client, and looks at
+ * them without taking them: how many; 0 at the end of data; or -errno: -ETIMEDOUT at the deadline,
+ * -EUSERS if it was put out, -ECANCELED at the stop. */
+ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
+
+/* The same. It has sent what it had to send first: from now on nobody touches its socket. False: it
+ * had been put out. */
 bool openings_keep(struct opening *opening) MUST_USE;
-bool openings_was_put_out(struct opening *opening) MUST_USE;
 
 /* For an opener that is through with the last opening, which is freed (NULL: it had none): the next
  * one; NULL: it has to end. */

@@ -1,7 +1,9 @@
 /* make_room (see openings.h): which openings are put out, and for whom. */
+#include <errno.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "road/opening.h"
+#include "base/sockopt.h"
 #include "road/openings.h"
 
 /* Whether somebody could go on who cannot, if this ripe opening were gone. */
@@ -48,7 +50,8 @@ static void insert_ripe(struct openings *openings, struct opening *opening)
     opening->ripe = true;
 }
 
-bool openings_ripen(struct opening *opening) {
+/* It is silent past OPENING_PATIENCE, and waits on as one of the ripe; or (false) is put out. */
+static bool ripen_opening(struct opening *opening) {
     struct openings *openings = opening->openings;
 
     lock_acquire(&openings->lock);
@@ -63,6 +66,49 @@ bool openings_ripen(struct opening *opening) {
     return !put_out;
 }
 
+static bool was_put_out(struct opening *opening) {
+    lock_acquire(&opening->openings->lock);
+    bool put_out = opening->put_out;
+    lock_release(&opening->openings->lock);
+    return put_out;
+}
+
+/* When it is to look up again, at the latest. */
+static usec_t next_opening_look(const struct opening *opening, usec_t deadline) {
+    return !opening->stays && opening->ripens < deadline ? opening->ripens : deadline;
+}
+
+/* Each moment that it waits for is looked at once more without waiting: what came in time counts,
+ * even if the opener comes late. */
+ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) {
+    int fd = opening->job.has.client;
+
+    for (;;) {
+        usec_t now = clock_now(), until = next_opening_look(opening, deadline);
+        bool waits = now < until;
+
+        if (atomic_load(&opening->openings->stop))
+            return -ECANCELED;
+        int r = waits ? sockopt_set_receive_timeout(fd, until - now) : 0;
+        if (r < 0)
+            return r;
+        ssize_t n = recv(fd, buf, size, MSG_PEEK | (waits ? 0 : MSG_DONTWAIT));
+        if (n == 0 && was_put_out(opening))
+            return -EUSERS;
+        if (n >= 0)
+            return n;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (waits || errno == EINTR)
+            continue;
+        if (until == deadline)
+            return -ETIMEDOUT;
+        if (!ripen_opening(opening))
+            return -EUSERS;
+        opening->stays = true;
+    }
+}
+
 bool openings_keep(struct opening *opening) {
     struct openings *openings = opening->openings;
 
@@ -74,13 +120,6 @@ bool openings_keep(struct opening *opening) {
     bool kept = !opening->put_out;
     lock_release(&openings->lock);
     return kept;
-}
-
-bool openings_was_put_out(struct opening *opening) {
-    lock_acquire(&opening->openings->lock);
-    bool put_out = opening->put_out;
-    lock_release(&opening->openings->lock);
-    return put_out;
 }
 
 void openings_want(struct openings *openings, struct lane *lane) {

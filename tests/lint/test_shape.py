@@ -35,7 +35,7 @@ CIRCLES = {
     "base": {"addr", "scope"},
     "upstream": {"choice", "groups", "reach", "roster", "search", "upstream", "view", "watcher"},
     "conn": {"conn", "registry"},
-    "road": {"greet", "opener", "opening", "openings", "refuse", "road"},
+    "road": {"opener", "openings"},
 }
 
 

@@ -9,7 +9,6 @@
 #include "base/thread.h"
 #include "listen/limit.h"
 #include "road/generation.h"
-#include "road/opening.h"
 #include "road/openings.h"
 #include "tcp_pair.h"
 
@@ -38,7 +37,7 @@ static void serve(void *arg, struct opening *opening) {
     struct scene *scene = arg;
     uint64_t number = opening->job.record.number;
     char byte;
-    ssize_t n = opening_peek(opening, &byte, 1, opening->deadline);
+    ssize_t n = openings_peek(opening, &byte, 1, opening->deadline);
 
     if (!openings_keep(opening) && n > 0)
         n = -EUSERS;
