@@ -1,16 +1,17 @@
 /* An opener: a thread that serves openings, one after the other. Openers are made when there is
  * work for one more, the one that worked last is taken first, and one that has been idle for
- * OPENER_IDLE_MAX ends, unless it is the last. */
+ * OPENER_IDLE_MAX ends, unless it is the last. The openings (openings.h) have them. */
 #ifndef ROAD_OPENER_H
 #define ROAD_OPENER_H
 
+#include <sys/queue.h>
+
 #include "base/thread.h"
-#include "road/openings.h"
+
+struct opening;
+struct openings;
 
 #define OPENER_IDLE_MAX (60 * USEC_PER_SEC)
-
-/* The frames of a TLS handshake are large; the pages that it dirties stay with the opener. */
-#define OPENER_STACK ((size_t)256 * 1024)
 
 struct opener {
     TAILQ_ENTRY(opener) link; /* of all that run */
@@ -21,14 +22,16 @@ struct opener {
     struct stack stack;
     struct cond wake;                /* with the openings' lock, as the rest: */
     struct opening *opening GUARDED; /* at it; NULL: it is idle, or about to look for one */
-    bool started GUARDED;            /* thread_start is done with it */
+    bool started GUARDED;            /* opener_start is done with it */
 };
 
-/* Makes one, for an opening, or for the next one that comes (NULL). It is counted in
- * openings->n_openers already, and the opening as working. 0 or -errno, with nothing changed. */
-int opener_start(struct openings *openings, struct opening *opening) MUST_USE;
+/* One for this opening, or for none yet (NULL); its thread does not run. NULL: no memory. */
+struct opener *opener_new(struct openings *openings, struct opening *opening) MUST_USE;
 
-/* Joins those that have ended, and frees them. No leaf lock held. */
-void opener_join_all(struct ended_list *ended);
+/* Starts its thread: fn(opener). 0 or -errno. */
+int opener_start(struct opener *opener, thread_fn *fn) MUST_USE;
+
+/* Joins its thread, if it was started, and frees it. No leaf lock held. */
+void opener_free(struct opener *opener);
 
 #endif

@@ -1,11 +1,12 @@
+/* Who comes in, and whose turn it is. */
 #include "road/openings.h"
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "road/exhausted.h"
 #include "road/opener.h"
+#include "road/openings_inside.h"
 
 void openings_init(struct openings *openings, opening_fn *serve, void *arg) UNCHECKED {
     *openings = (struct openings){.serve = serve, .arg = arg, .max = 1};
@@ -21,7 +22,7 @@ void openings_init(struct openings *openings, opening_fn *serve, void *arg) UNCH
 
 void openings_destroy(struct openings *openings) UNCHECKED {
     CHECK(openings->n_openers == 0 && TAILQ_EMPTY(&openings->lanes));
-    opener_join_all(&openings->ended);
+    openings_free_ended(&openings->ended);
     cond_destroy(&openings->gone);
     cond_destroy(&openings->room);
     lock_destroy(&openings->lock);
@@ -63,8 +64,7 @@ static bool may_take_opener(const struct openings *openings, const struct lane *
            (lane->working < openings->own || shared < openings->shared);
 }
 
-/* The next one that may go to an opener, and is counted as if it were there; or NULL. */
-static struct opening *take_opening(struct openings *openings) REQUIRES(openings->lock) {
+struct opening *openings_take(struct openings *openings) {
     size_t shared = count_shared(openings);
     struct opening *opening;
     struct lane *lane;
@@ -99,7 +99,7 @@ static void hand_out_opening(struct openings *openings, struct opening **ret_mak
     *ret_make = NULL;
     if (opener == NULL && openings->n_openers >= openings->max)
         return;
-    struct opening *opening = take_opening(openings);
+    struct opening *opening = openings_take(openings);
     if (opening == NULL)
         return;
     if (opener == NULL) {
@@ -129,6 +129,17 @@ static void put_back_opening(struct openings *openings, struct opening *opening)
     lock_release(&openings->lock);
 }
 
+void openings_count_out(struct openings *openings, const struct opening *opening) {
+    struct lane *lane = &opening->limit->lane;
+
+    CHECK(!opening->ripe);
+    openings->working--;
+    lane->working--;
+    if (opening->put_out)
+        openings->leaving--;
+    unlist_lane(openings, lane);
+}
+
 int openings_push(struct openings *openings, struct job *job, bool beyond) {
     struct lane *lane = &job->has.seat.limit->lane;
     struct opening *opening = opening_new(job), *make = NULL;
@@ -152,7 +163,7 @@ int openings_push(struct openings *openings, struct job *job, bool beyond) {
         opening_return(opening, job);
         return -EAGAIN;
     }
-    int r = make != NULL ? opener_start(openings, make) : 0;
+    int r = make != NULL ? openings_add_opener(openings, make) : 0;
     if (r < 0) {
         put_back_opening(openings, make);
         exhausted_say("start one more thread that reads what comes before a dial", -r);
@@ -187,95 +198,6 @@ size_t openings_count(struct openings *openings) {
     return n;
 }
 
-/* Openers */
-
-/* Whether there is one too many of them, beside the one that asks. */
-static bool is_superfluous(const struct openings *openings) REQUIRES(openings->lock) {
-    return atomic_load(&openings->stop) || openings->n_openers > openings->max;
-}
-
-/* Waits for an opening; gives up after a while, unless it is the last opener. */
-static void wait_idle(struct openings *openings, struct opener *opener) REQUIRES(openings->lock) {
-    usec_t until = clock_now() + OPENER_IDLE_MAX;
-    bool waits = true;
-
-    TAILQ_INSERT_HEAD(&openings->idle, opener, idle_link);
-    while (opener->opening == NULL && waits && !is_superfluous(openings)) {
-        waits = cond_wait_until(&opener->wake, &openings->lock, until) || openings->n_openers == 1;
-        if (clock_now() >= until)
-            until = clock_now() + OPENER_IDLE_MAX;
-    }
-    if (opener->opening == NULL)
-        TAILQ_REMOVE(&openings->idle, opener, idle_link);
-}
-
-/* Its opener is through with it. */
-static void count_out(struct openings *openings, const struct opening *opening)
-    REQUIRES(openings->lock) {
-    struct lane *lane = &opening->limit->lane;
-
-    CHECK(!opening->ripe);
-    openings->working--;
-    lane->working--;
-    if (opening->put_out)
-        openings->leaving--;
-    unlist_lane(openings, lane);
-}
-
-/* With the next one at once: it may be what the last one was put out for. */
-static struct opening *change_opening(struct openings *openings, struct opener *opener,
-                                      const struct opening *last) {
-    lock_acquire(&openings->lock);
-    if (last != NULL)
-        count_out(openings, last);
-    opener->opening = NULL;
-    if (openings->n_openers <= openings->max || atomic_load(&openings->stop))
-        opener->opening = take_opening(openings);
-    /* Those who wait at a gate may have a place already, and not yet know it: they speak for
-     * themselves. */
-    if (openings->waiting > openings->leaving)
-        openings_make_room(openings);
-    struct opening *opening = opener->opening;
-    lock_release(&openings->lock);
-    return opening;
-}
-
-static struct opening *await_opening(struct openings *openings, struct opener *opener) {
-    lock_acquire(&openings->lock);
-    if (openings->n_openers <= openings->max || atomic_load(&openings->stop))
-        opener->opening = take_opening(openings);
-    if (opener->opening == NULL)
-        wait_idle(openings, opener);
-    struct opening *opening = opener->opening;
-    if (opening == NULL)
-        openings->n_openers--; /* decided and counted at once: the last one stays */
-    lock_release(&openings->lock);
-    return opening;
-}
-
-struct opening *openings_next(struct openings *openings, struct opener *opener,
-                              struct opening *last) {
-    struct opening *opening = change_opening(openings, opener, last);
-
-    if (last != NULL)
-        opening_free(last);
-    return opening != NULL ? opening : await_opening(openings, opener);
-}
-
-int openings_begin(struct openings *openings) {
-    lock_acquire(&openings->lock);
-    bool make = openings->n_openers == 0;
-    openings->n_openers += make;
-    lock_release(&openings->lock);
-    int r = make ? opener_start(openings, NULL) : 0;
-    if (r == 0)
-        return 0;
-    lock_acquire(&openings->lock);
-    openings->n_openers--;
-    lock_release(&openings->lock);
-    return r;
-}
-
 void openings_set(struct openings *openings, size_t max, size_t capacity, size_t lanes) {
     struct opener *opener;
 
@@ -288,39 +210,4 @@ void openings_set(struct openings *openings, size_t max, size_t capacity, size_t
         cond_signal(&opener->wake); /* there may be too many of them */
     cond_broadcast(&openings->room);
     lock_release(&openings->lock);
-}
-
-bool openings_move(struct openings *openings, usec_t patience, char *ret_what, size_t size) {
-    usec_t now = clock_now();
-    const struct opener *opener;
-    bool moves = true;
-
-    lock_acquire(&openings->lock);
-    TAILQ_FOREACH(opener, &openings->openers, link) {
-        const struct opening *opening = opener->opening;
-
-        if (opening != NULL && !opening->whole && now > opening->deadline + patience)
-            moves = false;
-    }
-    lock_release(&openings->lock);
-    if (!moves)
-        snprintf(ret_what, size, "an opener does not come back from its connection");
-    return moves;
-}
-
-bool openings_stop_until(struct openings *openings, usec_t deadline) {
-    struct opener *opener;
-
-    lock_acquire(&openings->lock);
-    atomic_store(&openings->stop, true);
-    TAILQ_FOREACH(opener, &openings->openers, link) {
-        cond_signal(&opener->wake);
-        thread_interrupt(&opener->thread); /* interrupt_note */
-    }
-    while (!TAILQ_EMPTY(&openings->openers) &&
-           cond_wait_until(&openings->gone, &openings->lock, deadline))
-        continue;
-    bool ended = TAILQ_EMPTY(&openings->openers);
-    lock_release(&openings->lock);
-    return ended;
 }

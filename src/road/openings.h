@@ -82,9 +82,6 @@ void openings_nudge(struct openings *openings);
 void openings_want(struct openings *openings, struct lane *lane);
 void openings_content(struct openings *openings, struct lane *lane);
 
-/* Puts out as many of the ripe as somebody is in need of: after every change of that. */
-void openings_make_room(struct openings *openings) REQUIRES(openings->lock);
-
 /* The relay drains: whoever is ripe, or becomes it, is put out. */
 void openings_hurry(struct openings *openings);
 
@@ -108,10 +105,5 @@ ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t de
 /* The same. It has sent what it had to send first: from now on nobody touches its socket. False: it
  * had been put out. */
 bool openings_keep(struct opening *opening) MUST_USE;
-
-/* For an opener that is through with the last opening, which is freed (NULL: it had none): the next
- * one; NULL: it has to end. */
-struct opening *openings_next(struct openings *openings, struct opener *opener,
-                              struct opening *last) MUST_USE;
 
 #endif

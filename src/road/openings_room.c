@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/sockopt.h"
-#include "road/openings.h"
+#include "road/openings_inside.h"
 
 /* Whether somebody could go on who cannot, if this ripe opening were gone. */
 static bool is_opening_in_the_way(const struct openings *openings, const struct opening *opening)

@@ -35,7 +35,6 @@ CIRCLES = {
     "base": {"addr", "scope"},
     "upstream": {"choice", "groups", "reach", "roster", "search", "upstream", "view", "watcher"},
     "conn": {"conn", "registry"},
-    "road": {"opener", "openings"},
 }
 
 
