@@ -2,28 +2,53 @@
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "config/config.h"
+
+static void take_file(struct cli *cli, const char *arg) {
+    cli->file = arg;
+}
+
+static void take_proxy(struct cli *cli, const char *arg) {
+    cli->proxy = arg;
+}
+
+static void take_listen(struct cli *cli, const char *arg) {
+    cli->listen = arg;
+}
+
+static void take_pid(struct cli *cli, const char *arg) {
+    char *end;
+    long pid = strtol(arg, &end, 10);
+
+    cli->pid = *end == '\0' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
 
 static const struct row {
     char letter; /* 0: none */
     const char *name;
     const char *arg; /* NULL: takes none */
     const char *help;
+    void (*take)(struct cli *cli, const char *arg); /* NULL: there is nothing to take */
+    enum cli_action action;                         /* CLI_RUN: as it was */
+    bool ends;                                      /* nothing after it is looked at */
 } rows[] = {
-    {'f', "file", "FILE", "read this configuration instead of " CONFIG_DEFAULT_PATH},
-    {0, "proxy", "HOST:PORT", "run without a file: relay HTTP to this server"},
-    {0, "listen", "ADDR", "with --proxy: take connections here instead of " CONFIG_DEFAULT_LISTEN},
-    {'t', "check", NULL, "check the configuration, report every error, and exit"},
-    {'T', "dump", NULL, "print the configuration in force, defaults included, and exit"},
+    {'f', "file", "FILE", "read this configuration instead of " CONFIG_DEFAULT_PATH,
+     .take = take_file},
+    {0, "proxy", "HOST:PORT", "run without a file: relay HTTP to this server", .take = take_proxy},
+    {0, "listen", "ADDR", "with --proxy: take connections here instead of " CONFIG_DEFAULT_LISTEN,
+     .take = take_listen},
+    {'t', "check", NULL, "check the configuration, report every error, and exit",
+     .action = CLI_CHECK},
+    {'T', "dump", NULL, "print the configuration in force, defaults included, and exit",
+     .action = CLI_DUMP},
     {0, "reload", "PID",
-     "make this running relayd read its configuration again, and wait until it has"},
-    {'V', "version", NULL, "print the version and exit"},
-    {'h', "help", NULL, "print this help and exit"},
+     "make this running relayd read its configuration again, and wait until it has",
+     .take = take_pid, .action = CLI_RELOAD},
+    {'V', "version", NULL, "print the version and exit", .action = CLI_VERSION, .ends = true},
+    {'h', "help", NULL, "print this help and exit", .action = CLI_HELP, .ends = true},
 };
 
 enum { LONG_ONLY = 256 }; /* getopt's value for rows[i] without a letter: LONG_ONLY + i */
@@ -59,45 +84,9 @@ static const struct row *find_row(int value) {
     return NULL;
 }
 
-static void take_pid(struct cli *cli, const char *text) {
-    char *end;
-    long pid = strtol(text, &end, 10);
-
-    cli->action = CLI_RELOAD;
-    cli->pid = *end == '\0' && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
-}
-
-static void take(struct cli *cli, const struct row *row, const char *arg) {
-    if (strcmp(row->name, "file") == 0)
-        cli->file = arg;
-    else if (strcmp(row->name, "proxy") == 0)
-        cli->proxy = arg;
-    else if (strcmp(row->name, "listen") == 0)
-        cli->listen = arg;
-    else if (strcmp(row->name, "check") == 0)
-        cli->action = CLI_CHECK;
-    else if (strcmp(row->name, "dump") == 0)
-        cli->action = CLI_DUMP;
-    else if (strcmp(row->name, "reload") == 0)
-        take_pid(cli, arg);
-    else if (strcmp(row->name, "version") == 0)
-        cli->action = CLI_VERSION;
-    else
-        cli->action = CLI_HELP;
-}
-
-static int complain(const char *what) {
-    fprintf(stderr, "relayd: %s; see relayd --help\n", what);
-    return -1;
-}
-
-int cli_parse(int argc, char **argv, struct cli *ret_cli) {
-    struct option options[ARRAY_LEN(rows) + 1] = {0};
-    char letters[2 * ARRAY_LEN(rows) + 1] = "";
-    struct cli cli = {.action = CLI_RUN};
-    size_t n = 0;
-    int value;
-
+/* Letters and long names, as getopt_long(3) wants them. */
+static void list_options(struct option options[ARRAY_LEN(rows) + 1],
+                         char letters[2 * ARRAY_LEN(rows) + 1]) {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         bool takes = rows[i].arg != NULL;
 
@@ -105,29 +94,57 @@ int cli_parse(int argc, char **argv, struct cli *ret_cli) {
                                      rows[i].letter != 0 ? rows[i].letter : LONG_ONLY + (int)i};
         if (rows[i].letter == 0)
             continue;
-        letters[n++] = rows[i].letter;
+        *letters++ = rows[i].letter;
         if (takes)
-            letters[n++] = ':';
+            *letters++ = ':';
     }
+}
+
+static void take_option(struct cli *cli, const struct row *row, const char *arg) {
+    if (row->take != NULL)
+        row->take(cli, arg);
+    if (row->action != CLI_RUN)
+        cli->action = row->action;
+}
+
+static bool reject_arguments(const char *why) {
+    fprintf(stderr, "relayd: %s; see relayd --help\n", why);
+    return false;
+}
+
+/* Whether the options go together. */
+static bool check_options(const struct cli *cli) {
+    if (cli->action == CLI_RELOAD && cli->pid == 0)
+        return reject_arguments("--reload takes the process number of a running relayd");
+    if (cli->proxy != NULL && cli->file != NULL)
+        return reject_arguments("--proxy runs without a file: give -f or --proxy, not both");
+    if (cli->listen != NULL && cli->proxy == NULL)
+        return reject_arguments("--listen needs --proxy; in a file, say address = ...");
+    return true;
+}
+
+bool cli_parse(int argc, char **argv, struct cli *ret_cli) {
+    struct option options[ARRAY_LEN(rows) + 1] = {0};
+    char letters[2 * ARRAY_LEN(rows) + 1] = "";
+    struct cli cli = {.action = CLI_RUN};
+    int value;
+
+    list_options(options, letters);
     while ((value = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         const struct row *row = find_row(value);
 
         if (row == NULL)
-            return complain("wrong arguments"); /* getopt has said which */
-        take(&cli, row, optarg);
-        if (cli.action == CLI_VERSION || cli.action == CLI_HELP)
-            break;
+            return reject_arguments("wrong arguments"); /* getopt has said which */
+        take_option(&cli, row, optarg);
+        if (row->ends) {
+            *ret_cli = cli;
+            return true;
+        }
     }
-    if (cli.action != CLI_VERSION && cli.action != CLI_HELP) {
-        if (optind < argc)
-            return complain("takes no arguments but options");
-        if (cli.action == CLI_RELOAD && cli.pid == 0)
-            return complain("--reload takes the process number of a running relayd");
-        if (cli.proxy != NULL && cli.file != NULL)
-            return complain("--proxy runs without a file: give -f or --proxy, not both");
-        if (cli.listen != NULL && cli.proxy == NULL)
-            return complain("--listen needs --proxy; in a file, say address = ...");
-    }
+    if (optind < argc)
+        return reject_arguments("takes no arguments but options");
+    if (!check_options(&cli))
+        return false;
     *ret_cli = cli;
-    return 0;
+    return true;
 }

@@ -1,9 +1,12 @@
-/* The command line: one table of options, from which parsing and --help come. */
+/* The command line: one table of options, from which parsing, actions and --help come. */
 #ifndef CLI_H
 #define CLI_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+#include "base/check.h"
 
 enum cli_action { CLI_RUN, CLI_CHECK, CLI_DUMP, CLI_RELOAD, CLI_VERSION, CLI_HELP };
 
@@ -15,8 +18,8 @@ struct cli {
     pid_t pid;          /* of CLI_RELOAD */
 };
 
-/* Reads the arguments: 0, or -1 after a message on stderr. The strings are argv's. */
-int cli_parse(int argc, char **argv, struct cli *ret_cli);
+/* Reads the arguments. The strings are argv's. False: they are wrong, as stderr was told. */
+bool cli_parse(int argc, char **argv, struct cli *ret_cli) MUST_USE;
 
 void cli_help(FILE *out);
 

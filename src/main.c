@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -37,41 +36,82 @@ static void keep_reloads_for_later(void) {
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static const char *config_path(const struct cli *cli) {
+    return cli->file != NULL ? cli->file : CONFIG_DEFAULT_PATH;
+}
+
+/* NULL, after on_error was told why. */
+static struct config *load_config(const struct cli *cli, config_error_fn *on_error) {
+    return cli->proxy != NULL ? config_from_arguments(cli->listen, cli->proxy, on_error, NULL)
+                              : config_load(config_path(cli), on_error, NULL);
+}
+
+static int load_failed(const struct cli *cli) {
+    return cli->proxy != NULL ? EX_USAGE : EX_CONFIG;
+}
+
+static int flush_output(void) {
+    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int run_daemon(const struct cli *cli) {
+    bool from_file = cli->proxy == NULL;
+
+    keep_reloads_for_later();
+    struct config *config = load_config(cli, from_file ? log_error : print_error);
+    if (config == NULL)
+        return load_failed(cli);
+    return daemon_run(config, from_file ? config_path(cli) : NULL);
+}
+
+static int check_config(const struct cli *cli) {
+    struct config *config = load_config(cli, print_error);
+    bool from_file = cli->proxy == NULL;
+
+    if (config == NULL)
+        return load_failed(cli);
+    warnings_tell(config, print_error, NULL);
+    rights_check(config, from_file && strcmp(config_path(cli), CONFIG_DEFAULT_PATH) == 0,
+                 print_error, NULL);
+    printf("%s: the configuration is valid.\n", from_file ? config_path(cli) : "--proxy");
+    config_unref(config);
+    return flush_output();
+}
+
+static int dump_config(const struct cli *cli) {
+    struct config *config = load_config(cli, print_error);
+
+    if (config == NULL)
+        return load_failed(cli);
+    config_dump(config, stdout);
+    config_unref(config);
+    return flush_output();
+}
+
+static int reload_other(const struct cli *cli) {
+    return ask_reload(cli->pid);
+}
+
+static int print_version(const struct cli *cli) {
+    (void)cli;
+    puts("relayd " RELAYD_VERSION);
+    return EX_OK;
+}
+
+static int print_help(const struct cli *cli) {
+    (void)cli;
+    cli_help(stdout);
+    return EX_OK;
+}
+
 int main(int argc, char **argv) {
+    static int (*const actions[])(const struct cli *cli) = {
+        [CLI_RUN] = run_daemon,      [CLI_CHECK] = check_config,    [CLI_DUMP] = dump_config,
+        [CLI_RELOAD] = reload_other, [CLI_VERSION] = print_version, [CLI_HELP] = print_help,
+    };
     struct cli cli;
 
-    if (cli_parse(argc, argv, &cli) < 0)
+    if (!cli_parse(argc, argv, &cli))
         return EX_USAGE;
-    if (cli.action == CLI_HELP) {
-        cli_help(stdout);
-        return EX_OK;
-    }
-    if (cli.action == CLI_VERSION) {
-        puts("relayd " RELAYD_VERSION);
-        return EX_OK;
-    }
-    if (cli.action == CLI_RELOAD)
-        return ask_reload(cli.pid);
-    if (cli.action == CLI_RUN)
-        keep_reloads_for_later();
-    bool journal = cli.action == CLI_RUN && cli.proxy == NULL;
-    config_error_fn *on_error = journal ? log_error : print_error;
-    const char *file = cli.file != NULL ? cli.file : CONFIG_DEFAULT_PATH;
-    struct config *config = cli.proxy != NULL
-                                ? config_from_arguments(cli.listen, cli.proxy, on_error, NULL)
-                                : config_load(file, on_error, NULL);
-    if (config == NULL)
-        return cli.proxy != NULL ? EX_USAGE : EX_CONFIG;
-    if (cli.action == CLI_RUN)
-        return daemon_run(config, cli.proxy != NULL ? NULL : file);
-    if (cli.action == CLI_DUMP)
-        config_dump(config, stdout);
-    else {
-        warnings_tell(config, print_error, NULL);
-        rights_check(config, strcmp(file, CONFIG_DEFAULT_PATH) == 0 && cli.proxy == NULL,
-                     print_error, NULL);
-        printf("%s: the configuration is valid.\n", cli.proxy != NULL ? "--proxy" : file);
-    }
-    config_unref(config);
-    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    return actions[cli.action](&cli);
 }
