@@ -32,8 +32,9 @@ int route_error(const struct addr *to, const struct addr *source) {
     int fd = socket(to->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return route_may_lack(errno) ? errno : 0;
-    if (source != NULL && scope_bind(fd, source) < 0)
-        error = errno == EADDRNOTAVAIL ? errno : 0;
+    int r = source != NULL ? scope_bind(fd, source) : 0;
+    if (r < 0)
+        error = r == -EADDRNOTAVAIL ? EADDRNOTAVAIL : 0;
     else if (connect(fd, &settled.u.sa, settled.len) < 0)
         error = errno;
     fd_close(&fd);

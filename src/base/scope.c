@@ -126,17 +126,15 @@ int scope_connect(int fd, const struct addr *addr) {
     struct addr settled;
     int r = scope_settle(addr, &settled);
 
-    if (r == 0)
-        return connect(fd, &settled.u.sa, settled.len);
-    errno = -r;
-    return -1;
+    if (r < 0)
+        return r;
+    return connect(fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
 }
 
 int scope_bind(int fd, const struct addr *addr) {
     struct addr settled;
 
-    if (scope_settle(addr, &settled) == 0)
-        return bind(fd, &settled.u.sa, settled.len);
-    errno = EADDRNOTAVAIL;
-    return -1;
+    if (scope_settle(addr, &settled) < 0)
+        return -EADDRNOTAVAIL;
+    return bind(fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
 }

@@ -32,8 +32,8 @@ int scope_settle(const struct addr *addr, struct addr *ret_addr) MUST_USE;
 /* The reverse, if an operator named that interface; else as it is. */
 struct addr scope_recall(const struct addr *addr);
 
-/* As connect(2), with ENODEV besides, and bind(2), to which an address of an interface that is not
- * there is one that this machine does not have (EADDRNOTAVAIL). */
+/* connect(2) and bind(2): 0 or -errno. Of an interface that is not there, connect says -ENODEV, and
+ * bind -EADDRNOTAVAIL, as of any address that this machine does not have. */
 int scope_connect(int fd, const struct addr *addr) MUST_USE;
 int scope_bind(int fd, const struct addr *addr) MUST_USE;
 

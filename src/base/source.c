@@ -29,7 +29,7 @@ int source_bind(int fd, const struct addr *source) {
     if (source == NULL)
         return 0;
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
-    return scope_bind(fd, source) < 0 ? -errno : 0;
+    return scope_bind(fd, source);
 }
 
 bool source_is_useless(const struct addr *source, const struct addr *to, int error) {

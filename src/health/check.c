@@ -97,7 +97,7 @@ static int set_off(struct check *check, const struct addr *source, const char **
     if (r < 0)
         return r;
     *ret_doing = "connect";
-    return scope_connect(check->fd, addr) < 0 ? -errno : 0;
+    return scope_connect(check->fd, addr);
 }
 
 /* The check takes the way that connections take: from the local addresses in turn, and on from one

@@ -186,7 +186,7 @@ static int name_hop(int fd, const struct addr *to, const struct addr *source) {
     }
     if (source != NULL)
         local = *source;
-    return scope_bind(fd, &local) < 0 ? -errno : 0;
+    return scope_bind(fd, &local);
 }
 
 static bool is_one_place(const struct addr *a, const struct addr *b) {
