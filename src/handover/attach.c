@@ -12,18 +12,26 @@
     (5 * USEC_PER_SEC) /* with a keeper that systemd has yet to start, or that is busy */
 #define PATIENCE_IN_ALL (30 * USEC_PER_SEC) /* with one that tells and tells */
 
+static enum link_outcome fail_attach(struct link_why *why, int error) {
+    why->error = error;
+    return LINK_FAILED;
+}
+
 /* Nobody who is not trusted is told anything, nor sees a descriptor. */
-int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) {
+enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval patience = clock_timeval(PATIENCE);
+    bool trusted;
 
     strncpy(to.sun_path, path, sizeof(to.sun_path) - 1);
-    int r = trust_place(path, ret_why);
+    int r = trust_place(path, &trusted, ret_why->text);
     if (r < 0)
-        return r == -EPERM ? LINK_UNTRUSTED : r == -ENOENT ? LINK_NOBODY : r;
+        return r == -ENOENT ? LINK_NOBODY : fail_attach(ret_why, -r);
+    if (!trusted)
+        return LINK_UNTRUSTED;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return -errno;
+        return fail_attach(ret_why, errno);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
@@ -32,9 +40,9 @@ int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) {
         fd_close(&fd);
         if (error == ENOENT || error == ECONNREFUSED)
             return LINK_NOBODY;
-        return error == EAGAIN ? LINK_SILENT : -error;
+        return error == EAGAIN ? LINK_SILENT : fail_attach(ret_why, error);
     }
-    if (!trust_peer(fd, ret_why)) {
+    if (!trust_peer(fd, ret_why->text)) {
         fd_close(&fd);
         return LINK_UNTRUSTED;
     }
@@ -76,17 +84,18 @@ static bool grow_heritage(struct heritage *heritage) {
 /* How far the keeper's answer has come. */
 struct hearing {
     struct heritage *heritage;
+    struct link_why *why;
     bool greeted, last;
     uint64_t next; /* slots are told in their order, each once: those before this one are over */
 };
 
 /* One slot that is held; what is not understood, or told twice, is dropped. */
-static int inherit_slot(struct hearing *hearing, struct keeper_message *message) {
+static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
     size_t index = message->head.index, n_conns = heritage->n_conns;
 
     if (message->cut)
-        return -EMFILE;
+        return fail_attach(hearing->why, EMFILE);
     if (index < hearing->next || index >= KEEPER_CONNECTIONS + heritage->n_slots)
         return LINK_OK;
     hearing->next = (uint64_t)index + 1;
@@ -96,7 +105,7 @@ static int inherit_slot(struct hearing *hearing, struct keeper_message *message)
         heritage->listeners[index - KEEPER_LISTENERS] = fd_take(&message->fd[0]);
     } else if (index >= KEEPER_CONNECTIONS && message->n_fd == KEEPER_FDS) {
         if (!grow_heritage(heritage))
-            return -ENOMEM;
+            return fail_attach(hearing->why, ENOMEM);
         struct heir *heir = &heritage->conns[n_conns];
         heir->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
         for (size_t k = 0; k < KEEPER_FDS; k++)
@@ -106,11 +115,11 @@ static int inherit_slot(struct hearing *hearing, struct keeper_message *message)
     return LINK_OK;
 }
 
-static int take_refusal(struct heritage *heritage, const struct keeper_message *message) {
+static enum link_outcome take_refusal(struct link_why *why, const struct keeper_message *message) {
     char name[KEEPER_NAME_MAX];
 
     keeper_message_name(message, 0, name);
-    snprintf(heritage->why, sizeof(heritage->why), "%s", name[0] != '\0' ? name : "unknown");
+    snprintf(why->text, sizeof(why->text), "%s", name[0] != '\0' ? name : "unknown");
     switch (message->head.count) {
     case KEEPER_BUSY:
         return LINK_BUSY;
@@ -129,16 +138,16 @@ static usec_t take_moment(int64_t usec) {
 }
 
 /* One message of the answer, which may be the last one. */
-static int take_answer(struct hearing *hearing, struct keeper_message *message) {
+static enum link_outcome take_answer(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
 
-    heritage->version = message->head.version;
+    hearing->why->version = message->head.version;
     if (message->head.type == KEEPER_REFUSED)
-        return take_refusal(heritage, message);
+        return take_refusal(hearing->why, message);
     if (message->head.version != KEEPER_VERSION)
         return LINK_OTHER_VERSION;
     if (hearing->greeted != (message->head.type != KEEPER_HELLO))
-        return -EBADMSG;
+        return fail_attach(hearing->why, EBADMSG);
     switch (message->head.type) {
     case KEEPER_HELLO:
         hearing->greeted = true;
@@ -152,26 +161,27 @@ static int take_answer(struct hearing *hearing, struct keeper_message *message) 
         hearing->last = true;
         return LINK_OK;
     default:
-        return -EBADMSG;
+        return fail_attach(hearing->why, EBADMSG);
     }
 }
 
-int link_take_answers(int fd, struct heritage *heritage) {
-    struct hearing hearing = {.heritage = heritage};
+enum link_outcome link_take_answers(int fd, struct heritage *heritage, struct link_why *ret_why) {
+    struct hearing hearing = {.heritage = heritage, .why = ret_why};
     usec_t deadline = clock_now() + PATIENCE_IN_ALL;
+    enum link_outcome outcome = LINK_OK;
     struct keeper_message message;
-    int r = LINK_OK;
 
-    while (r == LINK_OK && !hearing.last) {
-        r = clock_now() < deadline ? keeper_receive(fd, &message) : -EAGAIN;
+    while (outcome == LINK_OK && !hearing.last) {
+        int r = clock_now() < deadline ? keeper_receive(fd, &message) : -EAGAIN;
+
         if (r == 0 || r == -EAGAIN)
             return LINK_SILENT;
         if (r < 0)
-            return r;
-        r = take_answer(&hearing, &message);
+            return fail_attach(ret_why, -r);
+        outcome = take_answer(&hearing, &message);
         keeper_message_drop(&message);
     }
-    return r;
+    return outcome;
 }
 
 int link_await_pong(int fd) {
@@ -191,29 +201,37 @@ int link_await_pong(int fd) {
     return r == 0 ? -EPIPE : r;
 }
 
-int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
-                struct heritage *ret_heritage) {
+/* A keeper that has refused and closed before this is heard all the same. */
+static enum link_outcome send_attach(int fd, const struct link_terms *terms, bool drop,
+                                     struct link_why *why) {
     struct keeper_message attach = keeper_message(KEEPER_ATTACH);
-    struct heritage heritage = heritage_none();
-    int fd = -1, r = link_dial(terms->path, &fd, heritage.why);
 
     attach.head.usec = terms->keeper_timeout;
     attach.head.index = (uint32_t)terms->room;
     attach.head.count = drop;
     keeper_message_add(&attach, terms->name, strlen(terms->name));
-    if (r == LINK_OK)
-        r = keeper_send(fd, &attach, 0);
+    int r = keeper_send(fd, &attach, 0);
     if (r == -EAGAIN)
-        r = LINK_SILENT;
-    else if (fd >= 0 && (r == 0 || r == -EPIPE)) /* it may have refused before this */
-        r = link_take_answers(fd, &heritage);
-    *ret_heritage = heritage_none();
-    if (r != LINK_OK) {
-        ret_heritage->version = heritage.version;
-        memcpy(ret_heritage->why, heritage.why, sizeof(heritage.why));
+        return LINK_SILENT;
+    return r == 0 || r == -EPIPE ? LINK_OK : fail_attach(why, -r);
+}
+
+enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
+                              struct heritage *ret_heritage, struct link_why *ret_why) {
+    struct heritage heritage = heritage_none();
+    struct link_why why = {.error = 0};
+    int fd = -1;
+    enum link_outcome outcome = link_dial(terms->path, &fd, &why);
+
+    if (outcome == LINK_OK)
+        outcome = send_attach(fd, terms, drop, &why);
+    if (outcome == LINK_OK)
+        outcome = link_take_answers(fd, &heritage, &why);
+    if (outcome != LINK_OK) {
         heritage_free(&heritage);
         fd_close(&fd);
-        return r;
+        *ret_why = why;
+        return outcome;
     }
     *ret_fd = fd;
     *ret_heritage = heritage;

@@ -179,20 +179,20 @@ static void prepare_socket(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
-static unsigned outcome_bit(int outcome) {
-    return 1u << (outcome < 0 ? 31 : outcome);
-}
-
-/* Each outcome is said once, however often it is tried. That a keeper is gone was said already. */
-static void say_no_keeper(struct link *link, int outcome, const struct heritage *heritage) {
+/* Each outcome is logged once, however often it is tried. That a keeper is gone was already. */
+static void log_no_keeper(struct link *link, enum link_outcome outcome,
+                          const struct link_why *why) {
     bool known = link->said && (outcome == LINK_NOBODY || outcome == LINK_SILENT);
 
-    if (!known && (link->told & outcome_bit(outcome)) == 0)
-        link_say_outcome(outcome, link->path, false, heritage);
-    link->told |= outcome_bit(outcome);
+    if (!known && (link->told & 1u << outcome) == 0)
+        link_log_outcome(outcome, why, link->path, false);
+    link->told |= 1u << outcome;
 }
 
-static int attach_link(struct link *link, int *ret_fd, struct heritage *ret_heritage) {
+/* Nothing that it holds is of use: this process has the connections. */
+static bool attach_link(struct link *link, int *ret_fd, size_t *ret_n_slots) {
+    struct heritage heritage;
+    struct link_why why;
     char name[KEEPER_NAME_MAX];
     struct link_terms terms = {.path = link->path, .name = name, .room = link->table->n};
 
@@ -200,7 +200,14 @@ static int attach_link(struct link *link, int *ret_fd, struct heritage *ret_heri
     terms.keeper_timeout = link->keeper_timeout;
     memcpy(name, link->name, sizeof(name));
     lock_release(&link->lock);
-    return link_attach(&terms, true, ret_fd, ret_heritage);
+    enum link_outcome outcome = link_attach(&terms, true, ret_fd, &heritage, &why);
+    if (outcome != LINK_OK) {
+        log_no_keeper(link, outcome, &why);
+        return false;
+    }
+    *ret_n_slots = heritage.n_slots;
+    heritage_free(&heritage);
+    return true;
 }
 
 /* From now on connections that come are held. */
@@ -225,22 +232,19 @@ static void begin_holding(struct link *link, size_t n_slots) {
 
 /* dup3 by number: the thread sanitizer would take it for a race with whoever sends
  * (same_number). */
-static void find_keeper(struct link *link) {
-    struct heritage heritage;
-    int fd = -1, r = attach_link(link, &fd, &heritage);
+static bool use_socket(struct link *link, int fd) {
+    prepare_socket(fd);
+    return link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
+           syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
+}
 
-    if (r != LINK_OK)
-        say_no_keeper(link, r, &heritage);
-    size_t n_slots = heritage.n_slots;
-    heritage_free(&heritage);
-    if (r == LINK_OK) {
-        prepare_socket(fd);
-        r = link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0);
-    }
-    if (r == 0 && syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) < 0)
-        r = -errno;
+static void find_keeper(struct link *link) {
+    size_t n_slots = 0;
+    int fd = -1;
+    bool found = attach_link(link, &fd, &n_slots) && use_socket(link, fd);
+
     fd_close(&fd);
-    if (r == 0)
+    if (found)
         begin_holding(link, n_slots);
     else
         pause_before_next(link);
@@ -287,7 +291,7 @@ static void link_thread(void *arg) {
 
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
-              int outcome) UNCHECKED {
+              enum link_outcome outcome) UNCHECKED {
     bool up = *fd >= 0;
     int r = 0;
 
@@ -308,7 +312,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
     snprintf(link->path, sizeof(link->path), "%s", terms->path);
     snprintf(link->name, sizeof(link->name), "%s", terms->name);
     link->keeper_timeout = terms->keeper_timeout;
-    link->told = up ? 0 : outcome_bit(outcome);
+    link->told = up ? 0 : 1u << outcome;
     memset(link->listeners, 0xff, sizeof(link->listeners)); /* -1 everywhere */
     lock_init(&link->lock, RANK_LEAF);
     lock_init(&link->listeners_lock, RANK_OUTER);

@@ -38,10 +38,8 @@ struct link_terms {
 
 /* What a keeper held when this process came. */
 struct heritage {
-    unsigned version;                    /* of the keeper; 0: it has not said any */
     size_t n_slots;                      /* connections that the keeper can hold */
-    usec_t gone;                         /* when the relayd before went; 0: none did */
-    char why[TRUST_WHY_MAX];             /* on failure: whom it serves, or why it is not trusted */
+    usec_t gone;                         /* when the previous relayd went; 0: there was none */
     int table;                           /* -1: none */
     int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
     struct heir {
@@ -65,6 +63,14 @@ enum link_outcome {
     LINK_FOREIGN, /* another one's connections are held */
     LINK_OTHER_VERSION,
     LINK_UNTRUSTED,
+    LINK_FAILED, /* a system call, or memory: an errno */
+};
+
+/* What the log tells of an outcome besides. */
+struct link_why {
+    int error;                /* of LINK_FAILED */
+    unsigned version;         /* the keeper's; 0: it has not said any */
+    char text[TRUST_WHY_MAX]; /* whom it serves, or why it is not trusted */
 };
 
 struct link {
@@ -83,7 +89,7 @@ struct link {
     bool said_lost;           /* the thread's, too */
     usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
     bool said;                /* that connections are not held; the thread's */
-    unsigned told; /* outcomes (bits) that were said since a keeper was there; the thread's */
+    unsigned told; /* outcomes (bits) that were logged since a keeper was there; the thread's */
     _Atomic bool terms_untold;
     _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
     struct thread thread;
@@ -100,15 +106,14 @@ struct link {
     bool listeners_untold[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
-/* Connects, attaches, and takes what is held: 0 with *ret_fd and *ret_heritage (heritage_free),
- * another link_outcome, or -errno (then only version and why of ret_heritage are set). drop: the
- * keeper drops what it holds before. Waits some seconds at most. */
-int link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
-                struct heritage *ret_heritage) MUST_USE;
+/* Connects, attaches, and takes what is held, which is the caller's (heritage_free). Else *ret_why
+ * is set. drop: the keeper drops what it holds before. Waits some seconds at most. */
+enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
+                              struct heritage *ret_heritage, struct link_why *ret_why) MUST_USE;
 
-/* Says why there is no keeper. by_chance: nobody has asked for one by its path. */
-void link_say_outcome(int outcome, const char *path, bool by_chance,
-                      const struct heritage *heritage);
+/* Logs why there is no keeper. by_chance: nobody has asked for one by its path. */
+void link_log_outcome(enum link_outcome outcome, const struct link_why *why, const char *path,
+                      bool by_chance);
 
 /* Waits until the keeper at the other end has done all that it was told; some seconds at most.
  * Before link_start. 0 or -errno. */
@@ -130,7 +135,7 @@ void heritage_free(struct heritage *heritage);
  * the table still the caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
-              int outcome) MUST_USE;
+              enum link_outcome outcome) MUST_USE;
 int link_start(struct link *link) MUST_USE; /* the thread: 0 or -errno */
 
 /* From now on no connection is to outlive this process: a keeper that goes is not missed, and no

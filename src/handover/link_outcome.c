@@ -6,7 +6,7 @@
 
 #define UNTIL "Connections end with relayd until that changes: "
 
-static void say_nobody(const char *path, bool by_chance) {
+static void log_nobody(const char *path, bool by_chance) {
     if (by_chance)
         log_msg(
             MSG_KEEPER,
@@ -17,11 +17,11 @@ static void say_nobody(const char *path, bool by_chance) {
         log_msg(MSG_KEEPER_TROUBLE, UNTIL "no relayd-keeper listens at %s.", path);
 }
 
-void link_say_outcome(int outcome, const char *path, bool by_chance,
-                      const struct heritage *heritage) {
+void link_log_outcome(enum link_outcome outcome, const struct link_why *why, const char *path,
+                      bool by_chance) {
     switch (outcome) {
     case LINK_NOBODY:
-        say_nobody(path, by_chance);
+        log_nobody(path, by_chance);
         break;
     case LINK_SILENT:
         log_msg(MSG_KEEPER_TROUBLE,
@@ -35,29 +35,33 @@ void link_say_outcome(int outcome, const char *path, bool by_chance,
                 UNTIL
                 "another relayd (%s) uses relayd-keeper at %s. Give each a keeper of its own "
                 "(keeper = PATH), or say keeper = off.",
-                heritage->why, path);
+                why->text, path);
         break;
     case LINK_FOREIGN:
         log_msg(MSG_KEEPER_TROUBLE,
                 UNTIL
                 "relayd-keeper at %s holds those of another relayd (%s), which is away. Give each "
                 "a keeper of its own (keeper = PATH), or say keeper = off.",
-                path, heritage->why);
+                path, why->text);
         break;
     case LINK_OTHER_VERSION:
         log_msg(MSG_KEEPER_TROUBLE,
                 UNTIL
                 "relayd-keeper at %s speaks version %u, and this relayd speaks version %d. "
                 "Restart relayd-keeper.",
-                path, heritage->version, KEEPER_VERSION);
+                path, why->version, KEEPER_VERSION);
         break;
     case LINK_UNTRUSTED:
         log_msg(MSG_KEEPER_TROUBLE,
                 UNTIL "relayd-keeper at %s is not trusted: %s. It must be this user's or root's.",
-                path, heritage->why);
+                path, why->text);
         break;
-    default:
+    case LINK_FAILED:
         log_msg(MSG_KEEPER_TROUBLE, UNTIL "relayd-keeper at %s: %s.", path,
-                strerrordesc_np(-outcome));
+                strerrordesc_np(why->error));
+        break;
+    case LINK_OK:
+    default:
+        break;
     }
 }

@@ -13,13 +13,12 @@ static inline uint32_t link_index_of(uint32_t slot) {
 int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags);
 int link_say_fd(int fd, size_t index, int what, int flags);
 
-/* Connects to a keeper that is trusted: LINK_OK, another outcome or -errno; ret_why: why it is not
- * trusted. */
-int link_dial(const char *path, int *ret_fd, char ret_why[TRUST_WHY_MAX]) MUST_USE;
+/* Connects to a keeper that is trusted. */
+enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) MUST_USE;
 
-/* What a keeper answers to ATTACH, up to its END: LINK_OK, another outcome or -errno. The heritage
- * is to be freed in any case. */
-int link_take_answers(int fd, struct heritage *heritage) MUST_USE;
+/* What a keeper answers to ATTACH, up to its END. The heritage is to be freed in any case. */
+enum link_outcome link_take_answers(int fd, struct heritage *heritage,
+                                    struct link_why *ret_why) MUST_USE;
 
 /* What has waited to be said; or the keeper that it would have been said to is gone. */
 void link_say_unsaid(struct link *link, int flags);

@@ -62,20 +62,20 @@ static int bind_at(const struct addr *at) {
     return r < 0 ? r : fd;
 }
 
-/* -1: it was said why not. */
+/* The socket, or -1: it was logged why there is none. */
 static int listen_at(const char *path) {
     struct addr at = {.len = sizeof(at.u.un), .u.un.sun_family = AF_UNIX};
     size_t room = sizeof(at.u.un.sun_path);
     char why[TRUST_WHY_MAX] = "";
-    int r = snprintf(at.u.un.sun_path, room, "%s", path) < (int)room ? trust_place(path, why)
-                                                                     : -ENAMETOOLONG;
+    bool trusted = false, fits = snprintf(at.u.un.sun_path, room, "%s", path) < (int)room;
+    int r = fits ? trust_place(path, &trusted, why) : -ENAMETOOLONG;
 
-    if (r == 0)
+    if (r == 0 && trusted)
         r = bind_at(&at);
-    if (r >= 0)
+    if (r >= 0 && trusted)
         return r;
     log_msg(MSG_START_FAILED, "relayd-keeper cannot listen on %s: %s.", path,
-            why[0] != '\0' ? why : strerrordesc_np(-r));
+            r < 0 ? strerrordesc_np(-r) : why);
     return -1;
 }
 

@@ -11,9 +11,9 @@
 /* Asks a keeper without attaching to it. False: nobody answers. */
 static bool query_keeper(const char *path, const struct keeper_message *question,
                          struct keeper_message *ret_answer) {
-    char why[TRUST_WHY_MAX];
+    struct link_why why;
     int fd = -1;
-    bool answered = link_dial(path, &fd, why) == LINK_OK && keeper_send(fd, question, 0) == 0 &&
+    bool answered = link_dial(path, &fd, &why) == LINK_OK && keeper_send(fd, question, 0) == 0 &&
                     keeper_receive(fd, ret_answer) > 0;
 
     if (answered)

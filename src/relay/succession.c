@@ -61,21 +61,24 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
                      bool *ret_fresh) {
     int r = heritage->table >= 0 ? table_open(&heritage->table, ret_table) : -EPROTO;
     size_t n = heritage->n_slots < room ? heritage->n_slots : room;
+    const char *useless = NULL;
 
-    const char *why = "What the relayd before has noted cannot be read (is it another version?)";
-
-    if (r == 0 && crashes_for_all(*ret_table)) {
-        table_free(*ret_table);
-        why = "relayd crashed three times within a minute and adopts nothing this time";
-        r = -EPROTO;
-    }
-    *ret_fresh = r == -EPROTO;
-    if (r == 0 && (*ret_table)->n < n)
-        *ret_fresh = table_enlarge(ret_table, n) == 0; /* or it goes on with fewer */
-    if (r != -EPROTO)
+    if (r == -EPROTO) {
+        useless = "What the relayd before has noted cannot be read (is it another version?)";
+    } else if (r < 0) {
         return r;
-    drop_heirs(fd, heritage, why);
-    return table_new(n, ret_table);
+    } else if (crashes_for_all(*ret_table)) {
+        table_free(*ret_table);
+        useless = "relayd crashed three times within a minute and adopts nothing this time";
+    }
+    *ret_fresh = useless != NULL;
+    if (useless != NULL) {
+        drop_heirs(fd, heritage, useless);
+        return table_new(n, ret_table);
+    }
+    if ((*ret_table)->n < n)
+        *ret_fresh = table_enlarge(ret_table, n) == 0; /* or it goes on with fewer */
+    return 0;
 }
 
 /* What stands in the table of listening sockets was written by a process that may have been killed
@@ -90,8 +93,9 @@ static void check_listeners(struct table *table, const struct heritage *heritage
     }
 }
 
-/* outcome: of attaching. */
-static int make_link(struct relay *relay, const struct link_terms *terms, int *fd, int outcome) {
+/* outcome: of attaching. 0 or -errno. */
+static int make_link(struct relay *relay, const struct link_terms *terms, int *fd,
+                     enum link_outcome outcome) {
     struct table *table = NULL;
     bool fresh = true;
     int r = outcome == LINK_OK ? get_table(*fd, terms->room, &relay->heritage, &table, &fresh)
@@ -117,22 +121,25 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
 
 /* Attaches to the keeper; or, if that cannot be, makes a link that will. */
 static void attach_keeper(struct relay *relay, const struct link_terms *terms, bool by_chance) {
-    int fd = -1, r = link_attach(terms, false, &fd, &relay->heritage);
+    struct link_why why;
+    int fd = -1;
+    enum link_outcome outcome = link_attach(terms, false, &fd, &relay->heritage, &why);
 
-    if (r == LINK_OK) {
-        r = make_link(relay, terms, &fd, LINK_OK);
-        if (r < 0)
-            fd_close(&fd); /* what it holds is for one that can go on with it */
+    if (outcome == LINK_OK) {
+        int r = make_link(relay, terms, &fd, LINK_OK);
+        if (r == 0) {
+            log_msg(MSG_KEEPER,
+                    "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",
+                    terms->path, relay->road.link->table->n);
+            return;
+        }
+        fd_close(&fd); /* what it holds is for one that can go on with it */
+        heritage_free(&relay->heritage);
+        outcome = LINK_FAILED;
+        why.error = -r;
     }
-    if (r == LINK_OK) {
-        log_msg(MSG_KEEPER,
-                "Connections outlive relayd: relayd-keeper at %s holds up to %zu of them.",
-                terms->path, relay->road.link->table->n);
-        return;
-    }
-    link_say_outcome(r, terms->path, by_chance, &relay->heritage);
-    heritage_free(&relay->heritage);
-    if (make_link(relay, terms, &fd, r) < 0)
+    link_log_outcome(outcome, &why, terms->path, by_chance);
+    if (make_link(relay, terms, &fd, outcome) < 0)
         fd_close(&fd);
 }
 
