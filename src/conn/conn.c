@@ -124,11 +124,9 @@ void conn_ref(struct conn *conn) {
     atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
 }
 
-/* An orderly end during which bytes had to be dropped has its own name. Where nobody decided, the
- * client's side was done. */
+/* An orderly end during which bytes had to be dropped has its own name. */
 static void refine_end(struct conn *conn) UNCHECKED {
-    if (conn->state->record.end == END_NONE)
-        conn->state->record.end = END_CLIENT_ENDED;
+    CHECK(conn->state->record.end != END_NONE);
     if (conn->state->record.end == END_CLIENT_ENDED && conn->state->flow[DIR_DOWN].sink_error != 0)
         conn->state->record.end = END_CLIENT_LEFT;
     else if (conn->state->record.end == END_SERVER_ENDED &&

@@ -9,7 +9,9 @@
  * sink_first: An error of a sink is no decision. The other direction reads from that same socket,
  * and there may be data in it that came before the error (a server that answers an upload early and
  * closes). It is read to its end first; how that ends decides. Until then, and after, what the
- * source still sends is read and dropped, for at most linger_timeout.
+ * source still sends is read and dropped, for at most linger_timeout. Once both sinks have failed,
+ * nothing can be delivered, and both sources may seem to end in order (stolen_error): the first
+ * failure decides.
  *
  * stolen_error: A socket reports its error once, to whichever pump calls first (sock_error() in the
  * kernel), and splice may even swallow it: then the reader of a socket that was reset sees a plain
@@ -185,8 +187,11 @@ void conn_source_failed(struct conn *conn, enum direction dir, int error) {
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
     lock_acquire(&conn->registry->lock);
+    int first = conn->state->flow[other_direction(dir)].sink_error; /* its sink is dir's source */
     touch_flow(&conn->state->flow[dir]);
     begin_to_linger(conn);
+    if (first != 0 && !conn->state->decided) /* sink_first */
+        decide_end(conn, reset_by(dir), first == EPIPE ? ECONNRESET : first);
     in_this_order();
     conn->state->flow[dir].sink_error = error;
     lock_release(&conn->registry->lock);

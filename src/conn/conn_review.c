@@ -273,9 +273,7 @@ static enum end linger_end(const struct conn *conn) REQUIRES(conn->registry->loc
         return END_CLIENT_LEFT;
     if (conn->state->flow[DIR_UP].sink_error != 0)
         return END_SERVER_LEFT;
-    enum end end = conn->state->record.end;
-
-    return end == END_CLIENT_ENDED || end == END_NONE ? END_CLIENT_LINGER : END_SERVER_LINGER;
+    return conn->state->record.end == END_CLIENT_ENDED ? END_CLIENT_LINGER : END_SERVER_LINGER;
 }
 
 /* Whether a conn whose time is up may end in order. See own_cut in conn_end.c. */

@@ -68,6 +68,15 @@ static bool is_flow(const struct flow *flow, usec_t now) UNCHECKED {
            is_bool(&flow->in_memory) && is_bool(&flow->ended) && flow->sink_error >= 0;
 }
 
+/* What calls for a decision is noted after it (survives in conn_state.h). */
+static bool is_decision(const struct conn_state *state) UNCHECKED {
+    const struct flow *up = &state->flow[DIR_UP], *down = &state->flow[DIR_DOWN];
+    bool needed = up->ended || down->ended || (up->sink_error != 0 && down->sink_error != 0) ||
+                  state->aborted || state->expired != 0;
+
+    return state->decided ? state->record.end != END_NONE : !needed;
+}
+
 bool record_is_sound(const struct conn_state *state) UNCHECKED {
     usec_t now = clock_now();
 
@@ -75,7 +84,7 @@ bool record_is_sound(const struct conn_state *state) UNCHECKED {
            are_options(&state->options) && is_flow(&state->flow[DIR_UP], now) &&
            is_flow(&state->flow[DIR_DOWN], now) && is_bool(&state->aborted) &&
            is_bool(&state->hard) && is_bool(&state->lingering) && is_bool(&state->decided) &&
-           (!state->decided || state->record.end != END_NONE) && is_moment(state->expired, now);
+           is_moment(state->expired, now) && is_decision(state);
 }
 
 bool listener_is_sound(const struct listen_description *listener) {

@@ -85,7 +85,6 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
                                : ORDERLY_EACH_SECOND)
 
 static const struct log_group groups[END_COUNT] = {
-    [END_NONE] = {END_NONE, CUT_EACH_SECOND, MSG_CONNECTIONS_FAILED, format_more},
 #define END(name, code, failed, phase, answer, status, counter, sentence, advice)                  \
     [END_##name] = {END_##name, EACH_SECOND(END_PHASE_##phase, failed),                            \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
@@ -97,6 +96,7 @@ _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others ha
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
 
+    CHECK(record->end != END_NONE);
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
     log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,

@@ -10,7 +10,7 @@ import pytest
 from client import connect, run
 from origin import echo, flood, http, pattern, sends, silent
 from peer import EOF, RESET, Uploader, elapsed, ending_while_uploading, request, response
-from settings import MIB, ms, secs, some, until
+from settings import DEADLINE, MIB, ms, secs, some, until
 
 # The orderly end
 
@@ -279,6 +279,24 @@ def test_a_reset_while_both_ways_are_busy(relay, origin, copy):
     for _ in range(some(10)):
         with connect(one) as client:
             assert ending_while_uploading(client, chunk=b"u" * 65536)[1] == RESET
+
+
+def test_both_peers_go_while_both_ways_are_blocked(relay, origin, copy):
+    """Each pump meets the reset in its write, and then reads what looks like an end of the other side: it is none."""
+    gone = threading.Barrier(2)
+
+    def script(peer):
+        peer.send_until_blocked()
+        gone.wait(DEADLINE)
+        peer.reset()
+    one = relay(origin(script), copy=copy)
+    for _ in range(3):
+        client = connect(one)
+        client.send_until_blocked()
+        gone.wait(DEADLINE)
+        client.reset()
+        record = one.record(client)
+        assert record.end in ("CR", "SR") and "Connection reset by peer" in record.line.text, record
 
 
 def test_unread_data_at_a_servers_close_is_a_reset(relay, origin, copy):

@@ -1,6 +1,7 @@
 /* handover/adopt_record: what a process that died may have left makes sense, or it does not. */
 #include "unit.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -102,6 +103,10 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(set_byte((uintptr_t)&bad.lingering, 2));
     REFUSE(set_byte((uintptr_t)&bad.decided, 2));
     REFUSE(bad.decided = true); /* how? */
+    REFUSE(bad.flow[DIR_UP].ended = true);
+    REFUSE(bad.flow[DIR_UP].sink_error = bad.flow[DIR_DOWN].sink_error = EPIPE);
+    REFUSE(bad.aborted = true);
+    REFUSE(bad.expired = bad.record.accepted);
     REFUSE(bad.expired = later);
 }
 

@@ -39,6 +39,7 @@ static void make_conn(void) {
 }
 
 static void drop_conn(void) {
+    conn_abort(conn, END_STOPPED, 0);
     conn_unref(conn);
     fd_close(&client);
     fd_close(&server);

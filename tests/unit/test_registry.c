@@ -43,6 +43,7 @@ static void make_conns(usec_t idle_timeout, usec_t linger_timeout) {
 
 static void drop_conns(void) UNCHECKED {
     for (size_t i = 0; i < N; i++) {
+        conn_abort(conns[i], END_STOPPED, 0);
         conn_unref(conns[i]);
         fd_close(&far[i][0]);
         fd_close(&far[i][1]);
