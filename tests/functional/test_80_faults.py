@@ -175,7 +175,8 @@ def test_no_descriptors_for_the_pipes(relay, origin, copy, free):
     uploader = Uploader(client, chunk=data)
     got = client.recv(1)
     assert got in (data[:1], b"H")
-    uploader.stopping.set()
+    client.shut()    # wakes the uploader: while it waits for room, a close does not close
+    uploader.stop()
     client.close()
     one.record(client)
     resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (soft, hard))
