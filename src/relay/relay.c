@@ -123,7 +123,7 @@ static usec_t longest_dial(const struct config *config) {
 
     for (size_t i = 0; i < config->n_upstreams; i++) {
         const struct upstream_config *upstream = &config->upstreams[i];
-        /* The attempts, a test besides (choice.c), and the first answer for a name. */
+        /* The attempts, a test besides (search_next.c), and the first answer for a name. */
         usec_t dial = upstream->connect_timeout * (upstream->connect_attempts + 2);
 
         longest = dial > longest ? dial : longest;

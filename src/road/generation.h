@@ -14,7 +14,7 @@
 #include "conn/conn.h"
 #include "conn/line.h"
 #include "listen/limit_list.h"
-#include "upstream/upstream.h"
+#include "upstream/upstreams.h"
 
 struct generation;
 struct job;

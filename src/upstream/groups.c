@@ -29,7 +29,7 @@ static void list_steady_slots(struct groups *groups, size_t n) {
             continue;
         groups->steady_slots[groups->n_steady] = &slots[i];
         groups->steady[groups->n_steady++] = (struct candidate){
-            .id = slots[i].member->id, .weight = slots[i].weight * VIEW_WEIGHT_SCALE};
+            .id = slots[i].member->id, .weight = slots[i].weight * SLOT_WEIGHT_SCALE};
     }
 }
 

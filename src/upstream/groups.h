@@ -7,7 +7,7 @@
 #define UPSTREAM_GROUPS_H
 
 #include "upstream/balance.h"
-#include "upstream/member.h"
+#include "upstream/slot.h"
 #include "upstream/view.h"
 
 #define GROUPS_FROM 256 /* members: to look at fewer is cheaper than to keep sums of them */

@@ -2,16 +2,8 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "upstream/groups.h"
-#include "upstream/members.h"
-#include "upstream/upstream.h"
-#include "upstream/watcher.h"
-
-#define TIER_BACKUP 65536 /* backups come after every SRV priority (RFC 2782: 16 bits) */
-
-static bool roster_make(struct roster *roster, size_t n) {
+bool roster_make(struct roster *roster, size_t n) {
     roster->n = 0;
     roster->slots = calloc(n + 1, sizeof(*roster->slots));
     roster->candidates = calloc(n + 1, sizeof(*roster->candidates));
@@ -19,7 +11,7 @@ static bool roster_make(struct roster *roster, size_t n) {
     return roster->slots != NULL && roster->candidates != NULL && roster->candidate_slots != NULL;
 }
 
-static void roster_free(struct roster *roster) {
+void roster_free(struct roster *roster) {
     free(roster->slots);
     free(roster->candidates);
     free(roster->candidate_slots);
@@ -27,162 +19,11 @@ static void roster_free(struct roster *roster) {
     *roster = (struct roster){0};
 }
 
-static void drop_slot(struct upstream *upstream, struct slot *slot) {
-    if (slot->target != NULL)
-        health_remove(upstream->all->health, slot->target);
-    members_unlist(upstream->all->members, slot->member);
-}
-
-void roster_clear(struct upstream *upstream) UNCHECKED {
-    for (size_t i = 0; i < upstream->roster.n; i++)
-        drop_slot(upstream, &upstream->roster.slots[i]);
-    roster_free(&upstream->roster);
-}
-
-bool roster_learn(struct server *server, const struct endpoint *list, size_t n) {
-    struct endpoint *copy = calloc(n + 1, sizeof(*copy));
-
-    if (copy == NULL)
-        return false;
-    if (n > 0)
-        memcpy(copy, list, n * sizeof(*copy));
-    free(server->endpoints);
-    server->endpoints = copy;
-    server->n_endpoints = n;
-    server->changed = true;
-    return true;
-}
-
-/* What a server had, to be found by address. */
-struct former_slots {
-    struct slot **sorted;
-    size_t n;
-};
-
-static int compare_slots(const void *a, const void *b) {
-    const struct slot *const *x = a, *const *y = b;
-
-    return addr_compare(&(*x)->member->addr, &(*y)->member->addr);
-}
-
-static int compare_key(const void *key, const void *element) {
-    const struct slot *const *slot = element;
-
-    return addr_compare(key, &(*slot)->member->addr);
-}
-
-static bool sort_former(struct former_slots *former, struct slot *slots, size_t n) {
-    former->sorted = calloc(n + 1, sizeof(struct slot *));
-    if (former->sorted == NULL)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        former->sorted[i] = &slots[i];
-    former->n = n;
-    if (n > 1)
-        qsort(former->sorted, n, sizeof(struct slot *), compare_slots);
-    return true;
-}
-
-static struct slot *find_former_slot(const struct former_slots *former, const struct addr *addr) {
-    struct slot **at =
-        former->n > 0 ? bsearch(addr, former->sorted, former->n, sizeof(struct slot *), compare_key)
-                      : NULL;
-
-    return at != NULL ? *at : NULL;
-}
-
-/* A member that the roster did not have. */
-static bool add_member(struct slot *slot, const struct server *server, const struct addr *addr) {
-    struct upstream *upstream = server->upstream;
-
-    slot->member =
-        members_get(upstream->all->members, upstream->config->name, server->config->name, addr);
-    if (slot->member == NULL)
-        return false;
-    members_list(upstream->all->members, slot->member);
-    slot->server = server;
-    slot->fresh = true;
-    if (server->config->weight > 0)
-        slot->target = watcher_begin(upstream, slot->member);
-    return true;
-}
-
-/* The slots of a server whose endpoints have changed; taken tells which of those that it had go on.
- * Places are sorted by their priorities: the rank of each among them, from 0, is its tier. */
-static bool fill_changed(struct roster *fresh, struct server *server, struct slot *old, size_t n,
-                         bool *taken) {
-    struct former_slots former = {0};
-    bool whole = sort_former(&former, old, n);
-    unsigned rank = 0;
-
-    for (size_t i = 0; i < server->n_endpoints; i++) {
-        const struct endpoint *endpoint = &server->endpoints[i];
-        struct slot *slot = &fresh->slots[fresh->n],
-                    *before = find_former_slot(&former, &endpoint->addr);
-
-        rank += i > 0 && endpoint->priority != endpoint[-1].priority;
-        *slot = (struct slot){0};
-        if (before != NULL) {
-            *slot = *before;
-            slot->fresh = false;
-            taken[before - old] = true;
-        } else if (!add_member(slot, server, &endpoint->addr)) {
-            whole = false;
-            continue;
-        }
-        slot->weight = (uint64_t)server->config->weight * endpoint->weight;
-        slot->tier = rank + (server->config->backup ? TIER_BACKUP : 0);
-        fresh->n++;
-    }
-    free(former.sorted);
-    return whole;
-}
-
-static void fill_unchanged(struct roster *fresh, const struct slot *old, size_t n, bool *taken) {
-    if (n > 0)
-        memcpy(&fresh->slots[fresh->n], old, n * sizeof(*old));
-    for (size_t i = 0; i < n; i++) {
-        fresh->slots[fresh->n + i].fresh = false;
-        taken[i] = true;
-    }
-    fresh->n += n;
-}
-
-static bool fill_roster(struct roster *fresh, struct upstream *upstream, const struct roster *old,
-                        bool *taken) {
-    bool whole = true;
-
-    for (size_t i = 0; i < upstream->config->n_servers; i++) {
-        struct server *server = &upstream->servers[i];
-        size_t first = fresh->n, at = server->first_slot, n = server->n_slots;
-
-        if (server->changed)
-            whole = fill_changed(fresh, server, &old->slots[at], n, &taken[at]) && whole;
-        else
-            fill_unchanged(fresh, &old->slots[at], n, &taken[at]);
-        server->changed = false;
-        server->first_slot = first;
-        server->n_slots = fresh->n - first;
-    }
-    return whole;
-}
-
-static size_t count_endpoints(const struct upstream *upstream) {
-    size_t n = 0;
-
-    for (size_t i = 0; i < upstream->config->n_servers; i++) {
-        const struct server *server = &upstream->servers[i];
-
-        n += server->changed ? server->n_endpoints : server->n_slots;
-    }
-    return n;
-}
-
-void roster_begin(struct upstream *upstream, bool all) UNCHECKED {
+void roster_begin(const struct roster *roster, bool all) {
     usec_t now = clock_now();
 
-    for (size_t i = 0; i < upstream->roster.n; i++) {
-        const struct slot *slot = &upstream->roster.slots[i];
+    for (size_t i = 0; i < roster->n; i++) {
+        const struct slot *slot = &roster->slots[i];
 
         if (!all && !slot->fresh)
             continue;
@@ -192,27 +33,16 @@ void roster_begin(struct upstream *upstream, bool all) UNCHECKED {
     }
 }
 
-bool roster_settle(struct upstream *upstream) UNCHECKED {
-    struct roster fresh = {0}, old = upstream->roster; /* single_writer */
-    bool *taken = calloc(old.n + 1, sizeof(*taken));
+void roster_count(const struct roster *roster, size_t *ret_all, size_t *ret_up) {
+    usec_t now = clock_coarse();
+    size_t all = 0, up = 0;
 
-    if (taken == NULL || !roster_make(&fresh, count_endpoints(upstream))) {
-        roster_free(&fresh);
-        free(taken);
-        return false;
+    for (size_t i = 0; i < roster->n; i++) {
+        const struct slot *slot = &roster->slots[i];
+
+        all += slot->weight > 0;
+        up += slot->weight > 0 && member_is_used(slot->member, now);
     }
-    bool whole = fill_roster(&fresh, upstream, &old, taken);
-    if (fresh.n >= GROUPS_FROM)
-        fresh.groups = groups_new(fresh.slots, fresh.n, old.groups);
-    lock_acquire(&upstream->lock);
-    upstream->roster = fresh;
-    if (upstream->begun && !upstream->retired)
-        roster_begin(upstream, false);
-    lock_release(&upstream->lock);
-    for (size_t i = 0; i < old.n; i++)
-        if (!taken[i])
-            drop_slot(upstream, &old.slots[i]);
-    roster_free(&old);
-    free(taken);
-    return whole;
+    *ret_all = all;
+    *ret_up = up;
 }

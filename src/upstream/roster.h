@@ -1,37 +1,13 @@
-/* The list of an upstream's members, and how it follows its servers' endpoints.
- *
- * single_writer: once the upstreams have started, the resolver's thread alone replaces the list, so
- * it may read it without the lock; others change nothing in it. */
+/* The list of an upstream's members, with room for a choice to work in. */
 #ifndef UPSTREAM_ROSTER_H
 #define UPSTREAM_ROSTER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/check.h"
-#include "names/endpoints.h"
-#include "upstream/member.h"
+#include "upstream/balance.h"
+#include "upstream/groups.h"
+#include "upstream/slot.h"
 
-struct health_target;
-struct candidate;
-struct groups;
-struct server;
-struct upstream;
-
-/* A member in the list of one upstream of one configuration. */
-struct slot {
-    struct member *member; /* a reference, and listed (members.h) */
-    const struct server *server;
-    uint64_t weight; /* the server's, times that of its SRV record */
-    /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
-    unsigned tier;
-    bool fresh;                   /* the list before had it not */
-    struct health_target *target; /* NULL: it is not checked */
-};
-
-/* The list, with room for a choice to work in. The slots of a server stand together, in the order
- * of the servers. */
+/* The slots of a server stand together, in the order of the servers. */
 struct roster {
     size_t n;
     struct slot *slots;
@@ -40,21 +16,18 @@ struct roster {
     struct groups *groups;               /* NULL: so few that all are looked at (groups.h) */
 };
 
-/* The endpoints of a server are others from now on; what follows from that is done by
- * roster_settle, once for all servers of an upstream. Whoever makes the upstreams, before they
- * start; then the resolver's thread. False: no memory, and all is as it was. */
-bool roster_learn(struct server *server, const struct endpoint *list, size_t n) MUST_USE;
+/* With room for n slots, and none yet. False: no memory, and roster_free is due all the same. */
+bool roster_make(struct roster *roster, size_t n) MUST_USE;
 
-/* Puts a list of what the servers have learned in the place of the old one. False: no memory, and
- * some endpoints are left out until they are learned again. The same threads. */
-bool roster_settle(struct upstream *upstream) MUST_USE;
+void roster_free(struct roster *roster); /* its slots are the caller's */
 
 /* What a configuration in force says of its members counts for them from now on: max_connections,
  * and that who is not checked is not down, whatever an earlier one found. all: or only of those
  * that the list before had not. Under the upstream's lock. */
-void roster_begin(struct upstream *upstream, bool all);
+void roster_begin(const struct roster *roster, bool all);
 
-/* Lets go of all members. No thread uses the upstream any more. */
-void roster_clear(struct upstream *upstream);
+/* How many members there are, and how many of them can be chosen; those with weight 0 are not
+ * counted. Under the upstream's lock. */
+void roster_count(const struct roster *roster, size_t *ret_all, size_t *ret_up);
 
 #endif

@@ -3,15 +3,8 @@
 #ifndef UPSTREAM_SEARCH_H
 #define UPSTREAM_SEARCH_H
 
+#include "upstream/tries.h"
 #include "upstream/upstream.h"
-
-#define SEARCH_MOST 101 /* members: the most that connect_attempts can be, and a test */
-
-struct search_tried {
-    const struct member *member; /* not a reference: only compared */
-    bool hurried;                /* it did not answer in a hurry, and can be asked again */
-    bool proven;                 /* and had answered before */
-};
 
 /* Called once, without a lock, before a search waits for long. */
 typedef void search_wait_fn(void *arg);
@@ -20,15 +13,11 @@ struct search {
     struct upstream *upstream;
     search_wait_fn *on_wait; /* NULL, unless set after search_begin */
     void *arg;
-    uint64_t client; /* hash of the client's address, for source_hash */
-    int64_t left;    /* attempts */
-    usec_t until;    /* names that are looked up are waited for; 0: none has been yet */
-    unsigned tier;   /* the highest that was tried */
-    bool free;       /* the last dial is no attempt: a test, or of one that is cut off */
-    bool cut_off;    /* members that are were seen */
-    bool probes;     /* it is the one that tries those that are left alone: upstream->probed */
-    size_t n_tried;
-    struct search_tried tried[SEARCH_MOST];
+    usec_t until; /* names that are looked up are waited for; 0: none has been yet */
+    bool free;    /* the last dial is no attempt: a test, or of one that is cut off */
+    bool cut_off; /* members that are were seen */
+    bool probes;  /* it is the one that tries those that are left alone: upstream->probed */
+    struct tries tries;
 };
 
 enum search_outcome {

@@ -1,14 +1,12 @@
-/* What the members of an upstream are to one search at one moment: who may be asked next, its
- * candidates, and what else there is. Among few members all are looked at; of many a group
- * (groups.h), whose sums are kept, is chosen first. */
+/* A view: what some members of an upstream come to, for one search at one moment. */
 #ifndef UPSTREAM_VIEW_H
 #define UPSTREAM_VIEW_H
 
-#include "upstream/search.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Only proportions matter; this leaves room for slow_start. A weight is at most 1,000 times the
- * 65,535 of an SRV record, and this times that is below 2^36 (struct candidate). */
-#define VIEW_WEIGHT_SCALE 1000
+#include "base/clock.h"
 
 struct view {
     uint64_t least;             /* key of the candidates: the lower, the sooner they are asked */
@@ -26,17 +24,40 @@ struct view {
     size_t listed;              /* candidates in the roster's list, of which one is chosen */
 };
 
-struct view view_gather(struct search *search, usec_t now) REQUIRES(search->upstream->lock);
+/* Makes room for n candidates of this key, which may be behind those that are there, or put them
+ * behind. Counting them, if they are of the least key then, is the caller's. */
+static inline void view_join(struct view *view, uint64_t key, size_t n) {
+    if (n == 0)
+        return;
+    if (view->n > 0 && key > view->least) {
+        view->other += n;
+        return;
+    }
+    if (view->n > 0 && key < view->least) {
+        view->other += view->n;
+        view->n = view->failing = 0;
+        view->weight[0] = view->weight[1] = 0;
+    }
+    view->least = key;
+}
 
-/* Chooses among what was gathered; there is at least one candidate. */
-const struct slot *view_choose(struct search *search, const struct view *view)
-    REQUIRES(search->upstream->lock);
-
-/* Whether it has max_connections: by the configuration that is in force, as far as it has the
- * server, also for those who came under an earlier one. */
-bool view_is_full(const struct upstream *upstream, const struct slot *slot)
-    REQUIRES(upstream->lock);
-
-bool view_was_tried(const struct search *search, const struct member *member);
+/* Adds what other members come to. */
+static inline void view_add(struct view *view, const struct view *part) {
+    view->other += part->other;
+    view->full += part->full;
+    view->proven += part->proven;
+    view->sound += part->sound;
+    view->used += part->used;
+    view->left_alone += part->left_alone;
+    view->cut_off |= part->cut_off;
+    view->ramps |= part->ramps;
+    view_join(view, part->least, part->n);
+    if (part->n == 0 || part->least > view->least)
+        return;
+    view->n += part->n;
+    view->failing += part->failing;
+    view->weight[0] += part->weight[0];
+    view->weight[1] += part->weight[1];
+}
 
 #endif

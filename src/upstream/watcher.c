@@ -79,7 +79,7 @@ static void on_checked(void *arg, bool good, const char *why) {
     if (news.flaps)
         say_flaps(watcher, rise);
     if (news.changed && !good && upstream->config->on_down == ON_DOWN_RESET)
-        upstream->all->on_down(upstream->all->arg, watcher->member);
+        upstream->shared->on_down(upstream->shared->arg, watcher->member);
 }
 
 static void on_cut_off(void *arg, int error) {
@@ -135,7 +135,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
         .release = on_release,
         .arg = watcher,
     };
-    struct health_target *target = health_add(upstream->all->health, &wish);
+    struct health_target *target = health_add(upstream->shared->health, &wish);
     if (target == NULL)
         on_release(watcher);
     return target;

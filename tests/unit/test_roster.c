@@ -20,8 +20,8 @@ static struct endpoint at(const char *text, unsigned priority, unsigned weight) 
 }
 
 static void learn(struct upstream *app, int i, const struct endpoint *list, size_t n) {
-    assert_true(roster_learn(&app->servers[i], list, n));
-    assert_true(roster_settle(app));
+    assert_true(server_learn(&app->servers[i], list, n));
+    assert_true(enlist_members(app));
 }
 
 static struct member *member_at(const struct upstream *app, size_t i) UNCHECKED {
@@ -150,7 +150,7 @@ static void what_has_departed_is_bounded(void **state) UNCHECKED {
         next.addr.u.in.sin_addr.s_addr = htonl(0x0a000000 + i);
         learn(app, 0, &next, 1);
     }
-    assert_in_range(members_count(upstreams->members), 2, MEMBERS_DEPARTED_MOST + 8);
+    assert_in_range(members_count(upstreams->shared.members), 2, MEMBERS_DEPARTED_MOST + 8);
     learn(app, 0, &busy, 1);
     assert_ptr_equal(member_at(app, 0), first); /* who has a connection is not forgotten */
     member_leave(first);

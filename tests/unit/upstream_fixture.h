@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #include "config_text.h"
-#include "upstream/upstream.h"
+#include "upstream/upstreams.h"
+#include "upstream/enlist.h"
 
 static struct config *config;
 static struct upstreams *upstreams;

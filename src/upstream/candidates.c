@@ -1,10 +1,8 @@
-#include "upstream/view.h"
+#include "upstream/candidates.h"
 
 #include <stdatomic.h>
 
-#include "upstream/groups.h"
-
-/* Parts of a key (candidate_key); tiers are below 2^17 (roster.c). */
+/* Parts of a key (candidate_key); tiers are below 2^17 (enlist.c). */
 #define KEY_BEHIND   ((uint64_t)1 << 17)
 #define KEY_STANDING 18
 
@@ -15,21 +13,12 @@
 
 _Static_assert(GROUPS_FROM >= MEMBER_CELLS, "a list of members has room for one of groups");
 
-bool view_was_tried(const struct search *search, const struct member *member) {
-    for (size_t i = 0; i < search->n_tried; i++)
-        if (search->tried[i].member == member)
-            return true;
-    return false;
-}
-
-bool view_is_full(const struct upstream *upstream, const struct slot *slot) {
-    int64_t most = upstream->retired
-                       ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
-                       : slot->server->config->max_connections;
-
-    return most > 0 &&
-           atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
-}
+/* A look at members: whose, for whom, and when. */
+struct look {
+    struct upstream *upstream;
+    const struct tries *tries;
+    usec_t now;
+};
 
 static bool is_by_load(const struct upstream *upstream) {
     return upstream->config->balance == BALANCE_least_connections ||
@@ -40,7 +29,7 @@ static bool is_by_load(const struct upstream *upstream) {
 static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t now,
                            struct view *view) {
     usec_t since = atomic_load_explicit(&slot->member->back_since, memory_order_relaxed);
-    uint64_t weight = slot->weight * VIEW_WEIGHT_SCALE;
+    uint64_t weight = slot->weight * SLOT_WEIGHT_SCALE;
 
     if (slow_start == 0 || since == 0 || now - since >= slow_start)
         return weight;
@@ -54,9 +43,9 @@ static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t no
 }
 
 /* The lower, the sooner. first: by the rules of a search that has tried none. */
-static uint64_t candidate_key(const struct search *search, bool first, const struct slot *slot,
+static uint64_t candidate_key(const struct look *look, bool first, const struct slot *slot,
                               enum member_standing standing) {
-    const struct upstream_config *config = search->upstream->config;
+    const struct upstream_config *config = look->upstream->config;
     const struct member *member = slot->member;
 
     if (first) {
@@ -66,8 +55,8 @@ static uint64_t candidate_key(const struct search *search, bool first, const str
     }
     /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less
      * with them. */
-    bool elsewhere = search->left == 0 && config->connect_attempts > 2;
-    bool behind = elsewhere && slot->tier <= search->tier;
+    bool elsewhere = look->tries->left == 0 && config->connect_attempts > 2;
+    bool behind = elsewhere && slot->tier <= look->tries->tier;
     return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
 }
 
@@ -88,27 +77,11 @@ static void add_candidate(struct upstream *upstream, const struct slot *slot, us
     view->weight[failing] += weight;
 }
 
-/* Takes a part of the candidates into the whole. */
-static void join_views(struct view *view, uint64_t least, size_t n) {
-    if (n == 0)
-        return;
-    if (view->n > 0 && least > view->least) {
-        view->other += n;
-        return;
-    }
-    if (view->n > 0 && least < view->least) {
-        view->other += view->n;
-        view->n = view->failing = 0;
-        view->weight[0] = view->weight[1] = 0;
-    }
-    view->least = least;
-}
-
-/* Looks at one member (standing_note in choice.c): a candidate goes to the roster's list. Those
- * that are left alone are none. */
-static void look_at_slot(const struct search *search, bool first, const struct slot *slot,
-                         usec_t now, struct view *view) REQUIRES(search->upstream->lock) {
-    enum member_standing standing = member_standing(slot->member, now);
+/* Looks at one member (standing_note in search_next.c): a candidate goes to the roster's list.
+ * Those that are left alone are none. */
+static void look_at_slot(const struct look *look, bool first, const struct slot *slot,
+                         struct view *view) REQUIRES(look->upstream->lock) {
+    enum member_standing standing = member_standing(slot->member, look->now);
     enum member_standing worst = first ? MEMBER_DUE : MEMBER_FAILING;
 
     view->cut_off |= standing == MEMBER_CUT_OFF;
@@ -118,41 +91,40 @@ static void look_at_slot(const struct search *search, bool first, const struct s
         usec_t due = atomic_load_explicit(&slot->member->out_until, memory_order_relaxed);
 
         view->left_alone++;
-        if (due > now && due < view->until)
+        if (due > look->now && due < view->until)
             view->until = due;
     }
-    if (standing > worst || (!first && view_was_tried(search, slot->member)))
+    if (standing > worst || (!first && tries_include(look->tries, slot->member)))
         return;
-    if (view_is_full(search->upstream, slot)) {
+    if (slot_is_full(slot, look->upstream->retired)) {
         view->full += standing < MEMBER_DUE;
         return;
     }
     view->proven += standing == MEMBER_PROVEN;
     view->sound += standing <= MEMBER_FRESH;
     view->used += standing < MEMBER_DUE;
-    uint64_t key = candidate_key(search, first, slot, standing);
-    join_views(view, key, 1);
+    uint64_t key = candidate_key(look, first, slot, standing);
+    view_join(view, key, 1);
     if (key == view->least)
-        add_candidate(search->upstream, slot, now, view);
+        add_candidate(look->upstream, slot, look->now, view);
 }
 
-static struct view look_at_slots(const struct search *search, usec_t now)
-    REQUIRES(search->upstream->lock) {
+static struct view look_at_slots(const struct look *look) REQUIRES(look->upstream->lock) {
     struct view view = {.until = USEC_NEVER};
 
-    for (size_t i = 0; i < search->upstream->roster.n; i++)
-        look_at_slot(search, search->n_tried == 0, &search->upstream->roster.slots[i], now, &view);
+    for (size_t i = 0; i < look->upstream->roster.n; i++)
+        look_at_slot(look, look->tries->n == 0, &look->upstream->roster.slots[i], &view);
     view.listed = view.n;
     return view;
 }
 
-static struct view look_at_group(const struct search *search, bool first, const struct group *group,
-                                 usec_t now) REQUIRES(search->upstream->lock) {
-    const struct groups *groups = search->upstream->roster.groups;
+static struct view look_at_group(const struct look *look, bool first, const struct group *group)
+    REQUIRES(look->upstream->lock) {
+    const struct groups *groups = look->upstream->roster.groups;
     struct view view = {.until = USEC_NEVER};
 
     for (size_t i = 0; i < group->n; i++)
-        look_at_slot(search, first, &groups->slots[group->first + i], now, &view);
+        look_at_slot(look, first, &groups->slots[group->first + i], &view);
     view.listed = view.n;
     return view;
 }
@@ -184,9 +156,8 @@ static void sum_up_group(const struct upstream *upstream, struct group *group)
 }
 
 /* All groups together, as they are to a search that has tried none. */
-static struct view look_at_groups(const struct search *search, usec_t now)
-    REQUIRES(search->upstream->lock) {
-    struct groups *groups = search->upstream->roster.groups;
+static struct view look_at_groups(const struct look *look) REQUIRES(look->upstream->lock) {
+    struct groups *groups = look->upstream->roster.groups;
     struct view view = {.until = USEC_NEVER};
 
     for (unsigned i = 0; i < MEMBER_CELLS; i++) {
@@ -194,26 +165,12 @@ static struct view look_at_groups(const struct search *search, usec_t now)
         const struct view *part = &group->view;
         uint64_t changes = member_changes(i);
 
-        if (group->n > 0 && (group->seen != changes || now >= part->until)) {
+        if (group->n > 0 && (group->seen != changes || look->now >= part->until)) {
             group->seen = changes;
-            group->view = look_at_group(search, true, group, now);
-            sum_up_group(search->upstream, group);
+            group->view = look_at_group(look, true, group);
+            sum_up_group(look->upstream, group);
         }
-        view.other += part->other;
-        view.full += part->full;
-        view.proven += part->proven;
-        view.sound += part->sound;
-        view.used += part->used;
-        view.left_alone += part->left_alone;
-        view.cut_off |= part->cut_off;
-        view.ramps |= part->ramps;
-        join_views(&view, part->least, part->n);
-        if (part->n == 0 || part->least > view.least)
-            continue;
-        view.n += part->n;
-        view.failing += part->failing;
-        view.weight[0] += part->weight[0];
-        view.weight[1] += part->weight[1];
+        view_add(&view, part);
     }
     return view;
 }
@@ -224,11 +181,10 @@ static bool is_mixed(const struct upstream *upstream, const struct view *view) {
     return is_by_load(upstream) && view->failing > 0 && view->failing < view->n;
 }
 
-static void draw_kind(struct search *search, struct view *view) REQUIRES(search->upstream->lock) {
-    if (is_mixed(search->upstream, view))
-        view->by_chance =
-            balance_random(&search->upstream->random) % (view->weight[0] + view->weight[1]) <
-            view->weight[1];
+static void draw_kind(struct upstream *upstream, struct view *view) REQUIRES(upstream->lock) {
+    if (is_mixed(upstream, view))
+        view->by_chance = balance_random(&upstream->random) % (view->weight[0] + view->weight[1]) <
+                          view->weight[1];
 }
 
 /* What groups with candidates are to a way to balance; returns how many there are. */
@@ -257,30 +213,29 @@ static size_t list_groups(struct upstream *upstream, const struct view *view)
 }
 
 /* The index of one of the first n that are listed. */
-static size_t balance_listed(struct search *search, const struct view *view, size_t n)
-    REQUIRES(search->upstream->lock) {
-    const struct candidate *list = search->upstream->roster.candidates;
-    struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
+static size_t balance_listed(struct upstream *upstream, const struct tries *tries,
+                             const struct view *view, size_t n) REQUIRES(upstream->lock) {
+    const struct candidate *list = upstream->roster.candidates;
+    struct balance_hint hint = {.client = tries->client, .random = &upstream->random};
 
     if (n == 1)
         return 0;
     return view->by_chance ? balance_draw(list, n, n, hint.random)
-                           : balance_fns[search->upstream->config->balance](list, n, &hint);
+                           : balance_fns[upstream->config->balance](list, n, &hint);
 }
 
 /* Lists the candidates of one group. False: there is no way round looking at all. For a search that
  * has tried some, that is unless one is found in the group that nobody can be asked before. */
-static bool list_group(struct search *search, usec_t now, struct view *view)
-    REQUIRES(search->upstream->lock) {
-    struct roster *roster = &search->upstream->roster;
-    bool first = search->n_tried == 0;
+static bool list_group(const struct look *look, struct view *view) REQUIRES(look->upstream->lock) {
+    struct roster *roster = &look->upstream->roster;
+    bool first = look->tries->n == 0;
 
-    draw_kind(search, view);
-    size_t n = list_groups(search->upstream, view);
+    draw_kind(look->upstream, view);
+    size_t n = list_groups(look->upstream, view);
     if (n == 0)
         return false;
-    uint64_t chosen = roster->candidates[balance_listed(search, view, n)].id;
-    struct view part = look_at_group(search, first, &roster->groups->list[chosen], now);
+    uint64_t chosen = roster->candidates[balance_listed(look->upstream, look->tries, view, n)].id;
+    struct view part = look_at_group(look, first, &roster->groups->list[chosen]);
     if (part.n == 0 || part.least != (first ? view->least : 0))
         return false; /* (dials end without the lock: something may have changed since) */
     if (first) {
@@ -295,46 +250,47 @@ static bool list_group(struct search *search, usec_t now, struct view *view)
 
 /* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it
  * was. */
-static bool list_steady_candidates(struct search *search, usec_t now, struct view *view)
-    REQUIRES(search->upstream->lock) {
-    const struct groups *groups = search->upstream->roster.groups;
-    struct balance_hint hint = {.client = search->client, .random = &search->upstream->random};
+static bool list_steady_candidates(const struct look *look, struct view *view)
+    REQUIRES(look->upstream->lock) {
+    const struct groups *groups = look->upstream->roster.groups;
+    struct balance_hint hint = {.client = look->tries->client, .random = &look->upstream->random};
 
-    if (search->n_tried > 0 || view->ramps || view->least > 0 || groups->n_steady == 0)
+    if (look->tries->n > 0 || view->ramps || view->least > 0 || groups->n_steady == 0)
         return false;
     size_t best = balance_source_hash(groups->steady, groups->n_steady, &hint);
     struct view part = {.until = USEC_NEVER};
-    look_at_slot(search, true, groups->steady_slots[best], now, &part);
+    look_at_slot(look, true, groups->steady_slots[best], &part);
     view->listed = part.n;
     return part.n > 0;
 }
 
-static bool view_is_of_groups(struct search *search, usec_t now, struct view *view)
-    REQUIRES(search->upstream->lock) {
-    const struct upstream *upstream = search->upstream;
+static bool view_is_of_groups(const struct look *look, struct view *view)
+    REQUIRES(look->upstream->lock) {
+    const struct upstream *upstream = look->upstream;
 
     if (upstream->roster.groups == NULL || upstream->retired)
         return false;
-    *view = look_at_groups(search, now);
+    *view = look_at_groups(look);
     if (view->used + view->full == 0)
         view->n = 0;
     if (view->n == 0)
-        return search->n_tried == 0;
-    return upstream->config->balance == BALANCE_source_hash
-               ? list_steady_candidates(search, now, view)
-               : list_group(search, now, view);
+        return look->tries->n == 0;
+    return upstream->config->balance == BALANCE_source_hash ? list_steady_candidates(look, view)
+                                                            : list_group(look, view);
 }
 
-struct view view_gather(struct search *search, usec_t now) {
+/* Unchecked, since clang does not see that look.upstream is upstream. */
+struct view candidates_gather(struct upstream *upstream, const struct tries *tries,
+                              usec_t now) UNCHECKED {
+    const struct look look = {.upstream = upstream, .tries = tries, .now = now};
     struct view view;
 
-    if (!view_is_of_groups(search, now, &view)) {
-        view = look_at_slots(search, now);
+    if (!view_is_of_groups(&look, &view)) {
+        view = look_at_slots(&look);
         if (view.used + view.full == 0)
             view.n = 0; /* there is nothing to go to after a test */
-        draw_kind(search, &view);
+        draw_kind(upstream, &view);
     }
-    search->cut_off |= view.cut_off;
     return view;
 }
 
@@ -354,9 +310,10 @@ static size_t keep_drawn(struct roster *roster, const struct view *view) {
     return n > 0 ? n : 1; /* (dials end without the lock: all may have begun to fail since) */
 }
 
-const struct slot *view_choose(struct search *search, const struct view *view) {
-    struct roster *roster = &search->upstream->roster;
-    size_t n = is_mixed(search->upstream, view) ? keep_drawn(roster, view) : view->listed;
+const struct slot *candidates_choose(struct upstream *upstream, const struct tries *tries,
+                                     const struct view *view) {
+    struct roster *roster = &upstream->roster;
+    size_t n = is_mixed(upstream, view) ? keep_drawn(roster, view) : view->listed;
 
-    return roster->candidate_slots[balance_listed(search, view, n)];
+    return roster->candidate_slots[balance_listed(upstream, tries, view, n)];
 }

@@ -1,5 +1,5 @@
-/* upstream/choice among many members: what it costs, and that it goes by the same rules as among
- * few. One thread, so without the lock. */
+/* upstream/candidates among many members: what it costs, and that it goes by the same rules as
+ * among few. One thread, so without the lock. */
 #include "unit.h"
 
 #include <errno.h>
@@ -37,8 +37,8 @@ static struct upstream *make(const char *options, int most, size_t n) UNCHECKED 
     snprintf(all, sizeof(all), "%s server a { address = srv:_x._tcp.y max_connections = %d }",
              options, most);
     struct upstream *app = make_upstream(all);
-    assert_true(roster_learn(&app->servers[0], endpoints, n));
-    assert_true(roster_settle(app));
+    assert_true(server_learn(&app->servers[0], endpoints, n));
+    assert_true(enlist_members(app));
     app->n_coming = 0;
     for (size_t i = 0; i < n; i++)
         (void)member_dialled(app->roster.slots[i].member, 100, 1);
@@ -130,8 +130,8 @@ static void turns_are_in_proportion(void **state) UNCHECKED {
             if (b == 0) {
                 member_leave(member);
                 if (i == total) /* the list is made anew: turns go on */
-                    assert_true(roster_learn(&app->servers[0], endpoints, MOST) &&
-                                roster_settle(app));
+                    assert_true(server_learn(&app->servers[0], endpoints, MOST) &&
+                                enlist_members(app));
             } else {
                 member_unref(member); /* it keeps its connections */
             }
@@ -318,5 +318,5 @@ int main(void) {
     };
 
     log_set_level(LOG_LEVEL_ERROR);
-    return cmocka_run_group_tests_name("choice_many", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("candidates", tests, NULL, NULL);
 }

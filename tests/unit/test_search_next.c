@@ -1,5 +1,5 @@
-/* upstream/choice: what is known of members decides who is asked, how often, and by how many at a
- * time. One thread, so without the lock. */
+/* upstream/search_next: what is known of members decides who is asked, how often, and by how many
+ * at a time. One thread, so without the lock. */
 #include "unit.h"
 
 #include <errno.h>
@@ -128,8 +128,8 @@ static void srv_priorities_are_no_wall(void **state) UNCHECKED {
         endpoint_at("127.0.0.5:1", 3), endpoint_at("127.0.0.6:1", 4)};
 
     (void)state;
-    assert_true(roster_learn(&app->servers[0], endpoints, ARRAY_LEN(endpoints)));
-    assert_true(roster_settle(app));
+    assert_true(server_learn(&app->servers[0], endpoints, ARRAY_LEN(endpoints)));
+    assert_true(enlist_members(app));
     struct member *good = app->roster.slots[3].member;
     (void)member_dialled(good, 100, 1);
     for (int i = 0; i < 100; i++) {
@@ -442,5 +442,5 @@ int main(void) {
     };
 
     log_set_level(LOG_LEVEL_ERROR);
-    return cmocka_run_group_tests_name("choice", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("search_next", tests, NULL, NULL);
 }

@@ -13,11 +13,12 @@
  * that leads nowhere, so costs a new connection HURRY and not connect_timeout, and only until
  * max_fails such dials have it left alone. A member that usually takes longer gets four times that.
  * If nothing answers in a hurry, they are asked once more with patience. */
-#include "upstream/choice.h"
+#include "upstream/search.h"
 
 #include <stdatomic.h>
 
-#include "upstream/view.h"
+#include "upstream/candidates.h"
+#include "upstream/reach.h"
 
 #define HURRY       (250 * USEC_PER_MSEC)
 #define HURRY_TIMES 4
@@ -36,15 +37,16 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
     REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
 
-    for (size_t i = 0; i < search->n_tried; i++) {
-        struct search_tried *tried = &search->tried[i];
+    for (size_t i = 0; i < search->tries.n; i++) {
+        struct tried *tried = &search->tries.list[i];
 
         if (!tried->hurried || (only_proven && !tried->proven))
             continue;
         for (size_t k = 0; k < roster->n; k++) {
             struct member *member = roster->slots[k].member;
 
-            if (member != tried->member || view_is_full(search->upstream, &roster->slots[k]) ||
+            if (member != tried->member ||
+                slot_is_full(&roster->slots[k], search->upstream->retired) ||
                 member_standing(member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
                 continue;
             tried->hurried = false;
@@ -52,13 +54,6 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
         }
     }
     return NULL;
-}
-
-static bool any_hurried(const struct search *search) {
-    for (size_t i = 0; i < search->n_tried; i++)
-        if (search->tried[i].hurried)
-            return true;
-    return false;
 }
 
 /* HURRY_TIMES what it usually takes, at least `least` and at most `most`. */
@@ -73,15 +68,9 @@ static enum search_outcome outcome_of_none(const struct search *search, const st
     REQUIRES(search->upstream->lock) {
     if (view->full > 0)
         return SEARCH_FULL;
-    if (search->n_tried > 0)
+    if (search->tries.n > 0)
         return SEARCH_OVER;
     return search->upstream->roster.n == 0 ? SEARCH_NO_NAME : SEARCH_DOWN;
-}
-
-static void note_tried(struct search *search, const struct member *member, bool hurried) {
-    if (search->n_tried < SEARCH_MOST)
-        search->tried[search->n_tried++] = (struct search_tried){
-            .member = member, .hurried = hurried, .proven = member_is_proven(member)};
 }
 
 /* Of those that are left alone the one that has been for longest, in whatever tier. *ret_more:
@@ -97,8 +86,8 @@ static struct member *longest_out(const struct search *search, usec_t now, bool 
         enum member_standing standing = member_standing(member, now);
 
         if (slot->weight == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
-            atomic_load(&member->probed) || view_is_full(search->upstream, slot) ||
-            view_was_tried(search, member))
+            atomic_load(&member->probed) || slot_is_full(slot, search->upstream->retired) ||
+            tries_include(&search->tries, member))
             continue;
         *ret_more = longest != NULL;
         if (longest == NULL || atomic_load(&member->out_until) < atomic_load(&longest->out_until))
@@ -116,25 +105,25 @@ static struct member *probe_any(struct search *search, usec_t now, usec_t *timeo
     if (upstream->probed != 0 && !search->probes)
         return NULL;
     struct member *member = longest_out(search, now, &more);
-    if (member == NULL && !any_hurried(search))
+    if (member == NULL && !tries_any_hurried(&search->tries))
         return NULL;
     search->probes = true;
     upstream->probed = clock_now();
     if (member == NULL)
         return ask_again(search, false, now);
     usec_t patience = *timeout;
-    if (search->left > 0 && more)
+    if (search->tries.left > 0 && more)
         *timeout = span_for(member, HURRY, patience);
     else if (atomic_load_explicit(&member->usual_dial, memory_order_relaxed) != 0)
         *timeout = span_for(member, RESORT_PATIENCE, patience);
     (void)member_claim_probe(member);
-    note_tried(search, member, search->left > 0 && more);
+    tries_note(&search->tries, member, search->tries.left > 0 && more);
     return member;
 }
 
 static void cost_nothing(struct search *search) {
     search->free = true;
-    search->left++;
+    search->tries.left++;
 }
 
 /* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no
@@ -145,11 +134,12 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
     struct member *first = NULL;
     bool more = false;
 
-    for (size_t i = 0; i < roster->n && !more && search->n_tried < SEARCH_MOST; i++) {
+    for (size_t i = 0; i < roster->n && !more && search->tries.n < TRIES_MOST; i++) {
         const struct slot *slot = &roster->slots[i];
 
         if (slot->weight == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
-            view_is_full(search->upstream, slot) || view_was_tried(search, slot->member))
+            slot_is_full(slot, search->upstream->retired) ||
+            tries_include(&search->tries, slot->member))
             continue;
         more = first != NULL;
         first = first != NULL ? first : slot->member;
@@ -157,32 +147,33 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
     if (first == NULL)
         return NULL;
     usec_t patience = *timeout;
-    if (search->left > 0 && more)
+    if (search->tries.left > 0 && more)
         *timeout = span_for(first, HURRY, patience);
-    note_tried(search, first, *timeout < patience);
+    tries_note(&search->tries, first, *timeout < patience);
     return first;
 }
 
 /* One that is in use, or due for its test. */
 static struct member *pick_member(struct search *search, const struct view *view, usec_t now,
                                   usec_t *timeout) REQUIRES(search->upstream->lock) {
-    const struct slot *slot = view_choose(search, view);
+    const struct slot *slot = candidates_choose(search->upstream, &search->tries, view);
     struct member *member = slot->member;
     enum member_standing standing = member_standing(member, now);
     usec_t patience = *timeout;
     bool worse = standing >= MEMBER_DUE || (standing == MEMBER_FAILING && view->sound > 0) ||
                  (standing == MEMBER_FRESH && view->proven > 0);
-    bool is_test = worse && search->n_tried == 0;
+    bool is_test = worse && search->tries.n == 0;
 
     if (is_test) {
         (void)member_claim_probe(member); /* nobody else picks here meanwhile */
         cost_nothing(search);
     }
-    if (is_test || (search->left > 0 && (view->n + view->other > 1 || any_hurried(search))))
+    if (is_test || (search->tries.left > 0 &&
+                    (view->n + view->other > 1 || tries_any_hurried(&search->tries))))
         *timeout = span_for(member, HURRY, patience);
-    if (slot->tier > search->tier)
-        search->tier = slot->tier;
-    note_tried(search, member, *timeout < patience);
+    if (slot->tier > search->tries.tier)
+        search->tries.tier = slot->tier;
+    tries_note(&search->tries, member, *timeout < patience);
     return member;
 }
 
@@ -190,20 +181,22 @@ static struct member *pick_member(struct search *search, const struct view *view
 static struct member *find_server(struct search *search, usec_t *timeout, enum search_outcome *why)
     REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
-    struct view view = view_gather(search, now);
+    struct view view = candidates_gather(search->upstream, &search->tries, now);
     struct member *member = NULL;
 
+    search->cut_off |= view.cut_off;
     if (search->upstream->cancelled) {
         *why = SEARCH_STOPPED;
         return NULL;
     }
-    if (search->left == 0 && view.proven == 0)
+    if (search->tries.left == 0 && view.proven == 0)
         member = ask_again(search, true, now);
     if (member == NULL && view.n > 0)
         member = pick_member(search, &view, now, timeout);
     if (member == NULL)
         member = ask_again(search, false, now);
-    if (member == NULL && view.full == 0 && (view.left_alone > 0 || any_hurried(search)))
+    if (member == NULL && view.full == 0 &&
+        (view.left_alone > 0 || tries_any_hurried(&search->tries)))
         member = probe_any(search, now, timeout);
     if (member == NULL && view.full == 0 && view.cut_off &&
         (search->upstream->probed == 0 || search->probes))
@@ -223,7 +216,9 @@ static bool await_probe(struct upstream *upstream) REQUIRES(upstream->lock) {
     return in_time;
 }
 
-struct member *choice_find(struct search *search, usec_t *timeout, enum search_outcome *why) {
+/* Waits for another connection's probe, if nothing else is left. */
+static struct member *find_after_probe(struct search *search, usec_t *timeout,
+                                       enum search_outcome *why) REQUIRES(search->upstream->lock) {
     struct member *member = find_server(search, timeout, why);
 
     while (member == NULL && (*why == SEARCH_DOWN || *why == SEARCH_OVER) && !search->probes &&
@@ -232,4 +227,87 @@ struct member *choice_find(struct search *search, usec_t *timeout, enum search_o
     if (member != NULL)
         member_enter(member);
     return member;
+}
+
+/* Others may find out about members that are left alone. */
+static void give_probe_up(struct search *search) REQUIRES(search->upstream->lock) {
+    if (!search->probes)
+        return;
+    search->probes = false;
+    search->upstream->probed = 0;
+    cond_broadcast(&search->upstream->answered);
+}
+
+void search_end(struct search *search) {
+    if (!search->probes)
+        return;
+    lock_acquire(&search->upstream->lock);
+    give_probe_up(search);
+    lock_release(&search->upstream->lock);
+}
+
+/* Waits for news of names that are being looked up for the first time, since there were so many.
+ * False: there will be none, or it has waited for too long. */
+static bool await_name_news(struct search *search, unsigned answers)
+    REQUIRES(search->upstream->lock) {
+    struct upstream *upstream = search->upstream;
+    bool in_time = true;
+
+    if (upstream->n_coming == 0)
+        return upstream->n_answers != answers;
+    if (search->until == 0) {
+        search->until = clock_now() + upstream->config->connect_timeout;
+        if (search->on_wait != NULL) {
+            lock_release(&search->upstream->lock);
+            search->on_wait(search->arg);
+            lock_acquire(&search->upstream->lock);
+        }
+    }
+    while (upstream->n_answers == answers && !upstream->cancelled && in_time)
+        in_time = cond_wait_until(&upstream->answered, &search->upstream->lock, search->until);
+    return in_time;
+}
+
+/* All that is known of has failed or cannot be asked: what is still being looked up may be
+ * better. */
+static bool may_find_more(enum search_outcome outcome) {
+    return outcome == SEARCH_NO_NAME || outcome == SEARCH_OVER || outcome == SEARCH_DOWN;
+}
+
+static struct member *find_member(struct search *search, usec_t *timeout,
+                                  enum search_outcome *outcome) REQUIRES(search->upstream->lock) {
+    struct member *member;
+    unsigned answers;
+
+    do {
+        answers = search->upstream->n_answers;
+        member = find_after_probe(search, timeout, outcome);
+        if (member != NULL || !may_find_more(*outcome))
+            break;
+        give_probe_up(search);
+    } while (await_name_news(search, answers));
+    return member;
+}
+
+enum search_outcome search_next(struct search *search, struct member **ret_member,
+                                usec_t *ret_timeout) {
+    usec_t timeout = search->upstream->config->connect_timeout;
+    enum search_outcome outcome = SEARCH_FOUND;
+
+    if (search->upstream->config->drained)
+        return SEARCH_DRAINED;
+    if (search->tries.left <= 0)
+        return SEARCH_OVER;
+    search->tries.left--;
+    search->free = false;
+    lock_acquire(&search->upstream->lock);
+    struct member *member = find_member(search, &timeout, &outcome);
+    lock_release(&search->upstream->lock);
+    if (search->cut_off)
+        reach_review(search->upstream, NULL);
+    if (member == NULL)
+        return outcome;
+    *ret_member = member;
+    *ret_timeout = timeout;
+    return SEARCH_FOUND;
 }
