@@ -1,5 +1,4 @@
-/* An acceptor: one thread for one listening socket, from the kernel's backlog into the work
- * queue. */
+/* An acceptor: the thread of one listening socket, which lets clients in and queues them. */
 #ifndef ROAD_ACCEPTOR_H
 #define ROAD_ACCEPTOR_H
 
@@ -10,62 +9,64 @@
 TAILQ_HEAD(acceptor_list, acceptor);
 
 struct acceptor {
-    TAILQ_ENTRY(acceptor) link; /* this, and the next six, are the owner's */
-    struct route
-        *next_route; /* while a configuration is applied: what it will serve; NULL: it goes */
-    const struct listen_wish *wish;     /* the same: what it is new for, or NULL */
-    struct socket_access access_before; /* the same: what its file was given, */
-    bool access_changed;                /* and whether it is something else now */
-    bool lost;                   /* the owner's: the log has told that its interface is gone */
-    unsigned seen_beats, stands; /* the same, for acceptor_moves */
-    const struct route *serves;  /* the route, for the owner to look at */
-    int kept;                    /* the link's index of its socket; -1: none */
-    bool announced;              /* the same: the log has told of its socket */
+    /* The owner's: */
+    TAILQ_ENTRY(acceptor) link;
+    const struct route *serves;  /* the route, to be read without the lock */
+    bool announced;              /* its socket was logged */
+    bool lost;                   /* it was logged that its interface is gone */
+    unsigned seen_beats, stands; /* of acceptor_moves */
+    int kept;                    /* the keeper's index of its socket; -1: none */
+    /* The same, while a configuration is applied: */
+    struct route *next_route;           /* NULL: the acceptor goes */
+    const struct listen_wish *wish;     /* NULL: its socket is not new */
+    struct socket_access access_before; /* its file's, if access_changed */
+    bool access_changed;
+
     struct road *road;
     struct listen_socket socket;
     struct thread thread;
     struct lock lock;
-    struct cond stop;            /* only to wait with, after an error */
-    struct event go;             /* told to begin, or to end without having begun */
+    struct cond stop;            /* ends a pause after an error */
+    struct event go;             /* set: begin, or end without having begun */
     struct route *route GUARDED; /* of what is accepted from now on; a reference */
-    _Atomic bool waits;          /* the route's when_full */
-    _Atomic bool bounded;        /* the route's listener has a max_connections of its own */
-    _Atomic bool ending;
-    _Atomic usec_t
-        rest_until;       /* once it ends: how long those who have come are let in; 0: not at all */
-    _Atomic bool settled; /* nobody comes any more */
-    _Atomic unsigned beats; /* it came round */
+    _Atomic bool waits;          /* when_full = wait */
+    _Atomic bool bounded;        /* its listener has a max_connections of its own */
+    _Atomic bool ending;         /* told to end: see rest_until */
+    _Atomic usec_t rest_until;   /* how long the backlog is let in; 0: it is not */
+    _Atomic bool settled;        /* no more clients can come */
+    _Atomic unsigned beats;      /* counts the rounds of its thread */
 };
 
-/* An acceptor that does not run yet. The socket is taken over. NULL: no memory, the socket is still
- * the caller's. */
+/* Takes the socket over. NULL: no memory, the socket is untouched. */
 struct acceptor *acceptor_new(struct road *road, struct listen_socket *socket);
 
-/* Makes the thread, for this route; it accepts nothing before acceptor_go, which also has its
- * socket held by the keeper. 0 or -errno. */
+/* Starts the thread; it accepts nothing before acceptor_go. 0 or -errno. */
 int acceptor_start(struct acceptor *acceptor, struct route *route) MUST_USE;
+
+/* Lets it accept, and has the keeper hold its socket. */
 void acceptor_go(struct acceptor *acceptor);
 
-/* From now on it accepts for this route. */
+/* Changes it over to this route. */
 void acceptor_use(struct acceptor *acceptor, struct route *route);
 
-/* Sets its thread going, to do what it is told. */
+/* Sets `go`. */
 void acceptor_wake(struct acceptor *acceptor);
 
-/* How they end (acceptor_end.c). First they are told to: nobody comes to their sockets any more,
- * and who has come is let in until then (0: is not). A socket that lives on elsewhere, with systemd
- * or (LINK_LEAVE) the keeper, keeps who waits in it. */
+/* Tells them to end (acceptor_end.c): nobody comes to their sockets, and who waits in a backlog is
+ * let in until then (0: is not). A socket that lives on, with systemd or (LINK_LEAVE) the keeper,
+ * keeps its backlog. */
 void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end);
 
-/* Then waits for their ends, but not beyond the deadline. */
+/* Waits for their ends, or the deadline. */
 void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline);
 
-/* Ends the thread, if there is one, at once, and closes the socket; the keeper closes it, too, or
- * (LINK_LEAVE) has it for the next relayd. */
+/* Ends the thread at once, if there is one, and closes the socket. The keeper does so, too, or
+ * (LINK_LEAVE) holds it for the next relayd. */
 void acceptor_free(struct acceptor *acceptor, enum link_end end);
 void acceptor_free_all(struct acceptor_list *acceptors, enum link_end end);
 
-/* Whether it takes those who come. Called again and again, with a relay_nudge after each time. */
+/* False: clients wait, and it does not come round. The owner calls it again and again, with a
+ * relay_nudge after each call. */
 bool acceptor_moves(struct acceptor *acceptor);
 
 #endif
