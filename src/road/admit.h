@@ -1,19 +1,18 @@
-/* Who may come in: allow and deny, who may send a PROXY header, and the limits of each client. */
+/* Who may come in: allow and deny, proxy_from, and the limits of each client. Any thread. */
 #ifndef ROAD_ADMIT_H
 #define ROAD_ADMIT_H
 
 #include "road/job.h"
 
-/* What can be said of whoever has connected, before anything is read or waited for: END_NONE,
- * END_DENIED, or END_SENDER_DENIED. Any thread. */
+/* Before anything is read: END_NONE, END_DENIED, or END_SENDER_DENIED. */
 enum end admit_peer(const struct job *job) MUST_USE;
 
 /* Counts the client in job->has.seat, which has entered the listener's gate: END_NONE,
- * END_CLIENT_CONNECTIONS (for which one of its connections that is ending is waited for, a moment),
- * or END_CLIENT_RATE. If a PROXY header has yet to name it, nothing is counted. Any thread. */
+ * END_CLIENT_CONNECTIONS (after a moment's wait for one of its connections that is ending), or
+ * END_CLIENT_RATE. A client that a PROXY header has yet to name is not counted. */
 enum end admit_client(struct job *job) MUST_USE;
 
-/* Both for the client that a PROXY header has named. */
+/* The access and the limits of the client that a PROXY header has named. */
 enum end admit_named(struct job *job) MUST_USE;
 
 #endif

@@ -1,9 +1,6 @@
-/* One configuration in force, with all that new connections need of it: its upstreams, and a route
- * for each listener.
- *
- * A reload makes a new generation. Acceptors change over to its routes, and the old one stays until
- * the last connection that was accepted under it has been dialled for (established ones need it no
- * more: see struct conn). */
+/* One configuration in force: its upstreams, and a route for each listener. After a reload,
+ * acceptors use the routes of the next one, and this one stays until all that was accepted
+ * under it is established. */
 #ifndef ROAD_GENERATION_H
 #define ROAD_GENERATION_H
 
@@ -19,60 +16,55 @@
 struct generation;
 struct job;
 
-/* Where the connections of one listener go, and how. */
+/* Where the connections of a listener go, and how. */
 struct route {
     struct generation *generation;
     const struct listener_config *config;
     struct upstream *upstream;
     struct conn_options options;
-    struct limit *limit; /* these two: the generation's references */
-    struct line *line;   /* the upstream's */
-    /* the same listener's in the generation after this; NULL: none (yet). See route_follow */
-    struct route *_Atomic next;
+    struct limit *limit;        /* the generation's reference, as the next one */
+    struct line *line;          /* the upstream's */
+    struct route *_Atomic next; /* the listener's in the next generation; NULL: none (yet) */
 };
 
 struct generation {
-    SLIST_ENTRY(generation) link; /* the relay's, once it is old */
-    _Atomic size_t refs;
-    struct config *config; /* a reference */
+    SLIST_ENTRY(generation) link; /* the relay's, once it is retired */
+    _Atomic size_t refs;          /* routes that are held */
+    struct config *config;        /* a reference */
     struct upstreams *upstreams;
-    struct route *routes;  /* these two in the order of config->listeners */
-    struct limit **limits; /* references */
-    struct line *
-        *lines; /* in the order of config->upstreams; references, to that of the same name before */
+    struct route *routes;  /* in the order of config->listeners */
+    struct limit **limits; /* the same; references */
+    struct line **lines;   /* in the order of config->upstreams; references */
 };
 
-/* Takes a reference to config and, if it succeeds, over the upstreams. former: whose lines go on,
- * or NULL. limits: those that go on being counted. NULL: no memory. */
+/* Takes a reference to config and, on success, over the upstreams. Lines (by upstream) go on from
+ * the former one (or NULL), limits from the list. NULL: no memory. */
 struct generation *generation_new(struct config *config, struct upstreams *upstreams,
                                   const struct generation *former, const struct limit_list *limits);
 
-/* It is in force now, instead of the former one (or NULL): its limits count, and its upstreams
- * alone are looked up and checked. */
+/* Puts it in force instead of the former one (or NULL): its limits bound, and its upstreams alone
+ * are looked up and checked. */
 void generation_begin(struct generation *generation, struct generation *former,
                       struct limit_list *limits);
 
-/* Whether its clients have something to send before there is a server to dial: they are openings
- * first. */
+/* Its clients have something to send before a server is dialled: they are openings first. */
 bool route_opens(const struct route *route);
 
 /* How many of its listeners have such clients. */
 size_t generation_count_opening(const struct generation *generation);
 
-/* Whoever holds a route of it holds a reference. Any thread. */
+/* Whoever has a route holds a reference. Any thread. */
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route);
 
-/* Changes the job over to the route that its listener has now: its servers had no room, and there
- * may be others since. False: it has that already, or the listener is gone. A generation that is
- * followed is there for as long as any before it. Any thread. */
+/* Changes the job over to its listener's newest route. False: it has that, or the listener is gone.
+ * A generation is there for as long as any before it. Any thread. */
 bool route_follow(struct job *job) MUST_USE;
 
-/* Whether nobody holds a route of it: then it can be freed, with those before it, if nobody can get
- * one either. */
+/* No route of it is held. It can be freed if that is true of all before it, and none can be got. */
 bool generation_unused(const struct generation *generation);
 
-/* Frees it, with its upstreams. NULL is fine. */
+/* Frees it and its upstreams. NULL is fine. */
 void generation_free(struct generation *generation);
 
 /* The line of the upstream of this name, or NULL. */

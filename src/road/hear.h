@@ -1,5 +1,5 @@
-/* What an opener does with an opening: it reads what the client has to send first, and then queues
- * the connection or refuses it. */
+/* What an opener does with an opening: reads what the client has to send first, then queues the
+ * connection or refuses it. */
 #ifndef ROAD_HEAR_H
 #define ROAD_HEAR_H
 

@@ -1,5 +1,4 @@
-/* An accepted connection on its way from the acceptor to the pumps. Whoever has the job owns what
- * is in it. */
+/* An accepted connection on its way to the pumps. Whoever has the job owns what is in it. */
 #ifndef ROAD_JOB_H
 #define ROAD_JOB_H
 
@@ -11,12 +10,10 @@ struct route;
 
 struct job {
     struct holdings has;
-    struct route *route; /* a reference; NULL: none */
-    struct addr
-        destination; /* where the client connected to, if a PROXY header said so; else len 0 */
-    usec_t
-        full_since; /* when it was first found that it has to wait for room at a server; 0: never */
-    struct record record; /* number, names, client and accepted are filled in by the acceptor */
+    struct route *route;     /* a reference; NULL: none */
+    struct addr destination; /* what the client connected to, by its PROXY header; len 0: unknown */
+    usec_t full_since;       /* when its servers were first found full; 0: never */
+    struct record record;    /* the acceptor fills in number, names, client and accepted */
 };
 
 /* Gives the job away: what it holds is blanked, and its route. */

@@ -1,6 +1,6 @@
-/* An opener: a thread that serves openings, one after the other. Openers are made when there is
- * work for one more, the one that worked last is taken first, and one that has been idle for
- * OPENER_IDLE_MAX ends, unless it is the last. The openings (openings.h) have them. */
+/* An opener: a thread that serves one opening after the other. The openings (openings.h) make one
+ * when an opening has none, use the one that worked last, and end one that was idle for
+ * OPENER_IDLE_MAX, but the last. */
 #ifndef ROAD_OPENER_H
 #define ROAD_OPENER_H
 
@@ -20,18 +20,18 @@ struct opener {
     struct openings *openings;
     struct thread thread;
     struct stack stack;
-    struct cond wake;                /* with the openings' lock, as the rest: */
-    struct opening *opening GUARDED; /* at it; NULL: it is idle, or about to look for one */
-    bool started GUARDED;            /* opener_start is done with it */
+    struct cond wake;                /* under the openings' lock, as the rest: */
+    struct opening *opening GUARDED; /* NULL: it is idle, or about to look for one */
+    bool started GUARDED;            /* opener_start is done */
 };
 
-/* One for this opening, or for none yet (NULL); its thread does not run. NULL: no memory. */
+/* Makes one for this opening, or for none yet (NULL), without a thread. NULL: no memory. */
 struct opener *opener_new(struct openings *openings, struct opening *opening) MUST_USE;
 
 /* Starts its thread: fn(opener). 0 or -errno. */
 int opener_start(struct opener *opener, thread_fn *fn) MUST_USE;
 
-/* Joins its thread, if it was started, and frees it. No leaf lock held. */
+/* Joins its thread, if there is one, and frees it. No leaf lock held. */
 void opener_free(struct opener *opener);
 
 #endif

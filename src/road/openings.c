@@ -90,8 +90,8 @@ struct opening *openings_take(struct openings *openings) {
 
 /* Coming in */
 
-/* Wakes an idle opener for the next opening. False: none is idle; *ret_make: one more is to be
- * made, for that opening. */
+/* Wakes an idle opener for the next opening. If none is idle and one more may be made, *ret_make is
+ * the opening that it is for; else NULL. */
 static void hand_out_opening(struct openings *openings, struct opening **ret_make)
     REQUIRES(openings->lock) {
     struct opener *opener = TAILQ_FIRST(&openings->idle);

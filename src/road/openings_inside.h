@@ -12,12 +12,11 @@ struct opening *openings_take(struct openings *openings) REQUIRES(openings->lock
 void openings_count_out(struct openings *openings, const struct opening *opening)
     REQUIRES(openings->lock);
 
-/* Puts out as many of the ripe as somebody is in need of: after every change of that. */
+/* After every change of who needs room: puts out ripe ones. */
 void openings_make_room(struct openings *openings) REQUIRES(openings->lock);
 
-/* Makes an opener, for this opening, or for the next one that comes (NULL). It is counted in
- * n_openers already, and the opening as working. 0 or -errno, with nothing changed. No leaf lock
- * held. */
+/* Makes an opener, for this opening or the next that comes (NULL); both are counted already. 0 or
+ * -errno. No leaf lock held. */
 int openings_add_opener(struct openings *openings, struct opening *opening) MUST_USE;
 
 /* Joins and frees openers that have ended. No leaf lock held. */

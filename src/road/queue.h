@@ -1,21 +1,18 @@
-/* The bounded work queue between acceptors and workers: accepted connections that wait to be
- * dialled for.
+/* The bounded work queue between acceptors and workers: connections that wait for a dial.
  *
- * Those of each upstream stand in a line of their own (line.h), and lines are served in turn. A
- * worker that takes a job has a turn, and holds one of so many places as `workers` says, until it
- * comes for the next job.
+ * Each upstream has a line (line.h); lines are served in turn. A worker that takes a job has a turn
+ * until it comes for the next, and one of `workers` places.
  *
- * no_hostage: whose server answers does not wait for those whose servers do not. A turn that has
- * waited for TURN_PATIENCE goes away: it gives up its place, for which there is a spare thread
- * (spares.h), and goes on without one. Its line is slow from then on, until a number of dials were
- * quick: its turns are away from the start. A line has at most `workers` turns at a time, and no
- * more than SPARES_MAX are away in all, or `workers`, if that is more; beyond that, those of slow
- * lines wait.
+ * no_hostage: servers that do not answer hold up nobody whose servers do. A turn that has waited
+ * for TURN_PATIENCE goes away: it leaves its place to a spare thread (spares.h), and goes on. Its
+ * line is slow until SLOW_STAYS dials were quick: its turns are away from the start. A line has at
+ * most `workers` turns, and at most SPARES_MAX or `workers` are away in all, whichever is more;
+ * beyond that, slow lines wait.
  *
- * full_line: a job for which no server of its upstream has room (max_connections) goes back to the
- * head of its line, and that is full then: nothing of it is served, and no worker kept. Whoever
- * gives back a place at a server (line_leave) lets one job look again, and so does the usher each
- * FULL_AGAIN: room may come by a reload, or a server that comes up. */
+ * full_line: a job whose servers all have max_connections goes back to the head of its line, which
+ * is full then, and not served. Each place at a server that is given back (line_leave) lets one job
+ * look again, and so does the usher every FULL_AGAIN: a reload may bring room, or a server that
+ * comes up. */
 #ifndef ROAD_QUEUE_H
 #define ROAD_QUEUE_H
 
@@ -33,63 +30,61 @@
 #define SPARES_MAX    256
 #define FULL_AGAIN    (100 * USEC_PER_MSEC)
 
-/* A worker's part in the queue, zeroed before its first use but for `spare`. The worker's alone
- * while it works, the queue's while it waits. */
+/* A worker's part in the queue, which is the queue's while the worker waits. Zeroed at first, but
+ * for `spare`. */
 struct turn {
     SLIST_ENTRY(turn) link; /* of the idle */
     struct event event;
-    _Atomic usec_t woken; /* when it was woken for a job and has not come yet; 0: it was not */
-    bool spare;           /* its thread is one for a turn that is away */
+    _Atomic usec_t woken; /* and has not come for its job yet; 0: not so */
+    bool spare;           /* a spare thread's */
     usec_t idle_since;
     struct queue *queue;
-    struct line *line; /* whose job it has, a reference; NULL: it has none */
+    struct line *line; /* of its job, a reference; NULL: it has none */
     bool away;
-    /* What became of its job: TURN_FOUND, it has its place at a server, is the worker's to say. */
+    /* What became of its job. The worker sets TURN_FOUND: it has a server. */
     enum { TURN_OPEN, TURN_FOUND, TURN_PUT_BACK } outcome;
     unsigned left;                                     /* line->left, when it took the job */
-    enum { TURN_UNKNOWN, TURN_QUICK, TURN_SLOW } dial; /* what is known of its line by it */
+    enum { TURN_UNKNOWN, TURN_QUICK, TURN_SLOW } dial; /* how long its dials took */
 };
 
-/* Starts a spare thread, which calls queue_pop as all others do: 0 or -errno. Called by a worker,
- * without a lock. */
+/* Starts a spare thread, a worker that calls queue_pop. 0 or -errno. Called by a worker, no lock
+ * held. */
 typedef int queue_spare_fn(void *arg);
 
-/* The bounds that a configuration has. */
 struct queue_bounds {
     size_t workers;
     size_t capacity;
-    size_t lines; /* so many upstreams share it */
+    size_t lines; /* upstreams that share it */
     usec_t timeout;
-    usec_t full_timeout; /* the same for those of a full line, if it is less */
+    usec_t full_timeout; /* of jobs of a full line, if less */
 };
 
 struct queue {
     struct lock lock;
-    struct cond room; /* for acceptors */
+    struct cond room; /* for acceptors and openers */
     queue_spare_fn *add_spare;
     void *arg;
     struct queue_bounds bounds GUARDED;
     size_t count GUARDED;                 /* jobs, in all lines */
-    struct queued_list overdue GUARDED;   /* the same jobs: whose time will be up first is first */
+    struct queued_list overdue GUARDED;   /* the same, in the order of their times */
     struct line_list quick, slow GUARDED; /* lines to be served, in turn */
-    struct line_list held GUARDED; /* lines that have as many turns as they may, and full ones */
-    size_t n_full GUARDED;         /* of these */
-    bool slow_next GUARDED;        /* quick and slow ones take turns, too */
-    usec_t served
-        GUARDED; /* when a job was last taken, or one came to be the only one to be served */
-    size_t active GUARDED; /* turns that hold a place */
-    size_t away GUARDED;
-    size_t spares GUARDED;      /* spare threads; never fewer than turns that are away */
-    usec_t spare_again GUARDED; /* one could not be started: not before this */
+    struct line_list held GUARDED;        /* full ones, and those with `workers` turns */
+    size_t n_full GUARDED;                /* of these */
+    bool slow_next GUARDED;               /* quick and slow lines take turns */
+    usec_t served GUARDED;      /* when a job was last taken, or came as the only one to serve */
+    size_t active GUARDED;      /* turns that hold a place */
+    size_t away GUARDED;        /* turns that do not */
+    size_t spares GUARDED;      /* spare threads, at least `away` */
+    usec_t spare_again GUARDED; /* after one could not be started */
     SLIST_HEAD(, turn)
-    idle GUARDED;               /* workers that wait, the last one first: its cache is warm */
-    size_t coming GUARDED;      /* workers that were woken and have not come yet, see in_turn */
+    idle GUARDED;               /* last used first: its cache is warm */
+    size_t coming GUARDED;      /* workers that were woken, and have not come: in_turn */
     usec_t woken_last GUARDED;  /* when the last of them was */
-    size_t blocked GUARDED;     /* acceptors that wait */
-    unsigned nudges GUARDED;    /* those in queue_wait_room wait until this changes, too */
-    size_t dismissed GUARDED;   /* workers that are still to be told to end */
-    struct cond usher;          /* for who is in queue_wait_overdue ... */
-    usec_t usher_until GUARDED; /* ... until then */
+    size_t blocked GUARDED;     /* who waits in queue_wait_room */
+    unsigned nudges GUARDED;    /* ends their wait by a change */
+    size_t dismissed GUARDED;   /* workers that are yet to end */
+    struct cond usher;          /* for queue_wait_overdue ... */
+    usec_t usher_until GUARDED; /* ... which waits until then */
     bool usher_called GUARDED, usher_ends GUARDED;
     bool unbounded GUARDED, closed GUARDED, hurries GUARDED;
 };
@@ -97,46 +92,40 @@ struct queue {
 void queue_init(struct queue *queue, queue_spare_fn *add_spare, void *arg);
 void queue_destroy(struct queue *queue); /* must be empty */
 
-/* Puts bounds in force. What is in it stays, even beyond them. Without any, it takes no job, and
- * gives none. */
+/* Puts bounds in force; what is beyond them stays. Before the first, nothing comes in or out. */
 void queue_set(struct queue *queue, const struct queue_bounds *bounds);
 
-/* Puts the job into this line. What it holds is taken and blanked; or, with -EAGAIN: there is no
- * room, or -ENOMEM, it is untouched. There is room as long as there are fewer jobs than the
- * capacity, or the line has not its share of that. */
+/* Takes over the job. There is room while the queue is below its capacity, or the line below its
+ * share of that. 0; or, with the job untouched, -EAGAIN (no room) or -ENOMEM. */
 int queue_push(struct queue *queue, struct line *line, struct job *job) MUST_USE;
 
-/* Waits until somebody could push there, or until the next queue_nudge, or until the relay stops
- * (queue_unbind). */
+/* Waits for room in the line, the next queue_nudge, or the stop (queue_unbind). */
 enum room queue_wait_room(struct queue *queue, struct line *line) MUST_USE;
 void queue_nudge(struct queue *queue);
 
-/* Ends the turn before, and waits for the next job. False: closed, and nothing is left; or the
- * caller was sent away. */
+/* Ends the worker's turn, and waits for the next job. False: the worker is to end. */
 bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) MUST_USE;
 
-/* full_line: puts back what the turn has taken; what it holds is taken and blanked. False: it has
- * waited too long, or there is no memory, and the job is untouched. */
+/* full_line: takes back the turn's job. False, with the job untouched: its time is up, or there is
+ * no memory. */
 bool queue_put_back(struct queue *queue, struct turn *turn, struct job *job) MUST_USE;
 
-/* full_line: a place at a server of the line was given back. Any thread; see line_leave. */
+/* full_line: a place at a server of the line was given back (line_leave). Any thread. */
 void queue_left(struct queue *queue, struct line *line);
 
-/* The usher's: lets all full lines look again. Whether there are any. */
+/* The usher's: lets all full lines look again. True: there are any. */
 bool queue_retry_full(struct queue *queue);
 
-/* full_line: from now on nobody waits for longer than that, from now, until queue_set says
- * otherwise. */
+/* full_line: bounds full_timeout by `most`, from now, until the next queue_set. */
 void queue_bound_full(struct queue *queue, usec_t most);
 
-/* How many jobs of a line wait because it is full. */
+/* How many jobs wait in it if it is full, or 0. */
 size_t queue_count_full(struct queue *queue, struct line *line);
 
-/* no_hostage: the turn may last. How long a wait began that the turn is about to make may be,
- * before turn_leave. */
-void turn_leave(struct turn *turn);
+/* no_hostage. A dial may wait for turn_patience, and calls turn_leave before it waits on. */
 usec_t turn_patience(const struct turn *turn);
-/* What a dial took that was answered, in whatever way, or given up. */
+void turn_leave(struct turn *turn);
+/* How long a dial took that was answered, in whatever way, or given up. */
 void turn_note(struct turn *turn, usec_t took);
 
 /* Ends n workers, idle ones first, but no spare ones. */
@@ -145,31 +134,29 @@ void queue_dismiss(struct queue *queue, size_t n);
 /* Withdraws up to n dismissals that no worker has taken yet; returns how many. */
 size_t queue_recall(struct queue *queue, size_t n);
 
-/* Sends spare threads away that have been idle since before this moment and are not needed. Whether
- * any are left. */
+/* Ends unneeded spare threads that have been idle since before this. True: some are left. */
 bool queue_trim(struct queue *queue, usec_t since);
 
-/* The usher's: waits for a job whose time is up, and gives it away. */
+/* The usher's: waits for a job whose time is up, and takes it out. */
 enum overdue {
     OVERDUE_JOB,
-    OVERDUE_FULL, /* the same, one of a full line */
-    /* the moment has come, or there is a spare thread or a full line more than before */
-    OVERDUE_NONE,
-    OVERDUE_END, /* queue_end_overdue */
+    OVERDUE_FULL, /* one of a full line */
+    OVERDUE_NONE, /* it is time, or there is one more spare thread or full line */
+    OVERDUE_END,  /* queue_end_overdue */
 };
 enum overdue queue_wait_overdue(struct queue *queue, usec_t until, struct job *ret_job) MUST_USE;
 void queue_end_overdue(struct queue *queue);
 
-/* Since when nobody has taken a job although some wait that could be taken; 0: it is not so. */
+/* Since when jobs that could be taken were not; 0: not so. */
 usec_t queue_stands_since(struct queue *queue);
 
-/* At the stop: pushes have no bound. */
+/* At the stop: there is always room. */
 void queue_unbind(struct queue *queue);
 
-/* No push will come: poppers empty the queue and then get false. */
+/* No push will come; workers empty the queue and end. */
 void queue_close(struct queue *queue);
 
-/* After that: all that waits will be refused, and is given to whoever comes. */
+/* After queue_close: all that waits is given to whoever comes, to be refused. */
 void queue_hurry(struct queue *queue);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the stations of the road share: a connection goes past them from accept4 to the pumps. */
+/* What the stations share that a connection passes from accept4 to the pumps. */
 #ifndef ROAD_ROAD_H
 #define ROAD_ROAD_H
 
@@ -16,16 +16,16 @@
 struct road {
     struct gate gate;         /* connections, from accept to close */
     struct gate refused;      /* refused clients that still read */
-    struct openings openings; /* before the queue, for those who have to be heard first */
+    struct openings openings; /* of clients that have something to send first */
     struct queue queue;
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;
-    struct link *link;         /* to the keeper; NULL: there is none. Set before anything runs */
+    struct link *link;         /* to the keeper, set before anything runs; NULL: there is none */
     _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
     _Atomic bool stop_accept;  /* acceptors end */
-    _Atomic bool stop_now;     /* nothing is dialled any more */
-    void (*nudge)(void *arg);  /* sends away every acceptor that waits for room, wherever */
+    _Atomic bool stop_now;     /* dials end */
+    void (*nudge)(void *arg);  /* wakes each acceptor that waits for room */
     void *arg;
 };
 

@@ -1,6 +1,5 @@
-/* The usher: one thread that sees to those who wait without anybody's working for them. It refuses
- * connections that have waited for queue_timeout, lets those look again that wait for room at a
- * server, and sends spare threads away. */
+/* The usher: the thread that refuses connections after queue_timeout, lets those look again that
+ * wait for room at a server, and sends spare threads away. */
 #ifndef ROAD_USHER_H
 #define ROAD_USHER_H
 

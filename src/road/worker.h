@@ -1,5 +1,5 @@
-/* A worker: takes an accepted connection from the queue, dials its upstream, and hands both sockets
- * to a pump pair. */
+/* A worker: a thread that takes connections from the queue, dials their upstream, and hands both
+ * sockets to a pair of pumps. */
 #ifndef ROAD_WORKER_H
 #define ROAD_WORKER_H
 
@@ -13,18 +13,17 @@ struct worker {
     struct road *road;
     struct thread thread;
     struct turn turn;
-    _Atomic bool ended; /* its thread is through, or about to be */
+    _Atomic bool ended; /* it can be joined at once */
 };
 
-/* Starts one. It ends when the queue is closed and empty, or when it is sent away. spare: see
- * spares.h. 0 or -errno. */
+/* Starts one, which ends when queue_pop says so. spare: see spares.h. 0 or -errno. */
 int worker_start(struct road *road, size_t number, bool spare, struct worker **ret_worker) MUST_USE;
 
-/* Whether it comes when it is woken, or has had that long to come. False: *ret_what, of that size,
- * says who does not. */
+/* False: it was woken longer than patience ago and has not come; *ret_what, of that size, says
+ * so. */
 bool worker_comes(const struct worker *worker, usec_t patience, char *ret_what, size_t size);
 
-/* Waits for the thread's end, and interrupts whatever it blocks in. */
+/* Interrupts the thread until it ends, joins it, and frees the worker. */
 void worker_free(struct worker *worker);
 
 #endif
