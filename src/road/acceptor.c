@@ -83,7 +83,7 @@ static void begin_record(struct job *job, struct road *road) {
     snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
 }
 
-/* Whether nobody is let in any more. */
+/* Nobody is let in any more. */
 static bool is_acceptor_over(const struct acceptor *acceptor) {
     return is_stopping(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
 }
@@ -123,8 +123,8 @@ static bool awaits_leaver(const struct acceptor *acceptor, struct gate *gate,
     return !is_acceptor_over(acceptor) && gate_await_leaver(gate, wait);
 }
 
-/* Finds the accepted connection its places in the gates. END_NONE, or how it ends; *ret_in_gate: it
- * is in the relay's gate, either way. */
+/* END_NONE: the job has its seat. Else how it ends. *ret_in_gate, either way: it is in the relay's
+ * gate. */
 static enum end enter_gates(struct acceptor *acceptor, struct job *job, bool *ret_in_gate) {
     struct road *road = acceptor->road;
     enum end end = admit_peer(job);
@@ -148,8 +148,8 @@ static enum end enter_gates(struct acceptor *acceptor, struct job *job, bool *re
     return full && atomic_load(&road->stop_accept) ? END_STOPPED : end;
 }
 
-/* Puts it into the queue. END_NONE, or how it ends. */
-static enum end queue_up(struct acceptor *acceptor, struct job *job) {
+/* END_NONE, or how it ends. */
+static enum end push_to_queue(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
     struct line *line = job->route->line;
     int r;
@@ -171,8 +171,8 @@ static enum end queue_up(struct acceptor *acceptor, struct job *job) {
     return END_NONE;
 }
 
-/* Hands it to the openers. END_NONE, or how it ends. */
-static enum end open_up(struct acceptor *acceptor, struct job *job) {
+/* END_NONE, or how it ends. */
+static enum end push_to_openings(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
     struct limit *limit = job->has.seat.limit;
     int r;
@@ -190,7 +190,7 @@ static enum end open_up(struct acceptor *acceptor, struct job *job) {
     return END_NONE;
 }
 
-/* In the line of its upstream, or its own lane of the openings, and below its own bound. */
+/* In the line of its upstream, or its lane of the openings; and in its own gate. */
 static bool await_listener_room(struct acceptor *acceptor) {
     struct route *route = get_route(acceptor);
     struct road *road = acceptor->road;
@@ -214,7 +214,7 @@ static bool await_accept_room(struct acceptor *acceptor) {
             await_listener_room(acceptor));
 }
 
-/* One connection, or -errno. */
+/* Takes one connection, and refuses it if it cannot go on. 0, or -errno of accept4(2). */
 static int accept_one(struct acceptor *acceptor) {
     struct job job = {.has = HOLDINGS_NONE};
     struct addr *client = &job.record.client;
@@ -233,14 +233,15 @@ static int accept_one(struct acceptor *acceptor) {
     begin_record(&job, acceptor->road);
     enum end end = enter_gates(acceptor, &job, &in_gate);
     if (end == END_NONE)
-        end = route_opens(job.route) ? open_up(acceptor, &job) : queue_up(acceptor, &job);
+        end = route_opens(job.route) ? push_to_openings(acceptor, &job)
+                                     : push_to_queue(acceptor, &job);
     if (end != END_NONE)
         refuse_client(acceptor->road, &job, end, 0, in_gate);
     return 0;
 }
 
-/* Whether more may come from a socket that is retired, when accept4(2) has failed with this error,
- * or 0. A unix socket that was shut gives what waits in it, and then EINVAL. */
+/* More may come from a retired socket, after accept4(2) has failed with this error (0: has not). A
+ * unix socket that was shut gives what waits in it, and then EINVAL. */
 static bool more_comes(const struct acceptor *acceptor, int error) {
     if (addr_is_unix(&acceptor->socket.addr))
         return error != EINVAL;

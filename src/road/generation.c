@@ -7,7 +7,7 @@
 
 #include "road/job.h"
 
-/* As a rule it is where it was. */
+/* The former one's line of this upstream, as a rule at the same index, or a new one. */
 static struct line *get_line(const struct generation *former, size_t i, const char *upstream) {
     size_t n = former != NULL ? former->config->n_upstreams : 0;
 
@@ -65,7 +65,7 @@ static bool init_routes(struct generation *generation, const struct generation *
     return true;
 }
 
-/* But for its upstreams. */
+/* All but its upstreams. */
 static void free_generation(struct generation *generation) {
     for (size_t i = 0; generation->limits != NULL && i < generation->config->n_listeners; i++)
         limit_unref(generation->limits[i]);
@@ -94,7 +94,7 @@ struct generation *generation_new(struct config *config, struct upstreams *upstr
     return generation;
 }
 
-/* A listener is known by its limit, whatever it is called now. As a rule it is where it was. */
+/* A listener is known by its limit, whatever its name is now. As a rule its index is the same. */
 static void lead_on(struct generation *former, const struct generation *generation) {
     size_t n = generation->config->n_listeners;
 

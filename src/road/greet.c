@@ -14,7 +14,7 @@
 #include "road/generation.h"
 #include "road/openings.h"
 
-/* Takes so many bytes that are there. */
+/* Takes n bytes, which are there. */
 static bool consume_bytes(int fd, void *buf, size_t n) {
     while (n > 0) {
         ssize_t r = recv(fd, buf, n, 0);

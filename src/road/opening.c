@@ -7,16 +7,15 @@
 
 #include "road/generation.h"
 
-/* For how long a client has been silent that has sent nothing: it may have waited in the kernel's
- * backlog. */
+/* For how long a client has sent nothing: it may have waited in the kernel's backlog. */
 static usec_t silent_for(int fd) {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
 
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return 0;
-    return info.tcpi_last_data_recv *
-           USEC_PER_MSEC; /* counted from the handshake until data come */
+    /* Counted from the handshake until data come. */
+    return info.tcpi_last_data_recv * USEC_PER_MSEC;
 }
 
 struct opening *opening_new(struct job *job) {

@@ -6,7 +6,7 @@
 #include "road/opener.h"
 #include "road/openings_inside.h"
 
-/* Whether there is one too many of them, beside the one that asks. */
+/* The opener that asks is one too many. */
 static bool is_superfluous(const struct openings *openings) REQUIRES(openings->lock) {
     return atomic_load(&openings->stop) || openings->n_openers > openings->max;
 }
@@ -67,8 +67,8 @@ static struct opening *next_opening(struct openings *openings, struct opener *op
     return opening != NULL ? opening : await_opening(openings, opener);
 }
 
-/* Ends the thread's part: those that ended before it are joined by it, so that there is never more
- * than one of them for long. */
+/* The thread is about to end, and joins those that ended before it: never more than one waits for
+ * that for long. */
 static void end_opener(struct opener *opener) {
     struct openings *openings = opener->openings;
     struct ended_list before;

@@ -6,7 +6,7 @@
 #include "base/sockopt.h"
 #include "road/openings_inside.h"
 
-/* Whether somebody could go on who cannot, if this ripe opening were gone. */
+/* Somebody who cannot go on could, if this ripe opening were gone. */
 static bool is_opening_in_the_way(const struct openings *openings, const struct opening *opening)
     REQUIRES(openings->lock) {
     const struct lane *lane = &opening->limit->lane;

@@ -41,7 +41,7 @@ static void drop_what_came(int fd) {
         reads++;
 }
 
-/* How a client of this connection is answered that ends so. */
+/* How the client of a connection that ends so is answered. */
 static enum end_answer answer_to(const struct job *job, enum end end) {
     return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;
 }

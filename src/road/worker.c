@@ -49,7 +49,7 @@ static enum end hand_over(struct road *road, struct job *job, struct turn *turn,
     return END_NO_PUMPS;
 }
 
-/* END_NONE: it was handed over, or put back. Else how it ends, and *ret_error, the errno, or 0. */
+/* END_NONE: it was handed over, or put back. Else how it ends; *ret_error is the errno, or 0. */
 static enum end serve_job(struct road *road, struct job *job, struct turn *turn, int *ret_error) {
     usec_t patience = job->route->generation->config->global.queue_timeout;
 
@@ -60,8 +60,8 @@ static enum end serve_job(struct road *road, struct job *job, struct turn *turn,
     if (job->record.popped - job->record.queued > patience)
         return job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT;
     enum end end = dial(job, turn, &road->stop_now);
-    while (end == END_SERVERS_FULL &&
-           route_follow(job)) /* nor do those behind wait for what is gone */
+    /* A newer configuration may have servers with room. */
+    while (end == END_SERVERS_FULL && route_follow(job))
         end = dial(job, turn, &road->stop_now);
     if (end == END_SERVERS_FULL && job->full_since == 0)
         stats_add(STAT_waited_servers_full, 1);
