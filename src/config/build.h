@@ -7,12 +7,13 @@
 #include "config/tree.h"
 
 /* A config with all sections of the tree, and every value of it that is allowed. Notes a problem
- * for each that is not; references to upstreams are left to config_check. NULL without memory. */
+ * for each that is not; references to upstreams are left to config_validate. NULL without
+ * memory. */
 struct config *config_build(const struct tree *tree, const char *path, struct problems *problems);
 
 /* What only the whole file can tell: what is missing, given twice or not there. Sets the listeners'
  * upstreams. The config is the tree's. */
-void config_check(const struct tree *tree, struct config *config, struct problems *problems);
+void config_validate(const struct tree *tree, struct config *config, struct problems *problems);
 
 /* Adds an address to a listener; false without memory. Copies the text. */
 bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
@@ -36,13 +37,13 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
 /* Reads expect, whose meaning the type decides, once both are set. The same is returned. */
 const char *config_read_expect(struct health_check_config *check);
 
-/* The servers of each upstream, and what holds between options (check_upstream.c,
- * check_listener.c). */
-void config_check_upstream(const struct tree *tree, size_t section,
-                           const struct upstream_config *upstream, struct problems *problems);
-void config_check_loops(const struct tree *tree, const struct config *config,
-                        struct problems *problems); /* check_loops.c */
-void config_check_listener(const struct tree *tree, size_t section,
-                           struct listener_config *listener, struct problems *problems);
+/* The servers of each upstream, and what holds between options (validate_upstream.c,
+ * validate_listener.c). */
+void config_validate_upstream(const struct tree *tree, size_t section,
+                              const struct upstream_config *upstream, struct problems *problems);
+void config_validate_loops(const struct tree *tree, const struct config *config,
+                           struct problems *problems); /* validate_loops.c */
+void config_validate_listener(const struct tree *tree, size_t section,
+                              struct listener_config *listener, struct problems *problems);
 
 #endif

@@ -144,7 +144,7 @@ static struct config *parse_text(struct load *load, const char *name, char *text
         problems_add(&load->problems, load->tree.last_line, "syntax error");
     config = config_build(&load->tree, name, &load->problems);
     if (config && whole)
-        config_check(&load->tree, config, &load->problems);
+        config_validate(&load->tree, config, &load->problems);
     return config;
 }
 

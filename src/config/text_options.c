@@ -103,7 +103,7 @@ const char *config_read_expect(struct health_check_config *check) {
         why = read_statuses(check->expect, check);
         return check->type == CHECK_HTTP
                    ? why
-                   : NULL; /* elsewhere it has no meaning (check_upstream.c) */
+                   : NULL; /* elsewhere it has no meaning (validate_upstream.c) */
     }
     check->pattern = pattern_new(check->expect, &why);
     if (check->pattern != NULL)

@@ -11,20 +11,20 @@
 
 #define LIST_MAX 256
 
-struct check {
+struct validation {
     const struct tree *tree;
     struct config *config;
     struct problems *problems;
     const struct upstream_config **by_name;
 };
 
-static void check_missing(const struct check *check, size_t section) {
+static void check_missing(const struct validation *validation, size_t section) {
     static const char *const examples[] = {
         [OPTION_ADDRESSES] = "\":8080\"",
         [OPTION_ADDRESS] = "\"127.0.0.1:80\"",
         [OPTION_UPSTREAM] = "app",
     };
-    const struct tree_section *at = &check->tree->sections[section];
+    const struct tree_section *at = &validation->tree->sections[section];
     char where[TREE_WHERE_MAX];
 
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
@@ -32,13 +32,13 @@ static void check_missing(const struct check *check, size_t section) {
 
         if (row->section != at->kind || row->default_text)
             continue;
-        tree_where(check->tree, section, where);
+        tree_where(validation->tree, section, where);
         if (at->given[i] == 0)
-            problems_add(check->problems, at->line, "%s%s must be given, as in %s = %s", where,
+            problems_add(validation->problems, at->line, "%s%s must be given, as in %s = %s", where,
                          row->name, row->name, examples[row->type]);
         else if (row->type == OPTION_ADDRESSES && !tree_value(at, (enum option_id)i))
-            problems_add(check->problems, at->given[i], "%s%s = {}: must have at least one address",
-                         where, row->name);
+            problems_add(validation->problems, at->given[i],
+                         "%s%s = {}: must have at least one address", where, row->name);
     }
 }
 
@@ -60,14 +60,14 @@ static bool same_title(const struct tree_section *a, const struct tree_section *
 
 /* A title may stand once among its kind, in its parent. There may be many: they are sorted
  * first. */
-static void check_titles(const struct check *check) {
-    const struct tree *tree = check->tree;
+static void check_titles(const struct validation *validation) {
+    const struct tree *tree = validation->tree;
     const struct tree_section **all = calloc(tree->n, sizeof(struct tree_section *));
     char where[TREE_WHERE_MAX];
     size_t first = 1;
 
     if (!all) {
-        check->problems->out_of_memory = true;
+        validation->problems->out_of_memory = true;
         return;
     }
     for (size_t i = 0; i < tree->n; i++)
@@ -81,8 +81,8 @@ static void check_titles(const struct check *check) {
         }
         tree_where(tree, (size_t)(all[i] - tree->sections), where);
         where[strlen(where) - strlen(": ")] = '\0';
-        problems_add(check->problems, all[i]->line, "%s is given twice; the first is on line %d",
-                     where, all[first]->line);
+        problems_add(validation->problems, all[i]->line,
+                     "%s is given twice; the first is on line %d", where, all[first]->line);
     }
     free(all);
 }
@@ -101,25 +101,25 @@ static int match_config_name(const void *name, const void *element) {
 }
 
 /* Upstreams may be many: they are sorted first. False without memory. */
-static bool sort_upstreams(struct check *check) {
-    const struct config *config = check->config;
+static bool sort_upstreams(struct validation *validation) {
+    const struct config *config = validation->config;
 
-    check->by_name = calloc(config->n_upstreams + 1, sizeof(struct upstream_config *));
-    for (size_t i = 0; check->by_name && i < config->n_upstreams; i++)
-        check->by_name[i] = &config->upstreams[i];
-    if (check->by_name)
-        qsort(check->by_name, config->n_upstreams, sizeof(struct upstream_config *),
+    validation->by_name = calloc(config->n_upstreams + 1, sizeof(struct upstream_config *));
+    for (size_t i = 0; validation->by_name && i < config->n_upstreams; i++)
+        validation->by_name[i] = &config->upstreams[i];
+    if (validation->by_name)
+        qsort(validation->by_name, config->n_upstreams, sizeof(struct upstream_config *),
               compare_upstream_configs);
-    return check->by_name != NULL;
+    return validation->by_name != NULL;
 }
 
-static bool find_upstream(const struct check *check, const char *name, size_t *ret) {
+static bool find_upstream(const struct validation *validation, const char *name, size_t *ret) {
     const struct upstream_config **at =
-        bsearch(name, check->by_name, check->config->n_upstreams, sizeof(struct upstream_config *),
-                match_config_name);
+        bsearch(name, validation->by_name, validation->config->n_upstreams,
+                sizeof(struct upstream_config *), match_config_name);
 
     if (at)
-        *ret = (size_t)(*at - check->config->upstreams);
+        *ret = (size_t)(*at - validation->config->upstreams);
     return at != NULL;
 }
 
@@ -144,24 +144,24 @@ static void suggest_upstream(const struct config *config, const char *name, char
         text_append(buf, size, "there is no upstream section at all");
 }
 
-static void check_upstream_name(const struct check *check, size_t section,
+static void check_upstream_name(const struct validation *validation, size_t section,
                                 struct listener_config *listener) {
     const struct tree_value *value =
-        tree_value(&check->tree->sections[section], OPT_listener_upstream);
+        tree_value(&validation->tree->sections[section], OPT_listener_upstream);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], suggested[LIST_MAX];
 
-    if (!value || find_upstream(check, value->text, &listener->upstream))
+    if (!value || find_upstream(validation, value->text, &listener->upstream))
         return;
-    suggest_upstream(check->config, value->text, suggested, sizeof suggested);
-    problems_add(check->problems, value->line, "%supstream \"%s\" does not exist; %s",
-                 tree_where(check->tree, section, where), problems_show(value->text, shown),
+    suggest_upstream(validation->config, value->text, suggested, sizeof suggested);
+    problems_add(validation->problems, value->line, "%supstream \"%s\" does not exist; %s",
+                 tree_where(validation->tree, section, where), problems_show(value->text, shown),
                  suggested);
 }
 
-static void check_listener(const struct check *check, size_t section,
+static void check_listener(const struct validation *validation, size_t section,
                            struct listener_config *listener) {
-    check_upstream_name(check, section, listener);
-    config_check_listener(check->tree, section, listener, check->problems);
+    check_upstream_name(validation, section, listener);
+    config_validate_listener(validation->tree, section, listener, validation->problems);
 }
 
 /* One address that is listened on, and where the file says so. */
@@ -214,19 +214,19 @@ static int compare_listened(const void *a, const void *b) {
     return order != 0 ? order : compare_sizes(x->number, y->number);
 }
 
-static void report_twice(const struct check *check, const struct listened *first,
+static void report_twice(const struct validation *validation, const struct listened *first,
                          const struct listened *again) {
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
 
-    problems_add(check->problems, again->value->line,
+    problems_add(validation->problems, again->value->line,
                  "%saddress %s is listened on twice; the first is on line %d",
-                 tree_where(check->tree, again->section, where),
+                 tree_where(validation->tree, again->section, where),
                  problems_show(again->value->text, shown), first->value->line);
 }
 
 /* Every address of every listener. There may be many: they are sorted first. */
-static void check_addresses(const struct check *check) {
-    const struct tree *tree = check->tree;
+static void check_addresses(const struct validation *validation) {
+    const struct tree *tree = validation->tree;
     struct listened *all;
     size_t n = 0, most = 0, first = 0;
     const char *why;
@@ -236,7 +236,7 @@ static void check_addresses(const struct check *check) {
         most += tree->sections[i].n_values;
     all = calloc(most + 1, sizeof *all);
     if (!all) {
-        check->problems->out_of_memory = true;
+        validation->problems->out_of_memory = true;
         return;
     }
     for (size_t i = tree_next(tree, 0, SECTION_LISTENER); i < tree->n;
@@ -258,30 +258,30 @@ static void check_addresses(const struct check *check) {
         if (compare_listened_addrs(&all[first], &all[i]) != 0)
             first = i;
         else
-            report_twice(check, &all[first], &all[i]);
+            report_twice(validation, &all[first], &all[i]);
     }
     free(all);
 }
 
-void config_check(const struct tree *tree, struct config *config, struct problems *problems) {
-    struct check check = {tree, config, problems, NULL};
+void config_validate(const struct tree *tree, struct config *config, struct problems *problems) {
+    struct validation validation = {tree, config, problems, NULL};
     size_t listeners = 0, upstreams = 0;
 
-    if (!sort_upstreams(&check)) {
+    if (!sort_upstreams(&validation)) {
         problems->out_of_memory = true;
         return;
     }
-    check_titles(&check);
+    check_titles(&validation);
     for (size_t i = 1; i < tree->n; i++) {
-        check_missing(&check, i);
+        check_missing(&validation, i);
         if (tree->sections[i].kind == SECTION_LISTENER)
-            check_listener(&check, i, &config->listeners[listeners++]);
+            check_listener(&validation, i, &config->listeners[listeners++]);
         else if (tree->sections[i].kind == SECTION_UPSTREAM)
-            config_check_upstream(tree, i, &config->upstreams[upstreams++], problems);
+            config_validate_upstream(tree, i, &config->upstreams[upstreams++], problems);
     }
-    free(check.by_name);
-    check_addresses(&check);
-    config_check_loops(tree, config, problems);
+    free(validation.by_name);
+    check_addresses(&validation);
+    config_validate_loops(tree, config, problems);
     if (config->n_listeners == 0)
         problems_add(problems, tree->last_line,
                      "there is no listener section, so no client could connect; add one, as in "

@@ -320,8 +320,8 @@ static bool walk_begin(struct walk *walk, size_t n) {
     return walk->stops != NULL && walk->path != NULL && walk->waiting != NULL;
 }
 
-void config_check_loops(const struct tree *tree, const struct config *config,
-                        struct problems *problems) {
+void config_validate_loops(const struct tree *tree, const struct config *config,
+                           struct problems *problems) {
     struct edges edges = {0};
     struct doors doors = {0};
     struct walk walk = {0};

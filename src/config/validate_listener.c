@@ -3,7 +3,7 @@
 
 #include "config/build.h"
 
-struct check {
+struct validation {
     const struct tree *tree;
     size_t section;
     struct listener_config *listener;
@@ -33,15 +33,15 @@ static bool same_prefix(const struct written *a, const struct written *b) {
 
 /* A prefix may stand once in a list, however it is written. Lists may be long: they are sorted
  * first. */
-static void check_prefixes(const struct check *check, enum option_id list) {
-    const struct tree_section *at = &check->tree->sections[check->section];
+static void check_prefixes(const struct validation *validation, enum option_id list) {
+    const struct tree_section *at = &validation->tree->sections[validation->section];
     struct written *all = calloc(at->n_values + 1, sizeof *all);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
     size_t n = 0, first = 0;
     const char *why;
 
     if (!all) {
-        check->problems->out_of_memory = true;
+        validation->problems->out_of_memory = true;
         return;
     }
     for (size_t i = 0; i < at->n_values; i++) {
@@ -55,66 +55,67 @@ static void check_prefixes(const struct check *check, enum option_id list) {
         if (!same_prefix(&all[first], &all[i]))
             first = i;
         else
-            problems_add(check->problems, all[i].value->line,
+            problems_add(validation->problems, all[i].value->line,
                          "%s%s: prefix %s is given twice; the first is on line %d",
-                         tree_where(check->tree, check->section, where), option_infos[list].name,
-                         problems_show(all[i].value->text, shown), all[first].value->line);
+                         tree_where(validation->tree, validation->section, where),
+                         option_infos[list].name, problems_show(all[i].value->text, shown),
+                         all[first].value->line);
     }
     free(all);
 }
 
 /* Who may send the header, and whether it is taken, go together. */
-static void check_proxy(const struct check *check) {
-    const struct tree_section *at = &check->tree->sections[check->section];
+static void check_proxy(const struct validation *validation) {
+    const struct tree_section *at = &validation->tree->sections[validation->section];
     const struct tree_value *accept = tree_value(at, OPT_listener_accept_proxy);
     bool off = tree_is_default(at, OPT_listener_accept_proxy);
     bool senders = tree_value(at, OPT_listener_proxy_from);
     char where[TREE_WHERE_MAX];
 
-    tree_where(check->tree, check->section, where);
+    tree_where(validation->tree, validation->section, where);
     if (!off && !senders)
-        problems_add(check->problems, accept->line,
+        problems_add(validation->problems, accept->line,
                      "%saccept_proxy needs proxy_from: who may send the header, as in proxy_from = "
                      "{\"10.0.0.0/8\"}",
                      where);
     if (off && senders)
-        problems_add(check->problems, at->given[OPT_listener_proxy_from],
+        problems_add(validation->problems, at->given[OPT_listener_proxy_from],
                      "%sproxy_from has no meaning without accept_proxy = v1, v2 or any", where);
 }
 
 /* They are of the files that relayd makes. */
-static void check_socket_access(const struct check *check) {
+static void check_socket_access(const struct validation *validation) {
     static const enum option_id rows[] = {OPT_listener_socket_mode, OPT_listener_socket_user,
                                           OPT_listener_socket_group};
-    const struct tree_section *at = &check->tree->sections[check->section];
+    const struct tree_section *at = &validation->tree->sections[validation->section];
     bool makes_files = false, systemd = false;
     char where[TREE_WHERE_MAX];
 
-    for (size_t i = 0; i < check->listener->n_address; i++) {
-        makes_files |= addr_is_unix(&check->listener->address[i].spec.addr);
-        systemd |= check->listener->address[i].systemd;
+    for (size_t i = 0; i < validation->listener->n_address; i++) {
+        makes_files |= addr_is_unix(&validation->listener->address[i].spec.addr);
+        systemd |= validation->listener->address[i].systemd;
     }
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (tree_is_default(at, rows[i]))
             continue;
-        check->listener->access_line = tree_value(at, rows[i])->line;
+        validation->listener->access_line = tree_value(at, rows[i])->line;
         if (!makes_files)
-            problems_add(check->problems, check->listener->access_line,
+            problems_add(validation->problems, validation->listener->access_line,
                          systemd ? "%s%s has no meaning for sockets that systemd passes: their "
                                    "unit has SocketMode=, SocketUser= and SocketGroup="
                                  : "%s%s has no meaning without an address such as unix:/path",
-                         tree_where(check->tree, check->section, where),
+                         tree_where(validation->tree, validation->section, where),
                          option_infos[rows[i]].name);
     }
 }
 
-void config_check_listener(const struct tree *tree, size_t section,
-                           struct listener_config *listener, struct problems *problems) {
-    const struct check check = {tree, section, listener, problems};
+void config_validate_listener(const struct tree *tree, size_t section,
+                              struct listener_config *listener, struct problems *problems) {
+    const struct validation validation = {tree, section, listener, problems};
 
-    check_proxy(&check);
-    check_socket_access(&check);
-    check_prefixes(&check, OPT_listener_proxy_from);
-    check_prefixes(&check, OPT_listener_allow);
-    check_prefixes(&check, OPT_listener_deny);
+    check_proxy(&validation);
+    check_socket_access(&validation);
+    check_prefixes(&validation, OPT_listener_proxy_from);
+    check_prefixes(&validation, OPT_listener_allow);
+    check_prefixes(&validation, OPT_listener_deny);
 }

@@ -4,7 +4,7 @@
 
 #include "config/build.h"
 
-struct check {
+struct validation {
     const struct tree *tree;
     size_t section; /* the upstream's */
     const struct upstream_config *upstream;
@@ -12,12 +12,12 @@ struct check {
 };
 
 /* What is written as the address of the n-th server; NULL: nothing. */
-static const struct tree_value *written_address(const struct check *check, size_t n) {
-    size_t at = tree_next(check->tree, check->section, SECTION_SERVER);
+static const struct tree_value *written_address(const struct validation *validation, size_t n) {
+    size_t at = tree_next(validation->tree, validation->section, SECTION_SERVER);
 
     for (; n > 0; n--)
-        at = tree_next(check->tree, at, SECTION_SERVER);
-    return tree_value(&check->tree->sections[at], OPT_server_address);
+        at = tree_next(validation->tree, at, SECTION_SERVER);
+    return tree_value(&validation->tree->sections[at], OPT_server_address);
 }
 
 /* An address that is missing, or was not allowed, is the same as none. */
@@ -45,14 +45,14 @@ static int compare_server_places(const void *a, const void *b) {
 
 /* Two servers at one place would each get a share, and each be counted. There may be many: they are
  * sorted first. */
-static void check_same(const struct check *check) {
-    const struct server_config *servers = check->upstream->servers;
-    size_t n = check->upstream->n_servers, first = 0;
+static void check_same(const struct validation *validation) {
+    const struct server_config *servers = validation->upstream->servers;
+    size_t n = validation->upstream->n_servers, first = 0;
     const struct server_config **all = calloc(n, sizeof(struct server_config *));
     char where[TREE_WHERE_MAX];
 
     if (all == NULL) {
-        check->problems->out_of_memory = true;
+        validation->problems->out_of_memory = true;
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -63,32 +63,33 @@ static void check_same(const struct check *check) {
             first = i;
             continue;
         }
-        problems_add(check->problems, written_address(check, (size_t)(all[i] - servers))->line,
-                     "%sserver %s has the address of server %s, on line %d; give that one more "
-                     "weight instead",
-                     tree_where(check->tree, check->section, where), all[i]->name, all[first]->name,
-                     written_address(check, (size_t)(all[first] - servers))->line);
+        problems_add(
+            validation->problems, written_address(validation, (size_t)(all[i] - servers))->line,
+            "%sserver %s has the address of server %s, on line %d; give that one more "
+            "weight instead",
+            tree_where(validation->tree, validation->section, where), all[i]->name,
+            all[first]->name, written_address(validation, (size_t)(all[first] - servers))->line);
     }
     free(all);
 }
 
 /* Each local address stands once, and is one. */
-static void check_sources(const struct check *check) {
-    const struct tree_section *at = &check->tree->sections[check->section];
+static void check_sources(const struct validation *validation) {
+    const struct tree_section *at = &validation->tree->sections[validation->section];
     const struct tree_value *given[SOURCES_MOST];
     struct addr addrs[SOURCES_MOST], addr;
     char where[TREE_WHERE_MAX];
     size_t n = 0, same;
     const char *why;
 
-    tree_where(check->tree, check->section, where);
+    tree_where(validation->tree, validation->section, where);
     for (size_t i = 0; i < at->n_values; i++) {
         const struct tree_value *value = &at->values[i];
 
         if (value->row != &option_infos[OPT_upstream_source_address])
             continue;
-        if (value->text[0] == '\0' && check->upstream->source_address.n > 0)
-            problems_add(check->problems, value->line,
+        if (value->text[0] == '\0' && validation->upstream->source_address.n > 0)
+            problems_add(validation->problems, value->line,
                          "%ssource_address: \"\" stands for the kernel's choice, and not beside an "
                          "address",
                          where);
@@ -97,11 +98,11 @@ static void check_sources(const struct check *check) {
         for (same = 0; same < n && !addr_equal(&addrs[same], &addr); same++)
             ;
         if (same < n) {
-            problems_add(check->problems, value->line,
+            problems_add(validation->problems, value->line,
                          "%ssource_address: %s is given twice; the first is on line %d", where,
                          value->text, given[same]->line);
         } else if (n == SOURCES_MOST) {
-            problems_add(check->problems, value->line,
+            problems_add(validation->problems, value->line,
                          "%ssource_address: %s: there may be %d addresses at most", where,
                          value->text, SOURCES_MOST);
             return;
@@ -113,9 +114,9 @@ static void check_sources(const struct check *check) {
 }
 
 /* Some local address must be of the server's family. */
-static void check_source(const struct check *check, size_t n) {
-    const struct server_config *server = &check->upstream->servers[n];
-    const struct source_list *sources = &check->upstream->source_address;
+static void check_source(const struct validation *validation, size_t n) {
+    const struct server_config *server = &validation->upstream->servers[n];
+    const struct source_list *sources = &validation->upstream->source_address;
     const struct addr *to = &server->address.addr;
     char where[TREE_WHERE_MAX];
 
@@ -124,30 +125,30 @@ static void check_source(const struct check *check, size_t n) {
     for (size_t i = 0; i < sources->n; i++)
         if (sources->addrs[i].u.sa.sa_family == to->u.sa.sa_family)
             return;
-    tree_where(check->tree, check->section, where);
+    tree_where(validation->tree, validation->section, where);
     if (sources->n == 1)
-        problems_add(check->problems, written_address(check, n)->line,
+        problems_add(validation->problems, written_address(validation, n)->line,
                      "%ssource_address = %s cannot reach server %s: one is IPv4, the other IPv6",
                      where, sources->texts[0], server->name);
     else
-        problems_add(check->problems, written_address(check, n)->line,
+        problems_add(validation->problems, written_address(validation, n)->line,
                      "%ssource_address cannot reach server %s: none of its addresses is IPv%d",
                      where, server->name, to->u.sa.sa_family == AF_INET ? 4 : 6);
 }
 
 /* Whom would they stand in for? (Servers with weight 0 are another thing: they are drained, and
  * backups serve.) */
-static void check_some_are_no_backup(const struct check *check) {
+static void check_some_are_no_backup(const struct validation *validation) {
     char where[TREE_WHERE_MAX];
 
-    for (size_t i = 0; i < check->upstream->n_servers; i++)
-        if (!check->upstream->servers[i].backup)
+    for (size_t i = 0; i < validation->upstream->n_servers; i++)
+        if (!validation->upstream->servers[i].backup)
             return;
     problems_add(
-        check->problems, check->tree->sections[check->section].line,
+        validation->problems, validation->tree->sections[validation->section].line,
         "%sno server is there that the backups could stand in for: one must be no backup; with "
         "weight = 0 it gets no connections",
-        tree_where(check->tree, check->section, where));
+        tree_where(validation->tree, validation->section, where));
 }
 
 #define TYPE(type) (1u << CHECK_##type)
@@ -166,32 +167,32 @@ static const struct {
     {OPT_health_check_expect, TYPE(HTTP) | TYPE(TALK), "http or talk"},
 };
 
-static void check_typed_options(const struct check *check) {
-    const struct tree *tree = check->tree;
+static void check_typed_options(const struct validation *validation) {
+    const struct tree *tree = validation->tree;
     struct health_check_config read = {.type = CHECK_TCP};
     char where[TREE_WHERE_MAX];
 
-    if (!check->upstream->health_check.given)
+    if (!validation->upstream->health_check.given)
         return;
-    size_t at = tree_next(tree, check->section, SECTION_HEALTH_CHECK);
+    size_t at = tree_next(tree, validation->section, SECTION_HEALTH_CHECK);
     const struct tree_section *section = &tree->sections[at];
     const struct tree_value *type = tree_value(section, OPT_health_check_type);
     if (type != NULL && !options_parse(type->row, type->text, &read))
         return; /* which was told */
     for (size_t i = 0; i < ARRAY_LEN(typed); i++)
         if ((typed[i].types & 1u << read.type) == 0 && !tree_is_default(section, typed[i].id))
-            problems_add(check->problems, tree_value(section, typed[i].id)->line,
+            problems_add(validation->problems, tree_value(section, typed[i].id)->line,
                          "%s%s has no meaning without type = %s", tree_where(tree, at, where),
                          option_infos[typed[i].id].name, typed[i].names);
     if (read.type == CHECK_TALK && tree_value(section, OPT_health_check_expect) == NULL)
-        problems_add(check->problems, section->line,
+        problems_add(validation->problems, section->line,
                      "%sexpect must be given with type = talk, as in expect = \"+PONG\"",
                      tree_where(tree, at, where));
 }
 
-void config_check_upstream(const struct tree *tree, size_t section,
-                           const struct upstream_config *upstream, struct problems *problems) {
-    const struct check check = {tree, section, upstream, problems};
+void config_validate_upstream(const struct tree *tree, size_t section,
+                              const struct upstream_config *upstream, struct problems *problems) {
+    const struct validation validation = {tree, section, upstream, problems};
     char where[TREE_WHERE_MAX];
 
     if (upstream->n_servers == 0) {
@@ -200,10 +201,10 @@ void config_check_upstream(const struct tree *tree, size_t section,
                      tree_where(tree, section, where));
         return;
     }
-    check_same(&check);
-    check_sources(&check);
+    check_same(&validation);
+    check_sources(&validation);
     for (size_t i = 0; i < upstream->n_servers; i++)
-        check_source(&check, i);
-    check_some_are_no_backup(&check);
-    check_typed_options(&check);
+        check_source(&validation, i);
+    check_some_are_no_backup(&validation);
+    check_typed_options(&validation);
 }
