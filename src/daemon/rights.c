@@ -21,8 +21,8 @@
 #define PRIVILEGED_PORTS 1024 /* ip(7), unless the sysctl below says otherwise */
 #define GROUPS_MOST      256  /* of a user, that are looked at */
 
-/* Of relayd.service, as systemd.exec(5) has them. */
-struct service {
+/* What relayd.service lets relayd do, as systemd.exec(5) has it. */
+struct sandbox {
     bool low_ports, private_tmp, protect_home, strict;
     bool may_change_owner; /* its filter lets the system call through */
     char **writable;       /* paths that are, although it is strict */
@@ -34,7 +34,7 @@ struct service {
 
 struct rights {
     const struct config *config;
-    const struct service *service; /* NULL: this process's count */
+    const struct sandbox *sandbox; /* NULL: this process's count */
     unsigned first_free_port;      /* that everybody may listen on */
     config_error_fn *on_warning;
     void *arg;
@@ -91,28 +91,28 @@ static bool may_unit_call(struct bus *bus, const char *unit, const char *call) {
 
 /* In a user namespace of its own, a capability has no power over the network, which is not that
  * namespace's. */
-static void ask_service(struct bus *bus, const char *unit, struct service *service) {
+static void ask_sandbox(struct bus *bus, const char *unit, struct sandbox *sandbox) {
     bool user = is_unit_choice(bus, unit, "User", "root", "0");
 
-    service->low_ports =
+    sandbox->low_ports =
         has_unit_capability(bus, unit, user ? "AmbientCapabilities" : "CapabilityBoundingSet") &&
         !get_unit_flag(bus, unit, "PrivateUsers");
-    service->may_change_owner = may_unit_call(bus, unit, "fchownat"); /* base/socket_file.c */
-    service->private_tmp = get_unit_flag(bus, unit, "PrivateTmp");
-    service->protect_home = is_unit_choice(bus, unit, "ProtectHome", "no", "read-only");
-    service->strict = is_unit_choice(bus, unit, "ProtectSystem", "no", "yes") &&
+    sandbox->may_change_owner = may_unit_call(bus, unit, "fchownat"); /* base/socket_file.c */
+    sandbox->private_tmp = get_unit_flag(bus, unit, "PrivateTmp");
+    sandbox->protect_home = is_unit_choice(bus, unit, "ProtectHome", "no", "read-only");
+    sandbox->strict = is_unit_choice(bus, unit, "ProtectSystem", "no", "yes") &&
                       is_unit_choice(bus, unit, "ProtectSystem", "full", "full");
-    service->writable = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "ReadWritePaths");
-    service->runtime = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "RuntimeDirectory");
-    service->groups = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "SupplementaryGroups");
-    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "User", &service->user))
-        service->user = NULL;
-    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "Group", &service->group))
-        service->group = NULL;
+    sandbox->writable = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "ReadWritePaths");
+    sandbox->runtime = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "RuntimeDirectory");
+    sandbox->groups = bus_get_texts(bus, unit, BUS_SYSTEMD ".Service", "SupplementaryGroups");
+    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "User", &sandbox->user))
+        sandbox->user = NULL;
+    if (!bus_get_text(bus, unit, BUS_SYSTEMD ".Service", "Group", &sandbox->group))
+        sandbox->group = NULL;
 }
 
 /* False: it is not installed, or nobody tells. */
-static bool find_service(struct service *ret_service) {
+static bool find_sandbox(struct sandbox *ret_sandbox) {
     char *unit = NULL, *state = NULL;
     struct bus bus;
     bool found = false;
@@ -123,7 +123,7 @@ static bool find_service(struct service *ret_service) {
     if (unit != NULL && bus_get_text(&bus, unit, BUS_SYSTEMD ".Unit", "LoadState", &state))
         found = strcmp(state, "loaded") == 0;
     if (found)
-        ask_service(&bus, unit, ret_service);
+        ask_sandbox(&bus, unit, ret_sandbox);
     found = found && clock_now() < bus.deadline; /* all questions were answered */
     free(unit);
     free(state);
@@ -151,23 +151,23 @@ static bool is_below_any(const char *path, const char *root, char *const *folder
     return false;
 }
 
-static bool is_in_private_tmp(const struct service *service, const char *path) {
-    return service->private_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
+static bool is_in_private_tmp(const struct sandbox *sandbox, const char *path) {
+    return sandbox->private_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
 }
 
-static bool is_hidden_home(const struct service *service, const char *path) {
-    return service->protect_home &&
+static bool is_hidden_home(const struct sandbox *sandbox, const char *path) {
+    return sandbox->protect_home &&
            (is_below(path, "/home") || is_below(path, "/root") || is_below(path, "/run/user"));
 }
 
 /* Why a unix socket is of no use there, or NULL. */
-static const char *find_path_fault(const struct service *service, const char *path, bool listens) {
-    if (is_in_private_tmp(service, path))
+static const char *find_path_fault(const struct sandbox *sandbox, const char *path, bool listens) {
+    if (is_in_private_tmp(sandbox, path))
         return UNIT " has a /tmp of its own, in which nobody else finds it (PrivateTmp=)";
-    if (is_hidden_home(service, path))
+    if (is_hidden_home(sandbox, path))
         return UNIT " does not see that directory (ProtectHome=)";
-    if (listens && service->strict && !is_below_any(path, "/run/", service->runtime) &&
-        !is_below_any(path, "", service->writable))
+    if (listens && sandbox->strict && !is_below_any(path, "/run/", sandbox->runtime) &&
+        !is_below_any(path, "", sandbox->writable))
         return UNIT
             " may not write there (ProtectSystem=strict): use /run/relayd, or add "
             "ReadWritePaths=";
@@ -218,14 +218,14 @@ static void check_port(const struct rights *rights, int line,
 
     if (port == 0 || port >= rights->first_free_port)
         return;
-    if (rights->service != NULL && !rights->service->low_ports)
+    if (rights->sandbox != NULL && !rights->sandbox->low_ports)
         warn_of_address(
             rights, line, address->text,
             UNIT
             " may not listen on port %u: it needs AmbientCapabilities=CAP_NET_BIND_SERVICE "
             "and PrivateUsers=no",
             port);
-    else if (rights->service == NULL && !may_take_port(port))
+    else if (rights->sandbox == NULL && !may_take_port(port))
         warn_of_address(rights, line, address->text,
                         "this user may not listen on port %u, which needs CAP_NET_BIND_SERVICE",
                         port);
@@ -245,8 +245,8 @@ static void check_unix_path(const struct rights *rights, int line, const char *t
                             const struct addr_spec *spec, bool listens) {
     const char *why = NULL;
 
-    if (rights->service != NULL && spec->form == ADDR_LITERAL && addr_is_unix(&spec->addr))
-        why = find_path_fault(rights->service, spec->addr.u.un.sun_path, listens);
+    if (rights->sandbox != NULL && spec->form == ADDR_LITERAL && addr_is_unix(&spec->addr))
+        why = find_path_fault(rights->sandbox, spec->addr.u.un.sun_path, listens);
     if (why != NULL)
         warn_of_address(rights, line, text, "%s", why);
 }
@@ -260,23 +260,23 @@ static bool is_group(const char *name, uint32_t gid) {
 }
 
 /* Whether the user of the service may do what socket_user and socket_group ask for (chown(2)). */
-static bool service_may_give(const struct service *service, const struct socket_access *access) {
+static bool sandbox_may_give(const struct sandbox *sandbox, const struct socket_access *access) {
     gid_t groups[GROUPS_MOST];
     int n = GROUPS_MOST;
     const struct passwd *user =
-        service->user != NULL && service->user[0] != '\0' ? getpwnam(service->user) : NULL;
+        sandbox->user != NULL && sandbox->user[0] != '\0' ? getpwnam(sandbox->user) : NULL;
 
     if (user == NULL || user->pw_uid == 0)
         return true; /* root, or nobody knows */
     if (access->uid != SOCKET_FILE_OWN && access->uid != user->pw_uid)
         return false;
-    if (access->gid == SOCKET_FILE_OWN || is_group(service->group, access->gid))
+    if (access->gid == SOCKET_FILE_OWN || is_group(sandbox->group, access->gid))
         return true; /* its files are so */
-    if (!service->may_change_owner)
+    if (!sandbox->may_change_owner)
         return false;
     bool may = false;
-    for (size_t i = 0; service->groups != NULL && service->groups[i] != NULL && !may; i++)
-        may = is_group(service->groups[i], access->gid);
+    for (size_t i = 0; sandbox->groups != NULL && sandbox->groups[i] != NULL && !may; i++)
+        may = is_group(sandbox->groups[i], access->gid);
     if (!may && getgrouplist(user->pw_name, user->pw_gid, groups, &n) >= 0)
         for (int i = 0; i < n && !may; i++)
             may = groups[i] == access->gid;
@@ -300,10 +300,10 @@ static bool may_give(const struct socket_access *access) {
 static void check_owner(const struct rights *rights, const struct listener_config *listener,
                         const struct listen_address *address) {
     const struct socket_access *access = &listener->socket_access;
-    const char *who = rights->service != NULL ? UNIT : "this user";
+    const char *who = rights->sandbox != NULL ? UNIT : "this user";
 
     if (!addr_is_unix(&address->spec.addr) ||
-        (rights->service != NULL ? service_may_give(rights->service, access) : may_give(access)))
+        (rights->sandbox != NULL ? sandbox_may_give(rights->sandbox, access) : may_give(access)))
         return;
     if (listener->socket_user[0] != '\0')
         warn_of_address(rights, listener->access_line, address->text,
@@ -321,9 +321,9 @@ static void check_owner(const struct rights *rights, const struct listener_confi
 
 void rights_check(const struct config *config, bool service, config_error_fn *on_warning,
                   void *arg) {
-    struct service found = {0};
+    struct sandbox found = {0};
     struct rights rights = {.config = config,
-                            .service = service && find_service(&found) ? &found : NULL,
+                            .sandbox = service && find_sandbox(&found) ? &found : NULL,
                             .first_free_port = read_first_free_port(),
                             .on_warning = on_warning,
                             .arg = arg};
