@@ -6,19 +6,14 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/grow.h"
 
 static bool grow_problems(struct problems *problems) {
-    size_t room = problems->room ? problems->room * 2 : 16;
-    struct problem *list;
+    struct problem *list = grow_list(problems->list, problems->n, &problems->room, sizeof *list);
 
-    if (problems->n < problems->room)
-        return true;
-    list = realloc(problems->list, room * sizeof *list);
-    if (!list)
-        return false;
-    problems->list = list;
-    problems->room = room;
-    return true;
+    if (list)
+        problems->list = list;
+    return list;
 }
 
 void problems_add(struct problems *problems, int line, const char *fmt, ...) {

@@ -4,33 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "config/problems.h"
-
-/* Doubles an array that is full. */
-static bool grow_array(void **array, size_t n, size_t *room, size_t item_size) {
-    size_t more = *room ? *room * 2 : 8;
-    void *bigger;
-
-    if (n < *room)
-        return true;
-    bigger = reallocarray(*array, more, item_size);
-    if (!bigger)
-        return false;
-    *array = bigger;
-    *room = more;
-    return true;
-}
 
 bool tree_add_section(struct tree *tree, enum option_section kind, size_t parent, const char *title,
                       int line) {
-    void *array = tree->sections;
+    struct tree_section *bigger =
+        grow_list(tree->sections, tree->n, &tree->room, sizeof *tree->sections);
     char *copy = strdup(title);
 
-    if (!copy || !grow_array(&array, tree->n, &tree->room, sizeof *tree->sections)) {
+    if (bigger)
+        tree->sections = bigger;
+    if (!copy || !bigger) {
         free(copy);
         return false;
     }
-    tree->sections = array;
     tree->sections[tree->n++] =
         (struct tree_section){.kind = kind, .parent = parent, .line = line, .title = copy};
     return true;
@@ -57,14 +45,16 @@ void tree_free(struct tree *tree) {
 bool tree_add_value(struct tree *tree, size_t section, const struct option_info *row,
                     const char *text, int line) {
     struct tree_section *to = &tree->sections[section];
-    void *array = to->values;
+    struct tree_value *bigger =
+        grow_list(to->values, to->n_values, &to->values_room, sizeof *to->values);
     char *copy = strdup(text);
 
-    if (!copy || !grow_array(&array, to->n_values, &to->values_room, sizeof *to->values)) {
+    if (bigger)
+        to->values = bigger;
+    if (!copy || !bigger) {
         free(copy);
         return false;
     }
-    to->values = array;
     to->values[to->n_values++] = (struct tree_value){row, copy, line};
     return true;
 }

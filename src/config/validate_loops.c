@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "config/build.h"
 
 /* A server of the upstream `from` is the listener whose upstream is `to`. */
@@ -93,16 +94,12 @@ static bool leads_to(const struct addr *to, const struct addr_spec *listened) {
 }
 
 static bool add_edge(struct edges *edges, const struct edge *edge) {
-    if (edges->n == edges->room) {
-        size_t room = edges->room * 2 + 16;
-        struct edge *more = reallocarray(edges->list, room, sizeof(*more));
+    struct edge *list = grow_list(edges->list, edges->n, &edges->room, sizeof(*list));
 
-        if (more == NULL)
-            return false;
-        edges->list = more;
-        edges->room = room;
-    }
-    edges->list[edges->n++] = *edge;
+    if (list == NULL)
+        return false;
+    edges->list = list;
+    list[edges->n++] = *edge;
     return true;
 }
 

@@ -2,9 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "health/health_target.h"
-
-#define ROOM_MIN 16
 
 static void put_at(struct agenda *agenda, size_t place, struct health_target *target) {
     agenda->heap[place] = target;
@@ -36,16 +35,12 @@ static void sink_target(struct agenda *agenda, size_t place, struct health_targe
 }
 
 bool agenda_add(struct agenda *agenda, struct health_target *target, usec_t moment) {
-    if (agenda->n == agenda->room) {
-        size_t room = agenda->room > 0 ? 2 * agenda->room : ROOM_MIN;
-        struct health_target **more =
-            reallocarray(agenda->heap, room, sizeof(struct health_target *));
+    struct health_target **heap =
+        grow_list(agenda->heap, agenda->n, &agenda->room, sizeof(struct health_target *));
 
-        if (more == NULL)
-            return false;
-        agenda->heap = more;
-        agenda->room = room;
-    }
+    if (heap == NULL)
+        return false;
+    agenda->heap = heap;
     target->moment = moment;
     raise_target(agenda, agenda->n++, target);
     return true;

@@ -3,9 +3,10 @@
 #include <ares.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/grow.h"
 
 #define HEADER_SIZE   12 /* RFC 1035, 4.1.1 */
 #define QUESTION_SIZE 4  /* type and class, after the name: 4.1.2 */
@@ -77,17 +78,13 @@ static bool read_head(const struct reply *reply, size_t at, char owner[ADDR_NAME
 }
 
 static struct dns_record *add_record(struct dns_records *records) {
-    if (records->n == records->room) {
-        size_t room = records->room > 0 ? records->room * 2 : 8;
-        struct dns_record *bigger = reallocarray(records->list, room, sizeof(*bigger));
+    struct dns_record *list = grow_list(records->list, records->n, &records->room, sizeof(*list));
 
-        if (bigger == NULL)
-            return NULL;
-        records->list = bigger;
-        records->room = room;
-    }
-    records->list[records->n] = (struct dns_record){.port = 0};
-    return &records->list[records->n++];
+    if (list == NULL)
+        return NULL;
+    records->list = list;
+    list[records->n] = (struct dns_record){.port = 0};
+    return &list[records->n++];
 }
 
 static bool take_record(const struct reply *reply, const struct head *head,

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/hash.h"
+#include "base/order.h"
 
 void endpoints_free(struct endpoints *endpoints) {
     free(endpoints->list);
@@ -11,33 +13,26 @@ void endpoints_free(struct endpoints *endpoints) {
 }
 
 bool endpoints_add(struct endpoints *endpoints, const struct endpoint *endpoint) {
-    if (endpoints->n == endpoints->room) {
-        size_t room = endpoints->room > 0 ? endpoints->room * 2 : 4;
-        struct endpoint *bigger = reallocarray(endpoints->list, room, sizeof(*bigger));
+    struct endpoint *list =
+        grow_list(endpoints->list, endpoints->n, &endpoints->room, sizeof(*list));
 
-        if (bigger == NULL)
-            return false;
-        endpoints->list = bigger;
-        endpoints->room = room;
-    }
-    endpoints->list[endpoints->n++] = *endpoint;
+    if (list == NULL)
+        return false;
+    endpoints->list = list;
+    list[endpoints->n++] = *endpoint;
     return true;
-}
-
-static int by_number(uint64_t a, uint64_t b) {
-    return a < b ? -1 : a > b;
 }
 
 static int by_address(const void *a, const void *b) {
     const struct endpoint *x = a, *y = b;
     int order = addr_compare(&x->addr, &y->addr);
 
-    return order != 0 ? order : by_number(x->priority, y->priority);
+    return order != 0 ? order : compare_numbers(x->priority, y->priority);
 }
 
 static int by_priority(const void *a, const void *b) {
     const struct endpoint *x = a, *y = b;
-    int order = by_number(x->priority, y->priority);
+    int order = compare_numbers(x->priority, y->priority);
 
     return order != 0 ? order : addr_compare(&x->addr, &y->addr);
 }
@@ -54,9 +49,10 @@ static uint64_t hash_endpoint(const struct endpoint *endpoint) {
 
 static int by_hash(const void *a, const void *b) {
     const struct endpoint *x = a, *y = b;
-    int order = by_number(x->priority, y->priority);
+    int order = compare_numbers(x->priority, y->priority);
+    uint64_t i = hash_endpoint(x), k = hash_endpoint(y);
 
-    return order != 0 ? order : by_number(hash_endpoint(x), hash_endpoint(y));
+    return order != 0 ? order : i < k ? -1 : i > k;
 }
 
 void endpoints_settle(struct endpoints *endpoints) {

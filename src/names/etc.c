@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/grow.h"
 #include "base/text.h"
 
 #define LOOK_EVERY (100 * USEC_PER_MSEC)
@@ -79,16 +80,12 @@ static int compare_addresses(const void *a, const void *b) {
 }
 
 static bool add_host(struct etc *etc, size_t *room, const struct etc_address *address) {
-    if (etc->n_hosts == *room) {
-        size_t bigger = *room > 0 ? *room * 2 : 16;
-        struct etc_address *hosts = reallocarray(etc->hosts, bigger, sizeof(*hosts));
+    struct etc_address *hosts = grow_list(etc->hosts, etc->n_hosts, room, sizeof(*hosts));
 
-        if (hosts == NULL)
-            return false;
-        etc->hosts = hosts;
-        *room = bigger;
-    }
-    etc->hosts[etc->n_hosts++] = *address;
+    if (hosts == NULL)
+        return false;
+    etc->hosts = hosts;
+    hosts[etc->n_hosts++] = *address;
     return true;
 }
 
