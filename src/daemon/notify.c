@@ -164,8 +164,7 @@ static void feed_watchdog(struct notify *notify, struct relay *relay) {
         notify->stuck = false;
     } else if (!notify->stuck) {
         notify->stuck = true;
-        log_msg(MSG_STUCK, "Work does not move: %s. The watchdog is fed no more until it does.",
-                what);
+        log_msg(MSG_STUCK, "Work does not move: %s. The watchdog is not fed until it does.", what);
     }
 }
 

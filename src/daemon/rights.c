@@ -347,7 +347,7 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
 
             check_unix_path(&rights, server->line, server->address_text, &server->address, false);
             check_interface(&rights, server->line, server->address_text, &server->address.addr,
-                            "the server is left alone until it is there");
+                            "the server is not used until it is there");
         }
     free_texts(found.writable);
     free_texts(found.runtime);

@@ -34,14 +34,14 @@ void link_log_outcome(enum link_outcome outcome, const struct link_why *why, con
         log_msg(MSG_KEEPER_TROUBLE,
                 UNTIL
                 "another relayd (%s) uses relayd-keeper at %s. Give each a keeper of its own "
-                "(keeper = PATH), or say keeper = off.",
+                "(keeper = PATH), or set keeper = off.",
                 why->text, path);
         break;
     case LINK_FOREIGN:
         log_msg(MSG_KEEPER_TROUBLE,
                 UNTIL
                 "relayd-keeper at %s holds those of another relayd (%s), which is away. Give each "
-                "a keeper of its own (keeper = PATH), or say keeper = off.",
+                "a keeper of its own (keeper = PATH), or set keeper = off.",
                 path, why->text);
         break;
     case LINK_OTHER_VERSION:

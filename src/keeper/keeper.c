@@ -153,7 +153,8 @@ static void drop_what_is_old(struct keeper *keeper) {
 
     drop_all(keeper);
     if (n > 0)
-        log_msg(MSG_KEEPER_GAVE_UP, "relayd (%s) begins anew: %zu connection%s of before let go.",
+        log_msg(MSG_KEEPER_GAVE_UP,
+                "relayd (%s) begins anew: %zu connection%s of the previous one let go.",
                 keeper->name, n, n == 1 ? " is" : "s are");
 }
 

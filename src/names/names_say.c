@@ -131,6 +131,7 @@ void name_say_cut(struct name *name, size_t found) {
 }
 
 void name_say_no_memory(const struct name *name) {
-    log_msg(MSG_TROUBLE, "There is no memory for the addresses of %s: those before stay in use.",
+    log_msg(MSG_TROUBLE,
+            "There is no memory for the addresses of %s: the previous ones stay in use.",
             name->spec.name);
 }

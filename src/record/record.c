@@ -25,7 +25,7 @@ static void format_text(struct log_line *line, const struct record *r, const cha
         snprintf(error, sizeof(error), " (%s)", strerrordesc_np(r->error));
     log_line_text(line,
                   "Connection %llu from %s to %s at %s%s %s%s. %s up, %s down; %s in the queue, "
-                  "%s dialling, %s in all. [%s]",
+                  "%s to connect, %s in all. [%s]",
                   (unsigned long long)r->number, client, r->listener, r->upstream, server,
                   end_infos[r->end].sentence, error,
                   text_human_bytes(r->bytes[DIR_UP], up, sizeof(up)),

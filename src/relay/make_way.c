@@ -51,7 +51,7 @@ static void ask_keeper(const char *path, const struct relay *relay, const struct
     if (link_make_way(path, relay->name, wanted, wish->v6only))
         log_msg(
             MSG_KEEPER,
-            "relayd-keeper at %s held listening sockets of a relayd before in the way of %s, and "
+            "relayd-keeper at %s held listening sockets of a previous relayd in the way of %s, and "
             "has closed them.",
             path, wish->address->text);
 }

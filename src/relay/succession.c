@@ -64,7 +64,7 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
     const char *useless = NULL;
 
     if (r == -EPROTO) {
-        useless = "What the relayd before has noted cannot be read (is it another version?)";
+        useless = "What the previous relayd noted cannot be read (is it another version?)";
     } else if (r < 0) {
         return r;
     } else if (crashes_for_all(*ret_table)) {
@@ -173,10 +173,10 @@ void succession_adopt(struct relay *relay) {
         snprintf(failed, sizeof(failed), " %zu could not be adopted and were reset.",
                  adoption.failed);
     if (adoption.adopted == 0)
-        log_msg(MSG_ADOPTED, "Adopted no connections of the relayd before.%s", failed);
+        log_msg(MSG_ADOPTED, "Adopted no connections of the previous relayd.%s", failed);
     else
         log_msg(MSG_ADOPTED,
-                "Adopted %zu connection%s, which stood still for %s (median) and %s at most.%s",
+                "Adopted %zu connection%s, which paused for %s (median) and %s at most.%s",
                 adoption.adopted, adoption.adopted == 1 ? "" : "s",
                 text_human_time(adoption.median, median, sizeof(median)),
                 text_human_time(adoption.longest, longest, sizeof(longest)), failed);

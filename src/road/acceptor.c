@@ -179,7 +179,7 @@ static enum end push_to_openings(struct acceptor *acceptor, struct job *job) {
 
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
-            exhausted_say("read what comes before a dial", -r);
+            exhausted_say("read a PROXY header", -r);
             return END_NO_PUMPS;
         }
         if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))

@@ -212,7 +212,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     if (end == END_LOOP)
         say_loop(job, member);
     if (end == END_NO_SOCKET)
-        exhausted_say("dial a server", error);
+        exhausted_say("connect to a server", error);
     if (end == END_CUT_OFF)
         search_cut_off(&attempts->search, &member, lack);
     else

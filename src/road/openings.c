@@ -166,7 +166,7 @@ int openings_push(struct openings *openings, struct job *job, bool beyond) {
     int r = make != NULL ? openings_add_opener(openings, make) : 0;
     if (r < 0) {
         put_back_opening(openings, make);
-        exhausted_say("start one more thread that reads what comes before a dial", -r);
+        exhausted_say("start one more thread that reads PROXY headers", -r);
     }
     return 0;
 }

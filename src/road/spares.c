@@ -24,7 +24,7 @@ int spares_add(void *arg) {
     lock_release(&spares->lock);
     int r = worker_start(spares->road, number, true, &worker);
     if (r < 0) {
-        exhausted_say("start a thread for a dial that takes long", -r);
+        exhausted_say("start a thread for a server that answers late", -r);
         return r;
     }
     lock_acquire(&spares->lock);

@@ -61,7 +61,7 @@ static void say_reach(enum log_kind kind, struct upstream *upstream, const char 
     size_t all, used;
 
     upstream_count(upstream, &all, &used);
-    log_msg(kind, "%s: %zu address%s of %s %s %s. %zu of %zu addresses of %s can be used.", what, n,
+    log_msg(kind, "%s: %zu address%s of %s %s %s. %zu of %zu addresses of %s are usable.", what, n,
             n == 1 ? "" : "es", upstream->config->name, n == 1 ? "is" : "are", done, used, all,
             upstream->config->name);
 }
@@ -120,7 +120,7 @@ void reach_lost(struct upstream *upstream, struct member *member, int error) {
                                           : "no IPv4 on this machine leads there");
     }
     say_reach(MSG_CUT_OFF, upstream, what, count_cut_off(upstream, family),
-              "left alone until there is");
+              "not used until there is");
 }
 
 /* Whether it is this caller's turn. */
@@ -184,7 +184,7 @@ void reach_say_missing_sources(struct upstream *upstream) {
             text_append(names, sizeof(names), "%s%s", n++ > 0 ? ", " : "", list->texts[i]);
     if (n > 0)
         log_msg(MSG_SOURCE_MISSING,
-                "source_address of upstream %s names %s, which %s of this machine: servers are "
-                "dialled from the others. Add it (ip address add), or take it from the list.",
+                "source_address of upstream %s names %s, which %s of this machine: it "
+                "connects from the others. Add it (ip address add), or take it from the list.",
                 upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
 }

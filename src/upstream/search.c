@@ -34,7 +34,7 @@ static void log_member_change(enum log_kind kind, struct search *search,
     size_t all, up;
 
     upstream_count(search->upstream, &all, &up);
-    log_msg(kind, "Server %s %s. %zu of %zu addresses of %s can be used.",
+    log_msg(kind, "Server %s %s. %zu of %zu addresses of %s are usable.",
             member_format(member, text, sizeof(text)), what, up, all, member->upstream);
 }
 
@@ -60,7 +60,7 @@ void search_failed(struct search *search, struct member **member, bool timed_out
         if (search->tries.list[i].member == failed && !timed_out)
             search->tries.list[i].hurried = false;
     if (member_failed(failed, config->max_fails, config->fail_timeout, clock_coarse())) {
-        snprintf(what, sizeof(what), "is left alone for %s: %lld dials in a row %s",
+        snprintf(what, sizeof(what), "is taken out for %s: %lld attempts in a row %s",
                  text_format_duration(config->fail_timeout, span, sizeof(span)),
                  (long long)config->max_fails, timed_out ? "were not answered" : "failed");
         upstream_note_trouble(search->upstream, failed, what);

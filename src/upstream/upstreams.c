@@ -195,7 +195,7 @@ void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
         if (up == all)
             continue;
         (void)bulletin_trouble(upstream->bulletin, trouble, sizeof(trouble));
-        text_append(buf, size, " %zu of %zu addresses of %s can be used%s%s%s.", up, all,
+        text_append(buf, size, " %zu of %zu addresses of %s are usable%s%s%s.", up, all,
                     upstream->config->name, trouble[0] != '\0' ? " (" : "", trouble,
                     trouble[0] != '\0' ? ")" : "");
     }

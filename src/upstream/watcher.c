@@ -20,10 +20,10 @@ static void say_checked(struct watcher *watcher, bool up, const char *why) {
     upstream_count(upstream, &all, &usable);
     member_format(watcher->member, text, sizeof(text));
     if (up)
-        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s can be used.", text,
+        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s are usable.", text,
                 why, usable, all, upstream->config->name);
     else
-        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s can be used.",
+        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s are usable.",
                 text, why, usable, all, upstream->config->name);
     if (usable == 0)
         upstream_say_unreachable(upstream);

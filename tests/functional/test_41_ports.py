@@ -62,7 +62,7 @@ def test_ports_that_rest_and_another_address(relay, netns, origins, ask, family)
         for _ in range(PORTS):
             ask(one)
         assert ask(one, served=False).end == "MD"
-        said = one.wait_log("could not dial a server: no local port is left .EADDRNOTAVAIL.")
+        said = one.wait_log("could not connect to a server: no local port is left .EADDRNOTAVAIL.")
         assert len(said) == 1 and "source_address" in said[0].text and "There is no" not in one.log
         one.write_conf(text=conf(one.addresses[0], {"a": server}, source_address=[first, second, third], **options))
         assert one.hup() == ""
@@ -93,7 +93,7 @@ def test_one_that_this_machine_does_not_have(relay, netns, origins):
         said = one.wait_log("warning source_address of upstream app names 192.0.2.7, which is no address of this machine")
         netns.ip("address", "add", "192.0.2.7/32", "dev", "lo")
         assert answers(one, 4) == {V4[0]: 2, "192.0.2.7": 2}
-    assert len(said) == 1 and "local port" not in one.log and "left alone" not in one.log
+    assert len(said) == 1 and "local port" not in one.log and "not used" not in one.log and "taken out" not in one.log
 
 
 @pytest.mark.parametrize("checked", [False, True], ids=["dials", "checks"])
@@ -106,7 +106,7 @@ def test_none_that_this_machine_has(relay, netns, origins, checked):
         if not checked:
             assert answers(one, 4) == {V6[0]: 4}
         said = one.wait_log(r"source_address of upstream app names no address of this machine .192.0.2.7, 192.0.2.8.: 1 address "
-                            "of app is left alone until there is. 1 of 2 addresses of app can be used.")
+                            "of app is not used until there is. 1 of 2 addresses of app are usable.")
         netns.ip("address", "add", "192.0.2.8/32", "dev", "lo")
         until(lambda: "192.0.2.8" in answers(one, 2), "it is used", pause=0.05)
     assert len(said) == 1 and "local port" not in one.log and "is down" not in one.log

@@ -44,11 +44,11 @@ def test_a_family_that_is_missing_is_left_alone(relay, netns, origins, balance, 
         assert answers(one, 20) == {"127.0.1.1": 20}
     said = one.wait_log("There is no IPv6 on this machine that leads to")
     assert len(said) == 1 and said[0].level == "warning"
-    assert "3 addresses of app are left alone until there is. 1 of 4 addresses of app can be used." in said[0].text
-    for words in ("is left alone for", "port_range", "is down"):
+    assert "3 addresses of app are not used until there is. 1 of 4 addresses of app are usable." in said[0].text
+    for words in ("is taken out for", "port_range", "is down"):
         assert words not in one.log
     assert {(record.end, record.server) for record in one.wait_records(20)} == {("SE", "a")}
-    until(lambda: (one.read_notified() or True) and "1 of 4 addresses of app can be used (app/" in one.status, "the status line")
+    until(lambda: (one.read_notified() or True) and "1 of 4 addresses of app are usable (app/" in one.status, "the status line")
 
 
 def test_it_comes_back_by_itself(relay, netns, origins):
@@ -90,7 +90,7 @@ def test_one_route_that_is_missing(relay, netns, origins, route):
     one = site(relay, {"x": "10.9.0.1:9000", "a": "127.0.1.1:9000", "b": "127.0.1.2:9000"}, wrap=netns.wrap, connect_attempts=1)
     with netns.inside():
         assert answers(one, 10) == {"127.0.1.1": 5, "127.0.1.2": 5}
-    one.wait_log(r"There is no IPv4 on this machine that leads to 10.9.0.1:9000 .*: 1 address of app is left alone")
+    one.wait_log(r"There is no IPv4 on this machine that leads to 10.9.0.1:9000 .*: 1 address of app is not used")
 
 
 @pytest.mark.parametrize("kind", ["disabled", "unrouted"])
@@ -98,7 +98,7 @@ def test_checks_say_it_too(relay, netns, origins, kind):
     with_no_ipv6(netns, kind)
     origins("127.0.1.1", script=echo)
     one = site(relay, {**SIX, "a": "127.0.1.1:9000"}, wrap=netns.wrap, check={"interval": ms(50), "timeout": ms(300)})
-    one.wait_log("There is no IPv6 on this machine that leads to .* 3 addresses of app are left alone")   # before any client
+    one.wait_log("There is no IPv6 on this machine that leads to .* 3 addresses of app are not used")   # before any client
     netns.has_ipv6(True)
     netns.add_ipv6("2001:db8::1", "2001:db8::2")
     one.wait_log("app/x .* is down: connect: Connection refused")   # now it is the server's fault
@@ -120,9 +120,9 @@ def test_no_port_is_another_matter(relay, netns, origins):
             refused_in_http(client.send(request()), 503)
         record = one.record(client)
     assert record.end == "MD"
-    line = one.wait_log("could not dial a server: no local port is left .EADDRNOTAVAIL.")[0]
+    line = one.wait_log("could not connect to a server: no local port is left .EADDRNOTAVAIL.")[0]
     assert "tcp_tw_reuse" in line.text and "source_address" in line.text
-    assert "There is no" not in one.log and "left alone" not in one.log
+    assert "There is no" not in one.log and "not used" not in one.log and "taken out" not in one.log
     for client in clients:
         client.close()
 

@@ -92,7 +92,7 @@ def test_the_next_server_is_tried_at_once(relay, named):
     dead = f"127.0.0.1:{free_port()}"
     one = site(relay, {"x": dead, **named("a")}, fail_timeout="1h")
     assert answers(one, 10) == {"a": 10}
-    line = one.wait_log("Server app/x .* is left alone for 1h: 3 dials in a row failed. 1 of 2 addresses")[0]
+    line = one.wait_log("Server app/x .* is taken out for 1h: 3 attempts in a row failed. 1 of 2 addresses")[0]
     assert line.level == "warning"
     attempts = [record.dial_usec for record in one.wait_records(10)]
     assert len(attempts) == 10
@@ -126,7 +126,7 @@ def test_a_server_that_comes_back_is_found_by_one_connection(relay, origin, name
     port = free_port()
     one = site(relay, {"x": f"127.0.0.1:{port}", **named("a")}, max_fails=1, fail_timeout=ms(500))
     assert answers(one, 4) == {"a": 4}
-    one.wait_log("app/x .* is left alone")
+    one.wait_log("app/x .* is taken out")
     origin(sends(b"x"), port=port)
     until(lambda: "x" in answers(one, 2), "it is used again")
     one.wait_log("app/x .* takes connections again")
@@ -142,7 +142,7 @@ def test_a_server_that_swallows_packets_costs_a_quarter_second(relay, named, ful
         times.append(took)
     assert sum(took > 0.2 for took in times) == 2, times
     assert max(times) < secs(1)
-    one.wait_log("app/x .* is left alone for 1h: 2 dials in a row were not answered")
+    one.wait_log("app/x .* is taken out for 1h: 2 attempts in a row were not answered")
 
 
 def test_the_only_server_gets_all_the_time_it_may_take(relay, full_origin):
@@ -236,12 +236,12 @@ def test_a_reload_keeps_what_is_known_of_servers(relay, named):
     dead = f"127.0.0.1:{free_port()}"
     one = site(relay, {"x": dead, **named("a")}, max_fails=1, fail_timeout="1h")
     answers(one, 4)
-    one.wait_log("app/x .* is left alone")
+    one.wait_log("app/x .* is taken out")
     one.write_conf(text=one.file.read_text() + "# changed\n")
     assert one.hup() == ""
-    before = len(one.wait_log("left alone"))
+    before = len(one.wait_log("taken out"))
     answers(one, 6)
-    assert len(one.wait_log("left alone")) == before
+    assert len(one.wait_log("taken out")) == before
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def turns(one, name):
     """What the log has told of a server: True where it came back, False where it went, as dials or as checks found it."""
     found = []
     for line in one.all_lines():
-        match = re.match(rf"Server {name} .* (is left alone|is down|takes connections again|is up)\b", line.text)
+        match = re.match(rf"Server {name} .* (is taken out|is down|takes connections again|is up)\b", line.text)
         if match:
             found.append(match[1] in ("takes connections again", "is up"))
     return found

@@ -20,7 +20,7 @@ def test_a_dead_server_is_found_before_a_client_is(relay, origin):
     one = site(relay, {"x": dead, "a": origin(sends(b"a"))}, check={"interval": "1h"})
     line = one.wait_log("Server app/x .* is down")[0]
     assert line.level == "warning"
-    assert "connect: Connection refused. 1 of 2 addresses of app can be used" in line.text
+    assert "connect: Connection refused. 1 of 2 addresses of app are usable" in line.text
     assert answers(one, 5) == {"a": 5}
     assert all(record.dial_usec < secs(1) * 1e6 for record in one.wait_records(5))
 
@@ -169,7 +169,7 @@ def test_the_status_line_says_who_is_down(relay, origin):
     dead = f"127.0.0.1:{free_port()}"
     one = site(relay, {"x": dead, "a": origin(sends(b"a"))}, check={"interval": "1h"})
     one.wait_log("app/x .* is down")
-    until(lambda: (one.read_notified() or True) and "1 of 2 addresses of app can be used (app/x" in one.status,
+    until(lambda: (one.read_notified() or True) and "1 of 2 addresses of app are usable (app/x" in one.status,
           "the status line")
     assert "connect: Connection refused" in one.status
 
@@ -217,7 +217,7 @@ def test_a_reload_keeps_a_server_down_and_can_end_checks(relay, origin):
     one.write_conf(text=text[:text.index("health_check")] + "}\n")
     assert one.hup() == ""
     answers(one, 6)
-    one.wait_log("app/x .* is left alone")   # dialled again
+    one.wait_log("app/x .* is taken out")   # dialled again
 
 
 def reload(one):
@@ -328,7 +328,7 @@ def test_max_fails_may_be_raised_while_a_server_is_left_alone(relay, origin):
     port = free_port()
     one = site(relay, {"x": f"127.0.0.1:{port}", "a": origin(sends(b"a"))}, max_fails=1, fail_timeout=ms(100))
     answers(one, 2)
-    one.wait_log("app/x .* is left alone")
+    one.wait_log("app/x .* is taken out")
     one.write_conf(text=one.file.read_text().replace("max_fails = 1", "max_fails = 0"))
     assert one.hup() == ""
     until(lambda: answers(one, 4)["a"] == 4 and True, "it is tried, and fails")

@@ -81,7 +81,7 @@ def test_no_connection_is_lost_over_another_server(relay, netns, link, server):
         assert all(answers(netns, one) for _ in range(8))
         if not there:
             link(True)
-            one.wait_log("leads to .* are left alone until there is|is left alone until there is")
+            one.wait_log("leads to .* are not used until there is|is not used until there is")
     until(lambda: answers(netns, one) and "again: 1 address of app is used again" in one.log, "it is used again", pause=0.1)
 
 
@@ -139,7 +139,7 @@ def test_a_start_before_its_interface(tmp_path, netns, link):
     done = once("-t", "-f", tmp_path / "relayd.conf", wrap=netns.wrap)
     assert done.returncode == 0
     assert f"warning: address {address}: there is no network interface d0 now; relayd does not start before" in done.stderr
-    assert "warning: address [fe80::9%d1]:80: there is no network interface d1 now; the server is left alone" in done.stderr
+    assert "warning: address [fe80::9%d1]:80: there is no network interface d1 now; the server is not used" in done.stderr
     link(True)
     assert "interface d0" not in once("-t", "-f", tmp_path / "relayd.conf", wrap=netns.wrap).stderr
 

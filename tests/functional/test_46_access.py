@@ -271,7 +271,7 @@ def test_a_flood_of_refused_clients_is_summed_up(relay, origin):
     one = site(relay, {"a": origin(sends(b"in"))}, listener={"deny": ("127.0.0.0/8",)})
     for _ in range(300):
         assert not admitted(one, "127.0.0.2")
-    one.wait_log("more connections within a second: each was refused: allow and deny do not admit the client")
+    one.wait_log("more connections within a second: each was refused: allow and deny do not let the client in")
     assert len(one.records()) < 300
 
 

@@ -44,7 +44,7 @@ def test_what_is_said_at_the_start(revived, keeper, meeting):
     one.again()
     told = one.wait_log("Adopted ")
     assert len(told) == 1
-    assert re.match(r"Adopted 3 connections, which stood still for [\d.]+ m?s \(median\) and [\d.]+ m?s at most",
+    assert re.match(r"Adopted 3 connections, which paused for [\d.]+ m?s \(median\) and [\d.]+ m?s at most",
                     told[0].text)
 
 

@@ -150,8 +150,8 @@ def adopted(relayd):
     found = []
     for text in relayd.messages(message_id("ADOPTED")):
         lost = re.search(r" (\d+) could not be adopted and were reset\.$", text)
-        told = re.match(r"Adopted (\d+) connections?, which stood still for (.*?) \(median\) and (.*?) at most\.", text)
-        assert told or text.startswith("Adopted no connections of the relayd before."), text
+        told = re.match(r"Adopted (\d+) connections?, which paused for (.*?) \(median\) and (.*?) at most\.", text)
+        assert told or text.startswith("Adopted no connections of the previous relayd."), text
         numbers = (int(told[1]), milliseconds(told[2]), milliseconds(told[3])) if told else (0, 0, 0)
         found.append((*numbers, int(lost[1]) if lost else 0))
     return found
@@ -161,6 +161,6 @@ def say_standstill(what, told):
     """For those who read the log of a run."""
     told = [one for one in told if one[0]]
     if told:
-        print(f"{what}: {len(told)} times, {max(one[0] for one in told)} connections at most; they stood still for "
+        print(f"{what}: {len(told)} times, {max(one[0] for one in told)} connections at most; they paused for "
               f"{statistics.median(one[1] for one in told):.0f} ms (median of medians), {max(one[2] for one in told):.0f} ms "
               "at most")

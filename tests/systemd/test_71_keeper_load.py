@@ -84,7 +84,7 @@ def test_a_restart_is_one_line_of_the_journal(relayd, site):
     restart(relayd)
     load.finish()
     [record] = relayd.journal(message_id("ADOPTED"))
-    assert re.fullmatch(rf"Adopted {CONNECTIONS} connections, which stood still for \d+\.\d m?s \(median\) and \d+\.\d m?s "
+    assert re.fullmatch(rf"Adopted {CONNECTIONS} connections, which paused for \d+\.\d m?s \(median\) and \d+\.\d m?s "
                         r"at most\.", record["MESSAGE"])
     assert record["PRIORITY"] == "5"
     text = relayd.box.run("journalctl", "--no-pager", "-x", "-u", "relayd", relayd.since).stdout
@@ -102,5 +102,5 @@ def test_it_works_in_one_minute(relayd, site):
     told = relayd.box.run("bash", "-c", demonstration()).stdout
     sums = re.findall(r"^(\w{64})  -$", told, re.M)
     assert sums == 2 * [site.digest], told
-    assert "Adopted 1 connection, which stood still for " in told, told
+    assert "Adopted 1 connection, which paused for " in told, told
     assert [one[0] for one in adopted(relayd)] == [1]
