@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/interface.h"
 #include "base/order.h"
-#include "base/scope.h"
 #include "base/text.h"
 
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
@@ -67,7 +67,7 @@ static bool parse_host_ipv6(char *host, struct sockaddr_in6 *in6, const char **r
                            "a link-local address (fe80::) is one of an interface, which is "
                            "missing: write it as [fe80::1%eth0]:80");
     in6->sin6_family = AF_INET6;
-    return percent == NULL || scope_parse(percent + 1, &in6->sin6_scope_id, ret_why);
+    return percent == NULL || interface_parse(percent + 1, &in6->sin6_scope_id, ret_why);
 }
 
 static bool parse_ipv6(const char *text, struct addr_spec *spec, const char **ret_why) {
@@ -255,8 +255,8 @@ static void format_ipv6(const struct addr *addr, char *buf, size_t size) {
         return;
     }
     inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-    if (scope_name(addr))
-        snprintf(scope, sizeof scope, "%%%s", scope_name(addr));
+    if (interface_name(in6->sin6_scope_id))
+        snprintf(scope, sizeof scope, "%%%s", interface_name(in6->sin6_scope_id));
     else if (in6->sin6_scope_id != 0 && if_indextoname(in6->sin6_scope_id, name))
         snprintf(scope, sizeof scope, "%%%s", name);
     else if (in6->sin6_scope_id != 0)
@@ -312,13 +312,6 @@ struct addr addr_unmapped(const struct addr *addr) {
 
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]) {
     return memcmp(bytes, mapped, sizeof mapped) == 0;
-}
-
-bool addr_is_own(int fd, const struct addr *addr) {
-    struct addr own = {.len = sizeof own.u}, settled;
-
-    return !addr_is_unix(addr) && getsockname(fd, &own.u.sa, &own.len) == 0 &&
-           scope_settle(addr, &settled) == 0 && addr_equal(&own, &settled);
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b) {

@@ -40,10 +40,10 @@ struct addr_spec {
     struct addr addr;         /* ADDR_LITERAL only */
 };
 
-/* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a
- * constant clause such as "the port must be a number from 1 to 65535" and leaves *ret_spec
- * untouched. The interface in [fe80::1%eth0]:80 is kept by its name, whether it is there or not
- * (base/scope.h). */
+/* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a constant
+ * clause such as "the port must be a number from 1 to 65535" and leaves *ret_spec untouched. The
+ * interface in [fe80::1%eth0]:80 is kept by its name, whether it is there or not
+ * (base/interface.h). */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
 /* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. *ret_addr has port
@@ -63,11 +63,6 @@ bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
 struct addr addr_unmapped(const struct addr *addr);
 
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
-
-/* Whether a TCP socket that was to connect to this address is connected to itself: dialling a dead
- * port of this machine can, by chance, be given that very port to dial from (simultaneous open, RFC
- * 9293, 3.5). */
-bool addr_is_own(int fd, const struct addr *addr);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 

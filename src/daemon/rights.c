@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/interface.h"
 #include "base/scope.h"
 #include "daemon/bus.h"
 
@@ -236,7 +237,7 @@ static void check_interface(const struct rights *rights, int line, const char *t
                             const struct addr *addr, const char *what_then) {
     const char *name = scope_name(addr);
 
-    if (name != NULL && scope_index(name) == 0)
+    if (name != NULL && interface_index(name) == 0)
         warn_of_address(rights, line, text, "there is no network interface %s now; %s", name,
                         what_then);
 }

@@ -169,7 +169,7 @@ static enum check_outcome find_connected(struct check *check) {
 
     if (getsockopt(check->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
-    if (error == 0 && addr_is_own(check->fd, &check->wish->addr))
+    if (error == 0 && scope_met_itself(check->fd, &check->wish->addr))
         error = ECONNREFUSED;
     if (error != 0)
         return fail_check(check, "connect", error);

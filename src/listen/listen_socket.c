@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/interface.h"
 #include "base/scope.h"
 #include "base/sockopt.h"
 
@@ -108,7 +109,7 @@ int listen_socket_again(struct listen_socket *ret_socket, const struct listen_so
 
 bool listen_socket_is_stale(const struct listen_socket *socket) {
     const char *name = scope_name(&socket->addr);
-    uint32_t index = name != NULL ? scope_index(name) : 0;
+    uint32_t index = name != NULL ? interface_index(name) : 0;
 
     return index != 0 && index != socket->interface;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/interface.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "road/acceptor.h"
@@ -45,7 +46,7 @@ static int replace_acceptor(struct relay *relay, struct acceptor *old) {
 /* Whether it was replaced. Its address may be there a moment later than the interface: then it is
  * tried again. */
 static bool follow_interface(struct relay *relay, struct acceptor *acceptor, const char *name) {
-    if (scope_index(name) == 0) {
+    if (interface_index(name) == 0) {
         if (!acceptor->lost)
             log_msg(
                 MSG_INTERFACE,

@@ -93,7 +93,7 @@ static int dial_from(const struct addr *source, const struct addr *addr, struct 
     int r = bind_socket(fd, source, addr, attempts);
     if (r == 0)
         r = connect_within(fd, addr, attempts);
-    if (r == 0 && addr_is_own(fd, addr))
+    if (r == 0 && scope_met_itself(fd, addr))
         r = -ECONNREFUSED;
     if (r == 0 && !addr_is_unix(addr))
         sockopt_set_server(fd, attempts->job->route->config->keepalive);
