@@ -70,6 +70,33 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->line = taken.line;
 }
 
+/* By which it is found if the keeper has lost it. */
+static void note_in_slot(struct conn *conn, struct hold *hold) {
+    if (conn->hold.link != NULL)
+        table_note_hold(conn->hold.link->table, conn->hold.slot, hold);
+}
+
+void conn_register(struct conn *conn) {
+    struct registry *registry = conn->registry;
+    usec_t now = clock_coarse(), next;
+
+    note_in_slot(conn, &conn->hold);
+    lock_acquire(&registry->lock);
+    registry_add(registry, &conn->node, conn_glance(registry, conn, now, &next) ? next : now);
+    lock_release(&registry->lock);
+}
+
+static void deregister_conn(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    registry_remove(conn->registry, &conn->node);
+    lock_release(&conn->registry->lock);
+    note_in_slot(conn, NULL);
+}
+
+bool conn_is_held(const struct conn *conn, unsigned epoch) {
+    return epoch != 0 && conn->hold.link != NULL && atomic_load(&conn->hold.held) == epoch;
+}
+
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has) {
@@ -87,7 +114,7 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
     conn->hold.link = kept ? link : NULL;
     conn->hold.slot = slot;
     take_holdings(conn, pipes, has);
-    registry_add(registry, conn);
+    conn_register(conn);
     if (keeps && !kept)
         link_note_crowded(link);
     return conn;
@@ -116,7 +143,7 @@ struct conn *conn_new_refused(const struct record *record, const struct conn_opt
     describe_state(conn->state, record, options);
     conn->fd[SIDE_CLIENT] = fd_take(client);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
-    registry_add(registry, conn);
+    conn_register(conn);
     return conn;
 }
 
@@ -167,7 +194,7 @@ static void conclude_conn(struct conn *conn, bool was_refused) UNCHECKED {
 void conn_unref(struct conn *conn) {
     if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) > 1)
         return;
-    registry_remove(conn->registry, conn);
+    deregister_conn(conn);
 
     struct gate *gate = conn->gate;
     bool left = is_left(conn), was_refused = conn->fd[SIDE_SERVER] < 0;

@@ -32,16 +32,15 @@ struct sink_watch {
     uint64_t pressed_taken; /* `taken` at its beginning */
 };
 
-/* What the reaper notes of a conn. Its alone, but for the entry. */
+/* What the reaper notes of a conn. Its alone. */
 struct review {
-    struct wheel_entry entry GUARDED; /* in registry->reviews */
-    usec_t settled
-        GUARDED; /* all was delivered, and the last byte was of this moment; 0: it was not */
+    /* all was delivered, and the last byte was of this moment; 0: it was not */
+    usec_t settled GUARDED;
     struct sink_watch watch[2]; /* by side */
 };
 
 struct conn {
-    TAILQ_ENTRY(conn) link;
+    struct registry_node node GUARDED;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server, the client was refused and is given time to read why */
     /* What it has taken of limits, given back as soon as its end is sure (conn_take_unneeded),
@@ -58,9 +57,14 @@ struct conn {
     struct hold hold;    /* what the keeper has of it */
     _Atomic bool parked; /* a pump has come to a halt for the next relayd */
     size_t in_hand[2];   /* by direction: what is in its pipe when the pumps start */
-    _Atomic bool
-        doubtful[2]; /* by side: its end is believed if TCP_INFO says so, see stolen_error */
+    /* by side: its end is believed if TCP_INFO says so, see stolen_error */
+    _Atomic bool doubtful[2];
 };
+
+/* What a registry lists is conns. */
+static inline struct conn *conn_of(const struct registry_node *node) {
+    return (struct conn *)((uintptr_t)node - offsetof(struct conn, node));
+}
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and leaves the
  * gate at its end (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper.
@@ -79,12 +83,18 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate, int *client);
 
+/* Registers an adopted one: the reaper sees it from now on. */
+void conn_register(struct conn *conn);
+
 void conn_ref(struct conn *conn);
 /* The same for one that was found in the registry, whose lock is held: false if its last reference
  * is just being dropped. */
 bool conn_try_ref(struct conn *conn);
 /* The last one closes, logs, counts, leaves the gate and frees. No leaf lock held. */
 void conn_unref(struct conn *conn);
+
+/* Whether the keeper of this epoch has it; 0: nobody does. Any thread. */
+bool conn_is_held(const struct conn *conn, unsigned epoch);
 
 /* The pipe of a direction that is kept, as its pump finds it. False: it has none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
@@ -129,6 +139,10 @@ void conn_abort_hard(struct conn *conn, enum end end, int error);
  * when to look at it again. Costs no system call. Under the lock of its registry, which is named
  * for that. */
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
+    REQUIRES(registry->lock);
+
+/* How long it may be silent in a drain (sweep_drain); USEC_NEVER: it is not ended for that. */
+usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn)
     REQUIRES(registry->lock);
 
 /* What is to be done with a conn. */

@@ -79,7 +79,7 @@ static void begin_to_linger(struct conn *conn) REQUIRES(conn->registry->lock) {
     usec_t now = clock_coarse(), next;
 
     conn->state->lingering = true;
-    registry_review_by(conn->registry, conn,
+    registry_review_by(conn->registry, &conn->node,
                        conn_glance(conn->registry, conn, now, &next) ? next : now);
 }
 

@@ -32,11 +32,18 @@ static bool is_asked(const struct conn *conn) {
     return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
 }
 
+usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn) {
+    if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
+        conn_is_held(conn, registry->drain_epoch))
+        return USEC_NEVER;
+    return registry->drain_idle;
+}
+
 /* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so
  * long, unless the client waits for an answer. USEC_NEVER: it does not end for that. */
 static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
-    usec_t idle = registry_drain_idle(conn->registry, conn);
+    usec_t idle = conn_drain_idle(conn->registry, conn);
 
     if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
         atomic_load(&up->writing) || atomic_load(&down->writing) || is_asked(conn))
@@ -46,7 +53,7 @@ static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lo
 
 static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lock) {
     usec_t timeout = timeout_of(conn), keepalive = conn->state->options.keepalive;
-    usec_t latest = LOOK_LATEST, idle = registry_drain_idle(conn->registry, conn);
+    usec_t latest = LOOK_LATEST, idle = conn_drain_idle(conn->registry, conn);
 
     if (idle != USEC_NEVER)
         latest = usec_earlier(latest, usec_later(LOOK_SOONEST, idle / 4));
@@ -128,8 +135,8 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
 /* What a look at the kernel has found of both peers. */
 struct sight {
     usec_t moved; /* the last byte, when the look began */
-    /* when they last took bytes that were on their way, as far as that has been watched; 0:
-     * nothing is */
+    /* when they last took bytes that were on their way, as far as that has been watched; 0: nothing
+     * is */
     usec_t taken;
     int dead;  /* the side whose peer is gone, or -1 */
     int error; /* and what it has failed of */
@@ -352,7 +359,7 @@ struct verdict conn_review(struct conn *conn, usec_t now) {
         next = next_review(conn, now, verdict.deadline);
     else if (verdict.what == CONN_EXPIRE)
         next = now + EXPIRE_PATIENCE;
-    registry_review_at(conn->registry, conn, next);
+    registry_review_at(conn->registry, &conn->node, next);
     lock_release(&conn->registry->lock);
     return verdict;
 }

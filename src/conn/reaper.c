@@ -10,16 +10,17 @@
 static size_t collect_conns(struct reaper *reaper, struct conn *batch[BATCH])
     REQUIRES(reaper->registry->lock) {
     usec_t now = clock_now(), next;
-    struct conn *conn;
+    struct registry_node *node;
     size_t n = 0;
 
     for (int looks = 0; looks < LOOKS && n < BATCH; looks++) {
-        conn = registry_due(reaper->registry, now);
-        if (conn == NULL)
+        node = registry_due(reaper->registry, now);
+        if (node == NULL)
             break;
+        struct conn *conn = conn_of(node);
         crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
         if (conn_glance(reaper->registry, conn, now, &next))
-            registry_review_at(reaper->registry, conn, next);
+            registry_review_at(reaper->registry, node, next);
         else if (conn_try_ref(conn))
             batch[n++] = conn;
     }

@@ -198,7 +198,7 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
     bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
-    registry_add(&relay->road.registry, conn); /* it is as it should be when the reaper sees it */
+    conn_register(conn); /* it is as it should be when the reaper sees it */
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
     if (waits)

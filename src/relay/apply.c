@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conn/sweep.h"
 #include "listen/listen_wishes.h"
 #include "relay/apply.h"
 #include "road/acceptor.h"
@@ -185,7 +186,7 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
 
 /* An upstream_down_fn. */
 static void reset_member(void *relay, const struct member *member) {
-    registry_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
+    sweep_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
 }
 
 /* With upstreams that have begun. */

@@ -7,6 +7,7 @@
 
 #include "base/stats.h"
 #include "base/text.h"
+#include "conn/sweep.h"
 #include "listen/own.h"
 #include "road/acceptor.h"
 #include "road/hear.h"
@@ -207,7 +208,7 @@ static void drain_idle_conns(struct relay *relay, enum link_end end) {
     unsigned epoch = end == LINK_LEAVE ? atomic_load(&relay->road.link->epoch) : 0;
 
     if (idle > 0)
-        registry_drain(&relay->road.registry, idle, epoch);
+        sweep_drain(&relay->road.registry, idle, epoch);
 }
 
 static size_t end_accepting(struct relay *relay, usec_t patience, enum link_end end) {
@@ -266,7 +267,7 @@ bool relay_is_dialling(struct relay *relay) {
 }
 
 size_t relay_count_unheld(struct relay *relay) {
-    return registry_count_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch));
+    return sweep_count_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch));
 }
 
 /* Openers may wait for room in the queue. */
@@ -298,8 +299,7 @@ static void end_workers(struct relay *relay) {
 
 void relay_park(struct relay *relay) {
     end_workers(relay);
-    registry_abort_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch),
-                          END_STOPPED);
+    sweep_abort_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch), END_STOPPED);
     atomic_store(&relay->road.link->table->head->parked, clock_now());
     atomic_store(&relay->road.registry.parks, true);
     pump_pool_park(&relay->road.pumps);
@@ -309,7 +309,7 @@ void relay_park(struct relay *relay) {
 static void cut_relay(struct relay *relay, enum link_end end) {
     end_workers(relay);
     if (end == LINK_FORGET)
-        registry_abort(&relay->road.registry, NULL, END_STOPPED);
+        sweep_abort(&relay->road.registry, NULL, END_STOPPED);
 }
 
 /* The last references to conns may be its thread's. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "base/text.h"
+#include "conn/sweep.h"
 #include "handover/adopt_record.h"
 #include "handover/crash.h"
 #include "relay/adopt.h"
@@ -105,7 +106,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
         return r;
     struct link *link = aligned_alloc(_Alignof(struct link), sizeof(*link));
     r = link == NULL ? -ENOMEM
-                     : link_init(link, terms, fd, table, fresh, registry_hold_missing,
+                     : link_init(link, terms, fd, table, fresh, sweep_hold_missing,
                                  &relay->road.registry, outcome);
     if (r < 0) {
         free(link);

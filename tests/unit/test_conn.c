@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/thread.h"
 #include "conn/pump_pool.h"
+#include "conn/sweep.h"
 #include "tcp_pair.h"
 
 static struct registry registry;
@@ -118,8 +119,8 @@ static void reset(int *fd) {
     fd_close(fd);
 }
 
-/* Sends until the road to the reader is full and the pump blocks in its write; how much that was.
- */
+/* Sends until the road to the reader is full and the pump blocks in its write; how much that
+ * was. */
 static size_t fill(struct world *world, int fd, enum direction dir) {
     static const char data[65536];
     size_t sent = 0;
@@ -594,7 +595,7 @@ static void exchange(const struct world *world) {
 /* As the reaper does, now and once it may have been silent for too long. */
 static enum conn_due review_in_drain(struct world *world, unsigned epoch) {
     settle(world);
-    registry_drain(&registry, DRAIN_IDLE, epoch);
+    sweep_drain(&registry, DRAIN_IDLE, epoch);
     usec_t now = clock_coarse();
     struct verdict verdict = conn_review(world->conn, now);
 
@@ -602,7 +603,7 @@ static enum conn_due review_in_drain(struct world *world, unsigned epoch) {
     verdict = conn_review(world->conn, now + DRAIN_IDLE);
     if (verdict.what == CONN_EXPIRE)
         conn_expire(world->conn, verdict.end);
-    registry_drain(&registry, USEC_NEVER, 0);
+    sweep_drain(&registry, USEC_NEVER, 0);
     return verdict.what;
 }
 
@@ -675,7 +676,7 @@ static void a_drain_waits_for_a_reader(void **state) {
 
         exchange(&world);
         size_t down = fill(&world, world.server, DIR_DOWN);
-        registry_drain(&registry, DRAIN_IDLE, 0);
+        sweep_drain(&registry, DRAIN_IDLE, 0);
         assert_int_equal(conn_review(world.conn, clock_coarse()).what, CONN_LIVE);
         assert_int_equal(conn_review(world.conn, clock_coarse() + DRAIN_IDLE).what, CONN_LIVE);
         while (down > 0) {
@@ -1018,7 +1019,7 @@ static int set_up_kept(void **state) {
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
     assert_int_equal(table_new(64, &table), 0);
     keeper = ends[1];
-    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, registry_hold_missing,
+    assert_int_equal(link_init(&to_keeper, &terms, &ends[0], table, true, sweep_hold_missing,
                                &registry, LINK_OK),
                      0);
     kept = &to_keeper;

@@ -53,7 +53,7 @@ static void review_and_die(struct table *table) UNCHECKED {
     has.client = client[0];
     has.server = server[0];
     struct conn *conn = conn_new_adopted(&link, SLOT, &registry, NULL, NULL, &has);
-    registry_add(&registry, conn);
+    conn_register(conn);
     conn->registry = mmap(NULL, sizeof(registry), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_int_equal(reaper_start(&reaper, &registry, &pumps), 0);
 }

@@ -58,16 +58,18 @@ struct cost {
 };
 
 static void look(usec_t now, struct cost *cost) {
-    struct conn *conn;
+    struct registry_node *node;
     usec_t next;
 
     cost->wakes++;
     lock_acquire(&registry.lock);
-    while ((conn = registry_due(&registry, now)) != NULL) {
+    while ((node = registry_due(&registry, now)) != NULL) {
+        struct conn *conn = conn_of(node);
+
         cost->glances++;
         if (conn_glance(&registry, conn, now, &next)) {
             assert_true(next > now);
-            registry_review_at(&registry, conn, next);
+            registry_review_at(&registry, node, next);
             continue;
         }
         lock_release(&registry.lock);

@@ -1,0 +1,127 @@
+#include "conn/sweep.h"
+
+#include <stdatomic.h>
+
+#include "conn/conn.h"
+
+#define BATCH 64 /* conns that are referenced at once, to be seen to without the lock */
+
+/* Which conns are meant, and what is done with each. */
+struct sweep {
+    /* Under the lock. */
+    bool (*wants)(const struct sweep *sweep, const struct conn *conn);
+    /* With a reference, without the lock. False: that is enough. */
+    bool (*visit)(const struct sweep *sweep, struct conn *conn);
+    const struct member *member; /* NULL: whichever */
+    unsigned epoch;              /* of the keeper */
+    enum end end;
+};
+
+/* The next ones after that one, to which the caller has a reference, or NULL: the first. */
+static size_t take_next_conns(struct registry *registry, const struct sweep *sweep,
+                              struct conn *after, struct conn *batch[BATCH]) {
+    struct registry_node *node;
+    size_t n = 0;
+
+    lock_acquire(&registry->lock);
+    node = after != NULL ? TAILQ_NEXT(&after->node, entry) : TAILQ_FIRST(&registry->nodes);
+    for (; node != NULL && n < BATCH; node = TAILQ_NEXT(node, entry)) {
+        struct conn *conn = conn_of(node);
+
+        if (sweep->wants(sweep, conn) && conn_try_ref(conn))
+            batch[n++] = conn;
+    }
+    lock_release(&registry->lock);
+    return n;
+}
+
+/* The last of a batch keeps its reference until the next batch is taken: the walk goes on from
+ * it. */
+static void sweep_conns(struct registry *registry, const struct sweep *sweep) {
+    struct conn *batch[BATCH], *after = NULL;
+    bool goes_on = true;
+    size_t n;
+
+    do {
+        n = goes_on ? take_next_conns(registry, sweep, after, batch) : 0;
+        if (after != NULL)
+            conn_unref(after);
+        after = n > 0 ? batch[n - 1] : NULL;
+        for (size_t i = 0; i < n; i++) {
+            goes_on = goes_on && sweep->visit(sweep, batch[i]);
+            if (batch[i] != after)
+                conn_unref(batch[i]);
+        }
+    } while (after != NULL);
+}
+
+void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch) {
+    usec_t now = clock_now();
+    struct registry_node *node;
+
+    lock_acquire(&registry->lock);
+    registry->drain_idle = idle;
+    registry->drain_epoch = epoch;
+    TAILQ_FOREACH(node, &registry->nodes, entry)
+        if (conn_drain_idle(registry, conn_of(node)) != USEC_NEVER)
+            registry_review_by(registry, node, now);
+    lock_release(&registry->lock);
+}
+
+static bool leads_to_member(const struct sweep *sweep, const struct conn *conn) UNCHECKED {
+    return !conn->state->aborted && (sweep->member == NULL || conn->member == sweep->member);
+}
+
+static bool is_without_keeper(const struct sweep *sweep, const struct conn *conn) UNCHECKED {
+    return !conn->state->aborted && !conn_is_held(conn, sweep->epoch);
+}
+
+static bool abort_one(const struct sweep *sweep, struct conn *conn) {
+    conn_abort(conn, sweep->end, 0);
+    return true;
+}
+
+void sweep_abort(struct registry *registry, const struct member *member, enum end end) {
+    const struct sweep sweep = {
+        .wants = leads_to_member, .visit = abort_one, .member = member, .end = end};
+
+    sweep_conns(registry, &sweep);
+}
+
+void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end) {
+    const struct sweep sweep = {
+        .wants = is_without_keeper, .visit = abort_one, .epoch = epoch, .end = end};
+
+    sweep_conns(registry, &sweep);
+}
+
+/* It has a slot, and this keeper has neither got nor lost it. */
+static bool is_missing(const struct sweep *sweep, const struct conn *conn) {
+    return conn->hold.link != NULL && atomic_load(&conn->hold.held) != sweep->epoch &&
+           atomic_load(&conn->hold.lost) != sweep->epoch;
+}
+
+static bool hold_one(const struct sweep *sweep, struct conn *conn) {
+    (void)sweep;
+    return link_hold_again(&conn->hold, conn->fd) == 0;
+}
+
+void sweep_hold_missing(void *registry, unsigned epoch) {
+    const struct sweep sweep = {.wants = is_missing, .visit = hold_one, .epoch = epoch};
+
+    sweep_conns(registry, &sweep);
+}
+
+size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
+    const struct registry_node *node;
+    size_t n = 0;
+
+    lock_acquire(&registry->lock);
+    TAILQ_FOREACH(node, &registry->nodes, entry) {
+        const struct conn *conn = conn_of(node);
+
+        n += conn->fd[SIDE_SERVER] >= 0 && !conn_is_held(conn, epoch);
+    }
+    lock_release(&registry->lock);
+    return n;
+}

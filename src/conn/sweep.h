@@ -1,0 +1,30 @@
+/* What concerns many conns at once: whatever walks the registry. Any thread, no leaf lock held.
+ *
+ * A walk is no snapshot: conns come and go meanwhile. */
+#ifndef CONN_SWEEP_H
+#define CONN_SWEEP_H
+
+#include <stddef.h>
+
+#include "conn/registry.h"
+#include "record/ends.h"
+
+struct member;
+
+/* From now on, conns of mode http that wait for no answer end in order once they have been silent
+ * for so long, but for those that the keeper of this epoch holds (0: for none). */
+void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
+
+/* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). */
+void sweep_abort(struct registry *registry, const struct member *member, enum end end);
+
+/* Aborts those that the keeper of this epoch does not hold, and refused clients. */
+void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
+
+/* A link_hold_missing_fn; the first argument is the registry. */
+void sweep_hold_missing(void *registry, unsigned epoch);
+
+/* How many conns the keeper of this epoch does not hold. Refused clients are not counted. */
+size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
+
+#endif
