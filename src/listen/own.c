@@ -195,23 +195,29 @@ static bool is_one_place(const struct addr *a, const struct addr *b) {
     return addr_equal(a, b) || same_file(&file_a, &file_b);
 }
 
-int own_hop(int fd, const struct addr *to, const struct addr *source, int client,
-            const struct addr *peer) {
-    struct addr local, came_to;
-    usec_t now = clock_now();
+bool own_is_loop(const struct addr *to, int client, const struct addr *peer, unsigned *ret_hops) {
+    struct addr came_to;
+    unsigned hops = 0;
 
-    if (!address_of(client, &came_to))
-        return -errno;
-    uint32_t hops = hops_of(peer, &came_to, now);
-    if (hops >= OWN_HOPS || is_one_place(&came_to, to))
-        return -ELOOP;
+    if (address_of(client, &came_to)) {
+        hops = hops_of(peer, &came_to, clock_now());
+        if (hops >= OWN_HOPS || is_one_place(&came_to, to))
+            return true;
+    }
+    *ret_hops = hops;
+    return false;
+}
+
+int own_hop(int fd, const struct addr *to, const struct addr *source, unsigned hops) {
+    struct addr local;
     int r = name_hop(fd, to, source);
+
     if (r < 0)
         return r;
     if (!address_of(fd, &local))
         return -errno;
     _Atomic uint64_t *note = note_of(&local);
     if (note != NULL)
-        atomic_store(note, pack_hop(to, hops + 1, now));
+        atomic_store(note, pack_hop(to, hops + 1, clock_now()));
     return 0;
 }

@@ -18,12 +18,16 @@ void own_remove(int listening);
  * is one load. Any thread. */
 bool own_is(const struct addr *to);
 
-/* A socket that is neither bound nor connected is to dial there, for the connection that came to
- * `client` from this peer: notes the hop, from which the next one is told. 0; -ELOOP, if this leads
- * to the same address again, or goes on for more than OWN_HOPS; or -errno, as -EADDRINUSE: no local
- * port is left. source: to bind to, or NULL. Any thread. */
+/* Whether to dial there, for a connection that came to `client` from this peer, is a loop: it leads
+ * to the same address again, or has come back OWN_HOPS times. Else *ret_hops is how often it has,
+ * for own_hop. Any thread. */
 #define OWN_HOPS 3
-int own_hop(int fd, const struct addr *to, const struct addr *source, int client,
-            const struct addr *peer) MUST_USE;
+bool own_is_loop(const struct addr *to, int client, const struct addr *peer,
+                 unsigned *ret_hops) MUST_USE;
+
+/* Binds a new socket that is to connect there (source: to this address; NULL: to any), and notes
+ * the hop, by which the connection that comes is known. 0 or -errno, as -EADDRINUSE: no local port
+ * is left. Any thread. */
+int own_hop(int fd, const struct addr *to, const struct addr *source, unsigned hops) MUST_USE;
 
 #endif

@@ -32,6 +32,7 @@ struct attempts {
     struct search search;
     usec_t timeout; /* of the attempt at hand; and of it: */
     bool missing;   /* a local address that is not this machine's was passed over */
+    bool loops;     /* it leads to this relayd itself, and round */
     enum end end;   /* of the last attempt */
 };
 
@@ -73,13 +74,18 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
 static int bind_socket(int fd, const struct addr *source, const struct addr *to,
                        struct attempts *attempts) {
     const struct job *job = attempts->job;
+    const struct addr *peer = job->record.peer.len > 0 ? &job->record.peer : &job->record.client;
+    unsigned hops;
     int r;
 
-    if (own_is(to))
-        r = own_hop(fd, to, source, job->has.client,
-                    job->record.peer.len > 0 ? &job->record.peer : &job->record.client);
-    else
+    if (!own_is(to)) {
         r = source_bind(fd, source);
+    } else if (!own_is_loop(to, job->has.client, peer, &hops)) {
+        r = own_hop(fd, to, source, hops);
+    } else {
+        attempts->loops = true;
+        r = -ELOOP;
+    }
     attempts->missing |= r == -EADDRNOTAVAIL;
     return r == -EADDRINUSE ? -EADDRNOTAVAIL : r; /* bind(2) and connect(2) without a port */
 }
@@ -115,7 +121,7 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     int r = scope_settle(addr, addr);
 
     stats_add(STAT_dial_attempts, 1);
-    attempts->missing = false;
+    attempts->missing = attempts->loops = false;
     if (r < 0)
         return r;
     if (n > 1)
@@ -128,7 +134,9 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     return r;
 }
 
-static enum end end_of_error(int error) {
+static enum end end_of_error(const struct attempts *attempts, int error) {
+    if (attempts->loops)
+        return END_LOOP;
     switch (error) {
     case 0:
         return END_NONE;
@@ -136,8 +144,6 @@ static enum end end_of_error(int error) {
         return END_DIAL_TIMEOUT;
     case ECANCELED:
         return END_STOPPED;
-    case ELOOP:
-        return END_LOOP;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -196,7 +202,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)
                    : 0;
-    enum end end = lack != 0 ? END_CUT_OFF : end_of_error(error);
+    enum end end = lack != 0 ? END_CUT_OFF : end_of_error(attempts, error);
 
     note_attempt(attempts, member, &addr, error, end);
     if (attempts->missing && end != END_CUT_OFF)

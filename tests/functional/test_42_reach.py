@@ -218,6 +218,16 @@ upstream b {{ server y {{ address = "{origin(sends(b"y")).address}" }} }}
             assert client.read_end() == (b"y", EOF)
 
 
+def test_a_path_that_goes_round_is_no_loop(relay, short_path):
+    """Links that lead to each other: ELOOP is connect(2)'s word for that, too."""
+    (short_path / "a").symlink_to("b")
+    (short_path / "b").symlink_to("a")
+    one = relay(f"unix:{short_path}/a")
+    with connect(one) as client:
+        client.read_end()
+    assert one.only_record().end == "SD"
+
+
 def test_a_client_whose_port_was_used_by_a_hop_is_no_loop(relay, origin):
     """Ports are used again: behind another listener, the port of one dial is that of the next client."""
     first, second = free_port(), free_port()
