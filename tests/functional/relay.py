@@ -11,12 +11,20 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
 
-LISTENER = ("upstream", "mode", "backlog", "idle_timeout", "idle_end", "min_rate", "half_close", "linger_timeout", "keepalive", "copy",
-            "socket_mode", "socket_user", "socket_group")
-UPSTREAM = ("connect_timeout", "connect_attempts", "max_fails", "resolve_interval")
+
+def options_of(section):
+    """Those that no other section has, from the table: of the others config() takes that of the top level."""
+    table = (Path(__file__).parents[2] / "src/config/options.def").read_text()
+    rows = re.findall(r"^OPTION\((\w+), (\w+)", table, re.M)
+    names = [name for _, name in rows]
+    return [name for in_section, name in rows if in_section == section and names.count(name) == 1]
+
+
+LISTENER, UPSTREAM = options_of("listener"), options_of("upstream")
 
 REPORTS = ("ERROR: AddressSanitizer", "LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
            "FATAL: ThreadSanitizer")

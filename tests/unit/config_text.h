@@ -42,15 +42,42 @@ static inline struct config *good(const char *text) {
     return config;
 }
 
-/* The text has exactly these errors; each line of expected ends with a newline. */
-static inline void bad(const char *text, const char *expected) {
-    char *errors;
-    struct config *config = load(text, &errors);
+/* "workers, queue_size, ..." for "@global": all options of that section, in the order of the table.
+ */
+static inline void write_option_names(FILE *out, const char *section) {
+    const char *separator = "";
 
+#define OPTION(section_, name, type, def, min, max, choices, help)                                 \
+    if (strcmp(section, #section_) == 0) {                                                         \
+        fprintf(out, "%s" #name, separator);                                                       \
+        separator = ", ";                                                                          \
+    }
+#include "config/options.def"
+#undef OPTION
+}
+
+/* The text has exactly these errors; each line of expected ends with a newline, and "@listener" in
+ * it stands for the names of all options of listener. */
+static inline void bad(const char *text, const char *expected) {
+    char *errors, *whole, section[32];
+    size_t size;
+    struct config *config = load(text, &errors);
+    FILE *out = open_memstream(&whole, &size);
+
+    assert_non_null(out);
+    for (; *expected != '\0'; expected++)
+        if (sscanf(expected, "@%31[a-z_]", section) == 1) {
+            write_option_names(out, section);
+            expected += strlen(section);
+        } else {
+            fputc(*expected, out);
+        }
+    fclose(out);
     assert_null(config);
     assert_non_null(errors);
-    assert_string_equal(errors, expected);
+    assert_string_equal(errors, whole);
     free(errors);
+    free(whole);
 }
 
 #endif
