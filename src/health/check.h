@@ -1,8 +1,8 @@
-/* One check of one server: from the connect to a verdict, and on to an end in good order, on a
- * socket that never blocks. The checker's thread polls it, and ends it when its time is up. What
- * differs between types of checks is in struct check_ops.
+/* One check of a server: connects, comes to a verdict, and parts in good order, on a socket that
+ * never blocks. The checker's thread polls it, and ends it in time. Types of checks differ in
+ * struct check_ops.
  *
- * All of it is the checker's thread's, but for check_init. */
+ * The checker's thread's, but for check_init. */
 #ifndef HEALTH_CHECK_H
 #define HEALTH_CHECK_H
 
@@ -18,37 +18,35 @@
 #define CHECK_WHY_MAX   256
 #define CHECK_REPLY_MAX 256
 #define CHECK_KEPT_MAX  4096 /* bytes of an answer that a type may keep */
-#define CHECK_DRAIN_MAX                                                                            \
-    (256 *                                                                                         \
-     1024) /* bytes that are read and dropped after the verdict, so that no reset meets them */
+/* bytes that are read and dropped after the verdict, lest they meet a reset */
+#define CHECK_DRAIN_MAX (256 * 1024)
 
 enum check_outcome {
     CHECK_UNDER_WAY,
     CHECK_GOOD,
-    /* `why` says why, in a clause; what of it is the server's is escaped (base/escape.h) */
+    /* `why` is a clause; what the server said in it is escaped (base/escape.h) */
     CHECK_BAD,
-    /* it says nothing of the server: descriptors, memory or ports of this machine ran out */
+    /* says nothing of the server: this machine ran out of descriptors, memory or ports */
     CHECK_VOID,
-    CHECK_CUT_OFF, /* nor does this: this machine has no way to its address, see `error` */
+    CHECK_CUT_OFF, /* nor does this: no way to it from this machine, see `error` */
 };
 
 struct check;
 
 /* A type of check.
  *
- * full_note: of a server that says that it has too many connections the type is told that it is
- * alive. To take it for down would end the connections of those who fill it, with on_down = reset;
- * how many it may have is for its max_connections to say. */
+ * full_note: a server that says that it has too many connections is alive. To take it for down
+ * would end those connections, with on_down = reset; its max_connections says how many it may
+ * have. */
 struct check_ops {
-    /* Writes what is sent once connected, as snprintf(3) does: at most size bytes, and returns how
-     * many it would be without the NUL. NULL: nothing. */
+    /* Writes at most size bytes to send once connected, and returns how many there would be, as
+     * snprintf(3), without the NUL. NULL: nothing to send. */
     size_t (*request)(const struct check_wish *wish, char *buf, size_t size);
-    /* Looks at the next n bytes of the answer, in whatever split they come. It may call check_say,
-     * before a verdict or with it. NULL: none is waited for, and the check is good once all is
-     * sent. */
+    /* Takes the next n bytes of the answer, however split. May call check_say before a verdict or
+     * with it. NULL: no answer is awaited; all sent is good. */
     enum check_outcome (*answer)(struct check *check, const char *bytes, size_t n);
-    /* An answer has begun, and no verdict comes "in 1s" or "before the end": says what there is
-     * instead, by check_bad. NULL: what is said of every type is enough. */
+    /* The answer began, but has no verdict "in 1s" or "before the end": check_bad with what is
+     * there instead. NULL: nothing special. */
     enum check_outcome (*lacks)(struct check *check, const char *when);
 };
 
@@ -59,82 +57,78 @@ extern const struct check_ops check_tcp_ops, check_http_ops, check_mysql_ops, ch
 struct check_mysql {
     struct answer_packet packet;
     unsigned char number; /* of our next packet */
-    int turns;            /* packets that have come */
+    int turns;            /* packets so far */
 };
 
 enum check_stage {
     CHECK_CONNECTS,
-    CHECK_SAYS,    /* what it has to say */
-    CHECK_LISTENS, /* for an answer */
-    CHECK_PARTS,   /* there was a verdict */
+    CHECK_SAYS,    /* sends its words */
+    CHECK_LISTENS, /* waits for an answer */
+    CHECK_PARTS,   /* had a verdict */
 };
 
 struct check {
     const struct check_wish *wish;
     const struct check_ops *ops;
-    char *request; /* the same each time: a PROXY header, then what ops asks */
+    char *request; /* always the same: a PROXY header, then what ops asks */
     size_t request_length;
     size_t turn; /* of the local addresses */
     /* Of the check under way: */
-    int fd; /* -1: none is */
+    int fd; /* -1: none */
     enum check_stage stage;
-    const char *words; /* the request, or the reply: */
+    const char *words; /* the request, or the reply */
     size_t words_length, said;
     char reply[CHECK_REPLY_MAX];
     bool heard; /* something has come */
-    /* our side is not ended before the server's, which may take us for gone; set by its type */
+    /* our end does not come before the server's, which might take us for gone; set by the type */
     bool stays;
     bool shut; /* our side has ended */
-    /* once it parts: bytes that may still come until it is enough, or the answer is whole */
+    /* when parting: bytes still to come, or to be dropped */
     size_t left;
     union {
         struct http_head http;
         struct check_mysql mysql;
         struct answer_packet packet;
         struct answer_line line;
-    } talk; /* what its type knows; zeroed at the beginning */
-    /* NULL, or CHECK_KEPT_MAX bytes and a NUL for the type to keep what has come, until
-     * check_end: */
+    } talk; /* the type's own, zeroed at the beginning */
+    /* NULL, or CHECK_KEPT_MAX bytes and a NUL, of the answer, for the type; until check_end */
     char *kept;
     size_t kept_n;
     char why[CHECK_WHY_MAX];
-    int error; /* of CHECK_CUT_OFF: route_error */
+    int error; /* of CHECK_CUT_OFF, as route_error */
 };
 
-/* Prepares checks of what the wish names; it stays the caller's, and stays. 0 or -ENOMEM. Any
- * thread. */
+/* Prepares checks by a wish, which stays the caller's and must last. 0 or -ENOMEM. Any thread. */
 int check_init(struct check *check, const struct check_wish *wish) MUST_USE;
-void check_destroy(struct check *check); /* ends one that is under way */
+void check_destroy(struct check *check); /* and ends it */
 
-/* Begins one; none is under way. It may have its outcome at once. */
+/* Begins, if none is under way. May have an outcome at once. */
 enum check_outcome check_begin(struct check *check) MUST_USE;
 
-/* What poll(2) is to wait for. */
+/* For poll(2). */
 short check_events(const struct check *check);
 
-/* It has happened, and there is no verdict yet. One system call or two, so that no server can keep
- * the thread busy. */
+/* These have happened, before a verdict. One or two system calls, so that no server keeps the
+ * thread busy. */
 enum check_outcome check_go_on(struct check *check) MUST_USE;
 
-/* After a verdict, at once and whenever what poll(2) was to wait for has happened: says what is
- * left to say, ends our side, and reads what still comes, so that the server sees an end and no
- * reset. Closes the socket when that is done, or cannot be. */
+/* After a verdict, at once and on events: sends what is left, ends our side, and reads what comes,
+ * so that the server sees an end and no reset. Then closes the socket. */
 void check_part(struct check *check);
 
-/* A verdict on what has come until now: CHECK_BAD, since so much time is up. */
+/* Time is up: CHECK_BAD, by what has come. */
 enum check_outcome check_late(struct check *check, usec_t timeout) MUST_USE;
 
-/* Closes the socket, if there is one. `why` stays. */
+/* Closes the socket, if any. `why` stays. */
 void check_end(struct check *check);
 
-/* For types of checks: writes why, cutting what does not fit, and returns CHECK_BAD. */
+/* For types: writes why, cut to fit, and returns CHECK_BAD. */
 enum check_outcome check_bad(struct check *check, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same: these bytes, at most CHECK_REPLY_MAX, are sent next. What was to be sent before has
- * been. */
+/* For types: sends these bytes next, at most CHECK_REPLY_MAX, once the former ones are sent. */
 void check_say(struct check *check, const void *bytes, size_t n);
 
-/* Whether some of them are still to be sent. */
+/* Whether some are unsent. */
 bool check_has_words(const struct check *check);
 
 #endif

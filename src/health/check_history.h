@@ -1,6 +1,5 @@
-/* What the checks of one member have led to, from the first one on. It is the member's, not the
- * checker's: it goes on when the configuration is loaded anew, and when DNS does not name the
- * member for a while. What is here is pure; the moments are handed in. */
+/* What the checks of a member came to. The member's, not the checker's: it outlives reloads, and
+ * times when DNS does not name the member. Pure. */
 #ifndef HEALTH_CHECK_HISTORY_H
 #define HEALTH_CHECK_HISTORY_H
 
@@ -10,48 +9,46 @@
 #include "base/clock.h"
 #include "config/config.h"
 
-/* flap_rule: A server that comes back for a moment and breaks again takes connections just to lose
- * them, and each of its turns is told to operators. So once it has gone down FLAP_DOWNS times
- * within the window, which is FLAP_INTERVALS intervals but at least FLAP_SPAN, it must prove
- * itself: its next return takes twice `rise` good checks in a row. Whenever it goes down again,
- * before it has stayed up for the window, the number is doubled, up to FLAP_DOUBLINGS times (64
- * times `rise`; with the defaults 128 checks, more than 4 minutes): not for ever, since a server
- * that works half of the time may be all there is. One good check after it has stayed up for the
- * window, `rise` is enough again. */
+/* flap_rule: a server that comes back for a moment takes connections only to lose them, and each
+ * turn is logged. Once it went down FLAP_DOWNS times within the window (FLAP_INTERVALS intervals,
+ * at least FLAP_SPAN), its return takes twice `rise` good checks in a row. Each time it goes down
+ * before it was up for the window, the number doubles, up to FLAP_DOUBLINGS times (64 times `rise`;
+ * by default 128 checks, more than 4 minutes): not for ever, since a server that works half the
+ * time may be all there is. One good check after it was up for the window, `rise` is enough. */
 #define FLAP_DOWNS     3
 #define FLAP_INTERVALS 20
 #define FLAP_SPAN      (60 * USEC_PER_SEC)
 #define FLAP_DOUBLINGS 6
 
-/* Zeroed: nothing is known; the first check decides alone, whatever rise and fall say. */
+/* Zeroed: nothing is known, and the first check decides alone. */
 struct check_history {
-    bool decided; /* it is known how it is */
+    bool decided; /* `down` is known */
     bool down;
-    usec_t since;             /* when it became so; 0: it was never otherwise */
-    int64_t against;          /* checks in a row that contradict `down` */
-    unsigned doubled;         /* flap_rule: so often, for the next return */
-    uint64_t n_downs;         /* how often it went down */
-    usec_t downs[FLAP_DOWNS]; /* and when, the last few times: a ring */
+    usec_t since;             /* since when; 0: always */
+    int64_t against;          /* checks in a row against `down` */
+    unsigned doubled;         /* flap_rule: times, for the next return */
+    uint64_t n_downs;         /* times it went down */
+    usec_t downs[FLAP_DOWNS]; /* when, a ring of the last */
 };
 
-/* What one more check has changed. */
+/* What a check has changed. */
 struct check_news {
-    bool changed;   /* it is down now, or up */
-    int64_t checks; /* and so many in a row made it so */
-    bool flaps;     /* check_history_rise has changed for this reason */
+    bool changed;   /* down or up now */
+    int64_t checks; /* in a row, that made it so */
+    bool flaps;     /* flap_rule changed check_history_rise */
 };
 
-/* Takes in the outcome of a check. The config may be another than the last time. */
+/* Takes in a check. The config may be new. */
 struct check_news check_history_judge(struct check_history *history,
                                       const struct health_check_config *config, bool good,
                                       usec_t now);
 
-/* Good checks in a row until it is up again. */
+/* Good checks in a row until it is up. */
 int64_t check_history_rise(const struct check_history *history,
                            const struct health_check_config *config);
 
-/* It is not checked any more, and taken for up. used: it gets connections meanwhile, so that a
- * first check that comes later does not decide alone. How often it flapped stays known. */
+/* It is not checked for now, and taken for up. used: it gets connections, so the next check will
+ * not decide alone. Flaps are remembered. */
 void check_history_pause(struct check_history *history, bool used, usec_t now);
 
 #endif

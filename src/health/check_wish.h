@@ -1,4 +1,4 @@
-/* What is to be checked. */
+/* What is to be checked, and who is told. */
 #ifndef HEALTH_CHECK_WISH_H
 #define HEALTH_CHECK_WISH_H
 
@@ -9,24 +9,22 @@
 #include "config/config.h"
 #include "wire/proxy_header.h"
 
-/* What a target is and whom it tells: `checked` and `release` are needed. All pointers are the
- * caller's and stay until `release` is called. */
+/* `checked` and `release` are needed. All pointers are the caller's, and stay until `release`. */
 struct check_wish {
     const struct health_check_config *config;
     struct addr addr;
-    const struct source_list *sources; /* dial from these, in turn, or NULL */
-    enum proxy_version send_proxy; /* the check begins with a header that says LOCAL or UNKNOWN */
-    /* its place in the interval is its own for ever; those of numbers in a row lie far apart */
+    const struct source_list *sources; /* to dial from, in turn, or NULL */
+    enum proxy_version send_proxy;     /* of a header that says LOCAL or UNKNOWN, sent first */
+    /* gives its place in the interval, for ever; successive numbers lie far apart */
     uint64_t number;
-    bool soon; /* the first check does not wait for that place */
-    /* A check has come to its outcome: good, or bad and why: a clause such as "connect: Connection
-     * refused", "status 503, expected 200-399" or "no answer in 1s". Called by the checker's
-     * thread, without a lock. */
+    bool soon; /* the first check does not wait for its place */
+    /* The outcome of a check; if bad, why, in a clause: "connect: Connection refused", "status 503,
+     * expected 200-399", "no answer in 1s". Called by the checker's thread, without a lock. */
     void (*checked)(void *arg, bool good, const char *why);
-    /* Whether this machine has a way to the address: an errno as of route_error, or 0, of each
-     * check that found out. NULL: nobody wants to know. */
+    /* Whether this machine has a way to the address: 0, or errno as of route_error. By each check
+     * that found out. NULL: not wanted. */
     void (*cut_off)(void *arg, int error);
-    void (*release)(void *arg); /* called once, last: by the checker's thread, or by health_free */
+    void (*release)(void *arg); /* once, last: by the checker's thread, or health_free */
     void *arg;
 };
 

@@ -1,8 +1,7 @@
 /* The checker: one thread that asks servers whether they live.
  *
- * It knows targets (an address and how to check it), nothing of upstreams, nor what a check is
- * worth. Checks are spread over the interval, run side by side (non-blocking sockets and poll(2),
- * in this one thread), and none delays another. */
+ * It knows targets (an address and how to check it), but no upstreams, nor what a check is worth.
+ * Checks are spread over the interval and run side by side (epoll(7)); none delays another. */
 #ifndef HEALTH_HEALTH_H
 #define HEALTH_HEALTH_H
 
@@ -17,29 +16,28 @@ struct health_target;
 /* NULL: no memory. */
 struct health *health_new(void);
 
-/* Ends the thread at once and frees all, targets included. NULL is fine. */
+/* Ends the thread, and frees all, targets included. NULL is fine. */
 void health_free(struct health *health);
 
-/* Starts the thread: 0 or -errno. Once. It begins with checks at health_begin. */
+/* Starts the thread, once: 0 or -errno. It waits for health_begin. */
 int health_start(struct health *health) MUST_USE;
 
-/* Adds a target, before or after the start (but not while health_start runs). NULL: no memory, and
- * release is not called. Any thread. */
+/* Adds a target, but not while health_start runs. NULL: no memory, and release is not called. Any
+ * thread. */
 struct health_target *health_add(struct health *health, const struct check_wish *wish) MUST_USE;
 
-/* Removes it. Its callbacks may still be running or about to; the last is release. Any thread, no
+/* Removes it. Its functions may still be running, or about to; the last is release. Any thread, no
  * leaf lock held. */
 void health_remove(struct health *health, struct health_target *target);
 
-/* From now on targets are checked; before that the thread only waits. Any thread. */
+/* Begins with checks. Any thread. */
 void health_begin(struct health *health);
 
-/* Ends the thread at once; targets stay, for health_free. Once more, or without a start, it does
- * nothing. */
+/* Ends the thread, if there is one; targets stay, for health_free. */
 void health_stop(struct health *health);
 
-/* No check is begun and none is told of any more, for instance because a newer configuration is in
- * force. Does not wait: one may be on its way to be told at this moment. Any thread. */
+/* Ends checks: none is begun or told of any more, but one may just be told. Does not wait. Any
+ * thread. */
 void health_retire(struct health *health);
 
 #endif

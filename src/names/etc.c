@@ -11,12 +11,11 @@
 #include "base/grow.h"
 #include "base/text.h"
 
-#define LOOK_EVERY (100 * USEC_PER_MSEC)
-#define SETTLED_SEC                                                                                \
-    2 /* the time of a file may stand still for less than that between two changes */
-#define SIZE_MOST (64 * 1024 * 1024) /* of a file; what is beyond is not read */
-#define BLANKS    " \t\r\n"
-#define DOTS_MOST 15 /* resolv.conf(5) */
+#define LOOK_EVERY  (100 * USEC_PER_MSEC)
+#define SETTLED_SEC 2                  /* two changes of a file in less may have the same time */
+#define SIZE_MOST   (64 * 1024 * 1024) /* of a file; what is beyond is not read */
+#define BLANKS      " \t\r\n"
+#define DOTS_MOST   15 /* resolv.conf(5) */
 
 /* Files */
 

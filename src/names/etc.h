@@ -1,9 +1,8 @@
-/* What the files of /etc say about names: /etc/hosts, the order of /etc/nsswitch.conf, and the
- * domains that /etc/resolv.conf says to search. They are read again when they have changed.
+/* What /etc says of names: /etc/hosts, the order of /etc/nsswitch.conf, the domains of
+ * /etc/resolv.conf. Files are read again once changed. One thread.
  *
- * c-ares reads them, too, but tells neither which of a name's candidates an answer is of, nor that
- * an address is of /etc/hosts. Here both families of addresses are asked for apart, and must be of
- * the same host. One thread. */
+ * c-ares reads them, too, but tells neither which candidate an answer is of, nor that it is of
+ * /etc/hosts; and both families must be of the same host. */
 #ifndef NAMES_ETC_H
 #define NAMES_ETC_H
 
@@ -18,8 +17,8 @@
 
 struct etc_file {
     const char *path;
-    struct stat seen; /* zero: there was none */
-    /* it had not changed for a while when it was read: its time tells whether it has since */
+    struct stat seen; /* zero: there is none */
+    /* old enough when it was read: its time tells whether it has changed since */
     bool settled;
 };
 
@@ -32,17 +31,17 @@ struct etc_address {
 /* How a name is looked for. */
 struct etc_ways {
     bool use_hosts, use_dns, dns_first;
-    unsigned dots; /* a name with so many is tried as it is first (ndots of resolv.conf(5)) */
+    unsigned dots; /* a name with as many is first tried as it is (ndots, resolv.conf(5)) */
     size_t n_domains;
     char domains[ETC_DOMAINS_MAX][ADDR_NAME_MAX];
 };
 
 struct etc {
     usec_t looked;
-    unsigned version; /* of the ways: another, and candidates are others */
+    unsigned version; /* of the ways: when it changes, so do candidates */
     struct etc_file hosts_file, nsswitch_file, resolv_file;
     char *hosts_text;
-    struct etc_address *hosts; /* in the order of the names, and among equal ones of the file */
+    struct etc_address *hosts; /* by name, then in the order of the file */
     size_t n_hosts;
     struct etc_ways ways;
 };
@@ -50,16 +49,14 @@ struct etc {
 void etc_init(struct etc *etc);
 void etc_free(struct etc *etc);
 
-/* Reads what has changed; looks no more often than every 100 ms. Without memory a file counts as
- * empty. */
+/* Reads what has changed; looks at most every 100 ms. Without memory a file is empty. */
 void etc_refresh(struct etc *etc);
 
-/* The addresses of a name in /etc/hosts, of which *ret_n follow one another, or NULL. "localhost"
- * and what ends in ".localhost" always has some (RFC 6761, 6.3). */
+/* The *ret_n addresses of a name in /etc/hosts, or NULL. "localhost" and "*.localhost" always have
+ * some (RFC 6761, 6.3). */
 const struct etc_address *etc_find(const struct etc *etc, const char *name, size_t *ret_n);
 
-/* The i-th full name that a name may stand for in DNS, with a "." at its end; false: there are no
- * more. */
+/* The i-th full name (ending in ".") that a name may stand for in DNS. False: no more. */
 bool etc_candidate(const struct etc *etc, const char *name, size_t i, char ret[ADDR_NAME_MAX + 1]);
 
 #endif

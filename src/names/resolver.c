@@ -6,11 +6,8 @@
 #include "names/host.h"
 #include "names/service.h"
 
-#define LOOK_EVERY                                                                                 \
-    (20 *                                                                                          \
-     USEC_PER_MSEC) /* what is due within so long begins together: all that is known is walked */
-/* hosts that begin their lookups before answers are read: more would overflow a socket's buffer */
-#define BURST 32
+#define LOOK_EVERY (20 * USEC_PER_MSEC) /* all that is known is walked: what is due by then waits */
+#define BURST      32 /* hosts asked before answers are read: more overflow a socket's buffer */
 
 struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
     struct resolver *resolver = calloc(1, sizeof(*resolver));

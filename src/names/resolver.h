@@ -1,9 +1,8 @@
-/* The resolver: one thread for the process, which looks up the names of every configuration, at
- * once and again when their TTL is over. It outlives reloads, so what is known of a name does, too.
+/* The resolver: one thread that looks up the names of all configurations, and again when their TTL
+ * is over. It outlives reloads, and so does what it knows.
  *
- * whose_names: the names of a configuration are handed to the thread as a whole (resolver_join) and
- * taken back as a whole (resolver_leave); in between they, and all hosts and services, are the
- * thread's alone. */
+ * whose_names: names are handed to the thread (resolver_join) and taken back (resolver_leave) as a
+ * whole; in between they, and all hosts and services, are its alone. */
 #ifndef NAMES_RESOLVER_H
 #define NAMES_RESOLVER_H
 
@@ -23,24 +22,23 @@ struct resolver {
     struct cond left;
     TAILQ_HEAD(, names) coming GUARDED, leaving GUARDED;
     bool stop GUARDED;
-    struct cache cache; /* the thread's, as what follows */
+    struct cache cache; /* this and below: the thread's */
     struct name_list pending;
-    usec_t walked; /* the last time that all was looked through for what is due */
+    usec_t walked; /* when all was last searched for what is due */
 };
 
-/* NULL: no memory. With one reference; references are main's to give and take. */
+/* With one reference; references are main's. NULL: no memory. */
 struct resolver *resolver_new(const struct dns_ops *ops);
 struct resolver *resolver_ref(struct resolver *resolver);
 
-/* The last reference ends the thread, and cancels what is under way. NULL is fine. */
+/* The last one cancels lookups and ends the thread. NULL is fine. */
 void resolver_unref(struct resolver *resolver);
 
-/* Hands names over, if there are any, and starts the thread if it does not run: 0 or -errno.
- * Main. */
+/* Hands names over, if there are any, and starts the thread if need be: 0 or -errno. Main. */
 int resolver_join(struct resolver *resolver, struct names *names) MUST_USE;
 
-/* Takes them back: when it returns, none of their functions is running, or will be called. NULLs
- * are fine. Main. */
+/* Takes them back: when it returns, their listeners are not called any more. NULLs are fine.
+ * Main. */
 void resolver_leave(struct resolver *resolver, struct names *names);
 
 #endif

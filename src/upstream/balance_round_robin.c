@@ -13,8 +13,8 @@
 
 #include "upstream/balance.h"
 
-#define TURN_SHIFT                                                                                 \
-    28 /* a credit is in 2^-28 of a turn; what is lost by rounding is less than one pick in 2^27 */
+/* A credit is in 2^-28 of a turn; rounding loses less than one pick in 2^27. */
+#define TURN_SHIFT 28
 
 static bool takes_part(const struct candidate *one, const struct candidate *like) {
     return like == NULL || (!balance_less_busy(one, like) && !balance_less_busy(like, one));

@@ -1,5 +1,5 @@
-/* Candidates: the members of an upstream that a search may ask next. Among few members all are
- * looked at; of many a group (groups.h), whose sums are kept, is chosen first. */
+/* The members that a search may ask next. Of few all are looked at; of many, a group (groups.h) is
+ * chosen first. */
 #ifndef UPSTREAM_CANDIDATES_H
 #define UPSTREAM_CANDIDATES_H
 
@@ -7,11 +7,11 @@
 #include "upstream/upstream.h"
 #include "upstream/view.h"
 
-/* Lists them in the roster, and says what else there is. */
+/* Lists candidates in the roster, and says what else there is. */
 struct view candidates_gather(struct upstream *upstream, const struct tries *tries, usec_t now)
     REQUIRES(upstream->lock);
 
-/* Chooses among what was gathered; there is at least one candidate. */
+/* Chooses one of those; there must be any. */
 const struct slot *candidates_choose(struct upstream *upstream, const struct tries *tries,
                                      const struct view *view) REQUIRES(upstream->lock);
 

@@ -1,15 +1,14 @@
-/* How the roster of an upstream follows the endpoints of its servers.
+/* How an upstream's roster follows its servers' endpoints.
  *
- * single_writer: once the upstreams have started, the resolver's thread alone replaces the roster,
- * so it may read it without the lock; others change nothing in it. */
+ * single_writer: once the upstreams have started, only the resolver's thread replaces the roster,
+ * and reads it without the lock. */
 #ifndef UPSTREAM_ENLIST_H
 #define UPSTREAM_ENLIST_H
 
 #include "upstream/upstream.h"
 
-/* Puts a list of what the servers have learned (server_learn) in the place of the old one. False:
- * no memory, and some endpoints are left out until they are learned again. By the same threads as
- * server_learn. */
+/* Makes a new roster of all that servers have learned. False: no memory; what is left out waits
+ * until it is learned again. Called as server_learn. */
 bool enlist_members(struct upstream *upstream) MUST_USE;
 
 #endif

@@ -1,8 +1,7 @@
-/* The members of a long list in groups, so that a choice need not look at all of them: what the
- * members of a group come to is kept, and summed up anew only when one of them has changed
- * (member_changes) or time has changed it. A choice so looks at the sums of all groups, at the
- * members of those with news, and at the members of the one that it chooses. With some square root
- * of n groups that is some square roots of n. */
+/* The members of a long roster in groups, so that a choice need not look at each. What a group
+ * comes to is kept until one of its members changes (member_changes), or time changes it. A choice
+ * looks at the sums of all groups, at groups with news, and at the one it chooses: about sqrt(n)
+ * each. */
 #ifndef UPSTREAM_GROUPS_H
 #define UPSTREAM_GROUPS_H
 
@@ -10,35 +9,35 @@
 #include "upstream/slot.h"
 #include "upstream/view.h"
 
-#define GROUPS_FROM 256 /* members: to look at fewer is cheaper than to keep sums of them */
+#define GROUPS_FROM 256 /* members: fewer are cheaper to look at */
 
-/* What a way to balance needs to know of the candidates of a group. */
+/* What a balance needs to know of a group's candidates. */
 struct group_sum {
-    uint64_t weight, live; /* weight 0: there are none */
+    uint64_t weight, live; /* weight 0: none */
 };
 
 struct group {
-    size_t first, n; /* its members, in groups->slots */
-    uint64_t seen;   /* member_changes when it was summed up; 0: never */
+    size_t first, n; /* in groups->slots */
+    uint64_t seen;   /* member_changes at the time; 0: never */
     struct view view;
-    struct group_sum sums[2]; /* of the candidates without and with failures */
+    struct group_sum sums[2]; /* candidates without and with failures */
     _Atomic int64_t credit;   /* see struct candidate */
 };
 
 struct groups {
-    struct group list[MEMBER_CELLS]; /* a cell's members are a group */
-    struct slot *slots;              /* the roster's, by group, without references of their own */
-    /* For source_hash, all members of the first tier, whether they can be had or not: */
+    struct group list[MEMBER_CELLS]; /* of a cell's members each */
+    struct slot *slots;              /* copies of the roster's, by group, without references */
+    /* For source_hash: all members of the first tier, usable or not. */
     struct candidate *steady;
     const struct slot **steady_slots;
     size_t n_steady;
 };
 
-/* NULL: no memory, and that a list has none costs but time. former: whose turns go on, or NULL. */
+/* former: whose turns go on, or NULL. NULL: no memory; a roster without groups is only slower. */
 struct groups *groups_new(const struct slot *slots, size_t n, const struct groups *former);
 void groups_free(struct groups *groups); /* NULL is fine */
 
-/* The turns of others, or NULL, go on. */
+/* Takes over the turns of another, or of none (NULL). */
 void groups_follow(struct groups *groups, const struct groups *former);
 
 #endif

@@ -7,8 +7,7 @@
 
 #include "base/hash.h"
 
-#define SMOOTH                                                                                     \
-    8 /* a new dial time counts for one in so many, as in RFC 6298's smoothed round-trip time */
+#define SMOOTH 8 /* a new dial time counts for an eighth, as in RFC 6298 */
 
 static _Atomic uint64_t changes[MEMBER_CELLS];
 

@@ -1,11 +1,9 @@
-/* All members of the process, by upstream, server and address: there is one of each, so whoever has
- * a connection to it, in whatever configuration, counts in the same place, and comparing pointers
- * is enough.
+/* All members of the process, one for each upstream, server and address: every configuration counts
+ * connections in the same place, and pointers can be compared.
  *
- * A member that no roster has any more (its address has left the zone, its server the file) has
- * departed. It is remembered while it has connections, and for a while after, so that one that
- * comes back is what it was: as busy, as down, as slow. Members of connections that another process
- * began are made here, too, before DNS has named them. */
+ * A member in no roster has departed (its address left the zone, its server the file). It is kept
+ * while it has connections, and a while after, to come back as busy, as down, as slow as it was.
+ * Members of connections that another process began are made before DNS names them. */
 #ifndef UPSTREAM_MEMBERS_H
 #define UPSTREAM_MEMBERS_H
 
@@ -21,16 +19,16 @@ struct members *members_new(void);
 struct members *members_ref(struct members *members);
 void members_unref(struct members *members); /* NULL is fine */
 
-/* The member, old or new, with a reference. NULL: no memory. Any thread, no leaf lock held. */
+/* Finds or makes the member, with a reference. NULL: no memory. Any thread, no leaf lock held. */
 struct member *members_get(struct members *members, const char *upstream, const char *server,
                            const struct addr *addr);
 
-/* A roster has it, or no more; the reference that goes with it is taken over, or given back. Any
- * thread, no leaf lock held. */
+/* It came into a roster, or left; takes over, or gives back, the reference. Any thread, no leaf
+ * lock held. */
 void members_list(struct members *members, struct member *member);
 void members_unlist(struct members *members, struct member *member);
 
-/* For tests: how many there are. */
+/* For tests. */
 size_t members_count(struct members *members);
 
 #endif

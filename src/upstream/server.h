@@ -1,5 +1,4 @@
-/* A server: what the operator wrote in an upstream, and the endpoints that it stands for now. Each
- * of these is a member (member.h). */
+/* A server that the operator wrote, and its endpoints, each of which is a member (member.h). */
 #ifndef UPSTREAM_SERVER_H
 #define UPSTREAM_SERVER_H
 
@@ -16,17 +15,16 @@ struct upstream;
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
-    bool coming GUARDED; /* a name that is being looked up for the first time, in part at least */
-    /* Whoever makes the upstreams, then the resolver's thread (single_writer in enlist.h): */
-    struct endpoint *endpoints; /* that it has now, as endpoints_settle leaves them */
+    bool coming GUARDED; /* a name that is looked up for the first time, at least in part */
+    /* Main's, then the resolver's thread's (single_writer in enlist.h): */
+    struct endpoint *endpoints; /* settled (endpoints_settle) */
     size_t n_endpoints;
-    bool changed;               /* but the roster has others */
+    bool changed;               /* since the roster was made */
     size_t first_slot, n_slots; /* in the roster */
 };
 
-/* Its endpoints are these from now on; enlist_members draws the consequence, once for all servers
- * of an upstream. By whoever makes the upstreams, before they start; then by the resolver's thread.
- * False: no memory, and all is as it was. */
+/* Sets its endpoints; enlist_members follows, once for all servers. Main, before the start; then
+ * the resolver's thread. False: no memory, and nothing has changed. */
 bool server_learn(struct server *server, const struct endpoint *list, size_t n) MUST_USE;
 
 #endif

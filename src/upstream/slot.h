@@ -1,4 +1,4 @@
-/* A slot: a member in the list of one upstream of one configuration. */
+/* A member in the roster of one upstream of one configuration. */
 #ifndef UPSTREAM_SLOT_H
 #define UPSTREAM_SLOT_H
 
@@ -10,25 +10,25 @@
 #include "upstream/members.h"
 #include "upstream/server.h"
 
-/* What a choice multiplies a weight by, to have room for slow_start. A weight is at most 1,000
- * times the 65,535 of an SRV record, and this times that is below 2^36 (struct candidate). */
+/* A choice multiplies weights by this, to have room for slow_start. 1,000 (weight) times 65,535
+ * (SRV) times this is below 2^36 (struct candidate). */
 #define SLOT_WEIGHT_SCALE 1000
 
 struct slot {
-    struct member *member; /* a reference, and listed (members.h) */
+    struct member *member; /* a reference, listed (members.h) */
     const struct server *server;
-    uint64_t weight; /* the server's, times that of its SRV record */
-    /* a tier is used if no member of a lower one can be had: backups, later SRV priorities */
+    uint64_t weight; /* the server's, times SRV's */
+    /* used if no member of a lower tier can be had: backups, later SRV priorities */
     unsigned tier;
-    bool fresh;                   /* the list before had it not */
-    struct health_target *target; /* NULL: it is not checked */
+    bool fresh;                   /* not in the roster before */
+    struct health_target *target; /* NULL: not checked */
 };
 
 /* Ends its check, and gives the member back. */
 void slot_drop(struct slot *slot, struct members *members, struct health *health);
 
-/* Whether it has max_connections: by the configuration that is in force, as far as it has the
- * server, also for those who came under one that is retired. Any thread. */
+/* Whether it has max_connections: by the configuration in force, if that has the server, even for
+ * those of a retired one. Any thread. */
 static inline bool slot_is_full(const struct slot *slot, bool retired) {
     int64_t most = retired ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
                            : slot->server->config->max_connections;

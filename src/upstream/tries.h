@@ -1,4 +1,4 @@
-/* What one connection has tried so far, and how much it may still try. Its thread's alone. */
+/* What one connection has tried, and may still try. Its thread's. */
 #ifndef UPSTREAM_TRIES_H
 #define UPSTREAM_TRIES_H
 
@@ -8,18 +8,18 @@
 
 #include "upstream/member.h"
 
-#define TRIES_MOST 101 /* members: the most that connect_attempts can be, and a test */
+#define TRIES_MOST 101 /* members: the most connect_attempts, and a test */
 
 struct tried {
-    const struct member *member; /* not a reference: only compared */
-    bool hurried;                /* it did not answer in a hurry, and can be asked again */
-    bool proven;                 /* and had answered before */
+    const struct member *member; /* no reference: only compared */
+    bool hurried;                /* no answer in a hurry: can be asked again */
+    bool proven;                 /* had answered before */
 };
 
 struct tries {
-    uint64_t client; /* hash of the client's address, for source_hash */
+    uint64_t client; /* hash of its address, for source_hash */
     int64_t left;    /* attempts */
-    unsigned tier;   /* the highest that was tried */
+    unsigned tier;   /* the highest tried */
     size_t n;
     struct tried list[TRIES_MOST];
 };
@@ -28,7 +28,7 @@ void tries_note(struct tries *tries, const struct member *member, bool hurried);
 
 bool tries_include(const struct tries *tries, const struct member *member);
 
-/* Whether some can be asked again. */
+/* Whether one can be asked again. */
 bool tries_any_hurried(const struct tries *tries);
 
 #endif

@@ -1,4 +1,4 @@
-/* A view: what some members of an upstream come to, for one search at one moment. */
+/* What some members come to, for one search at one moment. */
 #ifndef UPSTREAM_VIEW_H
 #define UPSTREAM_VIEW_H
 
@@ -9,23 +9,23 @@
 #include "base/clock.h"
 
 struct view {
-    uint64_t least;             /* key of the candidates: the lower, the sooner they are asked */
-    size_t n;                   /* candidates: all of the least key */
-    size_t failing;             /* of these, members with failures */
-    size_t other;               /* that can be had, too, but are no candidates */
-    size_t full;                /* that cannot: they have max_connections */
-    size_t proven, sound, used; /* that can be had: proven; these and fresh; these and failing */
-    size_t left_alone;          /* that have been tried too often in vain */
-    bool cut_off;               /* there are some to which this machine has no way */
-    uint64_t weight[2];         /* of all candidates: without and with failures */
-    bool ramps;                 /* some have not risen to their whole share yet (slow_start) */
-    bool by_chance;             /* one of those with failures is chosen, by chance */
-    usec_t until;               /* time alone changes nothing of this before */
+    uint64_t least;             /* key of the candidates; lower ones are asked sooner */
+    size_t n;                   /* candidates */
+    size_t failing;             /* candidates with failures */
+    size_t other;               /* can be had, but are no candidates */
+    size_t full;                /* have max_connections */
+    size_t proven, sound, used; /* can be had: the proven; with the fresh; with the failing, too */
+    size_t left_alone;          /* after failures */
+    bool cut_off;               /* there are some */
+    uint64_t weight[2];         /* of candidates without and with failures */
+    bool ramps;                 /* some are below their whole share (slow_start) */
+    bool by_chance;             /* the draw fell on one with failures */
+    usec_t until;               /* time alone changes nothing before */
     size_t listed;              /* candidates in the roster's list, of which one is chosen */
 };
 
-/* Makes room for n candidates of this key, which may be behind those that are there, or put them
- * behind. Counting them, if they are of the least key then, is the caller's. */
+/* Before candidates of this key are counted: puts them behind those that are there, or those behind
+ * them. The caller counts them if `least` is their key. */
 static inline void view_join(struct view *view, uint64_t key, size_t n) {
     if (n == 0)
         return;
