@@ -32,7 +32,7 @@ struct acceptor {
     _Atomic bool waits;          /* when_full = wait */
     _Atomic bool bounded;        /* its listener has a max_connections of its own */
     _Atomic bool ending;         /* told to end: see rest_until */
-    _Atomic usec_t rest_until;   /* how long the backlog is let in; 0: it is not */
+    _Atomic usec_t rest_until;   /* when the backlog is let in no more; 0: at once */
     _Atomic bool settled;        /* no more clients can come */
     _Atomic unsigned beats;      /* counts the rounds of its thread */
 };
@@ -53,8 +53,8 @@ void acceptor_use(struct acceptor *acceptor, struct route *route);
 void acceptor_wake(struct acceptor *acceptor);
 
 /* Tells them to end (acceptor_end.c): nobody comes to their sockets, and who waits in a backlog is
- * let in until then (0: is not). A socket that lives on, with systemd or (LINK_LEAVE) the keeper,
- * keeps its backlog. */
+ * let in until this moment (0: is not). A socket that lives on, with systemd or (LINK_LEAVE) the
+ * keeper, keeps its backlog. */
 void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end);
 
 /* Waits for their ends, or the deadline. */

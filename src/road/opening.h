@@ -1,6 +1,7 @@
 /* An opening: an accepted connection that has something to send before a server is dialled, as a
  * PROXY header. It goes from the acceptor to an opener, which owns it, and on as a job to the
- * workers. While it is ripe (openings.h), whoever needs room may shut its socket for reading. */
+ * workers. While it is ripe (openings.h), whoever needs room may shut its socket down for
+ * reading. */
 #ifndef ROAD_OPENING_H
 #define ROAD_OPENING_H
 

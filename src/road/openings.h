@@ -82,8 +82,8 @@ void openings_hurry(struct openings *openings);
 
 size_t openings_count(struct openings *openings);
 
-/* False: an opener is beyond its deadline by more than patience; *ret_what, of that size, says
- * so. */
+/* False: an opener is beyond its opening's deadline by more than patience; *ret_what, of that
+ * size, says so. */
 bool openings_move(struct openings *openings, usec_t patience, char *ret_what, size_t size);
 
 /* Ends all openings and openers, after the last push. False: at the deadline some are left; the

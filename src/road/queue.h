@@ -35,7 +35,7 @@
 struct turn {
     SLIST_ENTRY(turn) link; /* of the idle */
     struct event event;
-    _Atomic usec_t woken; /* and has not come for its job yet; 0: not so */
+    _Atomic usec_t woken; /* when, for a job that it has not come for; 0: not so */
     bool spare;           /* a spare thread's */
     usec_t idle_since;
     struct queue *queue;
@@ -75,7 +75,7 @@ struct queue {
     size_t active GUARDED;      /* turns that hold a place */
     size_t away GUARDED;        /* turns that do not */
     size_t spares GUARDED;      /* spare threads, at least `away` */
-    usec_t spare_again GUARDED; /* after one could not be started */
+    usec_t spare_again GUARDED; /* not before: one could not be started */
     SLIST_HEAD(, turn)
     idle GUARDED;               /* last used first: its cache is warm */
     size_t coming GUARDED;      /* workers that were woken, and have not come: in_turn */
