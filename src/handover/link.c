@@ -63,7 +63,7 @@ void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) 
 static void say_stalled(struct link *link) {
     if (!link->said)
         log_msg(MSG_KEEPER_TROUBLE,
-                "relayd-keeper at %s stands still: connections go on, and the new ones may not "
+                "relayd-keeper at %s does not answer: connections go on, and the new ones may not "
                 "outlive relayd. See systemctl status relayd-keeper.",
                 link->path);
     link->said = true;

@@ -315,7 +315,7 @@ static bool is_client_trusted(struct keeper *keeper, int client) {
     if (trust_peer(client, why))
         return true;
     if ((keeper->told & 1) == 0)
-        log_msg(MSG_KEEPER_REFUSES, "Somebody may not use the keeper: %s.", why);
+        log_msg(MSG_KEEPER_REFUSES, "A process may not use the keeper: %s.", why);
     keeper->told |= 1;
     return false;
 }

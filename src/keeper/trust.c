@@ -19,7 +19,7 @@ bool trust_peer(int fd, char ret_why[TRUST_WHY_MAX]) {
     socklen_t size = sizeof(who);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
-        snprintf(ret_why, TRUST_WHY_MAX, "nobody knows who is there (%s)", strerrordesc_np(errno));
+        snprintf(ret_why, TRUST_WHY_MAX, "the other end is unknown (%s)", strerrordesc_np(errno));
         return false;
     }
     snprintf(ret_why, TRUST_WHY_MAX, "process %ld there is user %ld's", (long)who.pid,

@@ -116,17 +116,18 @@ void name_say_resolved(struct name *name) {
                                  addr_format(&name->last.list[i].addr, text, sizeof(text)));
     if (i < name->last.n)
         snprintf(all + used, sizeof(all) - used, " and %zu more", name->last.n - i);
-    log_msg(MSG_RESOLVED, "The name %s stands for %s.", name->spec.name, all);
+    log_msg(MSG_RESOLVED, "The name %s resolves to %s.", name->spec.name, all);
 }
 
 void name_say_cut(struct name *name, size_t found) {
     bool cut = found > ENDPOINTS_MOST;
 
     if (cut && !name->cut_said && !atomic_load(&name->names->retired))
-        log_msg(MSG_NAME_CUT,
-                "The name %s stands for %zu addresses, of which %d are used, always the same ones: "
-                "more are not taken of one name.",
-                name->spec.name, found, ENDPOINTS_MOST);
+        log_msg(
+            MSG_NAME_CUT,
+            "The name %s resolves to %zu addresses, of which %d are used, always the same ones: "
+            "more are not taken of one name.",
+            name->spec.name, found, ENDPOINTS_MOST);
     name->cut_said = cut;
 }
 

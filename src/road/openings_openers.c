@@ -187,7 +187,7 @@ bool openings_move(struct openings *openings, usec_t patience, char *ret_what, s
     }
     lock_release(&openings->lock);
     if (!moves)
-        snprintf(ret_what, size, "an opener does not come back from its connection");
+        snprintf(ret_what, size, "an opener is stuck at its connection");
     return moves;
 }
 

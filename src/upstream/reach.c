@@ -184,7 +184,7 @@ void reach_say_missing_sources(struct upstream *upstream) {
             text_append(names, sizeof(names), "%s%s", n++ > 0 ? ", " : "", list->texts[i]);
     if (n > 0)
         log_msg(MSG_SOURCE_MISSING,
-                "source_address of upstream %s names %s, which %s of this machine: it "
+                "source_address of upstream %s names %s, which %s of this machine: relayd "
                 "connects from the others. Add it (ip address add), or take it from the list.",
                 upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
 }

@@ -36,11 +36,10 @@ static void say_flaps(const struct watcher *watcher, int64_t rise) {
 
     member_format(watcher->member, text, sizeof(text));
     if (rise > watcher->upstream->config->health_check.rise)
-        log_msg(
-            MSG_SERVER_FLAPS,
-            "Server %s goes up and down again and again: it is held down until %lld checks in a "
-            "row succeed.",
-            text, (long long)rise);
+        log_msg(MSG_SERVER_FLAPS,
+                "Server %s goes up and down again and again: it stays down until %lld checks in a "
+                "row succeed.",
+                text, (long long)rise);
     else
         log_msg(MSG_SERVER_FLAPS,
                 "Server %s has calmed down: %lld checks in a row are enough again.", text,

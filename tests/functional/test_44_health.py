@@ -184,7 +184,7 @@ def test_a_flapping_server_is_held_down(relay, server, origin):
         named.again()
         if number < 3:
             one.wait_log("app/b .* is up", number)
-    one.wait_log("app/b .* goes up and down again and again: it is held down until 2 checks in a row succeed")
+    one.wait_log("app/b .* goes up and down again and again: it stays down until 2 checks in a row succeed")
     one.wait_log("app/b .* is up: 2 checks in a row succeeded")
 
 

@@ -55,7 +55,7 @@ def test_addresses_come_and_go_with_their_ttl(relay, dns, places):
     one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap, resolve_interval="1h")
     assert answers(one, 4) == {"127.0.1.1": 4}
     dns.hosts("app.test", "127.0.1.2")
-    one.wait_log("The name app.test stands for 127.0.1.2:")
+    one.wait_log("The name app.test resolves to 127.0.1.2:")
     assert answers(one, 4) == {"127.0.1.2": 4}
 
 
@@ -68,7 +68,7 @@ def test_live_connections_are_left_alone(relay, dns, origin):
     with connect(one) as old:
         assert old.send(b"x").read(1) == b"x"
         dns.hosts("app.test", "127.0.1.2")
-        one.wait_log("The name app.test stands for 127.0.1.2:")
+        one.wait_log("The name app.test resolves to 127.0.1.2:")
         with connect(one) as new:
             assert new.read_end() == (b"new", EOF)
         assert old.send(b"y").read(1) == b"y"
@@ -170,7 +170,7 @@ def test_addresses_are_swapped_under_load(relay, dns, server, tmp_path):
     load = Load(one.address, tmp_path, seconds=6)
     for count, pair in enumerate((("127.0.1.3", "127.0.1.4"), ("127.0.1.2", "127.0.1.3")), 1):
         dns.hosts("app.test", *pair)
-        one.wait_log("The name app.test stands for", count)
+        one.wait_log("The name app.test resolves to", count)
     assert load.runs
     result = load.result()
     assert failures(result) == {}, result

@@ -47,10 +47,10 @@ def test_half_an_answer_is_not_the_whole(relay, dns, everywhere, kind, how):
     assert answers(one, 4) == {"1": 2, "six": 2}
     if kind == "AAAA":
         dns.set("app.test", A=["127.0.1.2"])
-        one.wait_log(f"The name app.test stands for .*127.0.1.2:{everywhere}")
+        one.wait_log(f"The name app.test resolves to .*127.0.1.2:{everywhere}")
         assert answers(one, 4) == {"2": 2, "six": 2}
     dns.set("app.test", A=["127.0.1.3"], AAAA=["::1"])
-    one.wait_log(fr"The name app.test stands for \[::1\]:{everywhere}, 127.0.1.3:{everywhere}", timeout=30)
+    one.wait_log(fr"The name app.test resolves to \[::1\]:{everywhere}, 127.0.1.3:{everywhere}", timeout=30)
 
 
 @pytest.mark.parametrize("gone,left", [("A", "six"), ("AAAA", "1")])
@@ -59,7 +59,7 @@ def test_a_family_that_is_not_there_any_more_is_left(relay, dns, everywhere, gon
     one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, resolve_interval="1s")
     until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "both families are known")
     dns.set("app.test", **{gone: []})
-    one.wait_log("The name app.test stands for ")
+    one.wait_log("The name app.test resolves to ")
     assert answers(one, 4) == {left: 4}
     dns.forget("app.test")   # and now it is not there at all
     one.wait_log("The name app.test cannot be looked up: Domain name not found. The last good addresses stay in use")
@@ -126,15 +126,15 @@ def test_a_target_that_fails_freezes_nothing_else(relay, dns, everywhere):
     dns.set("two.test", A=SERVFAIL, AAAA=SERVFAIL)
     one.wait_log("The name two.test cannot be looked up: .*The last good addresses stay in use")
     dns.set("one.test", A=["127.0.1.3"])
-    one.wait_log(f"The name {service} stands for 127.0.1.2:{everywhere}, 127.0.1.3:")
+    one.wait_log(f"The name {service} resolves to 127.0.1.2:{everywhere}, 127.0.1.3:")
     dns.set(service, SRV=SERVFAIL)
     one.wait_log(f"The name {service} cannot be looked up: .*Its last good targets stay in use")
     dns.set("one.test", A=["127.0.1.4"])
-    one.wait_log(f"The name {service} stands for 127.0.1.2:{everywhere}, 127.0.1.4:")
+    one.wait_log(f"The name {service} resolves to 127.0.1.2:{everywhere}, 127.0.1.4:")
     assert answers(one, 4) == {"2": 2, "4": 2}
     dns.set(service, SRV=[("three.test", everywhere, 10, 1)])
     dns.set("three.test", A=["127.0.1.1"])
-    one.wait_log(f"The name {service} stands for 127.0.1.1:")
+    one.wait_log(f"The name {service} resolves to 127.0.1.1:")
     assert answers(one, 2) == {"1": 2}
 
 
@@ -163,7 +163,7 @@ def test_the_order_of_a_large_answer_makes_no_difference(relay, dns, origin):
         dns.wait_asked("app.test", "A", 2)
         used |= set(answers(one, 100))
     assert used == set(found)
-    assert "stands for" not in one.log
+    assert "resolves to" not in one.log
 
 
 def test_too_many_addresses_are_told(relay, dns, origin):
@@ -175,8 +175,8 @@ def test_too_many_addresses_are_told(relay, dns, origin):
     assert answers(one, 1) == {"x": 1}
     dns.set("app.test", A=found[500:] + found[:500])
     dns.wait_asked("app.test", "A", 2)
-    assert "stands for 127" not in one.log
-    assert len(one.wait_log("The name app.test stands for 1100 addresses, of which 1024 are used")) == 1
+    assert "resolves to 127" not in one.log
+    assert len(one.wait_log("The name app.test resolves to 1100 addresses, of which 1024 are used")) == 1
 
 
 def test_an_address_that_is_back_is_as_busy_as_before(relay, dns, origin):
@@ -190,9 +190,9 @@ def test_an_address_that_is_back_is_as_busy_as_before(relay, dns, origin):
     clients = [connect(one).send(b"x") for _ in range(2)]
     assert [client.read(1) for client in clients] == [b"x", b"x"]
     dns.set("app.test", A=["127.0.1.2"])
-    one.wait_log(f"stands for 127.0.1.2:{port}")
+    one.wait_log(f"resolves to 127.0.1.2:{port}")
     dns.set("app.test", A=["127.0.1.1", "127.0.1.2"])
-    one.wait_log(f"stands for 127.0.1.1:{port}, 127.0.1.2:{port}")
+    one.wait_log(f"resolves to 127.0.1.1:{port}, 127.0.1.2:{port}")
     with connect(one) as third:
         assert third.send(b"x").ending() == RESET
     clients[0].close()
@@ -209,9 +209,9 @@ def test_on_down_reset_reaches_connections_from_before_it_was_away(relay, dns, o
     old = connect(one)
     assert old.send(b"x").read(1) == b"x"
     dns.set("app.test", A=["127.0.1.2"])
-    one.wait_log(f"stands for 127.0.1.2:{port}")
+    one.wait_log(f"resolves to 127.0.1.2:{port}")
     dns.set("app.test", A=["127.0.1.1"])
-    one.wait_log(f"stands for 127.0.1.1:{port}")
+    one.wait_log(f"resolves to 127.0.1.1:{port}")
     server.socket.shutdown(socket.SHUT_RDWR)   # it takes no more connections, checks included
     server.socket.close()
     one.wait_log(r"127\.0\.1\.1.* is down")
