@@ -10,7 +10,7 @@ static void put_at(struct agenda *agenda, size_t place, struct health_target *ta
     target->place = place;
 }
 
-/* From a place that is free, towards the first, to where the target belongs. */
+/* From a free place towards the first, to where the target belongs. */
 static void raise_target(struct agenda *agenda, size_t place, struct health_target *target) {
     while (place > 0 && agenda->heap[(place - 1) / 2]->moment > target->moment) {
         put_at(agenda, place, agenda->heap[(place - 1) / 2]);
@@ -19,7 +19,7 @@ static void raise_target(struct agenda *agenda, size_t place, struct health_targ
     put_at(agenda, place, target);
 }
 
-/* The same, towards the last ones; or else towards the first. */
+/* The same towards the last, or else towards the first. */
 static void sink_target(struct agenda *agenda, size_t place, struct health_target *target) {
     size_t child;
 

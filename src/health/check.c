@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "wire/proxy_protocol.h"
 
-#define READ_MAX 16384 /* bytes of an answer that are looked at in one go */
+#define READ_MAX 16384 /* of an answer, in one go */
 
 static const struct check_ops *const types[] = {
     [CHECK_TCP] = &check_tcp_ops,     [CHECK_HTTP] = &check_http_ops,
@@ -83,8 +83,7 @@ static enum check_outcome fail_check(struct check *check, const char *doing, int
     }
 }
 
-/* Sets off from a local address: 0 (it is connected), or -errno; -EINPROGRESS is the rule.
- * *ret_doing: what failed. */
+/* Connects from a local address: 0, or -errno, as a rule -EINPROGRESS. *ret_doing: what failed. */
 static int set_off(struct check *check, const struct addr *source, const char **ret_doing) {
     const struct addr *addr = &check->wish->addr;
 
@@ -100,8 +99,8 @@ static int set_off(struct check *check, const struct addr *source, const char **
     return scope_connect(check->fd, addr);
 }
 
-/* The check takes the way that connections take: from the local addresses in turn, and on from one
- * that is missing or has no port left. */
+/* As connections are dialled: from the local addresses in turn, and on from one that is missing or
+ * has no port left. */
 enum check_outcome check_begin(struct check *check) {
     const struct addr *addr = &check->wish->addr;
     size_t n = source_count(check->wish->sources, addr), tried = 0;
@@ -150,7 +149,7 @@ void check_say(struct check *check, const void *bytes, size_t n) {
     check->said = 0;
 }
 
-/* 0, or -errno; -EAGAIN: for the rest there is no room now. */
+/* 0; -EAGAIN: no room for the rest now; or -errno. */
 static int say_words(struct check *check) {
     if (!check_has_words(check))
         return 0;
@@ -162,7 +161,7 @@ static int say_words(struct check *check) {
     return check_has_words(check) ? -EAGAIN : 0;
 }
 
-/* Whether the connect came to a connection. */
+/* The connect has ended. */
 static enum check_outcome find_connected(struct check *check) {
     int error = 0;
     socklen_t size = sizeof(error);

@@ -11,7 +11,7 @@ static usec_t flap_window(const struct health_check_config *config) {
     return span > FLAP_SPAN ? span : FLAP_SPAN;
 }
 
-/* flap_rule, when it has gone down. True: it is held down longer than before. */
+/* flap_rule, now down. True: it is held down for longer. */
 static bool lose_patience(struct check_history *history, const struct health_check_config *config,
                           usec_t now) {
     history->downs[history->n_downs++ % FLAP_DOWNS] = now;
@@ -23,7 +23,7 @@ static bool lose_patience(struct check_history *history, const struct health_che
     return true;
 }
 
-/* flap_rule, when it is up and a check was good. True: the usual `rise` is enough again. */
+/* flap_rule, up after a good check. True: the usual `rise` is enough again. */
 static bool calm_down(struct check_history *history, const struct health_check_config *config,
                       usec_t now) {
     if (history->doubled == 0 || now - history->since < flap_window(config))

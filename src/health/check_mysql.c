@@ -1,12 +1,11 @@
-/* Type mysql: a server (MySQL or MariaDB) is up if it greets, and answers a login of `user` without
- * a password: lets it in, or says that it may not come in.
+/* Type mysql: a server (MySQL or MariaDB) is up if it greets, and lets `user` in without a
+ * password, or says that it may not come in.
  *
- * blocked_note: whoever connects and leaves without a whole login counts as an interrupted
- * handshake, also if he says COM_QUIT in the place of a login. After max_connect_errors of them
- * (100 by default) with no good login in between, the server refuses this machine altogether (error
- * 1129), the clients behind relayd included. A login that is refused does not count so; one that is
- * let in sets the count to 0. (MySQL Reference Manual, "DNS Lookups and the Host Cache"; measured
- * with MariaDB 10.11.)
+ * blocked_note: who leaves without a whole login counts as an interrupted handshake, even after
+ * COM_QUIT in the place of a login. After max_connect_errors of them (100 by default) without a
+ * good login in between, the server refuses this machine altogether (error 1129), and so relayd's
+ * clients. A refused login does not count; a good one sets the count to 0. (MySQL Reference Manual,
+ * "DNS Lookups and the Host Cache"; measured with MariaDB 10.11.)
  *
  * (MySQL Internals Manual, "Connection Phase".) */
 #include <stdint.h>
@@ -21,8 +20,8 @@
 #define CLIENT_SECURE_CONNECTION 0x00008000u
 #define CLIENT_PLUGIN_AUTH       0x00080000u
 
-#define UTF8            33          /* a collation that every version knows */
-#define PACKET_MOST     0x01000000u /* that we would take; none of such a length comes here */
+#define UTF8            33          /* a collation that all versions know */
+#define PACKET_MOST     0x01000000u /* that we take; none is as long */
 #define TURNS_MOST      4           /* of the server, from our login to its verdict */
 #define COM_QUIT        0x01
 #define NATIVE_PASSWORD "mysql_native_password"
@@ -34,7 +33,7 @@
 #define ANSWER_ERROR  0xff
 
 #define ERROR_TOO_MANY      1040 /* full_note */
-#define ERROR_NO_SUCH_LOGIN 1251 /* the client does not know how this user is to log in */
+#define ERROR_NO_SUCH_LOGIN 1251 /* it knows no login for this user */
 
 static const char not_mysql[] = "the answer is not that of MySQL";
 
@@ -116,7 +115,7 @@ static enum check_outcome judge_mysql_greeting(struct check *check,
     return CHECK_UNDER_WAY;
 }
 
-/* An empty password is proved by nothing, or by a zero. */
+/* The proof of an empty password is nothing, or a zero. */
 static void follow_switch(struct check *check, const struct answer_packet *packet) {
     static const unsigned char zero[1];
     bool native = packet->kept > sizeof(NATIVE_PASSWORD) &&

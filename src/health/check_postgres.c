@@ -1,7 +1,6 @@
-/* Type postgres: a server is up if it would let somebody log in: it asks for a password, lets
- * `user` in, or says why that one may not come in. It is down while it says that it starts, stops
- * or recovers; pg_isready(1) asks the same way. Nobody is logged in who has a password: the check
- * leaves when it is asked for it, of which a server logs nothing.
+/* Type postgres: a server is up if it asks for a password, lets `user` in, or says why `user` may
+ * not come in; down while it says that it starts, stops or recovers, as for pg_isready(1). The
+ * check leaves when asked for a password, of which a server logs nothing.
  *
  * (PostgreSQL documentation, "Message Formats" and "PostgreSQL Error Codes".) */
 #include <stdint.h>

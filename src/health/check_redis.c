@@ -1,7 +1,7 @@
-/* Type redis: a server is up if it answers PING; that it wants a password first is an answer, too,
- * as is ERR (PING is not known under this name; full_note). While it loads its data, is busy, has
- * lost its master or cannot save, it answers with an error. (Redis serialization protocol, "Simple
- * errors": the first word in capitals is the kind of error.) */
+/* Type redis: a server is up if it answers PING, or wants a password first, or says ERR (PING has
+ * another name there; full_note). It is down if it says that it loads its data, is busy, has lost
+ * its master or cannot save. (Redis serialization protocol, "Simple errors": the first word, in
+ * capitals, is the kind of error.) */
 #include <string.h>
 
 #include "health/check.h"
@@ -16,7 +16,7 @@ static size_t redis_request(const struct check_wish *wish, char *buf, size_t siz
     return n;
 }
 
-/* The answer of a server that works, but not for us. */
+/* The server works, but not for us. */
 static bool is_redis_refusal(const char *text, size_t n) {
     static const char *const kinds[] = {"NOAUTH", "NOPERM", "ERR"};
 

@@ -1,9 +1,8 @@
-/* Type smtp: a server is up if it greets with 220 (RFC 5321, 4.2). The check then takes its leave
- * by QUIT, so that the server's log has no connection that was lost. */
+/* Type smtp: a server is up if it greets with 220 (RFC 5321, 4.2). The check says QUIT, lest the
+ * server logs a lost connection. */
 #include "health/check.h"
 
-/* The code of a line, or -1. *ret_last: no other line of the same reply follows (RFC 5321,
- * 4.2.1). */
+/* The code of a line, or -1. *ret_last: the reply ends with it (RFC 5321, 4.2.1). */
 static int read_smtp_code(const char *text, bool *ret_last) {
     for (size_t i = 0; i < 3; i++)
         if (text[i] < '0' || text[i] > '9')

@@ -1,5 +1,4 @@
-/* Type talk: a server is up if it answers what is sent, which may be nothing, with what is
- * expected. */
+/* Type talk: a server is up if it answers what is sent, perhaps nothing, as expected. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +7,7 @@
 #include "base/pattern.h"
 #include "health/check.h"
 
-#define SHOWN_BYTES 40 /* of an answer that is not what is expected */
+#define SHOWN_BYTES 40 /* of an unexpected answer */
 
 static size_t talk_request(const struct check_wish *wish, char *buf, size_t size) {
     size_t n = 0;

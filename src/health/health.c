@@ -1,11 +1,10 @@
-/* The checker's thread: a loop around epoll(7), with sockets that do not block. Nothing here is on
- * the road, where each thread waits for one thing; here one thread waits for many, because checks
- * are many, short and mostly idle. What a round costs goes by what happens in it, not by how many
- * targets there are.
+/* The checker's thread: a loop around epoll(7), with sockets that never block. Checks are many,
+ * short and mostly idle, so one thread waits for all of them, other than on the road. A round costs
+ * by what happens in it, not by how many targets there are.
  *
- * whose_target: health_add puts a target among the newcomers; the thread takes it from there into
- * its agenda, which nobody else touches. Others only put a target that is removed among the leavers
- * and wake the thread, which releases and frees it. */
+ * whose_target: health_add puts a target among the newcomers; the thread takes it into its agenda,
+ * which nobody else touches. To remove it, others put it among the leavers, and the thread releases
+ * and frees it. */
 #include "health/health.h"
 
 #include <errno.h>
@@ -23,8 +22,8 @@
 #include "health/agenda.h"
 #include "health/health_target.h"
 
-#define BATCH     64                    /* events that are looked at in a round */
-#define LATE_MIN  (100 * USEC_PER_MSEC) /* less is how a busy machine is */
+#define BATCH     64                    /* events of a round */
+#define LATE_MIN  (100 * USEC_PER_MSEC) /* a busy machine may be as late */
 #define QUIET     (500 * USEC_PER_MSEC) /* without a byte: the server waits for us to go */
 #define ASK_AGAIN USEC_PER_SEC          /* for memory */
 
@@ -35,7 +34,7 @@ struct health {
     struct lock lock;
     struct thread thread;
     int wake; /* eventfd: something below has changed; -1 before the start */
-    int poll; /* epoll: the checks under way, and that */
+    int poll; /* epoll: checks under way, and that */
     _Atomic bool begun, retired, stop;
     struct target_list newcomers GUARDED;
     struct leaver_list leavers GUARDED;
@@ -56,7 +55,7 @@ struct health *health_new(void) UNCHECKED {
 
 static void wake_checker(struct health *health) {
     if (health->wake >= 0)
-        (void)eventfd_write(health->wake, 1); /* fails only if it is full, and the thread awake */
+        (void)eventfd_write(health->wake, 1); /* fails only when full: the thread is awake */
 }
 
 struct health_target *health_add(struct health *health, const struct check_wish *wish) {
@@ -148,8 +147,8 @@ static bool is_wanted(const struct health *health, const struct health_target *t
            !atomic_load(&target->removed);
 }
 
-/* When the server must have ended it, unless it still sends: the next check is due, but it has had
- * a while. */
+/* When the server must have ended it: the next check is due, and it had a while; unless it still
+ * sends. */
 static usec_t parts_until(const struct health_target *target) {
     usec_t interval = target->wish.config->interval;
     usec_t grace = clock_now() + (interval < QUIET ? interval : QUIET);
@@ -157,7 +156,6 @@ static usec_t parts_until(const struct health_target *target) {
     return target->due > grace ? target->due : grace;
 }
 
-/* The check has come to its outcome. */
 static void tell_outcome(struct health *health, struct health_target *target,
                          enum check_outcome outcome) {
     target->judged = true;
@@ -176,8 +174,7 @@ static void tell_outcome(struct health *health, struct health_target *target,
     target->wish.checked(target->wish.arg, outcome == CHECK_GOOD, target->check.why);
 }
 
-/* After a step of its check: epoll waits for what comes next, and the agenda knows when that has
- * taken too long. */
+/* After a step of its check: tells epoll and the agenda what comes next, and until when. */
 static void follow_check(struct health *health, struct health_target *target) {
     short events = is_under_way(target) ? check_events(&target->check) : 0;
     struct epoll_event event = {.events = (uint32_t)events, .data.ptr = target};
@@ -197,7 +194,7 @@ static void follow_check(struct health *health, struct health_target *target) {
     agenda_move(&health->agenda, target, moment);
 }
 
-/* To its outcome, and no further than the server keeps up. */
+/* To its outcome; and parts as fast as the server does. */
 static void take_step(struct health *health, struct health_target *target,
                       enum check_outcome outcome) {
     if (outcome != CHECK_UNDER_WAY)
@@ -214,9 +211,8 @@ static void begin_check(struct health *health, struct health_target *target, use
     take_step(health, target, check_begin(&target->check));
 }
 
-/* What a check that has not come to an outcome of its own is worth now. If its time was up long
- * ago, for as long as it had, it was this thread that was not there (the machine stood still, or a
- * call-back took long): that says nothing of the server. */
+/* The verdict on an overdue check. If its time was up as long ago as it had, this thread was not
+ * there (the machine stood still, or a function took long): that says nothing of the server. */
 static enum check_outcome look_at_time(struct health_target *target, usec_t now) {
     usec_t timeout = target->wish.config->timeout, late = now - target->deadline;
 
@@ -225,7 +221,7 @@ static enum check_outcome look_at_time(struct health_target *target, usec_t now)
     return check_late(&target->check, timeout);
 }
 
-/* The next one is due. Whether the server still sends. */
+/* The next check is due. Whether the server still sends. */
 static bool is_parting(struct health_target *target, usec_t now) {
     if (!target->judged || now >= target->deadline || target->check.left == target->seen)
         return false;
@@ -234,8 +230,8 @@ static bool is_parting(struct health_target *target, usec_t now) {
     return true;
 }
 
-/* Its time is up. What has come is looked at first: an answer that is there was in time, even if
- * this thread is late. */
+/* Its time is up. Looks at what has come first: an answer that is there was in time, even if this
+ * thread is late. */
 static void give_up_check(struct health *health, struct health_target *target, usec_t now) {
     struct pollfd one = {.fd = target->check.fd, .events = check_events(&target->check)};
     enum check_outcome outcome = CHECK_UNDER_WAY;
@@ -288,7 +284,7 @@ static void look_at_events(struct health *health, const struct epoll_event *even
     }
 }
 
-/* All checks under way come to nothing. */
+/* Ends all checks under way without an outcome. */
 static void end_all(struct health *health) {
     for (size_t i = 0; i < health->agenda.n; i++)
         check_end(&health->agenda.heap[i]->check);
@@ -351,7 +347,7 @@ void health_stop(struct health *health) {
     thread_join(&health->thread);
 }
 
-/* There is no thread any more that would need the lock. */
+/* The thread has ended, so the lock is not needed. */
 void health_free(struct health *health) UNCHECKED {
     struct health_target *target;
 

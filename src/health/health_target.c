@@ -6,9 +6,8 @@ void health_target_init(struct health_target *target, const struct check_wish *w
     *target = (struct health_target){.wish = *wish};
 }
 
-/* Where in the interval its checks begin. The multiples of the golden ratio, modulo 1, lie apart
- * however many there are (the three-gap theorem): of 10 no two are nearer than an 18th, of 100 than
- * a 199th. */
+/* Where in the interval its checks begin. Multiples of the golden ratio, modulo 1, lie apart,
+ * however many (three-gap theorem): of 10 none are nearer than an 18th, of 100 than a 199th. */
 static usec_t place_in_interval(const struct health_target *target) {
     const uint64_t golden = 0x9e3779b97f4a7c15; /* 2^64 divided by the golden ratio */
     const unsigned bits = 24; /* of the product that are used: times an interval they fit usec_t */

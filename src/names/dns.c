@@ -14,14 +14,14 @@
 
 #include "base/fd.h"
 
-/* A lost query or answer is asked for again after 0.4 s; a server that is not there costs 6 s until
- * it is given up. */
+/* A lost query or answer is asked for again after 0.4 s; a server that is not there is given up
+ * after 6 s. */
 #define TIMEOUT_MSEC 400                /* of a first try; c-ares doubles it for each further one */
 #define TRIES        4                  /* with each server of /etc/resolv.conf */
-#define FRESH_FOR    (2 * USEC_PER_SEC) /* so long /etc/resolv.conf is not read again */
+#define FRESH_FOR    (2 * USEC_PER_SEC) /* until then /etc/resolv.conf is not read again */
 #define CHANNELS_MAX 16
 #define CLASS_IN     1
-#define ALIASES_MOST 8 /* that are followed by a query of their own, one after another */
+#define ALIASES_MOST 8 /* followed by queries of their own, in a row */
 
 struct channel_socket {
     struct channel *channel;
@@ -29,9 +29,9 @@ struct channel_socket {
     short events;
 };
 
-/* c-ares reads /etc/resolv.conf when a channel is made. So a channel takes new lookups for a short
- * time, and then the next one does; it stays until its last lookup has ended. Those that hang at a
- * server that is gone keep nobody from the one that the operator has put in its place. */
+/* c-ares reads /etc/resolv.conf when a channel is made. So a channel takes lookups for a short
+ * time, then the next does; it stays until its last lookup has ended. Lookups that hang at a dead
+ * server so delay none at the server that replaced it. */
 struct channel {
     LIST_ENTRY(channel) link;
     struct dns *dns;
@@ -45,7 +45,7 @@ struct dns {
     size_t n_channels;
     int wake;                       /* eventfd */
     struct channel_socket *sockets; /* of all channels */
-    struct pollfd *set;             /* these, as they were when the wait began, and the eventfd */
+    struct pollfd *set;             /* these, as the wait began, and the eventfd */
     struct channel **polled;        /* whose they are */
     size_t n_sockets, room;
 };
@@ -92,8 +92,8 @@ static bool dns_make_room(struct dns *dns) {
     return true;
 }
 
-/* c-ares tells what it waits for at a socket; neither: it closes it. Without memory for one more
- * socket, what is asked there comes to its timeout. */
+/* c-ares waits for this at a socket; neither: it closes it. Without memory for one more, its
+ * lookups time out. */
 static void on_socket(void *arg, ares_socket_t fd, int readable, int writable) {
     struct channel *channel = arg;
     struct dns *dns = channel->dns;
@@ -135,7 +135,7 @@ static struct dns *dns_new(void) {
     return dns;
 }
 
-/* Lookups that are under way in it end. */
+/* Its lookups end. */
 static void close_channel(struct dns *dns, struct channel *channel) {
     LIST_REMOVE(channel, link);
     dns->n_channels--;
@@ -218,7 +218,7 @@ static void fail_lookup(struct lookup *lookup, enum dns_outcome outcome, const c
 
 static void send_query(struct lookup *lookup);
 
-/* The aliases in the reply lead to a name whose records are not in it: they are asked for. */
+/* The reply's aliases lead to a name that it has no records of: asks for them. */
 static void follow_alias(struct lookup *lookup, const struct dns_records *records) {
     if (lookup->aliases++ == ALIASES_MOST) {
         fail_lookup(lookup, DNS_FAILED, "its aliases (CNAME) lead to no end");
@@ -252,8 +252,8 @@ static void take_reply(struct lookup *lookup, int status, const unsigned char *r
     free(records.list);
 }
 
-/* The bytes of the reply are what this program reads (the TTLs of SRV records are in no parser of
- * c-ares 1.18). Later versions give them on request. */
+/* This program reads the bytes itself: no parser of c-ares 1.18 gives the TTL of SRV records. Later
+ * versions give bytes on request. */
 #if ARES_VERSION >= 0x011c00
 static void on_reply(void *arg, ares_status_t status, size_t timeouts,
                      const ares_dns_record_t *record) {
@@ -301,14 +301,13 @@ static void dns_lookup(struct dns *dns, const char *name, enum dns_type type, dn
 
 /* Waiting */
 
-/* When c-ares wants to be asked next, at the latest. */
+/* When c-ares must be asked next. */
 static usec_t next_timeout(const struct channel *channel, usec_t deadline) {
     struct timeval tv;
 
     if (ares_timeout(channel->cares, NULL, &tv) == NULL)
         return deadline;
-    /* It cuts to milliseconds: without one more, it would be asked again and again before the time
-     * is up. */
+    /* rounded down to ms: without one more, it would be asked again and again until then */
     usec_t then = clock_now() + (usec_t)tv.tv_sec * USEC_PER_SEC + tv.tv_usec + USEC_PER_MSEC;
     return then < deadline ? then : deadline;
 }

@@ -30,7 +30,7 @@ static unsigned read_reply16(const unsigned char *at) {
     return (unsigned)at[0] << 8 | at[1];
 }
 
-/* The size of the name at this place, compressed or not; 0: it is none, or too long. */
+/* The size of the name there, compressed or not; 0: none, or too long. */
 static size_t read_reply_name(const struct reply *reply, size_t at, char ret_name[ADDR_NAME_MAX]) {
     char *name = NULL;
     long length = 0;
@@ -45,7 +45,7 @@ static size_t read_reply_name(const struct reply *reply, size_t at, char ret_nam
     return fits && length > 0 ? (size_t)length : 0;
 }
 
-/* Behind the header and the questions; 0: it makes no sense. */
+/* Where the header and questions end; 0: no sense. */
 static size_t skip_questions(const struct reply *reply) {
     char name[ADDR_NAME_MAX];
     size_t at = HEADER_SIZE;

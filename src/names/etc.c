@@ -33,8 +33,7 @@ static bool has_changed(struct etc_file *file) {
     return !same;
 }
 
-/* The whole text, which the caller frees; "" if there is none, or it is no regular file. NULL: no
- * memory. */
+/* The whole text, for the caller to free; "" without a regular file. NULL: no memory. */
 static char *read_text(const struct etc_file *file) {
     size_t most = file->seen.st_size < SIZE_MOST ? (size_t)file->seen.st_size + 1 : SIZE_MOST;
     char *text = malloc(most + 1);
@@ -46,7 +45,7 @@ static char *read_text(const struct etc_file *file) {
     return text;
 }
 
-/* The next line of the text, without its comment; NULL: there is none. */
+/* The next line, without its comment; NULL: none. */
 static char *next_line(char **text, const char *comments) {
     char *line = strsep(text, "\n");
 
@@ -153,8 +152,7 @@ const struct etc_address *etc_find(const struct etc *etc, const char *name, size
 
 /* /etc/nsswitch.conf */
 
-/* What is neither of these is not known here, and what they are to do in which case
- * ("[NOTFOUND=return]") does not count. */
+/* Other sources are unknown here, and so are actions ("[NOTFOUND=return]"). */
 static void read_order(const struct etc_file *file, struct etc_ways *ways) {
     char *text = read_text(file), *rest = text, *line, *word;
     bool hosts = false, dns = false, first = false;

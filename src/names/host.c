@@ -10,7 +10,7 @@
 
 #define UNWANTED_FOR  (5 * 60 * USEC_PER_SEC)
 #define UNWANTED_MOST 1024                 /* hosts */
-#define TOGETHER      (10 * USEC_PER_MSEC) /* so near, two lookups begin together */
+#define TOGETHER      (10 * USEC_PER_MSEC) /* two lookups as near as this begin together */
 
 static int compare_host_names(const void *a, const void *b) {
     return strcasecmp(a, b); /* a host begins with its name */
@@ -96,7 +96,7 @@ usec_t host_go_on(struct host *host, usec_t now) {
         usec_t end = host->unwanted_since + UNWANTED_FOR;
 
         if (host->queries > 0 || (now < end && host->cache->n_unwanted <= UNWANTED_MOST))
-            return now < end ? end : now + UNWANTED_FOR; /* an answer that is awaited */
+            return now < end ? end : now + UNWANTED_FOR; /* an answer is awaited */
         host_free(host);
         return USEC_NEVER;
     }
@@ -130,7 +130,7 @@ enum host_trouble host_trouble(const struct host *host) {
         return HOST_FINE;
     if (v6->state == FAMILY_FOUND && v4->state != FAMILY_FAILED)
         return HOST_FINE;
-    if (v4->asked >= 0 || v6->asked >= 0) /* what is said of one may be said of both */
+    if (v4->asked >= 0 || v6->asked >= 0) /* which may fail, too: then one line says both */
         return host->said;
     if (v4->state == FAMILY_FOUND)
         return HOST_IPV6_FAILS;

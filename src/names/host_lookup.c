@@ -1,8 +1,7 @@
-/* one_host: A name without a dot at its end may stand for several full names, which are tried in
- * turn (etc_candidate): the first that has an address of either family is the host. A family that
- * has none there must know what the other has before it goes on to the next candidate: else a
- * host's addresses would be mixed with another's. So it is parked until the other's answer comes,
- * and both go on together. */
+/* one_host: a name without a dot at its end may stand for several full names, which are tried in
+ * turn (etc_candidate): the first with an address of either family is the host. A family that has
+ * none there waits (is parked) for the other's answer before it goes on to the next candidate, and
+ * both go on together: else addresses of two hosts would be mixed. */
 #include "names/host_lookup.h"
 
 #include <stdlib.h>
@@ -41,7 +40,7 @@ static size_t tidy_list(unsigned char (*list)[16], size_t n) {
     return kept;
 }
 
-/* Takes over the list. Whether it is another than before. */
+/* Takes over the list. Whether it differs. */
 static bool set_list(struct family *family, unsigned char (*list)[16], size_t n) {
     n = n > 0 ? tidy_list(list, n) : 0;
     if (n == family->n && (n == 0 || memcmp(list, family->list, n * sizeof(*list)) == 0)) {
@@ -54,8 +53,7 @@ static bool set_list(struct family *family, unsigned char (*list)[16], size_t n)
     return true;
 }
 
-/* An answer that there are none takes the old addresses away, but not the last ones that there
- * are. */
+/* An answer that there are none removes old addresses, but not the last ones of the host. */
 static bool drop_refuted(struct host *host) {
     bool changed = false;
 
@@ -68,7 +66,7 @@ static bool drop_refuted(struct host *host) {
     return changed;
 }
 
-/* Whether the host is this candidate, as far as the family knows. */
+/* Whether, for all that the family knows, this candidate is the host. */
 static bool lives_at(const struct family *family, int candidate) {
     return family->n > 0 && family->from == candidate && family->state != FAMILY_NONE;
 }
@@ -102,7 +100,7 @@ static usec_t next_pause(struct host *host, struct family *family) {
     return pause < host->interval ? pause : host->interval;
 }
 
-/* The lookup of a family has come to an end. changed: its addresses are others than before. */
+/* The lookup of a family ended. changed: with other addresses. */
 static void conclude_family(struct host *host, struct family *family, enum family_state state,
                             const char *why, bool changed) {
     changed = changed || family->state != state;
@@ -207,8 +205,8 @@ static void take_records(struct host *host, struct family *family,
     set_found(host, family, family->asked, list, answer->n, answer->ttl);
 }
 
-/* It has none at this candidate: the other family tells what that means (one_host), now if it is
- * not asked yet. */
+/* None at this candidate: the other family tells what that means (one_host), and is asked if it is
+ * not. */
 static void take_none(struct host *host, struct family *family, const char *why) {
     struct family *other = other_family(host, family);
     int candidate = family->asked;
@@ -236,7 +234,7 @@ static void take_none(struct host *host, struct family *family, const char *why)
     }
 }
 
-/* What a family that waits for this one is to think: a later candidate might have been the host. */
+/* A parked family learns that the other failed: a later candidate might have been the host. */
 static void take_failed(struct host *host, struct family *family, const char *why) {
     struct family *other = other_family(host, family);
     bool last = !has_candidate(host, family->asked + 1);
@@ -247,7 +245,7 @@ static void take_failed(struct host *host, struct family *family, const char *wh
                         false);
 }
 
-/* The candidates are others now. What is still under way comes too late. */
+/* Candidates have changed: ignores answers under way. */
 static void ask_anew(struct host *host) {
     for (size_t i = 0; i < FAMILIES; i++) {
         struct family *family = &host->family[i];

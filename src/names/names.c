@@ -14,7 +14,7 @@ struct names *names_new(void) {
     return names;
 }
 
-/* Marks a name of which there is news. */
+/* There is news of a name. */
 static void on_news(void *arg) {
     struct name *name = arg;
 
@@ -58,7 +58,7 @@ void names_free(struct names *names) {
 
 /* The resolver's thread */
 
-/* Without memory it has no endpoints until a reload; find_endpoints says so. */
+/* Without memory it has no endpoints until a reload, which find_endpoints reports. */
 static void take_in(struct name *name, struct cache *cache) {
     if (name->spec.form == ADDR_SRV)
         name->service = service_get(cache, name->spec.name);
@@ -110,7 +110,7 @@ static bool find_endpoints(const struct name *name, struct endpoints *endpoints)
     return whole;
 }
 
-/* DNS does not leave a name without any address that it had. */
+/* DNS never takes the last address of a name away. */
 static void tell_endpoints(struct name *name, struct endpoints *endpoints) {
     if (endpoints->n > 0 && !endpoints_equal(endpoints, &name->last)) {
         name->listener->answered(name->arg, endpoints);
@@ -148,7 +148,7 @@ void names_tell(struct name_list *pending) {
     }
     TAILQ_FOREACH(name, pending, news)
         name->listener->settled(name->arg, !is_settled(name));
-    while ((name = TAILQ_FIRST(pending)) != NULL) { /* so that what the log says is so */
+    while ((name = TAILQ_FIRST(pending)) != NULL) { /* the log speaks last, when all is done */
         TAILQ_REMOVE(pending, name, news);
         name->pending = false;
         name->settled = name->settled || is_settled(name);

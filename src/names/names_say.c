@@ -98,7 +98,7 @@ void name_say_trouble(struct name *name) {
     }
 }
 
-/* Not while a part of it is looked up for the first time: then more will come. */
+/* Not before all of it was looked up once: more will come. */
 static bool is_name_whole(const struct name *name) {
     return name->host != NULL ? host_is_settled(name->host) : service_is_settled(name->service);
 }

@@ -6,7 +6,7 @@
 #include "names/host.h"
 #include "names/service.h"
 
-#define LOOK_EVERY (20 * USEC_PER_MSEC) /* all that is known is walked: what is due by then waits */
+#define LOOK_EVERY (20 * USEC_PER_MSEC) /* since each time all that is known is walked */
 #define BURST      32 /* hosts asked before answers are read: more overflow a socket's buffer */
 
 struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
@@ -68,7 +68,7 @@ static void take_turns(struct resolver *resolver) {
     }
 }
 
-/* Begins what is due, in portions of BURST. */
+/* Begins what is due, BURST at a time. */
 static void begin_due_lookups(struct resolver *resolver, usec_t now) {
     struct service *service, *next_service;
     struct host *host, *next_host;
@@ -95,7 +95,7 @@ static void begin_due_lookups(struct resolver *resolver, usec_t now) {
     }
 }
 
-/* Returns when there is something to do next. */
+/* Returns when to go on. */
 static usec_t begin_due(struct resolver *resolver) {
     usec_t now = clock_now();
     usec_t soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
@@ -144,8 +144,7 @@ int resolver_join(struct resolver *resolver, struct names *names) {
     return 0;
 }
 
-/* The thread never blocks on anything but its sockets, so this takes no longer than a look at what
- * has come. */
+/* Quick: the thread blocks only on its sockets, and is woken. */
 void resolver_leave(struct resolver *resolver, struct names *names) {
     if (resolver == NULL || names == NULL)
         return;

@@ -57,8 +57,8 @@ static bool same_targets(const struct service *service, const struct dns_record 
     return true;
 }
 
-/* The target of a record is a full name (RFC 2782): no domain of /etc/resolv.conf is added to one
- * that ends in ".". */
+/* The target of a record is a full name (RFC 2782); ended by ".", it gets no domain of
+ * /etc/resolv.conf. */
 static struct host *target_host(struct cache *cache, const struct dns_record *record) {
     char name[ADDR_NAME_MAX + 1];
 
@@ -66,7 +66,7 @@ static struct host *target_host(struct cache *cache, const struct dns_record *re
     return host_get(cache, name);
 }
 
-/* Takes the place of the targets before. False: no memory, and all is as it was. */
+/* Replaces the targets. False: no memory, and nothing has changed. */
 static bool replace_targets(struct service *service, const struct dns_record *records, size_t n) {
     struct service_target *targets = calloc(n, sizeof(*targets)), *old = service->targets;
     size_t n_old = service->n_targets;
@@ -94,8 +94,7 @@ static bool replace_targets(struct service *service, const struct dns_record *re
     return true;
 }
 
-/* The targets of the answer, sorted, without doubles; *ret_n of them. NULL: there are none, or no
- * memory, and why. */
+/* The *ret_n targets of the answer, sorted, without doubles. NULL and why: none, or no memory. */
 static struct dns_record *sort_records(const struct dns_answer *answer, size_t *ret_n,
                                        const char **ret_why) {
     struct dns_record *records = calloc(answer->n, sizeof(*records));
@@ -197,7 +196,7 @@ struct service *service_get(struct cache *cache, const char *name) {
     return service;
 }
 
-/* Its targets follow. now: they are looked up, too. */
+/* Hands its interval to its targets. now: they are looked up, too. */
 static void set_interval(struct service *service, bool now) {
     usec_t before = service->interval;
 

@@ -22,8 +22,8 @@ size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t
 
     for (size_t i = 0; i < n; i++)
         total += i != but ? list[i].weight : 0;
-    uint64_t at = balance_random(random) %
-                  total; /* the bias of % is below 2^-40 for any weights that there are */
+    uint64_t at =
+        balance_random(random) % total; /* with a bias below 2^-40 for all possible weights */
     for (size_t i = 0; i < n; i++) {
         if (i == but)
             continue;

@@ -7,9 +7,9 @@
 #define KEY_STANDING 18
 
 #define RAMP_LEAST 10 /* slow_start begins at a tenth of the weight */
-#define RAMP_STEPS 64 /* and its group learns of it in so many steps */
+#define RAMP_STEPS 64 /* in which its group learns of it */
 
-#define WEIGHT_MOST ((uint64_t)1 << 36) /* is above all weights (struct candidate) */
+#define WEIGHT_MOST ((uint64_t)1 << 36) /* above all weights (struct candidate) */
 
 _Static_assert(GROUPS_FROM >= MEMBER_CELLS, "a list of members has room for one of groups");
 
@@ -25,7 +25,7 @@ static bool is_by_load(const struct upstream *upstream) {
            upstream->config->balance == BALANCE_random_two;
 }
 
-/* The share that it is to have now (slow_start). */
+/* Its share now (slow_start). */
 static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t now,
                            struct view *view) {
     usec_t since = atomic_load_explicit(&slot->member->back_since, memory_order_relaxed);
@@ -42,7 +42,7 @@ static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t no
     return ramped > 0 ? ramped : 1;
 }
 
-/* The lower, the sooner. first: by the rules of a search that has tried none. */
+/* Lower is sooner. first: for a search that has tried none. */
 static uint64_t candidate_key(const struct look *look, bool first, const struct slot *slot,
                               enum member_standing standing) {
     const struct upstream_config *config = look->upstream->config;
@@ -53,8 +53,8 @@ static uint64_t candidate_key(const struct look *look, bool first, const struct 
                       atomic_load_explicit(&member->probed, memory_order_relaxed);
         return slot->tier + (tested ? KEY_BEHIND : 0);
     }
-    /* Two or more have failed, and this is the last attempt: rather one of a tier that shares less
-     * with them. */
+    /* Two or more have failed, and this is the last attempt: prefers a tier that shares less with
+     * them. */
     bool elsewhere = look->tries->left == 0 && config->connect_attempts > 2;
     bool behind = elsewhere && slot->tier <= look->tries->tier;
     return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
@@ -77,8 +77,7 @@ static void add_candidate(struct upstream *upstream, const struct slot *slot, us
     view->weight[failing] += weight;
 }
 
-/* Looks at one member (standing_note in search_next.c): a candidate goes to the roster's list.
- * Those that are left alone are none. */
+/* Looks at one member (standing_note in search_next.c), and lists it if it is a candidate. */
 static void look_at_slot(const struct look *look, bool first, const struct slot *slot,
                          struct view *view) REQUIRES(look->upstream->lock) {
     enum member_standing standing = member_standing(slot->member, look->now);
@@ -129,8 +128,7 @@ static struct view look_at_group(const struct look *look, bool first, const stru
     return view;
 }
 
-/* By the candidates that were listed last. Of those that balance by the fewest connections these
- * alone count. */
+/* By the candidates listed last. Where the fewest connections win, only those count. */
 static void sum_up_group(const struct upstream *upstream, struct group *group)
     REQUIRES(upstream->lock) {
     const struct roster *roster = &upstream->roster;
@@ -155,7 +153,7 @@ static void sum_up_group(const struct upstream *upstream, struct group *group)
     }
 }
 
-/* All groups together, as they are to a search that has tried none. */
+/* All groups, as a search sees them that has tried none. */
 static struct view look_at_groups(const struct look *look) REQUIRES(look->upstream->lock) {
     struct groups *groups = look->upstream->roster.groups;
     struct view view = {.until = USEC_NEVER};
@@ -175,8 +173,8 @@ static struct view look_at_groups(const struct look *look) REQUIRES(look->upstre
     return view;
 }
 
-/* Both kinds of candidates are there, and those who go by the number of connections would always
- * choose one that fails, since it has none. Such ones get their share by chance instead. */
+/* Some candidates fail, and a balance by connections would always choose them, since they have
+ * none. They get their share by chance instead. */
 static bool is_mixed(const struct upstream *upstream, const struct view *view) {
     return is_by_load(upstream) && view->failing > 0 && view->failing < view->n;
 }
@@ -187,7 +185,7 @@ static void draw_kind(struct upstream *upstream, struct view *view) REQUIRES(ups
                           view->weight[1];
 }
 
-/* What groups with candidates are to a way to balance; returns how many there are. */
+/* Lists groups as candidates; returns how many. */
 static size_t list_groups(struct upstream *upstream, const struct view *view)
     REQUIRES(upstream->lock) {
     struct roster *roster = &upstream->roster;
@@ -212,7 +210,7 @@ static size_t list_groups(struct upstream *upstream, const struct view *view)
     return n;
 }
 
-/* The index of one of the first n that are listed. */
+/* The index of one of the first n listed. */
 static size_t balance_listed(struct upstream *upstream, const struct tries *tries,
                              const struct view *view, size_t n) REQUIRES(upstream->lock) {
     const struct candidate *list = upstream->roster.candidates;
@@ -224,8 +222,8 @@ static size_t balance_listed(struct upstream *upstream, const struct tries *trie
                            : balance_fns[upstream->config->balance](list, n, &hint);
 }
 
-/* Lists the candidates of one group. False: there is no way round looking at all. For a search that
- * has tried some, that is unless one is found in the group that nobody can be asked before. */
+/* Lists the candidates of one group. False: all must be looked at; for a search that has tried
+ * some, unless the group has a member of the best key. */
 static bool list_group(const struct look *look, struct view *view) REQUIRES(look->upstream->lock) {
     struct roster *roster = &look->upstream->roster;
     bool first = look->tries->n == 0;
@@ -248,8 +246,8 @@ static bool list_group(const struct look *look, struct view *view) REQUIRES(look
     return true;
 }
 
-/* source_hash: lists the best of all for this client. False: it cannot be had, or is not what it
- * was. */
+/* source_hash: lists the best of all for this client. False: it cannot be had, or may not be the
+ * best. */
 static bool list_steady_candidates(const struct look *look, struct view *view)
     REQUIRES(look->upstream->lock) {
     const struct groups *groups = look->upstream->roster.groups;
@@ -288,14 +286,13 @@ struct view candidates_gather(struct upstream *upstream, const struct tries *tri
     if (!view_is_of_groups(&look, &view)) {
         view = look_at_slots(&look);
         if (view.used + view.full == 0)
-            view.n = 0; /* there is nothing to go to after a test */
+            view.n = 0; /* none to go to after a test */
         draw_kind(upstream, &view);
     }
     return view;
 }
 
-/* Drops from the list those that are of the other kind than was drawn; returns how many are
- * left. */
+/* Keeps those of the drawn kind in the list; returns how many. */
 static size_t keep_drawn(struct roster *roster, const struct view *view) {
     size_t n = 0;
 

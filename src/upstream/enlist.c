@@ -7,7 +7,7 @@
 
 #define TIER_BACKUP 65536 /* backups come after every SRV priority (RFC 2782: 16 bits) */
 
-/* What a server had, to be found by address. */
+/* A server's former slots, by address. */
 struct former_slots {
     struct slot **sorted;
     size_t n;
@@ -45,7 +45,7 @@ static struct slot *find_former_slot(const struct former_slots *former, const st
     return at != NULL ? *at : NULL;
 }
 
-/* A member that the roster did not have. */
+/* A member new to the roster. */
 static bool add_member(struct slot *slot, const struct server *server, const struct addr *addr) {
     struct upstream *upstream = server->upstream;
 
@@ -61,8 +61,8 @@ static bool add_member(struct slot *slot, const struct server *server, const str
     return true;
 }
 
-/* The slots of a server whose endpoints have changed; taken tells which of those that it had go on.
- * Places are sorted by their priorities: the rank of each among them, from 0, is its tier. */
+/* Fills in a server whose endpoints have changed, sorted by priority: the rank of that, from 0, is
+ * the tier. taken: old slots that go on. */
 static bool fill_changed(struct roster *fresh, struct server *server, struct slot *old, size_t n,
                          bool *taken) {
     struct former_slots former = {0};

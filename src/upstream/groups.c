@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Counts the members of each, and puts these together. */
+/* Counts each group, then fills it. */
 static void sort_into(struct groups *groups, const struct slot *slots, size_t n) {
     size_t first = 0;
 

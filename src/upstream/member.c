@@ -34,7 +34,7 @@ struct member *member_new(const char *upstream, const char *server, const struct
     snprintf(member->upstream, sizeof(member->upstream), "%s", upstream);
     snprintf(member->server, sizeof(member->server), "%s", server);
     member->addr = *addr;
-    /* Not of the upstream's name: renaming that moves no client. */
+    /* Without the upstream's name: renaming that moves no client. */
     snprintf(whole, sizeof(whole), "%s %s", server, addr_format(addr, text, sizeof(text)));
     member->id = hash_bytes(whole, strlen(whole));
     return member;
@@ -121,7 +121,7 @@ static bool count_failure(struct member *member, int64_t max_fails, usec_t fail_
 
     if (max_fails == 0 || (!out && failed < (uint64_t)max_fails)) {
         if (max_fails == 0)
-            atomic_store(&member->out_until, 0); /* of an earlier configuration */
+            atomic_store(&member->out_until, 0); /* set by an earlier configuration */
         atomic_store(&member->probed, false);
         return false;
     }
@@ -156,7 +156,7 @@ void member_set_down(struct member *member, bool down, usec_t now) {
     bool was = atomic_exchange(&member->down, down);
 
     if (was && !down) {
-        /* What the dials had found is out of date. */
+        /* What dials found is out of date. */
         atomic_store(&member->failed, 0);
         atomic_store(&member->out_until, 0);
         atomic_store(&member->probed, false);

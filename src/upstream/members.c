@@ -7,8 +7,8 @@
 #include "base/hash.h"
 #include "base/sync.h"
 
-#define BUCKETS_FIRST 64 /* doubled whenever there are more members */
-#define SWEEP_MOST    8  /* that are looked at for each one that comes: more than come */
+#define BUCKETS_FIRST 64 /* doubled when there are more members */
+#define SWEEP_MOST    8  /* looked at for each that comes: more than come */
 
 LIST_HEAD(bucket, member);
 TAILQ_HEAD(departed_list, member);
@@ -18,7 +18,7 @@ struct members {
     struct lock lock;
     struct bucket *buckets GUARDED;
     size_t n_buckets GUARDED, n GUARDED, n_departed GUARDED;
-    struct departed_list departed GUARDED; /* the one that left first is first */
+    struct departed_list departed GUARDED; /* the first to leave is first */
 };
 
 struct members *members_new(void) UNCHECKED {
@@ -58,7 +58,7 @@ void members_unref(struct members *members) UNCHECKED {
     free(members);
 }
 
-/* Of the bytes of the address, not of its text; unix sockets by their path. */
+/* Of the address's bytes, not its text; of a unix socket's path. */
 static uint64_t hash_identity(const char *upstream, const char *server, const struct addr *addr) {
     unsigned char bytes[18] = {0};
     uint64_t names =
@@ -100,8 +100,8 @@ static void come_back(struct members *members, struct member *member) REQUIRES(m
     members->n_departed--;
 }
 
-/* Forgets one that departed long ago, and that nobody has: it is the caller's. NULL: there is none.
- * Those that are still used go to the end of the list. */
+/* Takes one out that departed long ago and that nobody has, for the caller; used ones go to the
+ * end. NULL: there is none. */
 static struct member *sweep_departed(struct members *members, usec_t now) REQUIRES(members->lock) {
     for (int i = 0; i < SWEEP_MOST; i++) {
         struct member *member = TAILQ_FIRST(&members->departed);
@@ -132,7 +132,7 @@ static void tidy_members(struct members *members) {
     }
 }
 
-/* Without memory for more buckets each has more members. */
+/* Without memory buckets only get longer. */
 static void grow_members(struct members *members, size_t n) {
     struct bucket *bigger = calloc(n * 2, sizeof(*bigger));
     struct member *member;

@@ -10,11 +10,11 @@
 
 #define REVIEW_AGAIN  USEC_PER_SEC
 #define SOURCES_AGAIN (60 * USEC_PER_SEC)
-#define BATCH         64 /* members that are looked at in one go: some 5 us each */
+#define BATCH         64 /* members looked at in one go: some 5 us each */
 
 /* Some members of the list, with references. */
 struct batch {
-    size_t n, next; /* next: where in the list to go on */
+    size_t n, next; /* where in the list to go on */
     struct member *members[BATCH];
 };
 
@@ -26,7 +26,7 @@ static const char *family_name(size_t family) {
     return family != 0 ? "IPv6" : "IPv4";
 }
 
-/* Those from this place in the list on that are cut off, or are not. */
+/* From this place in the list on, those that are cut off, or are not. */
 static void take_batch(struct upstream *upstream, size_t from, bool cut_off, struct batch *batch) {
     lock_acquire(&upstream->lock);
     const struct roster *roster = &upstream->roster;
@@ -83,7 +83,7 @@ static void look_at_family(struct upstream *upstream, size_t family) {
     } while (batch.next != 0);
 }
 
-/* All addresses to dial it from are missing: which they are, in a clause. */
+/* No address to dial it from is this machine's: names them, in a clause. */
 static void say_sources(struct upstream *upstream, const struct member *member, char *what,
                         size_t size) {
     const struct source_list *list = &upstream->config->source_address;

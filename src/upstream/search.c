@@ -55,7 +55,7 @@ void search_failed(struct search *search, struct member **member, bool timed_out
 
     if (atomic_load_explicit(&failed->cut_off, memory_order_relaxed) != 0)
         reach_review(search->upstream, failed);
-    /* Asked again, it is the last of what was tried no more: it is not asked a third time. */
+    /* Refused when asked again: not asked a third time. */
     for (size_t i = 0; i < search->tries.n; i++)
         if (search->tries.list[i].member == failed && !timed_out)
             search->tries.list[i].hurried = false;

@@ -1,18 +1,17 @@
 /* standing_note: what is known of a member decides when it is asked (enum member_standing).
  *
- * The first dial goes by `balance` among all that are in use. If it goes to one of which less good
- * is known than of another that can be had, it is a test: hurried, made by one connection at a time
- * for each member, and it costs no attempt. So a connection makes one test at most, and never as
- * its last dial. After a failure the search goes by what is known: to the proven, of whatever tier,
- * then to the fresh, then to the failing. If nothing is left but members that are left alone, one
- * connection at a time asks these, and the others are refused: dead servers cannot take every
- * worker, and whoever comes after a server is back finds that out.
+ * The first dial goes by `balance` among all that are in use. If less good is known of the chosen
+ * one than of others, it is a test: hurried, by one connection at a time for each member, and no
+ * attempt. So a connection makes one test at most, and never as its last dial. After a failure the
+ * search goes by what is known: to the proven, of whatever tier, then to the fresh, then to the
+ * failing. If all are left alone, one connection at a time asks these, and the others are refused:
+ * dead servers do not take every worker, and a server that is back is found by the next connection.
  *
- * hurry_note: in the spirit of RFC 8305. While there is another member to try, a dial that is not
- * answered within HURRY goes on to that: a member that swallows packets, or a family of addresses
- * that leads nowhere, so costs a new connection HURRY and not connect_timeout, and only until
- * max_fails such dials have it left alone. A member that usually takes longer gets four times that.
- * If nothing answers in a hurry, they are asked once more with patience. */
+ * hurry_note: in the spirit of RFC 8305. While there is another member to try, a dial goes on to
+ * that after HURRY without an answer. So a member that swallows packets, or a family that leads
+ * nowhere, costs a connection HURRY, not connect_timeout, and that only until it is left alone
+ * after max_fails. A member that usually takes longer gets four times that. If none answers in a
+ * hurry, they are asked once more with patience. */
 #include "upstream/search.h"
 
 #include <stdatomic.h>
@@ -23,16 +22,16 @@
 #define HURRY       (250 * USEC_PER_MSEC)
 #define HURRY_TIMES 4
 
-/* For the last dial to one that is left alone but used to answer: TCP repeats a SYN after 1 s (RFC
- * 6298, 2.1), and the next connection may try again. */
+/* The last dial, to one left alone that used to answer: TCP repeats a SYN after 1 s (RFC 6298,
+ * 2.1), and the next connection may try again. */
 #define RESORT_PATIENCE (1500 * USEC_PER_MSEC)
 
-/* Whoever finds that one is probing waits for so long since that began: a server that refuses, or
- * is back, says so in less, unless it is far. */
+/* From the begin of another's probe: a server that refuses, or is back, answers sooner, unless it
+ * is far. */
 #define PROBE_AWAITED (5 * USEC_PER_MSEC)
 
-/* hurry_note: one that did not answer in a hurry, once more. Of those that are left alone only by
- * whoever probes. */
+/* hurry_note: asks one again that did not answer in a hurry; of those left alone only in a
+ * probe. */
 static struct member *ask_again(struct search *search, bool only_proven, usec_t now)
     REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
@@ -73,8 +72,7 @@ static enum search_outcome outcome_of_none(const struct search *search, const st
     return search->upstream->roster.n == 0 ? SEARCH_NO_NAME : SEARCH_DOWN;
 }
 
-/* Of those that are left alone the one that has been for longest, in whatever tier. *ret_more:
- * there are others. */
+/* The one left alone for longest, in whatever tier. *ret_more: there are others. */
 static struct member *longest_out(const struct search *search, usec_t now, bool *ret_more)
     REQUIRES(search->upstream->lock) {
     const struct roster *roster = &search->upstream->roster;
@@ -126,7 +124,7 @@ static void cost_nothing(struct search *search) {
     search->tries.left++;
 }
 
-/* There is nothing else: one that is cut off. If it still is, the dial is over at once, and no
+/* As a last resort one that is cut off. If it still is, the dial is over at once, and no
  * attempt. */
 static struct member *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
@@ -153,7 +151,7 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
     return first;
 }
 
-/* One that is in use, or due for its test. */
+/* One in use, or due for its test. */
 static struct member *pick_member(struct search *search, const struct view *view, usec_t now,
                                   usec_t *timeout) REQUIRES(search->upstream->lock) {
     const struct slot *slot = candidates_choose(search->upstream, &search->tries, view);
@@ -177,7 +175,7 @@ static struct member *pick_member(struct search *search, const struct view *view
     return member;
 }
 
-/* One that can be asked now, or NULL and why there is none. */
+/* One to ask now, or NULL and why. */
 static struct member *find_server(struct search *search, usec_t *timeout, enum search_outcome *why)
     REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
@@ -216,7 +214,7 @@ static bool await_probe(struct upstream *upstream) REQUIRES(upstream->lock) {
     return in_time;
 }
 
-/* Waits for another connection's probe, if nothing else is left. */
+/* The same; if there is none, once another connection's probe has told. */
 static struct member *find_after_probe(struct search *search, usec_t *timeout,
                                        enum search_outcome *why) REQUIRES(search->upstream->lock) {
     struct member *member = find_server(search, timeout, why);
@@ -229,7 +227,7 @@ static struct member *find_after_probe(struct search *search, usec_t *timeout,
     return member;
 }
 
-/* Others may find out about members that are left alone. */
+/* Others may try those left alone. */
 static void give_probe_up(struct search *search) REQUIRES(search->upstream->lock) {
     if (!search->probes)
         return;
@@ -246,8 +244,8 @@ void search_end(struct search *search) {
     lock_release(&search->upstream->lock);
 }
 
-/* Waits for news of names that are being looked up for the first time, since there were so many.
- * False: there will be none, or it has waited for too long. */
+/* Waits for news of names, beyond these answers, while some are looked up for the first time.
+ * False: there will be none, or its time is up. */
 static bool await_name_news(struct search *search, unsigned answers)
     REQUIRES(search->upstream->lock) {
     struct upstream *upstream = search->upstream;
@@ -268,8 +266,7 @@ static bool await_name_news(struct search *search, unsigned answers)
     return in_time;
 }
 
-/* All that is known of has failed or cannot be asked: what is still being looked up may be
- * better. */
+/* Names that are still looked up may bring something better. */
 static bool may_find_more(enum search_outcome outcome) {
     return outcome == SEARCH_NO_NAME || outcome == SEARCH_OVER || outcome == SEARCH_DOWN;
 }

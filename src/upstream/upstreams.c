@@ -17,8 +17,8 @@ static void on_server_endpoints(void *arg, const struct endpoints *endpoints) {
     server->upstream->changed = server->upstream->changed || endpoints != NULL;
 }
 
-/* The first of its servers to be told makes the new list of all. Those who wait for names look
- * again. */
+/* All servers of the upstream have learned what is new: the first to be told makes the new
+ * roster. */
 static void on_settled(void *arg, bool coming) {
     struct server *server = arg;
     struct upstream *upstream = server->upstream;

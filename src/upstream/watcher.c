@@ -46,9 +46,9 @@ static void say_flaps(const struct watcher *watcher, int64_t rise) {
                 (long long)rise);
 }
 
-/* one_judge: the history of a member is changed by the checker of the configuration in force alone.
- * Under its lock an upstream is told that it is retired, and the next checker begins after that.
- * *ret_rise: good checks until it is up again. */
+/* one_judge: only the checker of the configuration in force changes a member's history. An upstream
+ * is retired under its lock, before the next checker begins. *ret_rise: good checks until it is up
+ * again. */
 static struct check_news judge_member(struct watcher *watcher, bool good, int64_t *ret_rise) {
     const struct health_check_config *config = &watcher->upstream->config->health_check;
     struct upstream *upstream = watcher->upstream;
@@ -98,7 +98,7 @@ static void on_release(void *arg) {
     free(watcher);
 }
 
-/* The same for as long as the member lives: a reload does not move its place in the interval. */
+/* For as long as the member lives, so that a reload does not move its place in the interval. */
 static uint64_t check_number(struct member *member) {
     static _Atomic uint64_t last;
     uint64_t none = 0, fresh = atomic_load(&member->check_number);
