@@ -26,7 +26,7 @@ struct line {
     size_t turns GUARDED;             /* jobs that workers have */
     unsigned slow GUARDED;            /* no_hostage: so many quick dials until it counts as quick */
     struct line_list *listed GUARDED; /* the queue's list that it is in; NULL: nothing waits */
-    TAILQ_ENTRY(line) link;
+    TAILQ_ENTRY(line) entry;
     /* full_line in queue.h. These two are set once, before it is full for the first time: */
     struct queue *queue;
     void (*on_left)(struct queue *queue, struct line *line); /* queue_left */

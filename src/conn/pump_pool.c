@@ -28,7 +28,7 @@ struct pump {
 #define WORK_ROUND 4u /* the rest counts the rounds, so that each differs from the last */
 
 struct pump_pair {
-    TAILQ_ENTRY(pump_pair) link;
+    TAILQ_ENTRY(pump_pair) entry;
     struct pump_pool *pool;
     usec_t idle_since; /* under the pool's lock */
     struct event work;
@@ -54,8 +54,8 @@ static void one_less_busy(struct pump_pool *pool) REQUIRES(pool->lock) {
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     pair->idle_since = clock_coarse();
-    TAILQ_REMOVE(&pool->working, pair, link);
-    TAILQ_INSERT_HEAD(&pool->idle, pair, link);
+    TAILQ_REMOVE(&pool->working, pair, entry);
+    TAILQ_INSERT_HEAD(&pool->idle, pair, entry);
     one_less_busy(pool);
     lock_release(&pool->lock);
 }
@@ -140,8 +140,8 @@ static struct pump_pair *take_idle(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
     struct pump_pair *pair = TAILQ_FIRST(&pool->idle);
     if (pair != NULL) {
-        TAILQ_REMOVE(&pool->idle, pair, link);
-        TAILQ_INSERT_HEAD(&pool->working, pair, link);
+        TAILQ_REMOVE(&pool->idle, pair, entry);
+        TAILQ_INSERT_HEAD(&pool->working, pair, entry);
     }
     pool->busy++;
     lock_release(&pool->lock);
@@ -152,7 +152,7 @@ static struct pump_pair *take_idle(struct pump_pool *pool) {
 static void count_made(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     if (pair != NULL)
-        TAILQ_INSERT_HEAD(&pool->working, pair, link);
+        TAILQ_INSERT_HEAD(&pool->working, pair, entry);
     else
         one_less_busy(pool);
     lock_release(&pool->lock);
@@ -182,7 +182,7 @@ void pump_pool_park(struct pump_pool *pool) {
 
     lock_acquire(&pool->lock);
     while (pool->busy > 0) {
-        TAILQ_FOREACH(pair, &pool->working, link)
+        TAILQ_FOREACH(pair, &pool->working, entry)
             for (int dir = 0; dir < 2; dir++)
                 thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
         cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + THREAD_INTERRUPT_AGAIN);
@@ -198,7 +198,7 @@ void pump_pool_trim(struct pump_pool *pool) {
         lock_acquire(&pool->lock);
         pair = TAILQ_LAST(&pool->idle, pair_list);
         if (pair != NULL && pair->idle_since < old)
-            TAILQ_REMOVE(&pool->idle, pair, link);
+            TAILQ_REMOVE(&pool->idle, pair, entry);
         else
             pair = NULL;
         lock_release(&pool->lock);
@@ -215,7 +215,7 @@ void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {
         cond_wait(&pool->all_idle, &pool->lock);
     lock_release(&pool->lock);
     while ((pair = TAILQ_FIRST(&pool->idle)) != NULL) {
-        TAILQ_REMOVE(&pool->idle, pair, link);
+        TAILQ_REMOVE(&pool->idle, pair, entry);
         end_pair(pair);
     }
     cond_destroy(&pool->all_idle);

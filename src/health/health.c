@@ -69,7 +69,7 @@ struct health_target *health_add(struct health *health, const struct check_wish 
         return NULL;
     }
     lock_acquire(&health->lock);
-    LIST_INSERT_HEAD(&health->newcomers, target, link);
+    LIST_INSERT_HEAD(&health->newcomers, target, entry);
     lock_release(&health->lock);
     wake_checker(health);
     return target;
@@ -113,7 +113,7 @@ static bool take_newcomers(struct health *health) {
         target->due = health_target_first(target, clock_now());
         whole = target->filed = agenda_add(&health->agenda, target, target->due);
         if (whole)
-            LIST_REMOVE(target, link);
+            LIST_REMOVE(target, entry);
     }
     lock_release(&health->lock);
     return whole;
@@ -125,7 +125,7 @@ static struct health_target *take_leaver(struct health *health) {
     if (target != NULL)
         SLIST_REMOVE_HEAD(&health->leavers, leaves);
     if (target != NULL && !target->filed)
-        LIST_REMOVE(target, link);
+        LIST_REMOVE(target, entry);
     lock_release(&health->lock);
     return target;
 }
@@ -355,7 +355,7 @@ void health_free(struct health *health) UNCHECKED {
         return;
     health_stop(health);
     while ((target = LIST_FIRST(&health->newcomers)) != NULL) {
-        LIST_REMOVE(target, link);
+        LIST_REMOVE(target, entry);
         release_target(target);
     }
     for (size_t i = 0; i < health->agenda.n; i++)

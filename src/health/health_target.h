@@ -11,7 +11,7 @@
 
 struct health_target {
     /* all is the checker's thread's, but for these three: */
-    LIST_ENTRY(health_target) link;    /* of newcomers, under the checker's lock */
+    LIST_ENTRY(health_target) entry;   /* of newcomers, under the checker's lock */
     SLIST_ENTRY(health_target) leaves; /* once removed */
     _Atomic bool removed;
     struct check_wish wish;

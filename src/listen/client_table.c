@@ -39,7 +39,7 @@ struct client_entry {
 };
 
 struct client_seat {
-    LIST_ENTRY(client_seat) link;
+    LIST_ENTRY(client_seat) in_seats;
     struct key whole;           /* its address */
     struct client_entry *entry; /* NULL: there was no memory to count it anew */
 };
@@ -173,7 +173,7 @@ static void take_seat(struct client_table *table, const struct key *key, usec_t 
     if (full_at != 0)
         entry->full_at = full_at;
     (*seat)->entry = entry;
-    LIST_INSERT_HEAD(&table->seats, *seat, link);
+    LIST_INSERT_HEAD(&table->seats, *seat, in_seats);
     table->n_seats++;
     *seat = NULL;
 }
@@ -252,7 +252,7 @@ void client_table_leave(struct client_table *table, struct client_seat *seat) {
         return;
     lock_acquire(&table->lock);
     struct client_entry *entry = seat->entry;
-    LIST_REMOVE(seat, link);
+    LIST_REMOVE(seat, in_seats);
     table->n_seats--;
     CHECK(entry == NULL || entry->live > 0);
     if (entry != NULL && --entry->live == 0) {
@@ -337,7 +337,7 @@ void client_table_regroup(struct client_table *table, unsigned prefix_v6) {
     lock_acquire(&table->lock);
     table->prefix_v6 = prefix_v6;
     forget_ipv6(table, &spares);
-    LIST_FOREACH(seat, &table->seats, link)
+    LIST_FOREACH(seat, &table->seats, in_seats)
         if (key_is_ipv6(&seat->whole))
             change_seat(table, seat, &spares);
     lock_release(&table->lock);

@@ -13,7 +13,7 @@
 struct opening;
 
 struct lane {
-    TAILQ_ENTRY(lane) link GUARDED; /* of those that are not empty */
+    TAILQ_ENTRY(lane) entry GUARDED; /* of those that are not empty */
     STAILQ_HEAD(opening_queue, opening) waiting GUARDED;
     size_t n_waiting GUARDED;
     size_t working GUARDED; /* at an opener */

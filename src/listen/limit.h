@@ -13,7 +13,7 @@
 #include "listen/lane.h"
 
 struct limit {
-    LIST_ENTRY(limit) link;                 /* limit_list's, as the next two are */
+    LIST_ENTRY(limit) entry;                /* limit_list's, as the next two are */
     struct config *config;                  /* a reference; NULL: it has not been in force yet */
     const struct listener_config *listener; /* the last one that it was for */
     _Atomic unsigned refs;

@@ -8,7 +8,7 @@ void limit_list_init(struct limit_list *list) {
 }
 
 static void let_limit_go(struct limit *limit) {
-    LIST_REMOVE(limit, link);
+    LIST_REMOVE(limit, entry);
     limit_unref(limit);
 }
 
@@ -56,7 +56,7 @@ static struct limit *find_limit(const struct limit_list *list, const struct conf
                                 size_t i, enum likeness likeness, struct limit *const *chosen) {
     struct limit *limit;
 
-    LIST_FOREACH(limit, list, link)
+    LIST_FOREACH(limit, list, entry)
         if (is_alike(limit->listener, &config->listeners[i], likeness) &&
             !is_chosen(limit, chosen, config->n_listeners))
             return limit_ref(limit);
@@ -92,7 +92,7 @@ void limit_list_begin(struct limit_list *list, struct config *config, struct lim
     struct limit *limit = LIST_FIRST(list);
 
     while (limit != NULL) {
-        struct limit *next = LIST_NEXT(limit, link);
+        struct limit *next = LIST_NEXT(limit, entry);
 
         if (!is_used(limit))
             let_limit_go(limit);
@@ -101,7 +101,7 @@ void limit_list_begin(struct limit_list *list, struct config *config, struct lim
     for (size_t i = 0; i < config->n_listeners; i++) {
         if (limits[i]->config == NULL) { /* it is new */
             limit = limit_ref(limits[i]);
-            LIST_INSERT_HEAD(list, limit, link);
+            LIST_INSERT_HEAD(list, limit, entry);
         }
         limit_set(limits[i], config, &config->listeners[i]);
     }

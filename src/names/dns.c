@@ -33,7 +33,7 @@ struct channel_socket {
  * time, then the next does; it stays until its last lookup has ended. Lookups that hang at a dead
  * server so delay none at the server that replaced it. */
 struct channel {
-    LIST_ENTRY(channel) link;
+    LIST_ENTRY(channel) entry;
     struct dns *dns;
     ares_channel cares;
     usec_t opened;
@@ -137,7 +137,7 @@ static struct dns *dns_new(void) {
 
 /* Its lookups end. */
 static void close_channel(struct dns *dns, struct channel *channel) {
-    LIST_REMOVE(channel, link);
+    LIST_REMOVE(channel, entry);
     dns->n_channels--;
     ares_destroy(channel->cares);
     free(channel);
@@ -187,7 +187,7 @@ static struct channel *fresh_channel(struct dns *dns, const char **ret_why) {
         return NULL;
     }
     channel->opened = clock_coarse();
-    LIST_INSERT_HEAD(&dns->channels, channel, link);
+    LIST_INSERT_HEAD(&dns->channels, channel, entry);
     dns->n_channels++;
     return channel;
 }
@@ -196,7 +196,7 @@ static void close_idle(struct dns *dns) {
     struct channel *channel, *next;
 
     for (channel = LIST_FIRST(&dns->channels); channel != NULL; channel = next) {
-        next = LIST_NEXT(channel, link);
+        next = LIST_NEXT(channel, entry);
         if (channel->under_way == 0 && !is_fresh(channel))
             close_channel(dns, channel);
     }
@@ -334,7 +334,7 @@ static void dns_wait(struct dns *dns, usec_t deadline) {
         dns->polled[i] = dns->sockets[i].channel;
     }
     dns->set[n] = (struct pollfd){.fd = dns->wake, .events = POLLIN};
-    LIST_FOREACH(channel, &dns->channels, link)
+    LIST_FOREACH(channel, &dns->channels, entry)
         until = next_timeout(channel, until);
     usec_t now = clock_now();
     struct timespec left = clock_timespec(until > now ? until - now : 0);
@@ -344,7 +344,7 @@ static void dns_wait(struct dns *dns, usec_t deadline) {
         (void)!read(dns->wake, &count, sizeof(count));
     for (size_t i = 0; i < n; i++)
         process_socket(dns->polled[i], dns->set[i]);
-    LIST_FOREACH(channel, &dns->channels, link)
+    LIST_FOREACH(channel, &dns->channels, entry)
         ares_process_fd(channel->cares, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* whose time is up */
 }
 

@@ -33,7 +33,7 @@ const struct route *adopt_route(const struct relay *relay, const struct record *
             return &now->routes[i];
     if (!get_local(client, &local))
         return NULL;
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry)
         if (get_local(acceptor->socket.fd, &bound) && covers_addr(&bound, &local))
             return acceptor->serves;
     return NULL;

@@ -28,7 +28,7 @@ static enum apply_outcome fail_apply(struct apply *apply, enum apply_outcome out
 static bool number_taken(const struct relay *relay, size_t number) {
     const struct worker *worker;
 
-    TAILQ_FOREACH(worker, &relay->workers, link)
+    TAILQ_FOREACH(worker, &relay->workers, entry)
         if (worker->number == number)
             return true;
     return false;
@@ -52,7 +52,7 @@ static int add_workers(struct apply *apply) {
         int r = worker_start(&relay->road, number, false, &worker);
         if (r < 0)
             return r;
-        TAILQ_INSERT_TAIL(&relay->workers, worker, link);
+        TAILQ_INSERT_TAIL(&relay->workers, worker, entry);
         relay->n_workers++;
         apply->n_workers++;
     }
@@ -77,10 +77,10 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
         r = openings_begin(&relay->road.openings);
     if (r == 0)
         r = add_workers(apply);
-    TAILQ_FOREACH(acceptor, &apply->fresh, link)
+    TAILQ_FOREACH(acceptor, &apply->fresh, entry)
         if (r == 0)
             r = acceptor_start(acceptor, acceptor->next_route);
-    TAILQ_FOREACH(acceptor, &apply->former, link)
+    TAILQ_FOREACH(acceptor, &apply->former, entry)
         if (r == 0)
             r = acceptor_start(acceptor, acceptor->next_route);
     return r < 0 ? fail_apply(
@@ -124,7 +124,7 @@ static void undo_apply(struct apply *apply) {
     apply_files_undo(apply);
     acceptor_free_all(&apply->fresh, LINK_FORGET);
     acceptor_free_all(&apply->former, LINK_FORGET);
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry)
         acceptor->next_route = NULL;
     drop_workers(relay, apply->n_workers);
 }
@@ -136,22 +136,22 @@ static void change_acceptors(struct apply *apply) {
     struct acceptor *acceptor = TAILQ_FIRST(&relay->acceptors);
 
     while (acceptor != NULL) {
-        struct acceptor *next = TAILQ_NEXT(acceptor, link);
+        struct acceptor *next = TAILQ_NEXT(acceptor, entry);
 
         if (acceptor->next_route != NULL) {
             acceptor_use(acceptor, acceptor->next_route);
             listen_socket_tune(&acceptor->socket, acceptor->next_route->config);
         } else {
-            TAILQ_REMOVE(&relay->acceptors, acceptor, link);
-            TAILQ_INSERT_TAIL(&relay->leaving, acceptor, link);
+            TAILQ_REMOVE(&relay->acceptors, acceptor, entry);
+            TAILQ_INSERT_TAIL(&relay->leaving, acceptor, entry);
         }
         acceptor = next;
     }
-    TAILQ_CONCAT(&relay->acceptors, &apply->fresh, link);
+    TAILQ_CONCAT(&relay->acceptors, &apply->fresh, entry);
     apply_note_sockets(apply);
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry)
         acceptor->next_route = NULL;
-    TAILQ_CONCAT(&relay->leaving, &apply->former, link);
+    TAILQ_CONCAT(&relay->leaving, &apply->former, entry);
 }
 
 static void commit_apply(struct apply *apply, const struct relay_limits *limits) {
@@ -178,7 +178,7 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
     if (relay->n_workers > wanted)
         drop_workers(relay, relay->n_workers - wanted);
     if (relay->current != NULL)
-        SLIST_INSERT_HEAD(&relay->retired, relay->current, link);
+        SLIST_INSERT_HEAD(&relay->retired, relay->current, entry);
     relay->current = apply->generation;
     if (relay->road.link != NULL)
         table_bound(relay->road.link->table, limits->max_held);
@@ -236,7 +236,7 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
 void relay_announce(struct relay *relay) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry) {
         if (acceptor->announced)
             continue;
         acceptor->announced = true;

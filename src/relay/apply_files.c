@@ -59,7 +59,7 @@ static int change_file(struct listen_socket *socket, const struct socket_access 
 static int change_files(struct apply *apply, struct acceptor_list *acceptors) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, acceptors, link) {
+    TAILQ_FOREACH(acceptor, acceptors, entry) {
         const struct socket_access before = acceptor->socket.access;
 
         if (!is_to_change(acceptor))
@@ -87,7 +87,7 @@ int apply_files(struct apply *apply) {
 static void undo_files(struct acceptor_list *acceptors) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, acceptors, link) {
+    TAILQ_FOREACH(acceptor, acceptors, entry) {
         if (acceptor->access_changed)
             (void)change_file(&acceptor->socket, &acceptor->access_before);
         acceptor->access_changed = false;

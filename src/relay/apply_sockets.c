@@ -18,7 +18,7 @@ static struct acceptor *add_acceptor(struct apply *apply, struct acceptor_list *
         return NULL;
     }
     acceptor->next_route = &apply->generation->routes[listener];
-    TAILQ_INSERT_TAIL(to, acceptor, link);
+    TAILQ_INSERT_TAIL(to, acceptor, entry);
     return acceptor;
 }
 
@@ -32,7 +32,7 @@ static bool keep_open(struct apply *apply, const struct listen_wish *wish) {
     struct acceptor *acceptor;
     bool found = false;
 
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, entry) {
         if (acceptor->next_route != NULL || !listen_socket_meets(&acceptor->socket, wish) ||
             (acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket)) ||
             listen_socket_is_stale(&acceptor->socket))
@@ -108,7 +108,7 @@ static bool share_with_leaving(struct apply *apply, const struct listen_wish *wi
     struct acceptor *acceptor;
     bool any = false;
 
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, entry) {
         if (acceptor->next_route != NULL || !listen_socket_overlaps(&acceptor->socket, wish) ||
             acceptor->socket.passed_as[0] != '\0')
             continue;
@@ -126,7 +126,7 @@ static bool share_with_former(struct apply *apply, const struct listen_wish *wis
     struct listen_socket socket;
     bool any = false;
 
-    TAILQ_FOREACH(acceptor, &apply->former, link) /* for another wish */
+    TAILQ_FOREACH(acceptor, &apply->former, entry) /* for another wish */
         any = any || listen_socket_overlaps(&acceptor->socket, wish);
     for (int i = 0; relay->road.link != NULL && i < KEEPER_LISTENERS_MAX; i++) {
         if (!describe_inherited(relay, i, &socket) || !listen_socket_overlaps(&socket, wish) ||
@@ -153,10 +153,10 @@ static const struct acceptor *find_obstacle(const struct apply *apply,
                                             const struct listen_wish *wish) {
     const struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &apply->fresh, link)
+    TAILQ_FOREACH(acceptor, &apply->fresh, entry)
         if (has_same_file(acceptor, wish))
             return acceptor;
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link)
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, entry)
         if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
             has_same_file(acceptor, wish))
             return acceptor;
@@ -294,7 +294,7 @@ void apply_note_sockets(const struct apply *apply) {
     struct listen_description description;
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, link) {
+    TAILQ_FOREACH(acceptor, &apply->relay->acceptors, entry) {
         int index = acceptor->socket.inherited ? acceptor->socket.index : acceptor->kept;
 
         acceptor->access_changed = false;
@@ -313,7 +313,7 @@ static bool is_displaced(const struct acceptor *acceptor) {
 int apply_listen(struct apply *apply) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &apply->fresh, link) {
+    TAILQ_FOREACH(acceptor, &apply->fresh, entry) {
         if (acceptor->wish == NULL)
             continue;
         int r = is_displaced(acceptor)
@@ -332,7 +332,7 @@ int apply_listen(struct apply *apply) {
 static void end_sharing(struct acceptor_list *acceptors) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, acceptors, link)
+    TAILQ_FOREACH(acceptor, acceptors, entry)
         if (acceptor->socket.shares)
             listen_socket_share(&acceptor->socket, false);
 }

@@ -37,9 +37,9 @@ static int replace_acceptor(struct relay *relay, struct acceptor *old) {
         return r;
     }
     fresh->announced = true;
-    TAILQ_INSERT_BEFORE(old, fresh, link);
-    TAILQ_REMOVE(&relay->acceptors, old, link);
-    TAILQ_INSERT_TAIL(&relay->leaving, old, link);
+    TAILQ_INSERT_BEFORE(old, fresh, entry);
+    TAILQ_REMOVE(&relay->acceptors, old, entry);
+    TAILQ_INSERT_TAIL(&relay->leaving, old, entry);
     return 0;
 }
 
@@ -67,7 +67,7 @@ bool relay_follow(struct relay *relay) {
     bool any = false, replaced = false;
 
     while (acceptor != NULL) {
-        struct acceptor *next = TAILQ_NEXT(acceptor, link);
+        struct acceptor *next = TAILQ_NEXT(acceptor, entry);
         const char *name = scope_name(&acceptor->socket.addr);
 
         any |= name != NULL;

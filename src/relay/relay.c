@@ -55,10 +55,10 @@ static void join_ended_workers(struct relay *relay) {
     struct worker *worker = TAILQ_FIRST(&relay->workers);
 
     while (worker != NULL) {
-        struct worker *next = TAILQ_NEXT(worker, link);
+        struct worker *next = TAILQ_NEXT(worker, entry);
 
         if (atomic_load(&worker->ended)) {
-            TAILQ_REMOVE(&relay->workers, worker, link);
+            TAILQ_REMOVE(&relay->workers, worker, entry);
             worker_free(worker);
         }
         worker = next;
@@ -69,7 +69,7 @@ static size_t count_workers(const struct relay *relay) {
     const struct worker *worker;
     size_t n = 0;
 
-    TAILQ_FOREACH(worker, &relay->workers, link)
+    TAILQ_FOREACH(worker, &relay->workers, entry)
         n++;
     return n;
 }
@@ -89,7 +89,7 @@ void relay_nudge(struct relay *relay) {
     openings_nudge(&relay->road.openings);
     if (relay->current != NULL)
         nudge_limits(relay->current);
-    SLIST_FOREACH(generation, &relay->retired, link)
+    SLIST_FOREACH(generation, &relay->retired, entry)
         nudge_limits(generation);
 }
 
@@ -98,12 +98,12 @@ void relay_nudge(struct relay *relay) {
 static void free_old(struct relay *relay) {
     struct generation *generation, *used = NULL;
 
-    SLIST_FOREACH(generation, &relay->retired, link)
+    SLIST_FOREACH(generation, &relay->retired, entry)
         if (!generation_unused(generation))
             used = generation;
-    while ((generation = used != NULL ? SLIST_NEXT(used, link) : SLIST_FIRST(&relay->retired)) !=
+    while ((generation = used != NULL ? SLIST_NEXT(used, entry) : SLIST_FIRST(&relay->retired)) !=
            NULL) {
-        SLIST_REMOVE(&relay->retired, generation, generation, link);
+        SLIST_REMOVE(&relay->retired, generation, generation, entry);
         generation_free(generation);
     }
 }
@@ -138,7 +138,7 @@ static usec_t longest_turn(const struct relay *relay) {
     const struct generation *generation;
     usec_t longest = longest_dial(relay->current->config);
 
-    SLIST_FOREACH(generation, &relay->retired, link) {
+    SLIST_FOREACH(generation, &relay->retired, entry) {
         usec_t old = longest_dial(generation->config);
 
         longest = old > longest ? old : longest;
@@ -150,7 +150,7 @@ static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, s
     usec_t since = queue_stands_since(&relay->road.queue);
     const struct worker *worker;
 
-    TAILQ_FOREACH(worker, &relay->workers, link)
+    TAILQ_FOREACH(worker, &relay->workers, entry)
         if (!worker_comes(worker, patience, ret_what, size))
             return false;
     if (!spares_come(&relay->spares, patience, ret_what, size))
@@ -166,7 +166,7 @@ bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t si
     struct acceptor *acceptor;
     bool moves = true;
 
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link) {
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry) {
         if (acceptor_moves(acceptor))
             continue;
         snprintf(ret_what, size, "the acceptor on %s is stuck", acceptor->socket.text);
@@ -218,7 +218,7 @@ static size_t end_accepting(struct relay *relay, usec_t patience, enum link_end 
     adopter_join(&relay->adopter);
     if (patience > 0)
         drain_idle_conns(relay, end);
-    TAILQ_CONCAT(&relay->acceptors, &relay->leaving, link);
+    TAILQ_CONCAT(&relay->acceptors, &relay->leaving, entry);
     acceptor_retire_all(&relay->acceptors, until, end);
     atomic_store(&relay->road.stop_accept, true);
     if (relay->road.link != NULL && end == LINK_FORGET)
@@ -238,9 +238,9 @@ size_t relay_drain(struct relay *relay, usec_t patience) {
 void relay_open(struct relay *relay) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, &relay->acceptors, link)
+    TAILQ_FOREACH(acceptor, &relay->acceptors, entry)
         acceptor_go(acceptor);
-    TAILQ_FOREACH(acceptor, &relay->leaving, link)
+    TAILQ_FOREACH(acceptor, &relay->leaving, entry)
         if (acceptor->socket.inherited)
             acceptor_go(acceptor);
     if (TAILQ_EMPTY(&relay->leaving))
@@ -287,10 +287,10 @@ static void end_workers(struct relay *relay) {
     queue_hurry(&relay->road.queue);
     if (relay->current != NULL)
         upstreams_cancel(relay->current->upstreams);
-    SLIST_FOREACH(generation, &relay->retired, link)
+    SLIST_FOREACH(generation, &relay->retired, entry)
         upstreams_cancel(generation->upstreams);
     while ((worker = TAILQ_FIRST(&relay->workers)) != NULL) {
-        TAILQ_REMOVE(&relay->workers, worker, link);
+        TAILQ_REMOVE(&relay->workers, worker, entry);
         worker_free(worker);
     }
     spares_end(&relay->spares);
@@ -335,7 +335,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
     while ((generation = SLIST_FIRST(&relay->retired)) != NULL) {
-        SLIST_REMOVE_HEAD(&relay->retired, link);
+        SLIST_REMOVE_HEAD(&relay->retired, entry);
         generation_free(generation);
     }
     generation_free(relay->current);

@@ -10,7 +10,7 @@ TAILQ_HEAD(acceptor_list, acceptor);
 
 struct acceptor {
     /* The owner's: */
-    TAILQ_ENTRY(acceptor) link;
+    TAILQ_ENTRY(acceptor) entry;
     const struct route *serves;  /* the route, to be read without the lock */
     bool announced;              /* its socket was logged */
     bool lost;                   /* it was logged that its interface is gone */

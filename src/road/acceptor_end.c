@@ -30,7 +30,7 @@ static void retire_acceptor(struct acceptor *acceptor, usec_t until, enum link_e
 void acceptor_retire_all(struct acceptor_list *acceptors, usec_t until, enum link_end end) {
     struct acceptor *acceptor;
 
-    TAILQ_FOREACH(acceptor, acceptors, link)
+    TAILQ_FOREACH(acceptor, acceptors, entry)
         retire_acceptor(acceptor, until, end);
 }
 
@@ -52,7 +52,7 @@ static void look_for_handshakes(const struct acceptor_list *acceptors, int famil
     const struct acceptor *acceptor;
     bool look = false;
 
-    TAILQ_FOREACH(acceptor, acceptors, link)
+    TAILQ_FOREACH(acceptor, acceptors, entry)
         look = look ||
                (may_have_handshakes(acceptor) && acceptor->socket.addr.u.sa.sa_family == family);
     if (look)
@@ -67,7 +67,7 @@ static bool settle_all(struct acceptor_list *acceptors, usec_t deadline) {
 
     look_for_handshakes(acceptors, AF_INET, &handshakes, deadline);
     look_for_handshakes(acceptors, AF_INET6, &handshakes, deadline);
-    TAILQ_FOREACH(acceptor, acceptors, link) {
+    TAILQ_FOREACH(acceptor, acceptors, entry) {
         if (may_have_handshakes(acceptor) &&
             handshakes_any(&handshakes, addr_port(&acceptor->socket.addr)))
             all = false;
@@ -99,7 +99,7 @@ void acceptor_await_all(struct acceptor_list *acceptors, usec_t deadline) {
 
         settled = settled || settle_all(acceptors, deadline);
         ended = true;
-        TAILQ_FOREACH(acceptor, acceptors, link)
+        TAILQ_FOREACH(acceptor, acceptors, entry)
             ended =
                 await_acceptor(acceptor, !settled && next < deadline ? next : deadline) && ended;
     }
@@ -134,7 +134,7 @@ void acceptor_free_all(struct acceptor_list *acceptors, enum link_end end) {
     struct acceptor *acceptor;
 
     while ((acceptor = TAILQ_FIRST(acceptors)) != NULL) {
-        TAILQ_REMOVE(acceptors, acceptor, link);
+        TAILQ_REMOVE(acceptors, acceptor, entry);
         acceptor_free(acceptor, end);
     }
 }

@@ -28,9 +28,9 @@ struct route {
 };
 
 struct generation {
-    SLIST_ENTRY(generation) link; /* the relay's, once it is retired */
-    _Atomic size_t refs;          /* routes that are held */
-    struct config *config;        /* a reference */
+    SLIST_ENTRY(generation) entry; /* the relay's, once it is retired */
+    _Atomic size_t refs;           /* routes that are held */
+    struct config *config;         /* a reference */
     struct upstreams *upstreams;
     struct route *routes;  /* in the order of config->listeners */
     struct limit **limits; /* the same; references */

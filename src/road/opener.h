@@ -14,9 +14,9 @@ struct openings;
 #define OPENER_IDLE_MAX (60 * USEC_PER_SEC)
 
 struct opener {
-    TAILQ_ENTRY(opener) link; /* of all that run */
-    TAILQ_ENTRY(opener) idle_link;
-    SLIST_ENTRY(opener) ended_link;
+    TAILQ_ENTRY(opener) entry; /* of all that run */
+    TAILQ_ENTRY(opener) idle_entry;
+    SLIST_ENTRY(opener) ended_entry;
     struct openings *openings;
     struct thread thread;
     struct stack stack;

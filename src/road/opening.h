@@ -16,7 +16,7 @@ struct openings;
 
 struct opening {
     STAILQ_ENTRY(opening) next; /* in its lane */
-    TAILQ_ENTRY(opening) link;  /* among the ripe */
+    TAILQ_ENTRY(opening) entry; /* among the ripe */
     struct openings *openings;  /* set by openings_push */
     struct limit *limit;        /* its listener's, with its lane; a reference */
     struct job job;

@@ -33,14 +33,14 @@ void openings_destroy(struct openings *openings) UNCHECKED {
 static void list_lane(struct openings *openings, struct lane *lane) REQUIRES(openings->lock) {
     if (lane->listed)
         return;
-    TAILQ_INSERT_TAIL(&openings->lanes, lane, link);
+    TAILQ_INSERT_TAIL(&openings->lanes, lane, entry);
     lane->listed = true;
 }
 
 static void unlist_lane(struct openings *openings, struct lane *lane) REQUIRES(openings->lock) {
     if (!lane->listed || lane->n_waiting > 0 || lane->working > 0)
         return;
-    TAILQ_REMOVE(&openings->lanes, lane, link);
+    TAILQ_REMOVE(&openings->lanes, lane, entry);
     lane->listed = false;
 }
 
@@ -51,7 +51,7 @@ static size_t count_shared(const struct openings *openings) REQUIRES(openings->l
 
     if (openings->own == 0)
         return openings->working;
-    TAILQ_FOREACH(lane, &openings->lanes, link)
+    TAILQ_FOREACH(lane, &openings->lanes, entry)
         n += lane->working > openings->own ? lane->working - openings->own : 0;
     return n;
 }
@@ -69,7 +69,7 @@ struct opening *openings_take(struct openings *openings) {
     struct opening *opening;
     struct lane *lane;
 
-    TAILQ_FOREACH(lane, &openings->lanes, link)
+    TAILQ_FOREACH(lane, &openings->lanes, entry)
         if (lane->n_waiting > 0 && may_take_opener(openings, lane, shared))
             break;
     if (lane == NULL)
@@ -81,8 +81,8 @@ struct opening *openings_take(struct openings *openings) {
     openings->wants--;
     lane->working++;
     openings->working++;
-    TAILQ_REMOVE(&openings->lanes, lane, link); /* the other lanes are next */
-    TAILQ_INSERT_TAIL(&openings->lanes, lane, link);
+    TAILQ_REMOVE(&openings->lanes, lane, entry); /* the other lanes are next */
+    TAILQ_INSERT_TAIL(&openings->lanes, lane, entry);
     if (openings->blocked > 0)
         cond_broadcast(&openings->room);
     return opening;
@@ -107,7 +107,7 @@ static void hand_out_opening(struct openings *openings, struct opening **ret_mak
         *ret_make = opening;
         return;
     }
-    TAILQ_REMOVE(&openings->idle, opener, idle_link);
+    TAILQ_REMOVE(&openings->idle, opener, idle_entry);
     opener->opening = opening;
     cond_signal(&opener->wake);
 }
@@ -206,7 +206,7 @@ void openings_set(struct openings *openings, size_t max, size_t capacity, size_t
     openings->own = lanes > 0 ? max / (2 * lanes) : 0;
     openings->shared = max - openings->own * lanes;
     openings->capacity = capacity;
-    TAILQ_FOREACH(opener, &openings->idle, idle_link)
+    TAILQ_FOREACH(opener, &openings->idle, idle_entry)
         cond_signal(&opener->wake); /* there may be too many of them */
     cond_broadcast(&openings->room);
     lock_release(&openings->lock);

@@ -16,14 +16,14 @@ static void wait_idle(struct openings *openings, struct opener *opener) REQUIRES
     usec_t until = clock_now() + OPENER_IDLE_MAX;
     bool waits = true;
 
-    TAILQ_INSERT_HEAD(&openings->idle, opener, idle_link);
+    TAILQ_INSERT_HEAD(&openings->idle, opener, idle_entry);
     while (opener->opening == NULL && waits && !is_superfluous(openings)) {
         waits = cond_wait_until(&opener->wake, &openings->lock, until) || openings->n_openers == 1;
         if (clock_now() >= until)
             until = clock_now() + OPENER_IDLE_MAX;
     }
     if (opener->opening == NULL)
-        TAILQ_REMOVE(&openings->idle, opener, idle_link);
+        TAILQ_REMOVE(&openings->idle, opener, idle_entry);
 }
 
 /* With the next one at once: it may be what the last one was put out for. */
@@ -78,8 +78,8 @@ static void end_opener(struct opener *opener) {
         cond_wait(&opener->wake, &openings->lock);
     before = openings->ended;
     SLIST_INIT(&openings->ended);
-    SLIST_INSERT_HEAD(&openings->ended, opener, ended_link);
-    TAILQ_REMOVE(&openings->openers, opener, link);
+    SLIST_INSERT_HEAD(&openings->ended, opener, ended_entry);
+    TAILQ_REMOVE(&openings->openers, opener, entry);
     cond_broadcast(&openings->gone);
     lock_release(&openings->lock);
     openings_free_ended(&before);
@@ -112,7 +112,7 @@ static void list_opener(struct opener *opener) {
     struct openings *openings = opener->openings;
 
     lock_acquire(&openings->lock);
-    TAILQ_INSERT_HEAD(&openings->openers, opener, link);
+    TAILQ_INSERT_HEAD(&openings->openers, opener, entry);
     lock_release(&openings->lock);
 }
 
@@ -130,7 +130,7 @@ static void unlist_opener(struct opener *opener) {
     struct openings *openings = opener->openings;
 
     lock_acquire(&openings->lock);
-    TAILQ_REMOVE(&openings->openers, opener, link);
+    TAILQ_REMOVE(&openings->openers, opener, entry);
     lock_release(&openings->lock);
 }
 
@@ -154,7 +154,7 @@ void openings_free_ended(struct ended_list *ended) {
     struct opener *opener;
 
     while ((opener = SLIST_FIRST(ended)) != NULL) {
-        SLIST_REMOVE_HEAD(ended, ended_link);
+        SLIST_REMOVE_HEAD(ended, ended_entry);
         opener_free(opener);
     }
 }
@@ -179,7 +179,7 @@ bool openings_move(struct openings *openings, usec_t patience, char *ret_what, s
     bool moves = true;
 
     lock_acquire(&openings->lock);
-    TAILQ_FOREACH(opener, &openings->openers, link) {
+    TAILQ_FOREACH(opener, &openings->openers, entry) {
         const struct opening *opening = opener->opening;
 
         if (opening != NULL && !opening->whole && now > opening->deadline + patience)
@@ -196,7 +196,7 @@ bool openings_stop_until(struct openings *openings, usec_t deadline) {
 
     lock_acquire(&openings->lock);
     atomic_store(&openings->stop, true);
-    TAILQ_FOREACH(opener, &openings->openers, link) {
+    TAILQ_FOREACH(opener, &openings->openers, entry) {
         cond_signal(&opener->wake);
         thread_interrupt(&opener->thread); /* interrupt_note */
     }

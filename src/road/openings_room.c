@@ -25,10 +25,10 @@ void openings_make_room(struct openings *openings) {
     if (!openings->hurries && openings->wants <= openings->leaving)
         return;
     for (opening = TAILQ_FIRST(&openings->ripe); opening != NULL; opening = next) {
-        next = TAILQ_NEXT(opening, link);
+        next = TAILQ_NEXT(opening, entry);
         if (!is_opening_in_the_way(openings, opening))
             continue;
-        TAILQ_REMOVE(&openings->ripe, opening, link);
+        TAILQ_REMOVE(&openings->ripe, opening, entry);
         opening->ripe = false;
         opening->put_out = true;
         openings->leaving++;
@@ -42,11 +42,11 @@ static void insert_ripe(struct openings *openings, struct opening *opening)
     struct opening *before = TAILQ_LAST(&openings->ripe, opening_list);
 
     while (before != NULL && before->ripens > opening->ripens)
-        before = TAILQ_PREV(before, opening_list, link);
+        before = TAILQ_PREV(before, opening_list, entry);
     if (before == NULL)
-        TAILQ_INSERT_HEAD(&openings->ripe, opening, link);
+        TAILQ_INSERT_HEAD(&openings->ripe, opening, entry);
     else
-        TAILQ_INSERT_AFTER(&openings->ripe, before, opening, link);
+        TAILQ_INSERT_AFTER(&openings->ripe, before, opening, entry);
     opening->ripe = true;
 }
 
@@ -114,7 +114,7 @@ bool openings_keep(struct opening *opening) {
 
     lock_acquire(&openings->lock);
     if (opening->ripe)
-        TAILQ_REMOVE(&openings->ripe, opening, link);
+        TAILQ_REMOVE(&openings->ripe, opening, entry);
     opening->ripe = false;
     opening->whole = true;
     bool kept = !opening->put_out;

@@ -44,9 +44,9 @@ void queue_relist(struct queue *queue, struct line *line) {
     if (list == line->listed)
         return;
     if (line->listed != NULL)
-        TAILQ_REMOVE(line->listed, line, link);
+        TAILQ_REMOVE(line->listed, line, entry);
     if (list != NULL)
-        TAILQ_INSERT_TAIL(list, line, link);
+        TAILQ_INSERT_TAIL(list, line, entry);
     line->listed = list;
 }
 
@@ -55,11 +55,11 @@ static void relist_all(struct queue *queue) REQUIRES(queue->lock) {
     struct line_list all = TAILQ_HEAD_INITIALIZER(all);
     struct line *line;
 
-    TAILQ_CONCAT(&all, &queue->quick, link);
-    TAILQ_CONCAT(&all, &queue->slow, link);
-    TAILQ_CONCAT(&all, &queue->held, link);
+    TAILQ_CONCAT(&all, &queue->quick, entry);
+    TAILQ_CONCAT(&all, &queue->slow, entry);
+    TAILQ_CONCAT(&all, &queue->held, entry);
     while ((line = TAILQ_FIRST(&all)) != NULL) {
-        TAILQ_REMOVE(&all, line, link);
+        TAILQ_REMOVE(&all, line, entry);
         line->listed = NULL;
         queue_relist(queue, line);
     }
@@ -182,10 +182,10 @@ static size_t dismiss_idle(struct queue *queue, size_t most, bool spare, usec_t 
     size_t n = 0;
 
     while (turn != NULL && n < most) {
-        struct turn *next = SLIST_NEXT(turn, link);
+        struct turn *next = SLIST_NEXT(turn, entry);
 
         if (turn->spare == spare && turn->idle_since < since) {
-            SLIST_REMOVE(&queue->idle, turn, turn, link);
+            SLIST_REMOVE(&queue->idle, turn, turn, entry);
             event_set(&turn->event, TURN_SENT_AWAY); /* wakes, and never blocks */
             n++;
         }

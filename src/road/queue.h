@@ -33,7 +33,7 @@
 /* A worker's part in the queue, which is the queue's while the worker waits. Zeroed at first, but
  * for `spare`. */
 struct turn {
-    SLIST_ENTRY(turn) link; /* of the idle */
+    SLIST_ENTRY(turn) entry; /* of the idle */
     struct event event;
     _Atomic usec_t woken; /* when, for a job that it has not come for; 0: not so */
     bool spare;           /* a spare thread's */

@@ -35,7 +35,7 @@ static void shorten_all(struct queue *queue, struct line_list *lines, usec_t now
     REQUIRES(queue->lock) {
     struct line *line;
 
-    TAILQ_FOREACH(line, lines, link)
+    TAILQ_FOREACH(line, lines, entry)
         if (atomic_load(&line->full))
             shorten_waits(queue, line, now);
 }
@@ -136,7 +136,7 @@ bool queue_retry_full(struct queue *queue) {
     lock_acquire(&queue->lock);
     bool any = queue->n_full > 0;
     for (line = any ? TAILQ_FIRST(&queue->held) : NULL; line != NULL; line = after) {
-        after = TAILQ_NEXT(line, link);
+        after = TAILQ_NEXT(line, entry);
         if (!atomic_load(&line->full) || line->tries > 0)
             continue;
         line->probes = true;

@@ -60,7 +60,7 @@ struct turn *queue_call_next(struct queue *queue, usec_t now) {
     }
     if (queue->coming > 0 && now - queue->woken_last < LATE)
         return NULL;
-    SLIST_REMOVE_HEAD(&queue->idle, link);
+    SLIST_REMOVE_HEAD(&queue->idle, entry);
     atomic_store_explicit(&turn->woken, now, memory_order_relaxed);
     queue->woken_last = now;
     queue->coming++;
@@ -76,7 +76,7 @@ void queue_call_all(struct queue *queue) {
     struct turn *turn;
 
     while ((turn = SLIST_FIRST(&queue->idle)) != NULL) {
-        SLIST_REMOVE_HEAD(&queue->idle, link);
+        SLIST_REMOVE_HEAD(&queue->idle, entry);
         queue->coming++;
         event_set(&turn->event, TURN_WOKEN);
     }
@@ -177,8 +177,8 @@ static struct queued *begin_turn(struct queue *queue, struct turn *turn, struct 
     line->turns++;
     queue_take_out(queue, queued);
     if (line->listed == list && list != NULL) { /* its next turn comes after those of the others */
-        TAILQ_REMOVE(list, line, link);
-        TAILQ_INSERT_TAIL(list, line, link);
+        TAILQ_REMOVE(list, line, entry);
+        TAILQ_INSERT_TAIL(list, line, entry);
     }
     return queued;
 }
@@ -188,7 +188,7 @@ static bool await_call(struct queue *queue, struct turn *turn, usec_t now) REQUI
     note_overdue(queue);
     turn->idle_since = now;
     event_reset(&turn->event);
-    SLIST_INSERT_HEAD(&queue->idle, turn, link);
+    SLIST_INSERT_HEAD(&queue->idle, turn, entry);
     lock_release(&queue->lock);
     bool woken = event_wait(&turn->event, TURN_WAITING) == TURN_WOKEN;
     atomic_store_explicit(&turn->woken, 0, memory_order_relaxed);

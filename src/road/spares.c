@@ -28,7 +28,7 @@ int spares_add(void *arg) {
         return r;
     }
     lock_acquire(&spares->lock);
-    TAILQ_INSERT_TAIL(&spares->list, worker, link);
+    TAILQ_INSERT_TAIL(&spares->list, worker, entry);
     lock_release(&spares->lock);
     return 0;
 }
@@ -38,11 +38,11 @@ static struct worker *take_spare(struct spares *spares, bool ended, bool *ret_le
     struct worker *worker;
 
     lock_acquire(&spares->lock);
-    TAILQ_FOREACH(worker, &spares->list, link)
+    TAILQ_FOREACH(worker, &spares->list, entry)
         if (!ended || atomic_load(&worker->ended))
             break;
     if (worker != NULL)
-        TAILQ_REMOVE(&spares->list, worker, link);
+        TAILQ_REMOVE(&spares->list, worker, entry);
     *ret_left = !TAILQ_EMPTY(&spares->list);
     lock_release(&spares->lock);
     return worker;
@@ -62,7 +62,7 @@ bool spares_come(struct spares *spares, usec_t patience, char *ret_what, size_t 
     bool all = true;
 
     lock_acquire(&spares->lock);
-    TAILQ_FOREACH(worker, &spares->list, link)
+    TAILQ_FOREACH(worker, &spares->list, entry)
         all = all && worker_comes(worker, patience, ret_what, size);
     lock_release(&spares->lock);
     return all;

@@ -8,8 +8,8 @@
 TAILQ_HEAD(worker_list, worker);
 
 struct worker {
-    TAILQ_ENTRY(worker) link; /* the owner's */
-    size_t number;            /* its name has it */
+    TAILQ_ENTRY(worker) entry; /* the owner's */
+    size_t number;             /* its name has it */
     struct road *road;
     struct thread thread;
     struct turn turn;

@@ -117,7 +117,7 @@ static inline void wait_until_idle(struct queue *queue, size_t number) {
 
         idle = 0;
         lock_acquire(&queue->lock);
-        SLIST_FOREACH(turn, &queue->idle, link)
+        SLIST_FOREACH(turn, &queue->idle, entry)
             idle++;
         lock_release(&queue->lock);
     }

@@ -119,7 +119,7 @@ static void who_comes_back_goes_on_if_there_is_anybody(void **state) {
     begin(LISTENER("b", TWO), after); /* and nobody is left of it */
     size_t n = 0;
     const struct limit *limit;
-    LIST_FOREACH(limit, &list, link)
+    LIST_FOREACH(limit, &list, entry)
         n++;
     assert_int_equal(n, 1);
 }
