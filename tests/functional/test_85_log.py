@@ -97,6 +97,7 @@ def test_what_a_full_disk_did_not_take_is_counted(relay, origin, tmp_path):
                     file.write(bytes(4096))
             except OSError:
                 pass
+    until(lambda: "takes connections on" in log(), "the lines of the start are written")   # or they would be counted, too
     fill()
     pass_by(60)   # each some 600 bytes: the page that the log has already is soon full
     with open(f"{inside}/filling", "rb+") as file:

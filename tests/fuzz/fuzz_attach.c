@@ -59,7 +59,6 @@ static void answer(int fd, const uint8_t bytes[5]) {
 }
 
 static void check_heritage(const struct heritage *heritage) {
-    CHECK(strlen(heritage->why) < sizeof(heritage->why));
     for (size_t i = 0; i < heritage->n_conns; i++) {
         CHECK(heritage->conns[i].slot < heritage->n_slots);
         CHECK(i == 0 || heritage->conns[i].slot > heritage->conns[i - 1].slot);
@@ -72,6 +71,7 @@ static void check_heritage(const struct heritage *heritage) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct heritage heritage = heritage_none();
+    struct link_why why = {0};
     int ends[2];
 
     (void)null_device();
@@ -80,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     for (size_t i = 0; i + 5 <= n; i += 5)
         answer(ends[1], bytes + i);
     fd_close(&ends[1]);
-    (void)link_take_answers(ends[0], &heritage);
+    (void)link_take_answers(ends[0], &heritage, &why);
+    CHECK(strnlen(why.text, sizeof(why.text)) < sizeof(why.text));
     check_heritage(&heritage);
     heritage_free(&heritage);
     fd_close(&ends[0]);
