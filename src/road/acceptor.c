@@ -15,7 +15,7 @@
 #include "listen/accept_failure.h"
 #include "listen/own.h"
 #include "road/admit.h"
-#include "road/exhausted.h"
+#include "road/shortage.h"
 #include "road/refuse.h"
 
 #define PAUSE_MIN (10 * USEC_PER_MSEC) /* after an error of ours, doubled each time */
@@ -61,7 +61,7 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
     case ACCEPT_FAILURE_PEER:
         return;
     case ACCEPT_FAILURE_RESOURCES:
-        exhausted_say("accept a connection", error);
+        shortage_log("accept a connection", error);
         break;
     case ACCEPT_FAILURE_OTHER:
         if (*pause == PAUSE_MIN)
@@ -160,7 +160,7 @@ static enum end push_to_queue(struct acceptor *acceptor, struct job *job) {
         bool stops = atomic_load(&road->stop_accept); /* then there will be no bound */
 
         if (r != -EAGAIN) {
-            exhausted_say("queue a connection", -r);
+            shortage_log("queue a connection", -r);
             return END_NO_PUMPS;
         }
         if (!stops && (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor)))
@@ -179,7 +179,7 @@ static enum end push_to_openings(struct acceptor *acceptor, struct job *job) {
 
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
-            exhausted_say("read a PROXY header", -r);
+            shortage_log("read a PROXY header", -r);
             return END_NO_PUMPS;
         }
         if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))

@@ -15,7 +15,7 @@
 #include "base/source.h"
 #include "base/stats.h"
 #include "listen/own.h"
-#include "road/exhausted.h"
+#include "road/shortage.h"
 #include "road/generation.h"
 #include "road/greet.h"
 #include "upstream/reach.h"
@@ -218,7 +218,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     if (end == END_LOOP)
         say_loop(job, member);
     if (end == END_NO_SOCKET)
-        exhausted_say("connect to a server", error);
+        shortage_log("connect to a server", error);
     if (end == END_CUT_OFF)
         search_cut_off(&attempts->search, &member, lack);
     else

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "road/admit.h"
-#include "road/exhausted.h"
+#include "road/shortage.h"
 #include "road/generation.h"
 #include "road/greet.h"
 #include "road/refuse.h"
@@ -73,7 +73,7 @@ static enum end enqueue_opening(struct road *road, struct job *job) {
 
     while ((r = queue_push(&road->queue, line, job)) < 0) {
         if (r != -EAGAIN) {
-            exhausted_say("queue a connection", -r);
+            shortage_log("queue a connection", -r);
             return END_NO_PUMPS;
         }
         if (!waits && !atomic_load(&road->stop_accept))

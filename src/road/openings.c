@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "road/exhausted.h"
+#include "road/shortage.h"
 #include "road/opener.h"
 #include "road/openings_inside.h"
 
@@ -166,7 +166,7 @@ int openings_push(struct openings *openings, struct job *job, bool beyond) {
     int r = make != NULL ? openings_add_opener(openings, make) : 0;
     if (r < 0) {
         put_back_opening(openings, make);
-        exhausted_say("start one more thread that reads PROXY headers", -r);
+        shortage_log("start one more thread that reads PROXY headers", -r);
     }
     return 0;
 }

@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-#include "road/exhausted.h"
+#include "road/shortage.h"
 
 void spares_init(struct spares *spares, struct road *road) UNCHECKED {
     *spares = (struct spares){.road = road};
@@ -24,7 +24,7 @@ int spares_add(void *arg) {
     lock_release(&spares->lock);
     int r = worker_start(spares->road, number, true, &worker);
     if (r < 0) {
-        exhausted_say("start a thread for a server that answers late", -r);
+        shortage_log("start a thread for a server that answers late", -r);
         return r;
     }
     lock_acquire(&spares->lock);

@@ -7,7 +7,7 @@
 
 #include "base/stats.h"
 #include "road/dial.h"
-#include "road/exhausted.h"
+#include "road/shortage.h"
 #include "road/generation.h"
 #include "road/refuse.h"
 
@@ -44,7 +44,7 @@ static enum end hand_over(struct road *road, struct job *job, struct turn *turn,
         turn->outcome = TURN_FOUND;
         return END_NONE;
     }
-    exhausted_say("start the threads of a connection", -r);
+    shortage_log("start the threads of a connection", -r);
     *ret_error = -r;
     return END_NO_PUMPS;
 }

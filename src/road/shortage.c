@@ -1,4 +1,4 @@
-#include "road/exhausted.h"
+#include "road/shortage.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -29,7 +29,7 @@ static const struct {
 
 static _Atomic usec_t said[ARRAY_LEN(rows)];
 
-void exhausted_say(const char *doing, int error) {
+void shortage_log(const char *doing, int error) {
     usec_t now = clock_now();
     struct rlimit files = {0};
 
