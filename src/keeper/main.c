@@ -30,7 +30,8 @@
 #define QUOTED(macro)    QUOTE(macro)
 
 /* Packages look for it in this program's file (packaging/debian/relayd.postinst). */
-static const char version[] = "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION);
+static const char version[] =
+    "relayd-keeper " RELAYD_VERSION ", protocol " QUOTED(KEEPER_VERSION) "\n";
 
 static const char usage[] =
     "relayd-keeper holds the connections of relayd while that restarts.\n\n"
@@ -151,14 +152,18 @@ static int run_keeper(int socket) {
     return r == 0 ? EX_OK : EX_OSERR;
 }
 
+static int print(const char *text) {
+    return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
+}
+
 int main(int argc, char **argv) {
     const char *option = argc > 1 ? argv[1] : "";
     int fd = SD_LISTEN_FDS_START;
 
     if (argc == 2 && (strcmp(option, "-V") == 0 || strcmp(option, "--version") == 0))
-        return puts(version) < 0 ? EX_IOERR : EX_OK;
+        return print(version);
     if (argc == 2 && (strcmp(option, "-h") == 0 || strcmp(option, "--help") == 0))
-        return fputs(usage, stdout) < 0 ? EX_IOERR : EX_OK;
+        return print(usage);
     if (argc != 1 && (argc != 3 || strcmp(option, "--socket") != 0)) {
         fputs("relayd-keeper: wrong arguments; see relayd-keeper --help\n", stderr);
         return EX_USAGE;

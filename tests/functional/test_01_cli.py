@@ -1,16 +1,19 @@
 """The command line: what an operator types, the exit codes, and what is said."""
 
 import fcntl
+import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from client import connect, curl
 from origin import echo, http
+from keeper import KEEPER
 from relay import config, once
-from settings import SANITIZER, free_port, until
+from settings import DEADLINE, RELAYD, SANITIZER, free_port, until
 
 GOOD = config("127.0.0.1:1", "127.0.0.1:2")
 
@@ -20,6 +23,13 @@ def good_file(tmp_path):
     path = tmp_path / "relayd.conf"
     path.write_text(GOOD)
     return path
+
+
+@pytest.mark.parametrize("program", [RELAYD, KEEPER], ids=["relayd", "relayd-keeper"])
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_cannot_be_printed_is_an_error(program, option):
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run([program, option], stdout=full, timeout=DEADLINE).returncode == os.EX_IOERR
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])
