@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 #define PATIENCE                                                                                   \
     (5 * USEC_PER_SEC) /* with a keeper that systemd has yet to start, or that is busy */

@@ -14,7 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 /* how soon what could not be said is said again, at the latest */
 #define TICK           USEC_PER_SEC
@@ -33,10 +33,10 @@ bool link_serves(const struct link *link) {
 }
 
 /* Says the terms, if they are news. To a keeper that is not there they will be. */
-static void tell_terms(struct link *link, int flags) {
+static void send_terms(struct link *link, int flags) {
     struct keeper_message message = keeper_message(KEEPER_PATIENCE);
 
-    if (!link_is_up(link) || !atomic_exchange(&link->terms_untold, false))
+    if (!link_is_up(link) || !atomic_exchange(&link->terms_unsent, false))
         return;
     lock_acquire(&link->lock);
     message.head.usec = link->keeper_timeout;
@@ -44,8 +44,8 @@ static void tell_terms(struct link *link, int flags) {
     lock_release(&link->lock);
     if (keeper_send(link->fd, &message, flags) == 0)
         return;
-    atomic_store(&link->terms_untold, true);
-    atomic_store(&link->missed, true);
+    atomic_store(&link->terms_unsent, true);
+    atomic_store(&link->unsent, true);
 }
 
 void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) {
@@ -56,29 +56,29 @@ void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name) 
     lock_release(&link->lock);
     if (!news)
         return;
-    atomic_store(&link->terms_untold, true);
-    tell_terms(link, MSG_DONTWAIT);
+    atomic_store(&link->terms_unsent, true);
+    send_terms(link, MSG_DONTWAIT);
 }
 
-static void say_stalled(struct link *link) {
-    if (!link->said)
+static void warn_stalled(struct link *link) {
+    if (!link->warned)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s does not answer: connections go on, and the new ones may not "
                 "outlive relayd. See systemctl status relayd-keeper.",
                 link->path);
-    link->said = true;
+    link->warned = true;
 }
 
 /* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which
  * it is asked. */
 static void catch_up(struct link *link) {
-    atomic_store(&link->missed, false);
-    tell_terms(link, 0);
-    link_tell_listeners(link, false);
-    link_say_unsaid(link, 0);
+    atomic_store(&link->unsent, false);
+    send_terms(link, 0);
+    link_send_listeners(link, false);
+    link_send_releases(link, 0);
     link->hold_missing(link->arg, atomic_load(&link->epoch));
-    if (atomic_load(&link->missed))
-        say_stalled(link);
+    if (atomic_load(&link->unsent))
+        warn_stalled(link);
 }
 
 /* Bytes that the keeper has not read (unix(7), SIOCOUTQ). */
@@ -94,8 +94,8 @@ static void ping_keeper(struct link *link) {
 
     if (link->pinged != 0) {
         if (now - link->pinged > PATIENCE)
-            say_stalled(link);
-    } else if ((is_behind(link) || link->said) && link_ping(link) == 0) {
+            warn_stalled(link);
+    } else if ((is_behind(link) || link->warned) && link_ping(link) == 0) {
         link->pinged = now;
     }
 }
@@ -103,14 +103,14 @@ static void ping_keeper(struct link *link) {
 static void take_pong(struct link *link) {
     link->pinged = 0;
     link_note_pong(link);
-    if (link->said && !atomic_load(&link->missed)) {
+    if (link->warned && !atomic_load(&link->unsent)) {
         log_msg(MSG_KEEPER_BACK, "relayd-keeper at %s holds all connections again.", link->path);
-        link->said = false;
+        link->warned = false;
     }
 }
 
-static void say_crowded(struct link *link) {
-    link->said_crowded = true;
+static void warn_crowded(struct link *link) {
+    link->warned_crowded = true;
     log_msg(
         MSG_KEEPER_TROUBLE,
         "There are more connections than relayd-keeper at %s can hold (%zu), or descriptors for "
@@ -134,15 +134,15 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
 
     /* Or it was held without its pipes, for the keeper before: once more, then. */
     if (!full)
-        atomic_store(&link->missed, true);
+        atomic_store(&link->unsent, true);
     bool found = table_lose(link->table, index, full ? epoch : 0);
     atomic_store(&slot->pipes_held, 0);
-    if (found && full && !link->said_lost)
+    if (found && full && !link->warned_lost)
         log_msg(MSG_KEEPER_TROUBLE,
                 "relayd-keeper at %s is out of descriptors: connections go on that would not "
                 "outlive relayd; %s.",
                 link->path, why);
-    link->said_lost = true;
+    link->warned_lost = true;
 }
 
 /* Or until the stop interrupts it. */
@@ -158,16 +158,16 @@ static void pause_before_next(const struct link *link) {
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
     (void)shutdown(link->fd, SHUT_RDWR);
-    link_forget_unsaid(link);
+    link_forget_releases(link);
     link_forget_pings(link);
     pause_before_next(link);
-    if (link->said || atomic_load(&link->ends) || atomic_load(&link->stop))
+    if (link->warned || atomic_load(&link->ends) || atomic_load(&link->stop))
         return;
     log_msg(MSG_KEEPER_TROUBLE,
             "relayd-keeper at %s is gone: connections go on, and would not outlive relayd. See "
             "systemctl status relayd-keeper.",
             link->path);
-    link->said = true;
+    link->warned = true;
 }
 
 static void prepare_socket(int fd) {
@@ -182,11 +182,11 @@ static void prepare_socket(int fd) {
 /* Each outcome is logged once, however often it is tried. That a keeper is gone was already. */
 static void log_no_keeper(struct link *link, enum link_outcome outcome,
                           const struct link_why *why) {
-    bool known = link->said && (outcome == LINK_NOBODY || outcome == LINK_SILENT);
+    bool known = link->warned && (outcome == LINK_NOBODY || outcome == LINK_SILENT);
 
-    if (!known && (link->told & 1u << outcome) == 0)
+    if (!known && (link->logged & 1u << outcome) == 0)
         link_log_outcome(outcome, why, link->path, false);
-    link->told |= 1u << outcome;
+    link->logged |= 1u << outcome;
 }
 
 /* Nothing that it holds is of use: this process has the connections. */
@@ -215,13 +215,13 @@ static void begin_holding(struct link *link, size_t n_slots) {
     bool first = !link_serves(link);
 
     link->pinged = 0;
-    link->told = 0;
-    link->said_lost = false;
+    link->logged = 0;
+    link->warned_lost = false;
     atomic_store(&link->serves, true);
     atomic_store(&link->epoch, ++link->epochs);
-    link_tell_listeners(link, true);
-    link->said = !first; /* its sign of life will be said */
-    atomic_store(&link->missed, true);
+    link_send_listeners(link, true);
+    link->warned = !first; /* its sign of life will be said */
+    atomic_store(&link->unsent, true);
     if (first)
         log_msg(
             MSG_KEEPER,
@@ -234,7 +234,7 @@ static void begin_holding(struct link *link, size_t n_slots) {
  * (same_number). */
 static bool use_socket(struct link *link, int fd) {
     prepare_socket(fd);
-    return link_say_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
+    return link_send_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
            syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
 }
 
@@ -275,14 +275,14 @@ static void link_thread(void *arg) {
             pause_before_next(link);
         else
             find_keeper(link);
-        if (atomic_load(&link->crowded) && !link->said_crowded)
-            say_crowded(link);
+        if (atomic_load(&link->crowded) && !link->warned_crowded)
+            warn_crowded(link);
         if (!link_is_up(link))
             continue;
-        if (atomic_load(&link->missed))
+        if (atomic_load(&link->unsent))
             catch_up(link);
         else
-            link_say_unsaid(link, 0);
+            link_send_releases(link, 0);
         ping_keeper(link);
     }
 }
@@ -303,16 +303,16 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
         return -errno;
     prepare_socket(*fd);
     if (up && fresh_table)
-        r = link_say_fd(*fd, KEEPER_TABLE, table->fd, 0);
+        r = link_send_fd(*fd, KEEPER_TABLE, table->fd, 0);
     if (r < 0)
         return r;
-    link->unsaid = calloc(table->n + 1, sizeof(*link->unsaid));
-    if (link->unsaid == NULL)
+    link->releases = calloc(table->n + 1, sizeof(*link->releases));
+    if (link->releases == NULL)
         return -ENOMEM;
     snprintf(link->path, sizeof(link->path), "%s", terms->path);
     snprintf(link->name, sizeof(link->name), "%s", terms->name);
     link->keeper_timeout = terms->keeper_timeout;
-    link->told = up ? 0 : 1u << outcome;
+    link->logged = up ? 0 : 1u << outcome;
     memset(link->listeners, 0xff, sizeof(link->listeners)); /* -1 everywhere */
     lock_init(&link->lock, RANK_LEAF);
     lock_init(&link->listeners_lock, RANK_OUTER);
@@ -342,12 +342,12 @@ void link_stop(struct link *link, enum link_end end) {
     if (end == LINK_FORGET)
         (void)keeper_send(link->fd, &message, 0);
     else
-        link_say_unsaid(link, 0);
+        link_send_releases(link, 0);
 }
 
 void link_free(struct link *link) UNCHECKED {
     fd_close(&link->fd);
-    free(link->unsaid);
+    free(link->releases);
     cond_destroy(&link->answered);
     lock_destroy(&link->lock);
     lock_destroy(&link->listeners_lock);

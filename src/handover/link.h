@@ -83,27 +83,28 @@ struct link {
     _Atomic unsigned epoch;   /* 0: no keeper is there */
     unsigned epochs;          /* so many keepers have been there; the thread's */
     _Atomic usec_t last_hold; /* when the last connection came */
-    _Atomic bool missed;      /* something could not be said */
     _Atomic bool crowded;     /* a connection found no slot */
-    bool said_crowded;        /* the thread's */
-    bool said_lost;           /* the thread's, too */
-    usec_t pinged;            /* when it asked the keeper for a sign of life; 0: that has come */
-    bool said;                /* that connections are not held; the thread's */
-    unsigned told; /* outcomes (bits) that were logged since a keeper was there; the thread's */
-    _Atomic bool terms_untold;
-    _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
+    _Atomic bool unsent;      /* something could not be sent */
+    _Atomic bool terms_unsent;
+    /* The thread's: */
+    bool warned;         /* that connections are not held */
+    bool warned_crowded; /* that there are too few slots */
+    bool warned_lost;    /* that the keeper is out of descriptors */
+    unsigned logged;     /* outcomes (bits) since a keeper was there */
+    usec_t pinged;       /* when it asked the keeper for a sign of life; 0: that has come */
+    _Atomic bool ends;   /* nothing is to outlive this process: no keeper is missed */
     struct thread thread;
     _Atomic bool stop;
     struct lock lock;
-    uint32_t *unsaid GUARDED; /* releases that are still to be said, as in a message */
-    size_t n_unsaid GUARDED;
+    uint32_t *releases GUARDED; /* still to be sent, as in a message */
+    size_t n_releases GUARDED;
     size_t pings GUARDED, pongs GUARDED; /* questions, and answers so far (link_pings.c) */
     struct cond answered;
     usec_t keeper_timeout GUARDED;
     char name[KEEPER_NAME_MAX] GUARDED;
     struct lock listeners_lock;                  /* outer: held while the keeper is told */
     int listeners[KEEPER_LISTENERS_MAX] GUARDED; /* -1: none; the descriptors are the acceptors' */
-    bool listeners_untold[KEEPER_LISTENERS_MAX] GUARDED;
+    bool listeners_unsent[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
 /* Connects, attaches, and takes what is held, which is the caller's (heritage_free). Else *ret_why

@@ -7,23 +7,22 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 /* Tells of one, as it is now; what could not be told is told later. */
-static void tell_of_listener(struct link *link, int index, int flags)
-    REQUIRES(link->listeners_lock) {
+static void send_listener(struct link *link, int index, int flags) REQUIRES(link->listeners_lock) {
     int fd = link->listeners[index];
     uint32_t number = KEEPER_LISTENERS + (uint32_t)index;
     int r = 0;
 
     if (atomic_load(&link->epoch) != 0)
-        r = fd >= 0 ? link_say_fd(link->fd, number, fd, flags)
-                    : link_say_index(link->fd, KEEPER_RELEASE, number, flags);
+        r = fd >= 0 ? link_send_fd(link->fd, number, fd, flags)
+                    : link_send_index(link->fd, KEEPER_RELEASE, number, flags);
     if (fd < 0 && r == 0)
         link->table->head->listeners[index].used = false; /* still_used */
-    link->listeners_untold[index] = r < 0;
+    link->listeners_unsent[index] = r < 0;
     if (r < 0)
-        atomic_store(&link->missed, true);
+        atomic_store(&link->unsent, true);
 }
 
 int link_hold_listener(struct link *link, int fd, const struct listen_description *description) {
@@ -40,7 +39,7 @@ int link_hold_listener(struct link *link, int fd, const struct listen_descriptio
         noted->used = false;
         *noted = *description;
         noted->used = true;
-        tell_of_listener(link, index, MSG_DONTWAIT);
+        send_listener(link, index, MSG_DONTWAIT);
     }
     lock_release(&link->listeners_lock);
     return index < KEEPER_LISTENERS_MAX ? index : -1;
@@ -66,13 +65,13 @@ void link_keep_listener(struct link *link, int index, int fd) {
 void link_release_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
     link->listeners[index] = -1;
-    tell_of_listener(link, index, MSG_DONTWAIT);
+    send_listener(link, index, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 
 void link_disown_listener(struct link *link, int index) {
     lock_acquire(&link->listeners_lock);
-    tell_of_listener(link, index, 0);
+    send_listener(link, index, 0);
     lock_release(&link->listeners_lock);
 }
 
@@ -80,19 +79,19 @@ void link_disown_listeners(struct link *link) {
     lock_acquire(&link->listeners_lock);
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++)
         if (link->listeners[i] < 0 && link->table->head->listeners[i].used)
-            tell_of_listener(link, i, MSG_DONTWAIT);
+            send_listener(link, i, MSG_DONTWAIT);
     lock_release(&link->listeners_lock);
 }
 
-void link_tell_listeners(struct link *link, bool all) {
+void link_send_listeners(struct link *link, bool all) {
     int flags = 0;
 
     lock_acquire(&link->listeners_lock);
     for (int i = 0; i < KEEPER_LISTENERS_MAX; i++) {
-        if (!link->listeners_untold[i] && (!all || link->listeners[i] < 0))
+        if (!link->listeners_unsent[i] && (!all || link->listeners[i] < 0))
             continue;
-        tell_of_listener(link, i, flags);
-        if (link->listeners_untold[i])
+        send_listener(link, i, flags);
+        if (link->listeners_unsent[i])
             flags = MSG_DONTWAIT; /* it was waited for once: main may want the lock */
     }
     lock_release(&link->listeners_lock);

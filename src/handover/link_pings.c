@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 #define PATIENCE USEC_PER_SEC /* of main, with a keeper that stands still */
 

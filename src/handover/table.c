@@ -282,7 +282,7 @@ bool table_lose(struct table *table, uint32_t slot, unsigned epoch) {
     lock_acquire(&table->lock);
     struct hold *hold = table->slots[slot].hold;
     if (hold != NULL) {
-        atomic_store(&hold->lost, epoch); /* in this order: see try_hold in link_say.c */
+        atomic_store(&hold->lost, epoch); /* in this order: see try_hold in link_conns.c */
         atomic_store(&hold->held, 0);
     }
     lock_release(&table->lock);

@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/stats.h"
-#include "conn/adopt_count.h"
-#include "handover/adopt_record.h"
+#include "conn/adopt_bytes.h"
+#include "handover/sound.h"
 #include "handover/crash.h"
 #include "relay/adopt_route.h"
 
@@ -38,7 +38,7 @@ struct adopting {
 static bool is_known(const struct relay *relay, const struct heir *heir) {
     const struct table *table = relay->road.link->table;
 
-    return heir->slot < table->n && record_is_sound(&table->states[heir->slot]);
+    return heir->slot < table->n && state_is_sound(&table->states[heir->slot]);
 }
 
 /* The ends of one pipe. */
@@ -78,7 +78,7 @@ static const char *find_fault(const struct relay *relay, const struct heir *heir
         return "relayd crashed three times within a minute while it worked for it";
     if (!are_descriptors_sound(heir))
         return "its descriptors are not what they should be";
-    return record_lacks_bytes(&relay->road.link->table->states[heir->slot])
+    return state_lacks_bytes(&relay->road.link->table->states[heir->slot])
                ? "a byte of it was in the memory of the process before"
                : NULL;
 }
@@ -125,7 +125,7 @@ static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNC
         *ret_arrived |= source.arrived;
         atomic_store(&conn->doubtful[conn_source((enum direction)dir)], source.tcp);
         if (atomic_load(&flow->writing))
-            atomic_store(&flow->bytes, adopt_count(conn, (enum direction)dir, (size_t)in_pipe));
+            atomic_store(&flow->bytes, adopt_bytes(conn, (enum direction)dir, (size_t)in_pipe));
         atomic_store(&flow->writing, false);
         atomic_store(&flow->active, moment_moved(atomic_load(&flow->active), stood));
         if (flow->ended && in_pipe > 0) {

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 #include "relay/make_way.h"
 
 /* Asks a keeper without attaching to it. False: nobody answers. */

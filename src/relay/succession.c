@@ -11,7 +11,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "conn/sweep.h"
-#include "handover/adopt_record.h"
+#include "handover/sound.h"
 #include "handover/crash.h"
 #include "relay/adopt.h"
 

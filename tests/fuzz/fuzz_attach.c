@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 #define SLOTS 4
 
@@ -71,7 +71,7 @@ static void check_heritage(const struct heritage *heritage) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct heritage heritage = heritage_none();
-    struct link_why why = {0};
+    struct link_why why = {.error = 0};
     int ends[2];
 
     (void)null_device();
@@ -80,8 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     for (size_t i = 0; i + 5 <= n; i += 5)
         answer(ends[1], bytes + i);
     fd_close(&ends[1]);
-    (void)link_take_answers(ends[0], &heritage, &why);
-    CHECK(strnlen(why.text, sizeof(why.text)) < sizeof(why.text));
+    enum link_outcome outcome = link_take_answers(ends[0], &heritage, &why);
+    CHECK(memchr(why.text, '\0', sizeof(why.text)) != NULL);
+    CHECK((outcome == LINK_FAILED) == (why.error != 0));
     check_heritage(&heritage);
     heritage_free(&heritage);
     fd_close(&ends[0]);

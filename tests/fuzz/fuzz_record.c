@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "handover/adopt_record.h"
+#include "handover/sound.h"
 
 /* One of a connection at its best. */
 static struct conn_state sound(void) {
@@ -38,15 +38,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct conn_state state = sound();
     unsigned char *at = (unsigned char *)&state;
 
-    CHECK(record_is_sound(&state));
+    CHECK(state_is_sound(&state));
     if (n >= sizeof(state))
         memcpy(&state, bytes, sizeof(state));
     else
         for (size_t i = 0; i + 2 < n; i += 3)
             at[((size_t)bytes[i] << 8 | bytes[i + 1]) % sizeof(state)] = bytes[i + 2];
-    if (!record_is_sound(&state))
+    if (!state_is_sound(&state))
         return 0;
-    (void)record_lacks_bytes(&state);
+    (void)state_lacks_bytes(&state);
     const struct record *record = &state.record;
     CHECK(strlen(record->listener) < CONFIG_NAME_MAX &&
           strlen(record->upstream) < CONFIG_NAME_MAX && strlen(record->server) < CONFIG_NAME_MAX);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "handover/adopt_record.h"
+#include "handover/sound.h"
 #include "handover/crash.h"
 
 #define SLOTS 3
@@ -30,7 +30,7 @@ static void look(struct table *table) {
         look_at_listener(&table->head->listeners[i]);
     (void)crash_is_often(table->head->crashes, now);
     for (size_t i = 0; i < table->n; i++) {
-        (void)record_is_sound(&table->states[i]);
+        (void)state_is_sound(&table->states[i]);
         (void)crash_is_often(table->states[i].crashes, now);
     }
     CHECK(table_enlarge(&table, SLOTS + 1) == 0);

@@ -1030,7 +1030,7 @@ static int tear_down_kept(void **state) UNCHECKED {
     link_stop(&to_keeper, LINK_FORGET);
     for (size_t i = 0; i < to_keeper.table->n; i++)
         assert_int_equal(atomic_load(&to_keeper.table->states[i].live), 0);
-    assert_int_equal(to_keeper.table->n_free + to_keeper.n_unsaid, to_keeper.table->n);
+    assert_int_equal(to_keeper.table->n_free + to_keeper.n_releases, to_keeper.table->n);
     table_free(to_keeper.table);
     link_free(&to_keeper);
     fd_close(&keeper);

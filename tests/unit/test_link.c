@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 /* still_used in link_listeners.c. */
 static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHECKED {
@@ -28,7 +28,7 @@ static void a_listener_is_in_use_until_its_release_was_said(void **state) UNCHEC
     char message[256];
     while (recv(ends[1], message, sizeof(message), MSG_DONTWAIT) > 0)
         ;
-    link_tell_listeners(&link, false);
+    link_send_listeners(&link, false);
     assert_false(noted->used);
     link_free(&link);
     fd_close(&ends[1]);

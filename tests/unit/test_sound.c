@@ -1,4 +1,4 @@
-/* handover/adopt_record: what a process that died may have left makes sense, or it does not. */
+/* handover/sound: what a process that died may have left makes sense, or it does not. */
 #include "unit.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "handover/adopt_record.h"
+#include "handover/sound.h"
 
 static struct conn_state sound(void) {
     usec_t now = clock_now();
@@ -35,16 +35,16 @@ static void a_sound_one_is_sound(void **state) UNCHECKED {
     struct conn_state good = sound();
 
     (void)state;
-    assert_true(record_is_sound(&good));
-    assert_false(record_lacks_bytes(&good));
+    assert_true(state_is_sound(&good));
+    assert_false(state_lacks_bytes(&good));
     good.record.peer = good.record.client;
     good.record.server_addr = (struct addr){.len = 2, .u.sa.sa_family = AF_UNIX};
     good.flow[DIR_UP].sink_error = 104;
     good.record.end = END_CLIENT_ENDED;
     good.decided = true;
-    assert_true(record_is_sound(&good));
+    assert_true(state_is_sound(&good));
     atomic_store(&good.flow[DIR_DOWN].in_memory, true);
-    assert_true(record_lacks_bytes(&good));
+    assert_true(state_lacks_bytes(&good));
 }
 
 /* What C would not write into a bool. */
@@ -56,7 +56,7 @@ static void set_byte(uintptr_t at, unsigned char value) {
     do {                                                                                           \
         struct conn_state bad = sound();                                                           \
         change;                                                                                    \
-        assert_false(record_is_sound(&bad));                                                       \
+        assert_false(state_is_sound(&bad));                                                        \
     } while (0)
 
 static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {

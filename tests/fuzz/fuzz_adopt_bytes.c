@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "conn/adopt_count.h"
+#include "conn/adopt_bytes.h"
 
 /* Two ends of a TCP connection: the first was accepted, the second has dialled. */
 static void tcp_ends(int ends[2]) {
@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     conn.fd[SIDE_SERVER] = server[1];
     for (enum direction dir = DIR_UP; dir <= DIR_DOWN; dir++) {
         uint64_t noted = atomic_load(&state.flow[dir].bytes);
-        uint64_t count = adopt_count(&conn, dir, in_pipe);
+        uint64_t count = adopt_bytes(&conn, dir, in_pipe);
 
         CHECK(count >=
               noted); /* and one that was noted too high is left, not made higher by an overflow: */

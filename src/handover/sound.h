@@ -1,6 +1,6 @@
 /* Whether what a process before has noted of a connection makes sense. Pure. */
-#ifndef HANDOVER_ADOPT_RECORD_H
-#define HANDOVER_ADOPT_RECORD_H
+#ifndef HANDOVER_SOUND_H
+#define HANDOVER_SOUND_H
 
 #include <stdbool.h>
 
@@ -9,13 +9,13 @@
 
 /* Every name ends, every address, number and choice is in its range. Nothing of it may be used
  * otherwise. */
-bool record_is_sound(const struct conn_state *state);
+bool state_is_sound(const struct conn_state *state);
 
 /* The same for a listening socket. */
 bool listener_is_sound(const struct listen_description *listener);
 
 /* A byte may have been in the memory of the process and nowhere else: the connection cannot go
  * on. */
-bool record_lacks_bytes(const struct conn_state *state);
+bool state_lacks_bytes(const struct conn_state *state);
 
 #endif

@@ -1,7 +1,7 @@
 /* How many bytes a direction has carried, asked of the kernel: the process before may have been
  * killed after a write and before it noted that. */
-#ifndef CONN_ADOPT_COUNT_H
-#define CONN_ADOPT_COUNT_H
+#ifndef CONN_ADOPT_BYTES_H
+#define CONN_ADOPT_BYTES_H
 
 #include "conn/conn.h"
 
@@ -16,6 +16,6 @@ struct adopt_sight adopt_look(int fd);
 
 /* What was written to the sink; of unix sockets, what was noted. in_pipe: bytes that were read and
  * not yet written. */
-uint64_t adopt_count(const struct conn *conn, enum direction dir, size_t in_pipe);
+uint64_t adopt_bytes(const struct conn *conn, enum direction dir, size_t in_pipe);
 
 #endif

@@ -1,4 +1,4 @@
-#include "handover/adopt_record.h"
+#include "handover/sound.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static bool is_decision(const struct conn_state *state) UNCHECKED {
     return state->decided ? state->record.end != END_NONE : !needed;
 }
 
-bool record_is_sound(const struct conn_state *state) UNCHECKED {
+bool state_is_sound(const struct conn_state *state) UNCHECKED {
     usec_t now = clock_now();
 
     return atomic_load(&state->live) == CONN_STATE_LIVE && is_record(&state->record, now) &&
@@ -94,7 +94,7 @@ bool listener_is_sound(const struct listen_description *listener) {
            is_config_name(listener->listener);
 }
 
-bool record_lacks_bytes(const struct conn_state *state) {
+bool state_lacks_bytes(const struct conn_state *state) {
     return atomic_load(&state->flow[DIR_UP].in_memory) ||
            atomic_load(&state->flow[DIR_DOWN].in_memory);
 }

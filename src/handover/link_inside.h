@@ -1,6 +1,6 @@
 /* What the files of the link have in common. Private to them. */
-#ifndef HANDOVER_LINK_SAY_H
-#define HANDOVER_LINK_SAY_H
+#ifndef HANDOVER_LINK_INSIDE_H
+#define HANDOVER_LINK_INSIDE_H
 
 #include "handover/link.h"
 
@@ -9,9 +9,10 @@ static inline uint32_t link_index_of(uint32_t slot) {
     return KEEPER_CONNECTIONS + slot;
 }
 
-/* A message about one index, without and with a descriptor. 0 or -errno. */
-int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags);
-int link_say_fd(int fd, size_t index, int what, int flags);
+/* Sends a message about one index, without and with a descriptor. flags: of send(2). 0 or
+ * -errno. */
+int link_send_index(int fd, enum keeper_type type, uint32_t index, int flags);
+int link_send_fd(int fd, size_t index, int what, int flags);
 
 /* Connects to a keeper that is trusted. */
 enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) MUST_USE;
@@ -20,18 +21,18 @@ enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_
 enum link_outcome link_take_answers(int fd, struct heritage *heritage,
                                     struct link_why *ret_why) MUST_USE;
 
-/* What has waited to be said; or the keeper that it would have been said to is gone. */
-void link_say_unsaid(struct link *link, int flags);
-void link_forget_unsaid(struct link *link);
+/* Sends the releases that wait; or forgets them, since the keeper is gone. */
+void link_send_releases(struct link *link, int flags);
+void link_forget_releases(struct link *link);
 
-/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or there is none to come from a
- * keeper that is gone. */
+/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or that none is to come, since the
+ * keeper is gone. */
 int link_ping(struct link *link);
 void link_note_pong(struct link *link);
 void link_forget_pings(struct link *link);
 
-/* Of the listening sockets, all, for a new keeper, or those that could not be told of. The
+/* Sends the listening sockets: all, to a new keeper, or those that could not be sent. The
  * thread's. */
-void link_tell_listeners(struct link *link, bool all);
+void link_send_listeners(struct link *link, bool all);
 
 #endif

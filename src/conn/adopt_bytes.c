@@ -1,4 +1,4 @@
-#include "conn/adopt_count.h"
+#include "conn/adopt_bytes.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>
@@ -71,7 +71,7 @@ static bool count_at_source(const struct conn *conn, enum direction dir, size_t 
     return info.tcpi_bytes_received >= elsewhere;
 }
 
-uint64_t adopt_count(const struct conn *conn, enum direction dir, size_t in_pipe) {
+uint64_t adopt_bytes(const struct conn *conn, enum direction dir, size_t in_pipe) {
     uint64_t noted = atomic_load(&conn->state->flow[dir].bytes), count;
 
     if (!count_at_sink(conn, dir, &count) && !count_at_source(conn, dir, in_pipe, &count))

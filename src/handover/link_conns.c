@@ -1,5 +1,5 @@
 /* What the keeper is told of connections. */
-#include "handover/link_say.h"
+#include "handover/link_inside.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -7,11 +7,11 @@
 
 #include "base/stats.h"
 
-#define QUIET                                                                                      \
-    (10 * USEC_PER_MSEC) /* no connection has come for so long: a release is said at once, */
-#define UNSAID_MOST 32   /* as are so many */
+/* Releases are sent at once if no connection has come for so long, or if they are so many. */
+#define QUIET         (10 * USEC_PER_MSEC)
+#define RELEASES_MOST 32
 
-int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags) {
+int link_send_index(int fd, enum keeper_type type, uint32_t index, int flags) {
     struct keeper_message message = keeper_message(type);
 
     message.indexes[0] = index;
@@ -19,7 +19,7 @@ int link_say_index(int fd, enum keeper_type type, uint32_t index, int flags) {
     return keeper_send(fd, &message, flags);
 }
 
-int link_say_fd(int fd, size_t index, int what, int flags) {
+int link_send_fd(int fd, size_t index, int what, int flags) {
     struct keeper_message message = keeper_message(KEEPER_HOLD);
 
     message.head.index = (uint32_t)index;
@@ -28,35 +28,35 @@ int link_say_fd(int fd, size_t index, int what, int flags) {
     return keeper_send(fd, &message, flags);
 }
 
-static void note_missed(struct link *link) {
-    if (!atomic_load_explicit(&link->missed, memory_order_relaxed))
-        atomic_store(&link->missed, true);
+static void note_unsent(struct link *link) {
+    if (!atomic_load_explicit(&link->unsent, memory_order_relaxed))
+        atomic_store(&link->unsent, true);
 }
 
-/* Releases wait in link->unsaid for the next message, which may be that of a connection that comes:
- * then they cost nothing. Their slots are free once they are said. */
+/* Releases wait for the next message, which may be that of a connection that comes: then they cost
+ * nothing. Their slots are free once they are sent. */
 
-static void put_unsaid(struct link *link, const uint32_t *indexes, size_t n) {
+static void put_releases(struct link *link, const uint32_t *indexes, size_t n) {
     lock_acquire(&link->lock);
     for (size_t i = 0; i < n; i++)
-        link->unsaid[link->n_unsaid++] = indexes[i];
+        link->releases[link->n_releases++] = indexes[i];
     lock_release(&link->lock);
 }
 
-static void take_unsaid(struct link *link, struct keeper_message *message) {
+static void take_releases(struct link *link, struct keeper_message *message) {
     lock_acquire(&link->lock);
-    while (link->n_unsaid > 0 && message->n_indexes < KEEPER_INDEXES)
-        message->indexes[message->n_indexes++] = link->unsaid[--link->n_unsaid];
+    while (link->n_releases > 0 && message->n_indexes < KEEPER_INDEXES)
+        message->indexes[message->n_indexes++] = link->releases[--link->n_releases];
     lock_release(&link->lock);
 }
 
-/* Sends a message with what was unsaid. On failure that stays so. */
-static int say_with_unsaid(struct link *link, struct keeper_message *message, int flags) {
-    take_unsaid(link, message);
+/* Sends a message, and releases with it. On failure these go on waiting. */
+static int send_with_releases(struct link *link, struct keeper_message *message, int flags) {
+    take_releases(link, message);
     int r = keeper_send(link->fd, message, flags);
     if (r < 0) {
-        put_unsaid(link, message->indexes, message->n_indexes);
-        note_missed(link);
+        put_releases(link, message->indexes, message->n_indexes);
+        note_unsent(link);
         return r;
     }
     for (size_t i = 0; i < message->n_indexes; i++)
@@ -64,29 +64,28 @@ static int say_with_unsaid(struct link *link, struct keeper_message *message, in
     return 0;
 }
 
-static size_t count_unsaid(struct link *link) {
+static size_t count_releases(struct link *link) {
     lock_acquire(&link->lock);
-    size_t n = link->n_unsaid;
+    size_t n = link->n_releases;
     lock_release(&link->lock);
     return n;
 }
 
-void link_say_unsaid(struct link *link, int flags) {
+void link_send_releases(struct link *link, int flags) {
     int r = 0;
 
-    while (r == 0 && count_unsaid(link) > 0) {
+    while (r == 0 && count_releases(link) > 0) {
         struct keeper_message message = keeper_message(KEEPER_RELEASE);
 
-        r = say_with_unsaid(link, &message, flags);
+        r = send_with_releases(link, &message, flags);
     }
 }
 
-/* The keeper that it would have been said to is gone. */
-void link_forget_unsaid(struct link *link) {
-    while (count_unsaid(link) > 0) {
+void link_forget_releases(struct link *link) {
+    while (count_releases(link) > 0) {
         struct keeper_message message = keeper_message(KEEPER_RELEASE);
 
-        take_unsaid(link, &message);
+        take_releases(link, &message);
         for (size_t i = 0; i < message.n_indexes; i++)
             table_give(link->table, (message.indexes[i] & ~KEEPER_KEEP_PIPES) - KEEPER_CONNECTIONS);
     }
@@ -119,7 +118,7 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
         message.fd[message.n_fd++] = slot->pipe[dir].write;
     }
     atomic_store(&hold->lost, 0); /* what was lost before was another's */
-    int r = say_with_unsaid(link, &message, flags);
+    int r = send_with_releases(link, &message, flags);
     if (r < 0)
         return r;
     atomic_store(&hold->told, true);
@@ -130,7 +129,7 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
         atomic_store(&slot->pipes_held, 0);
     }
     if (atomic_load(&link->epoch) != epoch)
-        note_missed(link); /* another keeper came meanwhile, who may not have got it */
+        note_unsent(link); /* another keeper came meanwhile, who may not have got it */
     return 0;
 }
 
@@ -161,18 +160,18 @@ void link_release(struct hold *hold) {
         return;
     }
     atomic_store(&link->table->states[hold->slot].live, 0);
-    put_unsaid(link, &index, 1);
-    if (clock_coarse() - last_hold > QUIET || count_unsaid(link) >= UNSAID_MOST)
-        link_say_unsaid(link, MSG_DONTWAIT);
+    put_releases(link, &index, 1);
+    if (clock_coarse() - last_hold > QUIET || count_releases(link) >= RELEASES_MOST)
+        link_send_releases(link, MSG_DONTWAIT);
 }
 
 void link_disown(struct link *link, uint32_t slot) {
     struct table *table = link->table;
     uint32_t index = link_index_of(slot);
 
-    if (link_say_index(link->fd, KEEPER_RELEASE, index, MSG_DONTWAIT) == 0 || slot >= table->n)
+    if (link_send_index(link->fd, KEEPER_RELEASE, index, MSG_DONTWAIT) == 0 || slot >= table->n)
         return;
     table->slots[slot].used = true; /* no connection's, until it is said */
-    put_unsaid(link, &index, 1);
-    note_missed(link);
+    put_releases(link, &index, 1);
+    note_unsent(link);
 }

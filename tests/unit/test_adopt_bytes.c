@@ -1,4 +1,4 @@
-/* conn/adopt_count: the bytes that a process had carried when it was killed in the middle of a
+/* conn/adopt_bytes: the bytes that a process had carried when it was killed in the middle of a
  * write. */
 #include "unit.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/fd.h"
 #include "base/thread.h"
-#include "conn/adopt_count.h"
+#include "conn/adopt_bytes.h"
 #include "tcp_pair.h"
 
 /* A conn whose pumps do not run: client is accepted, server is dialled. */
@@ -70,10 +70,10 @@ static void what_was_not_noted_is_counted(void **state) {
 
     (void)state;
     for (int dir = 0; dir < 2; dir++) {
-        assert_int_equal(adopt_count(&world->conn, (enum direction)dir, 0), 0);
+        assert_int_equal(adopt_bytes(&world->conn, (enum direction)dir, 0), 0);
         carry(world, (enum direction)dir, 1000);
         carry(world, (enum direction)dir, 77);
-        assert_int_equal(adopt_count(&world->conn, (enum direction)dir, 0), 1077);
+        assert_int_equal(adopt_bytes(&world->conn, (enum direction)dir, 0), 1077);
     }
     finish(world);
 }
@@ -84,11 +84,11 @@ static void proxy_headers_are_no_part_of_it(void **state) {
     (void)state;
     pass(world->client, world->conn.fd[SIDE_CLIENT], 16);
     pass(world->conn.fd[SIDE_SERVER], world->server, 28);
-    assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 0);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_UP, 0), 0);
     carry(world, DIR_UP, 300);
     carry(world, DIR_DOWN, 500);
-    assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 300);
-    assert_int_equal(adopt_count(&world->conn, DIR_DOWN, 0), 500);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_UP, 0), 300);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_DOWN, 0), 500);
     finish(world);
 }
 
@@ -101,7 +101,7 @@ static void bytes_that_the_peer_has_not_taken_count(void **state) {
     (void)state;
     while ((n = send(world->conn.fd[SIDE_CLIENT], bulk, sizeof(bulk), MSG_DONTWAIT)) > 0)
         sent += (size_t)n;
-    assert_int_equal(adopt_count(&world->conn, DIR_DOWN, 0), sent);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_DOWN, 0), sent);
     finish(world);
 }
 
@@ -117,7 +117,7 @@ static void without_a_sink_the_source_is_asked(void **state) {
             shutdown(world->client, SHUT_WR);
         await(world->conn.fd[SIDE_CLIENT], ended ? POLLRDHUP : POLLIN);
         fd_reset(world->conn.fd[SIDE_SERVER]);
-        assert_int_equal(adopt_count(&world->conn, DIR_UP, 50), 200);
+        assert_int_equal(adopt_bytes(&world->conn, DIR_UP, 50), 200);
         finish(world);
         world = begin(16, 0);
     }
@@ -131,7 +131,7 @@ static void what_was_noted_is_the_least(void **state) {
     (void)state;
     carry(world, DIR_UP, 10);
     atomic_store(&world->state.flow[DIR_UP].bytes, 11); /* nonsense: but no byte is lost for it */
-    assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 11);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_UP, 0), 11);
     assert_true(adopt_look(world->conn.fd[SIDE_CLIENT]).tcp);
     finish(world);
 
@@ -142,7 +142,7 @@ static void what_was_noted_is_the_least(void **state) {
     world->conn.fd[SIDE_SERVER] = ends[0];
     world->conn.fd[SIDE_CLIENT] = ends[1];
     atomic_store(&world->state.flow[DIR_UP].bytes, 12);
-    assert_int_equal(adopt_count(&world->conn, DIR_UP, 0), 12);
+    assert_int_equal(adopt_bytes(&world->conn, DIR_UP, 0), 12);
     assert_false(adopt_look(ends[0]).tcp);
     finish(world);
 }
@@ -192,7 +192,7 @@ static size_t count_wrong(struct world *world, enum direction dir, thread_fn *wo
 
     assert_int_equal(thread_start(&peer->thread, "peer", NULL, work, peer), 0);
     while (!atomic_load(&peer->done))
-        wrong += adopt_count(&world->conn, dir, 0) != wanted;
+        wrong += adopt_bytes(&world->conn, dir, 0) != wanted;
     thread_join(&peer->thread);
     return wrong;
 }
