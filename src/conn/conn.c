@@ -204,8 +204,7 @@ void conn_unref(struct conn *conn) {
     seat_leave(&conn->seat);
     if (!left)
         conclude_conn(conn, was_refused);
-    if (gate != NULL)
-        gate_leave(gate); /* before the record: who reads it may count on the room */
+    gate_leave(gate); /* before the record: who reads it may count on the room */
     if (!left) {
         record_log(&conn->state->record, conn->state->options.log);
         if (conn->hold.link != NULL)

@@ -49,7 +49,7 @@ struct conn {
     struct member *member; /* NULL: refused, or given back */
     struct line *line;
     struct registry *registry;
-    struct gate *gate; /* left at the end; NULL: never entered */
+    struct gate *gate; /* in which it is; left at the end */
     struct pipe_pool *pipes;
     struct review review;
     _Atomic unsigned refs;
@@ -67,8 +67,8 @@ static inline struct conn *conn_of(const struct registry_node *node) {
 }
 
 /* Makes a conn with one reference, and registers it. Takes over what the job held, and leaves the
- * gate at its end (NULL: none). link: gives it a slot, if there is one; NULL: there is no keeper.
- * NULL: no memory, nothing was taken. */
+ * gate, which was entered, at its end. link: gives it a slot, if there is one; NULL: there is no
+ * keeper. NULL: no memory, nothing was taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);

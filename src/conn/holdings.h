@@ -3,7 +3,7 @@
 #define CONN_HOLDINGS_H
 
 #include "conn/line.h"
-#include "listen/limit.h"
+#include "listen/seat.h"
 #include "upstream/member.h"
 
 /* Handed over as a whole: holdings_take. */

@@ -31,28 +31,4 @@ void limit_unref(struct limit *limit); /* NULL is fine; the last one: every seat
  * reference to config. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
-/* What one connection takes of a limit. Zeroed: nothing. */
-struct seat {
-    struct limit *limit; /* counted in its gate, and a reference */
-    struct client_seat *client;
-};
-
-/* Enters the listener's gate, if there is room. */
-bool seat_enter(struct seat *seat, struct limit *limit) MUST_USE;
-
-/* Counts the client, whose connection has entered the gate. */
-enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
-                                      const struct addr *client) MUST_USE;
-
-/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one
- * client, so that one that asks and asks takes nothing from the others. */
-bool seat_await_client(struct seat *seat, const struct addr *client,
-                       struct leaver_wait *wait) MUST_USE;
-
-/* Takes a seat beyond the limits: for a connection that the process before had let in. */
-void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client);
-
-/* Gives all of it back, and blanks it. */
-void seat_leave(struct seat *seat);
-
 #endif

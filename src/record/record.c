@@ -8,11 +8,11 @@
 
 _Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
 
-static usec_t span(usec_t from, usec_t to) {
+static usec_t span_between(usec_t from, usec_t to) {
     return from > 0 && to > from ? to - from : 0;
 }
 
-static void format_text(struct log_line *line, const struct record *r, const char *client) {
+static void format_sentence(struct log_line *line, const struct record *r, const char *client) {
     char server[ADDR_TEXT_MAX + CONFIG_NAME_MAX + 8] = "", address[ADDR_TEXT_MAX];
     char up[32], down[32], queue[32], dial[32], lasted[32], error[96] = "";
 
@@ -30,18 +30,18 @@ static void format_text(struct log_line *line, const struct record *r, const cha
                   end_infos[r->end].sentence, error,
                   text_human_bytes(r->bytes[DIR_UP], up, sizeof(up)),
                   text_human_bytes(r->bytes[DIR_DOWN], down, sizeof(down)),
-                  text_human_time(span(r->queued, r->popped), queue, sizeof(queue)),
-                  text_human_time(span(r->popped, r->dialled), dial, sizeof(dial)),
-                  text_human_time(span(r->accepted, r->ended), lasted, sizeof(lasted)),
+                  text_human_time(span_between(r->queued, r->popped), queue, sizeof(queue)),
+                  text_human_time(span_between(r->popped, r->dialled), dial, sizeof(dial)),
+                  text_human_time(span_between(r->accepted, r->ended), lasted, sizeof(lasted)),
                   end_infos[r->end].code);
 }
 
-static void format(struct log_line *line, const void *payload) {
+static void format_record(struct log_line *line, const void *payload) {
     const struct record *r = payload;
     char client[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
 
     addr_format(&r->client, client, sizeof(client));
-    format_text(line, r, client);
+    format_sentence(line, r, client);
     log_line_field(line, "RELAYD_CONN", "%llu", (unsigned long long)r->number);
     log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
     log_line_field(line, "RELAYD_CLIENT", "%s", client);
@@ -52,12 +52,15 @@ static void format(struct log_line *line, const void *payload) {
     log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
     log_line_field(line, "RELAYD_BYTES_UP", "%llu", (unsigned long long)r->bytes[DIR_UP]);
     log_line_field(line, "RELAYD_BYTES_DOWN", "%llu", (unsigned long long)r->bytes[DIR_DOWN]);
-    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld", (long long)span(r->queued, r->popped));
-    log_line_field(line, "RELAYD_DIAL_USEC", "%lld", (long long)span(r->popped, r->dialled));
-    log_line_field(line, "RELAYD_DURATION_USEC", "%lld", (long long)span(r->accepted, r->ended));
+    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld",
+                   (long long)span_between(r->queued, r->popped));
+    log_line_field(line, "RELAYD_DIAL_USEC", "%lld",
+                   (long long)span_between(r->popped, r->dialled));
+    log_line_field(line, "RELAYD_DURATION_USEC", "%lld",
+                   (long long)span_between(r->accepted, r->ended));
 }
 
-static void format_more(struct log_line *line, const void *last, unsigned long count) {
+static void format_more_records(struct log_line *line, const void *last, unsigned long count) {
     const struct record *r = last;
     char client[ADDR_TEXT_MAX];
 
@@ -87,7 +90,8 @@ static void format_more(struct log_line *line, const void *last, unsigned long c
 static const struct log_group groups[END_COUNT] = {
 #define END(name, code, failed, phase, answer, status, counter, sentence, advice)                  \
     [END_##name] = {END_##name, EACH_SECOND(END_PHASE_##phase, failed),                            \
-                    (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED, format_more},
+                    (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED,                     \
+                    format_more_records},
 #include "record/ends.def"
 };
 
@@ -99,6 +103,6 @@ void record_log(const struct record *record, enum log_connections policy) {
     CHECK(record->end != END_NONE);
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         return;
-    log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format, record,
+    log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format_record, record,
                       sizeof(*record), &groups[record->end]);
 }

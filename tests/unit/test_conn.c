@@ -19,6 +19,7 @@
 static struct registry registry;
 static struct pipe_pool pipes;
 static struct pump_pool pumps;
+static struct gate gate;
 static struct link *kept; /* in the second round: every conn has a slot, as with a keeper */
 static struct link to_keeper;
 static int keeper; /* its end of the link: it reads nothing */
@@ -43,7 +44,8 @@ static struct world prepare(enum copy_mode copy, bool half_close, struct pump_pa
     tcp_pair(&has.client, &world.client);
     tcp_pair(&has.server, &world.server);
     assert_int_equal(pump_pool_get(&pumps, ret_pair), 0);
-    world.conn = conn_new(&record, &options, &registry, NULL, &pipes, kept, &has);
+    gate_force_enter(&gate);
+    world.conn = conn_new(&record, &options, &registry, &gate, &pipes, kept, &has);
     assert_non_null(world.conn);
     assert_true((kept != NULL) == (world.conn->hold.link != NULL));
     if (kept != NULL)
@@ -925,7 +927,8 @@ static void a_refused_client_is_read_until_it_closes(void **state) {
     (void)state;
     tcp_pair(&near, &world.client);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
-    world.conn = conn_new_refused(&record, &options, &registry, NULL, &near);
+    gate_force_enter(&gate);
+    world.conn = conn_new_refused(&record, &options, &registry, &gate, &near);
     assert_non_null(world.conn);
     conn_ref(world.conn);
     pump_pool_run(pair, world.conn);
@@ -940,17 +943,21 @@ static int set_up(void **state) {
     thread_init_process();
     alarm(30); /* a hang is a failure */
     registry_init(&registry);
+    gate_init(&gate, SIZE_MAX, NULL, NULL);
     pipe_pool_init(&pipes, 64);
     pump_pool_init(&pumps);
     return 0;
 }
 
-/* All threads end, all pipes are back, nothing is registered: each of these checks it. */
+/* All threads end, all pipes are back, nothing is registered or in the gate: each of these checks
+ * it. */
 static int tear_down(void **state) {
     (void)state;
     pump_pool_destroy(&pumps);
     pipe_pool_destroy(&pipes);
     registry_destroy(&registry);
+    assert_int_equal(gate_live(&gate), 0);
+    gate_destroy(&gate);
     return 0;
 }
 

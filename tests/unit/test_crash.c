@@ -40,6 +40,7 @@ static void review_and_die(struct table *table) UNCHECKED {
     static struct registry registry;
     static struct pump_pool pumps;
     static struct reaper reaper;
+    static struct gate gate; /* which it never leaves */
     static struct link link;
     struct holdings has = HOLDINGS_NONE;
     int client[2], server[2];
@@ -52,7 +53,7 @@ static void review_and_die(struct table *table) UNCHECKED {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, server), 0);
     has.client = client[0];
     has.server = server[0];
-    struct conn *conn = conn_new_adopted(&link, SLOT, &registry, NULL, NULL, &has);
+    struct conn *conn = conn_new_adopted(&link, SLOT, &registry, &gate, NULL, &has);
     conn_register(conn);
     conn->registry = mmap(NULL, sizeof(registry), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_int_equal(reaper_start(&reaper, &registry, &pumps), 0);

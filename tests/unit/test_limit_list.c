@@ -3,6 +3,7 @@
 
 #include "config_text.h"
 #include "listen/limit_list.h"
+#include "listen/seat.h"
 
 #define MOST 4
 

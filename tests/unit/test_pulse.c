@@ -16,6 +16,7 @@
 #define KEEPALIVE USEC_PER_SEC
 
 static struct registry registry;
+static struct gate gate;
 static struct conn *conn;
 static int client, server; /* the far ends */
 static bool alone;         /* in a network of its own */
@@ -34,7 +35,9 @@ static void make_conn(void) {
     sockopt_set_client(has.client, KEEPALIVE);
     sockopt_set_server(has.server, KEEPALIVE);
     registry_init(&registry);
-    conn = conn_new(&record, &options, &registry, NULL, NULL, NULL, &has);
+    gate_init(&gate, SIZE_MAX, NULL, NULL);
+    gate_force_enter(&gate);
+    conn = conn_new(&record, &options, &registry, &gate, NULL, NULL, &has);
     assert_non_null(conn);
 }
 
@@ -44,6 +47,7 @@ static void drop_conn(void) {
     fd_close(&client);
     fd_close(&server);
     registry_destroy(&registry);
+    gate_destroy(&gate);
 }
 
 static void set_loopback(bool up) {

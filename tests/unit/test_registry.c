@@ -14,6 +14,7 @@
 #define N 300
 
 static struct registry registry;
+static struct gate gate;
 static struct conn *conns[N];
 static int far[N][2];
 
@@ -26,6 +27,7 @@ static void make_conns(usec_t idle_timeout, usec_t linger_timeout) {
     const struct record record = {.number = 1};
 
     registry_init(&registry);
+    gate_init(&gate, SIZE_MAX, NULL, NULL);
     for (size_t i = 0; i < N; i++) {
         struct holdings has = HOLDINGS_NONE;
         int client[2], server[2];
@@ -36,7 +38,8 @@ static void make_conns(usec_t idle_timeout, usec_t linger_timeout) {
         has.server = server[0];
         far[i][0] = client[1];
         far[i][1] = server[1];
-        conns[i] = conn_new(&record, &options, &registry, NULL, NULL, NULL, &has);
+        gate_force_enter(&gate);
+        conns[i] = conn_new(&record, &options, &registry, &gate, NULL, NULL, &has);
         assert_non_null(conns[i]);
     }
 }
@@ -50,6 +53,7 @@ static void drop_conns(void) UNCHECKED {
     }
     assert_true(wheel_next(&registry.reviews) == USEC_NEVER);
     registry_destroy(&registry);
+    gate_destroy(&gate);
 }
 
 /* What the reaper does from one moment to another. */

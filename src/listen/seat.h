@@ -1,0 +1,32 @@
+/* What one connection takes of its listener's limit: it is counted in the gate, and for its client.
+ * Any thread that owns it. */
+#ifndef LISTEN_SEAT_H
+#define LISTEN_SEAT_H
+
+#include "listen/limit.h"
+
+/* Zeroed: nothing is taken. */
+struct seat {
+    struct limit *limit; /* counted in its gate, and a reference */
+    struct client_seat *client;
+};
+
+/* Enters the listener's gate, if there is room. */
+bool seat_enter(struct seat *seat, struct limit *limit) MUST_USE;
+
+/* Counts the client, whose connection has entered the gate. */
+enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
+                                      const struct addr *client) MUST_USE;
+
+/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one
+ * client, so that one that asks and asks takes nothing from the others. */
+bool seat_await_client(struct seat *seat, const struct addr *client,
+                       struct leaver_wait *wait) MUST_USE;
+
+/* Takes a seat beyond the limits: for a connection that the process before had let in. */
+void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client);
+
+/* Gives all of it back, and blanks it. */
+void seat_leave(struct seat *seat);
+
+#endif
