@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "config/config.h"
 #include "config/warnings.h"
-#include "daemon/ask.h"
+#include "daemon/reload_request.h"
 #include "daemon/daemon.h"
 #include "daemon/rights.h"
 #include "version.h"
@@ -89,7 +89,7 @@ static int dump_config(const struct cli *cli) {
 }
 
 static int reload_other(const struct cli *cli) {
-    return ask_reload(cli->pid);
+    return reload_request_make(cli->pid);
 }
 
 static int print_version(const struct cli *cli) {

@@ -293,7 +293,7 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
                                      .notify = &daemon->notify,
                                      .wake = wake_main,
                                      .arg = main_thread};
-    asks_init(&daemon->reload.asks);
+    reload_requests_init(&daemon->reload.requests);
     relay_announce(daemon->relay);
     notify_ready(&daemon->notify, daemon->relay, NULL);
     serve_until_end(daemon, &set);
@@ -305,7 +305,7 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
     else
         drain_conns(daemon, &set);
     reload_free(&daemon->reload);
-    asks_close(&daemon->reload.asks);
+    reload_requests_close(&daemon->reload.requests);
 }
 
 static void stop_daemon(struct daemon *daemon, bool ran) {

@@ -14,7 +14,7 @@
 #define LAST_PATIENCE USEC_PER_SEC        /* at the end of the process */
 
 void reload_ask(struct reload *reload, const siginfo_t *hup) {
-    if (asks_note(&reload->asks, hup))
+    if (reload_requests_note(&reload->requests, hup))
         reload->wanted = true;
 }
 
@@ -22,7 +22,7 @@ static void refuse_reload(struct reload *reload, const char *why) {
     log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
             why);
     notify_ready(reload->notify, reload->relay, why);
-    asks_answer(&reload->asks, why);
+    reload_requests_answer(&reload->requests, why);
 }
 
 /* A place for a reading that has to be given up, or NULL. */
@@ -40,7 +40,7 @@ static struct reading **find_late(struct reload *reload) {
 
 static void begin_reload(struct reload *reload) {
     reload->wanted = false;
-    asks_serve(&reload->asks);
+    reload_requests_serve(&reload->requests);
     notify_reloading(reload->notify);
     if (reload->file == NULL) {
         refuse_reload(reload, "relayd was started with --proxy and has no file to read.");
@@ -83,7 +83,7 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
         relay_announce(reload->relay);
         notify_ready(reload->notify, reload->relay, NULL);
-        asks_answer(&reload->asks, NULL);
+        reload_requests_answer(&reload->requests, NULL);
     } else {
         refuse_reload(reload, what != NULL ? what : "there was no memory.");
     }
@@ -137,7 +137,7 @@ void reload_free(struct reload *reload) {
 
 void reload_stop(struct reload *reload, const siginfo_t *hup) {
     if (hup != NULL)
-        (void)asks_note(&reload->asks, hup);
-    asks_serve(&reload->asks);
-    asks_answer(&reload->asks, "relayd stops.");
+        (void)reload_requests_note(&reload->requests, hup);
+    reload_requests_serve(&reload->requests);
+    reload_requests_answer(&reload->requests, "relayd stops.");
 }

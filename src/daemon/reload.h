@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-#include "daemon/asks.h"
+#include "daemon/reload_requests.h"
 #include "daemon/notify.h"
 #include "daemon/passed.h"
 #include "daemon/reading.h"
@@ -21,7 +21,7 @@ struct reload {
     struct notify *notify;
     void (*wake)(void *arg); /* ends main's wait */
     void *arg;
-    struct asks asks;
+    struct reload_requests requests;
     bool wanted;             /* once more */
     struct reading *reading; /* NULL: no reload is under way */
     usec_t until;            /* then it is given up */

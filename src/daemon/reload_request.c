@@ -1,4 +1,4 @@
-#include "daemon/ask.h"
+#include "daemon/reload_request.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -26,11 +26,11 @@
 #define HEARING   (15 * USEC_PER_SEC) /* it may be busy with something, but not for so long */
 #define ASK_AGAIN USEC_PER_SEC        /* a HUP that comes while another one waits is lost */
 
-bool ask_is_token(uintptr_t token) {
+bool reload_request_is_token(uintptr_t token) {
     return (token & LOWER) == ASKS && token >> HALF != 0;
 }
 
-socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address) {
+socklen_t reload_request_address(uintptr_t token, struct sockaddr_un *ret_address) {
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     int n = snprintf(ret_address->sun_path + 1, sizeof(ret_address->sun_path) - 1,
                      "relayd-reload-%llx", (unsigned long long)token);
@@ -99,12 +99,12 @@ static int open_ear(uintptr_t *ret_token) {
     uintptr_t token = 0;
     int on = 1, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    while (fd >= 0 && !ask_is_token(token)) {
+    while (fd >= 0 && !reload_request_is_token(token)) {
         if (getrandom(&token, sizeof(token), 0) != sizeof(token))
             fd_close(&fd);
         token = (token & ~LOWER) | ASKS;
     }
-    socklen_t size = ask_address(token, &at);
+    socklen_t size = reload_request_address(token, &at);
     if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
                     bind(fd, (struct sockaddr *)&at, size) < 0))
         fd_close(&fd);
@@ -114,10 +114,10 @@ static int open_ear(uintptr_t *ret_token) {
 
 /* One that is there: its first byte, and the rest in text. 0: there is none, or not from whom it
  * should be. */
-static char take_word(int fd, char text[ASK_TEXT_MAX]) {
+static char take_word(int fd, char text[RELOAD_TEXT_MAX]) {
     char word = 0;
     struct iovec parts[2] = {{.iov_base = &word, .iov_len = 1},
-                             {.iov_base = text, .iov_len = ASK_TEXT_MAX - 1}};
+                             {.iov_base = text, .iov_len = RELOAD_TEXT_MAX - 1}};
     union {
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(struct ucred))];
@@ -148,7 +148,7 @@ static char take_signal(const sigset_t *signals, pid_t pid) {
 
     if (signal < 0 || info.si_pid != pid)
         return 0;
-    return signal == SAID_RELOADED ? ASK_RELOADED : ASK_REFUSED;
+    return signal == SAID_RELOADED ? RELOAD_DONE : RELOAD_REFUSED;
 }
 
 static int report_refusal(const char *why) {
@@ -173,7 +173,7 @@ static const char *send_question(pid_t pid, uintptr_t token, bool heard) {
 /* Asks until it was heard, and waits for the last word. */
 static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
     usec_t began = clock_now();
-    char text[ASK_TEXT_MAX] = "";
+    char text[RELOAD_TEXT_MAX] = "";
     bool heard = false;
     sigset_t signals;
 
@@ -205,15 +205,15 @@ static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
         char word = take_word(fd, text);
         if (word == 0)
             word = take_signal(&signals, pid);
-        if (word == ASK_RELOADED)
+        if (word == RELOAD_DONE)
             return EX_OK;
-        if (word == ASK_REFUSED)
+        if (word == RELOAD_REFUSED)
             return report_refusal(text);
-        heard = heard || word == ASK_HEARD;
+        heard = heard || word == RELOAD_HEARD;
     }
 }
 
-int ask_reload(pid_t pid) {
+int reload_request_make(pid_t pid) {
     bool elsewhere = is_elsewhere(pid); /* while it may still look */
     uintptr_t token;
 

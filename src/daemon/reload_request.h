@@ -6,8 +6,8 @@
  * socket (unix(7)) with the token in its name: no process number is needed, which has no meaning in
  * another PID namespace. Abstract names belong to a network namespace: an asker in another one is
  * not answered, and says so. */
-#ifndef DAEMON_ASK_H
-#define DAEMON_ASK_H
+#ifndef DAEMON_RELOAD_REQUEST_H
+#define DAEMON_RELOAD_REQUEST_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,23 +15,23 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define ASK_TEXT_MAX 1024
+#define RELOAD_TEXT_MAX 1024
 
 /* The first byte of an answer. */
-enum ask_word {
-    ASK_HEARD = 'h',    /* the question has come, and is not to be asked again */
-    ASK_RELOADED = 'y', /* the last word */
-    ASK_REFUSED = 'n',  /* the same; the reason follows */
+enum reload_word {
+    RELOAD_HEARD = 'h',   /* the question has come, and is not to be asked again */
+    RELOAD_DONE = 'y',    /* the last word */
+    RELOAD_REFUSED = 'n', /* the same; the reason follows */
 };
 
 /* Half of a token is always the same. */
-bool ask_is_token(uintptr_t token);
+bool reload_request_is_token(uintptr_t token);
 
 /* Where it is answered: fills in the address and returns its size. */
-socklen_t ask_address(uintptr_t token, struct sockaddr_un *ret_address);
+socklen_t reload_request_address(uintptr_t token, struct sockaddr_un *ret_address);
 
 /* Returns the exit status, after a message if it is not EX_OK: EX_CONFIG if the new configuration
  * was refused, EX_UNAVAILABLE if there was no answer. The process has done nothing else. */
-int ask_reload(pid_t pid);
+int reload_request_make(pid_t pid);
 
 #endif
