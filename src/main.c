@@ -95,13 +95,13 @@ static int reload_other(const struct cli *cli) {
 static int print_version(const struct cli *cli) {
     (void)cli;
     puts("relayd " RELAYD_VERSION);
-    return EX_OK;
+    return flush_output();
 }
 
 static int print_help(const struct cli *cli) {
     (void)cli;
     cli_help(stdout);
-    return EX_OK;
+    return flush_output();
 }
 
 int main(int argc, char **argv) {
