@@ -1,5 +1,5 @@
-/* upstream/roster and members: which members there are, and what is remembered of them (one thread,
- * so without the lock). */
+/* upstream/enlist, roster and members: which members there are, and what is remembered of them (one
+ * thread, so without the lock). */
 #include "unit.h"
 
 #include <netinet/in.h>
