@@ -18,8 +18,8 @@
  * note the end. */
 #define PLACE_PATIENCE (100 * USEC_PER_MSEC)
 
-static enum apply_outcome fail_apply(struct apply *apply, enum apply_outcome outcome, int error,
-                                     const char *what) {
+enum apply_outcome apply_fail(struct apply *apply, enum apply_outcome outcome, int error,
+                              const char *what) {
     if (apply->what == NULL && asprintf(&apply->what, "%s: %s.", what, strerrordesc_np(error)) < 0)
         apply->what = NULL;
     return outcome;
@@ -83,34 +83,28 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
     TAILQ_FOREACH(acceptor, &apply->former, entry)
         if (r == 0)
             r = acceptor_start(acceptor, acceptor->next_route);
-    return r < 0 ? fail_apply(
+    return r < 0 ? apply_fail(
                        apply, APPLY_NO_RESOURCES, -r,
                        "There are no threads or no memory to work with; raise TasksMax or lower "
                        "workers")
                  : APPLY_OK;
 }
 
-static enum apply_outcome no_socket(struct apply *apply, int error) {
-    if (apply->what != NULL)
-        return apply->outcome != APPLY_OK ? apply->outcome : APPLY_NO_SOCKET;
-    return fail_apply(apply, APPLY_NO_RESOURCES, error, "no memory to listen with");
-}
-
 /* All that can fail. */
 static enum apply_outcome prepare_apply(struct apply *apply) {
     struct listen_wish *wishes = NULL;
-    enum apply_outcome outcome;
     size_t n = 0;
     int r = listen_wishes(apply->config, apply->names, &wishes, &n);
+    enum apply_outcome outcome =
+        r < 0 ? apply_fail(apply, APPLY_NO_RESOURCES, -r, "no memory to listen with")
+              : apply_find_sockets(apply, wishes, n);
 
-    if (r == 0)
-        r = apply_find_sockets(apply, wishes, n);
-    outcome = r < 0 ? no_socket(apply, -r) : prepare_threads(apply);
-    if (outcome == APPLY_OK && (r = apply_files(apply)) < 0)
-        outcome = no_socket(apply, -r);
-    /* Last: from now on clients may come. */
-    if (outcome == APPLY_OK && (r = apply_listen(apply)) < 0)
-        outcome = no_socket(apply, -r);
+    if (outcome == APPLY_OK)
+        outcome = prepare_threads(apply);
+    if (outcome == APPLY_OK)
+        outcome = apply_files(apply);
+    if (outcome == APPLY_OK)
+        outcome = apply_listen(apply); /* last: from now on clients may come */
     free(wishes);
     apply_end_sharing(apply);
     return outcome;
@@ -205,7 +199,7 @@ static enum apply_outcome make_generation(struct apply *apply) {
     if (apply->generation != NULL)
         return APPLY_OK;
     upstreams_free(upstreams);
-    return fail_apply(apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
+    return apply_fail(apply, APPLY_NO_RESOURCES, ENOMEM, "no memory for the listeners");
 }
 
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,

@@ -16,26 +16,29 @@ struct apply {
     struct acceptor_list fresh; /* acceptors for sockets that are new */
     /* for those of the relayd before that are no longer wanted: who has come is served */
     struct acceptor_list former;
-    size_t n_workers;           /* started for it, or kept from ending */
-    enum apply_outcome outcome; /* once what is set, or APPLY_OK */
-    char *what;
+    size_t n_workers; /* started for it, or kept from ending */
+    char *what;       /* why it failed; NULL: it has not, or no memory */
 };
 
-/* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is
- * bound and does not listen yet. 0; or -errno, with apply->what and the outcome, unless it is for
- * want of memory. What is open stays as it is. */
-int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) MUST_USE;
+/* It fails for this errno: sets what, and returns the outcome. */
+enum apply_outcome apply_fail(struct apply *apply, enum apply_outcome outcome, int error,
+                              const char *what);
 
-/* Makes the new ones listen: 0; or -errno, in the same way. */
-int apply_listen(struct apply *apply) MUST_USE;
+/* Finds each wish a socket: one that is open here, one that the keeper has, or a new one, which is
+ * bound and does not listen yet. Not APPLY_OK: what is set. What is open stays as it is. */
+enum apply_outcome apply_find_sockets(struct apply *apply, struct listen_wish *wishes,
+                                      size_t n) MUST_USE;
+
+/* Makes the new ones listen, in the same way. */
+enum apply_outcome apply_listen(struct apply *apply) MUST_USE;
 
 /* Notes what the next relayd must know of those that stay: their listener and their access may be
  * others now. */
 void apply_note_sockets(const struct apply *apply);
 
-/* Gives the files of unix sockets that stay the access that is asked for now: 0; or -errno, with
- * what and the outcome. And undoes that (apply_files.c). */
-int apply_files(struct apply *apply) MUST_USE;
+/* Gives the files of unix sockets that stay the access that is asked for now, in the same way. And
+ * undoes that (apply_files.c). */
+enum apply_outcome apply_files(struct apply *apply) MUST_USE;
 void apply_files_undo(struct apply *apply);
 
 /* Why a file could not be given the access that the listener asks for, as a finished sentence; the

@@ -56,7 +56,7 @@ static int change_file(struct listen_socket *socket, const struct socket_access 
     return r;
 }
 
-static int change_files(struct apply *apply, struct acceptor_list *acceptors) {
+static enum apply_outcome change_files(struct apply *apply, struct acceptor_list *acceptors) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, acceptors, entry) {
@@ -68,20 +68,19 @@ static int change_files(struct apply *apply, struct acceptor_list *acceptors) {
         int r = change_file(&acceptor->socket, &listener->socket_access);
 
         if (r < 0) {
-            apply->outcome = r == -EPERM ? APPLY_FORBIDDEN : APPLY_NO_SOCKET;
             apply->what = apply_files_complaint(apply->config, listener, acceptor->socket.text, -r);
-            return r;
+            return r == -EPERM ? APPLY_FORBIDDEN : APPLY_NO_SOCKET;
         }
         acceptor->access_before = before;
         acceptor->access_changed = true;
     }
-    return 0;
+    return APPLY_OK;
 }
 
-int apply_files(struct apply *apply) {
-    int r = change_files(apply, &apply->relay->acceptors);
+enum apply_outcome apply_files(struct apply *apply) {
+    enum apply_outcome outcome = change_files(apply, &apply->relay->acceptors);
 
-    return r == 0 ? change_files(apply, &apply->fresh) : r;
+    return outcome == APPLY_OK ? change_files(apply, &apply->fresh) : outcome;
 }
 
 static void undo_files(struct acceptor_list *acceptors) {

@@ -85,9 +85,9 @@ static bool inherit_socket(struct relay *relay, int i, struct listen_socket *ret
     return false;
 }
 
-/* One that a relayd before has bound, and that was held meanwhile: -ENOENT if there is none for
- * this wish. */
-static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
+/* Meets the wish with a socket that a previous relayd has bound and the keeper has held, if there
+ * is one. 0 or -errno. */
+static int take_inherited(struct apply *apply, const struct listen_wish *wish, bool *ret_met) {
     struct relay *relay = apply->relay;
     struct listen_socket socket;
 
@@ -96,9 +96,12 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish) {
             !inherit_socket(relay, i, &socket))
             continue;
         listen_socket_tune(&socket, wish->listener);
-        return add_fresh(apply, &socket, wish);
+        int r = add_fresh(apply, &socket, wish);
+        *ret_met = r == 0;
+        return r;
     }
-    return -ENOENT;
+    *ret_met = false;
+    return 0;
 }
 
 /* An address that overlaps with that of a socket which goes can be bound beside it: then nobody is
@@ -219,12 +222,13 @@ static char *complain_of_wish(const struct apply *apply, const struct listen_wis
         "leave one of the two out");
 }
 
-static void fail_wish(struct apply *apply, const struct listen_wish *wish, int error) {
+static enum apply_outcome fail_wish(struct apply *apply, const struct listen_wish *wish,
+                                    int error) {
     const struct acceptor *obstacle =
         error == EADDRINUSE && !wish->systemd ? find_obstacle(apply, wish) : NULL;
 
-    apply->outcome = judge_wish(wish, error, obstacle);
     apply->what = complain_of_wish(apply, wish, error, obstacle);
+    return judge_wish(wish, error, obstacle);
 }
 
 static int open_socket(struct apply *apply, const struct listen_wish *wish) {
@@ -267,27 +271,24 @@ static void take_former(struct apply *apply) {
     }
 }
 
-int apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) {
-    int r = 0;
-
-    for (size_t i = 0; i < n && r == 0; i++) {
+enum apply_outcome apply_find_sockets(struct apply *apply, struct listen_wish *wishes, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         wishes[i].met = keep_open(apply, &wishes[i]);
         if (wishes[i].met || wishes[i].systemd)
             continue;
-        r = take_inherited(apply, &wishes[i]);
-        wishes[i].met = r == 0;
-        r = r == -ENOENT ? 0 : r;
+        int r = take_inherited(apply, &wishes[i], &wishes[i].met);
+        if (r < 0)
+            return apply_fail(apply, APPLY_NO_RESOURCES, -r, "no memory to listen with");
     }
-    for (size_t i = 0; i < n && r == 0; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (wishes[i].met)
             continue;
-        r = wishes[i].systemd ? take_passed(apply, &wishes[i]) : open_socket(apply, &wishes[i]);
+        int r = wishes[i].systemd ? take_passed(apply, &wishes[i]) : open_socket(apply, &wishes[i]);
         if (r < 0)
-            fail_wish(apply, &wishes[i], -r);
+            return fail_wish(apply, &wishes[i], -r);
     }
-    if (r == 0)
-        take_former(apply);
-    return r;
+    take_former(apply);
+    return APPLY_OK;
 }
 
 void apply_note_sockets(const struct apply *apply) {
@@ -310,7 +311,7 @@ static bool is_displaced(const struct acceptor *acceptor) {
     return acceptor->socket.unlink_path != NULL && !listen_socket_has_file(&acceptor->socket);
 }
 
-int apply_listen(struct apply *apply) {
+enum apply_outcome apply_listen(struct apply *apply) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, entry) {
@@ -320,13 +321,11 @@ int apply_listen(struct apply *apply) {
                     ? -EADDRINUSE
                     : listen_socket_listen(&acceptor->socket, acceptor->wish->listener);
 
-        if (r < 0) {
-            fail_wish(apply, acceptor->wish, -r);
-            return r;
-        }
+        if (r < 0)
+            return fail_wish(apply, acceptor->wish, -r);
         acceptor->wish = NULL;
     }
-    return 0;
+    return APPLY_OK;
 }
 
 static void end_sharing(struct acceptor_list *acceptors) {
