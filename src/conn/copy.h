@@ -20,8 +20,7 @@
 #include "config/config.h"
 #include "conn/pipe_pool.h"
 
-#define COPY_BUFFER_SIZE                                                                           \
-    16384 /* bytes; most answers of most servers fit, and the rest goes by splice */
+#define COPY_BUFFER_SIZE 16384 /* bytes: most answers fit; larger ones are spliced */
 
 enum copy_way { COPY_WAY_LOAN, COPY_WAY_BUFFER, COPY_WAY_PIPE };
 
@@ -31,41 +30,40 @@ struct copy {
     const struct kept_pipe *kept; /* its own pipe for all bytes, or NULL */
     enum copy_way way;
     struct pipe_pool *pipes;
-    struct pipe_ends pipe; /* COPY_WAY_PIPE: there; COPY_WAY_LOAN: there with bytes in hand */
+    struct pipe_ends pipe; /* of COPY_WAY_PIPE; of COPY_WAY_LOAN while bytes are in hand */
     char *buffer;          /* COPY_BUFFER_SIZE bytes, the pump's */
     size_t in_hand;        /* read and not yet written */
     bool in_pipe;          /* and where that is */
-    size_t in_buffer_at;   /* where in the buffer the rest begins */
-    unsigned streak;       /* how much the last reads speak for another way */
+    size_t in_buffer_at;   /* where the rest begins in the buffer */
+    unsigned streak;       /* how much the last reads favour another way */
     usec_t last;           /* COPY_WAY_LOAN: when the last message was written */
     uint64_t written;      /* bytes, in all */
 };
 
-/* With a keeper: a pipe of the connection's own, which outlives this process with all that is in
- * it. */
+/* With a keeper: the connection's own pipe, which outlives this process with its contents. */
 struct kept_pipe {
     struct pipe_ends ends;
-    size_t in_hand;            /* bytes that are in it at the start */
+    size_t in_hand;            /* bytes in it at the start */
     uint64_t written;          /* in all, before */
-    const _Atomic bool *parks; /* true: come to a halt, with all that is in hand in the pipe */
+    const _Atomic bool *parks; /* true: stop, with all that is in hand in the pipe */
     _Atomic bool *in_memory;   /* set while a byte is in hand that is not in the pipe */
 };
 
 void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer);
 void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer);
 
-/* Gives the pipe back. What was in hand is lost: the caller has reset the connection. */
+/* Gives the pipe back. Bytes in hand are lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
 /* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno
- * (-EINTR: the thread was interrupted, and the kept pipe parks). Only with nothing in hand. */
+ * (-EINTR: interrupted, and the kept pipe parks). Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
-/* Writes all that is in hand, waiting for room: 0, or -errno with the rest still in hand (-EINTR:
- * as above). */
+/* Writes all that is in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as
+ * above). */
 int copy_write(struct copy *copy, int to) MUST_USE;
 
-/* The engines, each one attempt: bytes moved, 0 at the end of data, or -errno. */
+/* The engines; one attempt each: bytes moved, 0 at the end of data, or -errno. */
 ssize_t copy_buffer_read(struct copy *copy, int from);
 ssize_t copy_buffer_write(struct copy *copy, int to);
 ssize_t copy_splice_read(struct copy *copy, int from);

@@ -6,18 +6,17 @@
 #include "listen/seat.h"
 #include "upstream/member.h"
 
-/* Handed over as a whole: holdings_take. */
+/* Handed over as a whole, by holdings_take. */
 struct holdings {
-    int client, server;    /* sockets; -1: none (yet) */
+    int client, server;    /* sockets; -1: none */
     struct seat seat;      /* in the limits of its listener */
-    struct member *member; /* counted in; NULL: none was chosen (yet) */
-    struct line
-        *line; /* of the member's upstream, a reference; NULL: no member, or its upstream is gone */
+    struct member *member; /* counted in; NULL: none */
+    struct line *line;     /* a reference; NULL: no member, or its upstream is gone */
 };
 
 #define HOLDINGS_NONE ((struct holdings){.client = -1, .server = -1})
 
-/* Gives them away: returns them, and leaves none. */
+/* Returns them and leaves none. */
 static inline struct holdings holdings_take(struct holdings *holdings) {
     struct holdings taken = *holdings;
 

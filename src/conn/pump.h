@@ -1,21 +1,20 @@
-/* One direction of one connection: read, write, read, write ... until its end. Runs on a pump
- * thread. */
+/* One direction of one connection: read, write, read, write ... until its end. On a pump thread. */
 #ifndef CONN_PUMP_H
 #define CONN_PUMP_H
 
 #include "conn/conn.h"
 #include "conn/copy.h"
 
-/* What a pump works in. Not on its stack, which is to be one page: see the idle connections in
- * tests/bench. */
+/* What a pump works in; not on its stack, which is to stay one page (idle connections in
+ * tests/bench). */
 struct pump_room {
     char *buffer; /* COPY_BUFFER_SIZE bytes */
     struct copy copy;
     struct kept_pipe kept;
 };
 
-/* Carries bytes in this direction until it has ended or the conn is over, or it is to park. The
- * caller holds a reference to conn. Blocks in recv, send and splice; woken as conn_end.c says. */
+/* Carries bytes until the direction has ended, the conn is over, or it is to park. The caller holds
+ * a reference. Blocks in recv, send and splice; woken as conn_end.c says. */
 void pump_run(struct conn *conn, enum direction dir, struct pump_room *room);
 
 #endif

@@ -1,7 +1,7 @@
 /* Pump threads in pairs, kept between connections.
  *
- * A pair is idle in the pool or serves one conn. The most recently used is taken first, so that
- * after a peak the others grow old, and pump_pool_trim ends them. */
+ * A pair is idle or serves one conn. The last used is taken first, so that after a peak the others
+ * grow old and pump_pool_trim ends them. */
 #ifndef CONN_PUMP_POOL_H
 #define CONN_PUMP_POOL_H
 
@@ -21,25 +21,25 @@ struct pump_pool {
     struct cond all_idle;
     TAILQ_HEAD(pair_list, pump_pair) idle GUARDED; /* most recently used first */
     struct pair_list working GUARDED;
-    size_t busy GUARDED; /* those that work, and those that are being made */
+    size_t busy GUARDED; /* that work or are being made */
 };
 
 void pump_pool_init(struct pump_pool *pool);
 
-/* Ends all threads and frees the pairs. Waits for the busy ones: the caller has ended all conns. */
+/* Ends all threads. Waits for busy pairs: the caller has ended all conns. */
 void pump_pool_destroy(struct pump_pool *pool);
 
-/* Takes an idle pair or makes one: 0; or -errno if a thread could not be made (-EAGAIN: a limit).
- * The caller has to give it a conn or to put it back. */
+/* Takes an idle pair or makes one: 0, or -errno if no thread could be made (-EAGAIN: a limit). The
+ * caller gives it a conn or puts it back. */
 int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) MUST_USE;
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
 
-/* Gives the caller's reference to the pair and sets it going: both pumps for a relayed conn, DIR_UP
- * alone for a refused one. The pair goes back to the pool by itself. */
+/* Gives the caller's reference to the pair and starts it: both pumps, or DIR_UP alone for a refused
+ * client. The pair returns to the pool by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
-/* Interrupts all that work until each has ended its conn: the caller has set registry->parks, or
- * has ended it otherwise. */
+/* Interrupts all until each has left its conn: the caller has set registry->parks, or ended the
+ * conns. */
 void pump_pool_park(struct pump_pool *pool);
 
 /* Ends pairs that have been idle for PUMP_IDLE_MAX. */

@@ -1,8 +1,8 @@
-/* All that is registered, and when each is to be reviewed next. It knows of nodes alone, not what
- * they are part of (conn.h); who walks them all is in sweep.h.
+/* All conns, and when each is reviewed next. It lists nodes, and knows nothing of what they are
+ * part of (conn.h); sweep.h walks them.
  *
- * Its lock also guards the state of each conn (the GUARDED members in conn.h): what changes it
- * happens a few times in the life of a connection. */
+ * Its lock also guards the state of each conn (GUARDED in conn.h), which changes a few times in the
+ * life of a connection. */
 #ifndef CONN_REGISTRY_H
 #define CONN_REGISTRY_H
 
@@ -22,12 +22,12 @@ struct registry {
     struct lock lock;
     TAILQ_HEAD(registry_list, registry_node) nodes GUARDED;
     struct wheel reviews GUARDED; /* when the reaper looks at each next */
-    struct cond sooner;           /* it is to look sooner than it sleeps for, or to stop */
-    usec_t sleeps_until GUARDED;  /* 0: it does not sleep */
-    /* Conns of mode http that are silent for so long end (USEC_NEVER: none does), */
+    struct cond sooner;          /* a review is due before sleeps_until, or the reaper is to stop */
+    usec_t sleeps_until GUARDED; /* of the reaper; 0: awake */
+    /* Conns of mode http end when silent for so long (USEC_NEVER: they do not), */
     usec_t drain_idle GUARDED;
-    unsigned drain_epoch GUARDED; /* but for those that the keeper of this epoch holds; 0: all */
-    /* Pumps come to a halt. (On a cache line of its own: each read and write looks at it.) */
+    unsigned drain_epoch GUARDED; /* but those that the keeper of this epoch holds; 0: all */
+    /* Pumps are to stop. On a cache line of its own: each read and write looks at it. */
     _Alignas(64) _Atomic bool parks;
 };
 
@@ -40,12 +40,11 @@ void registry_add(struct registry *registry, struct registry_node *node, usec_t 
 void registry_remove(struct registry *registry, struct registry_node *node)
     REQUIRES(registry->lock);
 
-/* Files the next review, instead of the one that was filed. USEC_NEVER: none. */
+/* Files the next review in place of the former one. USEC_NEVER: none. */
 void registry_review_at(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
 
-/* It has changed so that it is to be reviewed by then. (One that is being reviewed is filed anew in
- * any case.) */
+/* Reviews it by then at the latest. (After a review under way it is filed anew in any case.) */
 void registry_review_by(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
 

@@ -1,4 +1,4 @@
-/* What concerns many conns at once: whatever walks the registry. Any thread, no leaf lock held.
+/* What concerns many conns at once: walks over the registry. Any thread, no leaf lock held.
  *
  * A walk is no snapshot: conns come and go meanwhile. */
 #ifndef CONN_SWEEP_H
@@ -11,20 +11,20 @@
 
 struct member;
 
-/* From now on, conns of mode http that wait for no answer end in order once they have been silent
- * for so long, but for those that the keeper of this epoch holds (0: for none). */
+/* From now on, conns of mode http that wait for no answer end in order after this silence, except
+ * those that the keeper of this epoch holds (0: no exception). */
 void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
 
-/* Aborts every conn (see conn_abort), or those that lead to this member (NULL: to any). */
+/* Aborts (conn_abort) all conns that lead to this member; NULL: all. */
 void sweep_abort(struct registry *registry, const struct member *member, enum end end);
 
 /* Aborts those that the keeper of this epoch does not hold, and refused clients. */
 void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
 
-/* A link_hold_missing_fn; the first argument is the registry. */
+/* A link_hold_missing_fn; its arg is the registry. */
 void sweep_hold_missing(void *registry, unsigned epoch);
 
-/* How many conns the keeper of this epoch does not hold. Refused clients are not counted. */
+/* How many conns the keeper of this epoch does not hold, refused clients apart. */
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
 
 #endif
