@@ -1,8 +1,8 @@
-/* What this process was at when it crashed, noted in the table for the next one: a connection that
- * crashes relayd would otherwise be adopted and crash it again, for ever.
+/* What this process was doing when it crashed, noted in the table for the next one: a connection
+ * that crashes relayd would otherwise be adopted and crash it again, for ever.
  *
- * A crash is what a process does to itself: a fault, or abort. Who is killed by another process (an
- * operator, the watchdog) has done nothing, and nothing is noted. */
+ * A crash is what a process does to itself: a fault, or abort. Being killed by another process (an
+ * operator, the watchdog) is none, and nothing is noted. */
 #ifndef HANDOVER_CRASH_H
 #define HANDOVER_CRASH_H
 
@@ -10,19 +10,18 @@
 
 #include "handover/table.h"
 
-/* From now on crashes are noted in this table, once; NULL: no more, before that is freed. Main
- * alone. */
+/* From now on notes crashes in this table, once; NULL: no more, before that one is freed. Main. */
 void crash_watch(struct table *table);
 
 /* The calling thread works for the connection in this slot, or (CRASH_NOBODY) for none. */
 #define CRASH_NOBODY UINT32_MAX
 void crash_at(uint32_t slot);
 
-/* Notes one. Also for a process that died without a word. */
+/* Notes one; also for a process that died without a word. */
 void crash_note(usec_t crashes[CONN_CRASHES], usec_t now);
 
-/* Whether there were CONN_CRASHES within a minute, the last of them not long ago. Whatever the
- * numbers are. */
+/* Whether there were CONN_CRASHES within a minute, the last of them recently. Any numbers will
+ * do. */
 bool crash_is_often(const usec_t crashes[CONN_CRASHES], usec_t now);
 
 #endif

@@ -8,11 +8,11 @@
 struct link;
 
 struct hold {
-    struct link *link;     /* NULL: the connection has no slot, and does not outlive this process */
+    struct link *link;     /* NULL: it has no slot, and ends with this process */
     uint32_t slot;         /* of the link's table */
-    _Atomic bool told;     /* the keeper was told of it: it is to be told of its end */
-    _Atomic unsigned held; /* the link's epoch in which the keeper got it; 0: never */
-    _Atomic unsigned lost; /* the epoch in which the keeper had no descriptors for it */
+    _Atomic bool told;     /* the keeper heard of it, and is to hear of its end */
+    _Atomic unsigned held; /* epoch of the keeper that has it; 0: none */
+    _Atomic unsigned lost; /* epoch of the keeper that had no descriptors for it */
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* What the files of the link have in common. Private to them. */
+/* What the files of the link share. Private to them. */
 #ifndef HANDOVER_LINK_INSIDE_H
 #define HANDOVER_LINK_INSIDE_H
 
@@ -17,21 +17,21 @@ int link_send_fd(int fd, size_t index, int what, int flags);
 /* Connects to a keeper that is trusted. */
 enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) MUST_USE;
 
-/* What a keeper answers to ATTACH, up to its END. The heritage is to be freed in any case. */
+/* Takes what a keeper answers to ATTACH, up to its END. The heritage is to be freed in any case. */
 enum link_outcome link_take_answers(int fd, struct heritage *heritage,
                                     struct link_why *ret_why) MUST_USE;
 
-/* Sends the releases that wait; or forgets them, since the keeper is gone. */
+/* Sends the releases that wait; or forgets them: the keeper is gone. */
 void link_send_releases(struct link *link, int flags);
 void link_forget_releases(struct link *link);
 
-/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or that none is to come, since the
- * keeper is gone. */
+/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or that none will come: the keeper is
+ * gone. */
 int link_ping(struct link *link);
 void link_note_pong(struct link *link);
 void link_forget_pings(struct link *link);
 
-/* Sends the listening sockets: all, to a new keeper, or those that could not be sent. The
+/* Sends the listening sockets: all, for a new keeper; or those that could not be sent. The
  * thread's. */
 void link_send_listeners(struct link *link, bool all);
 

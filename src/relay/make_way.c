@@ -32,7 +32,10 @@ static bool make_version_1_drop(const char *path) {
     return query_keeper(path, &attach, &answer) && answer.head.type == KEEPER_HELLO;
 }
 
-bool link_make_way(const char *path, const char *name, const struct addr *addr, bool only) {
+/* Has a keeper, of whatever version, close the listening sockets that keep this address from being
+ * bound (only: it leaves IPv4 to others), and all that it holds for a relayd of this name. False:
+ * it has closed nothing, or a relayd is attached. */
+static bool clear_way(const char *path, const char *name, const struct addr *addr, bool only) {
     struct keeper_message yield = keeper_message(KEEPER_YIELD), answer;
 
     yield.head.index = addr->len;
@@ -48,7 +51,7 @@ bool link_make_way(const char *path, const char *name, const struct addr *addr, 
 
 static void ask_keeper(const char *path, const struct relay *relay, const struct listen_wish *wish,
                        const struct addr *wanted) {
-    if (link_make_way(path, relay->name, wanted, wish->v6only))
+    if (clear_way(path, relay->name, wanted, wish->v6only))
         log_msg(
             MSG_KEEPER,
             "relayd-keeper at %s held listening sockets of a previous relayd in the way of %s, and "
