@@ -1,11 +1,10 @@
-/* How many connections each client has, and how fast new ones come: the memory behind
- * max_connections_per_client and max_rate_per_client. A client is an IPv4 address, also one that
- * stands in an IPv6 address (base/embedded.h), or the first bits of an IPv6 address; one table for
- * each listener.
+/* How many connections each client has, and how fast new ones come: for max_connections_per_client
+ * and max_rate_per_client. A client is an IPv4 address, also inside an IPv6 address
+ * (base/embedded.h), or the first bits of an IPv6 address. One table for each listener.
  *
- * Memory is bounded whatever addresses come: an entry is there while its client has a connection,
- * or while its rate is remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX
- * remembered rates the one that was used longest ago is forgotten: in doubt a client is let in. */
+ * Memory is bounded: an entry stays while its client has a connection, or while its rate is
+ * remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX rates the one used
+ * longest ago is forgotten: in doubt a client is let in. */
 #ifndef LISTEN_CLIENT_TABLE_H
 #define LISTEN_CLIENT_TABLE_H
 
@@ -17,41 +16,40 @@
 #include "base/clock.h"
 
 #define CLIENT_TABLE_IDLE_MAX  65536
-#define CLIENT_TABLE_PREFIX_V6 64 /* bits, until client_table_regroup says another number */
+#define CLIENT_TABLE_PREFIX_V6 64 /* bits, until client_table_regroup */
 
 struct client_table;
 struct client_seat; /* of one connection */
 
 /* NULL: no memory. */
 struct client_table *client_table_new(void);
-void client_table_free(struct client_table *table); /* all clients have left; NULL is fine */
+void client_table_free(struct client_table *table); /* all have left; NULL is fine */
 
 enum client_outcome {
     CLIENT_OK = 0,
     CLIENT_TOO_MANY, /* it has max_connections already */
-    CLIENT_TOO_FAST, /* more than max_rate new connections a second, after a burst of twice that */
+    CLIENT_TOO_FAST, /* than max_rate a second, after a burst of twice that */
 };
 
-/* A connection of this client comes. max_connections, max_rate: 0 is no limit. now: clock_now() or
- * clock_coarse(). With CLIENT_OK *ret_seat is its seat, to be given back by client_table_leave;
- * NULL if it cannot be counted (a unix socket, no memory). A refused connection takes nothing from
- * the rate. Any thread. */
+/* Counts a new connection. max_connections, max_rate: 0 is no limit. now: clock_now() or
+ * clock_coarse(). On CLIENT_OK *ret_seat is for client_table_leave; NULL if it cannot be counted (a
+ * unix socket, no memory). A refused connection does not count for the rate. Any thread. */
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat);
-/* Refused with CLIENT_TOO_MANY, though it was waited for one of its connections to end; and whether
- * that was within the last second. now: clock_now(). Any thread. */
+/* Notes that a client stayed at CLIENT_TOO_MANY while the caller waited for one of its connections
+ * to end; and whether that was within the last second. now: clock_now(). Any thread. */
 void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now);
 bool client_table_was_vain(struct client_table *table, const struct addr *client, usec_t now);
 
 void client_table_leave(struct client_table *table, struct client_seat *seat); /* NULL is fine */
 
-/* From now on so many bits of an IPv6 address, 1 to 128, are a client. Those who are there are
- * counted anew; without memory for it, some are not counted. The rate of IPv6 clients begins anew.
- * Nothing is done if it is so already. Any thread. */
+/* Makes so many bits of an IPv6 address, 1 to 128, a client: counts all connections anew (without
+ * memory, not all of them) and forgets the rates of IPv6 clients. Nothing if it is so already. Any
+ * thread. */
 void client_table_regroup(struct client_table *table, unsigned prefix_v6);
 
-/* Entries that there are now. Any thread. */
+/* Entries now. Any thread. */
 size_t client_table_size(struct client_table *table);
 
 #endif

@@ -1,5 +1,4 @@
-/* How many connections there are, and max_connections as the bound: from accept to the last close.
- */
+/* Counts connections from accept to the last close, and bounds them by max_connections. */
 #ifndef LISTEN_GATE_H
 #define LISTEN_GATE_H
 
@@ -8,7 +7,7 @@
 
 #include "base/sync.h"
 
-/* How a wait for room came to its end. */
+/* How a wait for room ended. */
 enum room { ROOM_THERE, ROOM_NUDGED, ROOM_CLOSED };
 
 struct gate {
@@ -17,57 +16,55 @@ struct gate {
     size_t max GUARDED;
     size_t live GUARDED;
     size_t waiting GUARDED;  /* threads in gate_wait_room */
-    unsigned nudges GUARDED; /* they wait until this changes, too */
+    unsigned nudges GUARDED; /* waiting threads look for a change of this, too */
     unsigned left GUARDED;   /* counts those who left */
-    usec_t spent GUARDED;    /* on waits in vain, in gate_await_leaver, */
-    usec_t spent_at GUARDED; /* as of this moment: a part of it is forgotten as time goes by */
+    usec_t spent GUARDED;    /* on vain waits, in gate_await_leaver, */
+    usec_t spent_at GUARDED; /* as of this moment; forgotten bit by bit */
     bool closed GUARDED;
     void (*on_empty)(void *arg); /* called once the gate is closed and nobody is inside */
     void *arg;
 };
 
-/* on_empty (or NULL) is called by whichever thread lets the last one out, without the lock. */
+/* on_empty (or NULL): called without the lock, by the thread that lets the last one out. */
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg);
 void gate_destroy(struct gate *gate);
 
-/* Waits until somebody could enter, or until the next gate_nudge, or until the gate is closed. */
+/* Waits for room, the next gate_nudge, or the end. */
 enum room gate_wait_room(struct gate *gate) MUST_USE;
 
-/* Sends away whoever waits now: there is something else to look at. */
+/* Wakes all who wait: they have something else to see to. */
 void gate_nudge(struct gate *gate);
 
-/* From now on so many may be inside. Nobody who is inside is sent away. */
+/* From now on so many may be inside; who is inside stays. */
 void gate_set_max(struct gate *gate, size_t max);
 
-/* Lets one in, if there is room and the gate is open. */
+/* Enters, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;
 
-/* Lets one in, full or not: a connection of the previous process, which was inside. The gate is
- * open. */
+/* Enters, full or not: a connection of the previous process, which was inside. The gate is open. */
 void gate_force_enter(struct gate *gate);
 
 void gate_leave(struct gate *gate);
 
-/* One connection's wait for somebody who is about to leave. Zeroed before it begins. */
+/* One connection's wait for another to leave. Zeroed at first. */
 struct leaver_wait {
     unsigned seen;
-    usec_t patience; /* all that it may take */
+    usec_t patience; /* in all */
     usec_t until;
 };
 
-/* Waits until one more has left than at the last call, for at most a moment in all: somebody who is
- * inside may have ended, and not been let out yet. The first call does not wait. False: it was in
- * vain. The more waits were of late, the shorter they get, so that nobody can hold up the caller
- * for long. */
+/* Waits until one more has left than at the last call, for a moment at most in all: one that is
+ * inside may have ended, and not have left yet. The first call does not wait. False: in vain. The
+ * more waits of late, the shorter they get, so that nobody can hold up the caller. */
 bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 
-/* Lets nobody in any more and wakes who waits. Returns how many are inside; with 0 on_empty is not
+/* Closes the gate and wakes who waits. Returns how many are inside; if 0, on_empty is not
  * called. */
 size_t gate_close(struct gate *gate);
 
 size_t gate_live(struct gate *gate);
 
-/* Whether nobody could enter, and the gate is open. */
+/* Whether the gate is open, and full. */
 bool gate_is_full(struct gate *gate);
 
 #endif

@@ -1,4 +1,4 @@
-/* TCP handshakes that are under way: a client has asked to connect, and the last packet has yet to
+/* TCP handshakes under way: the client has asked to connect, and its last packet is still to
  * come. */
 #ifndef LISTEN_HANDSHAKES_H
 #define LISTEN_HANDSHAKES_H
@@ -8,15 +8,14 @@
 
 #include "base/clock.h"
 
-/* The local ports that have any. */
+/* The local ports that have some. */
 struct handshakes {
     uint64_t ports[65536 / 64];
 };
 
-/* Adds those of the sockets of this family (AF_INET; AF_INET6, some of which take IPv4 as well) in
- * the whole network that this process sees; what has not been read by the deadline is not known of.
- * The kernel's list is long where there are many connections: a few microseconds for each. Any
- * thread. */
+/* Adds those of this family (AF_INET; AF_INET6, whose sockets may take IPv4, too) in this network
+ * namespace; what is not read by the deadline is left out. The kernel's list takes a few
+ * microseconds for each. Any thread. */
 void handshakes_look(struct handshakes *handshakes, int family, usec_t deadline);
 
 bool handshakes_any(const struct handshakes *handshakes, unsigned port);

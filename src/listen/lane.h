@@ -1,6 +1,5 @@
-/* What one listener has at the openers (see openings.h): those that wait for one, and how many are
- * at one. A lane is part of the listener's limit, and so outlives a reload. All of it is under the
- * lock of the openings. */
+/* A listener's openings (openings.h): those that wait for an opener, and how many are at one. Part
+ * of the listener's limit, so that it outlives a reload. Under the lock of the openings. */
 #ifndef LISTEN_LANE_H
 #define LISTEN_LANE_H
 

@@ -1,5 +1,5 @@
-/* What one connection takes of its listener's limit: it is counted in the gate, and for its client.
- * Any thread that owns it. */
+/* What one connection takes of its listener's limit: room in the gate, and one of its client's. Any
+ * thread that owns it. */
 #ifndef LISTEN_SEAT_H
 #define LISTEN_SEAT_H
 
@@ -18,15 +18,15 @@ bool seat_enter(struct seat *seat, struct limit *limit) MUST_USE;
 enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
                                       const struct addr *client) MUST_USE;
 
-/* The client has too many: waits as gate_await_leaver does. Only once a second in vain for one
- * client, so that one that asks and asks takes nothing from the others. */
+/* The client has too many: waits as gate_await_leaver does; for one client in vain at most once a
+ * second, so that it takes nothing from others. */
 bool seat_await_client(struct seat *seat, const struct addr *client,
                        struct leaver_wait *wait) MUST_USE;
 
-/* Takes a seat beyond the limits: for a connection that the process before had let in. */
+/* Takes a seat beyond the limits, for a connection that the previous process had let in. */
 void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client);
 
-/* Gives all of it back, and blanks it. */
+/* Gives it back and blanks it. */
 void seat_leave(struct seat *seat);
 
 #endif
