@@ -98,7 +98,8 @@ bool conn_is_held(const struct conn *conn, unsigned epoch);
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
 /* Takes what it needs no more, to be given back without the lock, before anybody can see its end:
- * the member once the server has ended; the seat, too, once both sides have or it was aborted. */
+ * the member once the server has ended (not with half_close); the seat, too, once both sides have
+ * or it was aborted. */
 struct holdings conn_take_unneeded(struct conn *conn) REQUIRES(conn->registry->lock);
 
 /* What a pump is to do with a direction when it starts. */

@@ -7,21 +7,21 @@
 
 #include "base/stats.h"
 
-/* In COPY_LOAN: as many messages in a row, none later than this after the one before, make a busy
- * direction. It is worth the memory that the buffer costs in the kernel: each thread that has sent
- * by send(2) keeps the page fragment that its last bytes came from (32 KiB, task_frag in
+/* In COPY_WAY_LOAN: as many messages in a row, none later than this after the one before, make a
+ * busy direction. It is worth the memory that the buffer costs in the kernel: each thread that has
+ * sent by send(2) keeps the page fragment that its last bytes came from (32 KiB, task_frag in
  * tcp_sendmsg), for as long as it lives. */
 #define BUSY_MESSAGES 16
 #define BUSY_WITHIN   (100 * USEC_PER_MSEC)
 
-/* In COPY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away: two
- * full reads in a row are bulk, and so are messages a little larger than the buffer, one after the
- * other. For both the pipe is cheaper (one splice in and one out, and no copy; measured with
+/* In COPY_WAY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away:
+ * two full reads in a row are bulk, and so are messages a little larger than the buffer, one after
+ * the other. For both the pipe is cheaper (one splice in and one out, and no copy; measured with
  * answers of 16 KiB, tests/bench). */
 #define FULL_READ 2
 #define BULK      4
 
-/* In COPY_PIPE: so many small reads in a row, and it is bulk no longer. */
+/* In COPY_WAY_PIPE: this many small reads in a row, and it is bulk no longer. */
 #define SMALL_READS 8
 #define SMALL_READ  4096 /* bytes; below it a buffer beats two splices */
 

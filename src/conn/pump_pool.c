@@ -61,7 +61,7 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
 }
 
 /* Waits for this pump's next conn; NULL: quit. */
-static struct conn *await_work(struct pump_pair *pair, enum direction dir, uint32_t *seen) {
+static struct conn *await_pump_conn(struct pump_pair *pair, enum direction dir, uint32_t *seen) {
     do {
         *seen = event_wait(&pair->work, *seen);
         if (*seen & WORK_QUIT)
@@ -82,7 +82,7 @@ static void pump_thread(void *arg) {
     struct conn *conn;
 
     thread_lighten();
-    while ((conn = await_work(pump->pair, pump->dir, &seen)) != NULL) {
+    while ((conn = await_pump_conn(pump->pair, pump->dir, &seen)) != NULL) {
         crash_at(conn->hold.link != NULL ? conn->hold.slot : CRASH_NOBODY);
         pump_run(conn, pump->dir, &pump->room);
         finish_work(pump->pair, conn);
@@ -136,7 +136,7 @@ static int make_pair(struct pump_pool *pool, struct pump_pair **ret_pair) {
 }
 
 /* Takes an idle pair, or none; either way one more is busy. */
-static struct pump_pair *take_idle(struct pump_pool *pool) {
+static struct pump_pair *take_idle_pair(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
     struct pump_pair *pair = TAILQ_FIRST(&pool->idle);
     if (pair != NULL) {
@@ -148,8 +148,8 @@ static struct pump_pair *take_idle(struct pump_pool *pool) {
     return pair;
 }
 
-/* One that take_idle has counted was made, or could not be (NULL). */
-static void count_made(struct pump_pool *pool, struct pump_pair *pair) {
+/* One that take_idle_pair has counted was made, or could not be (NULL). */
+static void count_made_pair(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     if (pair != NULL)
         TAILQ_INSERT_HEAD(&pool->working, pair, entry);
@@ -159,11 +159,11 @@ static void count_made(struct pump_pool *pool, struct pump_pair *pair) {
 }
 
 int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) {
-    *ret_pair = take_idle(pool);
+    *ret_pair = take_idle_pair(pool);
     if (*ret_pair != NULL)
         return 0;
     int r = make_pair(pool, ret_pair);
-    count_made(pool, *ret_pair); /* NULL, if it failed */
+    count_made_pair(pool, *ret_pair); /* NULL, if it failed */
     return r;
 }
 

@@ -6,7 +6,8 @@
 #include "relay/relay.h"
 
 /* EX_OK, or another status of sysexits.h and *ret_what, which the caller frees (NULL: no memory);
- * then nothing has changed. names: those of its listeners. Waits for nobody. The main thread. */
+ * then nothing has changed. names: those of its listeners. Waits as relay_apply
+ * does. The main thread. */
 int force_config(struct relay *relay, struct passed *passed, struct config *config,
                  const struct listen_names *names, char **ret_what);
 

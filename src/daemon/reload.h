@@ -1,6 +1,6 @@
 /* Reloads, as HUP asks for them. The file is read and names are looked up beside main, which goes
- * on meanwhile; then main puts the configuration in force. One at a time: who asks during one gets
- * another one after it. The main thread's. */
+ * on meanwhile; then main puts the configuration in force. One at a time: whoever
+ * asks during one gets another after it. The main thread's. */
 #ifndef DAEMON_RELOAD_H
 #define DAEMON_RELOAD_H
 
@@ -34,12 +34,12 @@ void reload_ask(struct reload *reload, const siginfo_t *hup);
 /* When reload_tick wants to be called next, unless it is woken; USEC_NEVER: only then. */
 usec_t reload_due(const struct reload *reload);
 
-/* Begins what is asked for, and ends what is read. Whether one came to its end, which may have left
+/* Begins what is asked for, and ends what is read. True: one has ended, and may have left
  * something to tidy. */
 bool reload_tick(struct reload *reload);
 
-/* There will be none any more: the one under way is given up, and whoever asked is told, or asks
- * from now on (hup, or NULL). */
+/* There will be none any more: the one under way is left to reload_free, and whoever asked is
+ * answered, or asks from now on (hup, or NULL). */
 void reload_stop(struct reload *reload, const siginfo_t *hup);
 
 /* At the end of the process: frees what is left, but for readings that wait for what does not

@@ -73,7 +73,7 @@ static bool grow_heritage(struct heritage *heritage) {
 
     if (heritage->n_conns < heritage->room)
         return true;
-    struct heir *conns = realloc(heritage->conns, room * sizeof(*conns));
+    struct legacy *conns = realloc(heritage->conns, room * sizeof(*conns));
     if (conns == NULL)
         return false;
     heritage->conns = conns;
@@ -106,10 +106,10 @@ static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_mes
     } else if (index >= KEEPER_CONNECTIONS && message->n_fd == KEEPER_FDS) {
         if (!grow_heritage(heritage))
             return fail_attach(hearing->why, ENOMEM);
-        struct heir *heir = &heritage->conns[n_conns];
-        heir->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
+        struct legacy *legacy = &heritage->conns[n_conns];
+        legacy->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
         for (size_t k = 0; k < KEEPER_FDS; k++)
-            heir->fd[k] = fd_take(&message->fd[k]);
+            legacy->fd[k] = fd_take(&message->fd[k]);
         heritage->n_conns++;
     }
     return LINK_OK;

@@ -34,7 +34,7 @@ bool link_serves(const struct link *link) {
 
 /* Says the terms, if they are news. To a keeper that is not there they will be. */
 static void send_terms(struct link *link, int flags) {
-    struct keeper_message message = keeper_message(KEEPER_PATIENCE);
+    struct keeper_message message = keeper_message(KEEPER_TERMS);
 
     if (!link_is_up(link) || !atomic_exchange(&link->terms_unsent, false))
         return;

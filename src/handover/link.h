@@ -42,7 +42,7 @@ struct heritage {
     usec_t gone;                         /* when the previous relayd went; 0: there was none */
     int table;                           /* -1: none */
     int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
-    struct heir {
+    struct legacy {
         uint32_t slot;
         int fd[KEEPER_FDS];
     } * conns;

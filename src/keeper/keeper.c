@@ -275,7 +275,7 @@ static int obey_message(struct keeper *keeper, struct keeper_message *message) {
     case KEEPER_RELEASE:
         release_slot(keeper, message);
         return 0;
-    case KEEPER_PATIENCE:
+    case KEEPER_TERMS:
         set_terms(keeper, message);
         return 0;
     case KEEPER_FORGET:

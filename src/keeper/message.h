@@ -38,10 +38,10 @@ enum keeper_type {
     KEEPER_ATTACH = 1,
     /* index, fds: put first in the slot; indexes: as in RELEASE, done before; count: see LOST */
     KEEPER_HOLD,
-    KEEPER_RELEASE,  /* indexes: empty the slots; with KEEPER_KEEP_PIPES, of sockets */
-    KEEPER_PATIENCE, /* usec, bytes: keeper_timeout and name from now on */
-    KEEPER_FORGET,   /* release all */
-    KEEPER_PING,     /* answered by PONG */
+    KEEPER_RELEASE, /* indexes: empty the slots; with KEEPER_KEEP_PIPES, of sockets */
+    KEEPER_TERMS,   /* usec, bytes: keeper_timeout and name from now on */
+    KEEPER_FORGET,  /* release all */
+    KEEPER_PING,    /* answered by PONG */
     /* index: slots; count: those in use; usec: when the last relayd went, or 0 */
     KEEPER_HELLO,
     KEEPER_END,

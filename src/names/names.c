@@ -25,7 +25,7 @@ static void on_news(void *arg) {
 }
 
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
-               const struct names_listener *listener, void *arg) {
+               const struct names_watcher *listener, void *arg) {
     struct name *name = calloc(1, sizeof(*name));
 
     if (name == NULL)

@@ -13,7 +13,7 @@
 #include "names/service.h"
 
 /* Called by the resolver's thread, without a lock. */
-struct names_listener {
+struct names_watcher {
     /* The endpoints, once there are any, and whenever they change. NULL: none, and none are coming;
      * told once, and only before any were. */
     void (*answered)(void *arg, const struct endpoints *endpoints);
@@ -39,7 +39,7 @@ struct name {
     TAILQ_ENTRY(name) entry, news; /* in names, and in pending */
     struct names *names;
     struct addr_spec spec;
-    const struct names_listener *listener;
+    const struct names_watcher *listener;
     void *arg;
     struct wish wish;
     struct host *host; /* of an ADDR_NAME, or: */
@@ -60,7 +60,7 @@ struct names *names_new(void); /* NULL: no memory */
  * after its TTL (from 1 s to `interval`), or 1 s after a failure, doubling up to the interval.
  * False: no memory. */
 bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
-               const struct names_listener *listener, void *arg) MUST_USE;
+               const struct names_watcher *listener, void *arg) MUST_USE;
 
 /* A newer configuration is in force, and does the logging. Any thread. */
 void names_retire(struct names *names);

@@ -5,7 +5,7 @@
  * survives: whatever stands here may be read by another process after this one was killed between
  * any two instructions. So what is decided is written before it is done (a reset, an end that is
  * passed on): done twice, it is the same. Counts may lag behind by the call that was under way;
- * adopt.c asks the kernel. */
+ * conn/adopt_count.c asks the kernel. */
 #ifndef RECORD_CONN_STATE_H
 #define RECORD_CONN_STATE_H
 

@@ -35,10 +35,10 @@ struct adopting {
     struct adoption result;
 };
 
-static bool is_known(const struct relay *relay, const struct heir *heir) {
+static bool is_known(const struct relay *relay, const struct legacy *legacy) {
     const struct table *table = relay->road.link->table;
 
-    return heir->slot < table->n && state_is_sound(&table->states[heir->slot]);
+    return legacy->slot < table->n && state_is_sound(&table->states[legacy->slot]);
 }
 
 /* The ends of one pipe. */
@@ -61,24 +61,24 @@ static bool is_stream(int fd) {
 }
 
 /* In the order of a message that holds a connection (link.c). */
-static bool are_descriptors_sound(const struct heir *heir) {
+static bool are_descriptors_sound(const struct legacy *legacy) {
     ino_t up = 0, down = 0;
 
-    return is_stream(heir->fd[0]) && is_stream(heir->fd[1]) &&
-           is_pipe(heir->fd[2], heir->fd[3], &up) && is_pipe(heir->fd[4], heir->fd[5], &down) &&
-           up != down;
+    return is_stream(legacy->fd[0]) && is_stream(legacy->fd[1]) &&
+           is_pipe(legacy->fd[2], legacy->fd[3], &up) &&
+           is_pipe(legacy->fd[4], legacy->fd[5], &down) && up != down;
 }
 
-static const char *find_fault(const struct relay *relay, const struct heir *heir) {
-    if (!is_known(relay, heir))
+static const char *find_fault(const struct relay *relay, const struct legacy *legacy) {
+    if (!is_known(relay, legacy))
         return "what was noted of it makes no sense";
-    if (relay->road.link->table->slots[heir->slot].used)
+    if (relay->road.link->table->slots[legacy->slot].used)
         return "it was held twice";
-    if (crash_is_often(relay->road.link->table->states[heir->slot].crashes, clock_now()))
+    if (crash_is_often(relay->road.link->table->states[legacy->slot].crashes, clock_now()))
         return "relayd crashed three times within a minute while it worked for it";
-    if (!are_descriptors_sound(heir))
+    if (!are_descriptors_sound(legacy))
         return "its descriptors are not what they should be";
-    return state_lacks_bytes(&relay->road.link->table->states[heir->slot])
+    return state_lacks_bytes(&relay->road.link->table->states[legacy->slot])
                ? "a byte of it was in the memory of the process before"
                : NULL;
 }
@@ -172,25 +172,25 @@ static void set_quiet_going(struct adopting *adopting) {
 }
 
 /* Makes a conn of it, which gets its pumps now or soon. NULL, or why not: then it is as before. */
-static const char *go_on(struct adopting *adopting, struct heir *heir) {
+static const char *continue_conn(struct adopting *adopting, struct legacy *legacy) {
     struct relay *relay = adopting->relay;
     struct table *table = relay->road.link->table;
-    const struct record *record = &table->states[heir->slot].record;
+    const struct record *record = &table->states[legacy->slot].record;
     struct holdings has = HOLDINGS_NONE;
-    struct pipe_ends pipes[2] = {{heir->fd[2], heir->fd[3]}, {heir->fd[4], heir->fd[5]}};
-    take_places(relay, record, heir->fd[0], &has);
-    has.client = heir->fd[0];
-    has.server = heir->fd[1];
-    struct conn *conn = conn_new_adopted(relay->road.link, heir->slot, &relay->road.registry,
+    struct pipe_ends pipes[2] = {{legacy->fd[2], legacy->fd[3]}, {legacy->fd[4], legacy->fd[5]}};
+    take_places(relay, record, legacy->fd[0], &has);
+    has.client = legacy->fd[0];
+    has.server = legacy->fd[1];
+    struct conn *conn = conn_new_adopted(relay->road.link, legacy->slot, &relay->road.registry,
                                          &relay->road.gate, &relay->road.pipes, &has);
     if (conn == NULL) {
-        has.client = has.server = -1; /* still the heir's */
+        has.client = has.server = -1; /* still the legacy's */
         holdings_give_back(&has);
         return "there is no memory for it";
     }
     for (size_t i = 0; i < KEEPER_FDS; i++)
-        heir->fd[i] = -1;
-    table_adopt(table, heir->slot, pipes);
+        legacy->fd[i] = -1;
+    table_adopt(table, legacy->slot, pipes);
     gate_force_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;
@@ -208,56 +208,56 @@ static const char *go_on(struct adopting *adopting, struct heir *heir) {
     return NULL;
 }
 
-static void give_up_heir(struct adopting *adopting, struct heir *heir, const char *why) {
+static void give_up_legacy(struct adopting *adopting, struct legacy *legacy, const char *why) {
     struct relay *relay = adopting->relay;
     const struct table *table = relay->road.link->table;
 
     adopting->result.failed++;
     stats_add(STAT_not_adopted, 1);
-    if (is_known(relay, heir))
+    if (is_known(relay, legacy))
         log_msg(MSG_ADOPT_FAILED, "Connection %llu to %s could not be adopted: %s. It was reset.",
-                (unsigned long long)table->states[heir->slot].record.number,
-                table->states[heir->slot].record.listener, why);
+                (unsigned long long)table->states[legacy->slot].record.number,
+                table->states[legacy->slot].record.listener, why);
     else
         log_msg(MSG_ADOPT_FAILED, "A held connection could not be adopted: %s. It was reset.", why);
-    fd_reset(heir->fd[0]);
-    fd_reset(heir->fd[1]);
+    fd_reset(legacy->fd[0]);
+    fd_reset(legacy->fd[1]);
 }
 
 /* Nothing of it is to be found by the next relayd. */
-static void forget_heir(struct relay *relay, const struct heir *heir) {
+static void forget_legacy(struct relay *relay, const struct legacy *legacy) {
     struct table *table = relay->road.link->table;
 
-    if (heir->slot < table->n) {
-        if (table->slots[heir->slot].used) /* by one that was adopted */
+    if (legacy->slot < table->n) {
+        if (table->slots[legacy->slot].used) /* by one that was adopted */
             return;
-        atomic_store(&table->states[heir->slot].live, 0);
+        atomic_store(&table->states[legacy->slot].live, 0);
     }
-    link_disown(relay->road.link, heir->slot);
+    link_disown(relay->road.link, legacy->slot);
 }
 
 /* It had ended, and only its release did not arrive. */
-static bool is_heir_over(const struct relay *relay, const struct heir *heir) {
+static bool is_legacy_over(const struct relay *relay, const struct legacy *legacy) {
     const struct table *table = relay->road.link->table;
 
-    return heir->slot < table->n && atomic_load(&table->states[heir->slot].live) == 0;
+    return legacy->slot < table->n && atomic_load(&table->states[legacy->slot].live) == 0;
 }
 
-static void adopt_heir(struct adopting *adopting, struct heir *heir) {
+static void adopt_legacy(struct adopting *adopting, struct legacy *legacy) {
     struct relay *relay = adopting->relay;
 
-    if (!is_heir_over(relay, heir)) {
-        const char *why = find_fault(relay, heir);
+    if (!is_legacy_over(relay, legacy)) {
+        const char *why = find_fault(relay, legacy);
 
         if (why == NULL)
-            why = go_on(adopting, heir);
+            why = continue_conn(adopting, legacy);
         if (why == NULL) {
             adopting->result.adopted++;
             return;
         }
-        give_up_heir(adopting, heir, why);
+        give_up_legacy(adopting, legacy, why);
     }
-    forget_heir(relay, heir);
+    forget_legacy(relay, legacy);
 }
 
 static int compare_stills(const void *a, const void *b) {
@@ -280,7 +280,7 @@ struct adoption adopt_all(struct relay *relay) {
 
         atomic_store(&head->adopting, slot + 1); /* what a process that dies of it leaves behind */
         crash_at(slot);
-        adopt_heir(&adopting, &heritage->conns[i]);
+        adopt_legacy(&adopting, &heritage->conns[i]);
     }
     atomic_store(&head->adopting, 0);
     crash_at(CRASH_NOBODY);

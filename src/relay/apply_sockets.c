@@ -105,8 +105,8 @@ static int take_inherited(struct apply *apply, const struct listen_wish *wish, b
 }
 
 /* An address that overlaps with that of a socket which goes can be bound beside it: then nobody is
- * refused in between, and who waits in the old one is served (acceptor_retire). Whether there is
- * such a socket. */
+ * refused in between, and who waits in the old one is served (acceptor_retire_all). Whether there
+ * is such a socket. */
 static bool share_with_leaving(struct apply *apply, const struct listen_wish *wish) {
     struct acceptor *acceptor;
     bool any = false;

@@ -63,8 +63,8 @@ enum apply_outcome {
 /* Puts a configuration in force, for the first time (then threads start) or instead of the one
  * before: all of it or, on failure, nothing. Then *ret_what is a finished sentence that says why
  * (the caller frees it; NULL: no memory). Takes a reference to config. names: those of its
- * listeners. passed: the sockets from systemd; those that are used are blanked. Waits for nobody.
- * The owner's. */
+ * listeners. passed: the sockets from systemd; those that are used are blanked. Waits at the
+ * start alone, for keepers that are in the way (make_way). The owner's. */
 enum apply_outcome relay_apply(struct relay *relay, struct config *config,
                                const struct listen_names *names, const struct relay_limits *limits,
                                struct passed_socket *passed, size_t n_passed,

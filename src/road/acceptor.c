@@ -149,7 +149,7 @@ static enum end enter_gates(struct acceptor *acceptor, struct job *job, bool *re
 }
 
 /* END_NONE, or how it ends. */
-static enum end push_to_queue(struct acceptor *acceptor, struct job *job) {
+static enum end enqueue_accepted(struct acceptor *acceptor, struct job *job) {
     struct road *road = acceptor->road;
     struct line *line = job->route->line;
     int r;
@@ -234,7 +234,7 @@ static int accept_one(struct acceptor *acceptor) {
     enum end end = enter_gates(acceptor, &job, &in_gate);
     if (end == END_NONE)
         end = route_opens(job.route) ? push_to_openings(acceptor, &job)
-                                     : push_to_queue(acceptor, &job);
+                                     : enqueue_accepted(acceptor, &job);
     if (end != END_NONE)
         refuse_client(acceptor->road, &job, end, 0, in_gate);
     return 0;

@@ -6,7 +6,7 @@ balance_fn *const balance_fns[BALANCE_COUNT] = {
 #undef BALANCE
 };
 
-uint64_t balance_random(uint64_t *state) {
+uint64_t balance_next_random(uint64_t *state) {
     uint64_t x = *state;
 
     x ^= x >> 12;
@@ -23,7 +23,7 @@ size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t
     for (size_t i = 0; i < n; i++)
         total += i != but ? list[i].weight : 0;
     uint64_t at =
-        balance_random(random) % total; /* with a bias below 2^-40 for all possible weights */
+        balance_next_random(random) % total; /* with a bias below 2^-40 for all possible weights */
     for (size_t i = 0; i < n; i++) {
         if (i == but)
             continue;

@@ -11,8 +11,8 @@ struct candidate {
     uint64_t id;     /* a hash of the server, the same in each process and after a reload */
     uint64_t weight; /* 1 to 2^36 - 1; may change between picks (slow_start) */
     uint64_t live;   /* its connections, below 2^28 */
-    /* Kept between picks, 0 at first (balance_turn). Atomic and no more: while a configuration
-     * takes over, two may pick at once, and a turn counts twice, or not. */
+    /* Kept between picks, 0 at first (balance_next_in_turn). Atomic and no more: while a
+     * configuration takes over, two may pick at once, and a turn counts twice, or not. */
     _Atomic int64_t *credit;
 };
 
@@ -38,7 +38,7 @@ enum balance {
 
 extern balance_fn *const balance_fns[BALANCE_COUNT];
 
-uint64_t balance_random(uint64_t *state);
+uint64_t balance_next_random(uint64_t *state);
 
 /* The index of one drawn by weight, but not `but` (n: any). */
 size_t balance_draw(const struct candidate *list, size_t n, size_t but, uint64_t *random);
@@ -50,6 +50,6 @@ static inline bool balance_less_busy(const struct candidate *a, const struct can
 
 /* Takes turns by weight among those as busy as `like`, one of the list (NULL: among all), and
  * changes their credits. */
-size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like);
+size_t balance_next_in_turn(const struct candidate *list, size_t n, const struct candidate *like);
 
 #endif

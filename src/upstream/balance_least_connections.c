@@ -11,5 +11,5 @@ size_t balance_least_connections(const struct candidate *list, size_t n,
     for (size_t i = 1; i < n; i++)
         if (balance_less_busy(&list[i], &list[least]))
             least = i;
-    return balance_turn(list, n, &list[least]);
+    return balance_next_in_turn(list, n, &list[least]);
 }

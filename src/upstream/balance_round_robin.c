@@ -20,7 +20,7 @@ static bool takes_part(const struct candidate *one, const struct candidate *like
     return like == NULL || (!balance_less_busy(one, like) && !balance_less_busy(like, one));
 }
 
-size_t balance_turn(const struct candidate *list, size_t n, const struct candidate *like) {
+size_t balance_next_in_turn(const struct candidate *list, size_t n, const struct candidate *like) {
     uint64_t total = 0;
     int64_t earned = 0, most = 0; /* by all: one turn but for the rounding; and what the best has */
     size_t best = n;
@@ -48,5 +48,5 @@ size_t balance_turn(const struct candidate *list, size_t n, const struct candida
 
 size_t balance_round_robin(const struct candidate *list, size_t n, struct balance_hint *hint) {
     (void)hint;
-    return balance_turn(list, n, NULL);
+    return balance_next_in_turn(list, n, NULL);
 }

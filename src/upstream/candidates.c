@@ -181,8 +181,9 @@ static bool is_mixed(const struct upstream *upstream, const struct view *view) {
 
 static void draw_kind(struct upstream *upstream, struct view *view) REQUIRES(upstream->lock) {
     if (is_mixed(upstream, view))
-        view->by_chance = balance_random(&upstream->random) % (view->weight[0] + view->weight[1]) <
-                          view->weight[1];
+        view->by_chance =
+            balance_next_random(&upstream->random) % (view->weight[0] + view->weight[1]) <
+            view->weight[1];
 }
 
 /* Lists groups as candidates; returns how many. */

@@ -37,8 +37,8 @@ static void on_settled(void *arg, bool coming) {
     lock_release(&upstream->lock);
 }
 
-static const struct names_listener listener = {.answered = on_server_endpoints,
-                                               .settled = on_settled};
+static const struct names_watcher listener = {.answered = on_server_endpoints,
+                                              .settled = on_settled};
 
 /* There is no other thread yet. */
 static bool init_server(struct server *server, struct upstream *upstream,

@@ -1,6 +1,8 @@
 """A static function carries its noun: the functions of a backtrace can be told apart."""
 import collections
+import re
 
+import pytest
 import tree
 
 
@@ -24,3 +26,24 @@ def test_no_static_function_name_stands_in_two_files():
              + " so that it says what it acts on"
              for name, files in sorted(found.items()) if len(files) > 1]
     assert not twice, "\n" + "\n".join(twice)
+
+
+@pytest.mark.parametrize("path", tree.files("src/**/*.md"), ids=tree.name)
+def test_a_page_names_what_there_is(path):
+    """What stands between backticks as a function, a type or a file is somewhere in the tree."""
+    sources = "\n".join(tree.read(source) for source in tree.files("src/**/*.[ch]", "src/**/*.def"))
+    text = re.sub(r"^ {4}.*$", "", tree.read(path), flags=re.M)
+    wrong = []
+    for name in re.findall(r"`([^`\n]+)`", text):
+        word = name.split("(")[0].removeprefix("struct ").removeprefix("enum ")
+        if word.endswith("_x.c"):   # what a new one would be called
+            continue
+        if re.fullmatch(r"[\w/.]+\.(c|h|def|md|py)", word):
+            known = any((base / word).exists() for base in (tree.ROOT, tree.ROOT / "src", path.parent)) or tree.files(f"src/**/{word}")
+        elif re.fullmatch(r"[a-z]+_[a-z_]+", word):
+            known = re.search(rf"\b{word}\b", sources)
+        else:
+            continue
+        if not known:
+            wrong.append(name)
+    assert not wrong, "these are not in the tree: the page is to be true of the code beside it"

@@ -110,7 +110,7 @@ static void least_connections_keeps_the_loads_even(void **state) {
             size_t gone;
 
             do
-                gone = (size_t)(balance_random(&world.random) % 3);
+                gone = (size_t)(balance_next_random(&world.random) % 3);
             while (live[gone] == 0);
             world.list[gone].live = --live[gone];
         }

@@ -236,7 +236,7 @@ static void gives_up_after(usec_t attach, usec_t patience, usec_t wanted) {
     int fd = begin(&keeper, attach);
     say_hold(fd, SLOT, &six, KEEPER_FDS);
     if (patience != attach)
-        say(fd, KEEPER_PATIENCE, 0, patience);
+        say(fd, KEEPER_TERMS, 0, patience);
     settle(&keeper);
     six_let_go(&six);
     usec_t began = clock_now();

@@ -40,7 +40,7 @@ static void another_version_is_told_ours(void **state) {
     int fd = come(&keeper);
     attach.head.version = KEEPER_VERSION + 1;
     assert_int_equal(keeper_send(fd, &attach, 0), 0);
-    say(fd, KEEPER_PATIENCE, 0, 0); /* is not read any more */
+    say(fd, KEEPER_TERMS, 0, 0); /* is not read any more */
     settle(&keeper);
     is_refused(fd, KEEPER_OTHER_VERSION);
     leave(&keeper, begin(&keeper, HOUR));
@@ -123,7 +123,7 @@ static void nonsense_is_cut_off_and_costs_nothing(void **state) {
         {HEAD(KEEPER_MAGIC, KEEPER_HOLD, SLOT), WHOLE, 0},
         {HEAD(KEEPER_MAGIC, KEEPER_RELEASE, 0), WHOLE + 4, SLOT},
         {HEAD(KEEPER_MAGIC, KEEPER_FORGET, 0), WHOLE, 0},
-        {HEAD(KEEPER_MAGIC, KEEPER_PATIENCE, 0), WHOLE, 0},
+        {HEAD(KEEPER_MAGIC, KEEPER_TERMS, 0), WHOLE, 0},
     };
     const struct nonsense again = {HEAD(KEEPER_MAGIC, KEEPER_ATTACH, 0), WHOLE, 0};
 

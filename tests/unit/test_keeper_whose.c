@@ -66,7 +66,7 @@ static void what_is_anothers_is_not_given(void **state) {
 }
 
 static void the_name_can_change(void **state) {
-    struct keeper_message patience = keeper_message(KEEPER_PATIENCE);
+    struct keeper_message patience = keeper_message(KEEPER_TERMS);
     struct keeper keeper;
     struct six six;
 

@@ -200,7 +200,7 @@ static void on_settled(void *arg, bool coming) {
     lock_release(&script.lock);
 }
 
-static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
+static const struct names_watcher listener = {.answered = on_answer, .settled = on_settled};
 
 static struct resolver *resolver;
 static struct names *names;

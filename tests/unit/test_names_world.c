@@ -32,7 +32,7 @@ static void on_settled(void *arg, bool coming) {
     (void)coming;
 }
 
-static const struct names_listener listener = {.answered = on_answer, .settled = on_settled};
+static const struct names_watcher listener = {.answered = on_answer, .settled = on_settled};
 
 static struct resolver *resolver;
 static struct names *names, *before;
