@@ -98,7 +98,7 @@ def test_a_listener_follows_its_interface(relay, netns, link, origin, tmp_path):
     assert answers(netns, one)
     with netns.inside(), connect(one) as client:
         assert client.send(b"x").read(1) == b"x"
-        assert one.log.count("Listener web takes connections on") == 1
+        assert len(one.wait_log("Listener web takes connections on")) == 1
     link(False)
     one.wait_log(rf"Interface d0 is gone: nobody reaches listener web on \[{HERE}%d0\]")
     assert one.hup() == "", "a reload goes on without it"

@@ -138,7 +138,7 @@ def test_a_reload_goes_on_with_the_answer_and_is_done_once(relay, origin, dns):
     assert connect(f"127.0.0.1:{port}").get().status == 200
     one.write_conf(one.server, address=[one.address])
     assert once("--reload", one.pid).returncode == 0
-    assert one.log.count("Reloaded ") == 2, "it was asked twice"
+    assert len(one.wait_log("Reloaded ", count=2)) == 2, "it was asked twice"
 
 
 def test_who_asks_during_a_reload_gets_another_one(relay, origin, dns):
