@@ -20,15 +20,15 @@ struct addr {
     } u;
 };
 
-/* Room for any address as text: "unix:" and sun_path, or [IPv6%scope]:port, and the NUL. */
+/* Room for any address as text, NUL included: "unix:" and sun_path, or [IPv6%scope]:port. */
 #define ADDR_TEXT_MAX 128
 
-/* What the operator wrote: an address, or a name that has yet to be looked up. */
+/* What the operator wrote: an address, or a name to be looked up. */
 enum addr_form {
     ADDR_LITERAL, /* addr is ready: 1.2.3.4:80, [::1]:80, unix:/path */
     ADDR_NAME,    /* name and port: app.example:80 */
-    ADDR_SRV,     /* the name of a service: srv:_http._tcp.app.example (RFC 2782) */
-    ADDR_ANY,     /* port alone, of every local address: ":80" or "80" */
+    ADDR_SRV,     /* of a service: srv:_http._tcp.app.example (RFC 2782) */
+    ADDR_ANY,     /* port alone, every local address: ":80" or "80" */
 };
 
 #define ADDR_NAME_MAX 254 /* RFC 1035, 2.3.4: 253 characters, and the NUL */
@@ -41,25 +41,24 @@ struct addr_spec {
 };
 
 /* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a constant
- * clause such as "the port must be a number from 1 to 65535" and leaves *ret_spec untouched. The
- * interface in [fe80::1%eth0]:80 is kept by its name, whether it is there or not
- * (base/interface.h). */
+ * clause such as "the port must be a number from 1 to 65535", and leaves *ret_spec untouched. The
+ * interface in [fe80::1%eth0]:80 is kept by name, present or not (base/interface.h). */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
-/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. *ret_addr has port
- * 0. */
+/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. Port 0 in
+ * *ret_addr. */
 bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) MUST_USE;
 
-/* Writes the address as text into buf (ADDR_TEXT_MAX is always enough) and returns buf. IPv4
- * clients of an IPv6 socket (::ffff:1.2.3.4) are written as IPv4, unnamed peers of a unix socket as
- * "unix:", no address as "-"; what cannot be printed in a name is escaped (base/escape.h), and what
- * does not fit is cut. */
+/* Writes the address into buf (ADDR_TEXT_MAX suffices) and returns buf: IPv4 clients of an IPv6
+ * socket (::ffff:1.2.3.4) as IPv4, unnamed unix peers as "unix:", no address as "-". Escapes what
+ * cannot be printed (base/escape.h), and cuts what does not fit. */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
-/* The address as the bytes of an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False:
- * it is no IP address. */
+/* The address as an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: no IP
+ * address. */
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
-/* The IPv4 address that one of ::ffff:0:0/96 stands for (RFC 4291, 2.5.5.2); any other as it is. */
+/* One of ::ffff:0:0/96 as the IPv4 address that it stands for (RFC 4291, 2.5.5.2); others as they
+ * are. */
 struct addr addr_unmapped(const struct addr *addr);
 
 bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
@@ -68,15 +67,14 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 
 bool addr_is_any(const struct addr *addr); /* of an IP family: every local address */
 
-/* Whether sockets cannot listen at both at a time. only: an IPv6 socket leaves IPv4 to others
+/* Whether sockets cannot listen at both at once. only: an IPv6 socket leaves IPv4 to others
  * (IPV6_V6ONLY, ipv6(7)). */
 bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);
 
-/* The same with where a socket is bound; fd -1: nowhere. */
+/* The same, with the address a socket is bound to; fd -1: none. */
 bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd);
 
-/* An order of all addresses, for qsort(3): 0 if they are equal. IPv6 comes before IPv4, as RFC 6724
- * has it for most. */
+/* An order for qsort(3), 0: equal. IPv6 before IPv4, as mostly in RFC 6724. */
 int addr_compare(const struct addr *a, const struct addr *b);
 
 unsigned addr_port(const struct addr *addr); /* 0: it has none */

@@ -1,5 +1,5 @@
-/* What every file needs of the compiler: CHECK() for bugs, and the attributes that let
- * gcc and clang check formats, locks and clean-up. Knows nothing of relayd. */
+/* What every file needs of the compiler: CHECK() for bugs, and attributes by which gcc and clang
+ * check formats, locks and clean-up. Knows nothing of relayd. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
@@ -9,11 +9,11 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A condition that only a bug in this program can break. It stays on in release builds:
- * a stopped daemon is restarted by systemd, a wrong one corrupts data in silence. */
+/* A condition that only a bug in this program can break. On in release builds, too: systemd
+ * restarts a stopped daemon, and a wrong one corrupts data in silence. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
-/* Says which condition broke, on stderr, and aborts. Never returns. Any thread, any lock. */
+/* Prints the condition on stderr and aborts. Any thread, any lock. */
 NORETURN void check_failed(const char *cond, const char *file, int line);
 
 #endif

@@ -1,4 +1,4 @@
-/* Time, in one unit: microseconds of CLOCK_MONOTONIC in an int64_t. */
+/* Time in one unit: microseconds of CLOCK_MONOTONIC in an int64_t. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -15,8 +15,8 @@ typedef int64_t usec_t;
 /* Now. Exact. */
 usec_t clock_now(void);
 
-/* Now, at most one kernel tick (1 to 10 ms) old, for a fifth of the cost: for the pumps, which
- * ask after every read (clock_gettime(2), CLOCK_MONOTONIC_COARSE). */
+/* Now, at most one kernel tick (1 to 10 ms) ago, at a fifth of the cost: for pumps, which ask after
+ * every read (clock_gettime(2), CLOCK_MONOTONIC_COARSE). */
 usec_t clock_coarse(void);
 
 static inline usec_t usec_earlier(usec_t a, usec_t b) {
@@ -27,7 +27,7 @@ static inline usec_t usec_later(usec_t a, usec_t b) {
     return a > b ? a : b;
 }
 
-/* The two ways in which the kernel wants a span or a moment. */
+/* A span or a moment as the kernel wants it. */
 struct timespec clock_timespec(usec_t t);
 struct timeval clock_timeval(usec_t t);
 

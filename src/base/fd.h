@@ -8,23 +8,22 @@ struct pipe_ends {
     int read, write; /* both -1: no pipe */
 };
 
-/* Gives the descriptor away: returns *fd and leaves -1 there. */
+/* Returns *fd and leaves -1 there. */
 int fd_take(int *fd);
 
-/* Closes *fd, if it is one, and leaves -1 there. errno is kept, so it may be called on the way out
- * of an error. Any thread; the caller must be the only owner. */
+/* Closes *fd, if it is one, and leaves -1 there. Keeps errno, for the way out of an error. Any
+ * thread; the only owner. */
 void fd_close(int *fd);
 
-/* Whether it is a socket that listens. Any thread. */
+/* Whether it is a listening socket. Any thread. */
 bool fd_listens(int fd);
 
-/* Whether a read, or an accept, would return at once. Does not wait. */
+/* Whether a read or accept would return at once. */
 bool fd_has_input(int fd);
 
-/* Cuts a socket off so that the peer sees a reset, at once: connect(2) with AF_UNSPEC dissolves a
- * TCP connection with an RST, whoever else holds the descriptor, and wakes every thread blocked on
- * it. A unix socket cannot be dissolved: it is shut in both directions. The descriptor stays open
- * (its last owner closes it). Any thread that knows the descriptor to be open. */
+/* Resets the peer at once: connect(2) with AF_UNSPEC dissolves a TCP connection with an RST,
+ * whoever else holds the descriptor, and wakes every thread blocked on it. A unix socket is shut in
+ * both directions instead. The descriptor stays open. Any thread that knows it to be open. */
 void fd_reset(int fd);
 
 #endif

@@ -1,12 +1,11 @@
-/* The log: any thread says something, one thread writes it, and nobody waits for the journal.
+/* The log: any thread logs, one thread writes, and nobody waits for the journal.
  *
- * A message is copied into a ring of LOG_QUEUE_SIZE entries and written by the log thread: natively
- * to the journal if stderr is the journal's (see $JOURNAL_STREAM in systemd.exec(5)), else as one
- * line to stderr. A message is lost if the ring is full, or if it cannot be written (a full disk, a
- * journal that is gone): such are counted, and the log thread says how many they were as soon as
- * something can be written again. Whatever comes from outside, a message is one line of printable
- * characters (base/escape.h). Until log_start and after log_stop, messages are written at once by
- * their own thread. */
+ * A message is copied into a ring of LOG_QUEUE_SIZE entries. The log thread writes it natively to
+ * the journal, if stderr is the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as one line to
+ * stderr. Messages are lost if the ring is full or they cannot be written (a full disk, a journal
+ * that is gone); the thread logs their number as soon as it can write again. Whatever comes from
+ * outside, a message is one line of printable characters (base/escape.h). Before log_start and
+ * after log_stop, each thread writes its own at once. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -24,7 +23,7 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7,
 };
 
-/* Every kind of message: its level, MESSAGE_ID and catalog text are its row's. */
+/* Every kind of message, with its row's level, MESSAGE_ID and catalog text. */
 enum log_kind {
 #define MESSAGE(name, level, id, subject, explanation) MSG_##name,
 #include "base/messages.def"
@@ -33,10 +32,10 @@ enum log_kind {
 };
 
 #define LOG_QUEUE_SIZE  4096 /* messages that may wait for the journal */
-#define LOG_TEXT_MAX    640  /* bytes of a message's sentence, NUL included; longer is cut */
+#define LOG_TEXT_MAX    640  /* bytes of a sentence, NUL included; longer is cut */
 #define LOG_PAYLOAD_MAX 640  /* bytes that log_event can carry */
 
-/* What a formatter fills in, on the log thread: one sentence and any number of named fields. */
+/* What a formatter fills in, on the log thread: a sentence and named fields. */
 struct log_line;
 void log_line_text(struct log_line *line, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_line_field(struct log_line *line, const char *name, const char *fmt, ...)
@@ -44,17 +43,16 @@ void log_line_field(struct log_line *line, const char *name, const char *fmt, ..
 
 typedef void log_format_fn(struct log_line *line, const void *payload);
 
-/* Says a sentence. Any thread, no leaf lock held. Never blocks for longer than a copy (once
- * started). */
+/* Logs a sentence. Any thread, no leaf lock held. Once started, blocks for no longer than a
+ * copy. */
 void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same for messages on the road: copies size bytes (at most LOG_PAYLOAD_MAX) of payload, and
- * the log thread calls format on the copy, so that the caller pays for no printf. */
+/* The same for the road: copies size bytes (at most LOG_PAYLOAD_MAX); the log thread formats them,
+ * so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
-/* Messages that could flood: beyond `each_second` of a group in one second, they are not written
- * one by one; at the end of that second `more` says how many they were, and is given the last of
- * them. */
+/* Messages that could flood: what exceeds `each_second` in one second is not written; at its end
+ * `more` is given their number and the last of them. */
 #define LOG_GROUP_COUNT 64
 
 struct log_group {
@@ -64,18 +62,18 @@ struct log_group {
     void (*more)(struct log_line *line, const void *last, unsigned long count);
 };
 
-/* log_event for a message of a group, which stays for as long as the process. */
+/* log_event for a message of a group, which lives as long as the process. */
 void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group);
 
-/* Messages above this level (less urgent) are not taken at all. INFO until set. Any thread. */
+/* Drops messages above this level (less urgent). INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 
-/* Writes what waits, then ends and joins the thread. Waits no longer than a second for a journal
- * that is stuck, and ten for one that is slow. */
+/* Writes what waits, then ends and joins the thread. Waits at most a second for a stuck journal,
+ * ten for a slow one. */
 void log_stop(void);
 
 #endif

@@ -31,16 +31,15 @@ struct log_kind_info {
 
 extern const struct log_kind_info log_kind_infos[MSG_COUNT];
 
-/* Decides between the journal and stderr, from $JOURNAL_STREAM. Once, before the first write. */
+/* Chooses journal or stderr by $JOURNAL_STREAM. Once, before the first write. */
 void log_sink_open(void);
 
-/* Writes it, whole, or nothing of it: 0 or -errno. May block for as long as the reader of the log
- * does; once *give_up is set, the next interrupt ends that (-EINTR). What could be written of a
- * line in part only (a disk that is just full) is kept, and its rest goes before the next one. One
- * thread at a time. */
+/* Writes all of it or nothing: 0 or -errno. May block as long as the log's reader does; once
+ * *give_up is set, the next interrupt ends that (-EINTR). Of a line written in part (the disk is
+ * just full), the rest is kept and goes before the next one. One thread at a time. */
 int log_sink_write(const struct log_line *line, const atomic_bool *give_up) MUST_USE;
 
-/* Whether a line is there in part; and writes the rest of it, if it can be written now. */
+/* Whether a line is written in part; writes its rest, if possible now. */
 bool log_sink_is_torn(void);
 void log_sink_finish(const atomic_bool *give_up);
 

@@ -1,6 +1,5 @@
-/* Address prefixes ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1") and sets of them that are asked for
- * the longest one that covers an address. IPv4 is looked up as IPv4 whether it comes plain or as
- * ::ffff:a.b.c.d. */
+/* Address prefixes ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1"), and sets of them, asked for the
+ * longest that covers an address. IPv4 is IPv4, also as ::ffff:a.b.c.d. */
 #ifndef BASE_PREFIX_H
 #define BASE_PREFIX_H
 
@@ -14,24 +13,23 @@ struct prefix {
     unsigned bits;     /* 0 to 128; an IPv4 prefix of n bits is 96 + n */
 };
 
-/* Reads a prefix, or an address, which is the prefix of all its bits. On failure returns false,
- * sets *ret_why to a constant clause such as "bits are set beyond the prefix's length", and leaves
+/* Reads a prefix, or an address: the prefix of all its bits. On failure returns false, sets
+ * *ret_why to a constant clause such as "bits are set beyond the prefix's length", and leaves
  * *ret_prefix untouched. Pure. */
 bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_why) MUST_USE;
 
-/* A set: a binary trie with path compression, so that a lookup costs a few steps however many
- * prefixes there are. It is filled by one thread, and then read by any number without a lock. NULL:
- * no memory. */
+/* A set: a binary trie with path compression, whose lookups take a few steps whatever its size.
+ * Filled by one thread, then read by any without a lock. NULL: no memory. */
 struct prefix_set;
 struct prefix_set *prefix_set_new(void);
 void prefix_set_free(struct prefix_set *set); /* NULL is fine */
 
-/* Adds a prefix with a value from 0 up. If it is in the set already the greater value stays. False:
- * no memory, and the set is as it was. */
+/* Adds a prefix with a value >= 0; of the same prefix the greater value stays. False: no memory,
+ * and the set is as it was. */
 bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int value) MUST_USE;
 
-/* The value of the longest prefix that covers the address; -1: none does, or it is no IP address,
- * or set is NULL. */
+/* The value of the longest prefix that covers the address; -1: none does, it is no IP address, or
+ * set is NULL. */
 int prefix_set_find(const struct prefix_set *set, const struct addr *addr);
 
 #endif

@@ -1,8 +1,8 @@
 /* The file of a unix socket: who may connect, and which file it is.
  *
- * Its directory may be writable by others, who can put another file, or a link to one, at its path
- * at any moment. So nothing is ever changed at a path: a file is pinned by a descriptor, known for
- * the socket's own, and changed there. */
+ * Others may be able to write in its directory, and put another file or a link at its path at any
+ * moment. So nothing is changed by path: a descriptor pins the file, which is known for the
+ * socket's own and changed through it. */
 #ifndef BASE_SOCKET_FILE_H
 #define BASE_SOCKET_FILE_H
 
@@ -12,8 +12,7 @@
 
 #include "base/addr.h"
 
-#define SOCKET_FILE_OWN                                                                            \
-    UINT32_MAX /* (uid_t)-1 of chown(2): the user, or the group, that this process has */
+#define SOCKET_FILE_OWN UINT32_MAX /* (uid_t)-1 of chown(2): this process's user or group */
 
 struct socket_access {
     uint32_t mode; /* permissions, up to 0777 */
@@ -25,21 +24,21 @@ struct socket_file {
     ino_t inode;
 };
 
-/* Binds a unix socket to its path, with a file of this access, which nobody can use before the
- * socket listens. 0, and *ret_file is its file; or -errno, with no file left: -EPERM also if this
- * process may not give it to that user or group, -ESTALE if somebody put another file in its place
- * meanwhile. Changes the umask for a moment: one thread at a time makes files. */
+/* Binds a unix socket to its path; its file has this access, and nobody can use it before the
+ * socket listens. 0 and *ret_file; or -errno with no file left: -EPERM also if this process may not
+ * give it to that user or group, -ESTALE if somebody replaced it meanwhile. Changes the umask for a
+ * moment: one thread at a time. */
 int socket_file_bind(int fd, const struct addr *addr, const struct socket_access *access,
                      struct socket_file *ret_file) MUST_USE;
 
-/* Gives the file at the path another access; before: what it had been given. What is
- * SOCKET_FILE_OWN in both stays whatever it is. 0 or -errno, -ESTALE if another file is there. */
+/* Gives the file at the path another access; before: the one it had. What is SOCKET_FILE_OWN in
+ * both stays as it is. 0 or -errno; -ESTALE: another file is there. */
 int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before,
                        const struct socket_access *access) MUST_USE;
 
-/* Removes what a process that is gone has left at the path of a unix socket: one of this type
- * (SOCK_STREAM or another) that nobody answers at. Anything else stays, and is in the way. */
+/* Removes what a process that is gone left at the path of a unix socket: a socket of this type
+ * (SOCK_STREAM or another) at which nobody answers. Anything else stays. */
 void socket_file_remove_stale(const struct addr *addr, int type);
 
 /* Whether this very file is at the path. */

@@ -1,9 +1,9 @@
-/* Stacks for threads of which there are many: small, of memory that is taken page by page as it is
- * used, with a guard page each that a runaway thread dies on.
+/* Small stacks for many threads, of memory taken page by page as it is used, each with a guard
+ * page.
  *
- * The guard is a mark in the page tables where the kernel has that (madvise(2), MADV_GUARD_INSTALL,
- * Linux 6.13): then stacks that lie side by side are one mapping together, and vm.max_map_count
- * does not bound their number. On older kernels the guard is a mapping of its own. */
+ * Where the kernel can, the guard is a mark in the page tables (madvise(2), MADV_GUARD_INSTALL,
+ * Linux 6.13): neighbouring stacks are one mapping then, and vm.max_map_count does not bound their
+ * number. On older kernels it is a mapping of its own. */
 #ifndef BASE_STACK_H
 #define BASE_STACK_H
 
@@ -15,19 +15,19 @@ struct stack {
     char *map;   /* guard, stack, extra; NULL: none */
     char *base;  /* the stack's lowest address */
     size_t size; /* of the stack */
-    /* above it: room for the thread's own use, which takes no memory before its first use either */
+    /* above it: the thread's own room, which takes no memory before its first use */
     char *extra;
     size_t map_size;
 };
 
-/* Makes one of at least this size (raised to what the build's instrumentation needs), with so many
- * bytes of extra room. 0 or -ENOMEM. Any thread. */
+/* Makes one of at least this size (more if the build's instrumentation needs it), with extra room.
+ * 0 or -ENOMEM. Any thread. */
 int stack_make(struct stack *ret_stack, size_t size, size_t extra) MUST_USE;
 
-/* Gives the memory back; the thread on it has been joined. Nothing to do if there is none. */
+/* Gives the memory back, if there is any; the thread has been joined. */
 void stack_free(struct stack *stack);
 
-/* How many mappings one stack may add to the process. */
+/* How many mappings one may add to the process. */
 size_t stack_mappings(void);
 
 #endif

@@ -16,9 +16,8 @@ enum counter {
 void stats_add(enum counter which, uint64_t n);
 uint64_t stats_get(enum counter which);
 
-/* From now on it counts there, on top of what is there already; NULL: in memory of its own again,
- * which gets the values. The memory stays until then. One thread at a time; what others count
- * meanwhile may be lost. */
+/* From now on counts there, on top of what is there; NULL: in own memory again, which gets the
+ * values. The memory stays until then. One thread at a time; counts made meanwhile may be lost. */
 void stats_use(_Atomic uint64_t *memory);
 
 #endif

@@ -1,10 +1,10 @@
 /* Locks and conditions, wrapped once: ranked (a debug build aborts on a descending or equal
  * acquire) and annotated for clang's -Wthread-safety.
  *
- * There are two ranks. The outer one is for what is not on the road (start, reload, stop). All
- * others are leaves: while one is held no other is taken, and nothing is called that blocks, logs
- * or allocates. Members under a lock carry GUARDED, which names no lock (C has no way to name a
- * sibling member); the functions that touch them are annotated or hold it in plain sight. */
+ * Two ranks: the outer one is for what is not on the road (start, reload, stop); all others are
+ * leaves: while one is held no other lock is taken, and nothing is called that blocks, logs or
+ * allocates. Members under a lock carry GUARDED, which names no lock (C cannot name a sibling
+ * member); functions that touch them are annotated or hold it in plain sight. */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
 
@@ -38,12 +38,11 @@ struct cond {
     pthread_cond_t cond;
 };
 
-/* For a lock that is there from the start. */
+/* For a static lock. */
 #define LOCK_INITIAL(its_rank)                                                                     \
     { .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (its_rank) }
 
-/* lock_init and cond_init cannot fail on Linux (pthread_mutex_init(3)). Destroy only what is free.
- */
+/* init cannot fail on Linux (pthread_mutex_init(3)). Destroy only what is free. */
 void lock_init(struct lock *lock, enum lock_rank rank);
 void lock_destroy(struct lock *lock);
 void lock_acquire(struct lock *lock) ACQUIRES(*lock);
@@ -54,8 +53,8 @@ void cond_destroy(struct cond *cond);
 void cond_signal(struct cond *cond);
 void cond_broadcast(struct cond *cond);
 
-/* Wait for a signal, with the lock released meanwhile; spurious wake-ups happen. The second returns
- * false once clock_now() has reached the deadline (USEC_NEVER: waits for ever). */
+/* Wait for a signal, the lock released meanwhile; spurious wake-ups happen. False: clock_now() has
+ * reached the deadline (USEC_NEVER: never). */
 void cond_wait(struct cond *cond, struct lock *lock) REQUIRES(*lock);
 bool cond_wait_until(struct cond *cond, struct lock *lock, usec_t deadline) REQUIRES(*lock);
 

@@ -16,8 +16,7 @@ bool text_parse_duration(const char *text, usec_t *ret) MUST_USE;
 /* The same back, in the largest unit that is exact: 600000000 -> "10m"; "0" for 0. Returns buf. */
 const char *text_format_duration(usec_t t, char *buf, size_t size);
 
-/* The time of day that this moment of clock_now() has where this machine is, as "12:00:31". Returns
- * buf. */
+/* The local time of day of this moment of clock_now(), as "12:00:31". Returns buf. */
 const char *text_format_moment(usec_t moment, char *buf, size_t size);
 
 /* Decimal digits, with an optional k, M or G (of 1024). False, and *ret untouched, for anything
@@ -34,8 +33,8 @@ const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 /* Appends to the string in buf, which has size bytes; cuts what does not fit. */
 void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* How many letters must be inserted, removed, replaced or swapped with a neighbour to turn a into
- * b. Words of more than 64 letters that differ are as far apart as the longer one is long. */
+/* How many letters to insert, remove, replace or swap with a neighbour turn a into b. Different
+ * words of more than 64 letters are as far apart as the longer one is long. */
 unsigned text_distance(const char *a, const char *b);
 
 #endif

@@ -1,7 +1,6 @@
-/* Moments to come, kept in order at a constant cost: to file one, to take it out, and to find those
- * that are due is the same work for three or for a million (hierarchical timing wheels: Varghese
- * and Lauck, 1987). Moments are rounded up to a tick of some 8 ms. No memory is allocated: what is
- * filed brings its entry along.
+/* Moments to come, in order at a constant cost: filing one, taking it out and finding those due is
+ * the same work for three or a million (hierarchical timing wheels: Varghese and Lauck, 1987).
+ * Rounded up to a tick of some 8 ms. Allocates nothing: what is filed brings its entry.
  *
  * The caller has a lock around it. */
 #ifndef BASE_WHEEL_H
@@ -31,22 +30,22 @@ struct wheel {
 
 void wheel_init(struct wheel *wheel, usec_t now);
 
-/* Files an entry (zeroed before the first time) for that moment, or again for another one.
- * USEC_NEVER: takes it out. */
+/* Files an entry (zeroed at first) for this moment, in place of the former one. USEC_NEVER: takes
+ * it out. */
 void wheel_file(struct wheel *wheel, struct wheel_entry *entry, usec_t due);
 
-/* Takes out one that is due by now: none is earlier by more than a tick. NULL: there is none. */
+/* Takes out one that is due by now; none is early by more than a tick. NULL: none is due. */
 struct wheel_entry *wheel_take(struct wheel *wheel, usec_t now);
 
 static inline bool wheel_has(const struct wheel_entry *entry) {
     return entry->at != 0;
 }
 
-/* Whether it is filed for a later moment than this. */
+/* Whether it is filed for a later moment. */
 bool wheel_is_later(const struct wheel_entry *entry, usec_t than);
 
-/* When to look again: not after the first one is due, and at most a little before. USEC_NEVER: it
- * is empty. */
+/* When to look again: not after the first is due, and a little before at most. USEC_NEVER: it is
+ * empty. */
 usec_t wheel_next(const struct wheel *wheel);
 
 #endif
