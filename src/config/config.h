@@ -1,8 +1,7 @@
 /* The operator's file as one immutable, reference-counted struct config.
  *
- * config_load reads it through libconfuse and reports every error, not the first alone. After
- * creation nothing in it changes, so it is read without a lock; every object that works under it
- * holds a reference. */
+ * config_load reads it through libconfuse and reports all errors. Nothing in it changes, so it is
+ * read without a lock; all that works under it holds a reference. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -23,7 +22,7 @@
 #define CONFIG_DEFAULT_LISTEN ":8080"
 #define CONFIG_NAME_MAX       64 /* bytes of a section's title, NUL included */
 
-/* The values of the CHOICE options, in the order of their rows. */
+/* Values of the CHOICE options, in the order of their rows. */
 enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
 enum on_term { ON_TERM_AUTO, ON_TERM_DRAIN, ON_TERM_LEAVE };
@@ -41,11 +40,10 @@ enum check_type {
     CHECK_TALK
 };
 
-/* The values of access below. Of a prefix that stands in both lists deny, the greater one,
- * counts. */
+/* Of a prefix in both lists deny, the greater one, counts. */
 enum access_value { ACCESS_ALLOW, ACCESS_DENY };
 
-/* A list of prefixes: as written. */
+/* Prefixes, as written. */
 struct prefix_list {
     char **texts;
     size_t n;
@@ -71,7 +69,7 @@ struct global_config {
 /* One address of a listener: as written, and as read. */
 struct listen_address {
     char *text;
-    bool systemd; /* "systemd": the sockets that were passed under the listener's name */
+    bool systemd; /* "systemd": the sockets passed under the listener's name */
     struct addr_spec spec;
 };
 
@@ -100,9 +98,9 @@ struct listener_config {
     int64_t max_connections_per_client;
     int64_t max_rate_per_client;                    /* new connections a second */
     int64_t client_prefix_v6;                       /* bits of an IPv6 address that are a client */
-    char *socket_mode, *socket_user, *socket_group; /* of unix sockets; and what they stand for: */
+    char *socket_mode, *socket_user, *socket_group; /* of unix sockets; and what they mean: */
     struct socket_access socket_access;
-    int access_line; /* where the file has the last of the three; 0: nowhere */
+    int access_line; /* of the last of these three in the file; 0: none */
 };
 
 struct server_config {
@@ -117,7 +115,7 @@ struct server_config {
 
 #define SOURCES_MOST 64
 
-/* Statuses that an HTTP check takes for good, from `first` to `last`. */
+/* Statuses that an HTTP check takes for good, both included. */
 struct status_range {
     int first, last;
 };
@@ -131,9 +129,9 @@ struct health_check_config {
     usec_t interval, timeout;
     int64_t rise, fall;
     char *path; /* this and the next of type http */
-    char *host; /* "": the server's address as it is written */
+    char *host; /* "": the server's address as written */
     char *user; /* of types mysql and postgres */
-    char *send; /* of type talk: as it is written */
+    char *send; /* of type talk, as written */
     char *expect;
     struct status_range expected[STATUS_RANGES_MAX]; /* what that means for type http, */
     size_t n_expected;
@@ -151,7 +149,7 @@ struct upstream_config {
     usec_t fail_timeout;
     int send_proxy; /* enum proxy_version, but for PROXY_ANY */
     struct source_list source_address;
-    /* how long the share of a server that has come back rises; 0: it is whole at once */
+    /* over which a server that came back regains its share; 0: at once */
     usec_t slow_start;
     int on_down; /* enum on_down */
     struct health_check_config health_check;
@@ -169,41 +167,39 @@ struct config {
     size_t n_upstreams; /* at least 1 */
 };
 
-/* Called once for each error, in the order of the file, with a finished sentence that begins with
- * "FILE:LINE: ". */
+/* Called for each error, in the order of the file, with a finished sentence: "FILE:LINE: ...". */
 typedef void config_error_fn(void *arg, const char *sentence);
 
-/* Reads the file. Returns a config with one reference, or NULL after at least one call of on_error.
- * Any thread, one at a time (libconfuse's scanner is not reentrant). */
+/* Reads the file. A config with one reference, or NULL after at least one call of on_error. Any
+ * thread, one at a time (libconfuse's scanner is not reentrant). */
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg);
 
 /* The configuration of `relayd [--listen ADDR] --proxy HOST:PORT`: listener "web" in mode http,
- * upstream "app", server "a". listen may be NULL (CONFIG_DEFAULT_LISTEN). Errors begin with
- * "--proxy: " or "--listen: ". */
+ * upstream "app", server "a". listen NULL: CONFIG_DEFAULT_LISTEN. Errors begin with "--proxy: " or
+ * "--listen: ". */
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Calls on_warning with one warning, of this line of the file: "PATH:LINE: warning: " and what is
- * said, a sentence without its full stop. */
+/* Calls on_warning for this line: "PATH:LINE: warning: " and the sentence, without its full
+ * stop. */
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* Prints it in the file's own syntax, defaults included: what is printed loads again to the same.
- */
+/* Prints it in the file's syntax, defaults included; it loads again to the same. */
 void config_dump(const struct config *config, FILE *out);
 
-/* A config with one reference and nothing but its path in it, for those who fill it in
- * (config/build.h). NULL: no memory. config_unref frees one that is half built, too. */
+/* A config with one reference and only its path, to be filled in (config/build.h). NULL: no memory.
+ * config_unref also frees one that is half built. */
 struct config *config_new(const char *path);
 
 /* Any thread. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Whether clients of the listener have something to send before there is a server to dial. */
+/* Whether clients of the listener send something before there is a server to dial. */
 bool listener_opens(const struct listener_config *listener);
 
-/* The global option log_level as syslog's number (enum log_level). */
+/* log_level as syslog's number (enum log_level). */
 int config_log_level(const struct config *config);
 
 #endif

@@ -1,5 +1,5 @@
-/* The table of options, made from options.def, and what is done with one row of it: find it, read a
- * value, write a value, say what is allowed. All pure; any thread. */
+/* The table of options, made from options.def, and what is done with a row: find it, read, write,
+ * say what is allowed. Pure; any thread. */
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
 
@@ -23,7 +23,7 @@ enum option_type {
     OPTION_DURATION,  /* usec_t */
     OPTION_BOOL,      /* bool */
     OPTION_CHOICE,    /* int: the index in choices */
-    OPTION_ADDRESSES, /* these are not scalar: options_parse leaves them to build.c */
+    OPTION_ADDRESSES, /* not scalar: build.c reads these */
     OPTION_ADDRESS,
     OPTION_UPSTREAM,
     OPTION_PREFIXES, /* struct prefix_list */
@@ -52,7 +52,7 @@ struct option_info {
 
 extern const struct option_info option_infos[OPTIONS_COUNT];
 
-/* The longest text that options_format writes and options_allowed says, NUL included. */
+/* Room for what options_format and options_allowed write, NUL included. */
 #define OPTIONS_TEXT_MAX 160
 
 /* The row of this name in this section, or NULL. */
@@ -63,28 +63,28 @@ const char *options_section_name(enum option_section section);
 
 bool options_section_has_title(enum option_section section);
 
-/* The section that a section stands in; of SECTION_GLOBAL, itself. */
+/* The section around a section; of SECTION_GLOBAL, itself. */
 enum option_section options_section_parent(enum option_section section);
 
-/* The section of this name that may stand in parent; false if there is none. */
+/* The section of this name that may stand in parent. False: none. */
 bool options_section_find(enum option_section parent, const char *name,
                           enum option_section *ret) MUST_USE;
 
-/* Whether its value is a list in braces, or one item without. */
+/* Whether its value is a list in braces, or one item. */
 bool options_is_list(const struct option_info *row);
 bool options_is_scalar(const struct option_info *row);
 
-/* Reads the value of a scalar row into its member of the struct at base. False, and nothing is
- * written, for a value that is not allowed. */
+/* Reads the value of a scalar row into its member of the struct at base. False: not allowed, and
+ * nothing is written. */
 bool options_parse(const struct option_info *row, const char *text, void *base) MUST_USE;
 
-/* Writes the value of a scalar row in the file's syntax into buf, and returns buf. */
+/* Writes the value of a scalar row in the file's syntax. Returns buf. */
 const char *options_format(const struct option_info *row, const void *base, char *buf, size_t size);
 
-/* Every scalar of the section at its default, in the struct at base. */
+/* Sets every scalar of the section to its default, in the struct at base. */
 void options_set_defaults(enum option_section section, void *base);
 
-/* Whether two structs have the same values in all scalar and TEXT rows of the section. */
+/* Whether all scalar and TEXT rows of the section are the same in two structs. */
 bool options_equal(enum option_section section, const void *a, const void *b);
 
 /* "must be a number from 1 to 1000000", "must be auto, buffer or splice". Returns buf. */

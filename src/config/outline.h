@@ -1,6 +1,6 @@
-/* The first pass over the file: which sections and options are there, on which lines, and which of
- * them nobody knows. The second pass, libconfuse's, then meets none that it does not know, so it
- * need not stop at the first. */
+/* The first pass over the file: its sections and options, with their lines, and those that nobody
+ * knows. libconfuse, the second pass, then meets none of these, so that it does not stop at the
+ * first. */
 #ifndef CONFIG_OUTLINE_H
 #define CONFIG_OUTLINE_H
 
@@ -11,13 +11,13 @@
 
 enum outline_end {
     OUTLINE_WHOLE,  /* all of the text was read */
-    OUTLINE_SAID,   /* not all, and a problem was noted that says why */
-    OUTLINE_SYNTAX, /* not all: libconfuse will meet a syntax error at the end of what is left */
+    OUTLINE_SAID,   /* a part, and a problem says why */
+    OUTLINE_SYNTAX, /* a part: libconfuse will meet a syntax error at its end */
 };
 
-/* Adds the sections of the text to the tree, with the lines where options are given, and overwrites
- * comments and unknown options and sections with blanks. Notes a problem for each of those, and for
- * an option given twice in a section. Where it cannot go on, the text is ended. */
+/* Adds the sections of the text to the tree, with the lines of options, and overwrites comments and
+ * what is unknown with blanks. Notes a problem for each unknown name, and for an option given
+ * twice. Where it cannot go on, it ends the text. */
 enum outline_end outline_read(char *text, size_t size, struct tree *tree,
                               struct problems *problems) MUST_USE;
 

@@ -1,4 +1,4 @@
-/* What is wrong with a configuration: collected while it is read, reported in the order of the
+/* What is wrong with a configuration: collected while reading, reported in the order of the
  * file. */
 #ifndef CONFIG_PROBLEMS_H
 #define CONFIG_PROBLEMS_H
@@ -11,17 +11,17 @@
 
 struct problem {
     int line;
-    size_t number; /* keeps the order of finding within a line */
+    size_t number; /* keeps the order within a line */
     char *text;
 };
 
 struct problems {
     struct problem *list;
     size_t n, room;
-    bool out_of_memory; /* of the problems or of what is built: nothing else matters then */
+    bool out_of_memory; /* nothing else matters then */
 };
 
-/* Room for a piece of the file as problems_show writes it, NUL included. */
+/* Room for what problems_show writes, NUL included. */
 #define PROBLEMS_SHOWN_MAX 80
 
 /* Notes one problem: "unknown option ...", without file and line. */
@@ -29,16 +29,15 @@ void problems_add(struct problems *problems, int line, const char *fmt, ...) PRI
 
 bool problems_any(const struct problems *problems);
 
-/* Forgets those after this line: what follows a syntax error is guesswork. */
+/* Forgets those after this line: after a syntax error all is guesswork. */
 void problems_drop_after(struct problems *problems, int line);
 
 /* Calls on_error for each, as "FILE:LINE: text", and empties the list. */
 void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
                      void *arg);
 
-/* Writes a piece of the file so that it can stand in a message: what cannot be printed is escaped
- * (base/escape.h), and no more than a line of it. buf has PROBLEMS_SHOWN_MAX bytes and is
- * returned. */
+/* Writes a piece of the file for a message: escaped (base/escape.h), and at most a line of it. buf
+ * has PROBLEMS_SHOWN_MAX bytes and is returned. */
 const char *problems_show(const char *text, char *buf);
 
 #endif

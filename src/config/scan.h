@@ -1,10 +1,9 @@
-/* The words of a configuration file, one after the other, and what libconfuse should not see.
+/* The words of a configuration file, one by one, and what libconfuse should not see.
  *
- * libconfuse has a scanner of its own, and parses. This one goes before it over the same text, for
- * what its version 3.3 cannot do: it counts a comment as up to three lines, takes no comment inside
- * a list, puts environment variables into values, cuts a text at "\0", and skips over stray
- * characters. Here comments are overwritten with blanks, and the rest are errors. Both split the
- * text alike. */
+ * libconfuse has a scanner of its own. This one goes over the same text before it, for what version
+ * 3.3 does badly: it counts a comment as up to three lines, takes no comment inside a list, puts
+ * environment variables into values, cuts a text at "\0", and skips stray characters. Here comments
+ * are overwritten with blanks, and the rest are errors. Both split the text alike. */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H
 
@@ -23,7 +22,7 @@ enum token_kind {
     TOKEN_COMMA,
     TOKEN_PAREN_OPEN,
     TOKEN_PAREN_CLOSE,
-    TOKEN_BAD, /* a problem was noted, the text ends here for whoever reads it next */
+    TOKEN_BAD, /* a problem was noted; the text ends here for the next reader */
 };
 
 struct token {
@@ -41,19 +40,19 @@ struct scan {
     struct problems *problems;
 };
 
-/* Starts at the first byte (after a UTF-8 byte order mark) of line 1. text[size] must be NUL. */
+/* Starts at line 1, after a UTF-8 byte order mark. text[size] must be NUL. */
 void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems);
 
 /* The next token. After TOKEN_BAD and TOKEN_END, the same again. */
 struct token scan_next(struct scan *scan);
 
-/* Writes what a TOKEN_WORD stands for, without its quotes, into buf; cuts what does not fit. */
+/* Writes what a TOKEN_WORD stands for, without quotes, into buf; cuts what does not fit. */
 void scan_word(const struct scan *scan, struct token token, char *buf, size_t size);
 
 /* Overwrites a part of the text with blanks. Line ends stay. */
 void scan_blank(struct scan *scan, size_t start, size_t end);
 
-/* Ends the text here: nothing from this byte on is read by anyone. */
+/* Ends the text here: nobody reads on. */
 void scan_cut(struct scan *scan, size_t at);
 
 #endif

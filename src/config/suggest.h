@@ -1,4 +1,4 @@
-/* What is said of an option or a section that is not known where it stands. */
+/* What is said of an unknown option or section. */
 #ifndef CONFIG_SUGGEST_H
 #define CONFIG_SUGGEST_H
 
@@ -8,15 +8,15 @@
 #include "config/problems.h"
 #include "config/tree.h"
 
-/* Notes that the section does not know this name: where the name belongs, or which known one was
- * probably meant, or which are known. is_section: it was written as NAME [TITLE] {...}. */
+/* Notes that the section does not know this name: where it belongs, which known one was probably
+ * meant, or which are known. is_section: it was written as NAME [TITLE] {...}. */
 void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems);
 
 /* Whether sections of this name exist, anywhere. */
 bool suggest_is_section(const char *name);
 
-/* Whether somebody who wrote word probably meant this one. */
+/* Whether whoever wrote word probably meant this one. */
 bool suggest_is_near(const char *word, const char *meant);
 
 #endif

@@ -1,5 +1,5 @@
-/* The file as it was written: sections with their titles and values as text, each with its line. It
- * lies between the parser and struct config, and lives only while a file is read. */
+/* The file as it was written: sections with titles and values as text, each with its line. Between
+ * the parser and struct config, while a file is read. */
 #ifndef CONFIG_TREE_H
 #define CONFIG_TREE_H
 
@@ -20,7 +20,7 @@ struct tree_section {
     size_t parent; /* index in tree.sections */
     int line;
     char *title;
-    int given[OPTIONS_COUNT]; /* the line where an option is given; 0: it is not */
+    int given[OPTIONS_COUNT]; /* the line of each option that is given; else 0 */
     struct tree_value *values;
     size_t n_values, values_room;
 };
@@ -34,30 +34,29 @@ struct tree {
 /* Room for tree_where's answer, NUL included. */
 #define TREE_WHERE_MAX 256
 
-/* An empty tree with the top level in it; false without memory, and then tree_free may be called.
- */
+/* An empty tree with the top level. False: no memory, and then tree_free may be called. */
 bool tree_init(struct tree *tree) MUST_USE;
 void tree_free(struct tree *tree);
 
-/* Adds a section, whose index is then tree->n - 1; false without memory. Copies the title. */
+/* Adds a section, at index tree->n - 1 then, and copies the title. False: no memory. */
 bool tree_add_section(struct tree *tree, enum option_section kind, size_t parent, const char *title,
                       int line) MUST_USE;
 
-/* Adds a value to a section; false without memory. Copies the text. */
+/* Adds a value to a section, and copies the text. False: no memory. */
 bool tree_add_value(struct tree *tree, size_t section, const struct option_info *row,
                     const char *text, int line) MUST_USE;
 
-/* The next section of this kind after index (index 0: the first one), or tree->n. */
+/* The next section of this kind after index (0: the first), or tree->n. */
 size_t tree_next(const struct tree *tree, size_t index, enum option_section kind);
 
 /* The last value of the row in this section, or NULL. */
 const struct tree_value *tree_value(const struct tree_section *section, enum option_id id);
 
-/* Whether the row is at its default in this section: it is not given, or with the default. A value
- * that is not allowed is none, so that an error that follows from another error is not noted. */
+/* Whether the row is at its default here: not given, or given so. A value that is not allowed
+ * counts as that, so that no error follows from another. */
 bool tree_is_default(const struct tree_section *section, enum option_id id);
 
-/* "upstream app: server a: ", to begin a message with; "" for the top level. buf has TREE_WHERE_MAX
+/* "upstream app: server a: ", to begin a message with; "": the top level. buf has TREE_WHERE_MAX
  * bytes and is returned. */
 const char *tree_where(const struct tree *tree, size_t section, char *buf);
 

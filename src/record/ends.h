@@ -19,16 +19,16 @@ enum end_phase {
     END_PHASE_GREET, /* its PROXY header was awaited */
     END_PHASE_QUEUE,
     END_PHASE_DIAL,
-    END_PHASE_START, /* both sockets are there, and no pumps */
+    END_PHASE_START, /* both sockets are there, no pumps yet */
     END_PHASE_RELAY, /* or whatever the stop met */
 };
 
 /* Whether a client that speaks HTTP is answered. */
 enum end_answer {
-    /* it was relayed; or a PROXY header was to come and did not: nobody knows who reads it */
+    /* it was relayed; or its PROXY header did not come: nobody knows who reads it */
     END_ANSWER_NEVER,
     END_ANSWER_AT_ONCE,
-    /* when it has begun to ask (conn/answer.h), if there is a pump that can wait */
+    /* once it begins to ask (conn/answer.h), if there is a pump to wait */
     END_ANSWER_ONCE_ASKED,
 };
 
@@ -44,7 +44,7 @@ struct end_info {
 
 extern const struct end_info end_infos[END_COUNT];
 
-/* Counts a connection that has ended so, if there is a counter for it. Any thread, any lock. */
+/* Counts such an end, if there is a counter for it. Any thread, any lock. */
 void end_count(enum end end);
 
 #endif

@@ -1,6 +1,5 @@
-/* What is known of one connection: flat, of a fixed size, with no pointer into anything that can go
- * away. It is what the log line is made of, and what a successor would need to go on with the
- * connection. */
+/* What the log will say of one connection, and a successor must know to go on with it: flat, of a
+ * fixed size, with no pointer into what can go away. */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
@@ -11,7 +10,7 @@
 #include "config/config.h"
 #include "record/ends.h"
 
-/* The two sides of a connection, and its two directions: up is client to server. */
+/* Sides and directions of a connection; up is client to server. */
 enum side { SIDE_CLIENT, SIDE_SERVER };
 enum direction { DIR_UP, DIR_DOWN };
 
@@ -21,22 +20,22 @@ struct record {
     char upstream[CONFIG_NAME_MAX];
     char server[CONFIG_NAME_MAX]; /* "" before one was chosen */
     struct addr client;
-    /* who sent the PROXY header that named the client; len 0: the client itself connected */
+    /* sender of the PROXY header that named the client; len 0: none */
     struct addr peer;
     struct addr server_addr; /* len 0 before one was reached */
     usec_t accepted;         /* moments of clock_now() */
-    usec_t queued;           /* when it entered the work queue; 0: never */
-    usec_t popped;           /* when a worker took it; 0: never */
-    usec_t dialled;          /* when the dial ended, well or not; 0: never begun */
+    usec_t queued;           /* its entry into the work queue; 0: never */
+    usec_t popped;           /* a worker took it; 0: never */
+    usec_t dialled;          /* the dial ended, well or not; 0: never begun */
     usec_t ended;
     uint64_t bytes[2]; /* by direction: written to the other side */
-    uint64_t header;   /* bytes of the PROXY header that came from the client */
-    uint64_t greeting; /* and of the one that was sent to the server */
+    uint64_t header;   /* of the PROXY header that came from the client */
+    uint64_t greeting; /* of the one sent to the server */
     enum end end;
     int error; /* the errno behind it, or 0 */
 };
 
-/* Writes the one log record of the connection, as log_connections says. Any thread. */
+/* Logs the record, as log_connections says. Any thread. */
 void record_log(const struct record *record, enum log_connections policy);
 
 #endif

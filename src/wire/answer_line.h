@@ -1,4 +1,4 @@
-/* A line of an answer, of which the beginning is kept: bytes in, line out. Pure; any thread. */
+/* A line of an answer, of which the beginning is kept. Pure; any thread. */
 #ifndef WIRE_ANSWER_LINE_H
 #define WIRE_ANSWER_LINE_H
 
@@ -12,13 +12,13 @@
 
 /* Zeroed: nothing has come. */
 struct answer_line {
-    char text[ANSWER_LINE_KEPT + 1]; /* without its end, cut, and a NUL */
-    size_t n;                        /* bytes of it that have come, but for CRs */
-    size_t all;                      /* bytes of this and the lines before */
+    char text[ANSWER_LINE_KEPT + 1]; /* without its end, cut, NUL included */
+    size_t n;                        /* its bytes so far, without CRs */
+    size_t all;                      /* bytes of this and the former lines */
     bool whole;
 };
 
-/* Takes bytes until the line is whole, or ANSWER_LINES_MAX have come: returns how many. After a
+/* Takes bytes until the line is whole or ANSWER_LINES_MAX have come, and returns how many. After a
  * whole line the next one begins. */
 size_t answer_line_take(struct answer_line *line, const char *bytes, size_t n) MUST_USE;
 

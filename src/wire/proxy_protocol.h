@@ -1,6 +1,5 @@
-/* The PROXY protocol of HAProxy (its proxy-protocol.txt), versions 1 and 2: in a header before the
- * first byte, a balancer tells a server whom it speaks for. Bytes in, struct out, and back. All
- * pure; any thread. */
+/* The PROXY protocol of HAProxy (proxy-protocol.txt), versions 1 and 2: in a header before the
+ * first byte, a balancer tells a server whom it speaks for. Pure; any thread. */
 #ifndef WIRE_PROXY_PROTOCOL_H
 #define WIRE_PROXY_PROTOCOL_H
 
@@ -9,16 +8,15 @@
 #include "base/check.h"
 #include "wire/proxy_header.h"
 
-/* Looks at the first n bytes of a connection (n may be 0; any split of a header gives the same in
- * the end). */
+/* Looks at the first n bytes of a connection (n may be 0); the result does not depend on how they
+ * were split. */
 enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, size_t n,
                                struct proxy_header *ret_header, size_t *ret_length,
                                const char **ret_why) MUST_USE;
 
 /* Writes a header of V1 or V2 into buf (PROXY_WRITE_MAX bytes) and returns its length. source NULL:
- * a connection of our own, such as a check: LOCAL (V2) or UNKNOWN (V1). V2 carries a CRC32c and, if
- * id_length > 0, the unique id. Addresses of two families: IPv4 is written as IPv6
- * (::ffff:a.b.c.d). */
+ * our own connection, such as a check: LOCAL (V2) or UNKNOWN (V1). V2 has a CRC32c and, if
+ * id_length > 0, the unique id. Of two families, IPv4 is written as IPv6 (::ffff:a.b.c.d). */
 size_t proxy_write(enum proxy_version version, const struct addr *source,
                    const struct addr *destination, const void *id, size_t id_length,
                    unsigned char *buf);

@@ -1,4 +1,4 @@
-/* The two versions of the PROXY protocol, and what they share; for proxy_protocol.c alone. */
+/* What both versions of the PROXY protocol share; for proxy_protocol.c alone. */
 #ifndef WIRE_PROXY_VERSIONS_H
 #define WIRE_PROXY_VERSIONS_H
 
@@ -15,8 +15,8 @@ struct proxy_pair {
     uint16_t source_port, destination_port;
 };
 
-/* IPv4 in a pair with IPv6 becomes ::ffff:a.b.c.d, and two of those IPv4. False: one of them is no
- * IP address. */
+/* Mixed with IPv6, IPv4 becomes ::ffff:a.b.c.d; two of those become IPv4. False: one is no IP
+ * address. */
 bool proxy_pair(const struct addr *source, const struct addr *destination,
                 struct proxy_pair *ret_pair);
 
