@@ -27,7 +27,7 @@ struct adopt_sight adopt_look(int fd) {
                                 .arrived = waits || (tcp && info.tcpi_state != ESTABLISHED)};
 }
 
-/* Asks for both at one moment: nobody reads or writes, but bytes and acknowledgements come. */
+/* Asks for both at one moment: nobody reads or writes, but bytes and acknowledgements arrive. */
 static bool ask_both(int fd, unsigned long what, struct tcp_info *ret_info, int *ret_bytes) {
     int before = -1, after = 0;
 
@@ -39,8 +39,8 @@ static bool ask_both(int fd, unsigned long what, struct tcp_info *ret_info, int 
     return before == after && after >= 0;
 }
 
-/* By the sequence numbers of the sink: acknowledged, and not yet. To one that was dialled, the
- * first one that was acknowledged is that of the SYN. */
+/* By the sequence numbers of the sink: bytes acknowledged, and queued. The SYN of a dialled one
+ * counts as the first. */
 static bool count_at_sink(const struct conn *conn, enum direction dir, uint64_t *ret_count) {
     struct tcp_info info = {0};
     uint64_t before = dir == DIR_UP ? conn->state->record.greeting + 1 : 0;
@@ -54,8 +54,8 @@ static bool count_at_sink(const struct conn *conn, enum direction dir, uint64_t 
     return all >= before;
 }
 
-/* By those of the source: received, but for the end of data, what is still in the socket, and what
- * is in the pipe. */
+/* By those of the source: bytes received, without the end of data and what is still in the socket
+ * or the pipe. */
 static bool count_at_source(const struct conn *conn, enum direction dir, size_t in_pipe,
                             uint64_t *ret_count) {
     struct tcp_info info = {0};

@@ -1,5 +1,4 @@
-/* The life of a conn: how it is made, who has a part in it, and what is done when the last one lets
- * go. */
+/* The life of a conn: how it is made, who holds references, and what the last one does. */
 #include "conn/conn.h"
 
 #include <stdatomic.h>
@@ -70,7 +69,7 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->line = taken.line;
 }
 
-/* By which it is found if the keeper has lost it. */
+/* The table finds it by this if the keeper has lost it. */
 static void note_in_slot(struct conn *conn, struct hold *hold) {
     if (conn->hold.link != NULL)
         table_note_hold(conn->hold.link->table, conn->hold.slot, hold);
@@ -170,17 +169,16 @@ bool conn_try_ref(struct conn *conn) {
     return false;
 }
 
-/* It goes on in another process: nothing is told to anybody. The last reference is gone: no lock is
- * needed. */
+/* It goes on in another process, and nobody is told. No lock: the last reference is gone. */
 static bool is_left(const struct conn *conn) UNCHECKED {
     return atomic_load(&conn->parked) && !conn->state->aborted;
 }
 
-/* The last reference is gone: no lock is needed. */
+/* No lock: the last reference is gone. */
 static void conclude_conn(struct conn *conn, bool was_refused) UNCHECKED {
     struct record *record = &conn->state->record;
 
-    atomic_store(&conn->state->live, 0); /* no process after this one tells of it again */
+    atomic_store(&conn->state->live, 0); /* no later process adopts it */
     refine_end(conn);
     if (!was_refused) /* else it was counted then */
         end_count(record->end);
@@ -204,7 +202,7 @@ void conn_unref(struct conn *conn) {
     seat_leave(&conn->seat);
     if (!left)
         conclude_conn(conn, was_refused);
-    gate_leave(gate); /* before the record: who reads it may count on the room */
+    gate_leave(gate); /* before the record: its reader may count on the room */
     if (!left) {
         record_log(&conn->state->record, conn->state->options.log);
         if (conn->hold.link != NULL)

@@ -6,7 +6,7 @@
 #include "conn/conn.h"
 #include "conn/pulse.h"
 
-#define EXPIRE_PATIENCE USEC_PER_SEC /* what an expired conn gets to write its last bytes */
+#define EXPIRE_PATIENCE USEC_PER_SEC /* for the last bytes of an expired conn */
 
 /* How often a conn is looked at: at a fourth of its timeout or of keepalive, within these
  * bounds. */
@@ -15,7 +15,7 @@
 #define LOOK_LATEST        (15 * USEC_PER_SEC)
 #define RATE_OVER          (5 * USEC_PER_SEC) /* min_rate is measured over so long, */
 #define LOOK_RATE          USEC_PER_SEC /* with a look so often at a side that has data waiting */
-/* looks are rounded up to such a part of that, so that many fall together */
+/* looks are rounded up to this part of an interval, so that many fall together */
 #define LOOK_ROUNDED 8
 
 /* 0: none. */
@@ -132,18 +132,17 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
     return last == conn->review.settled && now < deadline && !has_unread(conn);
 }
 
-/* What a look at the kernel has found of both peers. */
+/* What a look at both peers, through the kernel, has found. */
 struct sight {
     usec_t moved; /* the last byte, when the look began */
-    /* when they last took bytes that were on their way, as far as that has been watched; 0: nothing
-     * is */
+    /* when they last took bytes on their way, as far as it was watched; 0: none are */
     usec_t taken;
     int dead;  /* the side whose peer is gone, or -1 */
     int error; /* and what it has failed of */
     bool slow; /* one takes less than min_rate */
 };
 
-/* What it depends on how a side is looked at. */
+/* What decides how a side is looked at. */
 struct facing {
     bool ended;   /* its end of data was read */
     bool given;   /* it was given the other side's */

@@ -7,17 +7,17 @@
 
 #include "base/stats.h"
 
-/* In COPY_WAY_LOAN: as many messages in a row, none later than this after the one before, make a
- * busy direction. It is worth the memory that the buffer costs in the kernel: each thread that has
- * sent by send(2) keeps the page fragment that its last bytes came from (32 KiB, task_frag in
- * tcp_sendmsg), for as long as it lives. */
+/* In COPY_WAY_LOAN: this many messages in a row, each within BUSY_WITHIN of the last, make a busy
+ * direction. Then the buffer is worth its memory in the kernel: a thread that has sent by send(2)
+ * keeps the page fragment of its last bytes (32 KiB, task_frag in tcp_sendmsg) as long as it
+ * lives. */
 #define BUSY_MESSAGES 16
 #define BUSY_WITHIN   (100 * USEC_PER_MSEC)
 
-/* In COPY_WAY_BUFFER: each read that fills the buffer adds FULL_READ, each other takes one away:
- * two full reads in a row are bulk, and so are messages a little larger than the buffer, one after
- * the other. For both the pipe is cheaper (one splice in and one out, and no copy; measured with
- * answers of 16 KiB, tests/bench). */
+/* In COPY_WAY_BUFFER: a read that fills the buffer adds FULL_READ, any other takes one away: two
+ * full reads in a row are bulk, and so is a row of messages a little larger than the buffer. For
+ * both the pipe is cheaper (a splice in, a splice out, no copy; measured with answers of 16 KiB,
+ * tests/bench). */
 #define FULL_READ 2
 #define BULK      4
 
@@ -103,7 +103,7 @@ static void after_pipe(struct copy *copy, size_t n) {
     change_way(copy, COPY_WAY_LOAN);
 }
 
-/* After a message of n bytes that is written by now: would another way do better? */
+/* After a message of n bytes was written: would another way do better? */
 static void adapt_way(struct copy *copy, size_t n) {
     switch (copy->way) {
     case COPY_WAY_LOAN:
@@ -134,8 +134,8 @@ static bool is_to_park(const struct copy *copy) {
     return copy->kept != NULL && atomic_load_explicit(copy->kept->parks, memory_order_relaxed);
 }
 
-/* splice stops at TCP's urgent mark as if at the end. The byte after it has to be read, and for as
- * long as it is nowhere but here, the connection would not outlive this process. */
+/* splice stops at TCP's urgent mark as if at the end. The byte after it must be read, and while it
+ * is only here the connection cannot outlive this process. */
 static ssize_t read_past_mark(struct copy *copy, int from) {
     ssize_t n = await_bytes(from);
 

@@ -25,7 +25,7 @@ void line_unref(struct line *line) UNCHECKED {
     free(line);
 }
 
-/* Either it is seen here that the line is full, or whoever finds it full sees what is counted here
+/* Either the line is seen to be full here, or whoever finds it full sees this count
  * (queue_put_back). */
 void line_leave(struct line *line, struct member *member) {
     member_leave(member);

@@ -148,7 +148,7 @@ static struct pump_pair *take_idle_pair(struct pump_pool *pool) {
     return pair;
 }
 
-/* One that take_idle_pair has counted was made, or could not be (NULL). */
+/* The pair that take_idle_pair counted was made, or (NULL) could not be. */
 static void count_made_pair(struct pump_pool *pool, struct pump_pair *pair) {
     lock_acquire(&pool->lock);
     if (pair != NULL)

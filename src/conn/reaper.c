@@ -3,8 +3,8 @@
 #include "conn/conn.h"
 #include "handover/crash.h"
 
-#define BATCH 64  /* conns that are reviewed without the lock, with a reference each */
-#define LOOKS 256 /* at conns of which nothing is to be asked, while the lock is held once */
+#define BATCH 64  /* conns reviewed without the lock, a reference each */
+#define LOOKS 256 /* at conns that need no question, per hold of the lock */
 
 /* The conns that are due. Most need no system call, and are filed again at once. */
 static size_t collect_conns(struct reaper *reaper, struct conn *batch[BATCH])

@@ -4,7 +4,7 @@
 
 #include "conn/conn.h"
 
-#define BATCH 64 /* conns that are referenced at once, to be seen to without the lock */
+#define BATCH 64 /* conns referenced at once, to be visited without the lock */
 
 /* Which conns are meant, and what is done with each. */
 struct sweep {
@@ -17,7 +17,7 @@ struct sweep {
     enum end end;
 };
 
-/* The next ones after that one, to which the caller has a reference, or NULL: the first. */
+/* The next ones after `after`, a conn that the caller has a reference to; NULL: from the first. */
 static size_t take_next_conns(struct registry *registry, const struct sweep *sweep,
                               struct conn *after, struct conn *batch[BATCH]) {
     struct registry_node *node;

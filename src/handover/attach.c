@@ -10,14 +10,14 @@
 
 #define PATIENCE                                                                                   \
     (5 * USEC_PER_SEC) /* with a keeper that systemd has yet to start, or that is busy */
-#define PATIENCE_IN_ALL (30 * USEC_PER_SEC) /* with one that tells and tells */
+#define PATIENCE_IN_ALL (30 * USEC_PER_SEC) /* with one that does not come to its END */
 
 static enum link_outcome fail_attach(struct link_why *why, int error) {
     why->error = error;
     return LINK_FAILED;
 }
 
-/* Nobody who is not trusted is told anything, nor sees a descriptor. */
+/* Tells nothing to whoever is not trusted. */
 enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval patience = clock_timeval(PATIENCE);
@@ -86,10 +86,10 @@ struct hearing {
     struct heritage *heritage;
     struct link_why *why;
     bool greeted, last;
-    uint64_t next; /* slots are told in their order, each once: those before this one are over */
+    uint64_t next; /* slots come in order, each once: those below are done */
 };
 
-/* One slot that is held; what is not understood, or told twice, is dropped. */
+/* A slot that is held. What is not understood, or comes twice, is dropped. */
 static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
     size_t index = message->head.index, n_conns = heritage->n_conns;
@@ -130,7 +130,7 @@ static enum link_outcome take_refusal(struct link_why *why, const struct keeper_
     }
 }
 
-/* One that is yet to come, or was before this machine's clock began, is none. */
+/* A moment to come, or from before this machine's clock began, is now. */
 static usec_t take_moment(int64_t usec) {
     usec_t now = clock_now();
 
@@ -197,7 +197,7 @@ int link_await_pong(int fd) {
             return 0;
     }
     if (r == -EBADMSG)
-        (void)shutdown(fd, SHUT_RDWR); /* nothing that it says is believed any more */
+        (void)shutdown(fd, SHUT_RDWR); /* nothing more that it says is believed */
     return r == 0 ? -EPIPE : r;
 }
 

@@ -29,9 +29,8 @@ bool crash_is_often(const usec_t crashes[CONN_CRASHES], usec_t now) {
     return true;
 }
 
-/* Calls nothing that a signal must not (signal-safety(7)). What was done at the signal before is
- * done then: the fault happens again, abort(3) goes on, and what another process has sent is sent
- * again. */
+/* Calls nothing that a signal handler must not (signal-safety(7)). Then the signal has its former
+ * action: a fault happens again, abort(3) goes on, and another process's signal is raised again. */
 static void on_crash(int number, siginfo_t *info, void *context) {
     struct table *table = atomic_load(&watched);
     bool own = info->si_code > 0 || info->si_pid == getpid();

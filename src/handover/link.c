@@ -16,13 +16,12 @@
 #include "base/log.h"
 #include "handover/link_inside.h"
 
-/* how soon what could not be said is said again, at the latest */
+/* within this time, what could not be sent is sent again */
 #define TICK           USEC_PER_SEC
 #define AGAIN          (250 * USEC_PER_MSEC) /* between attempts to find a new keeper */
 #define AGAIN_AT_FIRST USEC_PER_SEC          /* while none has ever been there */
-#define ROOM                                                                                       \
-    (1 << 20) /* bytes of messages that may be on their way, as far as net.core.wmem_max allows */
-#define PATIENCE (2 * USEC_PER_SEC) /* with a keeper that was asked for a sign of life */
+#define ROOM           (1 << 20) /* bytes of messages on their way; net.core.wmem_max bounds it */
+#define PATIENCE       (2 * USEC_PER_SEC) /* with a keeper that was asked for a sign of life */
 
 bool link_is_up(const struct link *link) {
     return atomic_load(&link->epoch) != 0;
@@ -32,7 +31,7 @@ bool link_serves(const struct link *link) {
     return atomic_load_explicit(&link->serves, memory_order_relaxed);
 }
 
-/* Says the terms, if they are news. To a keeper that is not there they will be. */
+/* Sends the terms if they have changed. A keeper to come gets them when it attaches. */
 static void send_terms(struct link *link, int flags) {
     struct keeper_message message = keeper_message(KEEPER_TERMS);
 
@@ -69,8 +68,7 @@ static void warn_stalled(struct link *link) {
     link->warned = true;
 }
 
-/* Says what could not be said. Nothing is missing any more if the keeper has read all of it, which
- * it is asked. */
+/* Sends what could not be sent. All is well again once the keeper has read it: a ping will tell. */
 static void catch_up(struct link *link) {
     atomic_store(&link->unsent, false);
     send_terms(link, 0);
@@ -88,7 +86,7 @@ static bool is_behind(const struct link *link) {
     return ioctl(link->fd, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
-/* Asks for a sign of life, if the keeper is behind, or if it is to be told that it is back. */
+/* Asks for a sign of life, if the keeper is behind or was said to be in trouble. */
 static void ping_keeper(struct link *link) {
     usec_t now = clock_now();
 
@@ -132,7 +130,7 @@ static void take_lost(struct link *link, const struct keeper_message *message) {
     unsigned epoch = atomic_load(&link->epoch);
     bool full = message->head.count == epoch;
 
-    /* Or it was held without its pipes, for the keeper before: once more, then. */
+    /* Else it was held without pipes, for the previous keeper: once more. */
     if (!full)
         atomic_store(&link->unsent, true);
     bool found = table_lose(link->table, index, full ? epoch : 0);
@@ -152,8 +150,8 @@ static void pause_before_next(const struct link *link) {
     (void)nanosleep(&pause, NULL);
 }
 
-/* Where both are stopped, this process hears of its own stop meanwhile. One that lives and has said
- * nonsense hears an end, so that it is free for another dialogue: the socket itself stays, see
+/* While both are being stopped, this process hears of its own stop meanwhile. A keeper that lives,
+ * and said nonsense, hears an end, so that it is free for another dialogue; the socket stays, see
  * same_number. */
 static void lose_keeper(struct link *link) {
     atomic_store(&link->epoch, 0);
@@ -220,7 +218,7 @@ static void begin_holding(struct link *link, size_t n_slots) {
     atomic_store(&link->serves, true);
     atomic_store(&link->epoch, ++link->epochs);
     link_send_listeners(link, true);
-    link->warned = !first; /* its sign of life will be said */
+    link->warned = !first; /* its first sign of life is logged */
     atomic_store(&link->unsent, true);
     if (first)
         log_msg(
@@ -230,8 +228,7 @@ static void begin_holding(struct link *link, size_t n_slots) {
             link->path, n_slots < link->table->n ? n_slots : link->table->n);
 }
 
-/* dup3 by number: the thread sanitizer would take it for a race with whoever sends
- * (same_number). */
+/* dup3 by number: the thread sanitizer would call it a race with senders (same_number). */
 static bool use_socket(struct link *link, int fd) {
     prepare_socket(fd);
     return link_send_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
@@ -297,7 +294,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
 
     *link = (struct link){
         .fd = -1, .table = table, .hold_missing = hold_missing, .arg = arg, .epochs = up};
-    if (!up) /* one that is not connected: whoever sends there fails */
+    if (!up) /* an unconnected one: sending fails */
         *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return -errno;
@@ -324,7 +321,7 @@ int link_init(struct link *link, const struct link_terms *terms, int *fd, struct
 }
 
 int link_start(struct link *link) {
-    (void)link_ping(link); /* it hears that this relayd has come further than to attach */
+    (void)link_ping(link); /* so it knows that this relayd goes on */
     return thread_start(&link->thread, "keeper", NULL, link_thread, link);
 }
 

@@ -129,7 +129,7 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
         atomic_store(&slot->pipes_held, 0);
     }
     if (atomic_load(&link->epoch) != epoch)
-        note_unsent(link); /* another keeper came meanwhile, who may not have got it */
+        note_unsent(link); /* a new keeper came meanwhile, and may not have got it */
     return 0;
 }
 
@@ -171,7 +171,7 @@ void link_disown(struct link *link, uint32_t slot) {
 
     if (link_send_index(link->fd, KEEPER_RELEASE, index, MSG_DONTWAIT) == 0 || slot >= table->n)
         return;
-    table->slots[slot].used = true; /* no connection's, until it is said */
+    table->slots[slot].used = true; /* by no connection, until the release is sent */
     put_releases(link, &index, 1);
     note_unsent(link);
 }

@@ -1,15 +1,15 @@
-/* What the keeper is told of listening sockets. Their lock is held while it is told: they are few,
- * and a descriptor must not be closed meanwhile.
+/* What the keeper is told of listening sockets, under their lock: they are few, and a descriptor
+ * must not be closed meanwhile.
  *
  * still_used: an entry of the table is in use for as long as the keeper may hold something under
- * its number, that is, until a release was said. If this process is killed before, the next one
- * finds what to disown. */
+ * its number: until a release was sent. If this process is killed before, the next one finds what
+ * to disown. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "handover/link_inside.h"
 
-/* Tells of one, as it is now; what could not be told is told later. */
+/* Sends one as it is now; or later, if that fails. */
 static void send_listener(struct link *link, int index, int flags) REQUIRES(link->listeners_lock) {
     int fd = link->listeners[index];
     uint32_t number = KEEPER_LISTENERS + (uint32_t)index;
@@ -92,7 +92,7 @@ void link_send_listeners(struct link *link, bool all) {
             continue;
         send_listener(link, i, flags);
         if (link->listeners_unsent[i])
-            flags = MSG_DONTWAIT; /* it was waited for once: main may want the lock */
+            flags = MSG_DONTWAIT; /* waited once: main may want the lock */
     }
     lock_release(&link->listeners_lock);
 }

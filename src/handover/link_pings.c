@@ -1,5 +1,5 @@
-/* What the keeper is asked, and has answered: it does what it is told in the order in which it is
- * told, so that an answer says how far it has come. */
+/* Questions to the keeper, and its answers. It does what it is told in order, so an answer says how
+ * far it has come. */
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -7,7 +7,7 @@
 
 #define PATIENCE USEC_PER_SEC /* of main, with a keeper that stands still */
 
-/* Under the listeners' lock: the questions are counted in the order in which they go. */
+/* Under the listeners' lock: questions are counted in the order in which they are sent. */
 int link_ping(struct link *link) {
     struct keeper_message message = keeper_message(KEEPER_PING);
 

@@ -75,7 +75,7 @@ static int map_table(struct table *table, int fd) {
     return 0;
 }
 
-/* One with new memory, of which no slot can be taken yet. */
+/* With new memory; no slot can be taken yet. */
 static int create_table(size_t n_slots, struct table **ret_table) {
     size_t n = n_slots < SLOTS_MAX ? n_slots : SLOTS_MAX;
     struct table *table = make_table(n);
@@ -107,7 +107,7 @@ int table_new(size_t n_slots, struct table **ret_table) {
     return r;
 }
 
-/* Whether the memory is a table, how many slots it has. Nobody can change its size from then on. */
+/* Whether the memory is a table; how many slots it has. Nobody can change its size after that. */
 static bool is_table(int fd, size_t *ret_n) {
     struct table_head head;
 
@@ -244,7 +244,8 @@ void table_adopt(struct table *table, uint32_t which, struct pipe_ends pipe[2]) 
     }
 }
 
-/* The kernel is asked: what a pump, or one of a process before, has left must reach nobody else. */
+/* Asks the kernel: bytes left by a pump of this process or a previous one must reach nobody
+ * else. */
 static bool is_empty(const struct pipe_ends *pipe) {
     int left = 0;
 

@@ -19,7 +19,7 @@
 /* with a relayd that does not take what is held for it */
 #define SEND_PATIENCE (5 * USEC_PER_SEC)
 #define MEET_PATIENCE                                                                              \
-    (500 * USEC_PER_MSEC) /* with one that has come and says nothing, before another one's turn */
+    (500 * USEC_PER_MSEC) /* with a client that came and is silent, before another's turn */
 
 static bool is_slot_held(const struct keeper_slot *slot) {
     return slot->fd[0] >= 0;
@@ -32,7 +32,7 @@ static bool is_slot_whole(const struct keeper_slot *slot) {
     return true;
 }
 
-/* The last close of a socket that has not come to its end is a reset: relayd sets SO_LINGER so
+/* The last close of a socket that has not ended is a reset: relayd sets SO_LINGER
  * (base/sockopt.h). */
 static void empty_slot(struct keeper_slot *slot, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -52,7 +52,7 @@ static size_t count_held(const struct keeper *keeper, size_t first) {
     return n;
 }
 
-/* Makes slots for so many connections, as far as there are descriptors for them. */
+/* Makes this many slots, as far as descriptors allow. */
 static int grow_slots(struct keeper *keeper, size_t n_conns) {
     size_t n =
         KEEPER_CONNECTIONS + n_conns < keeper->most ? KEEPER_CONNECTIONS + n_conns : keeper->most;
@@ -108,8 +108,7 @@ static int say_slot(const struct keeper *keeper, size_t index) {
     return keeper_send(keeper->client, &message, 0);
 }
 
-/* To a relayd that may be gone already: what it said before that is still to be read, and
- * counts. */
+/* The relayd may be gone: what it sent before is still to be read, and counts. */
 static int answer_client(const struct keeper *keeper, const struct keeper_message *message) {
     int r = keeper_send(keeper->client, message, 0);
 
@@ -122,7 +121,7 @@ static int say_type(const struct keeper *keeper, enum keeper_type type) {
     return answer_client(keeper, &message);
 }
 
-/* It may be one that comes again and again, since it waits for its turn: that is logged once. */
+/* One that waits for its turn comes again and again: logged once. */
 static int refuse_relayd(struct keeper *keeper, int client, enum keeper_refusal why) {
     struct keeper_message refused = keeper_message(KEEPER_REFUSED);
     bool told = (keeper->told & 1u << why) != 0;
@@ -158,8 +157,8 @@ static void drop_what_is_old(struct keeper *keeper) {
                 keeper->name, n, n == 1 ? " is" : "s are");
 }
 
-/* Answers with all that is held. Spare pipes go: the next relayd knows nothing of them. (One that
- * has no name is no relayd, but somebody who looks after what is held.) */
+/* Answers with all that is held. Spare pipes go: the next relayd does not know of them. (A client
+ * without a name is no relayd, but looks after what is held.) */
 static int attach_client(struct keeper *keeper, const struct keeper_message *message) {
     struct keeper_message hello = keeper_message(KEEPER_HELLO);
     char name[KEEPER_NAME_MAX];
@@ -187,7 +186,7 @@ static int attach_client(struct keeper *keeper, const struct keeper_message *mes
     return r == 0 ? say_type(keeper, KEEPER_END) : r;
 }
 
-/* What it was never given is no harm. */
+/* Releasing what it never got is harmless. */
 static void release_slot(struct keeper *keeper, const struct keeper_message *message) {
     for (size_t i = 0; i < message->n_indexes; i++) {
         uint32_t which = message->indexes[i], index = which & ~KEEPER_KEEP_PIPES;
@@ -198,8 +197,7 @@ static void release_slot(struct keeper *keeper, const struct keeper_message *mes
     }
 }
 
-/* A connection whose pipes were not kept comes with all its descriptors; without some it is worth
- * nothing. */
+/* A connection without kept pipes comes with all descriptors; without some it is worth nothing. */
 static bool hold_slot(struct keeper *keeper, struct keeper_message *message) {
     uint32_t index = message->head.index;
 
@@ -258,7 +256,7 @@ static int yield_all(struct keeper *keeper, const struct keeper_message *message
     return answer_client(keeper, &done);
 }
 
-/* 0, or -errno: this relayd is not to be listened to any more. */
+/* 0, or -errno: no more is taken from this relayd. */
 static int obey_message(struct keeper *keeper, struct keeper_message *message) {
     if (message->head.type == KEEPER_YIELD && !keeper->attached)
         return yield_all(keeper, message);
@@ -266,7 +264,8 @@ static int obey_message(struct keeper *keeper, struct keeper_message *message) {
         return refuse_relayd(keeper, keeper->client, KEEPER_OTHER_VERSION);
     if (!keeper->attached)
         return message->head.type == KEEPER_ATTACH ? attach_client(keeper, message) : -EBADMSG;
-    /* It has come further than to attach: one that dies before does not keep clients waiting. */
+    /* It has come further than ATTACH. For one that dies before this, the time since the last one
+     * goes on, so that clients do not wait for ever. */
     keeper->gone = 0;
     switch (message->head.type) {
     case KEEPER_HOLD:
@@ -334,7 +333,7 @@ static void accept_client(struct keeper *keeper) {
         (void)refuse_relayd(keeper, client, KEEPER_BUSY);
         fd_close(&client);
     } else {
-        fd_close(&keeper->client); /* one that came and said nothing */
+        fd_close(&keeper->client); /* silent since it came */
         (void)setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         keeper->client = client;
         keeper->met = clock_now();
@@ -366,7 +365,7 @@ int keeper_step(struct keeper *keeper) {
 
     if (ppoll(wanted, ARRAY_LEN(wanted), &left, &keeper->mask) < 0)
         return errno == EINTR ? 0 : -errno;
-    /* What relayd has said counts, even if it has gone and the next one waits. */
+    /* What relayd has sent counts, even if it has gone and the next one waits. */
     if (wanted[0].revents != 0)
         serve_client(keeper);
     else if (wanted[1].revents != 0)

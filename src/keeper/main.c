@@ -41,8 +41,8 @@ static const char usage[] =
     "  -h, --help               print this help and exit\n"
     "\nIt stays in the foreground. See relayd-keeper(8).\n";
 
-/* At no moment can anybody but this user connect. Of two that start at once, the lock lets one find
- * the other. */
+/* Nobody but this user can connect at any moment. Of two keepers that start at once, the lock lets
+ * one find the other. */
 static int bind_at(const struct addr *at) {
     const struct socket_access own = {.mode = 0600, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
     char copy[sizeof(at->u.un.sun_path)];
@@ -99,7 +99,7 @@ static void on_stop(int number) {
     told_to_stop = 1;
 }
 
-/* A signal comes while it waits, and at no other time (ppoll(2)). */
+/* Signals come only while it waits (ppoll(2)). */
 static void catch_stop(void) {
     struct sigaction action = {.sa_handler = on_stop};
     sigset_t set;
@@ -112,8 +112,8 @@ static void catch_stop(void) {
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-/* What nobody else has is not dropped while somebody may come for it: relayd may be restarted at
- * the same time. One that is there gives all of it to the next keeper. */
+/* What nobody else has is not dropped while somebody may come for it: relayd may be restarting. A
+ * relayd that is attached gives everything to the next keeper. */
 static bool is_to_stop(struct keeper *keeper, usec_t *since) {
     usec_t patience = keeper->gone != 0 ? STOP_PATIENCE : keeper->attached ? STOP_GRACE : 0;
 
@@ -169,8 +169,8 @@ int main(int argc, char **argv) {
         return EX_USAGE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* pkill -HUP relayd means relayd, and finds this one as well */
-    thread_lighten(); /* relayd does not wait for it: it need not interrupt others to run */
+    (void)signal(SIGHUP, SIG_IGN); /* pkill -HUP relayd finds this process, too */
+    thread_lighten(); /* relayd does not wait for it, so it need not interrupt others */
     if (argc == 3) {
         fd = listen_at(argv[2]);
         return fd >= 0 ? run_keeper(fd) : EX_UNAVAILABLE;

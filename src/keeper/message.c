@@ -76,8 +76,8 @@ int keeper_receive(int fd, struct keeper_message *ret_message) {
                          .msg_controllen = sizeof(control.room)};
     ssize_t n;
 
-    /* The other end has gone and has left something unread: this is told once, before what it said
-     * last. */
+    /* The other end went and left something unread: this error comes once, before its last
+     * words. */
     do
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == ECONNRESET);
