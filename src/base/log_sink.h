@@ -16,7 +16,7 @@
 /* One message on its way out: a sentence and NAME=value fields. */
 struct log_line {
     enum log_kind kind;
-    int64_t realtime_usec; /* when it was said */
+    int64_t realtime_usec; /* when it was logged */
     char text[LOG_TEXT_MAX];
     char room[LOG_FIELD_ROOM]; /* the fields, each "NAME=value" and its NUL */
     size_t used;

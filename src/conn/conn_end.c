@@ -18,7 +18,7 @@
  * end. So a reader that sees the end looks at the writer of the same socket. If that has met
  * nothing and is not in a write, the end is true. If it is in a write, an empty send tells whether
  * the socket is alive. In doubt, TCP_INFO decides: bytes_received counts the FIN, so the end is
- * true if it is one more than was read. What the relayd before has met is not known: a connection
+ * true if it is one more than was read. What the previous relayd has met is not known: a connection
  * that was adopted is always in doubt.
  *
  * unix_doubt: A unix socket has no such count, and an empty send tells of an orderly close as of an

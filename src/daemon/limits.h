@@ -10,7 +10,7 @@
 int64_t limits_raise_descriptors(void);
 
 /* Raises the soft limit on descriptors to the hard one, then works out how many connections fit:
- * never more than max_connections, never fewer than one. What does not fit is said in one warning
+ * never more than max_connections, never fewer than one. What does not fit is logged in one warning
  * (MSG_LIMITS). link: to the keeper, or NULL. The main thread. */
 struct relay_limits limits_settle(const struct config *config, const struct link *link);
 

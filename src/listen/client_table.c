@@ -1,11 +1,10 @@
-/* A hash table of entries in one of two states: of clients that have connections, and of those that
- * had, whose rate is still remembered, in the order of their last use. The buckets are an array of
- * fixed size, and entries are allocated before the lock is taken: nothing is allocated under it,
- * which is why this is no uthash, whose table grows as it is filled. The hash is keyed: clients
- * choose their addresses.
+/* A hash table of clients that have connections, and of those whose rate is still remembered, in
+ * the order of last use. The buckets are an array of fixed size, and entries are allocated before
+ * the lock is taken, since nothing is allocated under it: hence no uthash, whose table grows. The
+ * hash is keyed: clients choose their addresses.
  *
- * A connection has a seat, which knows its whole address: so all can be counted anew when another
- * part of it makes a client. */
+ * A connection has a seat that knows its whole address, so that all can be counted anew when
+ * another part of it makes a client. */
 #include "listen/client_table.h"
 
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 
 #define BUCKETS     16384 /* with CLIENT_TABLE_IDLE_MAX entries, four in each */
 #define VAIN_QUIET  USEC_PER_SEC
-#define BURST_TIMES 2 /* seconds' worth of connections that a client may open at once */
+#define BURST_TIMES 2 /* seconds' worth of connections a client may open at once */
 
 /* A client: an IPv4 address as ::ffff:a.b.c.d, or the first bits of an IPv6 address. */
 struct key {
@@ -33,9 +32,8 @@ struct client_entry {
     };
     struct key key;
     size_t live;
-    usec_t vain; /* when it was last waited for one of its connections in vain; 0: never */
-    usec_t
-        full_at; /* when its bucket will be full again: each connection costs a share of a second */
+    usec_t vain;    /* the last vain wait for one of its connections; 0: none */
+    usec_t full_at; /* when its bucket is full: a connection costs a share of a second */
 };
 
 struct client_seat {
@@ -85,8 +83,8 @@ void client_table_free(struct client_table *table) UNCHECKED {
     free(table);
 }
 
-/* The whole address. IPv4 that stands in IPv6 is IPv4, so that nobody is two clients. False: not an
- * IP address. */
+/* The whole address; IPv4 inside IPv6 is IPv4, so that nobody is two clients. False: no IP
+ * address. */
 static bool read_whole(const struct addr *client, struct key *ret_whole) {
     struct addr within[EMBEDDED_MOST];
 
@@ -134,8 +132,8 @@ static void forget_entry(struct client_table *table, struct client_entry *entry)
     table->n--;
 }
 
-/* Whether the rate admits one more now; then *ret_full_at is when the bucket will be full after it.
- * The bucket holds BURST_TIMES * rate connections and gains one each second / rate. */
+/* Whether the rate admits one more; then *ret_full_at is when its bucket will be full again. It
+ * holds BURST_TIMES * rate connections and gains one each second / rate. */
 static bool within_rate(const struct client_entry *entry, int64_t rate, usec_t now,
                         usec_t *ret_full_at) {
     usec_t cost = USEC_PER_SEC / rate > 0 ? USEC_PER_SEC / rate : 1;
@@ -153,8 +151,7 @@ static void insert_entry(struct client_table *table, struct bucket *bucket,
     table->n++;
 }
 
-/* Seats a connection of a client whom the limits admit; takes *seat, and *spare if there is no
- * entry yet. */
+/* Seats a connection whose client is admitted; takes *seat, and *spare if the client is new. */
 static void take_seat(struct client_table *table, const struct key *key, usec_t full_at,
                       struct client_seat **seat, struct client_entry **spare)
     REQUIRES(table->lock) {
@@ -205,7 +202,7 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
         *ret_seat = seat;
         take_seat(table, &key, full_at, &unused, &spare);
     }
-    /* What is full again need not be remembered. One for each that comes keeps up. */
+    /* A full bucket need not be remembered. One for each connection keeps up. */
     old = TAILQ_FIRST(&table->idle);
     if (old != NULL && old->full_at <= now)
         forget_entry(table, old);
@@ -270,7 +267,7 @@ void client_table_leave(struct client_table *table, struct client_seat *seat) {
     free(seat);
 }
 
-/* Rates of IPv6 clients that have no connections are forgotten: they go to the spares. */
+/* Forgets the rates of IPv6 clients without connections; their entries become spares. */
 static void forget_ipv6(struct client_table *table, struct spares *spares) REQUIRES(table->lock) {
     struct client_entry *entry = TAILQ_FIRST(&table->idle);
 
@@ -285,7 +282,7 @@ static void forget_ipv6(struct client_table *table, struct spares *spares) REQUI
     }
 }
 
-/* Counts a connection under the client that it has now. Entries that are left go to the spares. */
+/* Counts a connection under its client of now. Entries left over become spares. */
 static void change_seat(struct client_table *table, struct client_seat *seat, struct spares *spares)
     REQUIRES(table->lock) {
     struct key key = client_key(&seat->whole, table->prefix_v6);
@@ -311,8 +308,7 @@ static void change_seat(struct client_table *table, struct client_seat *seat, st
     LIST_INSERT_HEAD(spares, before, in_spares);
 }
 
-/* As many entries as there are connections: each may be a client of its own. Or fewer, without
- * memory. */
+/* An entry for each connection: each may be a client of its own. Or fewer, without memory. */
 static void add_spares(struct client_table *table, struct spares *spares) {
     struct client_entry *spare;
 

@@ -1,8 +1,8 @@
 #include "listen/gate.h"
 
-/* What may be spent on waits in vain for a leaver, and the part of each moment that is forgotten of
- * it. A wait may take half of what is left: 100 ms at first. So in the long run such waits take a
- * tenth of the time, however many they are. */
+/* What may be spent on vain waits for a leaver, and which part of each moment is taken off that
+ * again. A wait may take half of what is left: 100 ms at first. So in the long run such waits take
+ * a tenth of the time, however many there are. */
 #define VAIN_MOST   (200 * USEC_PER_MSEC)
 #define VAIN_FORGET 10
 
@@ -73,7 +73,7 @@ void gate_leave(struct gate *gate) {
     bool empty = gate->closed && gate->live == 0;
     /* Signalled under the lock: after it is released the gate may be gone. */
     if (wake)
-        cond_broadcast(&gate->room); /* who looks for room may not take it: wake all who look */
+        cond_broadcast(&gate->room); /* who looks for room may not take it: wake them all */
     if (!empty) {
         lock_release(&gate->lock);
         return;
@@ -85,7 +85,7 @@ void gate_leave(struct gate *gate) {
         on_empty(arg);
 }
 
-/* What was spent on waits in vain, as of now. */
+/* Spent on vain waits, as of now. */
 static usec_t gate_spent(struct gate *gate, usec_t now) REQUIRES(gate->lock) {
     usec_t forgotten = (now - gate->spent_at) / VAIN_FORGET;
 

@@ -1,10 +1,9 @@
-/* hop_table: which of our dials leads to a listener of ours is known by its local port, before it
- * connects: the accepted connection has it as its client's port. So connections that come from
- * ourselves are counted without a system call for any other, and without a word in the bytes. An
- * entry is good for as long as a connection may take from there to its own dial, and for one that
- * came where that dial went: ports are used again, by others too. A unix socket gets a name for it,
- * which the kernel chooses: five hexadecimal digits in the abstract namespace (unix(7), "Autobind
- * feature"). */
+/* hop_table: a dial that leads to a listener of ours is known by its local port before it connects:
+ * the accepted connection has it as its client's port. So connections that come from ourselves are
+ * counted, without a system call for any other and without a word in the bytes. An entry holds for
+ * as long as a connection may take to its own dial, and only for one that came where that dial
+ * went: ports are used again, by others too. A unix socket gets a name for this, which the kernel
+ * chooses: five hexadecimal digits in the abstract namespace (unix(7), "Autobind feature"). */
 #include "listen/own.h"
 
 #include <errno.h>
@@ -19,7 +18,7 @@
 #include "base/socket_file.h"
 #include "base/sync.h"
 
-#define OWN_MOST 1024 /* listening sockets that are known: those beyond are not looked at */
+#define OWN_MOST 1024 /* listening sockets known; those beyond are not looked at */
 #define HOP_GOOD 60   /* s */
 #define PORTS    65536
 
@@ -31,10 +30,10 @@ static struct {
     struct lock lock;
     struct listening {
         struct addr addr;
-        struct socket_file file; /* of a unix socket: its path may be spelled in many ways */
+        struct socket_file file; /* of a unix socket: its path has many spellings */
     } list[OWN_MOST] GUARDED;
     size_t n GUARDED;
-    _Atomic uint64_t ports[PORTS / 64]; /* a bit for each that is listened on, or was; unix: 0 */
+    _Atomic uint64_t ports[PORTS / 64]; /* a bit for each listened on, now or once; unix: 0 */
     _Atomic uint64_t hops[PORTS];       /* hop_table, see pack_hop */
     _Atomic uint64_t unix_hops[PORTS];  /* the same, by the last digits of a name */
 } own;
@@ -48,8 +47,7 @@ static bool address_of(int fd, struct addr *ret_addr) {
     return getsockname(fd, &ret_addr->u.sa, &ret_addr->len) == 0;
 }
 
-/* The file that connect(2) would find there: links are followed. Zeroed: none, or no unix
- * socket. */
+/* The file that connect(2) would find, through links. Zeroed: none, or no unix socket. */
 static struct socket_file file_of(const struct addr *addr) {
     struct stat st;
 
@@ -98,7 +96,7 @@ static bool is_any(const struct addr *addr) {
                : memcmp(&addr->u.in6.sin6_addr, none, sizeof(none)) == 0;
 }
 
-/* Whether the address is this machine's: a socket can be bound to it. */
+/* Whether a socket can be bound to the address: it is this machine's. */
 static bool is_local(const struct addr *addr) {
     struct addr any_port = *addr;
     int fd = socket(addr->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -112,7 +110,7 @@ static bool is_local(const struct addr *addr) {
     return local;
 }
 
-/* The first listening address there that takes it, wildcard or not. */
+/* The first listening address that would take it, wildcard or not. */
 static bool find_own(const struct addr *to, bool *ret_sure) {
     const struct socket_file file = file_of(to);
     bool found = false;
@@ -156,7 +154,7 @@ static _Atomic uint64_t *note_of(const struct addr *peer) {
     return end == digits + AUTOBIND_NAME ? &own.unix_hops[number % PORTS] : NULL;
 }
 
-/* What tells listening sockets apart, as far as it is needed. */
+/* Tells listening sockets apart, as far as needed. */
 static uint64_t listener_place(const struct addr *listening) {
     return (addr_is_unix(listening) ? file_of(listening).inode : addr_port(listening)) % PORTS;
 }
@@ -165,7 +163,7 @@ static uint64_t pack_hop(const struct addr *to, uint32_t number, usec_t now) {
     return (uint64_t)(now / USEC_PER_SEC) << 32 | listener_place(to) << 16 | number;
 }
 
-/* How many hops of ours a connection has behind it that came from this peer to this address. */
+/* How many hops of ours lie behind a connection from this peer to this address. */
 static uint32_t hops_of(const struct addr *peer, const struct addr *came_to, usec_t now) {
     const _Atomic uint64_t *note = note_of(peer);
     uint64_t noted = note != NULL ? atomic_load(note) : 0;
@@ -176,11 +174,11 @@ static uint32_t hops_of(const struct addr *peer, const struct addr *came_to, use
     return (uint32_t)(noted % PORTS);
 }
 
-/* Gives it the local address by which it is known. */
+/* Gives it the local address by which the hop is known. */
 static int name_hop(int fd, const struct addr *to, const struct addr *source) {
     struct addr local = {.len = to->len, .u.sa.sa_family = to->u.sa.sa_family};
 
-    if (addr_is_unix(to)) { /* if that is forbidden here, the hop is not counted */
+    if (addr_is_unix(to)) { /* if forbidden here, the hop is not counted */
         (void)bind(fd, &local.u.sa, sizeof(local.u.sa.sa_family));
         return 0;
     }

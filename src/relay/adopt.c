@@ -79,7 +79,7 @@ static const char *find_fault(const struct relay *relay, const struct legacy *le
     if (!are_descriptors_sound(legacy))
         return "its descriptors are not what they should be";
     return state_lacks_bytes(&relay->road.link->table->states[legacy->slot])
-               ? "a byte of it was in the memory of the process before"
+               ? "a byte of it was in the memory of the previous process"
                : NULL;
 }
 
@@ -100,7 +100,7 @@ static void take_places(struct relay *relay, const struct record *record, int cl
     has->line = line != NULL ? line_ref(line) : NULL;
 }
 
-/* The time for which it stood still does not make it idle. Where the process before was killed
+/* The time for which it stood still does not make it idle. Where the previous process was killed
  * after it had moved this, that time counts twice: no later than now, then. */
 static usec_t moment_moved(usec_t moment, usec_t stood) {
     usec_t now = clock_now();

@@ -1,4 +1,4 @@
-/* Adopting: going on with the connections that the relayd before has left with the keeper. */
+/* Adopting: going on with the connections that the previous relayd left with the keeper. */
 #ifndef RELAY_ADOPT_H
 #define RELAY_ADOPT_H
 

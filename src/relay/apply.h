@@ -14,7 +14,7 @@ struct apply {
     struct passed_socket *passed;
     size_t n_passed;
     struct acceptor_list fresh; /* acceptors for sockets that are new */
-    /* for those of the relayd before that are no longer wanted: who has come is served */
+    /* for those of the previous relayd that nobody wants now: who has come is served */
     struct acceptor_list former;
     size_t n_workers; /* started for it, or kept from ending */
     char *what;       /* why it failed; NULL: it has not, or no memory */

@@ -62,7 +62,7 @@ static int take_passed(struct apply *apply, const struct listen_wish *wish) {
     return found > 0 ? 0 : -ENOENT;
 }
 
-/* What the keeper has of the relayd before under this number, as that has described it. False:
+/* What the keeper has of the previous relayd under this number, as that described it. False:
  * nothing. */
 static bool describe_inherited(const struct relay *relay, int i, struct listen_socket *ret_socket) {
     const struct listen_description *description = &relay->road.link->table->head->listeners[i];
@@ -121,7 +121,7 @@ static bool share_with_leaving(struct apply *apply, const struct listen_wish *wi
     return any;
 }
 
-/* The same for those that the keeper has of the relayd before: who waits in one is served as this
+/* The same for those that the keeper has of the previous relayd: who waits in one is served as this
  * wish says. */
 static bool share_with_former(struct apply *apply, const struct listen_wish *wish) {
     struct relay *relay = apply->relay;
@@ -251,7 +251,7 @@ static int open_socket(struct apply *apply, const struct listen_wish *wish) {
     return 0;
 }
 
-/* The rest of what the keeper has of the relayd before: who waits there is served as the listener
+/* The rest of what the keeper has of the previous relayd: who waits there is served as the listener
  * of that name says now. */
 static void take_former(struct apply *apply) {
     struct relay *relay = apply->relay;

@@ -1,4 +1,4 @@
-/* Listening sockets that a relayd before has left with a keeper are in the way of this one's. */
+/* Listening sockets that a previous relayd left with a keeper, and that are in this one's way. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* Getting out of the way of a start what relayds before have left open. */
+/* Gets what previous relayds left open out of the way of a start. */
 #ifndef RELAY_MAKE_WAY_H
 #define RELAY_MAKE_WAY_H
 
