@@ -1,4 +1,4 @@
-/* Questions to systemd over D-Bus, none of which waits beyond one deadline. */
+/* Asks systemd over D-Bus, within one deadline. */
 #ifndef DAEMON_BUS_H
 #define DAEMON_BUS_H
 
@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* org.freedesktop.systemd1(5): its name, and the root of its interfaces */
+/* org.freedesktop.systemd1(5): bus name, and root of interfaces */
 #define BUS_SYSTEMD "org.freedesktop.systemd1"
 
 struct bus {
@@ -17,17 +17,17 @@ struct bus {
     usec_t deadline;
 };
 
-/* Connects to the system bus. False: nobody is there, or does not answer in time. */
+/* Connects to the system bus. False: nobody answered in time. */
 bool bus_open(struct bus *ret_bus, usec_t deadline) MUST_USE;
 void bus_close(struct bus *bus);
 
-/* A method of the manager with one argument, of type "s" or "u", that answers with an object: its
- * path, which the caller frees, or NULL. */
+/* Calls a method of the manager with one argument, "s" or "u". Returns an object's path, which the
+ * caller frees, or NULL. */
 char *bus_find_by_name(struct bus *bus, const char *method, const char *name);
 char *bus_find_by_number(struct bus *bus, const char *method, uint32_t number);
 
-/* A property of an object: false (of a list: NULL) if it cannot be had. A text is the caller's to
- * free, and so is a list with all of its texts, whose end is a NULL. */
+/* A property of an object. False, or NULL: not to be had. The caller frees a text, and a list (it
+ * ends with NULL) with its texts. */
 bool bus_get(struct bus *bus, const char *object, const char *interface, const char *property,
              char type, void *ret_value) MUST_USE;
 bool bus_get_text(struct bus *bus, const char *object, const char *interface, const char *property,
@@ -35,14 +35,12 @@ bool bus_get_text(struct bus *bus, const char *object, const char *interface, co
 char **bus_get_texts(struct bus *bus, const char *object, const char *interface,
                      const char *property);
 
-/* The property of a setting that takes a list of what is allowed, or after a ~ of what is not, as
- * SystemCallFilter= in systemd.exec(5): which of both it is, and the list as above (NULL: it is
- * empty). */
+/* A property such as SystemCallFilter= in systemd.exec(5): a list of what is allowed, or else
+ * forbidden; NULL: empty. */
 bool bus_get_filter(struct bus *bus, const char *object, const char *interface,
                     const char *property, bool *ret_allow, char ***ret_names) MUST_USE;
 
-/* The job of a unit: whether it has one, and its object, which the caller frees (NULL: no
- * memory). */
+/* False: the unit has no job. The caller frees the job's object; NULL: no memory. */
 bool bus_get_job(struct bus *bus, const char *unit, char **ret_job) MUST_USE;
 
 #endif

@@ -1,5 +1,4 @@
-/* What the cgroup of this process, and all those above it, let it have (cgroups(7)): of the version
- * 2 tree, and of the version 1 trees where those are in use. */
+/* Limits of this process's cgroup and of those above it (cgroups(7)), version 2 and version 1. */
 #ifndef DAEMON_CGROUP_H
 #define DAEMON_CGROUP_H
 
@@ -7,7 +6,6 @@
 
 #define CGROUP_UNLIMITED ((int64_t)INT64_MAX)
 
-/* Where it is told. */
 struct cgroup_paths {
     const char *self; /* /proc/self/cgroup */
     const char *tree; /* /sys/fs/cgroup */
@@ -15,18 +13,17 @@ struct cgroup_paths {
 
 extern const struct cgroup_paths cgroup_paths;
 
-/* A file with one number, or "max". CGROUP_UNLIMITED: that, or it cannot be read. Any thread. */
+/* Reads a file with one number. CGROUP_UNLIMITED: "max", or unreadable. Any thread. */
 int64_t cgroup_number(const char *path);
 
-/* The least threads and processes (pids.max), and the least memory in bytes, the kernel's for
- * sockets and threads among it (memory.max and memory.high of version 2, memory.limit_in_bytes of
- * version 1). CGROUP_UNLIMITED: none is set. */
+/* The lowest limits. pids: pids.max. memory, in bytes, the kernel's for sockets and threads
+ * included: memory.max and memory.high (version 2), memory.limit_in_bytes (version 1). */
 struct cgroup_limits {
     int64_t pids;
     int64_t memory;
 };
 
-/* Reads all of it. Any thread. */
+/* Any thread. */
 struct cgroup_limits cgroup_limits(const struct cgroup_paths *paths);
 
 #endif

@@ -4,9 +4,9 @@
 
 #include "config/config.h"
 
-/* Runs until it is told to stop. Takes over the reference to config, which came from this file,
- * read again on HUP; NULL: from the command line. Returns the exit status, of sysexits.h: EX_OK, or
- * EX_UNAVAILABLE or EX_OSERR if it could not start, which has been logged. The main thread. */
+/* Runs until told to stop. Takes over the reference to config. HUP reads the file again; NULL:
+ * config is from the command line. Returns EX_OK, or EX_UNAVAILABLE or EX_OSERR (sysexits.h) if it
+ * could not start, which is logged. Main. */
 int daemon_run(struct config *config, const char *file);
 
 #endif

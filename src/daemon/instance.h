@@ -5,10 +5,9 @@
 #include "config/config.h"
 #include "keeper/message.h"
 
-/* The name that the configuration gives; else the path of its file, from the root on, however it
- * was written; else (file is NULL) the address that it listens on. Symbolic links on the way to the
- * file are not followed: what they lead to may change with an upgrade. Of more bytes than there is
- * room for, the last ones, after a sum over all. */
+/* The configured name; else the absolute path of the file; else (file is NULL) the address that it
+ * listens on. Keeps symbolic links on the way to the file: an upgrade may change what they lead to.
+ * Shortens a long name to a sum over all and its last bytes. */
 void instance_name(const struct config *config, const char *file, char ret_name[KEEPER_NAME_MAX]);
 
 #endif

@@ -10,11 +10,10 @@ struct passed {
     char **names; /* as libsystemd gave them */
 };
 
-/* Finds them: 0 or -errno. Once, before any thread. */
+/* 0 or -errno. Once, before any thread. */
 int passed_take(struct passed *ret_passed) MUST_USE;
 
-/* Closes those that no listener took, and says so: a client of such a socket would wait for
- * ever. */
+/* Closes and logs those that no listener took: their clients would wait for ever. */
 void passed_drop_unused(struct passed *passed);
 
 void passed_free(struct passed *passed);

@@ -1,11 +1,10 @@
-/* Whether this process was told to end because it is being restarted. */
+/* Is this process's stop a restart? */
 #ifndef DAEMON_RESTART_H
 #define DAEMON_RESTART_H
 
 #include <stdbool.h>
 
-/* What systemd's job for this unit is, asked over D-Bus; waits two seconds at most. False: it is a
- * stop, or nobody can be asked. */
+/* Asks systemd over D-Bus, for two seconds at most. False: a stop, or no answer. */
 bool restart_is_under_way(void);
 
 #endif
