@@ -1,4 +1,4 @@
-/* Adopting: going on with the connections that the previous relayd left with the keeper. */
+/* Goes on with connections that the previous relayd left with the keeper. */
 #ifndef RELAY_ADOPT_H
 #define RELAY_ADOPT_H
 
@@ -8,14 +8,13 @@
 
 struct adoption {
     size_t adopted;
-    size_t failed;          /* reset; each has been logged */
-    usec_t median, longest; /* how long they stood still, until they were looked at */
+    size_t failed;          /* reset and logged */
+    usec_t median, longest; /* how long they stood still */
 };
 
-/* After the first relay_apply and before relay_open: makes conns of all connections in
- * relay->heritage, which is empty then. Those that have something under way have their pumps, the
- * others get them soon (conn/adopter.h). Those whose listener or server the configuration does not
- * have live on, too. Main. */
+/* Makes conns of all in relay->heritage, and empties it. Those with something under way get their
+ * pumps at once, the others soon (conn/adopter.h). Those whose listener or server is not configured
+ * live on. Main, after the first relay_apply and before relay_open. */
 struct adoption adopt_all(struct relay *relay);
 
 #endif

@@ -5,8 +5,8 @@
 #include "record/record.h"
 #include "relay/relay.h"
 
-/* The route of the listener that it came by; or, if none has that name any more, of the one that
- * listens where it came in. NULL: there is none. The owner's. */
+/* The route of the listener of the record's name; else of one that listens where the client came
+ * in; else NULL. The owner's. */
 const struct route *adopt_route(const struct relay *relay, const struct record *record, int client);
 
 #endif

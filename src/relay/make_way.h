@@ -5,8 +5,8 @@
 #include "listen/listen_wish.h"
 #include "relay/relay.h"
 
-/* A socket cannot be bound as it is wished, since the address is in use: has keepers close what is
- * in the way of it, this relayd's own and the usual one. Before link_start. */
+/* The wished address is in use: has keepers (this relayd's own and the usual one) close what is in
+ * its way. Before link_start. */
 void make_way(struct relay *relay, const struct listen_wish *wish);
 
 #endif
