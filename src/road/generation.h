@@ -1,6 +1,5 @@
-/* One configuration in force: its upstreams, and a route for each listener. After a reload,
- * acceptors use the routes of the next one, and this one stays until all that was accepted
- * under it is established. */
+/* One configuration in force: its upstreams, and a route for each listener. After a reload it stays
+ * until all that was accepted under it is established. */
 #ifndef ROAD_GENERATION_H
 #define ROAD_GENERATION_H
 
@@ -16,20 +15,20 @@
 struct generation;
 struct job;
 
-/* Where the connections of a listener go, and how. */
+/* Where a listener's connections go, and how. */
 struct route {
     struct generation *generation;
     const struct listener_config *config;
     struct upstream *upstream;
     struct conn_options options;
-    struct limit *limit;        /* the generation's reference, as the next one */
-    struct line *line;          /* the upstream's */
-    struct route *_Atomic next; /* the listener's in the next generation; NULL: none (yet) */
+    struct limit *limit;        /* the generation's reference */
+    struct line *line;          /* the upstream's; likewise */
+    struct route *_Atomic next; /* in the next generation; NULL: none (yet) */
 };
 
 struct generation {
-    SLIST_ENTRY(generation) entry; /* the relay's, once it is retired */
-    _Atomic size_t refs;           /* routes that are held */
+    SLIST_ENTRY(generation) entry; /* once retired */
+    _Atomic size_t refs;           /* held routes */
     struct config *config;         /* a reference */
     struct upstreams *upstreams;
     struct route *routes;  /* in the order of config->listeners */
@@ -37,20 +36,19 @@ struct generation {
     struct line **lines;   /* in the order of config->upstreams; references */
 };
 
-/* Takes a reference to config and, on success, over the upstreams. Lines (by upstream) go on from
- * the former one (or NULL), limits from the list. NULL: no memory. */
+/* Takes over the upstreams, on success. Lines (by upstream) go on from the former one (or NULL),
+ * limits from the list. NULL: no memory. */
 struct generation *generation_new(struct config *config, struct upstreams *upstreams,
                                   const struct generation *former, const struct limit_list *limits);
 
-/* Puts it in force instead of the former one (or NULL): its limits bound, and its upstreams alone
- * are looked up and checked. */
+/* Puts it in force instead of the former one (or NULL), with its limits, lookups and checks. */
 void generation_begin(struct generation *generation, struct generation *former,
                       struct limit_list *limits);
 
-/* Its clients have something to send before a server is dialled: they are openings first. */
+/* Its clients are openings first. */
 bool route_opens(const struct route *route);
 
-/* How many of its listeners have such clients. */
+/* Counts routes that open. */
 size_t generation_count_opening(const struct generation *generation);
 
 /* Whoever has a route holds a reference. Any thread. */
@@ -58,16 +56,16 @@ struct route *route_ref(struct route *route);
 void route_unref(struct route *route);
 
 /* Changes the job over to its listener's newest route. False: it has that, or the listener is gone.
- * A generation is there for as long as any before it. Any thread. */
+ * Any thread. */
 bool route_follow(struct job *job) MUST_USE;
 
-/* No route of it is held. It can be freed if that is true of all before it, and none can be got. */
+/* No route is held. It can be freed if that is true of all before it, and none can be got. */
 bool generation_unused(const struct generation *generation);
 
-/* Frees it and its upstreams. NULL is fine. */
+/* With its upstreams. NULL is fine. */
 void generation_free(struct generation *generation);
 
-/* The line of the upstream of this name, or NULL. */
+/* NULL: no upstream has this name. */
 struct line *generation_line(const struct generation *generation, const char *upstream);
 
 #endif

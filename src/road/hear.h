@@ -1,11 +1,10 @@
-/* What an opener does with an opening: reads what the client has to send first, then queues the
- * connection or refuses it. */
+/* An opener's work: reads what the client sends first, then queues or refuses it. */
 #ifndef ROAD_HEAR_H
 #define ROAD_HEAR_H
 
 #include "road/opening.h"
 
-/* An opening_fn; the first argument is the road. */
+/* An opening_fn. */
 void hear_opening(void *road, struct opening *opening);
 
 #endif

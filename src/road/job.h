@@ -11,12 +11,12 @@ struct route;
 struct job {
     struct holdings has;
     struct route *route;     /* a reference; NULL: none */
-    struct addr destination; /* what the client connected to, by its PROXY header; len 0: unknown */
+    struct addr destination; /* by the PROXY header; len 0: unknown */
     usec_t full_since;       /* when its servers were first found full; 0: never */
     struct record record;    /* the acceptor fills in number, names, client and accepted */
 };
 
-/* Gives the job away: what it holds is blanked, and its route. */
+/* Blanks what the job holds, and its route. */
 void job_give(struct job *to, struct job *job);
 
 #endif

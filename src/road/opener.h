@@ -1,6 +1,5 @@
-/* An opener: a thread that serves one opening after the other. The openings (openings.h) make one
- * when an opening has none, use the one that worked last, and end one that was idle for
- * OPENER_IDLE_MAX, but the last. */
+/* An opener: a thread that serves one opening after the other. Idle for OPENER_IDLE_MAX, all end
+ * but the last. */
 #ifndef ROAD_OPENER_H
 #define ROAD_OPENER_H
 
@@ -21,17 +20,17 @@ struct opener {
     struct thread thread;
     struct stack stack;
     struct cond wake;                /* under the openings' lock, as the rest: */
-    struct opening *opening GUARDED; /* NULL: it is idle, or about to look for one */
+    struct opening *opening GUARDED; /* NULL: idle, or about to look for one */
     bool started GUARDED;            /* opener_start is done */
 };
 
-/* Makes one for this opening, or for none yet (NULL), without a thread. NULL: no memory. */
+/* Without a thread. opening may be NULL. NULL: no memory. */
 struct opener *opener_new(struct openings *openings, struct opening *opening) MUST_USE;
 
 /* Starts its thread: fn(opener). 0 or -errno. */
 int opener_start(struct opener *opener, thread_fn *fn) MUST_USE;
 
-/* Joins its thread, if there is one, and frees it. No leaf lock held. */
+/* Joins its thread, if any. No leaf lock held. */
 void opener_free(struct opener *opener);
 
 #endif

@@ -1,7 +1,6 @@
 /* An opening: an accepted connection that has something to send before a server is dialled, as a
- * PROXY header. It goes from the acceptor to an opener, which owns it, and on as a job to the
- * workers. While it is ripe (openings.h), whoever needs room may shut its socket down for
- * reading. */
+ * PROXY header. Its opener owns it. While it is ripe (openings.h), whoever needs room may shut its
+ * socket down for reading. */
 #ifndef ROAD_OPENING_H
 #define ROAD_OPENING_H
 
@@ -9,7 +8,7 @@
 
 #include "road/job.h"
 
-/* A flood of silent clients, with its departure, delays others by little more than a second. */
+/* A flood of silent clients delays others by little more than a second. */
 #define OPENING_PATIENCE (900 * USEC_PER_MSEC)
 
 struct openings;
@@ -21,21 +20,21 @@ struct opening {
     struct limit *limit;        /* its listener's, with its lane; a reference */
     struct job job;
     usec_t ripens;   /* when it may be put out */
-    usec_t deadline; /* for all that it has to send, from the accept */
-    bool stays;      /* its opener's: past `ripens`, it waits for the deadline */
+    usec_t deadline; /* for all that it has to send */
+    bool stays;      /* its opener's: it waits for the deadline */
     /* Under the openings' lock: */
     bool ripe GUARDED;    /* in their list */
-    bool put_out GUARDED; /* it makes room: its socket was shut down for reading */
-    bool whole GUARDED;   /* it has sent what it had to send */
+    bool put_out GUARDED; /* its socket was shut down for reading */
+    bool whole GUARDED;   /* it has sent all */
 };
 
 /* Takes over the job. NULL: no memory, the job is untouched. */
 struct opening *opening_new(struct job *job) MUST_USE;
 
-/* Gives the job back, and frees the opening. */
+/* Frees the opening. */
 void opening_return(struct opening *opening, struct job *job);
 
-/* Its job was given away, or holds nothing. No leaf lock held. */
+/* Its job holds nothing. No leaf lock held. */
 void opening_free(struct opening *opening);
 
 #endif

@@ -1,14 +1,12 @@
-/* All openings, and the openers that hear them: threads of their own, so that silent clients keep
- * no worker from dialling.
+/* All openings, and the openers that hear them, so that silent clients keep no worker from
+ * dialling.
  *
- * An opening waits in the lane of its listener (lane.h). Half of the openers are shared out evenly
- * to the lanes, the others are anybody's: a flood of silent clients at one listener leaves openers
- * to the rest.
+ * An opening waits in its listener's lane (lane.h). Half of the openers are shared out evenly to
+ * the lanes, the others are anybody's: a flood at one listener leaves openers to the rest.
  *
- * make_room: an opening that has not sent all OPENING_PATIENCE after its handshake is ripe. The
- * oldest ripe one is put out when its opener or its place is needed: by an opening that waits, an
- * acceptor at a full gate, a drain. An opening finds by itself that it is ripe; whoever needs room
- * later shuts its socket down for reading. */
+ * make_room: an opening that has not sent all OPENING_PATIENCE after its handshake is ripe, as its
+ * opener finds. For an opening that waits, an acceptor at a full gate, or a drain, the oldest ripe
+ * one is put out: its socket is shut down for reading. */
 #ifndef ROAD_OPENINGS_H
 #define ROAD_OPENINGS_H
 
@@ -24,7 +22,7 @@
 
 struct opener;
 
-/* An opener's work with an opening: nothing is left in its job. */
+/* An opener's. Leaves nothing in the job. */
 typedef void opening_fn(void *arg, struct opening *opening);
 
 struct openings {
@@ -36,7 +34,7 @@ struct openings {
     TAILQ_HEAD(, lane) lanes GUARDED;                /* not empty; served in turn */
     TAILQ_HEAD(opening_list, opening) ripe GUARDED;  /* oldest first */
     TAILQ_HEAD(opener_list, opener) openers GUARDED; /* that run */
-    TAILQ_HEAD(idle_list, opener) idle GUARDED;      /* of these; last used first */
+    TAILQ_HEAD(idle_list, opener) idle GUARDED;      /* last used first */
     SLIST_HEAD(ended_list, opener) ended GUARDED;    /* to be joined */
     size_t max GUARDED;                              /* openers: */
     size_t own GUARDED;                              /* each lane's, */
@@ -45,10 +43,10 @@ struct openings {
     size_t n_openers GUARDED;
     size_t working GUARDED;  /* openings at an opener */
     size_t waiting GUARDED;  /* for one, in all lanes */
-    size_t wants GUARDED;    /* who needs room: those, and acceptors at a full gate */
-    size_t at_gate GUARDED;  /* acceptors at the relay's full gate */
-    size_t leaving GUARDED;  /* openings that were put out, still at an opener */
-    size_t blocked GUARDED;  /* acceptors in openings_wait_room */
+    size_t wants GUARDED;    /* those, and acceptors at gates */
+    size_t at_gate GUARDED;  /* acceptors at the relay's */
+    size_t leaving GUARDED;  /* put out, still at an opener */
+    size_t blocked GUARDED;  /* in openings_wait_room */
     unsigned nudges GUARDED; /* ends their wait by a change */
     bool hurries GUARDED;    /* the relay drains */
     _Atomic bool stop;
@@ -57,46 +55,41 @@ struct openings {
 void openings_init(struct openings *openings, opening_fn *serve, void *arg);
 void openings_destroy(struct openings *openings); /* after openings_stop_until */
 
-/* Makes the first opener, if there is none. Main's; before any push. 0 or -errno. */
+/* Makes an opener if none is there. Main, before any push. 0 or -errno. */
 int openings_begin(struct openings *openings) MUST_USE;
 
-/* Puts bounds in force: of openers, and of openings that wait in a lane. lanes: how many share the
- * openers. */
+/* max: openers. capacity: openings that wait in a lane. lanes: how many share the openers. */
 void openings_set(struct openings *openings, size_t max, size_t capacity, size_t lanes);
 
 /* Takes over the job, which has its seat. 0; or, with the job untouched, -ENOMEM, or -EAGAIN: its
- * lane is full, and it may not go beyond. Any thread. */
+ * lane is full, and not beyond. Any thread. */
 int openings_push(struct openings *openings, struct job *job, bool beyond) MUST_USE;
 
-/* Waits for room in the lane, the next openings_nudge, or a drain. */
+/* Waits for room, openings_nudge, or a drain. */
 enum room openings_wait_room(struct openings *openings, struct lane *lane) MUST_USE;
 void openings_nudge(struct openings *openings);
 
-/* An acceptor waits at a full gate, and ripe openings make room; then waits no more. lane: of the
- * listener whose gate it is; NULL: the relay's. */
+/* An acceptor waits at the full gate of the lane's listener or (NULL) of the relay; no more. */
 void openings_want(struct openings *openings, struct lane *lane);
 void openings_content(struct openings *openings, struct lane *lane);
 
-/* The relay drains: all that are ripe, or get so, are put out. */
+/* The relay drains: puts out all ripe ones, now and later. */
 void openings_hurry(struct openings *openings);
 
 size_t openings_count(struct openings *openings);
 
-/* False: an opener is beyond its opening's deadline by more than patience; *ret_what, of that
- * size, says so. */
+/* False: an opener is beyond its opening's deadline by more than patience; *ret_what says so. */
 bool openings_move(struct openings *openings, usec_t patience, char *ret_what, size_t size);
 
-/* Ends all openings and openers, after the last push. False: at the deadline some are left; the
- * caller wakes them where they wait elsewhere, and calls again. */
+/* Ends all openings and openers, after the last push. False: some are left; the caller wakes them
+ * where they wait elsewhere, and calls again. */
 bool openings_stop_until(struct openings *openings, usec_t deadline) MUST_USE;
 
-/* An opener's. Waits for bytes of the client, and looks at them without taking them: how many; 0 at
- * the end of data; or -errno: -ETIMEDOUT at the deadline, -EUSERS if it was put out, -ECANCELED at
- * the stop. */
+/* An opener's. Waits for bytes, and does not take them. How many; 0 at the end of data; -errno:
+ * -ETIMEDOUT at the deadline, -EUSERS if put out, -ECANCELED at the stop. */
 ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
 
-/* An opener's. The opening has sent all: from now on nobody else touches its socket. False: it was
- * put out before. */
+/* An opener's. The opening has sent all: nobody else touches its socket. False: it was put out. */
 bool openings_keep(struct opening *opening) MUST_USE;
 
 #endif

@@ -130,6 +130,7 @@ void queue_left(struct queue *queue, struct line *line) {
     queue_tell(next);
 }
 
+/* A reload, or a server that comes up, may have brought room. */
 bool queue_retry_full(struct queue *queue) {
     struct line *line, *after;
 

@@ -1,5 +1,5 @@
-/* What the parts of the queue share: queue.c (lines and bounds), queue_turn.c (who takes what) and
- * queue_full.c (full lines). All under its lock, but queue_tell. */
+/* What queue.c (lines and bounds), queue_turn.c (who takes what) and queue_full.c (full lines)
+ * share. */
 #ifndef ROAD_QUEUE_INSIDE_H
 #define ROAD_QUEUE_INSIDE_H
 
@@ -8,7 +8,6 @@
 /* The event of a turn. */
 enum { TURN_WAITING, TURN_WOKEN, TURN_SENT_AWAY };
 
-/* A job that waits. */
 struct queued {
     TAILQ_ENTRY(queued) in_line;
     TAILQ_ENTRY(queued) in_overdue;
@@ -17,37 +16,35 @@ struct queued {
     struct job job;
 };
 
-/* After a change of the line: puts it at the end of its list, unless it is there. */
+/* Puts a changed line at the end of its list, unless it is there. */
 void queue_relist(struct queue *queue, struct line *line) REQUIRES(queue->lock);
 
-/* When the time of a job is up. full_since: when its servers were first found full. */
+/* full_since: see struct job. */
 usec_t queue_time_up(const struct queue *queue, const struct line *line, usec_t queued,
                      usec_t full_since) REQUIRES(queue->lock);
 
-/* Files a job in `overdue`: as a rule, last. */
+/* As a rule, last. */
 void queue_insert_overdue(struct queue *queue, struct queued *queued) REQUIRES(queue->lock);
 
-/* full_line: the turn is over. */
+/* full_line: the turn is over. Under the lock. */
 void queue_note_outcome(struct line *line, const struct turn *turn);
 
-/* The line is full no more. */
 void queue_end_full(struct queue *queue, struct line *line) REQUIRES(queue->lock);
 
-/* Takes a job out. The caller gives its line back and frees it. */
+/* The caller gives its line back and frees it. */
 void queue_take_out(struct queue *queue, struct queued *queued) REQUIRES(queue->lock);
 
 /* The next line to serve, or NULL. */
 struct line *queue_choose(struct queue *queue, usec_t now) REQUIRES(queue->lock);
 
-/* in_turn: who is to take the next job, to be told by queue_tell without the lock; or NULL. If
- * nobody can take it, the usher is told of its time. */
+/* in_turn: who takes the next job, for queue_tell without the lock; or NULL. If nobody can, the
+ * usher is told. */
 struct turn *queue_call_next(struct queue *queue, usec_t now) REQUIRES(queue->lock);
 void queue_tell(struct turn *turn); /* NULL is fine */
 
-/* Wakes the usher, for other things than overdue jobs. */
+/* For other things than overdue jobs. */
 void queue_call_usher(struct queue *queue) REQUIRES(queue->lock);
 
-/* Wakes all idle workers. */
 void queue_call_all(struct queue *queue) REQUIRES(queue->lock);
 
 #endif

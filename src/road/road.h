@@ -1,4 +1,4 @@
-/* What the stations share that a connection passes from accept4 to the pumps. */
+/* What the stations share, from accept4 to the pumps. */
 #ifndef ROAD_ROAD_H
 #define ROAD_ROAD_H
 
@@ -14,14 +14,14 @@
 #include "road/queue.h"
 
 struct road {
-    struct gate gate;         /* connections, from accept to close */
-    struct gate refused;      /* refused clients that still read */
-    struct openings openings; /* of clients that have something to send first */
+    struct gate gate;    /* connections, from accept to close */
+    struct gate refused; /* refused clients that still read */
+    struct openings openings;
     struct queue queue;
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;
-    struct link *link;         /* to the keeper, set before anything runs; NULL: there is none */
+    struct link *link;         /* set before anything runs; NULL: none */
     _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
     _Atomic bool stop_accept;  /* acceptors end */
     _Atomic bool stop_now;     /* dials end */

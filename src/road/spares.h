@@ -1,5 +1,5 @@
-/* Spare threads: workers beyond `workers`, one for each turn that is away (no_hostage in queue.h),
- * started as needed and sent away when idle for SPARE_IDLE_MAX. */
+/* Spare threads: workers for turns that are away (no_hostage in queue.h), started as needed, ended
+ * when idle for SPARE_IDLE_MAX. */
 #ifndef ROAD_SPARES_H
 #define ROAD_SPARES_H
 
@@ -14,17 +14,17 @@
 struct spares {
     struct road *road;
     struct lock lock;
-    struct worker_list list GUARDED; /* that were started and not joined */
+    struct worker_list list GUARDED; /* not yet joined */
     size_t started GUARDED;          /* numbers them */
 };
 
 void spares_init(struct spares *spares, struct road *road);
 void spares_destroy(struct spares *spares); /* after spares_end */
 
-/* Starts one: a queue_spare_fn, whose argument is the spares. */
+/* A queue_spare_fn. */
 int spares_add(void *spares);
 
-/* Joins those that have ended. True: some are left. Any thread but theirs. */
+/* Joins those that ended. True: some are left. Any thread but theirs. */
 bool spares_tidy(struct spares *spares);
 
 /* worker_comes, of all. */

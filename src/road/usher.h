@@ -1,5 +1,5 @@
-/* The usher: the thread that refuses connections after queue_timeout, lets those look again that
- * wait for room at a server, and sends spare threads away. */
+/* The usher: refuses connections after queue_timeout, lets full lines look again, ends idle spare
+ * threads. */
 #ifndef ROAD_USHER_H
 #define ROAD_USHER_H
 
