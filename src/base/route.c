@@ -22,12 +22,12 @@ bool route_may_lack(int error) {
 }
 
 int route_error(const struct addr *to, const struct addr *source) {
-    struct addr settled;
+    struct addr resolved;
     int error = 0;
 
     if (to->len == 0 || addr_is_unix(to))
         return 0;
-    if (scope_settle(to, &settled) < 0)
+    if (scope_resolve(to, &resolved) < 0)
         return ENODEV;
     int fd = socket(to->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -35,7 +35,7 @@ int route_error(const struct addr *to, const struct addr *source) {
     int r = source != NULL ? scope_bind(fd, source) : 0;
     if (r < 0)
         error = r == -EADDRNOTAVAIL ? EADDRNOTAVAIL : 0;
-    else if (connect(fd, &settled.u.sa, settled.len) < 0)
+    else if (connect(fd, &resolved.u.sa, resolved.len) < 0)
         error = errno;
     fd_close(&fd);
     return route_may_lack(error) ? error : 0;

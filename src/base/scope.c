@@ -13,7 +13,7 @@ const char *scope_name(const struct addr *addr) {
     return interface_name(scope_of(addr));
 }
 
-int scope_settle(const struct addr *addr, struct addr *ret_addr) {
+int scope_resolve(const struct addr *addr, struct addr *ret_addr) {
     const char *name = scope_name(addr);
     uint32_t index = name != NULL ? interface_index(name) : 0;
 
@@ -35,25 +35,25 @@ struct addr scope_recall(const struct addr *addr) {
 }
 
 int scope_connect(int fd, const struct addr *addr) {
-    struct addr settled;
-    int r = scope_settle(addr, &settled);
+    struct addr resolved;
+    int r = scope_resolve(addr, &resolved);
 
     if (r < 0)
         return r;
-    return connect(fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
+    return connect(fd, &resolved.u.sa, resolved.len) < 0 ? -errno : 0;
 }
 
 int scope_bind(int fd, const struct addr *addr) {
-    struct addr settled;
+    struct addr resolved;
 
-    if (scope_settle(addr, &settled) < 0)
+    if (scope_resolve(addr, &resolved) < 0)
         return -EADDRNOTAVAIL;
-    return bind(fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
+    return bind(fd, &resolved.u.sa, resolved.len) < 0 ? -errno : 0;
 }
 
 bool scope_met_itself(int fd, const struct addr *addr) {
-    struct addr own = {.len = sizeof own.u}, settled;
+    struct addr own = {.len = sizeof own.u}, resolved;
 
     return !addr_is_unix(addr) && getsockname(fd, &own.u.sa, &own.len) == 0 &&
-           scope_settle(addr, &settled) == 0 && addr_equal(&own, &settled);
+           scope_resolve(addr, &resolved) == 0 && addr_equal(&own, &resolved);
 }

@@ -14,7 +14,7 @@
 const char *scope_name(const struct addr *addr);
 
 /* The address as the kernel takes it now: 0, or -ENODEV: no such interface. */
-int scope_settle(const struct addr *addr, struct addr *ret_addr) MUST_USE;
+int scope_resolve(const struct addr *addr, struct addr *ret_addr) MUST_USE;
 
 /* The reverse, if an operator named the interface; else the address as it is. */
 struct addr scope_recall(const struct addr *addr);

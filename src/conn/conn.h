@@ -33,8 +33,8 @@ struct sink_watch {
 
 /* What the reaper notes of a conn. Its alone. */
 struct review {
-    /* all was delivered, and the last byte was of this moment; 0: it was not */
-    usec_t settled GUARDED;
+    /* when the last byte came, if all was delivered; else 0 */
+    usec_t delivered GUARDED;
     struct sink_watch watch[2]; /* by side */
 };
 

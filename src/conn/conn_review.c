@@ -129,7 +129,7 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
         return true;
     }
     *ret_next = next_review(conn, now, deadline);
-    return last == conn->review.settled && now < deadline && !has_unread(conn);
+    return last == conn->review.delivered && now < deadline && !has_unread(conn);
 }
 
 /* What a look at both peers, through the kernel, has found. */
@@ -324,7 +324,7 @@ static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sig
     usec_t last = usec_later(last_moved(conn), sight->taken), deadline = deadline_after(conn, last),
            drained = sight->taken == 0 ? drained_after(conn, last) : USEC_NEVER;
 
-    conn->review.settled = sight->taken == 0 ? sight->moved : 0;
+    conn->review.delivered = sight->taken == 0 ? sight->moved : 0;
     if (conn->state->aborted)
         return (struct verdict){.what = CONN_LIVE, .deadline = USEC_NEVER};
     if (sight->dead >= 0 && is_to_be_told(conn, sight->dead, now - last))

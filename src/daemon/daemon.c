@@ -131,7 +131,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
         passed_drop_unused(&daemon->passed);
         succession_adopt(daemon->relay);
         relay_open(daemon->relay);
-        succession_settle(daemon->relay);
+        succession_complete(daemon->relay);
     }
     free(what);
     return status;

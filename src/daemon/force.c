@@ -18,7 +18,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
                                    [APPLY_FORBIDDEN] = EX_NOPERM,
                                    [APPLY_WRONG] = EX_CONFIG,
                                    [APPLY_NO_RESOURCES] = EX_OSERR};
-    struct relay_limits limits = limits_settle(config, relay_link(relay));
+    struct relay_limits limits = limits_for(config, relay_link(relay));
     enum apply_outcome outcome =
         relay_apply(relay, config, names, &limits, passed->list, passed->n, ret_what);
 

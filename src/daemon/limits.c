@@ -12,8 +12,7 @@
 #include "base/stack.h"
 #include "daemon/cgroup.h"
 
-/* What the process has besides connections: stdio, the log, dials under
- * way and some for DNS. */
+/* What the process has besides connections: stdio, the log, dials under way and some for DNS. */
 #define DESCRIPTORS_BASE 48
 #define THREADS_BASE     8 /* main, log, resolver, reaper, and some to come */
 #define MAPS_BASE        256
@@ -188,7 +187,7 @@ static void warn_of_keeper(int64_t fit, const struct link *link) {
                 (long long)full + 1, (long long)fit * 2 * PIPE_PAGES);
 }
 
-struct relay_limits limits_settle(const struct config *config, const struct link *link) {
+struct relay_limits limits_for(const struct config *config, const struct link *link) {
     bool splice = keeper_serves(link) || any_splice(config),
          waits = link != NULL && !keeper_serves(link);
     int64_t wanted = config->global.max_connections, files = limits_raise_descriptors();

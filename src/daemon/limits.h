@@ -10,6 +10,6 @@ int64_t limits_raise_descriptors(void);
 
 /* Raises that limit, then works out how many connections fit: 1 to max_connections. Warns once
  * (MSG_LIMITS) of what does not. link may be NULL. Main. */
-struct relay_limits limits_settle(const struct config *config, const struct link *link);
+struct relay_limits limits_for(const struct config *config, const struct link *link);
 
 #endif

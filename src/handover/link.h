@@ -177,7 +177,7 @@ void link_disown_listeners(struct link *link);
 
 /* Waits, a second at most, until the keeper has done all that it was told so far, such as to
  * release a listening socket. Main. */
-void link_settle(struct link *link);
+void link_sync(struct link *link);
 
 /* Whether a keeper is there; whether one has ever been (and is missed if not). */
 bool link_is_up(const struct link *link);

@@ -34,7 +34,7 @@ void link_forget_pings(struct link *link) {
     lock_release(&link->lock);
 }
 
-void link_settle(struct link *link) {
+void link_sync(struct link *link) {
     usec_t deadline = clock_now() + PATIENCE;
 
     if (!link->thread.running || !link_is_up(link) || link_ping(link) < 0)

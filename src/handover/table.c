@@ -103,7 +103,7 @@ int table_new(size_t n_slots, struct table **ret_table) {
     int r = create_table(n_slots, ret_table);
 
     if (r == 0)
-        table_settle(*ret_table);
+        table_begin(*ret_table);
     return r;
 }
 
@@ -160,10 +160,10 @@ int table_enlarge(struct table **table, size_t n_slots) {
     return 0;
 }
 
-void table_settle(struct table *table) {
-    if (table->settled)
+void table_begin(struct table *table) {
+    if (table->begun)
         return;
-    table->settled = true;
+    table->begun = true;
     lock_acquire(&table->lock);
     for (size_t i = table->n; i-- > 0;) {
         if (!table->slots[i].used)

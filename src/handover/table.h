@@ -56,22 +56,22 @@ struct table {
     size_t n_free GUARDED;
     size_t n_spare GUARDED; /* free slots that have pipes */
     size_t most GUARDED;    /* that may be taken */
-    bool settled;
+    bool begun;
 };
 
-/* A fresh one. 0 or -errno. */
+/* A fresh one, already begun. 0 or -errno. */
 int table_new(size_t n_slots, struct table **ret_table) MUST_USE;
 
 /* One that a previous relayd left. Takes its memory (blanks *fd) on success; no slot can be taken
- * before table_settle. 0, -EPROTO: this version cannot read it, or another -errno. */
+ * before table_begin. 0, -EPROTO: this version cannot read it, or another -errno. */
 int table_open(int *fd, struct table **ret_table) MUST_USE;
 
 /* Replaces an opened table by a larger one, in other memory, with the same contents. 0, or -errno
  * with nothing changed. Before table_adopt. */
 int table_enlarge(struct table **table, size_t n_slots) MUST_USE;
 
-/* All that was found in it is adopted (table_adopt) or given up. */
-void table_settle(struct table *table);
+/* From now on slots can be taken: all that was found in it is adopted (table_adopt) or given up. */
+void table_begin(struct table *table);
 
 /* Closes the pipes and unmaps it. */
 void table_free(struct table *table);
@@ -83,7 +83,7 @@ int table_take(struct table *table, uint32_t *ret_slot) MUST_USE;
 /* Limits the slots in use; at first all may be. Any thread. */
 void table_bound(struct table *table, size_t most);
 
-/* Takes a certain slot, and these pipes for it (blanks them). Before table_settle. */
+/* Takes a certain slot, and these pipes for it (blanks them). Before table_begin. */
 void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);
 
 /* Who is in the slot; NULL before it goes. Any thread. */

@@ -47,13 +47,13 @@ static int bind_tcp(struct listen_socket *sock) {
     if (addr->u.sa.sa_family == AF_INET6 &&
         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
         return -errno;
-    struct addr settled;
-    int r = scope_settle(addr, &settled);
+    struct addr resolved;
+    int r = scope_resolve(addr, &resolved);
     if (r < 0)
         return r;
     if (scope_name(addr) != NULL)
-        sock->interface = settled.u.in6.sin6_scope_id;
-    return bind(sock->fd, &settled.u.sa, settled.len) < 0 ? -errno : 0;
+        sock->interface = resolved.u.in6.sin6_scope_id;
+    return bind(sock->fd, &resolved.u.sa, resolved.len) < 0 ? -errno : 0;
 }
 
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr,

@@ -110,7 +110,7 @@ static usec_t moment_moved(usec_t moment, usec_t stood) {
 
 /* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the
  * sockets has something to be read, if all is well. */
-static bool settle_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
+static bool continue_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
     const struct table_slot *slot = &conn->hold.link->table->slots[conn->hold.slot];
 
     *ret_arrived = false;
@@ -194,7 +194,7 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     gate_force_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;
-    if (!settle_flows(conn, stood, &arrived))
+    if (!continue_flows(conn, stood, &arrived))
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
     bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
@@ -284,7 +284,7 @@ struct adoption adopt_all(struct relay *relay) {
     }
     atomic_store(&head->adopting, 0);
     crash_at(CRASH_NOBODY);
-    table_settle(relay->road.link->table);
+    table_begin(relay->road.link->table);
     size_t n = adopting.result.adopted;
     set_quiet_going(&adopting);
     if (adopting.stills != NULL && n > 0) {

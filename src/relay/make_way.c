@@ -79,7 +79,7 @@ void make_way(struct relay *relay, const struct listen_wish *wish) {
     const char *own = relay->road.link != NULL ? relay->road.link->path : "";
     struct addr wanted; /* as the kernel writes it */
 
-    if (scope_settle(&wish->addr, &wanted) < 0)
+    if (scope_resolve(&wish->addr, &wanted) < 0)
         return;
     if (strcmp(own, KEEPER_SOCKET) != 0)
         ask_keeper(KEEPER_SOCKET, relay, wish, &wanted);

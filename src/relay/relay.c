@@ -250,7 +250,7 @@ void relay_open(struct relay *relay) {
     acceptor_await_all(&relay->leaving, until);
     acceptor_free_all(&relay->leaving, LINK_FORGET);
     if (relay->road.link != NULL)
-        link_settle(relay->road.link); /* then the addresses are free for whoever comes next */
+        link_sync(relay->road.link); /* then the addresses are free for whoever comes next */
 }
 
 void relay_leave(struct relay *relay) {

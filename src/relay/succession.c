@@ -183,7 +183,7 @@ void succession_adopt(struct relay *relay) {
                 text_human_time(adoption.longest, longest, sizeof(longest)), failed);
 }
 
-void succession_settle(struct relay *relay) {
+void succession_complete(struct relay *relay) {
     if (relay->road.link == NULL)
         return;
     link_disown_listeners(relay->road.link);

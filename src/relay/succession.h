@@ -5,7 +5,7 @@
 #include "relay/relay.h"
 
 /* Attaches to the keeper under this name, and logs it. relay->road.link: NULL with keeper = off;
- * else up, or looking for a keeper from succession_settle on. Before the first relay_apply. */
+ * else up, or looking for a keeper from succession_complete on. Before the first relay_apply. */
 void succession_begin(struct relay *relay, const struct config *config,
                       const char name[KEEPER_NAME_MAX]);
 
@@ -13,7 +13,7 @@ void succession_begin(struct relay *relay, const struct config *config,
 void succession_adopt(struct relay *relay);
 
 /* The listening sockets are open: lets go what nobody took; the link runs by itself. */
-void succession_settle(struct relay *relay);
+void succession_complete(struct relay *relay);
 
 /* A new configuration is in force: takes its name, logs that another keeper awaits a restart. */
 void succession_change(struct relay *relay, const char *keeper_before,

@@ -118,7 +118,7 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     const struct source_list *list = &attempts->upstream->source_address;
     size_t n = source_count(list, addr), tried = 0, turn = 0;
     const struct addr *source;
-    int r = scope_settle(addr, addr);
+    int r = scope_resolve(addr, addr);
 
     stats_add(STAT_dial_attempts, 1);
     attempts->missing = attempts->loops = false;

@@ -35,7 +35,7 @@ static void look(struct table *table) {
     }
     CHECK(table_enlarge(&table, SLOTS + 1) == 0);
     CHECK(table->n == SLOTS + 1 && table->head->n_slots == SLOTS + 1);
-    table_settle(table);
+    table_begin(table);
     while (table_take(table, &slot) == 0)
         n++;
     CHECK(n == SLOTS + 1);

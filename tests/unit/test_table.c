@@ -103,7 +103,7 @@ static void the_next_process_finds_what_was_noted(void **state) {
     struct pipe_ends pipes[2] = {{ends[0][0], ends[0][1]}, {ends[1][0], ends[1][1]}};
     table_adopt(table, slot, pipes);
     assert_int_equal(pipes[0].read, -1);
-    table_settle(table);
+    table_begin(table);
     assert_int_equal(table_take(table, &other), 0);
     assert_int_not_equal(other, slot);
     assert_int_equal(table_take(table, &other), 0);
@@ -200,7 +200,7 @@ static void a_larger_one_takes_its_place(void **state) {
     assert_int_equal(table->head->n_slots, 5);
     assert_int_equal(table->states[slot].record.number, 4711);
     assert_int_equal(atomic_load(&table->head->accepted), 4711);
-    table_settle(table);
+    table_begin(table);
     while (table_take(table, &slot) == 0)
         n++;
     assert_int_equal(n, 5);
