@@ -13,9 +13,10 @@ enum escape {
     ESCAPE_FOREIGN = ESCAPE_BLANKS | ESCAPE_BACKSLASH,
 };
 
-/* Writes n bytes as text into buf (at least 1 byte) and returns buf. A byte that cannot be printed
- * becomes \xNN: controls (ASCII, and C1 of ISO 6429), what is no UTF-8 (RFC 3629, 3), characters
- * that end a line, turn the direction of writing or are invisible. Cuts between characters. */
+/* Writes n bytes as text into buf (at least 1 byte) and returns buf. What cannot be printed becomes
+ * \xNN, byte by byte: controls (ASCII, and C1 of ISO 6429), what is no UTF-8 (RFC 3629, 3),
+ * characters that end a line, turn the direction of writing or are invisible. Cuts between
+ * characters. */
 char *escape_text(const char *bytes, size_t n, enum escape what, char *buf, size_t size);
 
 #endif

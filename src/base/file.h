@@ -9,8 +9,8 @@
 
 /* Reads at most size bytes of a file into buf and sets *ret_n. 0; -EBADF: no regular file (or link
  * to one), *ret_kind is a clause such as "this is a FIFO"; or another -errno of stat(2), open(2)
- * and read(2), such as -EAGAIN from a file of the kernel's like /proc/kmsg. Waits for the medium
- * alone. What is no regular file is not opened, since that may have an effect. Any thread. */
+ * and read(2), such as -EAGAIN from /proc/kmsg. Waits for the medium alone. Does not open what is
+ * no regular file, which may have an effect. Any thread. */
 int file_read(const char *path, void *buf, size_t size, size_t *ret_n,
               const char **ret_kind) MUST_USE;
 

@@ -1,11 +1,11 @@
 /* The log: any thread logs, one thread writes, and nobody waits for the journal.
  *
  * A message is copied into a ring of LOG_QUEUE_SIZE entries. The log thread writes it natively to
- * the journal, if stderr is the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as one line to
- * stderr. Messages are lost if the ring is full or they cannot be written (a full disk, a journal
- * that is gone); the thread logs their number as soon as it can write again. Whatever comes from
- * outside, a message is one line of printable characters (base/escape.h). Before log_start and
- * after log_stop, each thread writes its own at once. */
+ * the journal, if stderr is the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as a line to
+ * stderr. What finds the ring full or cannot be written (a full disk, no journal) is lost, and
+ * counted in the log as soon as it can be written again. A message is one line of printable
+ * characters, whatever comes from outside (base/escape.h). Before log_start and after log_stop each
+ * thread writes its own. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

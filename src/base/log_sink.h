@@ -34,9 +34,9 @@ extern const struct log_kind_info log_kind_infos[MSG_COUNT];
 /* Chooses journal or stderr by $JOURNAL_STREAM. Once, before the first write. */
 void log_sink_open(void);
 
-/* Writes all of it or nothing: 0 or -errno. May block as long as the log's reader does; once
- * *give_up is set, the next interrupt ends that (-EINTR). Of a line written in part (the disk is
- * just full), the rest is kept and goes before the next one. One thread at a time. */
+/* Writes all of it or nothing: 0 or -errno. May block as long as the log's reader; once *give_up is
+ * set, the next interrupt ends that (-EINTR). The rest of a line written in part (the disk is just
+ * full) is kept and goes before the next. One thread at a time. */
 int log_sink_write(const struct log_line *line, const atomic_bool *give_up) MUST_USE;
 
 /* Whether a line is written in part; writes its rest, if possible now. */

@@ -1,8 +1,8 @@
 /* Addresses with an interface ([fe80::1%eth0]:80), and what the kernel takes for them.
  *
- * sin6_scope_id of such an address stands for the interface's name (base/interface.h), so that it
- * compares and hashes like any other. The kernel's number is looked up at each use: scope_connect
- * and scope_bind are for connect(2) and bind(2). Any thread. */
+ * Their sin6_scope_id stands for the interface's name (base/interface.h), so that they compare and
+ * hash like any other. scope_connect and scope_bind look up the kernel's number, for connect(2) and
+ * bind(2). Any thread. */
 #ifndef BASE_SCOPE_H
 #define BASE_SCOPE_H
 

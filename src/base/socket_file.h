@@ -1,8 +1,8 @@
 /* The file of a unix socket: who may connect, and which file it is.
  *
- * Others may be able to write in its directory, and put another file or a link at its path at any
- * moment. So nothing is changed by path: a descriptor pins the file, which is known for the
- * socket's own and changed through it. */
+ * Others may be able to put another file or a link at its path at any moment. So nothing is changed
+ * by path: a descriptor pins the file, which is known for the socket's own and changed through
+ * it. */
 #ifndef BASE_SOCKET_FILE_H
 #define BASE_SOCKET_FILE_H
 
@@ -25,8 +25,8 @@ struct socket_file {
 };
 
 /* Binds a unix socket to its path; its file has this access, and nobody can use it before the
- * socket listens. 0 and *ret_file; or -errno with no file left: -EPERM also if this process may not
- * give it to that user or group, -ESTALE if somebody replaced it meanwhile. Changes the umask for a
+ * socket listens. 0 and *ret_file; or -errno, with no file left: -EPERM also if this process may
+ * not give it to that user or group, -ESTALE if it was replaced meanwhile. Changes the umask for a
  * moment: one thread at a time. */
 int socket_file_bind(int fd, const struct addr *addr, const struct socket_access *access,
                      struct socket_file *ret_file) MUST_USE;

@@ -5,16 +5,15 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* Sets TCP_NODELAY, SO_OOBINLINE, keep-alive, and SO_LINGER of 0: a close before the end of data
- * was passed on, as when this process is killed, is a reset (socket(7)), so that no cut-off
- * transfer looks complete. keepalive: idle time before the first probe, 0: off; a dead peer is
- * noticed after about twice that. For a peer with a closed window or bytes in flight (in_flight in
- * conn_review.c), the kernel (from 6.15) asks after a fourth of keepalive, not two minutes. At most
- * 256 KiB (client) or 1 MiB (server) wait in the socket for a peer that takes nothing, not 4 MiB
- * (TCP_NOTSENT_LOWAT; ip-sysctl, tcp_notsent_lowat). Errors are ignored: unix sockets have none of
- * these, and none is vital.
+/* Sets TCP_NODELAY, SO_OOBINLINE, keep-alive, and SO_LINGER of 0, which makes a close before the
+ * end of data was passed on a reset (socket(7)): no cut-off transfer looks complete, even if this
+ * process is killed. keepalive: idle time before the first probe, 0: off; a dead peer is noticed
+ * after about twice that. Where a window is closed or bytes are in flight (in_flight in
+ * conn_review.c), the kernel (from 6.15) asks after a fourth of it, not two minutes. At most 256
+ * KiB (client) or 1 MiB (server), not 4 MiB, wait for a peer that takes nothing
+ * (TCP_NOTSENT_LOWAT). Errors are ignored: unix sockets have none of these, and none is vital.
  *
- * A client may be a listening socket: what it accepts inherits all (Linux clones the socket). */
+ * A client may be a listening socket: what it accepts inherits all. */
 void sockopt_set_client(int fd, usec_t keepalive);
 void sockopt_set_server(int fd, usec_t keepalive);
 

@@ -1,9 +1,8 @@
-/* Small stacks for many threads, of memory taken page by page as it is used, each with a guard
- * page.
+/* Small stacks for many threads, of memory taken page by page as used, each with a guard page.
  *
- * Where the kernel can, the guard is a mark in the page tables (madvise(2), MADV_GUARD_INSTALL,
- * Linux 6.13): neighbouring stacks are one mapping then, and vm.max_map_count does not bound their
- * number. On older kernels it is a mapping of its own. */
+ * Where the kernel can (Linux 6.13), the guard is a mark in the page tables (madvise(2),
+ * MADV_GUARD_INSTALL): neighbouring stacks are one mapping, and vm.max_map_count does not bound
+ * their number. Else it is a mapping of its own. */
 #ifndef BASE_STACK_H
 #define BASE_STACK_H
 

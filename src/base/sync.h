@@ -1,10 +1,10 @@
 /* Locks and conditions, wrapped once: ranked (a debug build aborts on a descending or equal
  * acquire) and annotated for clang's -Wthread-safety.
  *
- * Two ranks: the outer one is for what is not on the road (start, reload, stop); all others are
- * leaves: while one is held no other lock is taken, and nothing is called that blocks, logs or
- * allocates. Members under a lock carry GUARDED, which names no lock (C cannot name a sibling
- * member); functions that touch them are annotated or hold it in plain sight. */
+ * Two ranks: the outer one, for what is not on the road (start, reload, stop), and leaves: under a
+ * leaf no other lock is taken, and nothing is called that blocks, logs or allocates. Members under
+ * a lock carry GUARDED, which names none (C cannot name a sibling member); functions that touch
+ * them are annotated or hold it in plain sight. */
 #ifndef BASE_SYNC_H
 #define BASE_SYNC_H
 

@@ -1,5 +1,5 @@
 /* Threads with names, and the one way to wake a thread blocked on anything but a data socket: a
- * signal that does nothing but interrupt.
+ * signal that only interrupts.
  *
  * interrupt_note: a signal just before the system call is lost, so it is sent again every few
  * milliseconds until the thread has ended. Whoever interrupts first sets the flag that the thread
@@ -56,9 +56,9 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_US
 void thread_abandon(struct thread *thread);
 
 /* Makes the calling thread, which carries traffic, cheap to wake and switch to. SCHED_BATCH
- * (sched(7)): its wake-up does not interrupt what runs on the CPU, which would rather go on and
- * wake more of them. No restartable sequences (rseq(2)), which cost at each switch and which
- * nothing here uses. Where forbidden or unknown, nothing changes. */
+ * (sched(7)): its wake-up does not interrupt what runs on the CPU, which would rather wake more of
+ * them. No restartable sequences (rseq(2)), which cost at each switch and are not used. Where
+ * forbidden or unknown, nothing changes. */
 void thread_lighten(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* Moments to come, in order at a constant cost: filing one, taking it out and finding those due is
- * the same work for three or a million (hierarchical timing wheels: Varghese and Lauck, 1987).
+/* Moments to come, in order at a constant cost: filing one, taking it out and finding those due
+ * costs the same for three or a million (hierarchical timing wheels: Varghese and Lauck, 1987).
  * Rounded up to a tick of some 8 ms. Allocates nothing: what is filed brings its entry.
  *
  * The caller has a lock around it. */

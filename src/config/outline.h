@@ -15,9 +15,9 @@ enum outline_end {
     OUTLINE_SYNTAX, /* a part: libconfuse will meet a syntax error at its end */
 };
 
-/* Adds the sections of the text to the tree, with the lines of options, and overwrites comments and
- * what is unknown with blanks. Notes a problem for each unknown name, and for an option given
- * twice. Where it cannot go on, it ends the text. */
+/* Adds the sections of the text to the tree, with the lines of options; overwrites comments and
+ * unknown names with blanks. Notes a problem for each unknown name, and for an option given twice.
+ * Ends the text where it cannot go on. */
 enum outline_end outline_read(char *text, size_t size, struct tree *tree,
                               struct problems *problems) MUST_USE;
 

@@ -1,9 +1,9 @@
 /* The words of a configuration file, one by one, and what libconfuse should not see.
  *
- * libconfuse has a scanner of its own. This one goes over the same text before it, for what version
- * 3.3 does badly: it counts a comment as up to three lines, takes no comment inside a list, puts
- * environment variables into values, cuts a text at "\0", and skips stray characters. Here comments
- * are overwritten with blanks, and the rest are errors. Both split the text alike. */
+ * libconfuse has a scanner of its own. This one goes over the text before it, for what version 3.3
+ * does badly: it miscounts the lines of comments, takes none inside a list, puts environment
+ * variables into values, cuts a text at "\0", and skips stray characters. Here comments become
+ * blanks, and the rest are errors. Both split the text alike. */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H
 

@@ -1,6 +1,6 @@
 /* Gives pumps to adopted connections that are quiet, in a thread of its own: threads are what an
- * adoption of thousands costs. Until then the reaper looks after these connections; one that ends
- * meanwhile is closed by its pumps when they come. */
+ * adoption of thousands costs. Until then the reaper looks after them; one that ends meanwhile is
+ * closed by its pumps. */
 #ifndef CONN_ADOPTER_H
 #define CONN_ADOPTER_H
 

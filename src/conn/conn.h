@@ -64,9 +64,8 @@ static inline struct conn *conn_of(const struct registry_node *node) {
     return (struct conn *)((uintptr_t)node - offsetof(struct conn, node));
 }
 
-/* Makes a conn with one reference, and registers it. Takes what the job held; the gate was entered,
- * and is left at the end. link: gives a slot, if one is free; NULL: no keeper. NULL: no memory, and
- * nothing was taken. */
+/* Makes a conn with one reference, and registers it. Takes what the job held; the gate was entered.
+ * link: for a slot, if one is free; NULL: no keeper. NULL: no memory, and nothing was taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);

@@ -1,8 +1,8 @@
 /* All conns, and when each is reviewed next. It lists nodes, and knows nothing of what they are
  * part of (conn.h); sweep.h walks them.
  *
- * Its lock also guards the state of each conn (GUARDED in conn.h), which changes a few times in the
- * life of a connection. */
+ * Its lock also guards the state of each conn (GUARDED in conn.h), which changes a few times in its
+ * life. */
 #ifndef CONN_REGISTRY_H
 #define CONN_REGISTRY_H
 

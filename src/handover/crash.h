@@ -1,8 +1,8 @@
-/* What this process was doing when it crashed, noted in the table for the next one: a connection
- * that crashes relayd would otherwise be adopted and crash it again, for ever.
+/* What this process was doing when it crashed, noted in the table for the next one: else a
+ * connection that crashes relayd would be adopted and crash it for ever.
  *
- * A crash is what a process does to itself: a fault, or abort. Being killed by another process (an
- * operator, the watchdog) is none, and nothing is noted. */
+ * A crash is what a process does to itself: a fault, or abort. If another process kills it (an
+ * operator, the watchdog), nothing is noted. */
 #ifndef HANDOVER_CRASH_H
 #define HANDOVER_CRASH_H
 

@@ -1,13 +1,12 @@
-/* The link to relayd-keeper: what it is told while connections come and go, and a thread that looks
- * after it.
+/* The link to relayd-keeper: what it is told of connections, and a thread that looks after it.
  *
  * never_waits: to hold or release is one sendmsg(2) that does not wait. If the keeper is slow or
- * gone, connections go on unheld, and the thread makes up for it: it sends later what could not be
- * sent, and a new keeper everything.
+ * gone, connections go on unheld, and the thread sends later what is missing; a new keeper gets
+ * everything.
  *
- * same_number: the thread replaces the socket by a new one of the same number (dup3(2)), so that
- * senders need no lock: a message goes to one or the other. An epoch counts the keepers: what an
- * earlier one held is held again, and holding twice is harmless. */
+ * same_number: the thread replaces the socket under its number (dup3(2)), so that senders need no
+ * lock: a message goes to the old or the new. An epoch counts the keepers: what an earlier one held
+ * is held again, and holding twice is harmless. */
 #ifndef HANDOVER_LINK_H
 #define HANDOVER_LINK_H
 
@@ -125,9 +124,9 @@ struct heritage heritage_none(void);
 /* Closes what nobody took. */
 void heritage_free(struct heritage *heritage);
 
-/* A link over an attached socket; takes it and the table, whose memory is sent if it is fresh. *fd
- * -1: there is no keeper (outcome: why, as was logged) and the thread looks for one. hold_missing
- * is called with arg. 0, or -errno with socket and table still the caller's. */
+/* A link over an attached socket; takes it and the table, whose memory is sent if fresh. *fd -1: no
+ * keeper (outcome: why, as logged), and the thread looks for one. hold_missing is called with arg.
+ * 0, or -errno with socket and table still the caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
               enum link_outcome outcome) MUST_USE;

@@ -1,8 +1,8 @@
-/* The table: what the next relayd must know of this one's connections and listening sockets, in
- * memory that relayd-keeper holds meanwhile (memfd_create(2)).
+/* What the next relayd must know of this one's connections and listening sockets, in memory that
+ * relayd-keeper holds (memfd_create(2)).
  *
- * A slot is one connection: its state, and two pipes, which stay for the next connection in the
- * slot, so that neither process opens new ones. */
+ * A slot is one connection: its state, and two pipes, which stay for the next connection in it, so
+ * that neither process opens new ones. */
 #ifndef HANDOVER_TABLE_H
 #define HANDOVER_TABLE_H
 

@@ -1,10 +1,9 @@
 /* relayd-keeper: holds copies of the descriptors of one relayd, so that its connections outlive it.
  *
- * A relayed connection is two sockets and what is in the two pipes between them: whoever has these
- * six descriptors can go on where a previous process stopped. The keeper neither reads nor writes
- * them; it closes them when told to, or when no relayd has come back for keeper_timeout. It serves
- * one relayd, known by its name. One thread; memory is taken at the start, and when a relayd
- * attaches that needs more. */
+ * A relayed connection is two sockets and what is in the two pipes between them: with these six
+ * descriptors the next process can go on. The keeper neither reads nor writes them; it closes them
+ * when told to, or when no relayd has come back for keeper_timeout. It serves one relayd, known by
+ * its name. One thread; memory is taken at the start, and when a relayd needs more. */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 

@@ -1,13 +1,11 @@
 /* What relayd and relayd-keeper say to each other over a SOCK_SEQPACKET socket: one message a
- * packet, with the descriptors it is about (SCM_RIGHTS, unix(7)).
+ * packet, with its descriptors (SCM_RIGHTS, unix(7)).
  *
  * relayd begins with ATTACH. The keeper answers REFUSED and closes; or HELLO, a HOLD for each slot
- * in use, and END. From then on relayd says what to hold and what to release, and the keeper says
- * only LOST and PONG.
+ * in use, and END. Then relayd says what to hold and release, and the keeper only LOST and PONG.
  *
  * unchanging: the head, YIELD and its answers are the same in every version, so that each end can
- * tell the other's version, and a relayd can have a keeper that it does not otherwise understand
- * get out of its way. */
+ * tell the other's version, and any relayd can have any keeper get out of its way. */
 #ifndef KEEPER_MESSAGE_H
 #define KEEPER_MESSAGE_H
 
@@ -50,9 +48,8 @@ enum keeper_type {
     KEEPER_LOST, /* index and count of a HOLD that failed: the slot is empty */
     KEEPER_PONG, /* count: descriptors closed for YIELD */
     /* Without ATTACH, from any version: a socket is to be bound to the address in the first `index`
-     * bytes, and takes IPv4 too (count 1); then the name. All that is held for that name is
-     * dropped; of others, listening sockets in the way. Answered by PONG, or by REFUSED if a relayd
-     * is attached */
+     * bytes, and takes IPv4 too (count 1); then the name. Drops all that is held for that name, and
+     * others' listening sockets in the way. Answered by PONG, or REFUSED if a relayd is attached */
     KEEPER_YIELD,
 };
 

@@ -13,9 +13,9 @@
 bool trust_peer(int fd, char ret_why[TRUST_WHY_MAX]) MUST_USE;
 
 /* Whether nobody else can put another socket at this path: its directory is this user's or root's
- * and writable by nobody else; those above it, too, or they are sticky (a directory of one's own in
- * /tmp will do, /tmp will not). If not, ret_why is a clause about it. 0, or -errno: there is no
- * such directory, and *ret_trusted is untouched. Any thread. */
+ * and writable by nobody else; those above it, too, or they are sticky (a directory in /tmp will
+ * do, /tmp will not). If not, ret_why is a clause about it. 0, or -errno: no such directory;
+ * *ret_trusted is untouched. Any thread. */
 int trust_place(const char *path, bool *ret_trusted, char ret_why[TRUST_WHY_MAX]) MUST_USE;
 
 #endif

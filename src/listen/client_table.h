@@ -1,10 +1,10 @@
-/* How many connections each client has, and how fast new ones come: for max_connections_per_client
- * and max_rate_per_client. A client is an IPv4 address, also inside an IPv6 address
- * (base/embedded.h), or the first bits of an IPv6 address. One table for each listener.
+/* Each client's connections and the rate of new ones: for max_connections_per_client and
+ * max_rate_per_client. A client is an IPv4 address, also inside an IPv6 address (base/embedded.h),
+ * or the first bits of an IPv6 address. One table for each listener.
  *
- * Memory is bounded: an entry stays while its client has a connection, or while its rate is
- * remembered (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX rates the one used
- * longest ago is forgotten: in doubt a client is let in. */
+ * Memory is bounded: an entry stays while its client has a connection or its rate is remembered
+ * (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX rates the least recent is
+ * forgotten: in doubt a client is let in. */
 #ifndef LISTEN_CLIENT_TABLE_H
 #define LISTEN_CLIENT_TABLE_H
 
@@ -33,7 +33,7 @@ enum client_outcome {
 
 /* Counts a new connection. max_connections, max_rate: 0 is no limit. now: clock_now() or
  * clock_coarse(). On CLIENT_OK *ret_seat is for client_table_leave; NULL if it cannot be counted (a
- * unix socket, no memory). A refused connection does not count for the rate. Any thread. */
+ * unix socket, no memory). Refused connections do not count for the rate. Any thread. */
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat);

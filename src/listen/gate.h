@@ -53,9 +53,9 @@ struct leaver_wait {
     usec_t until;
 };
 
-/* Waits until one more has left than at the last call, for a moment at most in all: one that is
- * inside may have ended, and not have left yet. The first call does not wait. False: in vain. The
- * more waits of late, the shorter they get, so that nobody can hold up the caller. */
+/* Waits until one more has left than at the last call, for a moment at most in all: one inside may
+ * have ended, and not left yet. The first call does not wait. False: in vain. The more waits of
+ * late, the shorter: nobody can hold up the caller. */
 bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 
 /* Closes the gate and wakes who waits. Returns how many are inside; if 0, on_empty is not

@@ -14,10 +14,10 @@ LIST_HEAD(limit_list, limit); /* each with a reference */
 void limit_list_init(struct limit_list *list);
 void limit_list_clear(struct limit_list *list); /* nobody has a seat any more */
 
-/* Finds a limit, with a reference, for each listener of a configuration, in their order: that of a
- * listener with the same name and an address in common; else with the same address (it was
- * renamed); else with the same name (it moved); else a new one. No two get the same. Changes
- * nothing. False: no memory, and none. */
+/* Finds a limit, with a reference, for each listener of a configuration, in their order: of a
+ * listener with the same name and an address in common; else the same address (it was renamed);
+ * else the same name (it moved); else a new one. No two get the same. Changes nothing. False: no
+ * memory, and none. */
 bool limit_list_choose(const struct limit_list *list, const struct config *config,
                        struct limit **ret_limits) MUST_USE;
 

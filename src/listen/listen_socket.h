@@ -98,9 +98,9 @@ void listen_socket_tune(const struct listen_socket *socket, const struct listene
 /* Whether the file of a unix socket, bound by this or a previous process, is still there. */
 bool listen_socket_has_file(const struct listen_socket *socket);
 
-/* Takes it out of sight before it is closed: whoever comes now finds another socket of this port,
- * or none, and who came before can still be accepted; a close alone would reset them. Not for one
- * that lives on elsewhere. */
+/* Takes it out of sight before the close: whoever comes now finds another socket of this port, or
+ * none, and who came before can still be accepted; a close alone would reset them. Not for one that
+ * lives on elsewhere. */
 void listen_socket_retire(struct listen_socket *socket);
 
 /* Closes it and removes the file of a unix socket. The kernel resets clients in a backlog that

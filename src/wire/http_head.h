@@ -1,7 +1,7 @@
 /* The head of an HTTP/1 answer: bytes in, status and length out. Pure; any thread.
  *
  * The server may be broken or hostile: the head is bounded, may come in any split, and only numbers
- * and the beginning of one line are kept. Interim answers (1xx but 101: RFC 9110, 15.2) are passed
+ * and one line's beginning are kept. Interim answers (1xx but 101: RFC 9110, 15.2) are passed
  * over. */
 #ifndef WIRE_HTTP_HEAD_H
 #define WIRE_HTTP_HEAD_H

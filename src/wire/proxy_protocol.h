@@ -15,8 +15,8 @@ enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, siz
                                const char **ret_why) MUST_USE;
 
 /* Writes a header of V1 or V2 into buf (PROXY_WRITE_MAX bytes) and returns its length. source NULL:
- * our own connection, such as a check: LOCAL (V2) or UNKNOWN (V1). V2 has a CRC32c and, if
- * id_length > 0, the unique id. Of two families, IPv4 is written as IPv6 (::ffff:a.b.c.d). */
+ * our own connection, such as a check: LOCAL (V2), UNKNOWN (V1). V2 has a CRC32c and, if id_length
+ * > 0, the unique id. Of two families, IPv4 is written as ::ffff:a.b.c.d. */
 size_t proxy_write(enum proxy_version version, const struct addr *source,
                    const struct addr *destination, const void *id, size_t id_length,
                    unsigned char *buf);
