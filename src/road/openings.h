@@ -62,14 +62,15 @@ int openings_begin(struct openings *openings) MUST_USE;
 void openings_set(struct openings *openings, size_t max, size_t capacity, size_t lanes);
 
 /* Takes over the job, which has its seat. 0; or, with the job untouched, -ENOMEM, or -EAGAIN: its
- * lane is full, and not beyond. Any thread. */
+ * lane is full, and it may not go beyond. Any thread. */
 int openings_push(struct openings *openings, struct job *job, bool beyond) MUST_USE;
 
 /* Waits for room, openings_nudge, or a drain. */
 enum room openings_wait_room(struct openings *openings, struct lane *lane) MUST_USE;
 void openings_nudge(struct openings *openings);
 
-/* An acceptor waits at the full gate of the lane's listener or (NULL) of the relay; no more. */
+/* An acceptor begins, or ceases, to wait at the full gate of the lane's listener or (NULL) of the
+ * relay. */
 void openings_want(struct openings *openings, struct lane *lane);
 void openings_content(struct openings *openings, struct lane *lane);
 

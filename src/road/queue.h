@@ -115,7 +115,7 @@ bool queue_retry_full(struct queue *queue);
 /* full_line: bounds full_timeout until the next queue_set. */
 void queue_bound_full(struct queue *queue, usec_t most);
 
-/* 0: it is not full. */
+/* Jobs in the line, if it is full; else 0. */
 size_t queue_count_full(struct queue *queue, struct line *line);
 
 /* no_hostage: a dial calls turn_leave before it waits longer than turn_patience. */
