@@ -30,8 +30,8 @@ struct member {
     uint64_t id;                     /* see struct candidate */
 
     _Atomic unsigned refs;
-    /* max_connections by the last configuration that has it; 0: no limit */
-    _Atomic int64_t most;
+    /* by the last configuration that has it; 0: no limit */
+    _Atomic int64_t max_connections;
     _Atomic usec_t checked_at;     /* when the last check ended; 0: none has */
     _Atomic uint64_t check_number; /* see struct check_wish; 0: none yet */
     struct check_history history;  /* see member_checked */

@@ -27,7 +27,7 @@ void roster_begin(const struct roster *roster, bool all) {
 
         if (!all && !slot->fresh)
             continue;
-        atomic_store(&slot->member->most, slot->server->config->max_connections);
+        atomic_store(&slot->member->max_connections, slot->server->config->max_connections);
         if (slot->target == NULL)
             member_unchecked(slot->member, slot->weight > 0, now);
     }

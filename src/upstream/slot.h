@@ -30,8 +30,9 @@ void slot_drop(struct slot *slot, struct members *members, struct health *health
 /* Whether it has max_connections: by the configuration in force, if that has the server, even for
  * those of a retired one. Any thread. */
 static inline bool slot_is_full(const struct slot *slot, bool retired) {
-    int64_t most = retired ? atomic_load_explicit(&slot->member->most, memory_order_relaxed)
-                           : slot->server->config->max_connections;
+    int64_t most = retired
+                       ? atomic_load_explicit(&slot->member->max_connections, memory_order_relaxed)
+                       : slot->server->config->max_connections;
 
     return most > 0 &&
            atomic_load_explicit(&slot->member->live, memory_order_relaxed) >= (size_t)most;
