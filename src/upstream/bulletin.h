@@ -1,5 +1,5 @@
-/* What was logged of an upstream, to log it once and take it back: that no member can be had, and
- * why one cannot be used. Upstreams of one name share it over reloads. */
+/* What was logged of an upstream, to log it once and take it back. Upstreams of one name share it
+ * over reloads. */
 #ifndef UPSTREAM_BULLETIN_H
 #define UPSTREAM_BULLETIN_H
 
@@ -26,11 +26,11 @@ struct bulletin *bulletin_new(void);
 struct bulletin *bulletin_ref(struct bulletin *bulletin);
 void bulletin_unref(struct bulletin *bulletin); /* NULL is fine */
 
-/* No member can be had; one can again. Logged once, at most every SAY_AGAIN. Any thread. */
+/* Logged once, at most every SAY_AGAIN. Any thread. */
 void bulletin_say_unreachable(struct bulletin *bulletin, const char *upstream);
 void bulletin_say_reachable(struct bulletin *bulletin, const char *upstream);
 
-/* Notes why a member cannot be used; copies the last note ("": none). Any thread. */
+/* Notes why a member cannot be used; copies the last note, or "". Any thread. */
 void bulletin_note_trouble(struct bulletin *bulletin, const struct member *member, const char *why);
 const char *bulletin_trouble(struct bulletin *bulletin, char *buf, size_t size); /* returns buf */
 

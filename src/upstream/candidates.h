@@ -1,5 +1,4 @@
-/* The members that a search may ask next. Of few all are looked at; of many, a group (groups.h) is
- * chosen first. */
+/* The members that a search may ask next. Of many, a group (groups.h) is chosen first. */
 #ifndef UPSTREAM_CANDIDATES_H
 #define UPSTREAM_CANDIDATES_H
 
@@ -11,7 +10,7 @@
 struct view candidates_gather(struct upstream *upstream, const struct tries *tries, usec_t now)
     REQUIRES(upstream->lock);
 
-/* Chooses one of those; there must be any. */
+/* There must be any. */
 const struct slot *candidates_choose(struct upstream *upstream, const struct tries *tries,
                                      const struct view *view) REQUIRES(upstream->lock);
 

@@ -1,7 +1,6 @@
-/* The members of a long roster in groups, so that a choice need not look at each. What a group
- * comes to is kept until one of its members changes (member_changes), or time changes it. A choice
- * looks at the sums of all groups, at groups with news, and at the one it chooses: about sqrt(n)
- * each. */
+/* The members of a long roster in groups. A group's sums hold until a member (member_changes) or
+ * time changes them. A choice looks at all sums, at groups with news, and at the one it chooses:
+ * about sqrt(n) each. */
 #ifndef UPSTREAM_GROUPS_H
 #define UPSTREAM_GROUPS_H
 
@@ -9,16 +8,16 @@
 #include "upstream/slot.h"
 #include "upstream/view.h"
 
-#define GROUPS_FROM 256 /* members: fewer are cheaper to look at */
+#define GROUPS_FROM 256 /* members; fewer are cheap */
 
-/* What a balance needs to know of a group's candidates. */
+/* Of a group's candidates. */
 struct group_sum {
     uint64_t weight, live; /* weight 0: none */
 };
 
 struct group {
     size_t first, n; /* in groups->slots */
-    uint64_t seen;   /* member_changes at the time; 0: never */
+    uint64_t seen;   /* member_changes at the last look; 0: never */
     struct view view;
     struct group_sum sums[2]; /* candidates without and with failures */
     _Atomic int64_t credit;   /* see struct candidate */
@@ -37,7 +36,7 @@ struct groups {
 struct groups *groups_new(const struct slot *slots, size_t n, const struct groups *former);
 void groups_free(struct groups *groups); /* NULL is fine */
 
-/* Takes over the turns of another, or of none (NULL). */
+/* Takes over its turns, or (NULL) none. */
 void groups_follow(struct groups *groups, const struct groups *former);
 
 #endif

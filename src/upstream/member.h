@@ -1,7 +1,7 @@
-/* A member: one address of a server of an upstream; it is dialled, counted, and found up or down.
+/* A member: one address of a server, which is dialled, counted, and found up or down.
  *
- * A reload keeps members of the same upstream, server and address, with their connections, failures
- * and checks. All that changes is atomic, but for the history. Owned by references. */
+ * A reload keeps it by upstream, server and address. All that changes is atomic, but for the
+ * history. Owned by references. */
 #ifndef UPSTREAM_MEMBER_H
 #define UPSTREAM_MEMBER_H
 
@@ -17,23 +17,23 @@
 #include "health/check_history.h"
 
 struct member {
-    /* What a choice looks at, in one cache line: */
+    /* For a choice, in one cache line: */
     alignas(64) _Atomic size_t live; /* dials under way, and connections */
-    _Atomic bool down;               /* by health checks, as in `history` */
-    _Atomic bool probed;             /* one connection is finding out whether it takes dials */
-    _Atomic int cut_off;             /* errno: this machine has no way to it (reach.h); 0: it has */
+    _Atomic bool down;               /* by health checks */
+    _Atomic bool probed;             /* one connection tries it: see MEMBER_DUE */
+    _Atomic int cut_off;             /* errno: no way to it (reach.h); 0: there is one */
     _Atomic unsigned failed;         /* dials in a row */
     _Atomic usec_t out_until;        /* left alone after failures; 0: not */
     _Atomic usec_t back_since;       /* for slow_start; 0: never away */
-    _Atomic usec_t usual_dial;       /* time of a dial, smoothed; 0: none has succeeded */
-    _Atomic int64_t credit;          /* see struct candidate */
-    uint64_t id;                     /* see struct candidate */
+    _Atomic usec_t usual_dial;       /* smoothed; 0: none has succeeded */
+    _Atomic int64_t credit;
+    uint64_t id; /* both: see struct candidate */
 
     _Atomic unsigned refs;
     /* by the last configuration that has it; 0: no limit */
     _Atomic int64_t max_connections;
-    _Atomic usec_t checked_at;     /* when the last check ended; 0: none has */
-    _Atomic uint64_t check_number; /* see struct check_wish; 0: none yet */
+    _Atomic usec_t checked_at;     /* the last check's end; 0: none */
+    _Atomic uint64_t check_number; /* see struct check_wish */
     struct check_history history;  /* see member_checked */
     char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
     struct addr addr;
@@ -58,10 +58,10 @@ const char *member_format(const struct member *member, char *buf, size_t size);
 enum member_standing {
     MEMBER_PROVEN,  /* the last dial succeeded */
     MEMBER_FRESH,   /* no dial has ended */
-    MEMBER_FAILING, /* the last dials failed, fewer than max_fails in a row */
-    MEMBER_DUE,     /* was left alone until now: one connection may find out (member_claim_probe) */
+    MEMBER_FAILING, /* fewer than max_fails dials in a row failed */
+    MEMBER_DUE,     /* one connection may try it (member_claim_probe) */
     MEMBER_OUT,     /* left alone: a last resort */
-    MEMBER_CUT_OFF, /* no way from this machine: a last resort */
+    MEMBER_CUT_OFF, /* no way to it: a last resort */
     MEMBER_DOWN,    /* by health checks: never chosen */
 };
 enum member_standing member_standing(const struct member *member, usec_t now);
@@ -69,9 +69,8 @@ enum member_standing member_standing(const struct member *member, usec_t now);
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* its last dial failed */
 
-/* Members are in cells by id, and each cell counts changes that a choice may go by: whoever has
- * summed it up need not look at its members until the count changes. Any thread; what changed
- * before the count is seen after it. */
+/* A cell, of members by id, counts changes that a choice goes by: sums over it hold until the count
+ * changes. Any thread; what changed before the count is seen after it. */
 #define MEMBER_CELLS 256
 unsigned member_cell(const struct member *member);
 uint64_t member_changes(unsigned cell);
@@ -79,26 +78,24 @@ uint64_t member_changes(unsigned cell);
 /* Neither down nor cut off nor left alone. */
 bool member_is_used(const struct member *member, usec_t now);
 
-/* True for one caller, who must report how the dial went; any report ends the claim. */
+/* True for one caller, who must report how the dial went: that ends the claim. */
 bool member_claim_probe(struct member *member);
 
-/* How a dial went. True: the member is back, or left alone, from now on. */
+/* True: it is back, or left alone, from now on. */
 bool member_dialled(struct member *member, usec_t took, usec_t now);
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now);
 void member_not_asked(struct member *member); /* the fault is not the server's */
 
-/* A health check ended. The caller sees to it that this and member_unchecked run one at a time
- * (watcher.c). */
+/* A health check ended. This and member_unchecked run one at a time (watcher.c). */
 struct check_news member_checked(struct member *member, const struct health_check_config *config,
                                  bool good, usec_t now);
 
-/* error: errno; 0: there is a way. Returns the former one. */
+/* errno; 0: there is a way. Returns the former one. */
 int member_set_cut_off(struct member *member, int error);
 
-/* It is not checked any more. used: see check_history_pause. */
+/* used: see check_history_pause. */
 void member_unchecked(struct member *member, bool used, usec_t now);
 
-/* What both of them publish. */
 void member_set_down(struct member *member, bool down, usec_t now);
 
 /* Counts a connection in, or out, with a reference. */

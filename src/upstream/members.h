@@ -1,9 +1,8 @@
-/* All members of the process, one for each upstream, server and address: every configuration counts
- * connections in the same place, and pointers can be compared.
+/* All members of the process, one for each upstream, server and address: configurations share
+ * counts, and pointers can be compared.
  *
- * A member in no roster has departed (its address left the zone, its server the file). It is kept
- * while it has connections, and a while after, to come back as busy, as down, as slow as it was.
- * Members of connections that another process began are made before DNS names them. */
+ * A member in no roster has departed (from the zone or the file). It is kept while it has
+ * connections, and a while after, to come back as it was. */
 #ifndef UPSTREAM_MEMBERS_H
 #define UPSTREAM_MEMBERS_H
 
@@ -19,12 +18,11 @@ struct members *members_new(void);
 struct members *members_ref(struct members *members);
 void members_unref(struct members *members); /* NULL is fine */
 
-/* Finds or makes the member, with a reference. NULL: no memory. Any thread, no leaf lock held. */
+/* Finds or makes it, with a reference. NULL: no memory. Any thread, no leaf lock held. */
 struct member *members_get(struct members *members, const char *upstream, const char *server,
                            const struct addr *addr);
 
-/* It came into a roster, or left; takes over, or gives back, the reference. Any thread, no leaf
- * lock held. */
+/* Into a roster, which owns the reference; and out of it. Any thread, no leaf lock held. */
 void members_list(struct members *members, struct member *member);
 void members_unlist(struct members *members, struct member *member);
 

@@ -1,4 +1,4 @@
-/* The members of an upstream, with scratch room for a choice. */
+/* An upstream's members, with scratch room for a choice. */
 #ifndef UPSTREAM_ROSTER_H
 #define UPSTREAM_ROSTER_H
 
@@ -7,26 +7,25 @@
 #include "upstream/groups.h"
 #include "upstream/slot.h"
 
-/* Slots are in the order of the servers. */
+/* Slots are in the servers' order. */
 struct roster {
     size_t n;
     struct slot *slots;
     struct candidate *candidates;
     const struct slot **candidate_slots; /* whose they are */
-    struct groups *groups;               /* NULL: few enough to look at all */
+    struct groups *groups;               /* NULL: few members */
 };
 
-/* An empty one with room for n slots. False: no memory; roster_free is due all the same. */
+/* Empty, for n slots. False: no memory; roster_free is due all the same. */
 bool roster_make(struct roster *roster, size_t n) MUST_USE;
 
 void roster_free(struct roster *roster); /* slots are the caller's */
 
-/* A configuration is in force: sets its max_connections in all members, or only in fresh ones, and
- * takes those without checks for up. Under the upstream's lock. */
+/* Sets max_connections in all members, or only in fresh ones; takes those without checks for up.
+ * Under the upstream's lock. */
 void roster_begin(const struct roster *roster, bool all);
 
-/* How many members there are, and can be chosen; without those of weight 0. Under the upstream's
- * lock. */
+/* All, and those that can be chosen; without weight 0. Under the upstream's lock. */
 void roster_count(const struct roster *roster, size_t *ret_all, size_t *ret_up);
 
 #endif

@@ -1,4 +1,4 @@
-/* One connection's search for a server that takes it: which member to dial next, and how long. */
+/* One connection's search for a server: which member to dial next, and how long. */
 #ifndef UPSTREAM_SEARCH_H
 #define UPSTREAM_SEARCH_H
 
@@ -12,10 +12,10 @@ struct search {
     struct upstream *upstream;
     search_wait_fn *on_wait; /* NULL, unless set after search_begin */
     void *arg;
-    usec_t until; /* the end of waiting for names; 0: none yet */
+    usec_t until; /* of waiting for names; 0: none yet */
     bool free;    /* the last dial is no attempt: a test, or to one cut off */
-    bool cut_off; /* saw members that are */
-    bool probes;  /* it tries those left alone (upstream->probed) */
+    bool cut_off; /* saw such members */
+    bool probes;  /* tries those left alone (upstream->probed) */
     struct tries tries;
 };
 
@@ -23,26 +23,26 @@ enum search_outcome {
     SEARCH_FOUND = 0,
     SEARCH_OVER,    /* all that can be tried was */
     SEARCH_FULL,    /* the rest has max_connections */
-    SEARCH_DOWN,    /* nothing was tried: all are down, or left alone and being probed */
-    SEARCH_DRAINED, /* nothing was tried: all have weight 0 */
-    SEARCH_NO_NAME, /* nothing was tried: no name has an address */
+    SEARCH_DOWN,    /* nothing tried: all are down, or left alone and probed */
+    SEARCH_DRAINED, /* nothing tried: all have weight 0 */
+    SEARCH_NO_NAME, /* nothing tried: no name has an address */
     SEARCH_STOPPED, /* upstreams_cancel */
 };
 
 /* client may be a unix socket's, or none. */
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client);
 
-/* Always, at the end: others may probe then. */
+/* Always: others may probe then. */
 void search_end(struct search *search);
 
-/* Finds the next member, counted in (member_enter), to be dialled within *ret_timeout: less than
- * connect_timeout while there are others. If there is none, waits for names that are looked up for
- * the first time, at most connect_timeout in all. */
+/* Finds the next member, counted in (member_enter), and its dial's timeout: less than
+ * connect_timeout while there are others. Else waits for names looked up for the first time, at
+ * most connect_timeout in all. */
 enum search_outcome search_next(struct search *search, struct member **ret_member,
                                 usec_t *ret_timeout) MUST_USE;
 
-/* How the dial went; logged if that changes something. After success the member stays the caller's;
- * else it is counted out and blanked. timed_out: not answered in time, rather than refused. */
+/* Logs changes. After success the member stays the caller's; else it is counted out and blanked.
+ * timed_out: unanswered, not refused. */
 void search_succeeded(struct search *search, struct member *member, usec_t took);
 void search_failed(struct search *search, struct member **member, bool timed_out);
 void search_not_asked(struct search *search, struct member **member); /* the fault is ours */

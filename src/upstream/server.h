@@ -1,4 +1,4 @@
-/* A server that the operator wrote, and its endpoints, each of which is a member (member.h). */
+/* A server that the operator wrote, and its endpoints, each a member. */
 #ifndef UPSTREAM_SERVER_H
 #define UPSTREAM_SERVER_H
 
@@ -15,7 +15,7 @@ struct upstream;
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
-    bool coming GUARDED; /* a name that is looked up for the first time, at least in part */
+    bool coming GUARDED; /* some of its names are looked up for the first time */
     /* Main's, then the resolver's thread's (single_writer in enlist.h): */
     struct endpoint *endpoints; /* settled (endpoints_settle) */
     size_t n_endpoints;
@@ -23,8 +23,8 @@ struct server {
     size_t first_slot, n_slots; /* in the roster */
 };
 
-/* Sets its endpoints; enlist_members follows, once for all servers. Main, before the start; then
- * the resolver's thread. False: no memory, and nothing has changed. */
+/* enlist_members follows, once for all servers. False: no memory, and nothing has changed. The
+ * single_writer's. */
 bool server_learn(struct server *server, const struct endpoint *list, size_t n) MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* A member in the roster of one upstream of one configuration. */
+/* A member in a roster. */
 #ifndef UPSTREAM_SLOT_H
 #define UPSTREAM_SLOT_H
 
@@ -10,15 +10,15 @@
 #include "upstream/members.h"
 #include "upstream/server.h"
 
-/* A choice multiplies weights by this, to have room for slow_start. 1,000 (weight) times 65,535
- * (SRV) times this is below 2^36 (struct candidate). */
+/* Room for slow_start. 1,000 (weight) times 65,535 (SRV) times this is below 2^36 (struct
+ * candidate). */
 #define SLOT_WEIGHT_SCALE 1000
 
 struct slot {
     struct member *member; /* a reference, listed (members.h) */
     const struct server *server;
     uint64_t weight; /* the server's, times SRV's */
-    /* used if no member of a lower tier can be had: backups, later SRV priorities */
+    /* used if no lower one can be had: backups, later SRV priorities */
     unsigned tier;
     bool fresh;                   /* not in the roster before */
     struct health_target *target; /* NULL: not checked */
@@ -27,8 +27,7 @@ struct slot {
 /* Ends its check, and gives the member back. */
 void slot_drop(struct slot *slot, struct members *members, struct health *health);
 
-/* Whether it has max_connections: by the configuration in force, if that has the server, even for
- * those of a retired one. Any thread. */
+/* retired: by the configuration in force, if that has the server. Any thread. */
 static inline bool slot_is_full(const struct slot *slot, bool retired) {
     int64_t most = retired
                        ? atomic_load_explicit(&slot->member->max_connections, memory_order_relaxed)

@@ -8,7 +8,7 @@
 
 #include "upstream/member.h"
 
-#define TRIES_MOST 101 /* members: the most connect_attempts, and a test */
+#define TRIES_MOST 101 /* the most connect_attempts, and a test */
 
 struct tried {
     const struct member *member; /* no reference: only compared */
@@ -28,7 +28,6 @@ void tries_note(struct tries *tries, const struct member *member, bool hurried);
 
 bool tries_include(const struct tries *tries, const struct member *member);
 
-/* Whether one can be asked again. */
 bool tries_any_hurried(const struct tries *tries);
 
 #endif

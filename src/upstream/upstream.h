@@ -1,20 +1,17 @@
-/* An upstream: a named group of servers (server.h).
- *
- * Members of names come and go with DNS: the resolver's thread replaces the roster. A chosen member
- * is held by a reference, so connections do not care. */
+/* An upstream: a named group of servers. The resolver's thread replaces the roster as names change;
+ * a connection holds its member by a reference. */
 #ifndef UPSTREAM_UPSTREAM_H
 #define UPSTREAM_UPSTREAM_H
 
 #include "upstream/bulletin.h"
 #include "upstream/roster.h"
 
-/* on_down = reset: a member went down, and its connections are to be reset. Called by the checker's
- * thread, without a lock. */
+/* on_down = reset: resets a member's connections. The checker's thread, without a lock. */
 typedef void upstream_down_fn(void *arg, const struct member *member);
 
-/* What all upstreams of a configuration share. */
+/* Shared by all of a configuration. */
 struct upstream_shared {
-    struct members *members; /* a reference; all configurations share them */
+    struct members *members; /* a reference; all configurations' */
     struct health *health;
     upstream_down_fn *on_down;
     void *arg;
@@ -28,28 +25,28 @@ struct upstream {
     struct server *servers;    /* config->n_servers */
     bool changed;              /* some endpoints; by the same threads */
     struct lock lock;
-    struct cond answered;         /* names have news, a probe has ended, or cancelled */
+    struct cond answered;         /* news of names, a probe's end, or cancelled */
     size_t n_coming GUARDED;      /* servers that are `coming` */
-    unsigned n_answers GUARDED;   /* changes with each news of names */
+    unsigned n_answers GUARDED;   /* counts news of names */
     struct roster roster GUARDED; /* single_writer in enlist.h */
     uint64_t random GUARDED;
-    /* since when a search tries members although all are left alone; 0: none does */
+    /* since when a search tries members left alone; 0: none does */
     usec_t probed GUARDED;
     bool cancelled GUARDED;
-    bool begun GUARDED;         /* put in force */
-    bool retired GUARDED;       /* a newer configuration is in force */
+    bool begun GUARDED;
+    bool retired GUARDED;       /* a newer one is in force */
     _Atomic usec_t reviewed;    /* by reach.c: the last look at members cut off, */
     _Atomic size_t review_from; /* where in the roster to go on, */
     _Atomic size_t source_turn; /* for several addresses in source_address */
     _Atomic usec_t source_said; /* by reach.c: when missing ones were logged */
 };
 
-/* Without members. former: of the same name, or NULL; what was logged of it goes on. False: no
- * memory; upstream_destroy is due all the same. */
+/* Without members. former: of the same name, or NULL; its bulletin goes on. False: no memory;
+ * upstream_destroy is due all the same. */
 bool upstream_init(struct upstream *upstream, const struct upstream_config *config,
                    const struct upstream_shared *shared, const struct upstream *former) MUST_USE;
 
-/* Gives all members back. No thread may use the upstream any more. */
+/* Gives all members back. No thread uses it any more. */
 void upstream_clear(struct upstream *upstream);
 void upstream_destroy(struct upstream *upstream); /* after that */
 
@@ -65,7 +62,7 @@ void upstream_say_reachable(struct upstream *upstream);
 
 void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
 
-/* How many members there are, and can be chosen; without those of weight 0. Any thread. */
+/* See roster_count. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
 
 #endif

@@ -1,4 +1,4 @@
-/* What some members come to, for one search at one moment. */
+/* Sums over some members, for one search at one moment. */
 #ifndef UPSTREAM_VIEW_H
 #define UPSTREAM_VIEW_H
 
@@ -11,21 +11,20 @@
 struct view {
     uint64_t least;             /* key of the candidates; lower ones are asked sooner */
     size_t n;                   /* candidates */
-    size_t failing;             /* candidates with failures */
+    size_t failing;             /* with failures */
     size_t other;               /* can be had, but are no candidates */
     size_t full;                /* have max_connections */
-    size_t proven, sound, used; /* can be had: the proven; with the fresh; with the failing, too */
+    size_t proven, sound, used; /* can be had: proven; fresh, too; failing, too */
     size_t left_alone;          /* after failures */
-    bool cut_off;               /* there are some */
+    bool cut_off;               /* some are */
     uint64_t weight[2];         /* of candidates without and with failures */
-    bool ramps;                 /* some are below their whole share (slow_start) */
+    bool ramps;                 /* some are in slow_start */
     bool by_chance;             /* the draw fell on one with failures */
     usec_t until;               /* time alone changes nothing before */
-    size_t listed;              /* candidates in the roster's list, of which one is chosen */
+    size_t listed;              /* candidates in the roster's list */
 };
 
-/* Before candidates of this key are counted: puts them behind those that are there, or those behind
- * them. The caller counts them if `least` is their key. */
+/* Before candidates of this key are counted, which the caller does if `least` is their key. */
 static inline void view_join(struct view *view, uint64_t key, size_t n) {
     if (n == 0)
         return;
@@ -41,7 +40,6 @@ static inline void view_join(struct view *view, uint64_t key, size_t n) {
     view->least = key;
 }
 
-/* Adds what other members come to. */
 static inline void view_add(struct view *view, const struct view *part) {
     view->other += part->other;
     view->full += part->full;
