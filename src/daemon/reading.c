@@ -41,7 +41,7 @@ static void reading_thread(void *arg) {
     if (reading->file != NULL)
         result->config = config_load(reading->file, keep_error, result);
     if (result->config != NULL)
-        result->found = listen_names_find(&result->names, result->config, &result->what) == 0;
+        result->found = listen_names_find(&result->names, result->config, &result->what);
     atomic_store(&reading->done, true);
     on_done(on_done_arg);
 }

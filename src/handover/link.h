@@ -29,9 +29,9 @@ typedef void link_hold_missing_fn(void *arg, unsigned epoch);
 
 /* Which keeper, and what it hears first. */
 struct link_terms {
-    const char *path,
-        *name;   /* of its socket; of this instance: others get nothing of what it has */
-    size_t room; /* connections that may come */
+    const char *path; /* of its socket */
+    const char *name; /* of this instance: others get nothing of what it has */
+    size_t room;      /* connections that may come */
     usec_t keeper_timeout;
 };
 
@@ -80,20 +80,19 @@ struct link {
     void *arg;
     _Atomic bool serves;      /* a keeper has been there: new connections get a slot */
     _Atomic unsigned epoch;   /* 0: no keeper is there */
-    unsigned epochs;          /* keepers so far; the thread's */
     _Atomic usec_t last_hold; /* when the last connection came */
     _Atomic bool crowded;     /* a connection found no slot */
     _Atomic bool unsent;      /* something could not be sent */
     _Atomic bool terms_unsent;
-    /* The thread's: */
-    bool warned;         /* that connections are not held */
-    bool warned_crowded; /* that there are too few slots */
-    bool warned_lost;    /* that the keeper is out of descriptors */
-    unsigned logged;     /* outcomes (bits) since a keeper was there */
-    usec_t pinged;       /* when it asked for a sign of life; 0: that has come */
-    _Atomic bool ends;   /* nothing is to outlive this process: no keeper is missed */
-    struct thread thread;
+    _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
     _Atomic bool stop;
+    struct thread thread; /* whose these are: */
+    bool warned;          /* that connections are not held */
+    bool warned_crowded;  /* that there are too few slots */
+    bool warned_lost;     /* that the keeper is out of descriptors */
+    unsigned logged;      /* outcomes (bits) since a keeper was there */
+    unsigned epochs;      /* keepers so far */
+    usec_t pinged;        /* when it asked for a sign of life; 0: that has come */
     struct lock lock;
     uint32_t *releases GUARDED; /* waiting to be sent, as in a message */
     size_t n_releases GUARDED;

@@ -44,14 +44,14 @@ static bool name_add(struct listen_name *name, const struct addrinfo *found) {
     return true;
 }
 
-static int find_name(struct listen_names *names, const struct listener_config *listener,
-                     const struct listen_address *address, char **ret_what) {
+static bool find_name(struct listen_names *names, const struct listener_config *listener,
+                      const struct listen_address *address, char **ret_what) {
     struct listen_name *grown = realloc(names->list, (names->n + 1) * sizeof(*grown));
     struct addrinfo *found = NULL;
     bool room = true;
 
     if (grown == NULL)
-        return -ENOMEM;
+        return false;
     names->list = grown;
     struct listen_name *name = &grown[names->n++];
     *name = (struct listen_name){.address = address};
@@ -64,26 +64,26 @@ static int find_name(struct listen_names *names, const struct listener_config *l
         *ret_what = listen_wish_complaint(&wish, EADDRNOTAVAIL, why,
                                           "is the name right, and is there a name server? An "
                                           "address does without");
-        return -EADDRNOTAVAIL;
+        return false;
     }
     for (const struct addrinfo *ai = found; ai != NULL && room; ai = ai->ai_next)
         room = name_add(name, ai);
     freeaddrinfo(found);
-    return room ? 0 : -ENOMEM;
+    return room;
 }
 
-int listen_names_find(struct listen_names *names, const struct config *config, char **ret_what) {
-    int r = 0;
+bool listen_names_find(struct listen_names *names, const struct config *config, char **ret_what) {
+    bool found = true;
 
     *ret_what = NULL;
-    for (size_t i = 0; i < config->n_listeners && r == 0; i++) {
+    for (size_t i = 0; i < config->n_listeners && found; i++) {
         const struct listener_config *listener = &config->listeners[i];
 
-        for (size_t j = 0; j < listener->n_address && r == 0; j++)
+        for (size_t j = 0; j < listener->n_address && found; j++)
             if (!listener->address[j].systemd && listener->address[j].spec.form == ADDR_NAME)
-                r = find_name(names, listener, &listener->address[j], ret_what);
+                found = find_name(names, listener, &listener->address[j], ret_what);
     }
-    return r;
+    return found;
 }
 
 const struct listen_name *listen_names_get(const struct listen_names *names,

@@ -17,15 +17,15 @@ struct listen_name {
 struct listen_names {
     struct listen_name *list;
     size_t n;
-    _Atomic(const struct listen_address *)
-        asked; /* being looked up, for other threads to read; or NULL */
+    /* being looked up, for other threads to read; or NULL */
+    _Atomic(const struct listen_address *) asked;
 };
 
-/* Looks up the names of a configuration, which must outlive the list, into a zeroed list. 0; or
- * -errno, with *ret_what a finished sentence (the caller frees it; NULL: no memory). The list is to
- * be freed in any case. */
-int listen_names_find(struct listen_names *names, const struct config *config,
-                      char **ret_what) MUST_USE;
+/* Looks up the names of a configuration, which must outlive the list, into a zeroed list. False:
+ * one was not found, and *ret_what is a finished sentence about it (the caller frees it; NULL: no
+ * memory). The list is to be freed in any case. */
+bool listen_names_find(struct listen_names *names, const struct config *config,
+                       char **ret_what) MUST_USE;
 
 /* What was found for an address that is a name. */
 const struct listen_name *listen_names_get(const struct listen_names *names,
