@@ -282,6 +282,17 @@ const char *addr_format(const struct addr *addr, char *buf, size_t size) {
     return buf;
 }
 
+const char *addr_format_host(const struct addr *addr, char *buf, size_t size) {
+    char text[ADDR_TEXT_MAX];
+    bool bracketed = addr_format(addr, text, sizeof text)[0] == '[';
+    char *end = strrchr(text, bracketed ? ']' : ':');
+
+    if (end != NULL && !addr_is_unix(addr))
+        *end = '\0';
+    snprintf(buf, size, "%s", text + bracketed);
+    return buf;
+}
+
 static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]) {

@@ -54,6 +54,10 @@ bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why
  * cannot be printed (base/escape.h), and cuts what does not fit. */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
+/* The same without the port, of an IP address without brackets: what other tools call an address.
+ * A unix socket's as a whole. */
+const char *addr_format_host(const struct addr *addr, char *buf, size_t size);
+
 /* The address as an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: no IP
  * address. */
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);

@@ -79,22 +79,28 @@ void log_line_text(struct log_line *line, const char *fmt, ...) {
     escape_text(text, strlen(text), ESCAPE_UNPRINTABLE, line->text, sizeof(line->text));
 }
 
-void log_line_field(struct log_line *line, const char *name, const char *fmt, ...) {
+static void add_field(struct log_line *line, const char *name, const char *value, bool number) {
     char *start = line->room + line->used;
     size_t left = sizeof(line->room) - line->used;
     size_t n = (size_t)snprintf(start, left, "%s=", name);
-    char value[LOG_TEXT_MAX];
-    va_list ap;
 
-    if (n >= left || line->n_fields == LOG_FIELDS_MAX)
+    if (value[0] == '\0' || n >= left || line->n_fields == LOG_FIELDS_MAX)
         return;
-    va_start(ap, fmt);
-    vsnprintf(value, sizeof(value), fmt, ap);
-    va_end(ap);
     escape_text(value, strlen(value), ESCAPE_UNPRINTABLE, start + n, left - n);
-    n += strlen(start + n);
-    line->fields[line->n_fields++] = start;
-    line->used += n + 1;
+    line->fields[line->n_fields].text = start;
+    line->fields[line->n_fields++].number = number;
+    line->used += n + strlen(start + n) + 1;
+}
+
+void log_line_field(struct log_line *line, const char *name, const char *value) {
+    add_field(line, name, value, false);
+}
+
+void log_line_number(struct log_line *line, const char *name, unsigned long long number) {
+    char value[32];
+
+    snprintf(value, sizeof(value), "%llu", number);
+    add_field(line, name, value, true);
 }
 
 static void begin_line(struct log_line *line, enum log_kind kind, int64_t realtime_usec) {
@@ -137,7 +143,7 @@ static bool tell_lost(void) {
     else
         log_line_text(&line, "%llu messages were not logged: %s.",
                       (unsigned long long)(lost.slow + lost.failed), strerrordesc_np(lost.error));
-    log_line_field(&line, "RELAYD_COUNT", "%llu", (unsigned long long)(lost.slow + lost.failed));
+    log_line_number(&line, "RELAYD_COUNT", lost.slow + lost.failed);
     int r = log_sink_write(&line, &abandon);
     if (r == 0) {
         lost.slow = lost.failed = 0;

@@ -33,13 +33,14 @@ enum log_kind {
 
 #define LOG_QUEUE_SIZE  4096 /* messages that may wait for the journal */
 #define LOG_TEXT_MAX    640  /* bytes of a sentence, NUL included; longer is cut */
-#define LOG_PAYLOAD_MAX 640  /* bytes that log_event can carry */
+#define LOG_PAYLOAD_MAX 896  /* bytes that log_event can carry */
 
-/* What a formatter fills in, on the log thread: a sentence and named fields. */
+/* What a formatter fills in, on the log thread: a sentence and named fields. One without a value is
+ * left out. */
 struct log_line;
 void log_line_text(struct log_line *line, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void log_line_field(struct log_line *line, const char *name, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
+void log_line_field(struct log_line *line, const char *name, const char *value);
+void log_line_number(struct log_line *line, const char *name, unsigned long long number);
 
 typedef void log_format_fn(struct log_line *line, const void *payload);
 

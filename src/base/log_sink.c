@@ -62,7 +62,7 @@ static int write_journal(const struct log_line *line, const atomic_bool *give_up
         union {
             const char *in;
             char *out;
-        } field = {line->fields[i]};
+        } field = {line->fields[i].text};
         iov[n++] = (struct iovec){field.out, strlen(field.in)};
     }
     do
@@ -138,7 +138,7 @@ static void format_stderr(const struct log_line *line) {
     add_escaped(line->text, ESCAPE_UNPRINTABLE);
     for (size_t i = 0; i < line->n_fields; i++) {
         add_escaped(i == 0 ? "  " : " ", ESCAPE_UNPRINTABLE);
-        add_escaped(line->fields[i], ESCAPE_BLANKS);
+        add_escaped(line->fields[i].text, ESCAPE_BLANKS);
     }
     rest.bytes[rest.end++] = '\n';
 }

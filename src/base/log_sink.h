@@ -10,17 +10,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LOG_FIELDS_MAX 16
-#define LOG_FIELD_ROOM 2048
+#define LOG_FIELDS_MAX 40
+#define LOG_FIELD_ROOM 4096
 
-/* One message on its way out: a sentence and NAME=value fields. */
+/* One message on its way out: a sentence and fields. */
 struct log_line {
     enum log_kind kind;
     int64_t realtime_usec; /* when it was logged */
     char text[LOG_TEXT_MAX];
     char room[LOG_FIELD_ROOM]; /* the fields, each "NAME=value" and its NUL */
     size_t used;
-    const char *fields[LOG_FIELDS_MAX];
+    struct {
+        const char *text; /* in the room */
+        bool number;
+    } fields[LOG_FIELDS_MAX];
     size_t n_fields;
 };
 

@@ -49,9 +49,9 @@ static bool is_record(const struct record *record, usec_t now) {
            is_config_name(record->upstream) && is_config_name(record->server) &&
            record->client.len > 0 && is_addr(&record->client) && is_addr(&record->peer) &&
            record->server_addr.len > 0 && is_addr(&record->server_addr) &&
-           is_moment(record->accepted, now) && is_moment(record->queued, now) &&
-           is_moment(record->popped, now) && is_moment(record->dialled, now) &&
-           record->end < END_COUNT && record->error >= 0;
+           is_addr(&record->listen_addr) && is_moment(record->accepted, now) &&
+           is_moment(record->queued, now) && is_moment(record->popped, now) &&
+           is_moment(record->dialled, now) && record->end < END_COUNT && record->error >= 0;
 }
 
 static bool are_options(const struct conn_options *options) {

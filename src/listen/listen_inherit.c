@@ -45,20 +45,26 @@ int listen_socket_inherit(struct listen_socket *ret_socket, int *fd, int index,
     return 0;
 }
 
+struct addr listen_socket_addr(const struct listen_socket *socket) {
+    struct addr addr = socket->addr;
+
+    if (socket->interface != 0)
+        addr.u.in6.sin6_scope_id = socket->interface;
+    return addr;
+}
+
 bool listen_socket_describe(const struct listen_socket *socket,
                             const struct listener_config *config,
                             struct listen_description *ret_description) {
     if (socket->passed_as[0] != '\0')
         return false;
-    *ret_description = (struct listen_description){.addr = socket->addr,
+    *ret_description = (struct listen_description){.addr = listen_socket_addr(socket),
                                                    .v6only = socket->v6only,
                                                    .stands_in = socket->stands_in,
                                                    .unlinks = socket->unlink_path != NULL,
                                                    .access = socket->access,
                                                    .file = socket->file};
     snprintf(ret_description->listener, sizeof(ret_description->listener), "%s", config->name);
-    if (scope_name(&socket->addr) != NULL) /* names are numbered by each process for itself */
-        ret_description->addr.u.in6.sin6_scope_id = socket->interface;
     return true;
 }
 

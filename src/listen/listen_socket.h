@@ -55,6 +55,9 @@ int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wis
 int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
                         const struct listener_config *config) MUST_USE;
 
+/* Where it is bound, as the kernel takes it: another process does not know names of here. */
+struct addr listen_socket_addr(const struct listen_socket *socket);
+
 /* Whether it is what the wish asks for. */
 bool listen_socket_meets(const struct listen_socket *socket, const struct listen_wish *wish);
 

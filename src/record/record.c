@@ -12,6 +12,13 @@ static usec_t span_between(usec_t from, usec_t to) {
     return from > 0 && to > from ? to - from : 0;
 }
 
+/* Such as ECONNREFUSED: a word that an alert can match, in any locale. */
+static const char *error_name(int error) {
+    const char *name = strerrorname_np(error);
+
+    return name != NULL ? name : "unknown";
+}
+
 static void format_sentence(struct log_line *line, const struct record *r, const char *client) {
     char server[ADDR_TEXT_MAX + CONFIG_NAME_MAX + 8] = "", address[ADDR_TEXT_MAX];
     char up[32], down[32], queue[32], dial[32], lasted[32], error[96] = "";
@@ -36,28 +43,47 @@ static void format_sentence(struct log_line *line, const struct record *r, const
                   end_infos[r->end].code);
 }
 
+static void add_addr(struct log_line *line, const char *name, const struct addr *addr) {
+    char text[ADDR_TEXT_MAX];
+
+    log_line_field(line, name, addr->len > 0 ? addr_format(addr, text, sizeof(text)) : "");
+}
+
+/* Once as one word, and once in parts, which other tools ask for. */
+static void add_client(struct log_line *line, const struct addr *client) {
+    char host[ADDR_TEXT_MAX];
+
+    add_addr(line, "RELAYD_CLIENT", client);
+    log_line_field(line, "RELAYD_CLIENT_ADDRESS", addr_format_host(client, host, sizeof(host)));
+    if (!addr_is_unix(client))
+        log_line_number(line, "RELAYD_CLIENT_PORT", addr_port(client));
+}
+
+static void add_span(struct log_line *line, const char *name, usec_t from, usec_t to) {
+    log_line_number(line, name, (unsigned long long)span_between(from, to));
+}
+
 static void format_record(struct log_line *line, const void *payload) {
     const struct record *r = payload;
-    char client[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
+    char client[ADDR_TEXT_MAX];
 
-    addr_format(&r->client, client, sizeof(client));
-    format_sentence(line, r, client);
-    log_line_field(line, "RELAYD_CONN", "%llu", (unsigned long long)r->number);
-    log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
-    log_line_field(line, "RELAYD_CLIENT", "%s", client);
-    if (r->peer.len > 0)
-        log_line_field(line, "RELAYD_PEER", "%s", addr_format(&r->peer, peer, sizeof(peer)));
-    log_line_field(line, "RELAYD_UPSTREAM", "%s", r->upstream);
-    log_line_field(line, "RELAYD_SERVER", "%s", r->server);
-    log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
-    log_line_field(line, "RELAYD_BYTES_UP", "%llu", (unsigned long long)r->bytes[DIR_UP]);
-    log_line_field(line, "RELAYD_BYTES_DOWN", "%llu", (unsigned long long)r->bytes[DIR_DOWN]);
-    log_line_field(line, "RELAYD_QUEUE_USEC", "%lld",
-                   (long long)span_between(r->queued, r->popped));
-    log_line_field(line, "RELAYD_DIAL_USEC", "%lld",
-                   (long long)span_between(r->popped, r->dialled));
-    log_line_field(line, "RELAYD_DURATION_USEC", "%lld",
-                   (long long)span_between(r->accepted, r->ended));
+    format_sentence(line, r, addr_format(&r->client, client, sizeof(client)));
+    log_line_number(line, "RELAYD_CONN", r->number);
+    log_line_field(line, "RELAYD_LISTENER", r->listener);
+    add_addr(line, "RELAYD_LISTEN_ADDRESS", &r->listen_addr);
+    add_client(line, &r->client);
+    add_addr(line, "RELAYD_PEER", &r->peer);
+    log_line_field(line, "RELAYD_UPSTREAM", r->upstream);
+    log_line_field(line, "RELAYD_SERVER", r->server);
+    add_addr(line, "RELAYD_SERVER_ADDRESS", &r->server_addr);
+    log_line_number(line, "RELAYD_ATTEMPTS", r->attempts);
+    log_line_field(line, "RELAYD_END", end_infos[r->end].code);
+    log_line_field(line, "RELAYD_ERROR", r->error != 0 ? error_name(r->error) : "");
+    log_line_number(line, "RELAYD_BYTES_UP", r->bytes[DIR_UP]);
+    log_line_number(line, "RELAYD_BYTES_DOWN", r->bytes[DIR_DOWN]);
+    add_span(line, "RELAYD_QUEUE_USEC", r->queued, r->popped);
+    add_span(line, "RELAYD_DIAL_USEC", r->popped, r->dialled);
+    add_span(line, "RELAYD_DURATION_USEC", r->accepted, r->ended);
 }
 
 static void format_more_records(struct log_line *line, const void *last, unsigned long count) {
@@ -68,11 +94,11 @@ static void format_more_records(struct log_line *line, const void *last, unsigne
     log_line_text(line,
                   "%lu more connections within a second: each %s. The last was from %s to %s. [%s]",
                   count, end_infos[r->end].sentence, client, r->listener, end_infos[r->end].code);
-    log_line_field(line, "RELAYD_COUNT", "%lu", count);
-    log_line_field(line, "RELAYD_LISTENER", "%s", r->listener);
-    log_line_field(line, "RELAYD_CLIENT", "%s", client);
-    log_line_field(line, "RELAYD_UPSTREAM", "%s", r->upstream);
-    log_line_field(line, "RELAYD_END", "%s", end_infos[r->end].code);
+    log_line_number(line, "RELAYD_COUNT", count);
+    log_line_field(line, "RELAYD_LISTENER", r->listener);
+    add_client(line, &r->client);
+    log_line_field(line, "RELAYD_UPSTREAM", r->upstream);
+    log_line_field(line, "RELAYD_END", end_infos[r->end].code);
 }
 
 /* How many ends of one kind are logged one by one in a second: whatever strangers do, the log has

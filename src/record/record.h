@@ -23,6 +23,7 @@ struct record {
     /* sender of the PROXY header that named the client; len 0: none */
     struct addr peer;
     struct addr server_addr; /* len 0 before one was reached */
+    struct addr listen_addr; /* where the listening socket is bound, as the kernel takes it */
     usec_t accepted;         /* moments of clock_now() */
     usec_t queued;           /* its entry into the work queue; 0: never */
     usec_t popped;           /* a worker took it; 0: never */
@@ -32,7 +33,8 @@ struct record {
     uint64_t header;   /* of the PROXY header that came from the client */
     uint64_t greeting; /* of the one sent to the server */
     enum end end;
-    int error; /* the errno behind it, or 0 */
+    int error;         /* the errno behind it, or 0 */
+    unsigned attempts; /* to connect to a server, begun */
 };
 
 /* Logs the record, as log_connections says. Any thread. */

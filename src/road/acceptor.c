@@ -72,13 +72,15 @@ static void after_failure(struct acceptor *acceptor, int error, usec_t *pause) {
     *pause = *pause * 2 < PAUSE_MAX ? *pause * 2 : PAUSE_MAX;
 }
 
-static void begin_record(struct job *job, struct road *road) {
+static void begin_record(struct job *job, const struct acceptor *acceptor) {
     struct record *record = &job->record;
+    struct road *road = acceptor->road;
 
     record->number =
         1 + atomic_fetch_add(
                 road->link != NULL ? &road->link->table->head->accepted : &road->accepted, 1);
     record->accepted = clock_now();
+    record->listen_addr = listen_socket_addr(&acceptor->socket);
     snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
     snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
 }
@@ -230,7 +232,7 @@ static int accept_one(struct acceptor *acceptor) {
         acceptor->socket.untuned--;
         sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
-    begin_record(&job, acceptor->road);
+    begin_record(&job, acceptor);
     enum end end = enter_gates(acceptor, &job, &in_gate);
     if (end == END_NONE)
         end = route_opens(job.route) ? push_to_openings(acceptor, &job)

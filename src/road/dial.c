@@ -121,6 +121,7 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
     int r = scope_resolve(addr, addr);
 
     stats_add(STAT_dial_attempts, 1);
+    attempts->job->record.attempts++;
     attempts->missing = attempts->loops = false;
     if (r < 0)
         return r;

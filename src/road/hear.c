@@ -34,7 +34,7 @@ static void format_more_bad_headers(struct log_line *line, const void *last, uns
         line,
         "%lu more PROXY headers were refused within a second; the last one on listener %s: %s.",
         count, bad->listener, bad->why);
-    log_line_field(line, "RELAYD_COUNT", "%lu", count);
+    log_line_number(line, "RELAYD_COUNT", count);
 }
 
 /* A balancer that is set up wrongly sends many. */

@@ -10,7 +10,7 @@ import threading
 from settings import DEADLINE
 
 HEAD = struct.Struct("=IHHIIq")
-MAGIC, VERSION = 0x504b5952, 2
+MAGIC, VERSION = 0x504b5952, 3
 ATTACH, HOLD, RELEASE, PATIENCE, FORGET, PING, HELLO, END, REFUSED, LOST, PONG = range(1, 12)
 TABLE, LISTENERS, CONNECTIONS = 0, 1, 256
 LISTENERS_AT = 808   # of the table: the first of the listening sockets, which begins with `used` (test_table.c checks it)

@@ -71,7 +71,8 @@ class Record:
         self.line = line
         for name, value in line.fields.items():
             name = name.removeprefix("RELAYD_").lower()
-            number = name in ("conn", "bytes_up", "bytes_down", "queue_usec", "dial_usec", "duration_usec")
+            number = name in ("conn", "client_port", "attempts", "bytes_up", "bytes_down", "queue_usec", "dial_usec",
+                              "duration_usec")
             setattr(self, name, int(value) if number else value)
 
     def __repr__(self):

@@ -210,7 +210,8 @@ def test_a_record_is_one_line_with_every_field(relay, origin):
         client.get()
     fields = one.record(client).line.fields
     for name in ("CONN", "LISTENER", "CLIENT", "UPSTREAM", "SERVER", "END", "BYTES_UP", "BYTES_DOWN", "QUEUE_USEC",
-                 "DIAL_USEC", "DURATION_USEC"):
+                 "DIAL_USEC", "DURATION_USEC", "CLIENT_ADDRESS", "CLIENT_PORT", "LISTEN_ADDRESS", "SERVER_ADDRESS",
+                 "ATTEMPTS"):
         assert f"RELAYD_{name}" in fields
     assert one.record(client).line.text.startswith("Connection ")
 

@@ -50,6 +50,44 @@ def test_a_name_in_a_proxy_header_forges_nothing(relay, origin):
     only_true_lines(one)
 
 
+def test_a_record_names_all_addresses_in_parts(relay, origin):
+    server = origin(echo)
+    one = relay(server)
+    with connect(one) as peer:
+        peer.shut().read_end()
+    record = one.only_record()
+    host, _, port = peer.name.rpartition(":")
+    assert (record.client, record.client_address, record.client_port) == (peer.name, host, int(port))
+    assert (record.listen_address, record.server_address, record.attempts) == (one.address, server.address, 1)
+    assert not {"RELAYD_ERROR", "RELAYD_PEER"} & set(record.line.fields), "what has no value is left out"
+
+
+def test_a_record_of_a_failure_tells_attempts_and_error(relay):
+    one = relay(text=section("listener", "web", address=(address := f"[::1]:{free_port()}"), upstream="app")
+                + "upstream app {\n" + "".join(f'server {name} {{ address = "127.0.0.1:{free_port()}" }}\n' for name in "ab")
+                + "}\n", address=address)
+    with connect(one) as peer:
+        peer.read_end()
+    record = one.only_record()
+    assert (record.end, record.error, record.attempts) == ("SD", "ECONNREFUSED", 2)
+    assert (record.client_address, record.listen_address) == ("::1", address)
+
+
+def test_a_record_of_a_refused_client_has_no_server(relay, origin, short_path):
+    one = relay(origin(echo), address=[f"unix:{short_path}/web.sock", address := f"127.0.0.1:{free_port()}"],
+                deny=["127.0.0.0/8"])
+    with connect(address) as peer:
+        peer.read_end()
+    record = one.only_record()
+    assert (record.end, record.attempts, record.listen_address) == ("LA", 0, address)
+    assert not {"RELAYD_SERVER", "RELAYD_SERVER_ADDRESS"} & set(record.line.fields)
+    with connect(one) as peer:
+        peer.shut().read_end()
+    record = one.wait_records(2)[1]
+    assert (record.client_address, record.listen_address) == ("unix:", f"unix:{short_path}/web.sock")
+    assert "RELAYD_CLIENT_PORT" not in record.line.fields
+
+
 @pytest.mark.parametrize("end", ["CR", "CE"])
 def test_a_flood_of_ends_is_summed_up(relay, origin, end):
     """However they end: a line each up to a number a second, and one line for the rest; each is accounted for."""

@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     look_at(&record->client);
     look_at(&record->peer);
     look_at(&record->server_addr);
+    look_at(&record->listen_addr);
     CHECK(end_infos[record->end].sentence != NULL);
     CHECK(clock_now() - record->accepted >= 0);
     return 0;

@@ -10,7 +10,7 @@ import client
 from service import ADDRESS, UNIT, listening, message_id, message_kinds, sections
 
 FIELDS = {"CONN", "LISTENER", "CLIENT", "UPSTREAM", "SERVER", "END", "BYTES_UP", "BYTES_DOWN", "QUEUE_USEC",
-          "DIAL_USEC", "DURATION_USEC"}
+          "DIAL_USEC", "DURATION_USEC", "CLIENT_ADDRESS", "CLIENT_PORT", "LISTEN_ADDRESS", "SERVER_ADDRESS", "ATTEMPTS"}
 DEAD = "127.0.0.1:8081"  # the listener whose server is not there
 
 

@@ -207,6 +207,24 @@ static void test_format(void **state) {
     assert_string_equal(addr_format(&addr, buf, 5), "1.2.");
 }
 
+static void test_format_host(void **state) {
+    static const char *const texts[][2] = {{"1.2.3.4:80", "1.2.3.4"},
+                                           {"[::1]:80", "::1"},
+                                           {"[fe80::1%7]:80", "fe80::1%7"},
+                                           {"[::ffff:1.2.3.4]:80", "1.2.3.4"},
+                                           {"unix:/a:b]c", "unix:/a:b]c"}};
+    struct addr none = {0};
+    char buf[ADDR_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct addr addr = parsed(texts[i][0]).addr;
+
+        assert_string_equal(addr_format_host(&addr, buf, sizeof buf), texts[i][1]);
+    }
+    assert_string_equal(addr_format_host(&none, buf, sizeof buf), "-");
+}
+
 static void test_equal(void **state) {
     struct addr a = parsed("1.2.3.4:80").addr, none = {0};
     struct addr l = parsed("unix:/a").addr;
@@ -238,6 +256,7 @@ int main(void) {
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_format_host),
         cmocka_unit_test(test_equal),
     };
 

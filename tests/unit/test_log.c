@@ -153,8 +153,9 @@ static void less_urgent_messages_are_not_taken(void **state) {
 
 static void format_fields(struct log_line *line, const void *payload) {
     log_line_text(line, "number %d", *(const int *)payload);
-    log_line_field(line, "RELAYD_A", "%s", "x");
-    log_line_field(line, "RELAYD_B", "%d", 7);
+    log_line_field(line, "RELAYD_A", "x");
+    log_line_field(line, "RELAYD_NONE", "");
+    log_line_number(line, "RELAYD_B", 7);
 }
 
 static void fields_follow_the_sentence(void **state) {
@@ -273,7 +274,7 @@ static void a_pipe_that_does_not_block_is_waited_for(void **state) {
 
 static void format_foreign(struct log_line *line, const void *payload) {
     log_line_text(line, "from %s", (const char *)payload);
-    log_line_field(line, "RELAYD_A", "%s", (const char *)payload);
+    log_line_field(line, "RELAYD_A", payload);
 }
 
 static void nobody_forges_a_line_or_a_field(void **state) {

@@ -75,6 +75,7 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.record.peer.len = 1);
     REFUSE(bad.record.server_addr.len = 0);
     REFUSE(bad.record.server_addr.u.sa.sa_family = AF_INET);
+    REFUSE(bad.record.listen_addr.len = 1);
     REFUSE(bad.record.accepted = -1);
     REFUSE(bad.record.accepted = later);
     REFUSE(bad.record.queued = later);
