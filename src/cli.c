@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "config/config.h"
@@ -112,6 +113,15 @@ static bool reject_arguments(const char *why) {
     return false;
 }
 
+/* getopt has said which. */
+static bool reject_unknown(char **argv) {
+    bool verbose = optopt == 'v' || strcmp(argv[optind - 1], "--verbose") == 0;
+
+    return reject_arguments(verbose ? "-V is the version; how much is logged is log_level in the "
+                                      "file, as in log_level = debug"
+                                    : "wrong arguments");
+}
+
 /* Whether the options go together. */
 static bool check_options(const struct cli *cli) {
     if (cli->action == CLI_RELOAD && cli->pid == 0)
@@ -134,7 +144,7 @@ bool cli_parse(int argc, char **argv, struct cli *ret_cli) {
         const struct row *row = find_row(value);
 
         if (row == NULL)
-            return reject_arguments("wrong arguments"); /* getopt has said which */
+            return reject_unknown(argv);
         take_option(&cli, row, optarg);
         if (row->ends) {
             *ret_cli = cli;

@@ -70,40 +70,16 @@ static bool add_source(struct source_list *list, const char *text, const struct 
     return true;
 }
 
-bool config_parse_listen(const char *text, struct addr_spec *ret, const char **ret_why) {
-    struct addr_spec spec;
-
-    if (!addr_parse(text, &spec, ret_why))
-        return false;
-    if (spec.form == ADDR_SRV) {
-        *ret_why = "the name of a service stands for servers, and cannot be listened on";
-        return false;
-    }
-    *ret = spec;
-    return true;
-}
-
-bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) {
-    struct addr_spec spec;
-
-    if (!addr_parse(text, &spec, ret_why))
-        return false;
-    if (spec.form == ADDR_ANY) {
-        *ret_why = "the host is missing, as in 127.0.0.1:80";
-        return false;
-    }
-    *ret = spec;
-    return true;
-}
-
 static void note_value(const struct build *build, size_t section, const struct tree_value *value,
                        const char *why) {
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+    size_t length = strlen(value->text);
 
     tree_where(build->tree, section, where);
     problems_show(value->text, shown);
-    problems_add(build->problems, value->line, *shown ? "%s%s = %s: %s" : "%s%s = \"%s\": %s",
-                 where, value->row->name, shown, why);
+    problems_add(build->problems, value->line, *shown ? "%s%s = %s: %s%s" : "%s%s = \"%s\": %s%s",
+                 where, value->row->name, shown, why,
+                 length > 1 && value->text[length - 1] == ';' ? "; no \";\" ends it" : "");
 }
 
 /* One that is empty is none, as it has always been: it stands for the kernel's choice. */

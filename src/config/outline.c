@@ -64,7 +64,11 @@ static bool pass_unknown(struct outline *outline, struct token name, const char 
         suggest_name(outline->tree, outline->section, name.line, text, false, outline->problems);
         return cut_outline(outline, name);
     }
-    suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
+    if (op.kind == TOKEN_OPEN && outline->section == 0 && strcmp(text, "server") == 0)
+        problems_add(outline->problems, name.line,
+                     "\"server {\" is of nginx; relayd.conf(5), OTHER NAMES, has relayd's words");
+    else
+        suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
     if (whole && next.kind == TOKEN_OPEN &&
         !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
         return cut_outline(outline, name);
@@ -141,6 +145,19 @@ static bool lack_title(struct outline *outline, enum option_section kind, struct
     return false;
 }
 
+/* nginx and HAProxy write a server as one line. The text ends here. */
+static bool lack_braces(struct outline *outline, struct token title, struct token at) {
+    char where[TREE_WHERE_MAX];
+
+    if (at.kind == TOKEN_BAD)
+        return false;
+    problems_add(outline->problems, title.line,
+                 "%sa server is a section with a title, as in server a { address = "
+                 "\"127.0.0.1:80\" }; a line as in nginx or HAProxy is none",
+                 tree_where(outline->tree, outline->section, where));
+    return cut_outline(outline, at);
+}
+
 static bool known_section(struct outline *outline, enum option_section kind) {
     struct token title = scan_next(&outline->scan), open = title;
     char text[NAME_MAX_BYTES] = "";
@@ -156,7 +173,8 @@ static bool known_section(struct outline *outline, enum option_section kind) {
     if (title.kind == TOKEN_WORD) /* titles_note in load.c */
         scan_blank(&outline->scan, title.start, title.end);
     if (open.kind != TOKEN_OPEN)
-        return false;
+        return kind == SECTION_SERVER && open.kind != TOKEN_END ? lack_braces(outline, title, open)
+                                                                : false;
     if (!tree_add_section(outline->tree, kind, outline->section, text, title.line)) {
         outline->problems->out_of_memory = true;
         return false;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems) {
@@ -65,15 +67,77 @@ static bool skip_comment(struct scan *scan) {
     return true;
 }
 
+/* lookalikes_note, in UTF-8 */
+static const struct lookalike {
+    const char *bytes;
+    bool quotes;
+    const char *what;
+} lookalikes[] = {
+    {"\xe2\x80\x9c", true, "a typographic quote (U+201C)"},
+    {"\xe2\x80\x9d", true, "a typographic quote (U+201D)"},
+    {"\xe2\x80\x9e", true, "a typographic quote (U+201E)"},
+    {"\xe2\x80\x98", true, "a typographic quote (U+2018)"},
+    {"\xe2\x80\x99", true, "a typographic quote (U+2019)"},
+    {"\xc2\xa0", false, "a no-break space (U+00A0)"},
+};
+
+static const struct lookalike *find_lookalike(const struct scan *scan, size_t at) {
+    if ((unsigned char)scan->text[at] < 0x80)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(lookalikes); i++)
+        if (starts_with(scan, at, lookalikes[i].bytes))
+            return &lookalikes[i];
+    return NULL;
+}
+
+/* The quote that ends a word which begins at start, on its line: a typographic one, or a true one.
+ * scan->size: none does. */
+static size_t find_closing(const struct scan *scan, size_t start) {
+    for (size_t at = start; at < scan->size && scan->text[at] != '\n'; at++) {
+        const struct lookalike *lookalike = find_lookalike(scan, at);
+
+        if ((lookalike != NULL && lookalike->quotes) || scan->text[at] == '"' ||
+            scan->text[at] == '\'')
+            return at;
+    }
+    return scan->size;
+}
+
+/* Tells of the lookalike at scan->at, and overwrites it. */
+static void mend_lookalike(struct scan *scan, const struct lookalike *found) {
+    size_t length = strlen(found->bytes), start = scan->at, end = start + length;
+    bool within = start > 0 && is_word_char(scan->text[start - 1]);
+    size_t closing = found->quotes && !within ? find_closing(scan, end) : scan->size;
+    int *told = found->quotes ? &scan->quotes_told : &scan->blanks_told;
+
+    if (*told != scan->line)
+        problems_add(scan->problems, scan->line, "%s stands here; write %s in its place",
+                     found->what, found->quotes ? "\"" : "a blank");
+    *told = scan->line;
+    scan_blank(scan, start, end);
+    if (closing == scan->size)
+        return;
+    char quote = scan->text[closing];
+    if (quote != '"' && quote != '\'') {
+        quote = '"';
+        scan_blank(scan, closing, closing + length);
+        scan->text[closing] = quote;
+    }
+    scan->text[end - 1] = quote;
+}
+
 /* To the next byte that belongs to a token; false at a comment without an end. */
 static bool skip_blanks(struct scan *scan) {
     for (;;) {
+        const struct lookalike *found = find_lookalike(scan, scan->at);
         char c = scan->text[scan->at];
 
         if (c == '\n')
             scan->line++;
         if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
             scan->at++;
+        else if (found != NULL)
+            mend_lookalike(scan, found);
         else if (c != '#' && !starts_with(scan, scan->at, "//") &&
                  !starts_with(scan, scan->at, "/*"))
             return true;
@@ -88,12 +152,17 @@ static const char no_variables[] =
 /* What is wrong with the quoted word at scan->at, or NULL; moves behind its closing quote. */
 static const char *skip_quoted(struct scan *scan) {
     char quote = scan->text[scan->at++];
+    bool typographic = false;
 
     for (;; scan->at++) {
         const char *p = scan->text + scan->at;
+        const struct lookalike *lookalike = find_lookalike(scan, scan->at);
 
+        typographic |= lookalike != NULL && lookalike->quotes;
         if (scan->at == scan->size || *p == '\n')
-            return "the quote is not closed on its line";
+            return typographic ? "the quote is not closed on its line: a typographic one "
+                                 "(U+201C, U+201D, U+2018, U+2019) does not close it"
+                               : "the quote is not closed on its line";
         if (is_control(*p))
             return "there is a control character between the quotes";
         if (*p == quote) {
@@ -114,7 +183,8 @@ static const char *skip_quoted(struct scan *scan) {
 }
 
 static const char *skip_plain(struct scan *scan) {
-    while (scan->at < scan->size && is_word_char(scan->text[scan->at])) {
+    while (scan->at < scan->size && is_word_char(scan->text[scan->at]) &&
+           find_lookalike(scan, scan->at) == NULL) {
         if (starts_with(scan, scan->at, "${"))
             return no_variables;
         scan->at++;

@@ -3,7 +3,11 @@
  * libconfuse has a scanner of its own. This one goes over the text before it, for what version 3.3
  * does badly: it miscounts the lines of comments, takes none inside a list, puts environment
  * variables into values, cuts a text at "\0", and skips stray characters. Here comments become
- * blanks, and the rest are errors. Both split the text alike. */
+ * blanks, and the rest are errors. Both split the text alike.
+ *
+ * lookalikes_note: web pages and word processors put other characters in the place of quotes and
+ * blanks. A line that has them is told so once; they are overwritten with what was meant, so that
+ * the rest can be read. */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H
 
@@ -37,6 +41,7 @@ struct scan {
     size_t at;
     int line;
     bool bad;
+    int quotes_told, blanks_told; /* the last line whose lookalikes were told (scan.c) */
     struct problems *problems;
 };
 

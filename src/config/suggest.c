@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/foreign.h"
 
 #define LIST_MAX 1024
 
@@ -77,11 +78,18 @@ static void list_known(enum option_section here, bool is_section, char *buf, siz
         text_append(buf, size, "no section is known here");
 }
 
+static void suggest_foreign(struct problems *problems, int line, const char *where,
+                            const char *name, const char *whose) {
+    problems_add(problems, line,
+                 "%s\"%s\" is a word of %s; relayd.conf(5), OTHER NAMES, has relayd's", where, name,
+                 whose);
+}
+
 void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems) {
     enum option_section here = tree->sections[section].kind;
     const char *kind = is_section ? "section" : "option",
-               *meant = nearest_name(name, here, is_section);
+               *meant = nearest_name(name, here, is_section), *foreign = foreign_find(name);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], list[LIST_MAX];
 
     tree_where(tree, section, where);
@@ -89,6 +97,8 @@ void suggest_name(const struct tree *tree, size_t section, int line, const char 
     if (where_it_belongs(name, is_section, list, sizeof list)) {
         problems_add(problems, line, "%s%s \"%s\" belongs %s%s", where, kind, shown, list,
                      is_section && section != 0 ? "; is a \"}\" missing before it?" : "");
+    } else if (foreign && !(is_section && meant)) {
+        suggest_foreign(problems, line, where, name, foreign);
     } else if (meant) {
         problems_add(problems, line, "%sunknown %s \"%s\"; did you mean %s?", where, kind, shown,
                      meant);

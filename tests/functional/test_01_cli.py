@@ -66,6 +66,13 @@ def test_wrong_arguments_are_a_usage_error(arguments):
     assert done.stderr.strip() and not done.stdout
 
 
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_whoever_asks_for_more_words_is_told_of_log_level(option):
+    done = once(option)
+    assert done.returncode == 64
+    assert "-V is the version" in done.stderr and "log_level" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["-t", "--check"])
 def test_check_of_a_good_file(option, good_file):
     assert once(option, "-f", good_file).returncode == 0
