@@ -48,6 +48,13 @@ typedef void log_format_fn(struct log_line *line, const void *payload);
  * copy. */
 void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The same with named fields, up to one without a name; those without a value are left out. */
+struct log_field {
+    const char *name, *value; /* "RELAYD_SERVER"; NULL or "": no value */
+};
+void log_msg_with(enum log_kind kind, const struct log_field *fields, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
 /* The same for the road: copies size bytes (at most LOG_PAYLOAD_MAX); the log thread formats them,
  * so that the caller pays for no printf. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);

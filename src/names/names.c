@@ -24,14 +24,16 @@ static void on_news(void *arg) {
     TAILQ_INSERT_TAIL(name->names->pending, name, news);
 }
 
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
-               const struct names_watcher *listener, void *arg) {
+bool names_add(struct names *names, const struct addr_spec *spec, struct name_owner owner,
+               usec_t interval, const struct names_watcher *listener, void *arg) {
     struct name *name = calloc(1, sizeof(*name));
 
     if (name == NULL)
         return false;
     name->names = names;
     name->spec = *spec;
+    name->owner[0] = (struct log_field){"RELAYD_UPSTREAM", owner.upstream};
+    name->owner[1] = (struct log_field){"RELAYD_SERVER", owner.server};
     name->listener = listener;
     name->arg = arg;
     name->wish = (struct wish){.interval = interval, .news = on_news, .arg = name};

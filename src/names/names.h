@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "names/endpoints.h"
 #include "names/host.h"
 #include "names/service.h"
@@ -24,6 +25,11 @@ struct names_watcher {
 
 TAILQ_HEAD(name_list, name);
 
+/* Whose name it is, for the log. */
+struct name_owner {
+    const char *upstream, *server; /* live as long as the names; NULL: unknown */
+};
+
 enum names_stage { NAMES_OUT, NAMES_COMING, NAMES_IN };
 
 struct names {
@@ -39,6 +45,7 @@ struct name {
     TAILQ_ENTRY(name) entry, news; /* in names, and in pending */
     struct names *names;
     struct addr_spec spec;
+    struct log_field owner[3]; /* what messages about it name */
     const struct names_watcher *listener;
     void *arg;
     struct wish wish;
@@ -59,8 +66,8 @@ struct names *names_new(void); /* NULL: no memory */
 /* Adds a name (ADDR_NAME or ADDR_SRV), before resolver_join. It is looked up at once, and again
  * after its TTL (from 1 s to `interval`), or 1 s after a failure, doubling up to the interval.
  * False: no memory. */
-bool names_add(struct names *names, const struct addr_spec *spec, usec_t interval,
-               const struct names_watcher *listener, void *arg) MUST_USE;
+bool names_add(struct names *names, const struct addr_spec *spec, struct name_owner owner,
+               usec_t interval, const struct names_watcher *listener, void *arg) MUST_USE;
 
 /* A newer configuration is in force, and does the logging. Any thread. */
 void names_retire(struct names *names);

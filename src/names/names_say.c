@@ -35,16 +35,18 @@ static const char *consequence_for(const struct host *host) {
                  : "Connections to it fail until it can; it is tried again.";
 }
 
-static void say_family(const struct host *host, enum family_kind kind, const char *label) {
+static void say_family(const struct log_field *owner, const struct host *host,
+                       enum family_kind kind, const char *label) {
     const struct family *family = &host->family[kind];
     char name[ADDR_NAME_MAX + 1];
 
-    log_msg(MSG_RESOLVE_FAILED, "The %s addresses of %s cannot be looked up: %s. %s", label,
-            shown_name(host->name, name), family->why,
-            family->n > 0 ? "The last good ones stay in use." : "The others are used meanwhile.");
+    log_msg_with(MSG_RESOLVE_FAILED, owner, "The %s addresses of %s cannot be looked up: %s. %s",
+                 label, shown_name(host->name, name), family->why,
+                 family->n > 0 ? "The last good ones stay in use."
+                               : "The others are used meanwhile.");
 }
 
-static void say_host(struct host *host) {
+static void say_host(const struct log_field *owner, struct host *host) {
     enum host_trouble trouble = host_trouble(host);
     char name[ADDR_NAME_MAX + 1];
 
@@ -56,26 +58,27 @@ static void say_host(struct host *host) {
     host->said = trouble;
     host->say_again = false;
     if (trouble == HOST_IPV4_FAILS)
-        say_family(host, FAMILY_IPV4, "IPv4");
+        say_family(owner, host, FAMILY_IPV4, "IPv4");
     else if (trouble == HOST_IPV6_FAILS)
-        say_family(host, FAMILY_IPV6, "IPv6");
+        say_family(owner, host, FAMILY_IPV6, "IPv6");
     else if (trouble == HOST_FAILS)
-        log_msg(MSG_RESOLVE_FAILED, "The name %s cannot be looked up: %s. %s",
-                shown_name(host->name, name), host_why(host), consequence_for(host));
+        log_msg_with(MSG_RESOLVE_FAILED, owner, "The name %s cannot be looked up: %s. %s",
+                     shown_name(host->name, name), host_why(host), consequence_for(host));
 }
 
 /* Whether all of it can be looked up. */
-static bool say_service(struct service *service) {
+static bool say_service(const struct log_field *owner, struct service *service) {
     bool fails = service->state == FAMILY_NONE || service->state == FAMILY_FAILED, any = fails;
 
     if (fails && !service->failure_said)
-        log_msg(MSG_RESOLVE_FAILED, "The name %s cannot be looked up: %s. %s", service->name,
-                service->why,
-                service->n_targets > 0 ? "Its last good targets stay in use."
-                                       : "Connections to it fail until it can; it is tried again.");
+        log_msg_with(MSG_RESOLVE_FAILED, owner, "The name %s cannot be looked up: %s. %s",
+                     service->name, service->why,
+                     service->n_targets > 0
+                         ? "Its last good targets stay in use."
+                         : "Connections to it fail until it can; it is tried again.");
     service->failure_said = fails;
     for (size_t i = 0; i < service->n_targets; i++) {
-        say_host(service->targets[i].host);
+        say_host(owner, service->targets[i].host);
         any = any || service->targets[i].host->said != HOST_FINE;
     }
     return !any;
@@ -85,9 +88,9 @@ void name_say_trouble(struct name *name) {
     bool fine = true;
 
     if (name->service != NULL)
-        fine = say_service(name->service);
+        fine = say_service(name->owner, name->service);
     if (name->host != NULL) {
-        say_host(name->host);
+        say_host(name->owner, name->host);
         fine = name->host->said == HOST_FINE;
     }
     if (!fine)
@@ -116,15 +119,15 @@ void name_say_resolved(struct name *name) {
                                  addr_format(&name->last.list[i].addr, text, sizeof(text)));
     if (i < name->last.n)
         snprintf(all + used, sizeof(all) - used, " and %zu more", name->last.n - i);
-    log_msg(MSG_RESOLVED, "The name %s resolves to %s.", name->spec.name, all);
+    log_msg_with(MSG_RESOLVED, name->owner, "The name %s resolves to %s.", name->spec.name, all);
 }
 
 void name_say_cut(struct name *name, size_t found) {
     bool cut = found > ENDPOINTS_MOST;
 
     if (cut && !name->cut_said && !atomic_load(&name->names->retired))
-        log_msg(
-            MSG_NAME_CUT,
+        log_msg_with(
+            MSG_NAME_CUT, name->owner,
             "The name %s resolves to %zu addresses, of which %d are used, always the same ones: "
             "more are not taken of one name.",
             name->spec.name, found, ENDPOINTS_MOST);

@@ -4,6 +4,8 @@
 
 #include "names/names.h"
 
+/* A host that several servers have is told of once, as of the first that hears of it. */
+
 /* That its host or service, or a target's host, cannot be looked up. */
 void name_say_trouble(struct name *name);
 

@@ -174,13 +174,15 @@ static void say_loop(const struct job *job, const struct member *member) {
     static _Atomic usec_t said;
     usec_t now = clock_now(), last = atomic_load(&said);
     char text[MEMBER_TEXT_MAX];
+    struct member_fields fields;
 
     if ((last == 0 || now - last >= LOOP_SAID_FOR) &&
         atomic_compare_exchange_strong(&said, &last, now))
-        log_msg(MSG_LOOP,
-                "Server %s is this relayd itself, and connections of listener %s would come back "
-                "for ever: they are refused.",
-                member_format(member, text, sizeof(text)), job->record.listener);
+        log_msg_with(
+            MSG_LOOP, member_fields(&fields, member, member_state(member)),
+            "Server %s is this relayd itself, and connections of listener %s would come back "
+            "for ever: they are refused.",
+            member_format(member, text, sizeof(text)), job->record.listener);
 }
 
 /* Gives the member back. */

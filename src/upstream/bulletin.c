@@ -37,15 +37,20 @@ void bulletin_say_unreachable(struct bulletin *bulletin, const char *upstream) {
         !atomic_compare_exchange_strong(&bulletin->said_at, &said, now))
         return;
     atomic_store(&bulletin->unreachable, true);
-    log_msg(MSG_UPSTREAM_DOWN,
-            "No server of upstream %s can be reached: its clients are refused until one can.",
-            upstream);
+    const struct log_field fields[] = {
+        {"RELAYD_UPSTREAM", upstream}, {"RELAYD_STATE", "down"}, {NULL, NULL}};
+    log_msg_with(MSG_UPSTREAM_DOWN, fields,
+                 "No server of upstream %s can be reached: its clients are refused until one can.",
+                 upstream);
 }
 
 void bulletin_say_reachable(struct bulletin *bulletin, const char *upstream) {
+    const struct log_field fields[] = {
+        {"RELAYD_UPSTREAM", upstream}, {"RELAYD_STATE", "up"}, {NULL, NULL}};
+
     if (atomic_load_explicit(&bulletin->unreachable, memory_order_relaxed) &&
         atomic_exchange(&bulletin->unreachable, false))
-        log_msg(MSG_UPSTREAM_UP, "Upstream %s can be reached again.", upstream);
+        log_msg_with(MSG_UPSTREAM_UP, fields, "Upstream %s can be reached again.", upstream);
 }
 
 void bulletin_note_trouble(struct bulletin *bulletin, const struct member *member,

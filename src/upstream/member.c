@@ -58,6 +58,36 @@ const char *member_format(const struct member *member, char *buf, size_t size) {
     return buf;
 }
 
+const char *member_state(const struct member *member) {
+    switch (member_standing(member, clock_coarse())) {
+    case MEMBER_DOWN:
+    case MEMBER_CUT_OFF:
+        return "down";
+    case MEMBER_OUT:
+    case MEMBER_DUE:
+        return "left_alone";
+    case MEMBER_PROVEN:
+    case MEMBER_FRESH:
+    case MEMBER_FAILING:
+    default:
+        return "up";
+    }
+}
+
+const struct log_field *member_fields(struct member_fields *fields, const struct member *member,
+                                      const char *state) {
+    const struct log_field list[] = {
+        {"RELAYD_UPSTREAM", member->upstream},
+        {"RELAYD_SERVER", member->server},
+        {"RELAYD_SERVER_ADDRESS",
+         addr_format(&member->addr, fields->address, sizeof(fields->address))},
+        {"RELAYD_STATE", state},
+        {NULL, NULL}};
+
+    memcpy(fields->list, list, sizeof(list));
+    return fields->list;
+}
+
 bool member_is_failing(const struct member *member) {
     return atomic_load_explicit(&member->failed, memory_order_relaxed) > 0;
 }

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "health/check_history.h"
 
@@ -53,6 +54,17 @@ void member_unref(struct member *member); /* NULL is fine */
 /* "app/a (10.0.0.1:80)", for messages. Returns buf. */
 #define MEMBER_TEXT_MAX (2 * CONFIG_NAME_MAX + ADDR_TEXT_MAX + 8)
 const char *member_format(const struct member *member, char *buf, size_t size);
+
+/* In one word, as operators see it: up, left_alone or down. */
+const char *member_state(const struct member *member);
+
+/* What a message about a member names: fills it in, and returns the list. */
+struct member_fields {
+    char address[ADDR_TEXT_MAX];
+    struct log_field list[5];
+};
+const struct log_field *member_fields(struct member_fields *fields, const struct member *member,
+                                      const char *state);
 
 /* The best first. */
 enum member_standing {

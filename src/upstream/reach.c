@@ -56,14 +56,19 @@ static size_t count_cut_off(struct upstream *upstream, size_t family) {
     return n;
 }
 
-static void say_reach(enum log_kind kind, struct upstream *upstream, const char *what, size_t n,
-                      const char *done) {
+/* The fields are of one of them. */
+static void say_reach(enum log_kind kind, struct upstream *upstream, const struct member *member,
+                      const char *what, size_t n) {
+    bool lost = kind == MSG_CUT_OFF;
+    const char *done = lost ? "not used until there is" : "used again";
+    struct member_fields fields;
     size_t all, used;
 
     upstream_count(upstream, &all, &used);
-    log_msg(kind, "%s: %zu address%s of %s %s %s. %zu of %zu addresses of %s are usable.", what, n,
-            n == 1 ? "" : "es", upstream->config->name, n == 1 ? "is" : "are", done, used, all,
-            upstream->config->name);
+    log_msg_with(kind, member_fields(&fields, member, lost ? "down" : "up"),
+                 "%s: %zu address%s of %s %s %s. %zu of %zu addresses of %s are usable.", what, n,
+                 n == 1 ? "" : "es", upstream->config->name, n == 1 ? "is" : "are", done, used, all,
+                 upstream->config->name);
 }
 
 /* The others of its family. */
@@ -119,8 +124,7 @@ void reach_lost(struct upstream *upstream, struct member *member, int error) {
                               family != 0 ? "no IPv6 on this machine leads there"
                                           : "no IPv4 on this machine leads there");
     }
-    say_reach(MSG_CUT_OFF, upstream, what, count_cut_off(upstream, family),
-              "not used until there is");
+    say_reach(MSG_CUT_OFF, upstream, member, what, count_cut_off(upstream, family));
 }
 
 /* Whether it is this caller's turn. */
@@ -138,7 +142,7 @@ static void say_back(struct upstream *upstream, size_t family, size_t n,
     atomic_store(&upstream->bulletin->cut_off[family], false);
     snprintf(what, sizeof(what), "%s on this machine leads to %s again", family_name(family),
              addr_format(&member->addr, addr, sizeof(addr)));
-    say_reach(MSG_SERVER_UP, upstream, what, n, "used again");
+    say_reach(MSG_SERVER_UP, upstream, member, what, n);
 }
 
 void reach_review(struct upstream *upstream, struct member *one) {
@@ -173,6 +177,7 @@ void reach_review(struct upstream *upstream, struct member *one) {
 void reach_say_missing_sources(struct upstream *upstream) {
     const struct source_list *list = &upstream->config->source_address;
     usec_t now = clock_now(), last = atomic_load(&upstream->source_said);
+    const struct log_field fields[] = {{"RELAYD_UPSTREAM", upstream->config->name}, {NULL, NULL}};
     char names[512] = "";
     size_t n = 0;
 
@@ -183,8 +188,8 @@ void reach_say_missing_sources(struct upstream *upstream) {
         if (source_is_missing(&list->addrs[i]))
             text_append(names, sizeof(names), "%s%s", n++ > 0 ? ", " : "", list->texts[i]);
     if (n > 0)
-        log_msg(MSG_SOURCE_MISSING,
-                "source_address of upstream %s names %s, which %s of this machine: relayd "
-                "connects from the others. Add it (ip address add), or take it from the list.",
-                upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
+        log_msg_with(MSG_SOURCE_MISSING, fields,
+                     "source_address of upstream %s names %s, which %s of this machine: relayd "
+                     "connects from the others. Add it (ip address add), or take it from the list.",
+                     upstream->config->name, names, n > 1 ? "are no addresses" : "is no address");
 }

@@ -30,12 +30,14 @@ void search_begin(struct search *search, struct upstream *upstream, const struct
 
 static void log_member_change(enum log_kind kind, struct search *search,
                               const struct member *member, const char *what) {
+    struct member_fields fields;
     char text[MEMBER_TEXT_MAX];
     size_t all, up;
 
     upstream_count(search->upstream, &all, &up);
-    log_msg(kind, "Server %s %s. %zu of %zu addresses of %s are usable.",
-            member_format(member, text, sizeof(text)), what, up, all, member->upstream);
+    log_msg_with(kind, member_fields(&fields, member, kind == MSG_SERVER_UP ? "up" : "left_alone"),
+                 "Server %s %s. %zu of %zu addresses of %s are usable.",
+                 member_format(member, text, sizeof(text)), what, up, all, member->upstream);
 }
 
 void search_succeeded(struct search *search, struct member *member, usec_t took) {

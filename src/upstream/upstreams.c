@@ -52,7 +52,8 @@ static bool init_server(struct server *server, struct upstream *upstream,
         return server_learn(server, &endpoint, 1);
     server->coming = true;
     upstream->n_coming++;
-    return names_add(names, spec, upstream->config->resolve_interval, &listener, server);
+    const struct name_owner owner = {upstream->config->name, config->name};
+    return names_add(names, spec, owner, upstream->config->resolve_interval, &listener, server);
 }
 
 static int compare_upstreams(const void *a, const void *b) {

@@ -14,17 +14,16 @@ struct watcher {
 
 static void say_checked(struct watcher *watcher, bool up, const char *why) {
     struct upstream *upstream = watcher->upstream;
+    struct member_fields fields;
     char text[MEMBER_TEXT_MAX];
     size_t all, usable;
 
     upstream_count(upstream, &all, &usable);
     member_format(watcher->member, text, sizeof(text));
-    if (up)
-        log_msg(MSG_SERVER_UP, "Server %s is up: %s. %zu of %zu addresses of %s are usable.", text,
-                why, usable, all, upstream->config->name);
-    else
-        log_msg(MSG_SERVER_DOWN, "Server %s is down: %s. %zu of %zu addresses of %s are usable.",
-                text, why, usable, all, upstream->config->name);
+    log_msg_with(up ? MSG_SERVER_UP : MSG_SERVER_DOWN,
+                 member_fields(&fields, watcher->member, up ? "up" : "down"),
+                 "Server %s is %s: %s. %zu of %zu addresses of %s are usable.", text,
+                 up ? "up" : "down", why, usable, all, upstream->config->name);
     if (usable == 0)
         upstream_say_unreachable(upstream);
     else if (up)
@@ -32,18 +31,22 @@ static void say_checked(struct watcher *watcher, bool up, const char *why) {
 }
 
 static void say_flaps(const struct watcher *watcher, int64_t rise) {
+    const struct member *member = watcher->member;
     char text[MEMBER_TEXT_MAX];
+    struct member_fields fields;
 
-    member_format(watcher->member, text, sizeof(text));
+    member_format(member, text, sizeof(text));
+    (void)member_fields(&fields, member, member_state(member));
     if (rise > watcher->upstream->config->health_check.rise)
-        log_msg(MSG_SERVER_FLAPS,
-                "Server %s goes up and down again and again: it stays down until %lld checks in a "
-                "row succeed.",
-                text, (long long)rise);
+        log_msg_with(
+            MSG_SERVER_FLAPS, fields.list,
+            "Server %s goes up and down again and again: it stays down until %lld checks in a "
+            "row succeed.",
+            text, (long long)rise);
     else
-        log_msg(MSG_SERVER_FLAPS,
-                "Server %s has calmed down: %lld checks in a row are enough again.", text,
-                (long long)rise);
+        log_msg_with(MSG_SERVER_FLAPS, fields.list,
+                     "Server %s has calmed down: %lld checks in a row are enough again.", text,
+                     (long long)rise);
 }
 
 /* one_judge: only the checker of the configuration in force changes a member's history. An upstream

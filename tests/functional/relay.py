@@ -60,6 +60,11 @@ class Line:
         self.text = match["text"] if match else raw
         self.fields = dict(pair.split("=", 1) for pair in match["fields"].split(" ")) if match and match["fields"] else {}
 
+    @property
+    def about(self):
+        """What it names: upstream, server, the server's address and state; None where it does not."""
+        return tuple(self.fields.get(f"RELAYD_{name}") for name in ("UPSTREAM", "SERVER", "SERVER_ADDRESS", "STATE"))
+
     def __repr__(self):
         return self.raw
 

@@ -144,7 +144,8 @@ upstream other {{ server b {{ address = "{origin(sends(b"b")).address}" }} }}
     for _ in range(3):
         with connect(one) as client:
             refused_in_http(client.send(request()), 502)
-    assert len(one.wait_log("error Server loop/a .* is this relayd itself")) == 1
+    (line,) = one.wait_log("error Server loop/a .* is this relayd itself")
+    assert line.about == ("loop", "a", f"{address}:{loop}", "up")
     assert "LP" in {record.end for record in one.wait_records(3)}
     assert len(one.records()) <= 3 * 4
     with connect(one.addresses[1]) as client:

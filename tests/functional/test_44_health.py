@@ -19,7 +19,7 @@ def test_a_dead_server_is_found_before_a_client_is(relay, origin):
     dead = f"127.0.0.1:{free_port()}"
     one = site(relay, {"x": dead, "a": origin(sends(b"a"))}, check={"interval": "1h"})
     line = one.wait_log("Server app/x .* is down")[0]
-    assert line.level == "warning"
+    assert line.level == "warning" and line.about == ("app", "x", dead, "down")
     assert "connect: Connection refused. 1 of 2 addresses of app are usable" in line.text
     assert answers(one, 5) == {"a": 5}
     assert all(record.dial_usec < secs(1) * 1e6 for record in one.wait_records(5))
@@ -34,7 +34,7 @@ def test_down_and_up_again(relay, server, origin):
     assert answers(one, 4) == {"a": 4}
     named.again()
     line = one.wait_log("app/b .* is up: 2 checks in a row succeeded. 2 of 2 addresses")[0]
-    assert line.level == "notice"
+    assert line.level == "notice" and line.about == ("app", "b", named.address, "up")
 
 
 @pytest.mark.parametrize("path, reason", [

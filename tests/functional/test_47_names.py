@@ -55,7 +55,8 @@ def test_addresses_come_and_go_with_their_ttl(relay, dns, places):
     one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap, resolve_interval="1h")
     assert answers(one, 4) == {"127.0.1.1": 4}
     dns.hosts("app.test", "127.0.1.2")
-    one.wait_log("The name app.test resolves to 127.0.1.2:")
+    line = one.wait_log("The name app.test resolves to 127.0.1.2:")[0]
+    assert line.about == ("app", "a", None, None)
     assert answers(one, 4) == {"127.0.1.2": 4}
 
 
@@ -90,7 +91,8 @@ def test_a_name_that_does_not_exist(relay, dns):
     with connect(one) as client:
         refused_in_http(client.send(request()), 502)
     assert one.record(client).end == "ND"
-    one.wait_log("The name nowhere.test cannot be looked up: Domain name not found")
+    line = one.wait_log("The name nowhere.test cannot be looked up: Domain name not found")[0]
+    assert line.about == ("app", "a", None, None)
 
 
 def test_a_service(relay, dns, places):

@@ -8,6 +8,7 @@ import pytest
 
 from client import connect
 from origin import echo
+from peer import EOF
 from relay import Line, section
 from settings import DEADLINE, free_port, until
 
@@ -21,6 +22,11 @@ def only_true_lines(one):
         assert "error forged" not in line.raw, line
     (record,) = one.wait_records(1)
     assert record.end == "CE" and r"x\x0a2026-01-01T00:00:00.000000Z\x20error\x20forged" in record.client
+
+
+def passes(one):
+    with connect(one) as peer:
+        return peer.shut().read_end() == (b"", EOF)
 
 
 @pytest.mark.parametrize("name", ["\0" + FORGED, FORGED], ids=["abstract", "path"])
@@ -86,6 +92,19 @@ def test_a_record_of_a_refused_client_has_no_server(relay, origin, short_path):
     record = one.wait_records(2)[1]
     assert (record.client_address, record.listen_address) == ("unix:", f"unix:{short_path}/web.sock")
     assert "RELAYD_CLIENT_PORT" not in record.line.fields
+
+
+def test_an_upstream_that_cannot_be_reached_is_named(relay, origin):
+    """Until it can."""
+    one = relay(f"127.0.0.1:{(port := free_port())}", max_fails=1, fail_timeout="100ms")
+    with connect(one) as peer:
+        peer.read_end()
+    (line,) = one.wait_log("error No server of upstream app can be reached")
+    assert line.about == ("app", None, None, "down")
+    origin(echo, port=port)
+    until(lambda: passes(one), "the server is tried again")
+    (line,) = one.wait_log("notice Upstream app can be reached again")
+    assert line.about == ("app", None, None, "up")
 
 
 @pytest.mark.parametrize("end", ["CR", "CE"])

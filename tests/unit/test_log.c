@@ -169,6 +169,36 @@ static void fields_follow_the_sentence(void **state) {
     assert_non_null(strstr(line, "Z notice number 5  RELAYD_A=x RELAYD_B=7\n"));
 }
 
+static void a_message_with_fields_names_those_with_a_value(void **state) {
+    const struct log_field fields[] = {{"RELAYD_UPSTREAM", "app"},
+                                       {"RELAYD_SERVER", ""},
+                                       {"RELAYD_SERVER_ADDRESS", NULL},
+                                       {"RELAYD_STATE", "up"},
+                                       {NULL, NULL}};
+    char line[2048] = "";
+
+    (void)state;
+    log_msg_with(MSG_READY, fields, "number %d", 5);
+    assert_true(read(reader, line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "Z notice number 5  RELAYD_UPSTREAM=app RELAYD_STATE=up\n"));
+}
+
+/* The sentence goes before fields, which are whole or left out. */
+static void a_long_sentence_leaves_room_for_what_fits(void **state) {
+    char text[2 * LOG_TEXT_MAX], value[LOG_PAYLOAD_MAX - LOG_TEXT_MAX], line[4 * LOG_TEXT_MAX] = "";
+    const struct log_field fields[] = {
+        {"RELAYD_SERVER", value}, {"RELAYD_UPSTREAM", "app"}, {NULL, NULL}};
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    memset(value, 'y', sizeof(value) - 1);
+    text[sizeof(text) - 1] = value[sizeof(value) - 1] = '\0';
+    log_msg_with(MSG_READY, fields, "%s", text);
+    assert_true(read(reader, line, sizeof(line) - 1) > 0);
+    assert_non_null(strstr(line, "x  RELAYD_UPSTREAM=app\n"));
+    assert_null(strchr(line, 'y'));
+}
+
 static void format_number(struct log_line *line, const void *payload) {
     log_line_text(line, "number %u", *(const unsigned *)payload);
 }
@@ -295,6 +325,10 @@ static void nobody_forges_a_line_or_a_field(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fields_follow_the_sentence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_with_fields_names_those_with_a_value, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_long_sentence_leaves_room_for_what_fits, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_flood_is_summed_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_tears_no_line_and_the_loss_is_said, set_up,

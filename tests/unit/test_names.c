@@ -222,7 +222,8 @@ static void add(const char *text, usec_t interval, int i) {
     const char *why;
 
     assert_true(addr_parse(text, &spec, &why));
-    assert_true(names_add(names, &spec, interval, &listener, &told[i]));
+    assert_true(
+        names_add(names, &spec, (struct name_owner){"app", "a"}, interval, &listener, &told[i]));
 }
 
 static void start(const char *text, usec_t interval) {

@@ -48,7 +48,8 @@ static void begin(const char *text) {
     names = names_new();
     told.times = 0;
     told.endpoints.n = 0;
-    assert_true(names_add(names, &spec, 3600 * USEC_PER_SEC, &listener, &told));
+    assert_true(names_add(names, &spec, (struct name_owner){"app", "a"}, 3600 * USEC_PER_SEC,
+                          &listener, &told));
     assert_int_equal(resolver_join(resolver, names), 0);
 }
 
