@@ -7,16 +7,28 @@
 #include "base/check.h"
 #include "base/sockopt.h"
 
-/* RFC 9110, 15.5 and 15.6. */
+/* RFC 9110, 15.5 and 15.6; RFC 6585, 4. */
 static const struct answer {
     int status;
     const char *reason;
     const char *body;
 } answers[] = {
     {403, "Forbidden", "You may not use this service.\n"},
+    {429, "Too Many Requests", "Too many connections are open from your address.\n"},
     {502, "Bad Gateway", "The server could not be reached.\n"},
     {503, "Service Unavailable", "The service is too busy at the moment.\n"},
     {504, "Gateway Timeout", "The server did not answer in time.\n"},
+};
+
+/* Where that of the status would not be true, or says too little. */
+static const struct wording {
+    const char *body;
+    const char *field; /* with its CRLF, or NULL */
+} wordings[END_COUNT] = {
+    [END_CLIENT_RATE] = {"Your address opens connections too fast.\n", "Retry-After: 1\r\n"},
+    [END_SERVERS_DOWN] = {"The service is down at the moment.\n", NULL},
+    [END_DRAINED] = {"The service is out of use at the moment.\n", NULL},
+    [END_STOPPED] = {"The service stops or starts anew at the moment.\n", NULL},
 };
 
 static const struct answer *find_answer(int status) {
@@ -28,16 +40,20 @@ static const struct answer *find_answer(int status) {
 
 void answer_send(int fd, enum end end) {
     const struct answer *answer = find_answer(end_infos[end].status);
+    const struct wording *wording = &wordings[end];
     char text[512];
 
     CHECK(answer != NULL); /* tests/lint: each status of ends.def has one */
+    const char *body = wording->body != NULL ? wording->body : answer->body;
     int n = snprintf(text, sizeof(text),
                      "HTTP/1.1 %d %s\r\n"
                      "Content-Type: text/plain\r\n"
                      "Content-Length: %zu\r\n"
+                     "%s"
                      "Connection: close\r\n"
                      "\r\n%s",
-                     answer->status, answer->reason, strlen(answer->body), answer->body);
+                     answer->status, answer->reason, strlen(body),
+                     wording->field != NULL ? wording->field : "", body);
 
     /* The socket is new and its send buffer empty: this cannot block, and if the client is gone
      * there is nobody to tell. */

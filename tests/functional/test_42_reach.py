@@ -200,7 +200,7 @@ listener web {{ address = "127.0.0.1:{here}" upstream = app mode = http max_conn
 upstream app {{ server other {{ address = "127.0.0.1:{there}" }} }}
 """, address=f"127.0.0.1:{here}") for here, there in (ports, ports[::-1])]
     with connect(both[0]) as client:
-        assert client.send(request()).read_response().status == 503
+        assert client.send(request()).read_response().status == 429
     until(lambda: any(record.end == "LN" for one in both for record in one.records()), "the limit has ended it")
     until(lambda: sum(len(one.records()) for one in both) > 19, "all of it has ended")
     assert sum(len(one.records()) for one in both) <= 22

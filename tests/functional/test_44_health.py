@@ -46,7 +46,7 @@ def test_a_status_that_is_not_expected(relay, server, path, reason):
     one.wait_log(f"app/b .* is down: {reason}")
     one.wait_log("error No server of upstream app can be reached")
     with connect(one) as client:
-        refused_in_http(client.send(request()), 502)
+        refused_in_http(client.send(request()), 503)
     assert one.record(client).end == "HD"
 
 

@@ -114,7 +114,7 @@ def test_connections_of_one_client(relay, origin):
     for client in clients:
         assert client.send(b"x").read(1) == b"x"
     with connect_from(one, "127.0.0.2") as client:
-        refused_in_http(client.send(request()), 503)
+        refused_in_http(client.send(request()), 429)
     assert one.record(client).end == "LN"
     clients[0].close()
     one.record(clients[0])
@@ -155,7 +155,7 @@ def test_a_limit_of_a_reload_counts_who_is_there(relay, origin, before, between,
                        + text[text.index("upstream app {"):])
         assert one.hup() == ""
     with connect_from(one, "127.0.0.2") as client:
-        refused_in_http(client.send(request()), 503)
+        refused_in_http(client.send(request()), 429 if "max_connections_per_client" in after else 503)
     there.pop().close()
     def admitted_again():
         with connect_from(one, "127.0.0.2") as client:

@@ -4,9 +4,10 @@ import select
 import time
 
 from client import connect, refused_in_http
+from fleet import site
 from origin import echo
 from peer import RESET
-from settings import SANITIZER, free_port
+from settings import SANITIZER, free_port, ms
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -50,3 +51,45 @@ def test_in_mode_tcp_it_is_reset_at_once(relay):
     one = relay(f"127.0.0.1:{free_port()}")
     with connect(one) as client:
         assert client.read_end() == (b"", RESET)
+
+
+# The words: what a client is told fits what became of it.
+
+
+def told(one, end, status):
+    """What a client is told, once that is this status."""
+    with connect(one) as client:
+        answer = client.send(REQUEST).read_response()
+    assert one.record(client).end == end
+    assert answer.status == status, answer
+    return answer
+
+
+def test_a_client_with_too_many_connections(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"mode": "http", "max_connections_per_client": 1})
+    with connect(one) as first:
+        assert first.send(b"x").read(1) == b"x"
+        answer = told(one, "LN", 429)
+    assert answer.body == b"Too many connections are open from your address.\n"
+    assert "retry-after" not in answer.headers   # nobody knows when it closes one
+
+
+def test_a_client_that_is_too_fast(relay, origin):
+    one = site(relay, {"a": origin(echo)}, listener={"mode": "http", "max_rate_per_client": 1})
+    for _ in range(2):
+        connect(one).close()
+    answer = told(one, "LV", 429)
+    assert answer.body == b"Your address opens connections too fast.\n"
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_no_server_is_up(relay):
+    one = site(relay, {"a": f"127.0.0.1:{free_port()}"}, listener={"mode": "http"},
+               check={"interval": ms(20), "fall": 1})
+    one.wait_log("app/a .* is down")
+    assert told(one, "HD", 503).body == b"The service is down at the moment.\n"
+
+
+def test_all_servers_are_drained(relay):
+    one = site(relay, {"a": {"address": f"127.0.0.1:{free_port()}", "weight": 0}}, listener={"mode": "http"})
+    assert told(one, "OD", 503).body == b"The service is out of use at the moment.\n"
