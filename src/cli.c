@@ -20,6 +20,11 @@ static void take_listen(struct cli *cli, const char *arg) {
     cli->listen = arg;
 }
 
+static void take_changed(struct cli *cli, const char *arg) {
+    (void)arg;
+    cli->changed = true;
+}
+
 static void take_pid(struct cli *cli, const char *arg) {
     char *end;
     long pid = strtol(arg, &end, 10);
@@ -41,10 +46,13 @@ static const struct row {
     {0, "proxy", "HOST:PORT", "run without a file: relay HTTP to this server", .take = take_proxy},
     {0, "listen", "ADDR", "with --proxy: take connections here instead of " CONFIG_DEFAULT_LISTEN,
      .take = take_listen},
-    {'t', "check", NULL, "check the configuration, report every error, and exit",
+    {'t', "check", NULL,
+     "check the configuration, report every error and what was understood, and exit",
      .action = CLI_CHECK},
     {'T', "dump", NULL, "print the configuration in force, defaults included, and exit",
      .action = CLI_DUMP},
+    {0, "changed", NULL, "with --dump: print only what differs from the defaults",
+     .take = take_changed},
     {0, "reload", "PID",
      "make this running relayd read its configuration again, and wait until it has",
      .take = take_pid, .action = CLI_RELOAD},
@@ -57,8 +65,8 @@ enum { LONG_ONLY = 256 }; /* getopt's value for rows[i] without a letter: LONG_O
 void cli_help(FILE *out) {
     fputs(
         "relayd relays TCP connections to another server.\n\n"
-        "usage: relayd [-t | -T] [-f FILE]\n"
-        "       relayd [-t | -T] [--listen ADDR] --proxy HOST:PORT\n"
+        "usage: relayd [-t | -T [--changed]] [-f FILE]\n"
+        "       relayd [-t | -T [--changed]] [--listen ADDR] --proxy HOST:PORT\n"
         "       relayd --reload PID\n\n",
         out);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -126,6 +134,8 @@ static bool reject_unknown(char **argv) {
 static bool check_options(const struct cli *cli) {
     if (cli->action == CLI_RELOAD && cli->pid == 0)
         return reject_arguments("--reload takes the process number of a running relayd");
+    if (cli->changed && cli->action != CLI_DUMP)
+        return reject_arguments("--changed needs --dump");
     if (cli->proxy != NULL && cli->file != NULL)
         return reject_arguments("--proxy runs without a file: give -f or --proxy, not both");
     if (cli->listen != NULL && cli->proxy == NULL)

@@ -16,6 +16,7 @@ struct cli {
     const char *listen; /* NULL: not given */
     const char *proxy;  /* NULL: not given */
     pid_t pid;          /* of CLI_RELOAD */
+    bool changed;       /* of CLI_DUMP: what is at its default is left out */
 };
 
 /* Reads the arguments. The strings are argv's. False: they are wrong, as stderr was told. */

@@ -71,8 +71,10 @@ static int check_config(const struct cli *cli) {
     if (config == NULL)
         return load_failed(cli);
     warnings_tell(config, print_error, NULL);
+    warnings_tell_unused(config, print_error, NULL);
     rights_check(config, from_file && strcmp(config_path(cli), CONFIG_DEFAULT_PATH) == 0,
                  print_error, NULL);
+    config_summarize(config, stdout);
     printf("%s: the configuration is valid.\n", from_file ? config_path(cli) : "--proxy");
     config_unref(config);
     return flush_output();
@@ -83,7 +85,7 @@ static int dump_config(const struct cli *cli) {
 
     if (config == NULL)
         return load_failed(cli);
-    config_dump(config, stdout);
+    config_dump(config, cli->changed, stdout);
     config_unref(config);
     return flush_output();
 }

@@ -185,8 +185,12 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* Prints it in the file's syntax, defaults included; it loads again to the same. */
-void config_dump(const struct config *config, FILE *out);
+/* Prints it in the file's syntax; it loads again to the same. changed: without what is at its
+ * default. */
+void config_dump(const struct config *config, bool changed, FILE *out);
+
+/* Prints a line for each listener, upstream and server: what was understood. */
+void config_summarize(const struct config *config, FILE *out);
 
 /* A config with one reference and only its path, to be filled in (config/build.h). NULL: no memory.
  * config_unref also frees one that is half built. */

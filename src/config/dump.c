@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+struct dump {
+    const struct config *config;
+    bool changed; /* without the defaults */
+    FILE *out;
+};
+
 /* In double quotes, as the file takes them. */
 static void print_quoted(const char *text, FILE *out) {
     putc('"', out);
@@ -56,43 +62,63 @@ static void print_value(const struct config *config, const struct option_info *r
         fputs(config->upstreams[listener->upstream].name, out);
 }
 
-static void print_options(const struct config *config, enum option_section section,
-                          const void *base, int indent, FILE *out) {
+/* Whether it would be the same if the file had nothing of it. */
+static bool is_left_out(const struct option_info *row, const void *base) {
+    const struct health_check_config *check = base;
+    const void *member = (const char *)base + row->offset;
+
+    if (row->type == OPTION_PREFIXES)
+        return ((const struct prefix_list *)member)->n == 0;
+    if (row->type == OPTION_SOURCES)
+        return ((const struct source_list *)member)->n == 0;
+    if (row == &option_infos[OPT_health_check_expect] && check->type == CHECK_TALK)
+        return false; /* it must be given */
+    return row->default_text != NULL && options_is_default(row, base);
+}
+
+/* How many there were. */
+static size_t print_options(const struct dump *dump, enum option_section section, const void *base,
+                            int indent) {
+    size_t n = 0;
+
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         const struct option_info *row = &option_infos[i];
 
-        if (row->section != section)
+        if (row->section != section || (dump->changed && is_left_out(row, base)))
             continue;
-        fprintf(out, "%*s%s = ", indent, "", row->name);
-        print_value(config, row, base, out);
-        putc('\n', out);
+        fprintf(dump->out, "%*s%s = ", indent, "", row->name);
+        print_value(dump->config, row, base, dump->out);
+        putc('\n', dump->out);
+        n++;
     }
+    return n;
 }
 
-static void print_upstream(const struct config *config, const struct upstream_config *upstream,
-                           FILE *out) {
-    fprintf(out, "\nupstream %s {\n", upstream->name);
-    print_options(config, SECTION_UPSTREAM, upstream, 4, out);
+static void print_upstream(const struct dump *dump, const struct upstream_config *upstream) {
+    fprintf(dump->out, "\nupstream %s {\n", upstream->name);
+    print_options(dump, SECTION_UPSTREAM, upstream, 4);
     for (size_t i = 0; i < upstream->n_servers; i++) {
-        fprintf(out, "    server %s {\n", upstream->servers[i].name);
-        print_options(config, SECTION_SERVER, &upstream->servers[i], 8, out);
-        fputs("    }\n", out);
+        fprintf(dump->out, "    server %s {\n", upstream->servers[i].name);
+        print_options(dump, SECTION_SERVER, &upstream->servers[i], 8);
+        fputs("    }\n", dump->out);
     }
     if (upstream->health_check.given) {
-        fputs("    health_check {\n", out);
-        print_options(config, SECTION_HEALTH_CHECK, &upstream->health_check, 8, out);
-        fputs("    }\n", out);
+        fputs("    health_check {\n", dump->out);
+        print_options(dump, SECTION_HEALTH_CHECK, &upstream->health_check, 8);
+        fputs("    }\n", dump->out);
     }
-    fputs("}\n", out);
+    fputs("}\n", dump->out);
 }
 
-void config_dump(const struct config *config, FILE *out) {
-    print_options(config, SECTION_GLOBAL, &config->global, 0, out);
+void config_dump(const struct config *config, bool changed, FILE *out) {
+    const struct dump dump = {config, changed, out};
+    const char *before = print_options(&dump, SECTION_GLOBAL, &config->global, 0) > 0 ? "\n" : "";
+
     for (size_t i = 0; i < config->n_listeners; i++) {
-        fprintf(out, "\nlistener %s {\n", config->listeners[i].name);
-        print_options(config, SECTION_LISTENER, &config->listeners[i], 4, out);
+        fprintf(out, "%slistener %s {\n", i > 0 ? "\n" : before, config->listeners[i].name);
+        print_options(&dump, SECTION_LISTENER, &config->listeners[i], 4);
         fputs("}\n", out);
     }
     for (size_t i = 0; i < config->n_upstreams; i++)
-        print_upstream(config, &config->upstreams[i], out);
+        print_upstream(&dump, &config->upstreams[i]);
 }

@@ -191,6 +191,21 @@ static bool is_equal(const struct option_info *row, const void *a, const void *b
                                              options_format(row, b, text_b, sizeof(text_b))) == 0;
 }
 
+bool options_is_default(const struct option_info *row, const void *base) {
+    union {
+        struct global_config global;
+        struct listener_config listener;
+        struct upstream_config upstream;
+        struct server_config server;
+        struct health_check_config health_check;
+    } plain;
+
+    if (row->type == OPTION_TEXT)
+        return strcmp(text_of(row, base), row->default_text) == 0;
+    CHECK(options_parse(row, row->default_text, &plain));
+    return is_equal(row, base, &plain);
+}
+
 bool options_equal(enum option_section section, const void *a, const void *b) {
     for (size_t i = 0; i < OPTIONS_COUNT; i++)
         if (option_infos[i].section == section && !is_equal(&option_infos[i], a, b))

@@ -84,6 +84,9 @@ const char *options_format(const struct option_info *row, const void *base, char
 /* Sets every scalar of the section to its default, in the struct at base. */
 void options_set_defaults(enum option_section section, void *base);
 
+/* Whether a scalar or TEXT row is at its default. */
+bool options_is_default(const struct option_info *row, const void *base);
+
 /* Whether all scalar and TEXT rows of the section are the same in two structs. */
 bool options_equal(enum option_section section, const void *a, const void *b);
 

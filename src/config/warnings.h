@@ -7,4 +7,8 @@
 /* Calls on_warning for each such thing, as config_load does for errors. Any thread. */
 void warnings_tell(const struct config *config, config_error_fn *on_warning, void *arg);
 
+/* The same, for each upstream that no listener has: it may be in reserve, so only who asks for a
+ * check is told. */
+void warnings_tell_unused(const struct config *config, config_error_fn *on_warning, void *arg);
+
 #endif

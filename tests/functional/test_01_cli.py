@@ -78,6 +78,20 @@ def test_check_of_a_good_file(option, good_file):
     assert once(option, "-f", good_file).returncode == 0
 
 
+def test_check_prints_what_it_understood(tmp_path):
+    path = tmp_path / "relayd.conf"
+    path.write_text(config(["127.0.0.1:1", "unix:/run/x.sock"], "127.0.0.1:2", mode="http")
+                    + 'upstream spare { server s { address = "127.0.0.1:3" } }\n')
+    done = once("-t", "-f", path)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert [line.split(":")[0].split()[0] for line in lines[:-1]] == ["listener", "upstream", "server", "upstream", "server"]
+    assert "127.0.0.1:1, unix:/run/x.sock" in lines[0] and "http" in lines[0] and "app" in lines[0]
+    assert lines[-1] == f"{path}: the configuration is valid."
+    number = path.read_text().splitlines().index('upstream spare { server s { address = "127.0.0.1:3" } }') + 1
+    assert done.stderr == f"{path}:{number}: warning: upstream spare is used by no listener.\n"
+
+
 @pytest.mark.parametrize("option", ["-t", "--check"])
 def test_check_of_a_bad_file(option, tmp_path):
     bad = tmp_path / "bad.conf"
@@ -102,6 +116,17 @@ def test_dump_is_in_the_files_own_syntax(option, good_file, tmp_path):
     again.write_text(done.stdout)
     assert once("-t", "-f", again).returncode == 0
     assert once("-T", "-f", again).stdout == done.stdout
+
+
+def test_dump_of_what_was_changed(tmp_path):
+    path, again = tmp_path / "relayd.conf", tmp_path / "again.conf"
+    path.write_text("workers = 8\nlog_level = debug\n" + GOOD)
+    done = once("-T", "--changed", "-f", path)
+    assert done.returncode == 0, done.stderr
+    assert "workers" not in done.stdout and "log_level = debug" in done.stdout
+    again.write_text(done.stdout)
+    assert once("-T", "-f", again).stdout == once("-T", "-f", path).stdout
+    assert once("--changed", "-f", path).returncode == 64
 
 
 @pytest.mark.parametrize("line", [

@@ -4,15 +4,19 @@
 #include "base/log.h"
 #include "config/options.h"
 
-static char *dump(const struct config *config) {
+static char *dump_of(const struct config *config, bool changed) {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
 
     assert_non_null(out);
-    config_dump(config, out);
+    config_dump(config, changed, out);
     assert_int_equal(fclose(out), 0);
     return text;
+}
+
+static char *dump(const struct config *config) {
+    return dump_of(config, false);
 }
 
 static void test_defaults_are_the_tables(void **state) {
@@ -135,6 +139,76 @@ static void test_dump_loads_again(void **state) {
     free(second);
 }
 
+/* What is left out is as it is without it. */
+static void dumps_changed(const char *text, const char *expected) {
+    struct config *config = good(text), *again;
+    char *changed = dump_of(config, true), *whole = dump(config), *whole_again;
+
+    assert_string_equal(changed, expected);
+    again = good(changed);
+    whole_again = dump(again);
+    assert_string_equal(whole_again, whole);
+    config_unref(config);
+    config_unref(again);
+    free(changed);
+    free(whole);
+    free(whole_again);
+}
+
+static void test_dump_of_what_was_changed(void **state) {
+    (void)state;
+    dumps_changed(WEB APP,
+                  "listener web {\n    address = {\":80\"}\n    upstream = app\n}\n\n"
+                  "upstream app {\n    server a {\n        address = \"10.0.0.9:80\"\n    }\n}\n");
+    dumps_changed(
+        "workers = 8 queue_timeout = 10000ms log_level = debug keeper = off instance = ''\n"
+        "listener web { address = :80 upstream = app keepalive = 1m allow = {}\n"
+        "  deny = 10.0.0.0/8 half_close = yes socket_mode = 0666 }\n"
+        "upstream app { source_address = '' balance = random_two server a {\n"
+        "  address = 10.0.0.9:80 weight = 2 backup = false } health_check { } }",
+        "log_level = debug\nkeeper = \"off\"\n\n"
+        "listener web {\n    address = {\":80\"}\n    upstream = app\n"
+        "    half_close = true\n    deny = {\"10.0.0.0/8\"}\n}\n\n"
+        "upstream app {\n    balance = random_two\n    server a {\n"
+        "        address = \"10.0.0.9:80\"\n        weight = 2\n    }\n"
+        "    health_check {\n    }\n}\n");
+    dumps_changed(WEB
+                  "upstream app { source_address = 10.0.0.1 server a { address = 10.0.0.9:80 }\n"
+                  "health_check { type = talk expect = 200-399 } }",
+                  "listener web {\n    address = {\":80\"}\n    upstream = app\n}\n\n"
+                  "upstream app {\n    source_address = {\"10.0.0.1\"}\n    server a {\n"
+                  "        address = \"10.0.0.9:80\"\n    }\n    health_check {\n"
+                  "        type = talk\n        expect = \"200-399\"\n    }\n}\n");
+}
+
+static void test_summary(void **state) {
+    struct config *config = good(
+        "listener web { address = {:80, \"unix:/run/w\"} upstream = app mode = http }\n"
+        "listener raw { address = systemd upstream = one }\n"
+        "upstream app { server a { address = 10.0.0.9:80 } server b { address = b.example:80\n"
+        "  weight = 0 backup = true } balance = least_connections health_check { type = redis } }\n"
+        "upstream one { server s { address = unix:/run/s } }\n");
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    assert_non_null(out);
+    config_summarize(config, out);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text,
+                        "listener web: :80, unix:/run/w; mode http; upstream app\n"
+                        "listener raw: systemd; mode tcp; upstream one\n"
+                        "upstream app: least_connections; 2 servers; health check redis "
+                        "every 2s\n"
+                        "    server a: 10.0.0.9:80; weight 1\n"
+                        "    server b: b.example:80; weight 0; backup\n"
+                        "upstream one: round_robin; 1 server; no health checks\n"
+                        "    server s: unix:/run/s; weight 1\n");
+    config_unref(config);
+    free(text);
+}
+
 static void test_dump_has_every_option(void **state) {
     struct config *config =
         good(WEB "upstream app { server a { address = \"[::]:81\" } health_check { } }");
@@ -222,6 +296,8 @@ int main(void) {
         cmocka_unit_test(test_words_without_quotes),
         cmocka_unit_test(test_comments_and_blanks),
         cmocka_unit_test(test_dump_loads_again),
+        cmocka_unit_test(test_dump_of_what_was_changed),
+        cmocka_unit_test(test_summary),
         cmocka_unit_test(test_dump_has_every_option),
         cmocka_unit_test(test_the_sample_is_the_defaults),
         cmocka_unit_test(test_arguments),

@@ -87,7 +87,7 @@ static void test_dump_loads_again(void **state) {
     for (int i = 0; i < 2; i++) {
         FILE *out = open_memstream(&texts[i], &size);
 
-        config_dump(config, out);
+        config_dump(config, false, out);
         fclose(out);
         config_unref(config);
         config = good(texts[i]);
