@@ -77,6 +77,11 @@ void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *pa
 /* Drops messages above this level (less urgent). INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 
+/* How lines on stderr look; the journal has fields of its own. TEXT until set; at a terminal, that
+ * is the sentences alone. Any thread. */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+void log_set_format(enum log_format format);
+
 /* Starts the log thread: 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 

@@ -9,10 +9,7 @@
 #include <sys/uio.h>
 #define SD_JOURNAL_SUPPRESS_LOCATION /* CODE_FILE would always be this file */
 #include <systemd/sd-journal.h>
-#include <time.h>
 #include <unistd.h>
-
-#include "base/escape.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket" /* systemd-journald.service(8) */
 
@@ -22,7 +19,22 @@ const struct log_kind_info log_kind_infos[MSG_COUNT] = {
 #undef MESSAGE
 };
 
+static _Atomic int format = LOG_FORMAT_TEXT;
 static bool to_journal;
+static enum log_look text_look = LOG_LOOK_TEXT; /* or, at a terminal, that of sentences */
+
+void log_set_format(enum log_format chosen) {
+    atomic_store(&format, (int)chosen);
+}
+
+/* no-color.org: NO_COLOR counts unless it is empty. */
+static enum log_look look_at_terminal(void) {
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool plain =
+        (no_color != NULL && no_color[0] != '\0') || term == NULL || strcmp(term, "dumb") == 0;
+
+    return plain ? LOG_LOOK_PLAIN : LOG_LOOK_COLOUR;
+}
 
 /* An empty line was written to stderr, which the journal does not keep, but by which it learns the
  * unit of this process. It would else ask /proc when it reads a native message, and not find a
@@ -38,6 +50,7 @@ void log_sink_open(void) {
 
     to_journal = stream != NULL && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
                  fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+    text_look = isatty(STDERR_FILENO) ? look_at_terminal() : LOG_LOOK_TEXT;
     if (to_journal && !introduced)
         introduced = write(STDERR_FILENO, "\n", 1) > 0;
 }
@@ -71,26 +84,9 @@ static int write_journal(const struct log_line *line, const atomic_bool *give_up
     return r;
 }
 
-static const char *level_name(enum log_level level) {
-    switch (level) {
-    case LOG_LEVEL_ERROR:
-        return "error";
-    case LOG_LEVEL_WARNING:
-        return "warning";
-    case LOG_LEVEL_NOTICE:
-        return "notice";
-    case LOG_LEVEL_INFO:
-        return "info";
-    case LOG_LEVEL_DEBUG:
-        return "debug";
-    default:
-        return "?";
-    }
-}
-
 /* The line that is being written, as far as it has not been. */
 static struct {
-    char bytes[4 * LOG_TEXT_MAX + 4 * LOG_FIELD_ROOM + 128];
+    char bytes[LOG_LINE_SIZE];
     size_t begin, end;
 } rest;
 
@@ -119,28 +115,10 @@ static int write_rest(const atomic_bool *give_up) {
     return 0;
 }
 
-static void add_escaped(const char *text, enum escape what) {
-    escape_text(text, strlen(text), what, rest.bytes + rest.end, sizeof(rest.bytes) - rest.end);
-    rest.end += strlen(rest.bytes + rest.end);
-}
-
-static void format_stderr(const struct log_line *line) {
-    time_t seconds = (time_t)(line->realtime_usec / USEC_PER_SEC);
-    size_t size = sizeof(rest.bytes);
-    struct tm tm;
-
-    gmtime_r(&seconds, &tm);
-    rest.begin = 0;
-    rest.end = strftime(rest.bytes, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    rest.end += (size_t)snprintf(rest.bytes + rest.end, size - rest.end, ".%06dZ %s ",
-                                 (int)(line->realtime_usec % USEC_PER_SEC),
-                                 level_name(log_kind_infos[line->kind].level));
-    add_escaped(line->text, ESCAPE_UNPRINTABLE);
-    for (size_t i = 0; i < line->n_fields; i++) {
-        add_escaped(i == 0 ? "  " : " ", ESCAPE_UNPRINTABLE);
-        add_escaped(line->fields[i].text, ESCAPE_BLANKS);
-    }
-    rest.bytes[rest.end++] = '\n';
+static enum log_look choose_look(void) {
+    if (atomic_load_explicit(&format, memory_order_relaxed) == LOG_FORMAT_JSON)
+        return LOG_LOOK_JSON;
+    return text_look;
 }
 
 static int write_stderr(const struct log_line *line, const atomic_bool *give_up) {
@@ -148,7 +126,8 @@ static int write_stderr(const struct log_line *line, const atomic_bool *give_up)
 
     if (r < 0)
         return r;
-    format_stderr(line);
+    rest.begin = 0;
+    rest.end = log_render(line, choose_look(), rest.bytes);
     r = write_rest(give_up);
     if (r < 0 && rest.begin == 0)
         rest.end = 0;

@@ -4,37 +4,11 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "base/log_line.h"
 
-#define LOG_FIELDS_MAX 40
-#define LOG_FIELD_ROOM 4096
-
-/* One message on its way out: a sentence and fields. */
-struct log_line {
-    enum log_kind kind;
-    int64_t realtime_usec; /* when it was logged */
-    char text[LOG_TEXT_MAX];
-    char room[LOG_FIELD_ROOM]; /* the fields, each "NAME=value" and its NUL */
-    size_t used;
-    struct {
-        const char *text; /* in the room */
-        bool number;
-    } fields[LOG_FIELDS_MAX];
-    size_t n_fields;
-};
-
-struct log_kind_info {
-    enum log_level level;
-    const char *id; /* MESSAGE_ID */
-};
-
-extern const struct log_kind_info log_kind_infos[MSG_COUNT];
-
-/* Chooses journal or stderr by $JOURNAL_STREAM. Once, before the first write. */
+/* Chooses journal or stderr by $JOURNAL_STREAM, and whether somebody at a terminal reads it. Once,
+ * before the first write. */
 void log_sink_open(void);
 
 /* Writes all of it or nothing: 0 or -errno. May block as long as the log's reader; once *give_up is

@@ -60,6 +60,7 @@ struct global_config {
     usec_t drain_idle;   /* 0: never */
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
+    int log_format;      /* enum log_format */
     char *keeper;        /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
     char *instance; /* "": that of the file's path */

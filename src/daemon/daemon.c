@@ -144,7 +144,7 @@ static int start_daemon(struct daemon *daemon, struct config *config, pthread_t 
 
     if (r < 0)
         return fail_start(EX_OSERR, r, "no thread for the log");
-    log_set_level((enum log_level)config_log_level(config));
+    force_log(config);
     r = reading_begin(NULL, config_ref(config), wake_main, main_thread, &reading);
     if (r < 0) {
         config_unref(config);

@@ -11,6 +11,11 @@ static void log_config_warning(void *arg, const char *sentence) {
     log_msg(MSG_CONFIG_WARNING, "%s", sentence);
 }
 
+void force_log(const struct config *config) {
+    log_set_level((enum log_level)config_log_level(config));
+    log_set_format((enum log_format)config->global.log_format);
+}
+
 int force_config(struct relay *relay, struct passed *passed, struct config *config,
                  const struct listen_names *names, char **ret_what) {
     static const int statuses[] = {[APPLY_OK] = EX_OK,
@@ -23,7 +28,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
         relay_apply(relay, config, names, &limits, passed->list, passed->n, ret_what);
 
     if (outcome == APPLY_OK) {
-        log_set_level((enum log_level)config_log_level(config));
+        force_log(config);
         warnings_tell(config, log_config_warning, NULL);
     }
     return statuses[outcome];

@@ -5,6 +5,9 @@
 #include "daemon/passed.h"
 #include "relay/relay.h"
 
+/* The log alone: level and format. */
+void force_log(const struct config *config);
+
 /* EX_OK; or another status of sysexits.h, nothing has changed, and the caller frees *ret_what
  * (NULL: no memory). Waits as relay_apply does. Main. */
 int force_config(struct relay *relay, struct passed *passed, struct config *config,

@@ -131,7 +131,7 @@ def test_dump_of_what_was_changed(tmp_path):
 
 @pytest.mark.parametrize("line", [
     r"workers\s*=\s*8\b", r"queue_size\s*=\s*1024\b", r'queue_timeout\s*=\s*"?10s', r"max_connections\s*=\s*10000\b",
-    r'when_full\s*=\s*"?wait', r'drain_timeout\s*=\s*"?30s', r'log_level\s*=\s*"?info', r'log_connections\s*=\s*"?all',
+    r'when_full\s*=\s*"?wait', r'drain_timeout\s*=\s*"?30s', r'log_level\s*=\s*"?info', r'log_connections\s*=\s*"?all', r'log_format\s*=\s*"?text',
     r'mode\s*=\s*"?tcp', r"backlog\s*=\s*4096\b", r'idle_timeout\s*=\s*"?10m', r"half_close\s*=\s*false",
     r'linger_timeout\s*=\s*"?5s', r'keepalive\s*=\s*"?(60s|1m)', r'copy\s*=\s*"?auto', r'connect_timeout\s*=\s*"?5s',
     r"connect_attempts\s*=\s*3\b", r'resolve_interval\s*=\s*"?30s', r'upstream\s*=?\s*"?app', r"127\.0\.0\.1:1\b",

@@ -199,6 +199,62 @@ static void a_long_sentence_leaves_room_for_what_fits(void **state) {
     assert_null(strchr(line, 'y'));
 }
 
+static void format_awkward(struct log_line *line, const void *payload) {
+    log_line_text(line, "says \"%s\"", (const char *)payload);
+    log_line_field(line, "RELAYD_CLIENT", payload);
+    log_line_number(line, "RELAYD_BYTES_UP", 7);
+}
+
+/* RFC 8259, 7: quotes and backslashes are escaped; what is no printable UTF-8 has become ASCII. */
+static void json_is_json(void **state) {
+    static const char awkward[] = "\\ \n\xff \xc3\xa9 7";
+    char line[2048] = "";
+
+    (void)state;
+    log_set_format(LOG_FORMAT_JSON);
+    log_event(MSG_READY, format_awkward, awkward, sizeof(awkward));
+    log_set_format(LOG_FORMAT_TEXT);
+    assert_true(read(reader, line, sizeof(line) - 1) > 0);
+    assert_memory_equal(line, "{\"time\":\"20", 11);
+    assert_string_equal(
+        strstr(line, "Z\",\"level\""),
+        "Z\",\"level\":\"notice\",\"message\":\"says \\\"\\\\ \\\\x0a\\\\xff \xc3\xa9 7\\\"\","
+        "\"message_id\":\"47eaa0992cb6416d86dc283cf0480ff9\","
+        "\"client\":\"\\\\ \\\\x0a\\\\xff \xc3\xa9 7\",\"bytes_up\":7}\n");
+}
+
+static void format_all(struct log_line *line, const void *payload) {
+    char value[64];
+
+    memset(value, ' ', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    log_line_text(line, "%s", (const char *)payload);
+    for (unsigned i = 0; i < 100; i++)
+        log_line_field(line, "RELAYD_CLIENT", value);
+}
+
+/* Whatever is logged, a line is whole, in every format. */
+static void the_longest_line_is_whole(void **state) {
+    static char line[65536];
+    char text[LOG_TEXT_MAX];
+
+    (void)state;
+    memset(text, '\\', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+        log_set_format((enum log_format)format);
+        log_event(MSG_READY, format_all, text, sizeof(text));
+        log_set_format(LOG_FORMAT_TEXT);
+        ssize_t n = read(reader, line, sizeof(line) - 1);
+        assert_true(n > 2000);
+        line[n] = '\0';
+        if (format == LOG_FORMAT_JSON)
+            assert_string_equal(line + n - 4, " \"}\n");
+        else
+            assert_string_equal(line + n - 5, "\\x20\n");
+    }
+}
+
 static void format_number(struct log_line *line, const void *payload) {
     log_line_text(line, "number %u", *(const unsigned *)payload);
 }
@@ -329,6 +385,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_long_sentence_leaves_room_for_what_fits, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(json_is_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_longest_line_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flood_is_summed_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_tears_no_line_and_the_loss_is_said, set_up,
