@@ -27,6 +27,9 @@
 #define UNSENT_TO_CLIENT (256 * 1024)
 #define UNSENT_TO_SERVER (1024 * 1024)
 
+/* Bytes that a new socket takes at once, whatever it is: less than the default of tcp_wmem. */
+#define ROOM_ALWAYS 4096
+
 static void set_int(int fd, int level, int option, int value) {
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
@@ -73,6 +76,11 @@ void sockopt_set_server(int fd, usec_t keepalive) {
 
 void sockopt_set_for_end(int fd) {
     set_linger(fd, false);
+}
+
+void sockopt_make_room(int fd, size_t n) {
+    if (n > ROOM_ALWAYS)
+        set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)(2 * n));
 }
 
 int sockopt_set_receive_timeout(int fd, usec_t span) {

@@ -23,6 +23,9 @@ usec_t sockopt_keepalive(usec_t keepalive);
 /* Before the close of a socket that was given its end: what is on its way arrives. */
 void sockopt_set_for_end(int fd);
 
+/* So that a new socket takes n bytes at once, as far as wmem_max lets it. */
+void sockopt_make_room(int fd, size_t n);
+
 /* How long recv may wait (SO_RCVTIMEO); 0: for ever. 0 or -errno. */
 int sockopt_set_receive_timeout(int fd, usec_t span) MUST_USE;
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "config/error_pages.h"
 #include "wire/proxy_protocol.h"
 
 #define WARNING_MAX 1024 /* beside the path */
@@ -56,6 +57,8 @@ static void free_listener(struct listener_config *listener) {
     free(listener->socket_mode);
     free(listener->socket_user);
     free(listener->socket_group);
+    free(listener->error_pages);
+    error_pages_unref(listener->pages);
     prefix_set_free(listener->senders);
     prefix_set_free(listener->access);
 }

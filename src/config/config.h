@@ -67,6 +67,8 @@ struct global_config {
     int on_term;    /* enum on_term */
 };
 
+struct error_pages; /* config/error_pages.h */
+
 /* One address of a listener: as written, and as read. */
 struct listen_address {
     char *text;
@@ -101,7 +103,9 @@ struct listener_config {
     int64_t client_prefix_v6;                       /* bits of an IPv6 address that are a client */
     char *socket_mode, *socket_user, *socket_group; /* of unix sockets; and what they mean: */
     struct socket_access socket_access;
-    int access_line; /* of the last of these three in the file; 0: none */
+    int access_line;   /* of the last of these three in the file; 0: none */
+    char *error_pages; /* a folder, or ""; and what it holds: */
+    struct error_pages *pages;
 };
 
 struct server_config {

@@ -180,6 +180,13 @@ static const char *check_keeper(const char *text) {
                : "must be auto, off, or the path of a socket (at most 107 bytes)";
 }
 
+/* config_validate_listener reads it. */
+static const char *check_folder(const char *text) {
+    return text[0] == '\0' || text[0] == '/'
+               ? NULL
+               : "must be the path of a folder, as in \"/etc/relayd/errors\"";
+}
+
 static const char *check_instance(const char *text) {
     size_t n = strlen(text);
 
@@ -210,6 +217,9 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         break;
     case OPT_listener_socket_group:
         why = read_owner(text, true, &((struct listener_config *)base)->socket_access.gid);
+        break;
+    case OPT_listener_error_pages:
+        why = check_folder(text);
         break;
     case OPT_health_check_path:
         why = check_path(text);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/build.h"
+#include "config/error_pages.h"
 
 struct validation {
     const struct tree *tree;
@@ -109,6 +110,42 @@ static void check_socket_access(const struct validation *validation) {
     }
 }
 
+struct page_problem {
+    const struct validation *validation;
+    const struct tree_value *value;
+};
+
+static void note_page_problem(void *arg, const char *what) {
+    const struct page_problem *problem = arg;
+    const struct validation *validation = problem->validation;
+    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+
+    problems_add(validation->problems, problem->value->line, "%serror_pages = %s: %s",
+                 tree_where(validation->tree, validation->section, where),
+                 problems_show(problem->value->text, shown), what);
+}
+
+/* All pages are there before the first answer. */
+static void read_error_pages(const struct validation *validation) {
+    struct listener_config *listener = validation->listener;
+    const struct tree_section *at = &validation->tree->sections[validation->section];
+    struct page_problem problem = {validation, tree_value(at, OPT_listener_error_pages)};
+    char where[TREE_WHERE_MAX];
+
+    if (listener->error_pages == NULL || listener->error_pages[0] != '/')
+        return; /* none, or text_options.c has told */
+    if (listener->mode != MODE_HTTP) {
+        problems_add(validation->problems, problem.value->line,
+                     "%serror_pages has no meaning without mode = http",
+                     tree_where(validation->tree, validation->section, where));
+        return;
+    }
+    size_t before = validation->problems->n;
+    listener->pages = error_pages_read(listener->error_pages, note_page_problem, &problem);
+    if (listener->pages == NULL && validation->problems->n == before)
+        validation->problems->out_of_memory = true;
+}
+
 void config_validate_listener(const struct tree *tree, size_t section,
                               struct listener_config *listener, struct problems *problems) {
     const struct validation validation = {tree, section, listener, problems};
@@ -118,4 +155,5 @@ void config_validate_listener(const struct tree *tree, size_t section,
     check_prefixes(&validation, OPT_listener_proxy_from);
     check_prefixes(&validation, OPT_listener_allow);
     check_prefixes(&validation, OPT_listener_deny);
+    read_error_pages(&validation);
 }

@@ -1,8 +1,10 @@
 #include "conn/answer.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/check.h"
 #include "base/sockopt.h"
@@ -38,26 +40,39 @@ static const struct answer *find_answer(int status) {
     return NULL;
 }
 
-void answer_send(int fd, enum end end) {
+/* The page of a listener, else our words. */
+static struct error_page page_for(enum end end, const struct answer *answer,
+                                  const struct error_pages *pages) {
+    const struct error_page *page = error_pages_find(pages, answer->status);
+    const char *words = wordings[end].body != NULL ? wordings[end].body : answer->body;
+
+    if (page != NULL)
+        return *page;
+    return (struct error_page){"text/plain", words, strlen(words)};
+}
+
+void answer_send(int fd, enum end end, const struct error_pages *pages) {
     const struct answer *answer = find_answer(end_infos[end].status);
-    const struct wording *wording = &wordings[end];
-    char text[512];
+    const char *field = wordings[end].field;
+    char head[512];
 
     CHECK(answer != NULL); /* tests/lint: each status of ends.def has one */
-    const char *body = wording->body != NULL ? wording->body : answer->body;
-    int n = snprintf(text, sizeof(text),
+    struct error_page page = page_for(end, answer, pages);
+    int n = snprintf(head, sizeof(head),
                      "HTTP/1.1 %d %s\r\n"
-                     "Content-Type: text/plain\r\n"
+                     "Content-Type: %s\r\n"
                      "Content-Length: %zu\r\n"
                      "%s"
                      "Connection: close\r\n"
-                     "\r\n%s",
-                     answer->status, answer->reason, strlen(body),
-                     wording->field != NULL ? wording->field : "", body);
+                     "\r\n",
+                     answer->status, answer->reason, page.type, page.n, field != NULL ? field : "");
+    struct iovec parts[] = {{head, (size_t)n}, {(void *)(uintptr_t)page.body, page.n}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = ARRAY_LEN(parts)};
 
-    /* The socket is new and its send buffer empty: this cannot block, and if the client is gone
-     * there is nobody to tell. */
-    (void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    /* The socket is new and its send buffer empty, and has room: this cannot block, and if the
+     * client is gone there is nobody to tell. */
+    sockopt_make_room(fd, (size_t)n + page.n);
+    (void)sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(fd, SHUT_WR);
     sockopt_set_for_end(fd);
 }

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/stats.h"
+#include "config/error_pages.h"
 
 enum side conn_source(enum direction dir) {
     return dir == DIR_UP ? SIDE_CLIENT : SIDE_SERVER;
@@ -134,13 +135,15 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
 }
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
-                              struct registry *registry, struct gate *gate, int *client) UNCHECKED {
+                              struct registry *registry, struct gate *gate,
+                              struct error_pages *pages, int *client) UNCHECKED {
     struct conn *conn = make_conn(NULL, registry, gate);
 
     if (conn == NULL)
         return NULL;
     describe_state(conn->state, record, options);
     conn->fd[SIDE_CLIENT] = fd_take(client);
+    conn->pages = error_pages_ref(pages);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     conn_register(conn);
     return conn;
@@ -208,6 +211,7 @@ void conn_unref(struct conn *conn) {
         if (conn->hold.link != NULL)
             link_release(&conn->hold);
     }
+    error_pages_unref(conn->pages);
     free(conn);
 }
 

@@ -49,6 +49,7 @@ struct conn {
     struct registry *registry;
     struct gate *gate; /* it is inside, until its end */
     struct pipe_pool *pipes;
+    struct error_pages *pages; /* refused: a reference, or NULL */
     struct review review;
     _Atomic unsigned refs;
     _Atomic bool over;   /* aborted or expired: a pump that drops stops */
@@ -76,9 +77,10 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
 /* The same for a refused client: its one pump (DIR_UP) answers, once the client has begun to ask
- * (answer.h), and drops what it sends. record->end is final. */
+ * (answer.h), and drops what it sends. record->end is final. pages: of the listener, or NULL. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
-                              struct registry *registry, struct gate *gate, int *client);
+                              struct registry *registry, struct gate *gate,
+                              struct error_pages *pages, int *client);
 
 /* Registers an adopted one: from now on the reaper sees it. */
 void conn_register(struct conn *conn);

@@ -116,7 +116,7 @@ static void answer_refused(struct conn *conn) {
         continue;
     if (bounded && sockopt_set_receive_timeout(fd, 0) < 0)
         return;
-    answer_send(fd, conn->state->record.end);
+    answer_send(fd, conn->state->record.end, conn->pages);
     atomic_store(&conn->state->flow[DIR_UP].active, clock_coarse());
 }
 

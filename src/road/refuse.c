@@ -22,7 +22,7 @@ static bool let_linger(struct road *road, struct job *job) {
         return false;
     }
     conn = conn_new_refused(&job->record, &job->route->options, &road->registry, &road->refused,
-                            &job->has.client);
+                            job->route->config->pages, &job->has.client);
     if (conn == NULL) {
         pump_pool_put(&road->pumps, pair);
         gate_leave(&road->refused);
@@ -54,7 +54,8 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
     job->record.error = error;
     bool lingers = answer == END_ANSWER_ONCE_ASKED && let_linger(road, job);
     if (!lingers && answer != END_ANSWER_NEVER) {
-        answer_send(job->has.client, end); /* nobody can wait for its request */
+        /* nobody can wait for its request */
+        answer_send(job->has.client, end, job->route->config->pages);
         drop_what_came(job->has.client);
     } else if (!lingers) {
         fd_reset(job->has.client);

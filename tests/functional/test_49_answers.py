@@ -3,10 +3,12 @@
 import select
 import time
 
-from client import connect, refused_in_http
+import pytest
+from client import connect, curl, refused_in_http
 from fleet import site
 from origin import echo
 from peer import RESET
+from relay import once
 from settings import SANITIZER, free_port, ms
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -93,3 +95,99 @@ def test_no_server_is_up(relay):
 def test_all_servers_are_drained(relay):
     one = site(relay, {"a": {"address": f"127.0.0.1:{free_port()}", "weight": 0}}, listener={"mode": "http"})
     assert told(one, "OD", 503).body == b"The service is out of use at the moment.\n"
+
+
+# Pages of the operator's own
+
+
+@pytest.fixture
+def pages(tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    (folder / "5xx.html").write_text("<p>broken</p>")
+    (folder / "429.json").write_text('{"error": "too fast"}')
+    return folder
+
+
+def page(one):
+    """What a client of a dead server reads."""
+    with connect(one) as client:
+        answer = client.send(REQUEST).read_response()
+    assert answer.status == 502
+    return answer.headers["content-type"], answer.body
+
+
+HTML, PLAIN = "text/html; charset=utf-8", "text/plain"
+
+
+def test_pages_stand_in_for_words(relay, pages):
+    one = site(relay, {"a": f"127.0.0.1:{free_port()}"}, max_fails=0,
+               listener={"mode": "http", "error_pages": str(pages), "max_rate_per_client": 1000})
+    assert page(one) == (HTML, b"<p>broken</p>")
+    answer = curl(f"http://{one.address}/", "-i")
+    assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n") and answer.endswith(b"\r\n\r\n<p>broken</p>")
+
+
+def test_a_page_keeps_the_fields_of_its_answer(relay, origin, pages):
+    one = site(relay, {"a": origin(echo)}, listener={"mode": "http", "error_pages": str(pages), "max_rate_per_client": 1})
+    for _ in range(2):
+        connect(one).close()
+    answer = told(one, "LV", 429)
+    assert answer.headers["content-type"] == "application/json" and answer.headers["retry-after"] == "1"
+    assert answer.body == b'{"error": "too fast"}'
+
+
+def test_pages_change_with_a_reload_alone_and_as_a_whole(relay, pages):
+    one = site(relay, {"a": f"127.0.0.1:{free_port()}"}, max_fails=0, listener={"mode": "http", "error_pages": str(pages)})
+    (pages / "502.txt").write_text("w" * 65536)
+    assert page(one) == (HTML, b"<p>broken</p>")
+    assert one.hup() == ""
+    assert page(one) == ("text/plain; charset=utf-8", b"w" * 65536)
+    (pages / "502.txt").write_text("new")
+    (pages / "503.html").write_text("")
+    one.hup()
+    line = one.wait_log("503.html: is empty")[0]
+    assert f"{one.file}:" in line.text and f"listener web: error_pages = {pages}" in line.text
+    assert page(one) == ("text/plain; charset=utf-8", b"w" * 65536)
+    (pages / "503.html").unlink()
+    assert one.hup() == ""
+    assert page(one)[1] == b"new"
+    one.write_conf(text=one.file.read_text().replace(f'error_pages = "{pages}"', ""))
+    assert one.hup() == ""
+    assert page(one)[0] == PLAIN
+
+
+def test_whoever_waits_for_an_answer_gets_that_of_its_time(relay, pages):
+    """A reload frees the old pages only after the last client that is to read one."""
+    one = site(relay, {"a": f"127.0.0.1:{free_port()}"}, max_fails=1, listener={"mode": "http", "error_pages": str(pages)})
+    with connect(one) as client:
+        one.wait_log("No server of upstream app can be reached")
+        (pages / "5xx.html").write_text("new")
+        assert one.hup() == ""
+        answer = client.send(REQUEST).read_response()
+        assert (answer.status, answer.body) == (502, b"<p>broken</p>")
+    assert page(one)[1] == b"new"
+
+
+@pytest.mark.parametrize("value, why", [
+    ("errors", 'error_pages = errors: must be the path of a folder, as in "/etc/relayd/errors"'),
+    ("/nowhere", "error_pages = /nowhere: there is no such folder"),
+    ("/dev/null", "error_pages = /dev/null: this is no folder; it must be one, with files such as 503.html"),
+])
+def test_a_folder_that_cannot_be(tmp_path, value, why):
+    path = tmp_path / "relayd.conf"
+    path.write_text(f'listener web {{\n address = "127.0.0.1:1234" upstream = app mode = http\n error_pages = "{value}"\n}}\n'
+                    "upstream app { server a { address = a:1 } }\n")
+    done = once("-t", "-f", path)
+    assert done.returncode == 78
+    assert done.stderr.splitlines()[0] == f"{path}:3: listener web: {why}"
+
+
+def test_pages_need_mode_http(tmp_path, pages):
+    path = tmp_path / "relayd.conf"
+    path.write_text(f'listener web {{ address = "127.0.0.1:1234" upstream = app error_pages = "{pages}" }}\n'
+                    "upstream app { server a { address = a:1 } }\n")
+    assert f"{path}:1: listener web: error_pages has no meaning without mode = http" in once("-t", "-f", path).stderr
+    path.write_text(path.read_text().replace("error_pages", "mode = http error_pages"))
+    assert once("-t", "-f", path).returncode == 0
+    assert f'error_pages = "{pages}"' in once("-T", "-f", path).stdout

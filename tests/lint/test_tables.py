@@ -39,6 +39,15 @@ def test_each_status_of_the_ends_has_an_answer():
     assert sorted(answers) == sorted({status for _, _, _, _, _, status, *_ in ENDS} - {"0"})
 
 
+def test_each_status_of_the_ends_can_have_a_page():
+    text = tree.read("src/config/error_pages.c")
+    names = re.findall(r'"(\w+)"', re.search(r"names\[\] = \{(.*?)\}", text, re.S)[1])
+    statuses = {status for _, _, _, _, _, status, *_ in ENDS} - {"0"}
+    assert sorted(names) == sorted(statuses | {status[0] + "xx" for status in statuses})
+    told = re.search(r'pages are for (.*?)for the rest', text, re.S)[1]
+    assert re.findall(r"\dxx|\d{3}", told) == names
+
+
 @pytest.mark.parametrize("macro, at", [("END_BY", 0), ("END_WHEN", 1)])
 def test_key_has_the_letters_of_the_ends(macro, at):
     key = [letter for letter, _ in tree.rows("src/record/ends.def", macro)]

@@ -928,7 +928,7 @@ static void a_refused_client_is_read_until_it_closes(void **state) {
     tcp_pair(&near, &world.client);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
     gate_force_enter(&gate);
-    world.conn = conn_new_refused(&record, &options, &registry, &gate, &near);
+    world.conn = conn_new_refused(&record, &options, &registry, &gate, NULL, &near);
     assert_non_null(world.conn);
     conn_ref(world.conn);
     pump_pool_run(pair, world.conn);
