@@ -28,6 +28,7 @@ static bool fill_config(struct config *config, const char *listen,
         free(server);
         return false;
     }
+    config->from_arguments = true;
     config->listeners = listener;
     config->n_listeners = 1;
     config->upstreams = upstream;

@@ -164,7 +164,8 @@ struct upstream_config {
 };
 
 struct config {
-    char *path; /* as given; "command line" without a file */
+    char *path;          /* as given; "command line" without a file */
+    bool from_arguments; /* nobody has chosen what is at its default, or wants to hear of it */
     struct global_config global;
     struct listener_config *listeners;
     size_t n_listeners; /* at least 1 */

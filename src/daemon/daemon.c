@@ -224,8 +224,13 @@ static void drain_conns(struct daemon *daemon, const sigset_t *set) {
 
     text_format_duration(timeout, text, sizeof(text));
     notify_draining(&daemon->notify, live, deadline);
-    log_msg(MSG_STOPPING, "Stopping: no new connections; %zu may finish within %s, until %s.", live,
-            text, text_format_moment(deadline, until, sizeof(until)));
+    if (live == 0)
+        log_msg(MSG_STOPPING, "Stopping: no new connections.");
+    else
+        log_msg(MSG_STOPPING,
+                "Stopping: no new connections; %zu may finish within %s, until %s. Asked again, "
+                "relayd stops at once.",
+                live, text, text_format_moment(deadline, until, sizeof(until)));
     live = relay_drain(daemon->relay, timeout);
     while (live > 0 && clock_now() < deadline) {
         usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
@@ -274,8 +279,10 @@ static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
     relay_park(relay);
     daemon->end = LINK_LEAVE;
     left -= left > unheld ? unheld : left;
-    log_msg(MSG_LEFT, "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.",
-            left, left == 1 ? "" : "s");
+    if (left > 0)
+        log_msg(MSG_LEFT,
+                "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.", left,
+                left == 1 ? "" : "s");
 }
 
 /* The start is over. */
@@ -311,7 +318,9 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
 static void stop_daemon(struct daemon *daemon, bool ran) {
     struct table *table = relay_free(daemon->relay, daemon->end);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
-    if (ran)
+    if (ran && cut == 0)
+        log_msg(MSG_STOPPED, "Stopped.");
+    else if (ran)
         log_msg(MSG_STOPPED, "Stopped; %llu connection%s reset.", (unsigned long long)cut,
                 cut == 1 ? " was" : "s were");
     log_stop();

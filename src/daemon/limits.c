@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,28 @@ static int64_t conns_within(const struct bound *bound) {
     return left > 0 ? left / bound->per_conn : 0;
 }
 
+/* Warnings that a reload does not repeat. Main's alone. */
+enum limit_warning { WARNS_OF_BOUNDS, WARNS_OF_HELD, WARNS_OF_PIPES, LIMIT_WARNINGS };
+
+static char warned[LIMIT_WARNINGS][LOG_TEXT_MAX]; /* "": not, or it was mended since */
+
+static void forget_warning(enum limit_warning which) {
+    warned[which][0] = '\0';
+}
+
+static void PRINTF_LIKE(2, 3) warn_once(enum limit_warning which, const char *fmt, ...) {
+    char text[LOG_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (strcmp(text, warned[which]) == 0)
+        return;
+    strcpy(warned[which], text);
+    log_msg(MSG_LIMITS, "%s", text);
+}
+
 static void warn_of_bounds(const struct bound *bounds, size_t n, int64_t wanted, int64_t fit) {
     char text[LOG_TEXT_MAX];
     size_t used = 0;
@@ -111,10 +134,11 @@ static void warn_of_bounds(const struct bound *bounds, size_t n, int64_t wanted,
             text + used, sizeof(text) - used, " There are %lld %s and %lld are needed: raise %s.",
             (long long)b->have, b->what, (long long)(b->base + b->per_conn * wanted), b->remedy);
     }
-    log_msg(MSG_LIMITS,
-            "max_connections = %lld does not fit this system: %lld do, and no more are relayed at "
-            "once. Lower it to %lld, or raise what is short.%s",
-            (long long)wanted, (long long)fit, (long long)fit, text);
+    warn_once(
+        WARNS_OF_BOUNDS,
+        "max_connections = %lld does not fit this system: %lld do, and no more are relayed at "
+        "once. Lower it to %lld, or raise what is short.%s",
+        (long long)wanted, (long long)fit, (long long)fit, text);
 }
 
 /* Beyond this many pages of one user's, the kernel makes new pipes two pages small (pipe(7),
@@ -170,21 +194,25 @@ static bool keeper_serves(const struct link *link) {
 
 /* The keeper holds fewer than may come, or their pipes would be small ones. */
 static void warn_of_keeper(int64_t fit, const struct link *link) {
-    if (!keeper_serves(link))
-        return;
-    if ((int64_t)link->table->n < fit)
-        log_msg(
-            MSG_LIMITS,
+    bool serves = keeper_serves(link);
+    int64_t full = full_pipes() / 2;
+
+    if (serves && (int64_t)link->table->n < fit)
+        warn_once(
+            WARNS_OF_HELD,
             "relayd-keeper holds up to %zu of %lld connections; the others would not outlive "
             "relayd. If max_connections was raised, restart relayd, which drops none of them; else "
             "raise LimitNOFILE of relayd-keeper.service, 6 for each connection.",
             link->table->n, (long long)fit);
-    int64_t full = full_pipes() / 2;
-    if (full < fit)
-        log_msg(MSG_LIMITS,
-                "From connection %lld on, pipes hold 8 KiB only, which makes bulk transfers "
-                "slower: raise the sysctl fs.pipe-user-pages-soft to %lld.",
-                (long long)full + 1, (long long)fit * 2 * PIPE_PAGES);
+    else
+        forget_warning(WARNS_OF_HELD);
+    if (serves && full < fit)
+        warn_once(WARNS_OF_PIPES,
+                  "From connection %lld on, pipes hold 8 KiB only, which makes bulk transfers "
+                  "slower: raise the sysctl fs.pipe-user-pages-soft to %lld.",
+                  (long long)full + 1, (long long)fit * 2 * PIPE_PAGES);
+    else
+        forget_warning(WARNS_OF_PIPES);
 }
 
 struct relay_limits limits_for(const struct config *config, const struct link *link) {
@@ -199,7 +227,9 @@ struct relay_limits limits_for(const struct config *config, const struct link *l
     for (size_t i = 0; i < N_BOUNDS; i++)
         bounds[i].base += bounds[i].per_refused * refused;
     int64_t fit = fits_all(bounds, wanted);
-    if (fit < wanted)
+    if (fit == wanted)
+        forget_warning(WARNS_OF_BOUNDS);
+    else if (!config->from_arguments)
         warn_of_bounds(bounds, N_BOUNDS, wanted, fit);
     warn_of_keeper(fit, link);
     int64_t left = files - bounds[0].base - 2 * fit;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,9 +86,11 @@ static void lose_client(struct keeper *keeper) {
         if (keeper->gone == 0)
             keeper->gone = clock_now();
         size_t n = count_held(keeper, KEEPER_CONNECTIONS);
-        log_msg(MSG_KEEPER_HOLDS,
-                "relayd is gone. Its %zu connection%s held for the next one, for %lld s.", n,
-                n == 1 ? " is" : "s are", (long long)(keeper->timeout / USEC_PER_SEC));
+        char what[64] = "listening sockets are";
+        if (n > 0)
+            snprintf(what, sizeof(what), "%zu connection%s", n, n == 1 ? " is" : "s are");
+        log_msg(MSG_KEEPER_HOLDS, "relayd is gone. Its %s held for the next one, for %lld s.", what,
+                (long long)(keeper->timeout / USEC_PER_SEC));
     }
     keeper->attached = false;
 }
@@ -343,8 +346,12 @@ static void accept_client(struct keeper *keeper) {
 static void give_up_waiting(struct keeper *keeper) {
     size_t n = count_held(keeper, KEEPER_CONNECTIONS);
 
-    log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %zu connection%s reset.",
-            (long long)((clock_now() - keeper->gone) / USEC_PER_SEC), n, n == 1 ? " is" : "s are");
+    char what[64] = "listening sockets are closed";
+
+    if (n > 0)
+        snprintf(what, sizeof(what), "%zu connection%s reset", n, n == 1 ? " is" : "s are");
+    log_msg(MSG_KEEPER_GAVE_UP, "No relayd came back within %lld s: its %s.",
+            (long long)((clock_now() - keeper->gone) / USEC_PER_SEC), what);
     drop_all(keeper);
     keeper->gone = 0;
 }

@@ -155,9 +155,10 @@ void succession_begin(struct relay *relay, const struct config *config,
                                .keeper_timeout = global->keeper_timeout};
 
     strcpy(relay->name, name);
-    if (strcmp(global->keeper, "off") == 0)
+    bool off = strcmp(global->keeper, "off") == 0;
+    if (off && !config->from_arguments)
         log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
-    else
+    if (!off)
         attach_keeper(relay, &terms, automatic);
 }
 
@@ -166,9 +167,8 @@ void succession_adopt(struct relay *relay) {
 
     if (relay->road.link == NULL)
         return;
-    bool before = relay->heritage.gone != 0;
     struct adoption adoption = adopt_all(relay);
-    if (!before && adoption.adopted == 0 && adoption.failed == 0)
+    if (adoption.adopted == 0 && adoption.failed == 0)
         return;
     if (adoption.failed > 0)
         snprintf(failed, sizeof(failed), " %zu could not be adopted and were reset.",

@@ -159,7 +159,7 @@ def test_a_drain_does_not_wait_for_silent_ones(relay, origin):
         until(lambda: len(one.thread_ids("opener")) == 2, "two openers")
         one.term()
         assert one.wait_exit() == 0   # long before opening_timeout: the ones at openers, and then the others
-    assert "Stopped; 0 connections were reset" in one.log
+    assert "Stopped." in one.log
 
 
 @pytest.mark.skipif(SANITIZER != "", reason="what is slow is put out")

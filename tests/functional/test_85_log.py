@@ -1,5 +1,7 @@
 """The log: nobody forges it or drowns it, and what could not be written is counted."""
 
+import re
+import resource
 import socket
 import struct
 import time
@@ -167,6 +169,45 @@ def test_what_a_full_disk_did_not_take_is_counted(relay, origin, tmp_path):
     gaps = [line for line in lines if "were not logged" in line.text]
     records = [line for line in lines if "RELAYD_CONN" in line.fields]
     assert len(records) + sum(int(line.fields["RELAYD_COUNT"]) for line in gaps) == 61
+
+
+def test_nothing_is_said_at_zero(relay, origin):
+    one = relay(origin(echo))
+    passes(one)
+    one.wait_records(1)
+    one.term()
+    assert one.wait_exit() == 0
+    said = [line.text for line in one.all_lines() if not line.fields]
+    assert said[-2:] == ["Stopping: no new connections.", "Stopped."]
+    assert not [text for text in said if re.search(r"\b0 (connection|may)", text)]
+
+
+def test_limits_are_told_again_only_if_they_have_changed(relay, origin):
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+
+    def told(reloads):
+        one.wait_log("Reloaded" if reloads else "takes connections on", max(reloads, 1))
+        return [line.text for line in one.all_lines() if "does not fit this system" in line.text]
+    one = relay(origin(echo), max_connections=5000, prepare=few_descriptors)
+    assert len(told(0)) == 1
+    one.reload(one.server, max_connections=5000, workers=8, drain_idle="1s")
+    assert len(told(1)) == 1, "the same"
+    one.reload(one.server, max_connections=6000)
+    assert "max_connections = 6000" in told(2)[1], "another one"
+    one.reload(one.server, max_connections=10)
+    one.reload(one.server, max_connections=6000)
+    assert len(told(4)) == 3, "it had been mended"
+
+
+def test_a_start_without_a_file_tells_what_it_does_first(relay, origin):
+    """Nobody has asked for the limits or for a keeper."""
+    def few_descriptors():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+    one = relay(arguments=["--listen", (address := f"127.0.0.1:{free_port()}"), "--proxy", origin(echo).address],
+                address=address, prepare=few_descriptors)
+    one.wait_log("takes connections on")
+    assert one.all_lines()[0].text == f"Listener web takes connections on {address} and relays them to app."
 
 
 class Journal:
