@@ -15,6 +15,8 @@ struct sweep {
     const struct member *member; /* NULL: whichever */
     unsigned epoch;              /* of the keeper */
     enum end end;
+    void (*each)(void *arg, struct conn *conn);
+    void *arg;
 };
 
 /* The next ones after `after`, a conn that the caller has a reference to; NULL: from the first. */
@@ -124,4 +126,23 @@ size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
     }
     lock_release(&registry->lock);
     return n;
+}
+
+static bool is_whichever(const struct sweep *sweep, const struct conn *conn) {
+    (void)sweep;
+    (void)conn;
+    return true;
+}
+
+static bool visit_one(const struct sweep *sweep, struct conn *conn) {
+    sweep->each(sweep->arg, conn);
+    return true;
+}
+
+void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn *conn),
+                 void *arg) {
+    const struct sweep sweep = {
+        .wants = is_whichever, .visit = visit_one, .each = visit, .arg = arg};
+
+    sweep_conns(registry, &sweep);
 }

@@ -11,6 +11,8 @@
 
 struct member;
 
+struct conn;
+
 /* From now on, conns of mode http that wait for no answer end in order after this silence, except
  * those that the keeper of this epoch holds (0: no exception). */
 void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
@@ -26,5 +28,8 @@ void sweep_hold_missing(void *registry, unsigned epoch);
 
 /* How many conns the keeper of this epoch does not hold, refused clients apart. */
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
+
+/* Calls visit for each conn, with a reference and without a lock, in batches. Not for the road. */
+void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn *conn), void *arg);
 
 #endif

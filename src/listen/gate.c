@@ -134,6 +134,13 @@ size_t gate_live(struct gate *gate) {
     return live;
 }
 
+size_t gate_max(struct gate *gate) {
+    lock_acquire(&gate->lock);
+    size_t max = gate->max;
+    lock_release(&gate->lock);
+    return max;
+}
+
 bool gate_is_full(struct gate *gate) {
     lock_acquire(&gate->lock);
     bool full = gate->live >= gate->max && !gate->closed;

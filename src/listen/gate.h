@@ -63,6 +63,7 @@ bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 size_t gate_close(struct gate *gate);
 
 size_t gate_live(struct gate *gate);
+size_t gate_max(struct gate *gate);
 
 /* Whether the gate is open, and full. */
 bool gate_is_full(struct gate *gate);

@@ -173,7 +173,9 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
         drop_workers(relay, relay->n_workers - wanted);
     if (relay->current != NULL)
         SLIST_INSERT_HEAD(&relay->retired, relay->current, entry);
+    lock_acquire(&relay->current_lock);
     relay->current = apply->generation;
+    lock_release(&relay->current_lock);
     if (relay->road.link != NULL)
         table_bound(relay->road.link->table, limits->max_held);
 }

@@ -33,6 +33,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
         return NULL;
     queue_init(&relay->road.queue, spares_add, &relay->spares);
     spares_init(&relay->spares, &relay->road);
+    lock_init(&relay->current_lock, RANK_LEAF);
     SLIST_INIT(&relay->retired);
     limit_list_init(&relay->limits);
     TAILQ_INIT(&relay->acceptors);
@@ -194,6 +195,20 @@ struct config *relay_config(const struct relay *relay) {
     return relay->current->config;
 }
 
+struct generation *relay_hold(struct relay *relay) {
+    lock_acquire(&relay->current_lock);
+    struct generation *generation = relay->current;
+    if (generation != NULL)
+        generation_ref(generation);
+    lock_release(&relay->current_lock);
+    return generation;
+}
+
+void relay_let_go(struct generation *generation) {
+    if (generation != NULL)
+        generation_unref(generation);
+}
+
 const struct link *relay_link(const struct relay *relay) {
     return relay->road.link;
 }
@@ -349,6 +364,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     registry_destroy(&relay->road.registry);
     gate_destroy(&relay->road.refused);
     gate_destroy(&relay->road.gate);
+    lock_destroy(&relay->current_lock);
     free(relay);
     return table;
 }

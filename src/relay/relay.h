@@ -22,6 +22,7 @@
 /* Lists and generations are the owner's (main's). */
 struct relay {
     struct generation *current; /* NULL before the first relay_apply */
+    struct lock current_lock;   /* held while it changes, and by who is no owner (relay_hold) */
     SLIST_HEAD(, generation) retired;
     struct limit_list limits;
     struct acceptor_list acceptors; /* one for each listening socket */
@@ -72,6 +73,11 @@ void relay_announce(struct relay *relay);
 
 /* In force; the relay's reference. After the first relay_apply. The owner's. */
 struct config *relay_config(const struct relay *relay);
+
+/* What is in force, for who is not the owner: kept until relay_let_go. NULL: nothing is, yet. Any
+ * thread, until relay_free. */
+struct generation *relay_hold(struct relay *relay);
+void relay_let_go(struct generation *generation); /* NULL is fine */
 
 /* The relay's; NULL: there is none. After succession_begin. Any thread. */
 const struct link *relay_link(const struct relay *relay);

@@ -137,13 +137,21 @@ struct line *generation_line(const struct generation *generation, const char *up
     return NULL;
 }
 
+void generation_ref(struct generation *generation) {
+    atomic_fetch_add_explicit(&generation->refs, 1, memory_order_relaxed);
+}
+
+void generation_unref(struct generation *generation) {
+    CHECK(atomic_fetch_sub_explicit(&generation->refs, 1, memory_order_release) > 0);
+}
+
 struct route *route_ref(struct route *route) {
-    atomic_fetch_add_explicit(&route->generation->refs, 1, memory_order_relaxed);
+    generation_ref(route->generation);
     return route;
 }
 
 void route_unref(struct route *route) {
-    CHECK(atomic_fetch_sub_explicit(&route->generation->refs, 1, memory_order_release) > 0);
+    generation_unref(route->generation);
 }
 
 bool route_follow(struct job *job) {

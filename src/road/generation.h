@@ -28,7 +28,7 @@ struct route {
 
 struct generation {
     SLIST_ENTRY(generation) entry; /* once retired */
-    _Atomic size_t refs;           /* held routes */
+    _Atomic size_t refs;           /* held routes, and others who hold it */
     struct config *config;         /* a reference */
     struct upstreams *upstreams;
     struct route *routes;  /* in the order of config->listeners */
@@ -50,6 +50,10 @@ bool route_opens(const struct route *route);
 
 /* Counts routes that open. */
 size_t generation_count_opening(const struct generation *generation);
+
+/* While it is held it stays. Any thread. */
+void generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation);
 
 /* Whoever has a route holds a reference. Any thread. */
 struct route *route_ref(struct route *route);

@@ -72,6 +72,29 @@ void upstream_say_reachable(struct upstream *upstream) {
     bulletin_say_reachable(upstream->bulletin, upstream->config->name);
 }
 
+static bool regains(const struct upstream *upstream, const struct member *member, usec_t now) {
+    usec_t since = atomic_load_explicit(&member->back_since, memory_order_relaxed);
+
+    return since != 0 && upstream->config->slow_start > 0 &&
+           now - since < upstream->config->slow_start;
+}
+
+size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, size_t most) {
+    usec_t now = clock_now();
+
+    lock_acquire(&upstream->lock);
+    size_t n = upstream->roster.n;
+    for (size_t i = 0; i < n && i < most; i++) {
+        const struct slot *slot = &upstream->roster.slots[i];
+
+        ret_list[i] = (struct listed_member){.member = member_ref(slot->member),
+                                             .server = slot->server->config,
+                                             .slow = regains(upstream, slot->member, now)};
+    }
+    lock_release(&upstream->lock);
+    return n;
+}
+
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {
     lock_acquire(&upstream->lock);
     roster_count(&upstream->roster, ret_all, ret_up);

@@ -62,6 +62,17 @@ void upstream_say_reachable(struct upstream *upstream);
 
 void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
 
+/* A member as it is listed. */
+struct listed_member {
+    struct member *member; /* a reference */
+    const struct server_config *server;
+    bool slow; /* it regains its share (slow_start) */
+};
+
+/* Lists up to `most` of its members in the order of servers; returns how many there are. Any thread
+ * that holds its configuration. */
+size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, size_t most);
+
 /* See roster_count. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);
 
