@@ -6,6 +6,7 @@
 # shellcheck disable=SC2034
 build_packages=(
     gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev libc-ares-dev
+    libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev # the control socket, and relayctl
 )
 
 # Beyond these, to test it.

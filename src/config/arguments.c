@@ -40,8 +40,9 @@ static bool fill_config(struct config *config, const char *listen,
         !config_set_defaults(SECTION_UPSTREAM, upstream) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||
-        config_set_text(&option_infos[OPT_global_keeper], "off", &config->global) != NULL)
-        return false; /* the keeper is the service's */
+        config_set_text(&option_infos[OPT_global_keeper], "off", &config->global) != NULL ||
+        config_set_text(&option_infos[OPT_global_control], "off", &config->global) != NULL)
+        return false; /* the keeper and the control socket are the service's */
     strcpy(listener->name, "web");
     strcpy(upstream->name, "app");
     strcpy(server->name, "a");

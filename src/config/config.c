@@ -91,6 +91,7 @@ void config_unref(struct config *config) {
     free(config->listeners);
     free(config->upstreams);
     free(config->global.keeper);
+    free(config->global.control);
     free(config->global.instance);
     free(config->path);
     free(shared);

@@ -63,6 +63,7 @@ struct global_config {
     int log_format;      /* enum log_format */
     char *keeper;        /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
+    char *control;  /* "auto", "off", or the path of a socket */
     char *instance; /* "": that of the file's path */
     int on_term;    /* enum on_term */
 };

@@ -172,7 +172,7 @@ static const char *read_owner(const char *text, bool group, uint32_t *id) {
                  "name";
 }
 
-static const char *check_keeper(const char *text) {
+static const char *check_socket_choice(const char *text) {
     if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
         return NULL;
     return text[0] == '/' && strlen(text) < sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -204,7 +204,8 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         return CONFIG_NO_MEMORY;
     switch ((int)(row - option_infos)) {
     case OPT_global_keeper:
-        why = check_keeper(text);
+    case OPT_global_control:
+        why = check_socket_choice(text);
         break;
     case OPT_global_instance:
         why = check_instance(text);

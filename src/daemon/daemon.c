@@ -12,6 +12,7 @@
 #include "base/stats.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "control/control.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
 #include "daemon/limits.h"
@@ -37,6 +38,7 @@
 struct daemon {
     const char *file; /* NULL: none */
     struct relay *relay;
+    struct control *control; /* NULL: none */
     struct passed passed;
     struct notify notify;
     struct reload reload;
@@ -111,7 +113,7 @@ static int await_listener_names(struct daemon *daemon, struct reading *reading) 
 /* With the addresses of its listeners. */
 static int start_relay(struct daemon *daemon, struct config *config,
                        const struct listen_names *names, pthread_t *main_thread) {
-    char name[KEEPER_NAME_MAX], *what = NULL;
+    char name[KEEPER_NAME_MAX], why[LOG_TEXT_MAX / 2], *what = NULL;
     int r = passed_take(&daemon->passed);
 
     if (r < 0)
@@ -119,6 +121,10 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
         return fail_start(EX_OSERR, -ENOMEM, "no memory");
+    if (!control_use(&daemon->control, daemon->relay, config, why, sizeof(why))) {
+        daemon->end = LINK_LEAVE;
+        return refuse_start(EX_CANTCREAT, why);
+    }
     instance_name(config, daemon->file, name);
     (void)limits_raise_descriptors(); /* what was held may be many */
     succession_begin(daemon->relay, config, name);
@@ -132,6 +138,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
         succession_adopt(daemon->relay);
         relay_open(daemon->relay);
         succession_complete(daemon->relay);
+        control_note(daemon->control, config);
     }
     free(what);
     return status;
@@ -173,6 +180,16 @@ static void follow_interfaces(struct daemon *daemon) {
         daemon->next_follow = relay_follow(daemon->relay) ? now + FOLLOW_INTERVAL : USEC_NEVER;
 }
 
+/* After a reload, which may have moved it. */
+static void follow_control(struct daemon *daemon) {
+    const struct config *config = relay_config(daemon->relay);
+    char why[LOG_TEXT_MAX / 2];
+
+    if (!control_use(&daemon->control, daemon->relay, config, why, sizeof(why)))
+        log_msg(MSG_TROUBLE, "%s", why);
+    control_note(daemon->control, config);
+}
+
 static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
         usec_t due = usec_earlier(usec_earlier(notify_due(&daemon->notify), daemon->next_tidy),
@@ -188,6 +205,7 @@ static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
             daemon->next_tidy =
                 clock_now() + TIDY_INTERVAL; /* in any case once more: tidy_nudge in relay.c */
             daemon->next_follow = 0;
+            follow_control(daemon);
         }
         notify_tick(&daemon->notify, daemon->relay);
         tidy_relay(daemon);
@@ -316,6 +334,7 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
 }
 
 static void stop_daemon(struct daemon *daemon, bool ran) {
+    control_close(daemon->control);
     struct table *table = relay_free(daemon->relay, daemon->end);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran && cut == 0)

@@ -214,7 +214,7 @@ def test_manual_has_the_other_names_of_each_option_in_the_order_of_the_table():
 
 # The command line
 
-@pytest.mark.parametrize("program", ["relayd", "relayd-keeper"])
+@pytest.mark.parametrize("program", ["relayd", "relayd-keeper", "relayctl"])
 def test_help_and_manual_have_the_same_flags(program):
     path = tree.ROOT / "build" / program
     if not path.exists():
@@ -228,3 +228,16 @@ def test_help_and_manual_have_the_same_flags(program):
         for long, short in re.findall(r"Fl Fl (\w+)|Fl (?!Fl\b)(\w+)", line):
             in_manual.add(f"--{long}" if long else f"-{short}")
     assert set(flags.findall(done.stdout)) == in_manual
+
+
+def test_manual_has_the_commands_of_relayctl():
+    commands = re.findall(r'^    \{"([a-z-]+)", ', tree.read("src/control/relayctl.c"), re.M)
+    page = tree.read("man/relayctl.8")
+    listed = re.search(r"^The commands are:$.*?^\.El$", page, re.M | re.S)[0]
+    assert commands and commands == re.findall(r"^\.It Cm ([a-z-]+)", listed, re.M)
+
+
+def test_manual_has_the_pages_of_the_control_socket():
+    pages = set(re.findall(r'^    \{"(/[a-z]+)", ', tree.read("src/control/http.c"), re.M))
+    listed = re.search(r"^\.Sh PAGES$.*?^\.El$", tree.read("man/relayctl.8"), re.M | re.S)[0]
+    assert pages and pages == set(re.findall(r"(?<= )/[a-z]+", "\n".join(re.findall(r"^\.It Pa.*$", listed, re.M))))

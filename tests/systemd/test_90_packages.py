@@ -31,6 +31,7 @@ TWICE = pytest.mark.skipif(not LONG, reason="builds it once more: with --long on
 
 # What every way of installation brings, compressed or not.
 COMMON = {
+    "/usr/bin/relayctl",
     "/usr/sbin/relayd",
     "/usr/sbin/relayd-keeper",
     "/usr/lib/systemd/system/relayd.service",
@@ -40,9 +41,11 @@ COMMON = {
     "/usr/lib/systemd/catalog/relayd.catalog",
     "/usr/lib/sysusers.d/relayd.conf",
     "/usr/lib/sysctl.d/50-relayd.conf",
+    "/usr/share/man/man8/relayctl.8",
     "/usr/share/man/man8/relayd.8",
     "/usr/share/man/man8/relayd-keeper.8",
     "/usr/share/man/man5/relayd.conf.5",
+    "/usr/share/bash-completion/completions/relayctl",
     "/usr/share/bash-completion/completions/relayd",
     "/usr/share/bash-completion/completions/relayd-keeper",
     "/usr/share/doc/relayd/relayd.conf",

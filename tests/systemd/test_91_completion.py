@@ -95,6 +95,13 @@ def test_completion_for_the_keeper(terminal):
     assert terminal.completed("relayd-keeper --socket fol") == "relayd-keeper --socket folder/"
 
 
+def test_completion_for_relayctl(terminal):
+    assert options_of_the_help("relayctl") <= set(terminal.offered("relayctl -"))
+    assert {"status", "servers", "ready"} <= set(terminal.offered("relayctl "))
+    assert terminal.completed("relayctl --soc") == "relayctl --socket "
+    assert terminal.completed("relayctl serv") == "relayctl servers "
+
+
 def test_completion_of_files_and_of_nothing_else(terminal):
     assert terminal.completed("relayd -f sit") == "relayd -f site\\ one.conf "
     assert terminal.completed("relayd --file=sit") == "relayd --file=site\\ one.conf "

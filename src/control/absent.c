@@ -1,0 +1,27 @@
+/* Instead of the rest of this room, in a build without it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/control.h"
+
+bool control_use(struct control **control, struct relay *relay, const struct config *config,
+                 char *ret_why, size_t size) {
+    const char *wish = config->global.control;
+
+    (void)control;
+    (void)relay;
+    if (strcmp(wish, "auto") == 0 || strcmp(wish, "off") == 0)
+        return true;
+    snprintf(ret_why, size,
+             "There is no control socket at %s: this relayd was built without it (control).", wish);
+    return false;
+}
+
+void control_note(struct control *control, const struct config *config) {
+    (void)control;
+    (void)config;
+}
+
+void control_close(struct control *control) {
+    (void)control;
+}

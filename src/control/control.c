@@ -1,0 +1,208 @@
+#include "control/control.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "control/http.h"
+
+#define BACKLOG   128
+#define TICK_MSEC 1000
+#define TICKS     10 /* over which the rate is taken */
+
+struct control {
+    struct relay *relay;
+    struct addr at;
+    struct socket_file file;
+    struct MHD_Daemon *http; /* has the listening socket */
+    struct http_source source;
+    struct thread thread;
+    _Atomic bool stop;
+    _Atomic uint32_t fingerprint;
+    time_t since;
+    /* The thread's: what was accepted, at the last ticks. A ring. */
+    struct tick {
+        usec_t at;
+        uint64_t accepted;
+    } ticks[TICKS];
+    size_t n_ticks;
+};
+
+static void take_tick(struct control *control) {
+    usec_t now = clock_now();
+
+    if (control->n_ticks == 0 ||
+        now - control->ticks[(control->n_ticks - 1) % TICKS].at >= TICK_MSEC * USEC_PER_MSEC)
+        control->ticks[control->n_ticks++ % TICKS] =
+            (struct tick){.at = now, .accepted = stats_get(STAT_accepted)};
+}
+
+static double take_rate(const struct control *control) {
+    const struct tick *oldest =
+        &control->ticks[control->n_ticks > TICKS ? control->n_ticks % TICKS : 0];
+    usec_t span = clock_now() - oldest->at;
+
+    if (control->n_ticks == 0 || span < USEC_PER_SEC / 2)
+        return -1;
+    return (double)(stats_get(STAT_accepted) - oldest->accepted) * (double)USEC_PER_SEC /
+           (double)span;
+}
+
+static void begin_question(void *arg, struct question *ret_question) {
+    struct control *control = arg;
+
+    ret_question->relay = control->relay;
+    ret_question->generation = relay_hold(control->relay);
+    ret_question->since = control->since;
+    ret_question->rate = take_rate(control);
+    ret_question->fingerprint = atomic_load(&control->fingerprint);
+}
+
+static void end_question(void *arg, struct question *question) {
+    (void)arg;
+    relay_let_go(question->generation);
+}
+
+static void answer_until_stop(void *arg) {
+    struct control *control = arg;
+
+    while (!atomic_load(&control->stop)) {
+        take_tick(control);
+        if (MHD_run_wait(control->http, TICK_MSEC) != MHD_YES)
+            (void)usleep(TICK_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
+    }
+}
+
+/* The listening socket, or -errno. */
+static int bind_control(const struct addr *at, struct socket_file *ret_file) {
+    const struct socket_access access = {
+        .mode = 0660, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    socket_file_remove_stale(at, SOCK_STREAM);
+    int r = socket_file_bind(fd, at, &access, ret_file);
+    if (r == 0 && listen(fd, BACKLOG) < 0) {
+        r = -errno;
+        (void)unlink(at->u.un.sun_path);
+    }
+    if (r < 0)
+        fd_close(&fd);
+    return r < 0 ? r : fd;
+}
+
+static void remove_control(const struct control *control) {
+    if (socket_file_is_at(control->at.u.un.sun_path, &control->file))
+        (void)unlink(control->at.u.un.sun_path);
+}
+
+/* 0 or -errno. */
+static int open_control(const char *path, struct relay *relay, struct control **ret_control) {
+    struct control *control = calloc(1, sizeof(*control));
+
+    if (control == NULL)
+        return -ENOMEM;
+    control->relay = relay;
+    control->since = time(NULL);
+    control->source =
+        (struct http_source){.begin = begin_question, .end = end_question, .arg = control};
+    control->at.len = sizeof(control->at.u.un);
+    control->at.u.un.sun_family = AF_UNIX;
+    snprintf(control->at.u.un.sun_path, sizeof(control->at.u.un.sun_path), "%s", path);
+    int fd = bind_control(&control->at, &control->file), r = fd < 0 ? fd : 0;
+    if (r == 0) {
+        control->http = http_start(fd, &control->source);
+        if (control->http == NULL)
+            r = -ENOMEM; /* the socket stays open: some failures close it, and others do not */
+    }
+    if (r == 0) {
+        r = thread_start(&control->thread, "control", NULL, answer_until_stop, control);
+        if (r < 0)
+            MHD_stop_daemon(control->http);
+    }
+    if (r < 0) {
+        remove_control(control);
+        free(control);
+        return r;
+    }
+    *ret_control = control;
+    return 0;
+}
+
+/* NULL: none. */
+static const char *wanted_path(const char *wish) {
+    struct stat st;
+
+    if (strcmp(wish, "off") == 0)
+        return NULL;
+    if (strcmp(wish, "auto") != 0)
+        return wish;
+    return stat(CONTROL_FOLDER, &st) == 0 && S_ISDIR(st.st_mode) ? CONTROL_SOCKET : NULL;
+}
+
+static bool is_open_at(const struct control *control, const char *path) {
+    return control != NULL && strcmp(control->at.u.un.sun_path, path) == 0 &&
+           socket_file_is_at(path, &control->file);
+}
+
+static const char *describe_failure(int error) {
+    return error == EADDRINUSE ? "another program answers there, or it is no socket"
+                               : strerrordesc_np(error);
+}
+
+bool control_use(struct control **control, struct relay *relay, const struct config *config,
+                 char *ret_why, size_t size) {
+    const char *path = wanted_path(config->global.control);
+    bool by_name = strcmp(config->global.control, "auto") != 0;
+    struct control *opened = NULL;
+
+    if (path != NULL && is_open_at(*control, path))
+        return true;
+    int r = path != NULL ? open_control(path, relay, &opened) : 0;
+    if (r < 0) {
+        snprintf(ret_why, size, "There is no control socket at %s: %s.", path,
+                 describe_failure(-r));
+        if (by_name)
+            return false;
+        log_msg(MSG_TROUBLE, "%s relayctl cannot ask this relayd (control = off: no warning).",
+                ret_why);
+        return true;
+    }
+    if (opened != NULL && *control != NULL)
+        opened->since = (*control)->since;
+    control_close(*control);
+    *control = opened;
+    return true;
+}
+
+void control_note(struct control *control, const struct config *config) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *memory = control != NULL ? open_memstream(&text, &n) : NULL;
+
+    if (memory == NULL)
+        return;
+    config_dump(config, false, memory);
+    if (fclose(memory) == 0)
+        atomic_store(&control->fingerprint, crc32c(0, text, n));
+    free(text);
+}
+
+void control_close(struct control *control) {
+    if (control == NULL)
+        return;
+    remove_control(control);
+    atomic_store(&control->stop, true);
+    thread_interrupt_join(&control->thread);
+    MHD_stop_daemon(control->http);
+    free(control);
+}

@@ -1,0 +1,107 @@
+/* bounded: a client costs at most one of CONNECTIONS_MOST, MEMORY_MOST bytes for its request, and
+ * SILENCE_MOST seconds of silence. A body is not read. */
+#include "control/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/servers.h"
+#include "control/status.h"
+
+#define CONNECTIONS_MOST 32u
+#define MEMORY_MOST      ((size_t)16384)
+#define SILENCE_MOST     10u /* seconds */
+#define GROUPS_ROOM      1024
+
+static const struct page {
+    const char *path;
+    struct reply (*reply)(const struct question *question);
+} pages[] = {
+    {"/status", status_reply},
+    {"/servers", servers_reply},
+    {"/ready", ready_reply},
+};
+
+/* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody
+ * has changed them. */
+static bool may_ask(int fd) {
+    gid_t groups[GROUPS_ROOM];
+    socklen_t n = sizeof(groups);
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid())
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+        return false;
+    for (size_t i = 0; i < n / sizeof(gid_t); i++)
+        if (groups[i] == getegid())
+            return true;
+    return false;
+}
+
+static const char *get_argument(void *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static struct reply answer_page(const struct http_source *source, const struct page *page,
+                                struct MHD_Connection *connection) {
+    struct question question = {.filter = get_argument, .arg = connection};
+
+    source->begin(source->arg, &question);
+    struct reply reply = question.generation != NULL ? page->reply(&question)
+                                                     : reply_error(503, "relayd is starting");
+    source->end(source->arg, &question);
+    return reply;
+}
+
+static struct reply answer_request(const struct http_source *source, const char *path,
+                                   const char *method, struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info == NULL || !may_ask(info->connect_fd))
+        return reply_error(403, "only root, relayd's user and members of its group may ask");
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return reply_error(405, "ask by GET");
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+        if (strcmp(path, pages[i].path) == 0)
+            return answer_page(source, &pages[i], connection);
+    return reply_error(404, "there is no such page; relayctl(8) lists them");
+}
+
+static enum MHD_Result on_request(void *source, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *body,
+                                  size_t *body_size, void **request) {
+    (void)version;
+    (void)body;
+    (void)body_size;
+    (void)request;
+    struct reply reply = answer_request(source, path, method, connection);
+    if (reply.body == NULL)
+        return MHD_NO; /* no memory: the connection is closed */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(reply.body), reply.body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(reply.body);
+        return MHD_NO;
+    }
+    enum MHD_Result r = MHD_NO;
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.type) == MHD_YES &&
+        (reply.status != 405 ||
+         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
+        r = MHD_queue_response(connection, reply.status, response);
+    MHD_destroy_response(response);
+    return r;
+}
+
+struct MHD_Daemon *http_start(int listening, const struct http_source *source) {
+    return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, (void *)(uintptr_t)source,
+                            MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
+                            CONNECTIONS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MOST,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_MOST, MHD_OPTION_END);
+}

@@ -1,0 +1,20 @@
+#include "control/question.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reply reply_json(unsigned status, json_t *json) {
+    struct reply reply = {.status = status, .type = "application/json"};
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    if (text != NULL && asprintf(&reply.body, "%s\n", text) < 0)
+        reply.body = NULL;
+    free(text);
+    return reply;
+}
+
+struct reply reply_error(unsigned status, const char *sentence) {
+    return reply_json(status, json_pack("{s:s}", "error", sentence));
+}

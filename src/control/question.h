@@ -1,0 +1,33 @@
+/* What is asked at the control socket, and what the answers are made from. */
+#ifndef CONTROL_QUESTION_H
+#define CONTROL_QUESTION_H
+
+#include <jansson.h>
+#include <time.h>
+
+#include "relay/relay.h"
+
+struct question {
+    struct relay *relay;
+    struct generation *generation; /* in force, held; NULL: none yet */
+    time_t since;                  /* when this relayd started */
+    double rate;                   /* connections accepted a second, of late; < 0: not yet known */
+    uint32_t fingerprint;          /* of the configuration in force */
+    /* What follows ? in the request: NULL if it does not name this. */
+    const char *(*filter)(void *arg, const char *name);
+    void *arg;
+};
+
+struct reply {
+    unsigned status; /* of HTTP */
+    const char *type;
+    char *body; /* malloc(3)'s; NULL: there was no memory */
+};
+
+/* JSON, which it frees, as a reply. */
+struct reply reply_json(unsigned status, json_t *json);
+
+/* {"error": "..."} */
+struct reply reply_error(unsigned status, const char *sentence);
+
+#endif

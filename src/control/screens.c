@@ -1,0 +1,186 @@
+#include "control/screens.h"
+
+#include <string.h>
+
+#include "control/grid.h"
+
+#define NUMBER_MAX 32
+#define PLACE_MAX  256
+
+static const char *get_text(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "-";
+}
+
+/* "-": it is not known. */
+static const char *get_number(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
+    const json_t *value = json_object_get(object, name);
+
+    if (json_is_real(value))
+        snprintf(buf, NUMBER_MAX, "%.*f", json_real_value(value) < 10 ? 1 : 0,
+                 json_real_value(value));
+    else if (json_is_integer(value))
+        snprintf(buf, NUMBER_MAX, "%lld", (long long)json_integer_value(value));
+    else
+        snprintf(buf, NUMBER_MAX, "-");
+    return buf;
+}
+
+/* The two largest units: "3 d 4 h". */
+static void print_age(long long seconds, FILE *out) {
+    static const struct {
+        long long seconds;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+
+    seconds = seconds > 0 ? seconds : 0;
+    while (i < 3 && seconds < units[i].seconds)
+        i++;
+    fprintf(out, "%lld %s", seconds / units[i].seconds, units[i].name);
+    if (i < 3 && seconds % units[i].seconds / units[i + 1].seconds > 0)
+        fprintf(out, " %lld %s", seconds % units[i].seconds / units[i + 1].seconds,
+                units[i + 1].name);
+}
+
+static void print_head(const json_t *status, time_t now, FILE *out) {
+    char live[NUMBER_MAX], max[NUMBER_MAX], rate[NUMBER_MAX];
+
+    fprintf(out, "relayd %s   up ", get_text(status, "version"));
+    print_age((long long)now - json_integer_value(json_object_get(status, "since")), out);
+    fprintf(out, "   %s of %s connections", get_number(status, "live", live),
+            get_number(status, "max", max));
+    if (json_is_real(json_object_get(status, "rate")))
+        fprintf(out, "   %s/s", get_number(status, "rate", rate));
+    fprintf(out, "   keeper: %s   configuration %s\n", get_text(status, "keeper"),
+            get_text(status, "fingerprint"));
+}
+
+/* A listener has a line for each of its addresses. */
+static void add_listener(struct grid *grid, const json_t *listener) {
+    const json_t *addresses = json_object_get(listener, "addresses");
+    char live[NUMBER_MAX];
+
+    get_number(listener, "live", live);
+    for (size_t i = 0; i < json_array_size(addresses); i++) {
+        const char *address = json_string_value(json_array_get(addresses, i));
+        bool first = i == 0;
+        const char *cells[GRID_COLUMNS] = {
+            first ? get_text(listener, "name") : "", address != NULL ? address : "-",
+            first ? get_text(listener, "upstream") : "", first ? live : ""};
+
+        grid_add(grid, cells);
+    }
+}
+
+static bool print_listeners(const json_t *status, FILE *out) {
+    struct grid grid = {.heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS"},
+                        .right = {[3] = true}};
+    const json_t *listener, *listeners = json_object_get(status, "listeners");
+    size_t i;
+
+    json_array_foreach(listeners, i, listener) add_listener(&grid, listener);
+    grid_print(&grid, out);
+    bool good = !grid.failed && json_is_array(listeners);
+    grid_free(&grid);
+    return good;
+}
+
+/* As control.md draws it: capitals catch the eye. */
+static void format_state(const json_t *server, char *buf, size_t size) {
+    const char *state = get_text(server, "state"), *reason = get_text(server, "reason");
+    bool bad = strcmp(state, "down") == 0;
+
+    snprintf(buf, size, "%s%s%s%s",
+             bad                                ? "DOWN"
+             : strcmp(state, "left_alone") == 0 ? "left alone"
+                                                : state,
+             reason[0] != '\0' ? " (" : "", reason, reason[0] != '\0' ? ")" : "");
+}
+
+static void add_server(struct grid *grid, const json_t *server, bool indented) {
+    char name[PLACE_MAX], state[PLACE_MAX], live[NUMBER_MAX], weight[NUMBER_MAX],
+        failed[NUMBER_MAX];
+
+    if (indented)
+        snprintf(name, sizeof(name), "  %s", get_text(server, "server"));
+    else
+        snprintf(name, sizeof(name), "%s/%s", get_text(server, "upstream"),
+                 get_text(server, "server"));
+    format_state(server, state, sizeof(state));
+    const char *cells[GRID_COLUMNS] = {name,
+                                       get_text(server, "address"),
+                                       get_number(server, "live", live),
+                                       get_number(server, "weight", weight),
+                                       get_number(server, "failed", failed),
+                                       state};
+    grid_add(grid, cells);
+}
+
+#define SERVER_GRID                                                                                \
+    {                                                                                              \
+        .heads = {"UPSTREAM/SERVER", "ADDRESS", "CONNS", "WEIGHT", "FAILED", "STATE"}, .right = {  \
+            [2] = true,                                                                            \
+            [3] = true,                                                                            \
+            [4] = true                                                                             \
+        }                                                                                          \
+    }
+
+static void add_upstream_head(struct grid *grid, const json_t *upstream) {
+    char name[PLACE_MAX], all[NUMBER_MAX], up[NUMBER_MAX], state[PLACE_MAX];
+
+    snprintf(name, sizeof(name), "%s  %s", get_text(upstream, "name"),
+             get_text(upstream, "balance"));
+    snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
+             get_number(upstream, "servers", all));
+    grid_add(grid, (const char *[GRID_COLUMNS]){name, "", "", "", "", state});
+}
+
+static bool print_upstreams(const json_t *status, const json_t *servers, FILE *out) {
+    struct grid grid = SERVER_GRID;
+    const json_t *upstream, *server, *upstreams = json_object_get(status, "upstreams");
+    size_t i, k;
+
+    json_array_foreach(upstreams, i, upstream) {
+        add_upstream_head(&grid, upstream);
+        json_array_foreach(servers, k, server) if (strcmp(get_text(server, "upstream"),
+                                                          get_text(upstream, "name")) == 0)
+            add_server(&grid, server, true);
+    }
+    grid_print(&grid, out);
+    bool good = !grid.failed && json_is_array(upstreams) && json_is_array(servers);
+    grid_free(&grid);
+    return good;
+}
+
+bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) {
+    print_head(status, now, out);
+    putc('\n', out);
+    bool listeners = print_listeners(status, out);
+    putc('\n', out);
+    return print_upstreams(status, servers, out) && listeners;
+}
+
+bool screen_servers(const json_t *servers, FILE *out) {
+    struct grid grid = SERVER_GRID;
+    const json_t *server;
+    size_t i;
+
+    json_array_foreach(servers, i, server) add_server(&grid, server, false);
+    grid_print(&grid, out);
+    bool good = !grid.failed && json_is_array(servers);
+    grid_free(&grid);
+    return good;
+}
+
+bool screen_ready(const json_t *ready, FILE *out) {
+    const json_t *reason, *reasons = json_object_get(ready, "reasons");
+    size_t i;
+
+    if (json_is_true(json_object_get(ready, "ready")))
+        fputs("ready\n", out);
+    json_array_foreach(reasons, i, reason)
+        fprintf(out, "not ready: %s\n", json_string_value(reason));
+    return json_is_boolean(json_object_get(ready, "ready")) && json_is_array(reasons);
+}

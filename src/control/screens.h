@@ -1,0 +1,16 @@
+/* What relayctl prints of the answers. False: an answer is not what a relayd says. */
+#ifndef CONTROL_SCREENS_H
+#define CONTROL_SCREENS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/check.h"
+
+bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) MUST_USE;
+bool screen_servers(const json_t *servers, FILE *out) MUST_USE;
+bool screen_ready(const json_t *ready, FILE *out) MUST_USE;
+
+#endif

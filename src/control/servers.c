@@ -1,0 +1,85 @@
+#include "control/servers.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool visit_members(struct upstream *upstream, servers_fn *visit, void *arg) {
+    size_t room = upstream_list(upstream, NULL, 0);
+    struct listed_member *list = calloc(room > 0 ? room : 1, sizeof(*list));
+
+    if (list == NULL)
+        return false;
+    size_t n = upstream_list(upstream, list, room);
+    for (size_t i = 0; i < n && i < room; i++) {
+        visit(arg, upstream, &list[i]);
+        member_unref(list[i].member);
+    }
+    free(list);
+    return true;
+}
+
+bool servers_visit(const struct generation *generation, servers_fn *visit, void *arg) {
+    for (size_t i = 0; i < generation->upstreams->n; i++)
+        if (!visit_members(&generation->upstreams->list[i], visit, arg))
+            return false;
+    return true;
+}
+
+const char *servers_state(const struct listed_member *listed, usec_t now,
+                          char ret_reason[SERVER_REASON_MAX]) {
+    const struct member *member = listed->member;
+    int cut_off = atomic_load(&member->cut_off);
+    unsigned failed = atomic_load(&member->failed);
+
+    ret_reason[0] = '\0';
+    if (listed->server->weight == 0) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "its weight is 0");
+        return "draining";
+    }
+    if (atomic_load(&member->down)) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "its health checks fail");
+        return "down";
+    }
+    if (cut_off != 0) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "no way to it: %s", strerrordesc_np(cut_off));
+        return "down";
+    }
+    if (!member_is_used(member, now)) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "%u failed connect%s in a row", failed,
+                 failed == 1 ? "" : "s");
+        return "left_alone";
+    }
+    if (listed->slow) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "it regains its share (slow_start)");
+        return "starting";
+    }
+    return "up";
+}
+
+static void list_server(void *arg, const struct upstream *upstream,
+                        const struct listed_member *listed) {
+    const struct member *member = listed->member;
+    char address[ADDR_TEXT_MAX], reason[SERVER_REASON_MAX];
+    const char *state = servers_state(listed, clock_now(), reason);
+
+    addr_format(&member->addr, address, sizeof(address));
+    json_array_append_new(
+        arg, json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:I, s:I, s:n, s:n, s:n, s:I, s:b}",
+                       "upstream", upstream->config->name, "server", listed->server->name,
+                       "address", address, "state", state, "reason", reason, "since", "weight",
+                       (json_int_t)listed->server->weight, "live",
+                       (json_int_t)atomic_load(&member->live), "rate", "connect_p50_us",
+                       "connect_p99_us", "failed", (json_int_t)atomic_load(&member->failed),
+                       "deviates", 0));
+}
+
+struct reply servers_reply(const struct question *question) {
+    json_t *list = json_array();
+
+    if (servers_visit(question->generation, list_server, list))
+        return reply_json(200, list);
+    json_decref(list);
+    return reply_json(200, NULL);
+}

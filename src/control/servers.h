@@ -1,0 +1,19 @@
+/* GET /servers: each server and address, and how it does. */
+#ifndef CONTROL_SERVERS_H
+#define CONTROL_SERVERS_H
+
+#include "control/question.h"
+
+struct reply servers_reply(const struct question *question);
+
+/* Calls visit for each member of each upstream, without a lock. False: no memory. */
+typedef void servers_fn(void *arg, const struct upstream *upstream,
+                        const struct listed_member *listed);
+bool servers_visit(const struct generation *generation, servers_fn *visit, void *arg) MUST_USE;
+
+/* "up", "down", "draining", "starting" or "left_alone"; *ret_reason is why, or "". */
+#define SERVER_REASON_MAX 128
+const char *servers_state(const struct listed_member *listed, usec_t now,
+                          char ret_reason[SERVER_REASON_MAX]);
+
+#endif

@@ -1,0 +1,12 @@
+/* GET /status and GET /ready: how it is as a whole. */
+#ifndef CONTROL_STATUS_H
+#define CONTROL_STATUS_H
+
+#include "control/question.h"
+
+struct reply status_reply(const struct question *question);
+
+/* 200: listeners take connections, and each upstream has a server that is up. Else 503, and why. */
+struct reply ready_reply(const struct question *question);
+
+#endif

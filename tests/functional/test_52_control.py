@@ -1,0 +1,149 @@
+"""The control socket and relayctl: what operators see, and who may ask."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from client import connect, curl
+from origin import http, silent
+from relay import environment
+from settings import DEADLINE, RELAYD, free_port, until
+
+RELAYCTL = os.path.join(os.path.dirname(RELAYD), "relayctl")
+
+
+@pytest.fixture
+def at(short_path):
+    return str(short_path / "control.sock")
+
+
+def relayctl(*arguments, status=0):
+    done = subprocess.run([RELAYCTL, *map(str, arguments)], capture_output=True, text=True, check=False,
+                          env=environment(), timeout=DEADLINE)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def asked(at, page, method="GET"):
+    """(status, headers, body) of the answer, by hand."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(at)
+        client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.decode(), body.decode()
+
+
+def test_status(relay, origin, at):
+    one = relay(origin(http), control=at)
+    status = json.loads(relayctl("-s", at, "--json"))
+    assert set(status) == {"version", "since", "live", "max", "rate", "keeper", "fingerprint", "listeners", "upstreams"}
+    assert 0 < status["max"] <= 10000 and status["live"] == 0
+    assert status["keeper"] in ("off", "absent", "holds all")
+    assert [listener["name"] for listener in status["listeners"]] == ["web"]
+    assert status["upstreams"] == [{"name": "app", "balance": "round_robin", "servers": 1, "up": 1}]
+    screen = relayctl("-s", at)
+    assert screen == relayctl("-s", at, "status") or screen.startswith("relayd ")
+    assert f"0 of {status['max']} connections" in screen and one.server.address in screen and "1 of 1 up" in screen
+
+
+def test_live_connections_are_counted(relay, origin, at):
+    one = relay(origin(silent), control=at)
+    with connect(one.address):
+        until(lambda: json.loads(relayctl("-s", at, "--json", "status"))["live"] == 1, "the control socket to show it")
+        until(lambda: json.loads(relayctl("-s", at, "--json", "servers"))[0]["live"] == 1, "the control socket to show it")
+    until(lambda: json.loads(relayctl("-s", at, "--json", "status"))["live"] == 0, "the control socket to show it")
+
+
+def test_servers_and_ready(relay, at):
+    dead = f"127.0.0.1:{free_port()}"
+    one = relay(dead, control=at, max_fails=1, fail_timeout="1h")
+    (server,) = json.loads(relayctl("-s", at, "--json", "servers"))
+    assert set(server) == {"upstream", "server", "address", "state", "reason", "since", "weight", "live", "rate",
+                           "connect_p50_us", "connect_p99_us", "failed", "deviates"}
+    assert (server["upstream"], server["server"], server["address"], server["state"]) == ("app", "a", dead, "up")
+    assert relayctl("-s", at, "ready") == "ready\n"
+    with connect(one.address) as client:
+        assert client.read_end() == (b"", "reset")
+    until(lambda: json.loads(relayctl("-s", at, "--json", "servers"))[0]["state"] == "left_alone", "the control socket to show it")
+    assert "no server of upstream app is up" in relayctl("-s", at, "ready", status=1)
+    assert asked(at, "/ready")[0] == 503
+    assert "left alone (1 failed connect in a row)" in relayctl("-s", at, "servers")
+
+
+def test_fingerprint_is_the_configurations(relay, origin, at):
+    one = relay(origin(http), control=at)
+    before = json.loads(relayctl("-s", at, "--json"))["fingerprint"]
+    one.reload(one.server, control=at, workers=9)
+    until(lambda: json.loads(relayctl("-s", at, "--json"))["fingerprint"] != before, "the control socket to show it")
+    one.reload(one.server, control=at)
+    until(lambda: json.loads(relayctl("-s", at, "--json"))["fingerprint"] == before, "the control socket to show it")
+
+
+def test_socket_is_for_the_group_and_goes_at_the_stop(relay, origin, at):
+    one = relay(origin(http), control=at)
+    assert stat.S_IMODE(os.stat(at).st_mode) == 0o660
+    one.finish()
+    assert not os.path.exists(at)
+    assert "no relayd answers" in relayctl("-s", at, status=69)
+
+
+def test_stale_socket_is_replaced_and_a_file_is_not(relay, origin, at):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(at)
+    one = relay(origin(http), control=at)
+    relayctl("-s", at)
+    one.reload(one.server, control="off")
+    until(lambda: not os.path.exists(at), "the control socket to show it")
+    with open(at, "w", encoding="utf-8") as file:
+        file.write("mine")
+    one.reload(one.server, control=at)
+    one.wait_log("There is no control socket at")
+    with open(at, encoding="utf-8") as file:
+        assert file.read() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes the user")
+def test_others_are_refused(relay, origin, at):
+    relay(origin(http), control=at)
+    os.chmod(at, 0o666)
+    os.chmod(os.path.dirname(at), 0o755)
+    done = subprocess.run(["curl", "-sS", "--unix-socket", at, "http://x/status"], capture_output=True, text=True,
+                          check=False, user=65534, group=65534, extra_groups=[], timeout=DEADLINE)
+    assert "may ask" in done.stdout, done.stderr
+    done = subprocess.run(["curl", "-sS", "--unix-socket", at, "http://x/status"], capture_output=True, text=True,
+                          check=False, user=65534, group=65534, extra_groups=[os.getegid()], timeout=DEADLINE)
+    assert '"listeners"' in done.stdout, done.stderr
+
+
+def test_nonsense_costs_nothing_but_itself(relay, origin, at):
+    one = relay(origin(http), control=at)
+    stalled = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    for client in stalled:
+        client.connect(at)
+        client.sendall(b"GET /sta")
+    assert asked(at, "/nothing")[0] == 404
+    status, head, _ = asked(at, "/status", "POST")
+    assert status == 405 and "Allow: GET, HEAD" in head
+    assert asked(at, "/" + "x" * 30000)[0] in (413, 414, 431)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(at)
+        client.sendall(os.urandom(4000) + b"\r\n\r\n")
+    relayctl("-s", at)
+    for client in stalled:
+        client.close()
+    assert curl(f"http://{one.address}/").strip()
+
+
+def test_wrong_commands(at):
+    assert "no such command: statsu" in relayctl("statsu", status=64)
+    assert "takes no argument: x" in relayctl("servers", "x", status=64)
+    assert "wrong arguments" in relayctl("--nonsense", status=64)
+    assert "no relayd answers" in relayctl("-s", at, status=69)
