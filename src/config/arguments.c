@@ -72,7 +72,8 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
     if (!good)
         return NULL;
     config = config_new("command line");
-    if (config && fill_config(config, listen, &listen_spec, proxy, &proxy_spec))
+    if (config && places_add(&config->places, config->path, 0) &&
+        fill_config(config, listen, &listen_spec, proxy, &proxy_spec))
         return config;
     config_unref(config);
     on_error(arg, "out of memory while the arguments were read");

@@ -249,7 +249,7 @@ static bool build_sections(const struct build *build) {
 struct config *config_build(const struct tree *tree, const char *path, struct problems *problems) {
     struct build build = {tree, config_new(path), problems};
 
-    if (build.config) {
+    if (build.config && places_add_all(&build.config->places, &tree->places)) {
         set_values(&build, 0, &build.config->global);
         if (build_sections(&build))
             return build.config;

@@ -25,12 +25,12 @@ struct config *config_new(const char *path) {
 
     if (!shared)
         return NULL;
+    atomic_init(&shared->references, 1);
     shared->config.path = strdup(path);
     if (!shared->config.path) {
         free(shared);
         return NULL;
     }
-    atomic_init(&shared->references, 1);
     return &shared->config;
 }
 
@@ -93,6 +93,7 @@ void config_unref(struct config *config) {
     free(config->global.keeper);
     free(config->global.control);
     free(config->global.instance);
+    places_free(&config->places);
     free(config->path);
     free(shared);
 }
@@ -100,12 +101,13 @@ void config_unref(struct config *config) {
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) {
     char what[WARNING_MAX], sentence[PATH_MAX + WARNING_MAX];
+    const char *path = places_find(&config->places, line, &line);
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
-    snprintf(sentence, sizeof(sentence), "%s:%d: warning: %s.", config->path, line, what);
+    snprintf(sentence, sizeof(sentence), "%s:%d: warning: %s.", path, line, what);
     on_warning(arg, sentence);
 }
 

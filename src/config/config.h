@@ -17,10 +17,12 @@
 #include "base/prefix.h"
 #include "base/socket_file.h"
 #include "base/source.h"
+#include "config/places.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
 #define CONFIG_DEFAULT_LISTEN ":8080"
-#define CONFIG_NAME_MAX       64 /* bytes of a section's title, NUL included */
+#define CONFIG_SIZE_MAX       ((size_t)1 << 20) /* bytes of a file */
+#define CONFIG_NAME_MAX       64                /* bytes of a section's title, NUL included */
 
 /* Values of the CHOICE options, in the order of their rows. */
 enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
@@ -165,8 +167,9 @@ struct upstream_config {
 };
 
 struct config {
-    char *path;          /* as given; "command line" without a file */
-    bool from_arguments; /* nobody has chosen what is at its default, or wants to hear of it */
+    char *path;           /* as given; "command line" without a file */
+    bool from_arguments;  /* nobody has chosen what is at its default, or wants to hear of it */
+    struct places places; /* what the numbers of lines here stand for */
     struct global_config global;
     struct listener_config *listeners;
     size_t n_listeners; /* at least 1 */

@@ -1,6 +1,6 @@
-/* A file is read in two passes: outline_read finds its sections and what is not known in it, then
- * libconfuse parses the rest, with every value as text. The values go to the tree, the tree to
- * struct config.
+/* A file is read in two passes: outline_read finds its sections, what it includes and what is not
+ * known in it, then libconfuse parses the rest, with every value as text. So is each file that is
+ * included, after the one that includes it. The values go to the tree, the tree to struct config.
  *
  * titles_note: libconfuse looks for a section's title among all of its kind before it, so that a
  * file of many takes it many seconds. The first pass has the titles and overwrites them; the second
@@ -8,20 +8,18 @@
  *
  * sections_note: libconfuse tells when a section ends (its validating callback), but not when it
  * begins. But it meets the sections of a kind in the order of the tree, and they do not nest, so
- * the n-th to end is the n-th of its kind in the tree. */
+ * the n-th to end is the n-th of its kind among the file's in the tree. */
 #include "config/load.h"
 
 #include <confuse.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/sync.h"
 #include "config/build.h"
+#include "config/includes.h"
 #include "config/options.h"
 #include "config/outline.h"
 #include "config/problems.h"
@@ -32,7 +30,10 @@
 
 struct load {
     struct tree tree;
+    struct includes includes;
     struct problems problems;
+    int before;               /* lines of the files that were read */
+    bool whole;               /* none of them ended early */
     size_t at[SECTION_COUNT]; /* the section of each kind that the next value belongs to */
     bool said;                /* the first pass ended the text early, and said why */
     int syntax_line;          /* of libconfuse's syntax error; 0: none */
@@ -57,7 +58,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     size_t section = current->at[kind];
 
     if (row && section < current->tree.n &&
-        !tree_add_value(&current->tree, section, row, value, cfg->line))
+        !tree_add_value(&current->tree, section, row, value, current->before + cfg->line))
         current->problems.out_of_memory = true;
     *(const char **)result = value;
     return 0;
@@ -78,8 +79,9 @@ static void on_syntax_error(cfg_t *cfg, const char *fmt, va_list ap) REQUIRES(lo
     if (current->said || current->syntax_line != 0)
         return;
     vsnprintf(text, sizeof text, fmt, ap);
-    current->syntax_line = cfg->line;
-    problems_add(&current->problems, cfg->line, "syntax error: %s", problems_show(text, shown));
+    current->syntax_line = current->before + cfg->line;
+    problems_add(&current->problems, current->syntax_line, "syntax error: %s",
+                 problems_show(text, shown));
 }
 
 /* The table of options in libconfuse's terms. Every option is a string, so that no value is wrong
@@ -107,43 +109,85 @@ static void make_schema(struct load *load) {
         load->schema[i][used[i]] = (cfg_opt_t)CFG_END();
 }
 
-/* The second pass. False after a syntax error. */
-static bool run_libconfuse(struct load *load, const char *text) {
-    cfg_t *cfg;
+/* The second pass over a file, whose sections are those of the tree from first on. False after a
+ * syntax error. */
+static bool run_libconfuse(struct load *load, cfg_t *cfg, const char *text, size_t first) {
     int result;
 
-    make_schema(load);
     for (size_t i = SECTION_GLOBAL + 1; i < SECTION_COUNT; i++)
-        load->at[i] = tree_next(&load->tree, 0, (enum option_section)i);
-    cfg = cfg_init(load->schema[SECTION_GLOBAL], CFGF_NONE);
-    if (!cfg) {
-        load->problems.out_of_memory = true;
-        return false;
-    }
-    cfg_set_error_function(cfg, on_syntax_error);
+        load->at[i] = tree_next(&load->tree, first - 1, (enum option_section)i);
     lock_acquire(&loading);
     current = load;
     result = cfg_parse_buf(cfg, text);
     current = NULL;
     lock_release(&loading);
-    cfg_free(cfg);
     return result == CFG_SUCCESS;
 }
 
-/* Both passes over the text, which they change. */
-static struct config *parse_text(struct load *load, const char *name, char *text, size_t size) {
-    enum outline_end end = outline_read(text, size, &load->tree, &load->problems);
-    struct config *config;
-    bool whole;
+/* Both passes over the text of a file, which they change. */
+static void parse_text(struct load *load, cfg_t *cfg, const char *path, char *text, size_t size) {
+    size_t first = load->tree.n, n_problems = load->problems.n;
+    int lines = 1;
 
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    if (!places_add(&load->tree.places, path, load->before)) {
+        load->problems.out_of_memory = true;
+        return;
+    }
+    enum outline_end end = outline_read(text, size, &load->tree, &load->includes, &load->problems);
     load->said = end == OUTLINE_SAID;
-    whole = run_libconfuse(load, text) && end == OUTLINE_WHOLE;
+    load->syntax_line = 0;
+    bool whole = run_libconfuse(load, cfg, text, first) && end == OUTLINE_WHOLE;
     if (load->syntax_line != 0)
         problems_drop_after(&load->problems, load->syntax_line);
-    if (!whole && !problems_any(&load->problems))
-        problems_add(&load->problems, load->tree.last_line, "syntax error");
-    config = config_build(&load->tree, name, &load->problems);
-    if (config && whole)
+    if (!whole && load->problems.n == n_problems)
+        problems_add(&load->problems, load->before + lines, "syntax error");
+    load->whole &= whole;
+    load->before += lines;
+}
+
+/* The files that the first one includes, and those that they do. */
+static void parse_includes(struct load *load, cfg_t *cfg) {
+    struct includes *includes = &load->includes;
+    char *text = includes->n > 1 ? malloc(CONFIG_SIZE_MAX + 1) : NULL, *why;
+    size_t size;
+
+    load->problems.out_of_memory |= includes->n > 1 && text == NULL;
+    for (includes->at = 1; text != NULL && includes->at < includes->n; includes->at++) {
+        const struct include *file = &includes->list[includes->at];
+
+        if (includes_read(file->path, false, text, &size, &why)) {
+            text[size] = '\0';
+            parse_text(load, cfg, file->path, text, size);
+            continue;
+        }
+        load->whole = false;
+        if (why != NULL)
+            problems_add(&load->problems, file->line, "include: %s", why);
+        else
+            load->problems.out_of_memory = true;
+        free(why);
+    }
+    free(text);
+}
+
+static struct config *parse_files(struct load *load, const char *path, char *text, size_t size) {
+    cfg_t *cfg;
+
+    make_schema(load);
+    cfg = cfg_init(load->schema[SECTION_GLOBAL], CFGF_NONE);
+    if (!cfg) {
+        load->problems.out_of_memory = true;
+        return NULL;
+    }
+    cfg_set_error_function(cfg, on_syntax_error);
+    load->whole = true;
+    parse_text(load, cfg, path, text, size);
+    parse_includes(load, cfg);
+    cfg_free(cfg);
+    struct config *config = config_build(&load->tree, path, &load->problems);
+    if (config && load->whole)
         config_validate(&load->tree, config, &load->problems);
     return config;
 }
@@ -155,12 +199,12 @@ struct config *config_load_buffer(const char *name, const char *text, size_t siz
     struct config *config = NULL;
     bool failed = true;
 
-    if (load && copy && tree_init(&load->tree)) {
+    if (load && copy && tree_init(&load->tree) && includes_begin(&load->includes, name)) {
         memcpy(copy, text, size);
         copy[size] = '\0';
-        config = parse_text(load, name, copy, size);
+        config = parse_files(load, name, copy, size);
         failed = problems_any(&load->problems);
-        problems_report(&load->problems, name, on_error, arg);
+        problems_report(&load->problems, &load->tree.places, on_error, arg);
     } else {
         on_error(arg, "out of memory while the configuration was read");
     }
@@ -168,57 +212,25 @@ struct config *config_load_buffer(const char *name, const char *text, size_t siz
         config_unref(config);
         config = NULL;
     }
-    if (load)
+    if (load) {
+        includes_free(&load->includes);
         tree_free(&load->tree);
+    }
     free(load);
     free(copy);
     return config;
 }
 
-/* What to do about a file that cannot be read. kind: what it is, with -EBADF. */
-static void report_unreadable(const char *path, int error, const char *kind,
-                              config_error_fn *on_error, void *arg) {
-    char *sentence;
-    int len;
-
-    errno = error;
-    if (error == ENOENT)
-        len = asprintf(&sentence,
-                       "%s: there is no such file; name another with -f FILE, or run without one: "
-                       "relayd --proxy HOST:PORT",
-                       path);
-    else if (error == EACCES)
-        len = asprintf(&sentence,
-                       "%s: permission denied; let user %u read the file and search its directory",
-                       path, (unsigned)geteuid());
-    else if (error == EBADF)
-        len = asprintf(&sentence, "%s: %s; name a regular file with -f FILE", path, kind);
-    else if (error == EFBIG)
-        len = asprintf(&sentence, "%s: larger than %zu bytes; is it a configuration?", path,
-                       CONFIG_SIZE_MAX);
-    else
-        len = asprintf(&sentence, "%s: cannot be read: %m", path);
-    if (len < 0) {
-        on_error(arg, "out of memory while the configuration was read");
-        return;
-    }
-    on_error(arg, sentence);
-    free(sentence);
-}
-
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg) {
-    char *text = malloc(CONFIG_SIZE_MAX + 1);
+    char *text = malloc(CONFIG_SIZE_MAX + 1), *why = NULL;
     struct config *config = NULL;
-    const char *kind = NULL;
     size_t size = 0;
-    int result = text ? file_read(path, text, CONFIG_SIZE_MAX + 1, &size, &kind) : -ENOMEM;
 
-    if (result == 0 && size > CONFIG_SIZE_MAX)
-        result = -EFBIG;
-    if (result < 0)
-        report_unreadable(path, -result, kind, on_error, arg);
-    else
+    if (text && includes_read(path, true, text, &size, &why))
         config = config_load_buffer(path, text, size, on_error, arg);
+    else
+        on_error(arg, why ? why : "out of memory while the configuration was read");
+    free(why);
     free(text);
     return config;
 }

@@ -1,15 +1,18 @@
 #include "config/outline.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "config/scan.h"
 #include "config/suggest.h"
 
+#define INCLUDE        "include"
 #define NAME_MAX_BYTES 128 /* no name or title is longer and still right */
 
 struct outline {
     struct scan scan;
     struct tree *tree;
+    struct includes *includes;
     struct problems *problems;
     size_t section; /* that we are in */
     bool said;      /* the text ends too early, and that was noted */
@@ -45,35 +48,56 @@ static bool cut_outline(struct outline *outline, struct token name) {
     return false;
 }
 
+/* Nobody knows it here: says so. section: it was written as NAME [TITLE] {...}. */
+static void note_unknown(struct outline *outline, struct token name, const char *text,
+                         enum token_kind next, bool section) {
+    char where[TREE_WHERE_MAX];
+
+    tree_where(outline->tree, outline->section, where);
+    if (strcmp(text, INCLUDE) == 0 && outline->section != 0)
+        problems_add(outline->problems, name.line,
+                     "%sinclude belongs at the top level, outside of any section", where);
+    else if (strcmp(text, INCLUDE) == 0)
+        problems_add(outline->problems, name.line,
+                     "include is written as include \"/etc/relayd.d/*.conf\"");
+    else if (next == TOKEN_OPEN && outline->section == 0 && strcmp(text, "server") == 0)
+        problems_add(outline->problems, name.line,
+                     "\"server {\" is of nginx; relayd.conf(5), OTHER NAMES, has relayd's words");
+    else
+        suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
+}
+
+/* include "PATTERN" */
+static bool pass_include(struct outline *outline, struct token name, struct token pattern) {
+    char text[PATH_MAX];
+
+    scan_word(&outline->scan, pattern, text, sizeof text);
+    if (outline->section == 0)
+        includes_add(outline->includes, text, name.line, &outline->tree->places, outline->problems);
+    else
+        note_unknown(outline, name, INCLUDE, pattern.kind, false);
+    scan_blank(&outline->scan, name.start, pattern.end);
+    return true;
+}
+
 /* An option or a section that is not known here: notes it and overwrites it. The forms are
  * x = y, x += y, x = {...}, x {...}, x y {...} and x(...); another is a syntax error. */
 static bool pass_unknown(struct outline *outline, struct token name, const char *text) {
     struct scan *scan = &outline->scan;
     struct token op = scan_next(scan), next = op;
     bool assigned = op.kind == TOKEN_ASSIGN || op.kind == TOKEN_APPEND;
-    bool section = false, whole = false;
 
+    if (op.kind == TOKEN_WORD && strcmp(text, INCLUDE) == 0)
+        return pass_include(outline, name, op);
     if (assigned || op.kind == TOKEN_WORD)
         next = scan_next(scan);
-    if (next.kind == TOKEN_OPEN) {
-        section = !assigned;
-        whole = true;
-    } else if (next.kind == TOKEN_PAREN_OPEN && !assigned) {
-        whole = true;
-    } else if (!(assigned && next.kind == TOKEN_WORD)) {
-        suggest_name(outline->tree, outline->section, name.line, text, false, outline->problems);
+    bool braces = next.kind == TOKEN_OPEN, parentheses = next.kind == TOKEN_PAREN_OPEN && !assigned;
+    note_unknown(outline, name, text, op.kind, braces && !assigned);
+    if (!braces && !parentheses && !(assigned && next.kind == TOKEN_WORD))
         return cut_outline(outline, name);
-    }
-    if (op.kind == TOKEN_OPEN && outline->section == 0 && strcmp(text, "server") == 0)
-        problems_add(outline->problems, name.line,
-                     "\"server {\" is of nginx; relayd.conf(5), OTHER NAMES, has relayd's words");
-    else
-        suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
-    if (whole && next.kind == TOKEN_OPEN &&
-        !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
+    if (braces && !skip_block(outline, TOKEN_OPEN, TOKEN_CLOSE, next.line))
         return cut_outline(outline, name);
-    if (whole && next.kind == TOKEN_PAREN_OPEN &&
-        !skip_block(outline, TOKEN_PAREN_OPEN, TOKEN_PAREN_CLOSE, next.line))
+    if (parentheses && !skip_block(outline, TOKEN_PAREN_OPEN, TOKEN_PAREN_CLOSE, next.line))
         return cut_outline(outline, name);
     scan_blank(scan, name.start, scan->at);
     return true;
@@ -83,11 +107,12 @@ static void note_given(struct outline *outline, const struct option_info *row, b
                        int line) {
     struct tree_section *section = &outline->tree->sections[outline->section];
     int *given = &section->given[row - option_infos];
-    char where[TREE_WHERE_MAX];
+    char where[TREE_WHERE_MAX], first[PLACES_TEXT_MAX];
 
     if (*given != 0 && !append)
-        problems_add(outline->problems, line, "%s%s is given twice; the first is on line %d",
-                     tree_where(outline->tree, outline->section, where), row->name, *given);
+        problems_add(outline->problems, line, "%s%s is given twice; the first is on %s",
+                     tree_where(outline->tree, outline->section, where), row->name,
+                     places_say(&outline->tree->places, line, *given, first));
     else
         *given = line;
 }
@@ -208,16 +233,19 @@ static int last_line(const struct scan *scan) {
 
 /* At the end of the text every section must be closed; libconfuse does not mind. */
 static bool finish_outline(struct outline *outline) {
-    const struct tree_section *section = &outline->tree->sections[outline->section];
-    char where[TREE_WHERE_MAX];
+    const struct places *places = &outline->tree->places;
+    char where[TREE_WHERE_MAX], begun[PLACES_TEXT_MAX];
+    int line = last_line(&outline->scan);
 
-    outline->tree->last_line = last_line(&outline->scan);
+    if (places->n == 1)
+        outline->tree->last_line = line;
     if (outline->section == 0)
         return true;
-    problems_add(outline->problems, outline->tree->last_line,
-                 "%sthe file ends before this section, begun on line %d, is closed: "
+    problems_add(outline->problems, line,
+                 "%sthe file ends before this section, begun on %s, is closed: "
                  "a \"}\" is missing",
-                 tree_where(outline->tree, outline->section, where), section->line);
+                 tree_where(outline->tree, outline->section, where),
+                 places_say(places, line, outline->tree->sections[outline->section].line, begun));
     outline->said = true;
     return false;
 }
@@ -235,11 +263,11 @@ static bool read_all(struct outline *outline) {
     }
 }
 
-enum outline_end outline_read(char *text, size_t size, struct tree *tree,
+enum outline_end outline_read(char *text, size_t size, struct tree *tree, struct includes *includes,
                               struct problems *problems) {
-    struct outline outline = {.tree = tree, .problems = problems};
+    struct outline outline = {.tree = tree, .includes = includes, .problems = problems};
 
-    scan_init(&outline.scan, text, size, problems);
+    scan_init(&outline.scan, text, size, tree->places.list[tree->places.n - 1].before, problems);
     if (read_all(&outline))
         return OUTLINE_WHOLE;
     if (outline.scan.bad || outline.said || problems->out_of_memory)

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "config/includes.h"
 #include "config/problems.h"
 #include "config/tree.h"
 
@@ -15,10 +16,11 @@ enum outline_end {
     OUTLINE_SYNTAX, /* a part: libconfuse will meet a syntax error at its end */
 };
 
-/* Adds the sections of the text to the tree, with the lines of options; overwrites comments and
- * unknown names with blanks. Notes a problem for each unknown name, and for an option given twice.
- * Ends the text where it cannot go on. */
-enum outline_end outline_read(char *text, size_t size, struct tree *tree,
+/* Adds the sections of the text, which is the last of the tree's files, to the tree, with the lines
+ * of options, and what it includes to includes; overwrites comments, includes and unknown names
+ * with blanks. Notes a problem for each unknown name, and for an option given twice. Ends the text
+ * where it cannot go on. */
+enum outline_end outline_read(char *text, size_t size, struct tree *tree, struct includes *includes,
                               struct problems *problems) MUST_USE;
 
 #endif

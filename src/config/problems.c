@@ -57,15 +57,17 @@ static int compare_problems(const void *a, const void *b) {
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
-                     void *arg) {
+void problems_report(struct problems *problems, const struct places *places,
+                     config_error_fn *on_error, void *arg) {
     if (problems->n > 0)
         qsort(problems->list, problems->n, sizeof *problems->list, compare_problems);
     for (size_t i = 0; i < problems->n; i++) {
         struct problem *problem = &problems->list[i];
+        int line;
+        const char *path = places_find(places, problem->line, &line);
         char *sentence;
 
-        if (asprintf(&sentence, "%s:%d: %s", file, problem->line, problem->text) < 0) {
+        if (asprintf(&sentence, "%s:%d: %s", path, line, problem->text) < 0) {
             problems->out_of_memory = true;
         } else {
             on_error(arg, sentence);

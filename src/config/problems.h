@@ -33,8 +33,8 @@ bool problems_any(const struct problems *problems);
 void problems_drop_after(struct problems *problems, int line);
 
 /* Calls on_error for each, as "FILE:LINE: text", and empties the list. */
-void problems_report(struct problems *problems, const char *file, config_error_fn *on_error,
-                     void *arg);
+void problems_report(struct problems *problems, const struct places *places,
+                     config_error_fn *on_error, void *arg);
 
 /* Writes a piece of the file for a message: escaped (base/escape.h), and at most a line of it. buf
  * has PROBLEMS_SHOWN_MAX bytes and is returned. */

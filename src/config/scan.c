@@ -6,8 +6,8 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems) {
-    *scan = (struct scan){.text = text, .size = size, .line = 1, .problems = problems};
+void scan_init(struct scan *scan, char *text, size_t size, int before, struct problems *problems) {
+    *scan = (struct scan){.text = text, .size = size, .line = before + 1, .problems = problems};
     if (size >= strlen(BYTE_ORDER_MARK) &&
         memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
         scan_blank(scan, 0, strlen(BYTE_ORDER_MARK));

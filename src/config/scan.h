@@ -45,8 +45,8 @@ struct scan {
     struct problems *problems;
 };
 
-/* Starts at line 1, after a UTF-8 byte order mark. text[size] must be NUL. */
-void scan_init(struct scan *scan, char *text, size_t size, struct problems *problems);
+/* Starts after so many lines, and a UTF-8 byte order mark. text[size] must be NUL. */
+void scan_init(struct scan *scan, char *text, size_t size, int before, struct problems *problems);
 
 /* The next token. After TOKEN_BAD and TOKEN_END, the same again. */
 struct token scan_next(struct scan *scan);

@@ -39,6 +39,7 @@ void tree_free(struct tree *tree) {
         free(section->title);
     }
     free(tree->sections);
+    places_free(&tree->places);
     *tree = (struct tree){0};
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "config/options.h"
+#include "config/places.h"
 
 struct tree_value {
     const struct option_info *row;
@@ -28,7 +29,8 @@ struct tree_section {
 struct tree {
     struct tree_section *sections; /* [0] is the top level */
     size_t n, room;
-    int last_line;
+    struct places places; /* the files read so far */
+    int last_line;        /* of the first file */
 };
 
 /* Room for tree_where's answer, NUL included. */

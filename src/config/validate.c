@@ -63,7 +63,7 @@ static bool same_title(const struct tree_section *a, const struct tree_section *
 static void check_titles(const struct validation *validation) {
     const struct tree *tree = validation->tree;
     const struct tree_section **all = calloc(tree->n, sizeof(struct tree_section *));
-    char where[TREE_WHERE_MAX];
+    char where[TREE_WHERE_MAX], place[PLACES_TEXT_MAX];
     size_t first = 1;
 
     if (!all) {
@@ -81,8 +81,8 @@ static void check_titles(const struct validation *validation) {
         }
         tree_where(tree, (size_t)(all[i] - tree->sections), where);
         where[strlen(where) - strlen(": ")] = '\0';
-        problems_add(validation->problems, all[i]->line,
-                     "%s is given twice; the first is on line %d", where, all[first]->line);
+        problems_add(validation->problems, all[i]->line, "%s is given twice; the first is on %s",
+                     where, places_say(&tree->places, all[i]->line, all[first]->line, place));
     }
     free(all);
 }
@@ -216,12 +216,14 @@ static int compare_listened(const void *a, const void *b) {
 
 static void report_twice(const struct validation *validation, const struct listened *first,
                          const struct listened *again) {
-    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], place[PLACES_TEXT_MAX];
 
-    problems_add(validation->problems, again->value->line,
-                 "%saddress %s is listened on twice; the first is on line %d",
-                 tree_where(validation->tree, again->section, where),
-                 problems_show(again->value->text, shown), first->value->line);
+    problems_add(
+        validation->problems, again->value->line,
+        "%saddress %s is listened on twice; the first is on %s",
+        tree_where(validation->tree, again->section, where),
+        problems_show(again->value->text, shown),
+        places_say(&validation->tree->places, again->value->line, first->value->line, place));
 }
 
 /* Every address of every listener. There may be many: they are sorted first. */

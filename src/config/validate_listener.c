@@ -37,7 +37,7 @@ static bool same_prefix(const struct written *a, const struct written *b) {
 static void check_prefixes(const struct validation *validation, enum option_id list) {
     const struct tree_section *at = &validation->tree->sections[validation->section];
     struct written *all = calloc(at->n_values + 1, sizeof *all);
-    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX];
+    char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], place[PLACES_TEXT_MAX];
     size_t n = 0, first = 0;
     const char *why;
 
@@ -57,10 +57,11 @@ static void check_prefixes(const struct validation *validation, enum option_id l
             first = i;
         else
             problems_add(validation->problems, all[i].value->line,
-                         "%s%s: prefix %s is given twice; the first is on line %d",
+                         "%s%s: prefix %s is given twice; the first is on %s",
                          tree_where(validation->tree, validation->section, where),
                          option_infos[list].name, problems_show(all[i].value->text, shown),
-                         all[first].value->line);
+                         places_say(&validation->tree->places, all[i].value->line,
+                                    all[first].value->line, place));
     }
     free(all);
 }

@@ -49,7 +49,7 @@ static void check_same(const struct validation *validation) {
     const struct server_config *servers = validation->upstream->servers;
     size_t n = validation->upstream->n_servers, first = 0;
     const struct server_config **all = calloc(n, sizeof(struct server_config *));
-    char where[TREE_WHERE_MAX];
+    char where[TREE_WHERE_MAX], place[PLACES_TEXT_MAX];
 
     if (all == NULL) {
         validation->problems->out_of_memory = true;
@@ -63,12 +63,13 @@ static void check_same(const struct validation *validation) {
             first = i;
             continue;
         }
-        problems_add(
-            validation->problems, written_address(validation, (size_t)(all[i] - servers))->line,
-            "%sserver %s has the address of server %s, on line %d; give that one more "
-            "weight instead",
-            tree_where(validation->tree, validation->section, where), all[i]->name,
-            all[first]->name, written_address(validation, (size_t)(all[first] - servers))->line);
+        int line = written_address(validation, (size_t)(all[i] - servers))->line;
+        int before = written_address(validation, (size_t)(all[first] - servers))->line;
+        problems_add(validation->problems, line,
+                     "%sserver %s has the address of server %s, on %s; give that one more "
+                     "weight instead",
+                     tree_where(validation->tree, validation->section, where), all[i]->name,
+                     all[first]->name, places_say(&validation->tree->places, line, before, place));
     }
     free(all);
 }
@@ -78,7 +79,7 @@ static void check_sources(const struct validation *validation) {
     const struct tree_section *at = &validation->tree->sections[validation->section];
     const struct tree_value *given[SOURCES_MOST];
     struct addr addrs[SOURCES_MOST], addr;
-    char where[TREE_WHERE_MAX];
+    char where[TREE_WHERE_MAX], place[PLACES_TEXT_MAX];
     size_t n = 0, same;
     const char *why;
 
@@ -98,9 +99,10 @@ static void check_sources(const struct validation *validation) {
         for (same = 0; same < n && !addr_equal(&addrs[same], &addr); same++)
             ;
         if (same < n) {
-            problems_add(validation->problems, value->line,
-                         "%ssource_address: %s is given twice; the first is on line %d", where,
-                         value->text, given[same]->line);
+            problems_add(
+                validation->problems, value->line,
+                "%ssource_address: %s is given twice; the first is on %s", where, value->text,
+                places_say(&validation->tree->places, value->line, given[same]->line, place));
         } else if (n == SOURCES_MOST) {
             problems_add(validation->problems, value->line,
                          "%ssource_address: %s: there may be %d addresses at most", where,

@@ -25,18 +25,19 @@ static const char *say_remedy(const struct listener_config *listener, char *buf,
 char *apply_files_complaint(const struct config *config, const struct listener_config *listener,
                             const char *address, int error) {
     char remedy[256], *what;
-    int len;
+    int len, line;
+    const char *path = places_find(&config->places, listener->access_line, &line);
 
     if (error == ESTALE)
         len = asprintf(&what,
                        "%s:%d: listener %s: somebody else put another file in the place of %s; "
                        "choose a directory in which only relayd may write.",
-                       config->path, listener->access_line, listener->name, address);
+                       path, line, listener->name, address);
     else
-        len = asprintf(&what, "%s:%d: listener %s: %s cannot be given to %s%s%s: %s; %s.",
-                       config->path, listener->access_line, listener->name, address,
-                       listener->socket_user, listener->socket_group[0] != '\0' ? ":" : "",
-                       listener->socket_group, strerrordesc_np(error),
+        len = asprintf(&what, "%s:%d: listener %s: %s cannot be given to %s%s%s: %s; %s.", path,
+                       line, listener->name, address, listener->socket_user,
+                       listener->socket_group[0] != '\0' ? ":" : "", listener->socket_group,
+                       strerrordesc_np(error),
                        error == EPERM ? say_remedy(listener, remedy, sizeof(remedy))
                                       : "see socket_mode, socket_user and socket_group");
     return len < 0 ? NULL : what;

@@ -61,7 +61,7 @@ static void test_unknown_options(void **state) {
         "f:5: listener web: unknown option \"foo\"; known here: @listener\n"
         "f:6: listener web: unknown option \"bar\"; known here: @listener\n");
     bad("include(\"/etc/passwd\")\n" WEB APP,
-        "f:1: unknown option \"include\"; known here: @global\n");
+        "f:1: include is written as include \"/etc/relayd.d/*.conf\"\n");
 }
 
 static void test_options_in_the_wrong_section(void **state) {
