@@ -112,7 +112,7 @@ enum check_outcome check_begin(struct check *check) {
     check->words = check->request;
     check->words_length = check->request_length;
     check->said = 0;
-    check->heard = check->stays = check->shut = false;
+    check->heard = check->stays = check->shut = check->understood = false;
     check->left = CHECK_DRAIN_MAX;
     memset(&check->talk, 0, sizeof(check->talk));
     do {
@@ -224,6 +224,20 @@ static enum check_outcome receive_answer(struct check *check) {
     return outcome;
 }
 
+/* To a server that does not take the header, all that follows is nonsense; to one that wants it,
+ * all that comes instead. */
+static void hint_at_proxy(struct check *check) {
+    enum proxy_version version = check->wish->send_proxy;
+
+    if (version != PROXY_OFF && !check->understood)
+        text_append(check->why, sizeof(check->why),
+                    "; perhaps it does not take the PROXY header (send_proxy = v%d)",
+                    version == PROXY_V1 ? 1 : 2);
+    else if (version == PROXY_OFF && !check->heard)
+        text_append(check->why, sizeof(check->why),
+                    "; perhaps it wants a PROXY header (send_proxy)");
+}
+
 enum check_outcome check_go_on(struct check *check) {
     enum check_outcome outcome = CHECK_UNDER_WAY;
 
@@ -233,6 +247,8 @@ enum check_outcome check_go_on(struct check *check) {
         outcome = find_connected(check);
     if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SAYS)
         outcome = send_words(check);
+    if (outcome == CHECK_BAD && check->stage != CHECK_CONNECTS)
+        hint_at_proxy(check);
     if (outcome != CHECK_UNDER_WAY)
         check->stage = CHECK_PARTS;
     return outcome;

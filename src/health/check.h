@@ -83,6 +83,8 @@ struct check {
     /* our end does not come before the server's, which might take us for gone; set by the type */
     bool stays;
     bool shut; /* our side has ended */
+    /* it speaks of itself, so no PROXY header is in its way; set by the type */
+    bool understood;
     /* when parting: bytes still to come, or to be dropped */
     size_t left;
     union {

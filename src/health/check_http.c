@@ -50,6 +50,7 @@ static enum check_outcome judge_status(struct check *check, size_t more) {
     int status = head->line.status;
 
     check->stays = true;
+    check->understood = status != 400; /* Bad Request */
     if (head->content != HTTP_CONTENT_OPEN && head->content < CHECK_DRAIN_MAX)
         check->left = (size_t)head->content;
     check->left -= more < check->left ? more : check->left;

@@ -71,6 +71,22 @@ def test_answers_that_are_none(relay, origin, script, reason):
     one.wait_log(f"app/b .* is down: ({reason})")
 
 
+def test_a_server_that_knows_no_proxy_header(relay, server):
+    """nginx calls it a bad request."""
+    one = site(relay, {"b": server(Named, name="b")}, check={**QUICK, "type": "http"}, send_proxy="v1")
+    one.wait_log(r"app/b .* is down: status 400, expected 200-399; perhaps it does not take the PROXY header \(send_proxy = v1\)")
+
+
+def test_a_server_that_wants_a_proxy_header(relay, origin):
+    behind = relay(text=f'''listener web {{ address = "127.0.0.1:{(port := free_port())}" upstream = app
+accept_proxy = any proxy_from = "127.0.0.1" }}
+upstream app {{ server a {{ address = "{origin(sends(response(b"a"))).address}" }} }}
+''', address=f"127.0.0.1:{port}", ready=False)
+    behind.wait_log("Listener web takes connections")
+    one = site(relay, {"b": f"127.0.0.1:{port}"}, check={**QUICK, "type": "http"})
+    one.wait_log(r"app/b .* is down: .*; perhaps it wants a PROXY header \(send_proxy\)")
+
+
 PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 

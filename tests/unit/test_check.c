@@ -186,14 +186,17 @@ static void answers_and_what_they_are_worth(void **state) {
         {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_BAD,
          "the head of the answer is longer than 131072 bytes"},
         {"a", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
-        {"", CLOSE, CHECK_BAD, "the connection was closed before an answer"},
+        {"", CLOSE, CHECK_BAD,
+         "the connection was closed before an answer; perhaps it wants a PROXY header "
+         "(send_proxy)"},
         {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD,
          "the connection was closed in the middle of the answer"},
         {"HTTP/1.1 200 OK\r\n", CLOSE, CHECK_BAD,
          "the connection was closed in the middle of the answer"},
         {"HTTP/1.1 103 x\r\n\r\n", CLOSE, CHECK_BAD,
          "the connection was closed in the middle of the answer"},
-        {"", RESET, CHECK_BAD, "receive: Connection reset by peer"},
+        {"", RESET, CHECK_BAD,
+         "receive: Connection reset by peer; perhaps it wants a PROXY header (send_proxy)"},
         {"HTTP/1.1 200 OK\r\n", RESET, CHECK_BAD, "receive: Connection reset by peer"},
         {"", PLAIN, CHECK_UNDER_WAY, ""},
         {"HTTP/1.1 200 OK\r\n", PLAIN, CHECK_UNDER_WAY, ""},
@@ -210,6 +213,41 @@ static void answers_and_what_they_are_worth(void **state) {
         assert_int_equal(ask(&origin, &wish, why), cases[i].outcome);
         assert_string_equal(why, cases[i].why);
         assert_true(!origin.was_reset || cases[i].manner == ENDLESS);
+    }
+}
+
+/* A server that does not expect the header, or another version, answers as to nonsense. */
+static void it_may_be_the_proxy_header(void **state) {
+    static const struct {
+        const char *answer;
+        enum manner manner;
+        enum proxy_version version;
+        const char *why;
+    } cases[] = {
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", CLOSE, PROXY_V1,
+         "status 400, expected 200-399; perhaps it does not take the PROXY header (send_proxy = "
+         "v1)"},
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", CLOSE, PROXY_OFF, "status 400, expected 200-399"},
+        {"HTTP/1.1 503 x\r\n\r\n", CLOSE, PROXY_V1, "status 503, expected 200-399"},
+        {"500 what?\r\n", CLOSE, PROXY_V2,
+         "the answer is not HTTP; perhaps it does not take the PROXY header (send_proxy = v2)"},
+        {"", CLOSE, PROXY_V2,
+         "the connection was closed before an answer; perhaps it does not take the PROXY header "
+         "(send_proxy = v2)"},
+        {"", RESET, PROXY_V1,
+         "receive: Connection reset by peer; perhaps it does not take the PROXY header (send_proxy "
+         "= v1)"},
+    };
+    char why[CHECK_WHY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct origin origin = {.manner = cases[i].manner, .answer = cases[i].answer};
+        struct check_wish wish = wish_for("127.0.0.1:1");
+
+        wish.send_proxy = cases[i].version;
+        assert_int_equal(ask(&origin, &wish, why), CHECK_BAD);
+        assert_string_equal(why, cases[i].why);
     }
 }
 
@@ -428,6 +466,7 @@ static void a_socket_that_reaches_itself_has_found_nobody(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(answers_and_what_they_are_worth, set_up),
+        cmocka_unit_test_setup(it_may_be_the_proxy_header, set_up),
         cmocka_unit_test_setup(the_rest_of_an_answer_is_read, set_up),
         cmocka_unit_test_setup(type_tcp_ends_in_order, set_up),
         cmocka_unit_test_setup(what_is_sent, set_up),
