@@ -25,6 +25,8 @@ static void format_bad_header(struct log_line *line, const void *payload) {
 
     log_line_text(line, "Listener %s refuses a connection from %s, which is in proxy_from: %s.",
                   bad->listener, addr_format(&bad->sender, sender, sizeof(sender)), bad->why);
+    log_line_field(line, "RELAYD_LISTENER", bad->listener);
+    log_line_field(line, "RELAYD_PEER", sender);
 }
 
 static void format_more_bad_headers(struct log_line *line, const void *last, unsigned long count) {
@@ -35,6 +37,7 @@ static void format_more_bad_headers(struct log_line *line, const void *last, uns
         "%lu more PROXY headers were refused within a second; the last one on listener %s: %s.",
         count, bad->listener, bad->why);
     log_line_number(line, "RELAYD_COUNT", count);
+    log_line_field(line, "RELAYD_LISTENER", bad->listener);
 }
 
 /* A balancer that is set up wrongly sends many. */

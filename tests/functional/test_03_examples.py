@@ -10,6 +10,7 @@ import pytest
 from client import close_all, connect, refused_in_http, run
 from fleet import Named
 from origin import http, sends
+from peer import request
 from relay import PASS_ON, once
 from servers import Dnsmasq, Postgres
 from settings import REPO, free_port
@@ -65,6 +66,18 @@ def example(name, words):
 
 def here():
     return f"127.0.0.1:{free_port()}"
+
+
+def test_what_the_packages_install_works_as_it_is(relay, origin, netns):
+    """As its own comment says: 502 until something listens on port 8000."""
+    one = relay(arguments=["-f", REPO / "packaging" / "relayd.conf"], address="127.0.0.1:8080", wrap=netns.wrap)
+    with netns.inside():
+        with connect(one) as client:
+            refused_in_http(client.send(request()), 502)
+        origin(http, port=8000)
+        with connect(one) as client:
+            assert client.get("/page").body == b"/page\n"
+    assert not [line for line in one.all_lines() if line.level in ("error", "warning") and "does not fit" not in line.text]
 
 
 def test_a_single_origin_works(relay, origin):

@@ -379,6 +379,7 @@ def test_a_passed_socket_outlives_the_daemon(relay, origin):
         assert works(address)
         one.term()
         assert one.wait_exit() == 0
+        assert one.records()[0].listen_address == address
         with connect(address) as client:
             sock.settimeout(5)
             accepted, _ = sock.accept()

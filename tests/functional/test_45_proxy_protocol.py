@@ -74,6 +74,7 @@ def test_a_header_that_is_none(relay, origin, version, sent, why):
         assert client.send(sent).read_end() == (b"", RESET)
     assert one.record(client).end == "CH"
     line = one.wait_log("Listener web refuses a connection from 127.0.0.1:")[0]
+    assert line.fields == {"RELAYD_LISTENER": "web", "RELAYD_PEER": client.name}
     assert why in line.text
 
 

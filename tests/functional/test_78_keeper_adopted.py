@@ -36,6 +36,7 @@ def test_the_record_counts_over_all_processes(revived, meeting):
     record = records[client.name]
     assert (record.bytes_up, record.bytes_down) == (GREETING + 3000, GREETING + 210000)
     assert (record.listener, record.upstream, record.server, record.end) == ("web", "app", "a", "CE")
+    assert (record.listen_address, record.attempts) == (one.address, 1)
     assert record.duration_usec >= took * 1e6
     assert (records[second.name].bytes_up, records[third.name].bytes_up) == (GREETING, GREETING)
     assert records[third.name].duration_usec < record.duration_usec
