@@ -155,10 +155,7 @@ void succession_begin(struct relay *relay, const struct config *config,
                                .keeper_timeout = global->keeper_timeout};
 
     strcpy(relay->name, name);
-    bool off = strcmp(global->keeper, "off") == 0;
-    if (off && !config->from_arguments)
-        log_msg(MSG_KEEPER, "Connections end with relayd: keeper = off.");
-    if (!off)
+    if (strcmp(global->keeper, "off") != 0)
         attach_keeper(relay, &terms, automatic);
 }
 
