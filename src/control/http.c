@@ -2,11 +2,15 @@
  * SILENCE_MOST seconds of silence. A body is not read. */
 #include "control/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/text.h"
+#include "control/connections.h"
+#include "control/gauges.h"
 #include "control/servers.h"
 #include "control/status.h"
 
@@ -18,10 +22,13 @@
 static const struct page {
     const char *path;
     struct reply (*reply)(const struct question *question);
+    const char *filters[4]; /* that may follow ?; up to NULL */
 } pages[] = {
-    {"/status", status_reply},
-    {"/servers", servers_reply},
-    {"/ready", ready_reply},
+    {"/status", status_reply, {NULL}},
+    {"/servers", servers_reply, {NULL}},
+    {"/connections", connections_reply, {"listener", "server", "client", NULL}},
+    {"/metrics", gauges_reply, {NULL}},
+    {"/ready", ready_reply, {NULL}},
 };
 
 /* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody
@@ -48,10 +55,42 @@ static const char *get_argument(void *connection, const char *name) {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct argument_check {
+    const struct page *page;
+    char wrong[64]; /* the first that the page does not know; "": none */
+};
+
+/* An MHD_KeyValueIterator. */
+static enum MHD_Result check_argument(void *arg, enum MHD_ValueKind kind, const char *name,
+                                      const char *value) {
+    struct argument_check *check = arg;
+
+    (void)kind;
+    for (const char *const *known = check->page->filters; *known != NULL; known++)
+        if (strcmp(name, *known) == 0 && value != NULL)
+            return MHD_YES;
+    snprintf(check->wrong, sizeof(check->wrong), "%s", name[0] != '\0' ? name : "?");
+    return MHD_NO;
+}
+
+static struct reply refuse_argument(const struct argument_check *check) {
+    char sentence[256];
+
+    snprintf(sentence, sizeof(sentence), "%s has no filter %s", check->page->path, check->wrong);
+    for (const char *const *known = check->page->filters; *known != NULL; known++)
+        text_append(sentence, sizeof(sentence),
+                    "%s%s=", known == check->page->filters ? "; it has " : ", ", *known);
+    return reply_error(400, sentence);
+}
+
 static struct reply answer_page(const struct http_source *source, const struct page *page,
                                 struct MHD_Connection *connection) {
     struct question question = {.filter = get_argument, .arg = connection};
+    struct argument_check check = {.page = page};
 
+    (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
+    if (check.wrong[0] != '\0')
+        return refuse_argument(&check);
     source->begin(source->arg, &question);
     struct reply reply = question.generation != NULL ? page->reply(&question)
                                                      : reply_error(503, "relayd is starting");

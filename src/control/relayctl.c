@@ -6,8 +6,8 @@
 #include <sysexits.h>
 
 #include "control/control.h"
+#include "control/explain.h"
 #include "control/screens.h"
-#include "record/ends.h"
 #include "version.h"
 
 #define REFUSED      1
@@ -36,6 +36,12 @@ static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
     text->n += one * n;
     more[text->n] = '\0';
     return one * n;
+}
+
+static int wrong_command(const char *what, const char *word) {
+    fprintf(stderr, "relayctl: %s%s%s; see relayctl --help\n", what, word[0] != '\0' ? ": " : "",
+            word);
+    return EX_USAGE;
 }
 
 static int complain_of_socket(const char *socket, const char *why) {
@@ -142,6 +148,80 @@ static int show_servers(const struct ask *ask) {
     return r;
 }
 
+/* "/connections?listener=web&client=10.0.0.0%2F8" of the words; the caller frees it. NULL: a word
+ * is no filter, or there is no memory. */
+static char *make_path(const struct ask *ask, const char *page) {
+    char *path = strdup(page);
+
+    for (size_t i = 0; i < ask->n_words && path != NULL; i++) {
+        const char *word = ask->words[i], *is = strchr(word, '=');
+        char *value = is != NULL && is > word ? curl_easy_escape(NULL, is + 1, 0) : NULL,
+             *name = value != NULL ? curl_easy_escape(NULL, word, (int)(is - word)) : NULL,
+             *longer = NULL;
+
+        if (name != NULL &&
+            asprintf(&longer, "%s%s%s=%s", path, i == 0 ? "?" : "&", name, value) < 0)
+            longer = NULL;
+        curl_free(name);
+        curl_free(value);
+        free(path);
+        path = longer;
+    }
+    return path;
+}
+
+static int show_connections(const struct ask *ask) {
+    char *path = make_path(ask, "/connections"), *text = NULL;
+    json_t *connections = NULL;
+
+    if (path == NULL)
+        return wrong_command("a filter is listener=NAME, server=UPSTREAM/NAME or client=PREFIX",
+                             "");
+    int r = get_answer(ask, path, &connections, &text);
+    if (r == EX_OK && ask->json)
+        fputs(text, stdout);
+    else if (r == EX_OK)
+        r = end_screen(screen_connections(connections, stdout));
+    json_decref(connections);
+    free(path);
+    free(text);
+    return r;
+}
+
+static int show_metrics(const struct ask *ask) {
+    struct text text;
+    long status = 0;
+    int r = get_page(ask, "/metrics", &text, &status);
+
+    if (r != EX_OK)
+        return r;
+    fputs(text.bytes, status == 200 ? stdout : stderr);
+    free(text.bytes);
+    return status == 200 ? EX_OK : REFUSED;
+}
+
+static int show_explanation(const struct ask *ask) {
+    struct explanation end;
+
+    if (ask->n_words != 1)
+        return wrong_command("explain takes one end code, as in explain LC", "");
+    if (!explain_end(ask->words[0], &end))
+        return wrong_command("there is no such end code; relayd(8), END CODES, has them all",
+                             ask->words[0]);
+    if (!ask->json) {
+        printf("%s: a connection %s.\n%s\n\n%c: %s\n%c: %s\n", end.code, end.sentence, end.advice,
+               end.code[0], end.who, end.code[1], end.when);
+        return EX_OK;
+    }
+    json_t *json =
+        json_pack("{s:s, s:b, s:s, s:s, s:s, s:s}", "code", end.code, "failed", end.failed,
+                  "sentence", end.sentence, "advice", end.advice, "who", end.who, "when", end.when);
+    int r = json != NULL && json_dumpf(json, stdout, JSON_COMPACT) == 0 ? EX_OK : EX_OSERR;
+    json_decref(json);
+    putchar('\n');
+    return r;
+}
+
 static int show_ready(const struct ask *ask) {
     json_t *ready = NULL;
     char *text = NULL;
@@ -166,6 +246,10 @@ static const struct command {
 } commands[] = {
     {"status", NULL, "all on one screen; so does relayctl without a command", show_status},
     {"servers", NULL, "each server and address: its state, and why", show_servers},
+    {"connections", "[FILTER]...", "each connection; listener=, server= or client= narrows it",
+     show_connections},
+    {"metrics", NULL, "counters and gauges, as Prometheus reads them", show_metrics},
+    {"explain", "CODE", "what an end code of the log means; asks no relayd", show_explanation},
     {"ready", NULL, "whether clients are served: exit 0, or 1 and why not", show_ready},
 };
 
@@ -175,23 +259,17 @@ static int print_relayctl_help(void) {
         "usage: relayctl [-s SOCKET] [--json] [COMMAND]\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         printf("  %s%s%-*s %s\n", commands[i].name, commands[i].argument != NULL ? " " : "",
-               (int)(22 - strlen(commands[i].name) - (commands[i].argument != NULL)),
+               (int)(24 - strlen(commands[i].name) - (commands[i].argument != NULL)),
                commands[i].argument != NULL ? commands[i].argument : "", commands[i].help);
-    puts("\n  -s, --socket FILE      ask at this socket instead of " CONTROL_SOCKET
+    puts("\n  -s, --socket FILE        ask at this socket instead of " CONTROL_SOCKET
          "\n"
-         "      --json             print the answer as it came\n"
-         "  -V, --version          print the version and exit\n"
-         "  -h, --help             print this help and exit\n\n"
+         "      --json               print the answer as it came\n"
+         "  -V, --version            print the version and exit\n"
+         "  -h, --help               print this help and exit\n\n"
          "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
          "if no relayd answers.\n"
          "See relayctl(8).");
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
-}
-
-static int wrong_command(const char *what, const char *word) {
-    fprintf(stderr, "relayctl: %s%s%s; see relayctl --help\n", what, word[0] != '\0' ? ": " : "",
-            word);
-    return EX_USAGE;
 }
 
 static int run_command(struct ask *ask, const char *name) {

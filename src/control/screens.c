@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "control/grid.h"
 
 #define NUMBER_MAX 32
@@ -170,6 +171,44 @@ bool screen_servers(const json_t *servers, FILE *out) {
     json_array_foreach(servers, i, server) add_server(&grid, server, false);
     grid_print(&grid, out);
     bool good = !grid.failed && json_is_array(servers);
+    grid_free(&grid);
+    return good;
+}
+
+static const char *get_span(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
+    return text_human_time(json_integer_value(json_object_get(object, name)), buf, NUMBER_MAX);
+}
+
+static const char *get_bytes(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
+    return text_human_bytes((uint64_t)json_integer_value(json_object_get(object, name)), buf,
+                            NUMBER_MAX);
+}
+
+static void add_connection(struct grid *grid, const json_t *connection) {
+    char id[NUMBER_MAX], age[NUMBER_MAX], idle[NUMBER_MAX], up[NUMBER_MAX], down[NUMBER_MAX],
+        server[PLACE_MAX];
+
+    snprintf(server, sizeof(server), "%s/%s", get_text(connection, "upstream"),
+             get_text(connection, "server"));
+    const char *cells[GRID_COLUMNS] = {
+        get_number(connection, "id", id),      get_span(connection, "age_us", age),
+        get_span(connection, "idle_us", idle), get_text(connection, "client"),
+        get_text(connection, "listener"),      server,
+        get_text(connection, "phase"),         get_bytes(connection, "up", up),
+        get_bytes(connection, "down", down)};
+    grid_add(grid, cells);
+}
+
+bool screen_connections(const json_t *connections, FILE *out) {
+    struct grid grid = {
+        .heads = {"ID", "AGE", "IDLE", "CLIENT", "LISTENER", "SERVER", "PHASE", "UP", "DOWN"},
+        .right = {true, true, true, [7] = true, [8] = true}};
+    const json_t *connection;
+    size_t i;
+
+    json_array_foreach(connections, i, connection) add_connection(&grid, connection);
+    grid_print(&grid, out);
+    bool good = !grid.failed && json_is_array(connections);
     grid_free(&grid);
     return good;
 }

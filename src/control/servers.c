@@ -5,16 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The list is in the order of the servers. */
 static bool visit_members(struct upstream *upstream, servers_fn *visit, void *arg) {
+    const struct upstream_config *config = upstream->config;
     size_t room = upstream_list(upstream, NULL, 0);
     struct listed_member *list = calloc(room > 0 ? room : 1, sizeof(*list));
 
     if (list == NULL)
         return false;
-    size_t n = upstream_list(upstream, list, room);
-    for (size_t i = 0; i < n && i < room; i++) {
-        visit(arg, upstream, &list[i]);
-        member_unref(list[i].member);
+    size_t found = upstream_list(upstream, list, room), n = found < room ? found : room, i = 0;
+    for (const struct server_config *server = config->servers;
+         server < config->servers + config->n_servers; server++) {
+        const struct listed_member without = {.server = server};
+
+        if (i == n || list[i].server != server)
+            visit(arg, upstream, &without);
+        for (; i < n && list[i].server == server; i++) {
+            visit(arg, upstream, &list[i]);
+            member_unref(list[i].member);
+        }
     }
     free(list);
     return true;
@@ -30,14 +39,18 @@ bool servers_visit(const struct generation *generation, servers_fn *visit, void 
 const char *servers_state(const struct listed_member *listed, usec_t now,
                           char ret_reason[SERVER_REASON_MAX]) {
     const struct member *member = listed->member;
-    int cut_off = atomic_load(&member->cut_off);
-    unsigned failed = atomic_load(&member->failed);
 
     ret_reason[0] = '\0';
     if (listed->server->weight == 0) {
         snprintf(ret_reason, SERVER_REASON_MAX, "its weight is 0");
         return "draining";
     }
+    if (member == NULL) {
+        snprintf(ret_reason, SERVER_REASON_MAX, "its name has no address");
+        return "down";
+    }
+    int cut_off = atomic_load(&member->cut_off);
+    unsigned failed = atomic_load(&member->failed);
     if (atomic_load(&member->down)) {
         snprintf(ret_reason, SERVER_REASON_MAX, "its health checks fail");
         return "down";
@@ -58,21 +71,29 @@ const char *servers_state(const struct listed_member *listed, usec_t now,
     return "up";
 }
 
+void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT_MAX]) {
+    if (listed->member != NULL)
+        addr_format(&listed->member->addr, ret_text, ADDR_TEXT_MAX);
+    else
+        snprintf(ret_text, ADDR_TEXT_MAX, "%s", listed->server->address_text);
+}
+
 static void list_server(void *arg, const struct upstream *upstream,
                         const struct listed_member *listed) {
     const struct member *member = listed->member;
     char address[ADDR_TEXT_MAX], reason[SERVER_REASON_MAX];
     const char *state = servers_state(listed, clock_now(), reason);
 
-    addr_format(&member->addr, address, sizeof(address));
+    servers_address(listed, address);
     json_array_append_new(
-        arg, json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:I, s:I, s:n, s:n, s:n, s:I, s:b}",
-                       "upstream", upstream->config->name, "server", listed->server->name,
-                       "address", address, "state", state, "reason", reason, "since", "weight",
-                       (json_int_t)listed->server->weight, "live",
-                       (json_int_t)atomic_load(&member->live), "rate", "connect_p50_us",
-                       "connect_p99_us", "failed", (json_int_t)atomic_load(&member->failed),
-                       "deviates", 0));
+        arg,
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:I, s:I, s:n, s:n, s:n, s:I, s:b}", "upstream",
+                  upstream->config->name, "server", listed->server->name, "address", address,
+                  "state", state, "reason", reason, "since", "weight",
+                  (json_int_t)listed->server->weight, "live",
+                  (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
+                  "connect_p50_us", "connect_p99_us", "failed",
+                  (json_int_t)(member != NULL ? atomic_load(&member->failed) : 0), "deviates", 0));
 }
 
 struct reply servers_reply(const struct question *question) {

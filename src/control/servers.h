@@ -6,10 +6,14 @@
 
 struct reply servers_reply(const struct question *question);
 
-/* Calls visit for each member of each upstream, without a lock. False: no memory. */
+/* Calls visit for each member of each upstream, without a lock; for a server without an address
+ * once, with member NULL. False: no memory. */
 typedef void servers_fn(void *arg, const struct upstream *upstream,
                         const struct listed_member *listed);
 bool servers_visit(const struct generation *generation, servers_fn *visit, void *arg) MUST_USE;
+
+/* A member's address; of a server that has none, what the file says. */
+void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT_MAX]);
 
 /* "up", "down", "draining", "starting" or "left_alone"; *ret_reason is why, or "". */
 #define SERVER_REASON_MAX 128

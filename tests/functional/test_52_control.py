@@ -1,5 +1,6 @@
 """The control socket and relayctl: what operators see, and who may ask."""
 
+import contextlib
 import json
 import os
 import socket
@@ -8,8 +9,8 @@ import subprocess
 
 import pytest
 
-from client import connect, curl
-from origin import http, silent
+from client import close_all, connect, connect_many, curl
+from origin import echo, http, silent
 from relay import environment
 from settings import DEADLINE, RELAYD, free_port, until
 
@@ -33,10 +34,12 @@ def asked(at, page, method="GET"):
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(DEADLINE)
         client.connect(at)
-        client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n\r\n".encode())
         answer = b""
-        while piece := client.recv(65536):
-            answer += piece
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):   # it does not read all of a request that is too long
+            client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode(), body.decode()
 
@@ -140,6 +143,88 @@ def test_nonsense_costs_nothing_but_itself(relay, origin, at):
     for client in stalled:
         client.close()
     assert curl(f"http://{one.address}/").strip()
+
+
+def samples(text):
+    """{name{labels}: value} of the text format; each metric has HELP and TYPE before its samples, once."""
+    found, name = {}, None
+    seen = set()
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            name = line.split()[2]
+            assert name not in seen
+            seen.add(name)
+        elif line.startswith("# TYPE "):
+            assert line.split()[2] == name and line.split()[3] in ("counter", "gauge")
+        else:
+            key, value = line.rsplit(" ", 1)
+            assert key.partition("{")[0] == name and key not in found
+            found[key] = float(value)
+    return found
+
+
+def test_connections_and_their_filters(relay, origin, at):
+    one = relay(origin(echo), control=at)
+    with connect(one.address) as first, connect(one.address):
+        assert first.send(b"hello").read(5) == b"hello"
+
+        def found(*words):
+            return json.loads(relayctl("-s", at, "--json", "connections", *words))
+
+        until(lambda: len(found()) == 2, "both are relayed")
+        talks = next(conn for conn in found() if conn["up"])
+        assert set(talks) == {"id", "client", "listener", "upstream", "server", "address", "age_us", "idle_us", "up",
+                              "down", "phase", "tls", "request"}
+        assert (talks["up"], talks["down"], talks["phase"]) == (5, 5, "relay")
+        assert (talks["listener"], talks["upstream"], talks["server"]) == ("web", "app", "a")
+        assert talks["address"] == one.server.address and talks["client"].startswith("127.0.0.1:")
+        assert 0 <= talks["idle_us"] <= talks["age_us"]
+        for filters, count in (("listener=web",), 2), (("listener=x",), 0), (("server=a", "client=127.0.0.0/8"), 2), \
+                (("server=app/a",), 2), (("server=app/b",), 0), (("client=192.0.2.1",), 0), (("client=::/0",), 0):
+            assert len(found(*filters)) == count, filters
+        assert talks["client"] in relayctl("-s", at, "connections")
+        assert "must be an address or a prefix" in relayctl("-s", at, "connections", "client=10.0.0/8", status=1)
+        assert "has no filter colour; it has listener=" in relayctl("-s", at, "connections", "colour=red", status=1)
+        assert "a filter is listener=NAME" in relayctl("-s", at, "connections", "red", status=64)
+    until(lambda: found() == [], "all have ended")
+
+
+def test_metrics(relay, origin, at):
+    one = relay(origin(echo), control=at)
+    with connect(one.address) as client:
+        assert client.send(b"x").read(1) == b"x"
+        status, head, body = asked(at, "/metrics")
+        assert status == 200 and "text/plain; version=0.0.4" in head
+        found = samples(body)
+        assert found["relayd_accepted_total"] == found["relayd_connections"] == 1
+        assert found['relayd_listener_connections{listener="web"}'] == 1
+        labels = f'{{upstream="app",server="a",address="{one.server.address}"}}'
+        assert found["relayd_server_connections" + labels] == found["relayd_server_up" + labels] == 1
+        assert found['relayd_upstream_servers_up{upstream="app"}'] == 1
+    assert samples(relayctl("-s", at, "metrics")).keys() == found.keys()
+
+
+def test_many_connections_are_listed_whole(relay, origin, at):
+    one = relay(origin(silent), control=at)
+    peers = connect_many(one.address, 200)
+    until(lambda: len(json.loads(relayctl("-s", at, "--json", "connections"))) == 200, "each is listed")
+    numbers = [conn["id"] for conn in json.loads(relayctl("-s", at, "--json", "connections"))]
+    assert len(set(numbers)) == 200
+    close_all(peers)
+
+
+def test_a_server_without_an_address_is_shown(relay, at):
+    relay("localhost.invalid:80", control=at)
+    (server,) = json.loads(relayctl("-s", at, "--json", "servers"))
+    assert (server["address"], server["state"], server["reason"]) == (
+        "localhost.invalid:80", "down", "its name has no address")
+
+
+def test_explain_asks_nobody():
+    assert relayctl("explain", "lc").startswith("LC: a connection was refused: max_connections was reached.\nRaise ")
+    assert json.loads(relayctl("--json", "explain", "CE"))["failed"] is False
+    assert "no such end code" in relayctl("explain", "ZZ", status=64)
+    assert "takes one end code" in relayctl("explain", status=64)
 
 
 def test_wrong_commands(at):

@@ -12,6 +12,7 @@ from origin import Origin, echo, pattern
 from service import ADDRESS, KEEPER, UNIT, message_id
 
 PATH = "/run/relayd/web.sock"
+CONTROL = "/run/relayd/control.sock"
 PROXIED, REFUSED, LINKED = "127.0.0.1:8081", "127.0.0.1:8082", "[fe80::7%d0]:8083"
 
 CONF = """
@@ -107,6 +108,8 @@ def test_a_life(relayd, server, dns, link, copy):
     with relayd.connect() as peer:
         goes_on(peer)
         relayd.wait_held(ONE)
+        for page in ("status", "servers", "connections?client=127.0.0.0/8", "metrics", "nothing"):
+            assert relayd.box.run("curl", "-sS", "--unix-socket", CONTROL, f"http://relayd/{page}").stdout
         relayd.write_conf(conf("0660"))
         relayd.systemctl("reload", UNIT)
         goes_on(peer)   # (its server waits for some seconds only)

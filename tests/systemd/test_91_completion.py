@@ -97,7 +97,7 @@ def test_completion_for_the_keeper(terminal):
 
 def test_completion_for_relayctl(terminal):
     assert options_of_the_help("relayctl") <= set(terminal.offered("relayctl -"))
-    assert {"status", "servers", "ready"} <= set(terminal.offered("relayctl "))
+    assert {"status", "servers", "connections", "metrics", "explain", "ready"} <= set(terminal.offered("relayctl "))
     assert terminal.completed("relayctl --soc") == "relayctl --socket "
     assert terminal.completed("relayctl serv") == "relayctl servers "
 

@@ -1,0 +1,18 @@
+/* What an end code of the log means, from record/ends.def, without a daemon. */
+#ifndef CONTROL_EXPLAIN_H
+#define CONTROL_EXPLAIN_H
+
+#include <stdbool.h>
+
+struct explanation {
+    const char *code;     /* "LC" */
+    const char *sentence; /* completes "A connection ..." */
+    const char *advice;
+    const char *who, *when; /* what its letters stand for */
+    bool failed;            /* refused or cut off */
+};
+
+/* In capitals or not. False: there is no such code. */
+bool explain_end(const char *code, struct explanation *ret);
+
+#endif
