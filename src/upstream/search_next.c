@@ -63,13 +63,21 @@ static usec_t span_for(const struct member *member, usec_t least, usec_t most) {
     return span < most ? span : most;
 }
 
+/* Not if all that could be chosen are names without an address. */
+static bool any_can_serve(const struct roster *roster) {
+    for (size_t i = 0; i < roster->n; i++)
+        if (roster->slots[i].server->config->weight > 0)
+            return true;
+    return false;
+}
+
 static enum search_outcome outcome_of_none(const struct search *search, const struct view *view)
     REQUIRES(search->upstream->lock) {
     if (view->full > 0)
         return SEARCH_FULL;
     if (search->tries.n > 0)
         return SEARCH_OVER;
-    return search->upstream->roster.n == 0 ? SEARCH_NO_NAME : SEARCH_DOWN;
+    return any_can_serve(&search->upstream->roster) ? SEARCH_DOWN : SEARCH_NO_NAME;
 }
 
 /* The one left alone for longest, in whatever tier. *ret_more: there are others. */

@@ -15,7 +15,8 @@ struct upstream;
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
-    bool coming GUARDED; /* some of its names are looked up for the first time */
+    /* some of its names are looked up for the first time, and it is not drained */
+    bool coming GUARDED;
     /* Main's, then the resolver's thread's (single_writer in enlist.h): */
     struct endpoint *endpoints; /* settled (endpoints_settle) */
     size_t n_endpoints;

@@ -17,6 +17,14 @@ static void on_server_endpoints(void *arg, const struct endpoints *endpoints) {
     server->upstream->changed = server->upstream->changed || endpoints != NULL;
 }
 
+/* Nobody waits for the name of a drained server. */
+static void note_coming(struct server *server, bool coming) REQUIRES(server->upstream->lock) {
+    bool awaited = coming && server->config->weight > 0;
+
+    server->upstream->n_coming += (size_t)awaited - (size_t)server->coming;
+    server->coming = awaited;
+}
+
 /* All servers of the upstream have learned what is new: the first to be told makes the new
  * roster. */
 static void on_settled(void *arg, bool coming) {
@@ -30,8 +38,7 @@ static void on_settled(void *arg, bool coming) {
                 upstream->config->name);
     upstream->changed = false;
     lock_acquire(&upstream->lock);
-    upstream->n_coming += (size_t)coming - (size_t)server->coming;
-    server->coming = coming;
+    note_coming(server, coming);
     upstream->n_answers++;
     cond_broadcast(&upstream->answered);
     lock_release(&upstream->lock);
@@ -50,8 +57,7 @@ static bool init_server(struct server *server, struct upstream *upstream,
     server->upstream = upstream;
     if (spec->form == ADDR_LITERAL)
         return server_learn(server, &endpoint, 1);
-    server->coming = true;
-    upstream->n_coming++;
+    note_coming(server, true);
     const struct name_owner owner = {upstream->config->name, config->name};
     return names_add(names, spec, owner, upstream->config->resolve_interval, &listener, server);
 }

@@ -7,7 +7,7 @@ from fleet import site
 from origin import echo, sends
 from peer import RESET, request
 from relay import once
-from settings import ms, until
+from settings import free_port, ms, until
 from test_43_servers import answers
 
 CHECKED = {"interval": ms(20), "timeout": "5s", "rise": 1, "fall": 1}
@@ -69,6 +69,29 @@ def test_a_name_that_has_no_address_does_not_matter_then(relay):
     with connect(one) as client:
         refused_in_http(client.send(request()), 503)
     assert one.record(client).end == "OD"
+
+
+@pytest.mark.parametrize("mode", ["tcp", "http"])
+def test_backups_that_fail_are_no_drained_upstream(relay, mode):
+    """The last server that is no backup is drained, and the backup is dead: that is what clients and the log are told."""
+    one = site(relay, {"a": {"address": "none.invalid:80", "weight": 0},
+                       "b": {"address": f"127.0.0.1:{free_port()}", "backup": True}},
+               listener={"mode": mode}, connect_timeout="30s", max_fails=1)
+    with connect(one) as client:
+        if mode == "http":
+            refused_in_http(client.send(request()), 502)
+        else:
+            assert client.read_end() == (b"", RESET)
+    assert one.record(client).end == "SD"
+    one.wait_log("No server of upstream app can be reached")
+
+
+def test_to_drain_to_backups_is_no_warning(tmp_path):
+    path = tmp_path / "relayd.conf"
+    path.write_text('listener web { address = "127.0.0.1:1234" upstream = app }\n'
+                    "upstream app {\n server a { address = a:1 weight = 0 }\n server b { address = b:1 backup = true }\n}\n")
+    done = once("-t", "-f", path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_check_of_a_file_warns(tmp_path):

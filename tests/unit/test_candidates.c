@@ -289,6 +289,31 @@ static void nobody_is_refused_while_one_is_good(void **state) UNCHECKED {
     assert_in_range(all, 1, MOST - 1);
 }
 
+/* Few and many, by each balance: as if they were not there. */
+static void backups_serve_while_the_others_are_drained(void **state) UNCHECKED {
+    static const char *const balances[] = {"round_robin", "least_connections", "source_hash",
+                                           "random_two"};
+    static const size_t sizes[] = {1, MOST};
+    char options[256];
+
+    for (size_t i = 0; i < ARRAY_LEN(balances) * ARRAY_LEN(sizes); i++) {
+        snprintf(options, sizeof(options),
+                 "balance = %s server b { address = 127.0.0.1:1 backup = true } server a { address "
+                 "= srv:_x._tcp.y weight = 0 }",
+                 balances[i / ARRAY_LEN(sizes)]);
+        struct upstream *app = make_upstream(options);
+        assert_true(server_learn(&app->servers[1], endpoints, sizes[i % ARRAY_LEN(sizes)]));
+        assert_true(enlist_members(app));
+        for (uint32_t k = 0; k < 10; k++) {
+            struct member *member = choose(app, k);
+
+            assert_string_equal(member->server, "b");
+            member_leave(member);
+        }
+        free_upstream(state);
+    }
+}
+
 static void who_is_back_begins_slowly(void **state) UNCHECKED {
     struct upstream *app;
     unsigned times = 0;
@@ -313,6 +338,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_among_many_costs_little_more, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(turns_are_in_proportion, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(nobody_is_refused_while_one_is_good, set_up, free_upstream),
+        cmocka_unit_test_setup(backups_serve_while_the_others_are_drained, set_up),
         cmocka_unit_test_setup_teardown(who_is_back_begins_slowly, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(it_is_the_same_as_to_look_at_all, set_up, free_upstream),
     };

@@ -202,6 +202,34 @@ static void a_drained_upstream(void **state) UNCHECKED {
     assert_true(clock_now() - began < 30 * USEC_PER_SEC);
 }
 
+/* Its address serves nobody, and the backup has none. */
+static void a_backup_without_an_address(void **state) UNCHECKED {
+    struct upstream *app = make_upstream(
+        "connect_timeout = 20ms server a { address = 127.0.0.1:1 weight = 0 } "
+        "server b { address = nowhere.invalid:1 backup = true }");
+    struct search search;
+    usec_t timeout;
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "no name");
+}
+
+/* It would bring nothing that could be used. */
+static void the_name_of_a_drained_server_is_not_waited_for(void **state) UNCHECKED {
+    struct upstream *app = make_upstream(
+        "connect_timeout = 60s server a { address = nowhere.invalid:1 weight = 0 } "
+        "server b { address = 127.0.0.1:1 backup = true }");
+    struct search search;
+    usec_t timeout, began = clock_now();
+
+    (void)state;
+    search_begin(&search, app, &nobody);
+    assert_string_equal(next(&search, &timeout, false), "b");
+    assert_string_equal(next(&search, &timeout, false), "over");
+    assert_true(clock_now() - began < 30 * USEC_PER_SEC);
+}
+
 static void a_slow_start_ramps(void **state) UNCHECKED {
     struct upstream *app = make_upstream(
         "slow_start = 100s server a { address = 127.0.0.1:1 } server b { address = 127.0.0.1:2 }");
@@ -237,6 +265,8 @@ int main(void) {
         cmocka_unit_test_teardown(full_members_are_passed_over, free_upstream),
         cmocka_unit_test_teardown(names_without_an_answer, free_upstream),
         cmocka_unit_test_teardown(a_drained_upstream, free_upstream),
+        cmocka_unit_test_teardown(a_backup_without_an_address, free_upstream),
+        cmocka_unit_test_teardown(the_name_of_a_drained_server_is_not_waited_for, free_upstream),
         cmocka_unit_test_teardown(a_slow_start_ramps, free_upstream),
     };
 
