@@ -37,11 +37,11 @@ static void on_settled(void *arg, bool coming) {
                 "change.",
                 upstream->config->name);
     upstream->changed = false;
-    lock_acquire(&upstream->lock);
+    lock_acquire(&server->upstream->lock); /* as note_coming names it */
     note_coming(server, coming);
     upstream->n_answers++;
     cond_broadcast(&upstream->answered);
-    lock_release(&upstream->lock);
+    lock_release(&server->upstream->lock);
 }
 
 static const struct names_watcher listener = {.answered = on_server_endpoints,
