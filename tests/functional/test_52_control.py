@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -211,6 +212,32 @@ def test_many_connections_are_listed_whole(relay, origin, at):
     numbers = [conn["id"] for conn in json.loads(relayctl("-s", at, "--json", "connections"))]
     assert len(set(numbers)) == 200
     close_all(peers)
+
+
+def test_answers_go_on_through_reloads_and_connections(relay, origin, at):
+    """Each answer is whole, whatever changes meanwhile."""
+    one = relay(origin(echo), control=at)
+    stop, answers, wrong = threading.Event(), [], []
+
+    def ask():
+        while not stop.is_set():
+            for page in ("/status", "/servers", "/connections", "/metrics", "/ready"):
+                status, _, body = asked(at, page)
+                answers.append(page)
+                if status != 200 or not body.endswith("\n") or page != "/metrics" and not isinstance(json.loads(body), (dict, list)):
+                    wrong.append((page, status, body))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    for number in range(8):
+        one.reload(one.server, control=at, workers=1 + number)
+        for _ in range(10):
+            with connect(one.address) as client:
+                assert client.send(b"x").read(1) == b"x"
+    until(lambda: len(answers) > 50, "it was asked")
+    stop.set()
+    asker.join(DEADLINE)
+    assert wrong == []
 
 
 def test_a_server_without_an_address_is_shown(relay, at):
