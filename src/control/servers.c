@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 /* The list is in the order of the servers. */
 static bool visit_members(struct upstream *upstream, servers_fn *visit, void *arg) {
     const struct upstream_config *config = upstream->config;
@@ -75,7 +77,8 @@ void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT
     if (listed->member != NULL)
         addr_format(&listed->member->addr, ret_text, ADDR_TEXT_MAX);
     else
-        snprintf(ret_text, ADDR_TEXT_MAX, "%s", listed->server->address_text);
+        escape_text(listed->server->address_text, strlen(listed->server->address_text),
+                    ESCAPE_UNPRINTABLE, ret_text, ADDR_TEXT_MAX);
 }
 
 static void list_server(void *arg, const struct upstream *upstream,

@@ -2,7 +2,9 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/escape.h"
 #include "config/options.h"
 #include "conn/sweep.h"
 #include "version.h"
@@ -39,9 +41,13 @@ static const char *describe_keeper(struct relay *relay, char *buf, size_t size) 
 
 static json_t *list_addresses(const struct listener_config *listener) {
     json_t *list = json_array();
+    char shown[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < listener->n_address; i++)
-        json_array_append_new(list, json_string(listener->address[i].text));
+        json_array_append_new(
+            list,
+            json_string(escape_text(listener->address[i].text, strlen(listener->address[i].text),
+                                    ESCAPE_UNPRINTABLE, shown, sizeof(shown))));
     return list;
 }
 
