@@ -233,6 +233,12 @@ static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
             live, live == 1 ? "" : "s", text_format_moment(deadline, until, sizeof(until)));
 }
 
+static void say_hurried(size_t live) {
+    if (live > 0)
+        log_msg(MSG_STOPPING, "Asked again: stopping at once, and %zu connection%s reset.", live,
+                live == 1 ? " is" : "s are");
+}
+
 /* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
 static void drain_conns(struct daemon *daemon, const sigset_t *set) {
     usec_t timeout = relay_config(daemon->relay)->global.drain_timeout,
@@ -257,8 +263,10 @@ static void drain_conns(struct daemon *daemon, const sigset_t *set) {
             wait_signal(set, usec_earlier(usec_earlier(due, daemon->say_waiting), deadline), &info);
 
         live = relay_count_live(daemon->relay);
-        if (is_hurried(daemon, signal, &info))
+        if (is_hurried(daemon, signal, &info)) {
+            say_hurried(live);
             return;
+        }
         if (live > 0)
             note_waiting(daemon, live, deadline);
     }

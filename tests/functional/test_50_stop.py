@@ -151,6 +151,8 @@ def test_the_second_time_at_once(relay, origin, first, second):
     for client in clients:
         assert client.read_end() == (b"", RESET)
     assert [record.end for record in one.records()] == ["OS"] * 10
+    assert "Asked again: stopping at once, and 10 connections are reset." in one.log
+    assert one.all_lines()[-1].text == "Stopped; 10 connections were reset."
 
 
 def test_blocked_writers_do_not_hold_it_up(relay, origin, copy):
