@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/credential.h"
 #include "config/options.h"
 
 struct build {
@@ -96,6 +97,39 @@ static void set_source(const struct build *build, size_t section, const struct t
         build->problems->out_of_memory = true;
 }
 
+/* Remembers that the value that was set is a secret, and how it was written. False: no memory. */
+static bool note_secret(struct config *config, const struct tree_value *value, const void *base) {
+    const void *member = (const char *)base + value->row->offset;
+    struct secret *bigger = reallocarray(config->secrets, config->n_secrets + 1, sizeof *bigger);
+    char *copy = strdup(value->text);
+
+    if (bigger)
+        config->secrets = bigger;
+    if (!bigger || !copy) {
+        free(copy);
+        return false;
+    }
+    bigger[config->n_secrets++] = (struct secret){*(char *const *)member, copy};
+    return true;
+}
+
+static void set_text(const struct build *build, size_t section, const struct tree_value *value,
+                     void *base) {
+    const char *name = credential_name(value->text);
+    char *secret = NULL;
+    const char *why = name ? credential_read(name, &secret) : NULL;
+
+    if (!why)
+        why = config_set_text(value->row, name ? secret : value->text, base);
+    if (!why && name && !note_secret(build->config, value, base))
+        why = CONFIG_NO_MEMORY;
+    free(secret);
+    if (why == CONFIG_NO_MEMORY || why == CREDENTIAL_NO_MEMORY)
+        build->problems->out_of_memory = true;
+    else if (why)
+        note_value(build, section, value, why);
+}
+
 static void set_value(const struct build *build, size_t section, const struct tree_value *value,
                       void *base) {
     char allowed[OPTIONS_TEXT_MAX];
@@ -130,11 +164,7 @@ static void set_value(const struct build *build, size_t section, const struct tr
     } else if (value->row->type == OPTION_SOURCES) {
         set_source(build, section, value, base);
     } else if (value->row->type == OPTION_TEXT) {
-        why = config_set_text(value->row, value->text, base);
-        if (why == CONFIG_NO_MEMORY)
-            build->problems->out_of_memory = true;
-        else if (why)
-            note_value(build, section, value, why);
+        set_text(build, section, value, base);
     }
 }
 

@@ -88,6 +88,9 @@ void config_unref(struct config *config) {
         free_listener(&config->listeners[i]);
     for (size_t i = 0; i < config->n_upstreams; i++)
         free_upstream(&config->upstreams[i]);
+    for (size_t i = 0; i < config->n_secrets; i++)
+        free(config->secrets[i].written);
+    free(config->secrets);
     free(config->listeners);
     free(config->upstreams);
     free(config->global.keeper);

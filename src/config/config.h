@@ -166,6 +166,12 @@ struct upstream_config {
     bool drained;     /* all of them have weight 0 */
 };
 
+/* An option of type TEXT that is "credential:NAME" in the file. */
+struct secret {
+    const char *value; /* the option's */
+    char *written;
+};
+
 struct config {
     char *path;           /* as given; "command line" without a file */
     bool from_arguments;  /* nobody has chosen what is at its default, or wants to hear of it */
@@ -175,6 +181,8 @@ struct config {
     size_t n_listeners; /* at least 1 */
     struct upstream_config *upstreams;
     size_t n_upstreams; /* at least 1 */
+    struct secret *secrets;
+    size_t n_secrets;
 };
 
 /* Called for each error, in the order of the file, with a finished sentence: "FILE:LINE: ...". */
@@ -196,7 +204,7 @@ void config_warn_of(const struct config *config, int line, config_error_fn *on_w
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* Prints it in the file's syntax; it loads again to the same. changed: without what is at its
- * default. */
+ * default. Secrets are printed as they are written. */
 void config_dump(const struct config *config, bool changed, FILE *out);
 
 /* Prints a line for each listener, upstream and server: what was understood. */

@@ -37,6 +37,20 @@ static void print_list(char *const *texts, size_t n, FILE *out) {
     putc('}', out);
 }
 
+/* How the value of an option of type TEXT was written; NULL: as it is. */
+static const char *find_secret(const struct config *config, const char *value) {
+    for (size_t i = 0; i < config->n_secrets; i++)
+        if (config->secrets[i].value == value)
+            return config->secrets[i].written;
+    return NULL;
+}
+
+static void print_text(const struct config *config, const char *value, FILE *out) {
+    const char *secret = find_secret(config, value);
+
+    print_quoted(secret ? secret : value, out);
+}
+
 static void print_value(const struct config *config, const struct option_info *row,
                         const void *base, FILE *out) {
     const struct listener_config *listener = base;
@@ -57,13 +71,14 @@ static void print_value(const struct config *config, const struct option_info *r
     else if (row->type == OPTION_SOURCES)
         print_list(upstream->source_address.texts, upstream->source_address.n, out);
     else if (row->type == OPTION_TEXT)
-        print_quoted(*(char *const *)member, out);
+        print_text(config, *(char *const *)member, out);
     else
         fputs(config->upstreams[listener->upstream].name, out);
 }
 
 /* Whether it would be the same if the file had nothing of it. */
-static bool is_left_out(const struct option_info *row, const void *base) {
+static bool is_left_out(const struct config *config, const struct option_info *row,
+                        const void *base) {
     const struct health_check_config *check = base;
     const void *member = (const char *)base + row->offset;
 
@@ -73,6 +88,8 @@ static bool is_left_out(const struct option_info *row, const void *base) {
         return ((const struct source_list *)member)->n == 0;
     if (row == &option_infos[OPT_health_check_expect] && check->type == CHECK_TALK)
         return false; /* it must be given */
+    if (row->type == OPTION_TEXT && find_secret(config, *(char *const *)member))
+        return false; /* another time it may be another */
     return row->default_text != NULL && options_is_default(row, base);
 }
 
@@ -84,7 +101,7 @@ static size_t print_options(const struct dump *dump, enum option_section section
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         const struct option_info *row = &option_infos[i];
 
-        if (row->section != section || (dump->changed && is_left_out(row, base)))
+        if (row->section != section || (dump->changed && is_left_out(dump->config, row, base)))
             continue;
         fprintf(dump->out, "%*s%s = ", indent, "", row->name);
         print_value(dump->config, row, base, dump->out);

@@ -24,6 +24,7 @@
 #include "config/outline.h"
 #include "config/problems.h"
 #include "config/tree.h"
+#include "config/variables.h"
 
 #define SCHEMA_MAX                                                                                 \
     ((int)OPTIONS_COUNT + (int)SECTION_COUNT + 1) /* rows of a section, CFG_END included */
@@ -56,10 +57,15 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
     enum option_section kind = kind_of(cfg_name(cfg));
     const struct option_info *row = options_find(kind, cfg_opt_name(opt));
     size_t section = current->at[kind];
+    int line = current->before + cfg->line;
+    char *expanded = NULL;
 
     if (row && section < current->tree.n &&
-        !tree_add_value(&current->tree, section, row, value, current->before + cfg->line))
+        (expanded = variables_expand(value, line, &current->problems)) == NULL)
+        current->whole = false; /* what follows from it need not be told */
+    if (expanded && !tree_add_value(&current->tree, section, row, expanded, line))
         current->problems.out_of_memory = true;
+    free(expanded);
     *(const char **)result = value;
     return 0;
 }

@@ -1,10 +1,12 @@
 #include "config/outline.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/scan.h"
 #include "config/suggest.h"
+#include "config/variables.h"
 
 #define INCLUDE        "include"
 #define NAME_MAX_BYTES 128 /* no name or title is longer and still right */
@@ -72,10 +74,13 @@ static bool pass_include(struct outline *outline, struct token name, struct toke
     char text[PATH_MAX];
 
     scan_word(&outline->scan, pattern, text, sizeof text);
-    if (outline->section == 0)
-        includes_add(outline->includes, text, name.line, &outline->tree->places, outline->problems);
-    else
+    char *expanded = variables_expand(text, pattern.line, outline->problems);
+    if (outline->section != 0)
         note_unknown(outline, name, INCLUDE, pattern.kind, false);
+    else if (expanded)
+        includes_add(outline->includes, expanded, name.line, &outline->tree->places,
+                     outline->problems);
+    free(expanded);
     scan_blank(&outline->scan, name.start, pattern.end);
     return true;
 }
@@ -200,12 +205,14 @@ static bool known_section(struct outline *outline, enum option_section kind) {
     if (open.kind != TOKEN_OPEN)
         return kind == SECTION_SERVER && open.kind != TOKEN_END ? lack_braces(outline, title, open)
                                                                 : false;
-    if (!tree_add_section(outline->tree, kind, outline->section, text, title.line)) {
-        outline->problems->out_of_memory = true;
-        return false;
-    }
+    char *expanded = variables_expand(text, title.line, outline->problems);
+    if (!expanded)
+        return cut_outline(outline, open);
+    bool added = tree_add_section(outline->tree, kind, outline->section, expanded, title.line);
+    free(expanded);
+    outline->problems->out_of_memory |= !added;
     outline->section = outline->tree->n - 1;
-    return true;
+    return added;
 }
 
 static bool read_statement(struct outline *outline, struct token name) {
@@ -214,6 +221,11 @@ static bool read_statement(struct outline *outline, struct token name) {
     char text[NAME_MAX_BYTES];
 
     scan_word(&outline->scan, name, text, sizeof text);
+    if (variables_are_in(text)) {
+        problems_add(outline->problems, name.line,
+                     "${...} stands for a value, a title or a path, not for the name of an option");
+        return cut_outline(outline, name);
+    }
     row = options_find(here, text);
     if (row)
         return known_option(outline, name, row);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "config/variables.h"
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -146,8 +147,17 @@ static bool skip_blanks(struct scan *scan) {
     }
 }
 
-static const char no_variables[] =
-    "\"${\" is not known: environment variables are not put into the configuration";
+static const char no_variable[] =
+    "\"${\" begins a variable of the environment, as in ${NAME}; where the two characters "
+    "themselves are meant, single quotes take them as they are";
+
+/* Marks the variable that begins at scan->at, and moves behind it. False: it is none. */
+static bool pass_variable(struct scan *scan) {
+    size_t n = variables_mark(scan->text + scan->at);
+
+    scan->at += n;
+    return n > 0;
+}
 
 /* What is wrong with the quoted word at scan->at, or NULL; moves behind its closing quote. */
 static const char *skip_quoted(struct scan *scan) {
@@ -169,8 +179,12 @@ static const char *skip_quoted(struct scan *scan) {
             scan->at++;
             return NULL;
         }
-        if (quote == '"' && p[0] == '$' && p[1] == '{')
-            return no_variables;
+        if (quote == '"' && p[0] == '$' && p[1] == '{') {
+            if (!pass_variable(scan))
+                return no_variable;
+            scan->at--;
+            continue;
+        }
         if (quote == '\'' && p[0] == '\\' && (p[1] == '\\' || p[1] == '\''))
             scan->at++;
         if (quote == '"' && *p == '\\') {
@@ -185,9 +199,10 @@ static const char *skip_quoted(struct scan *scan) {
 static const char *skip_plain(struct scan *scan) {
     while (scan->at < scan->size && is_word_char(scan->text[scan->at]) &&
            find_lookalike(scan, scan->at) == NULL) {
-        if (starts_with(scan, scan->at, "${"))
-            return no_variables;
-        scan->at++;
+        if (!starts_with(scan, scan->at, "${"))
+            scan->at++;
+        else if (!pass_variable(scan))
+            return no_variable;
     }
     return NULL;
 }

@@ -1,9 +1,9 @@
 /* The words of a configuration file, one by one, and what libconfuse should not see.
  *
  * libconfuse has a scanner of its own. This one goes over the text before it, for what version 3.3
- * does badly: it miscounts the lines of comments, takes none inside a list, puts environment
- * variables into values, cuts a text at "\0", and skips stray characters. Here comments become
- * blanks, and the rest are errors. Both split the text alike.
+ * does badly: it miscounts the lines of comments, takes none inside a list, takes a missing
+ * environment variable for an empty one, cuts a text at "\0", and skips stray characters. Here
+ * comments become blanks, and the rest are errors. Both split the text alike.
  *
  * lookalikes_note: web pages and word processors put other characters in the place of quotes and
  * blanks. A line that has them is told so once; they are overwritten with what was meant, so that
@@ -51,7 +51,8 @@ void scan_init(struct scan *scan, char *text, size_t size, int before, struct pr
 /* The next token. After TOKEN_BAD and TOKEN_END, the same again. */
 struct token scan_next(struct scan *scan);
 
-/* Writes what a TOKEN_WORD stands for, without quotes, into buf; cuts what does not fit. */
+/* Writes what a TOKEN_WORD stands for, without quotes, into buf; cuts what does not fit. Variables
+ * in it are marked (config/variables.h). */
 void scan_word(const struct scan *scan, struct token token, char *buf, size_t size);
 
 /* Overwrites a part of the text with blanks. Line ends stay. */

@@ -1,13 +1,15 @@
-"""Configurations of several files."""
+"""Configurations of several files, with values that are elsewhere."""
 
 import os
+import re
 
 import pytest
 
 from client import connect
 from origin import http
+from peer import response
 from relay import config, once, section
-from settings import free_port
+from settings import DEADLINE, free_port
 
 
 @pytest.fixture
@@ -81,3 +83,39 @@ def test_a_reload_reads_them_anew(relay, origin):
     assert one.hup() == ""
     with pytest.raises(OSError):
         connect(other)
+
+
+def test_variables_of_the_environment(files, tmp_path):
+    files(main=config("${T_HOST}:1", "127.0.0.1:2"))
+    done = once("-T", "-f", tmp_path / "main", T_HOST="127.1.2.3")
+    assert 'address = {"127.1.2.3:1"}' in done.stdout
+    done = once("-t", "-f", tmp_path / "main")
+    assert done.returncode == 78
+    assert re.fullmatch(rf"{tmp_path}/main:2: \${{T_HOST}}: .*Environment=.*\n", done.stderr)
+
+
+def answers_a_check(peer):
+    asked, _ = peer.read_head()
+    peer.send(response())
+    return asked
+
+
+def test_a_credential_is_used_and_never_shown(relay, origin, tmp_path):
+    server = origin(answers_a_check)
+    (tmp_path / "token").write_text("/s3cret\n")
+    where, address = {"CREDENTIALS_DIRECTORY": str(tmp_path)}, f"127.0.0.1:{free_port()}"
+    check = 'health_check { type = http path = "credential:token" interval = 50ms }\n'
+    text = config(address, server.address).removesuffix("}\n") + check + "}\n"
+    one = relay(text=text, address=address, env=where)
+    assert server.results.get(timeout=DEADLINE) == "GET /s3cret HTTP/1.1"
+    assert 'path = "credential:token"\n' in once("-T", "-f", one.file, **where).stdout
+    (tmp_path / "token").write_text("/an0ther\n")
+    assert one.hup() == ""
+    while server.results.get(timeout=DEADLINE) != "GET /an0ther HTTP/1.1":
+        pass
+    (tmp_path / "token").write_text("an0ther\n")
+    assert "path = credential:token: must be a path" in one.hup()
+    (tmp_path / "token").unlink()
+    assert "path = credential:token: there is no such credential" in one.hup()
+    assert "CREDENTIALS_DIRECTORY is not set" in once("-t", "-f", one.file).stderr
+    assert not re.search("s3cret|an0ther", one.log)

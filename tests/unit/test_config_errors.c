@@ -194,12 +194,6 @@ static void test_what_the_scanner_refuses(void **state) {
     bad("\nlog_level = \"info\n", "f:2: the quote is not closed on its line\n");
     bad("log_level = 'info", "f:1: the quote is not closed on its line\n");
     bad("\n/* x\n", "f:2: the comment that starts here is never closed\n");
-    bad("workers = ${WORKERS}\n",
-        "f:1: \"${\" is not known: environment variables are not put into "
-        "the configuration\n");
-    bad("log_level = \"x${LEVEL}\"\n",
-        "f:1: \"${\" is not known: environment variables are not put "
-        "into the configuration\n");
     bad("log_level = \"a\\n\"\n",
         "f:1: between double quotes, \"\\\" goes only before \", \\ or $; "
         "single quotes take it as it is\n");
