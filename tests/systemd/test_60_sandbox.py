@@ -260,6 +260,20 @@ def test_a_refusal_in_http_works(relayd):
     assert relayd.get().status == 502
 
 
+def test_pages_in_etc_are_read_at_the_start_and_at_a_reload(relayd):
+    relayd.box.run("mkdir", "-p", "/etc/relayd/errors")
+    relayd.box.write("/etc/relayd/errors/5xx.html", "broken")
+    relayd.start(relayd.conf(mode="http", error_pages="/etc/relayd/errors").replace(relayd.origin.address, "127.0.0.1:9"))
+    assert relayd.get().body == b"broken"
+    relayd.box.write("/etc/relayd/errors/5xx.html", "still broken")
+    relayd.systemctl("reload", UNIT)
+    assert relayd.get().body == b"still broken"
+    relayd.box.run("chmod", "0", "/etc/relayd/errors/5xx.html")
+    assert relayd.systemctl("reload", UNIT, check=False).returncode != 0
+    assert "5xx.html: permission denied; let user" in relayd.status()
+    assert relayd.get().body == b"still broken"
+
+
 def test_its_unix_socket_is_in_run_relayd(relayd):
     relayd.start(relayd.conf(address=[ADDRESS, "unix:/run/relayd/web.sock"]))
     assert relayd.get(address="unix:/run/relayd/web.sock").status == 200
