@@ -57,13 +57,16 @@ def test_it_comes_back_by_itself(relay, netns, origins):
     one = site(relay, {"x": SIX["x"], "y": SIX["y"], "a": "127.0.1.1:9000"}, wrap=netns.wrap)
     with netns.inside():
         assert answers(one, 3) == {"127.0.1.1": 3}
+    upstream, server, address, state = one.wait_log("There is no IPv6 on this machine")[0].about
+    assert (upstream, state) == ("app", "down") and SIX[server] == address
     netns.has_ipv6(True)
     netns.add_ipv6("2001:db8::1", "2001:db8::2")
     origins("2001:db8::1", "2001:db8::2")
     with netns.inside():
         until(lambda: set(answers(one, 6)) == {"127.0.1.1", "2001:db8::1", "2001:db8::2"}, "IPv6 is used", pause=0.05)
     line = one.wait_log(r"IPv6 on this machine leads to .* again: 2 addresses of app are used again. 3 of 3")[0]
-    assert line.level == "notice"
+    upstream, server, address, state = line.about
+    assert (line.level, upstream, state) == ("notice", "app", "up") and SIX[server] == address
 
 
 def test_if_there_is_no_other_it_is_said_why_and_found_at_once(relay, netns, origins):
