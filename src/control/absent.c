@@ -5,11 +5,12 @@
 #include "control/control.h"
 
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
-                 char *ret_why, size_t size) {
+                 time_t since, char *ret_why, size_t size) {
     const char *wish = config->global.control;
 
     (void)control;
     (void)relay;
+    (void)since;
     if (strcmp(wish, "auto") == 0 || strcmp(wish, "off") == 0)
         return true;
     snprintf(ret_why, size,

@@ -106,13 +106,14 @@ static void remove_control(const struct control *control) {
 }
 
 /* 0 or -errno. */
-static int open_control(const char *path, struct relay *relay, struct control **ret_control) {
+static int open_control(const char *path, struct relay *relay, time_t since,
+                        struct control **ret_control) {
     struct control *control = calloc(1, sizeof(*control));
 
     if (control == NULL)
         return -ENOMEM;
     control->relay = relay;
-    control->since = time(NULL);
+    control->since = since;
     control->source =
         (struct http_source){.begin = begin_question, .end = end_question, .arg = control};
     control->at.len = sizeof(control->at.u.un);
@@ -160,14 +161,14 @@ static const char *describe_failure(int error) {
 }
 
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
-                 char *ret_why, size_t size) {
+                 time_t since, char *ret_why, size_t size) {
     const char *path = wanted_path(config->global.control);
     bool by_name = strcmp(config->global.control, "auto") != 0;
     struct control *opened = NULL;
 
     if (path != NULL && is_open_at(*control, path))
         return true;
-    int r = path != NULL ? open_control(path, relay, &opened) : 0;
+    int r = path != NULL ? open_control(path, relay, since, &opened) : 0;
     if (r < 0) {
         snprintf(ret_why, size, "There is no control socket at %s: %s.", path,
                  describe_failure(-r));
@@ -177,8 +178,6 @@ bool control_use(struct control **control, struct relay *relay, const struct con
                 ret_why);
         return true;
     }
-    if (opened != NULL && *control != NULL)
-        opened->since = (*control)->since;
     control_close(*control);
     *control = opened;
     return true;

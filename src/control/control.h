@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "relay/relay.h"
@@ -18,9 +19,10 @@ struct control;
 
 /* Opens, moves or closes the socket, as the configuration says; *control: the one before, or NULL.
  * What "auto" cannot have is logged. False: a path that was asked for by name cannot be had,
- * *ret_why is a finished sentence, and the one before stays. Main's. */
+ * *ret_why is a finished sentence, and the one before stays. since: when relayd started.
+ * Main's. */
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
-                 char *ret_why, size_t size) MUST_USE;
+                 time_t since, char *ret_why, size_t size) MUST_USE;
 
 /* Notes which configuration is in force. NULL is fine. Main's. */
 void control_note(struct control *control, const struct config *config);

@@ -39,6 +39,7 @@ struct daemon {
     const char *file; /* NULL: none */
     struct relay *relay;
     struct control *control; /* NULL: none */
+    time_t since;            /* it started then */
     struct passed passed;
     struct notify notify;
     struct reload reload;
@@ -121,9 +122,9 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
         return fail_start(EX_OSERR, -ENOMEM, "no memory");
-    if (!control_use(&daemon->control, daemon->relay, config, why, sizeof(why))) {
+    if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why))) {
         daemon->end = LINK_LEAVE;
-        return refuse_start(EX_CANTCREAT, why);
+        return refuse_start(EX_UNAVAILABLE, why);
     }
     instance_name(config, daemon->file, name);
     (void)limits_raise_descriptors(); /* what was held may be many */
@@ -185,7 +186,7 @@ static void follow_control(struct daemon *daemon) {
     const struct config *config = relay_config(daemon->relay);
     char why[LOG_TEXT_MAX / 2];
 
-    if (!control_use(&daemon->control, daemon->relay, config, why, sizeof(why)))
+    if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why)))
         log_msg(MSG_TROUBLE, "%s", why);
     control_note(daemon->control, config);
 }
@@ -359,7 +360,7 @@ static void stop_daemon(struct daemon *daemon, bool ran) {
 
 int daemon_run(struct config *config, const char *file) {
     static pthread_t main_thread; /* a reading that is left behind may still wake it */
-    struct daemon daemon = {.file = file, .next_tidy = USEC_NEVER};
+    struct daemon daemon = {.file = file, .since = time(NULL), .next_tidy = USEC_NEVER};
 
     main_thread = pthread_self();
     thread_init_process();

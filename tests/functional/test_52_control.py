@@ -99,6 +99,33 @@ def test_socket_is_for_the_group_and_goes_at_the_stop(relay, origin, at):
     assert "no relayd answers" in relayctl("-s", at, status=69)
 
 
+def test_a_drain_is_seen_and_is_not_ready(relay, origin, at):
+    one = relay(origin(silent), control=at)
+    with connect(one.address):
+        until(lambda: len(json.loads(relayctl("-s", at, "--json", "connections"))) == 1, "it is relayed")
+        one.term()
+        until(lambda: asked(at, "/ready")[0] == 503, "it is not ready")
+        assert "relayd stops" in relayctl("-s", at, "ready", status=1)
+        assert json.loads(relayctl("-s", at, "--json"))["live"] == 1
+    assert one.wait_exit() == 0
+    assert not os.path.exists(at)
+
+
+def test_a_path_that_was_asked_for_is_needed_at_the_start(relay, origin, short_path):
+    one = relay(origin(http), control=str(short_path / "none" / "control.sock"), ready=False)
+    one.expected_exit = 69
+    assert one.wait_exit() == 69
+    assert "There is no control socket at" in one.log and "No such file or directory" in one.log
+
+
+def test_age_is_the_daemons(relay, origin, at):
+    one = relay(origin(http), control=at)
+    since = json.loads(relayctl("-s", at, "--json"))["since"]
+    one.reload(one.server, control="off")
+    one.reload(one.server, control=at)
+    assert json.loads(relayctl("-s", at, "--json"))["since"] == since
+
+
 def test_stale_socket_is_replaced_and_a_file_is_not(relay, origin, at):
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(at)
