@@ -41,14 +41,13 @@ def under_load(relayd, act, times, what, close=False):
     requests = load.finish()
     told = adopted(relayd)
     say_standstill(what, told)
-    assert len(told) == times and not any(one[3] for one in told), told
+    assert len(told) <= times and not any(one[3] for one in told), told   # a start that has adopted none says nothing
+    assert close or [one[0] for one in told] == times * [CONNECTIONS], told
     assert requests > CONNECTIONS * times
-    return told
 
 
 def test_restarts_under_keep_alive(relayd, site):
-    told = under_load(relayd, restart, RESTARTS, "Restarts, keep-alive")
-    assert {one[0] for one in told} == {CONNECTIONS}
+    under_load(relayd, restart, RESTARTS, "Restarts, keep-alive")
     assert len(relayd.messages(message_id("LEFT"))) == RESTARTS
     assert not relayd.messages(message_id("STOPPING"))
 
@@ -60,8 +59,7 @@ def test_restarts_under_one_connection_per_request(relayd, site):
 def test_kills_under_keep_alive(relayd, site):
     """After RestartSec=. (With one connection for each request some are cut off, as the manual says: those that were
     accepted and not yet relayed.)"""
-    told = under_load(relayd, kill, RESTARTS // 3, "Kills, keep-alive")
-    assert {one[0] for one in told} == {CONNECTIONS}
+    under_load(relayd, kill, RESTARTS // 3, "Kills, keep-alive")
 
 
 @pytest.mark.parametrize("close", [False, True])
