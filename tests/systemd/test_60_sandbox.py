@@ -274,6 +274,23 @@ def test_pages_in_etc_are_read_at_the_start_and_at_a_reload(relayd):
     assert relayd.get().body == b"still broken"
 
 
+def test_files_variables_and_credentials_from_elsewhere(relayd):
+    """What relayd.conf(5) says of them, in a drop-in."""
+    relayd.box.run("mkdir", "-p", "/etc/relayd.d")
+    relayd.box.write("/etc/relayd.path", "/s3cret\n")
+    relayd.box.write("/etc/relayd.d/b.conf", f"""upstream b {{
+    server s {{ address = "${{T_SERVER}}" }}
+    health_check {{ type = http path = credential:path interval = 100ms }}
+}}""")
+    relayd.drop_in(f"Environment=T_SERVER={relayd.origin.address}", "LoadCredential=path:/etc/relayd.path")
+    relayd.start('include "/etc/relayd.d/*.conf"\n' + relayd.conf(mode="http"))
+    assert relayd.get().status == 200
+    relayd.systemctl("reload", UNIT)
+    done = relayd.box.run("env", f"T_SERVER={relayd.origin.address}", f"CREDENTIALS_DIRECTORY=/run/credentials/{UNIT}",
+                          "relayd", "-T", "--changed")
+    assert 'path = "credential:path"' in done.stdout and "s3cret" not in done.stdout
+
+
 def test_its_unix_socket_is_in_run_relayd(relayd):
     relayd.start(relayd.conf(address=[ADDRESS, "unix:/run/relayd/web.sock"]))
     assert relayd.get(address="unix:/run/relayd/web.sock").status == 200
