@@ -3,17 +3,26 @@
 import contextlib
 import mmap
 import os
+import re
 import socket
 import struct
 import threading
 
-from settings import DEADLINE
+from settings import DEADLINE, REPO
 
 HEAD = struct.Struct("=IHHIIq")
 MAGIC, VERSION = 0x504b5952, 3
 ATTACH, HOLD, RELEASE, PATIENCE, FORGET, PING, HELLO, END, REFUSED, LOST, PONG = range(1, 12)
 TABLE, LISTENERS, CONNECTIONS = 0, 1, 256
-LISTENERS_AT = 808   # of the table: the first of the listening sockets, which begins with `used` (test_table.c checks it)
+
+
+def place_of(struct_name, member):
+    """Where a member lies, as tests/unit/test_table.c has it checked: that follows the layout, and so do these tests."""
+    text = (REPO / "tests/unit/test_table.c").read_text()
+    return int(re.search(rf"AT\({struct_name}, {member}, (\d+)\)", text)[1])
+
+
+LISTENERS_AT = place_of("table_head", "listeners")   # the first of the listening sockets, which begins with `used`
 HEAD_WORDS = 5   # of the table, before what changes: magic, version, size of a state, slots, sum of names
 
 

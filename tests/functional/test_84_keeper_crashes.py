@@ -9,11 +9,11 @@ import time
 import pytest
 
 from keeper import ask
-from keeper_talk import TABLE, Intruder, Table
+from keeper_talk import TABLE, Intruder, Table, place_of
 from peer import RESET
 from settings import SANITIZER, until
 
-CRASHES_AT, ALL_CRASHES_AT = 848, 55888   # of a state, and of the head of the table (test_table.c checks them)
+CRASHES_AT, ALL_CRASHES_AT = place_of("conn_state", "crashes"), place_of("table_head", "crashes")
 PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SEIZE, PTRACE_INTERRUPT = 6, 7, 0x4206, 0x4207
 RIP, WALL = 16 * 8, 0x40000000   # sys/user.h, of x86-64; __WALL
 MINUTE = 60_000_000
