@@ -30,8 +30,10 @@ static size_t room_left(const struct rendering *out) {
 }
 
 static void put(struct rendering *out, const char *text) {
-    size_t n = strnlen(text, room_left(out));
+    size_t n = strlen(text);
 
+    if (n > room_left(out))
+        n = room_left(out);
     memcpy(out->buf + out->used, text, n);
     out->used += n;
 }
