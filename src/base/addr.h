@@ -20,18 +20,18 @@ struct addr {
     } u;
 };
 
-/* Room for any address as text, NUL included: "unix:" and sun_path, or [IPv6%scope]:port. */
+/* Any address as text, with NUL: "unix:" and sun_path, or [IPv6%scope]:port. */
 #define ADDR_TEXT_MAX 128
 
-/* What the operator wrote: an address, or a name to be looked up. */
+/* What the operator wrote. */
 enum addr_form {
-    ADDR_LITERAL, /* addr is ready: 1.2.3.4:80, [::1]:80, unix:/path */
-    ADDR_NAME,    /* name and port: app.example:80 */
-    ADDR_SRV,     /* of a service: srv:_http._tcp.app.example (RFC 2782) */
-    ADDR_ANY,     /* port alone, every local address: ":80" or "80" */
+    ADDR_LITERAL, /* 1.2.3.4:80, [::1]:80, unix:/path */
+    ADDR_NAME,    /* app.example:80 */
+    ADDR_SRV,     /* srv:_http._tcp.app.example (RFC 2782) */
+    ADDR_ANY,     /* every local address: ":80" or "80" */
 };
 
-#define ADDR_NAME_MAX 254 /* RFC 1035, 2.3.4: 253 characters, and the NUL */
+#define ADDR_NAME_MAX 254 /* RFC 1035, 2.3.4: 253 characters, NUL */
 
 struct addr_spec {
     enum addr_form form;
@@ -40,32 +40,27 @@ struct addr_spec {
     struct addr addr;         /* ADDR_LITERAL only */
 };
 
-/* Reads an address as the operator writes it. On failure returns false, sets *ret_why to a constant
- * clause such as "the port must be a number from 1 to 65535", and leaves *ret_spec untouched. The
- * interface in [fe80::1%eth0]:80 is kept by name, present or not (base/interface.h). */
+/* False: *ret_why is a constant clause ("the port must be a number from 1 to 65535"), *ret_spec
+ * untouched. The interface in [fe80::1%eth0]:80 is kept by name, present or not
+ * (base/interface.h). */
 bool addr_parse(const char *text, struct addr_spec *ret_spec, const char **ret_why) MUST_USE;
 
-/* Reads an IP address without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. Port 0 in
- * *ret_addr. */
+/* Without a port: 10.0.0.1, 2001:db8::1 or fe80::1%eth0. Sets port 0. */
 bool addr_parse_ip(const char *text, struct addr *ret_addr, const char **ret_why) MUST_USE;
 
-/* Writes the address into buf (ADDR_TEXT_MAX suffices) and returns buf: IPv4 clients of an IPv6
- * socket (::ffff:1.2.3.4) as IPv4, unnamed unix peers as "unix:", no address as "-". Escapes what
- * cannot be printed (base/escape.h), and cuts what does not fit. */
+/* Returns buf (ADDR_TEXT_MAX suffices): ::ffff:1.2.3.4 as IPv4, unnamed unix peers as "unix:", no
+ * address as "-". Escapes (base/escape.h), and cuts what does not fit. */
 const char *addr_format(const struct addr *addr, char *buf, size_t size);
 
-/* The same without the port, of an IP address without brackets: what other tools call an address.
- * A unix socket's as a whole. */
+/* The same without port and brackets; a unix socket's whole. */
 const char *addr_format_host(const struct addr *addr, char *buf, size_t size);
 
-/* The address as an IPv6 address, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: no IP
- * address. */
+/* IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). False: no IP address. */
 bool addr_ipv6_bytes(const struct addr *addr, unsigned char ret_bytes[16]);
-/* One of ::ffff:0:0/96 as the IPv4 address that it stands for (RFC 4291, 2.5.5.2); others as they
- * are. */
+/* ::ffff:0:0/96 as IPv4 (RFC 4291, 2.5.5.2); others as they are. */
 struct addr addr_unmapped(const struct addr *addr);
 
-bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* what those say */
+bool addr_bytes_are_ipv4(const unsigned char bytes[16]); /* ::ffff:0:0/96 */
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 
@@ -75,13 +70,13 @@ bool addr_is_any(const struct addr *addr); /* of an IP family: every local addre
  * (IPV6_V6ONLY, ipv6(7)). */
 bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);
 
-/* The same, with the address a socket is bound to; fd -1: none. */
+/* The same, with a socket's bound address; fd -1: none. */
 bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd);
 
-/* An order for qsort(3), 0: equal. IPv6 before IPv4, as mostly in RFC 6724. */
+/* For qsort(3). IPv6 before IPv4, as mostly in RFC 6724. */
 int addr_compare(const struct addr *a, const struct addr *b);
 
-unsigned addr_port(const struct addr *addr); /* 0: it has none */
+unsigned addr_port(const struct addr *addr); /* 0: none */
 bool addr_is_unix(const struct addr *addr);
 
 #endif

@@ -1,5 +1,5 @@
-/* Bytes as an operator writes them: \r, \n, \t, \xNN (two hexadecimal digits) and \\; all else as
- * it is. Pure; any thread. */
+/* Bytes as operators write them: \r, \n, \t, \xNN (two hexadecimal digits), \\; else as is. Pure;
+ * any thread. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -8,8 +8,8 @@
 
 #include "base/check.h"
 
-/* Writes at most size bytes to buf, and to *ret_n how many there are: no more than the text has.
- * False: a backslash before something else; *ret_n is untouched. */
+/* Writes at most size bytes; *ret_n: how many there are, at most the text's. False: a backslash
+ * before something else; *ret_n is untouched. */
 bool bytes_decode(const char *text, char *buf, size_t size, size_t *ret_n) MUST_USE;
 
 #endif

@@ -1,5 +1,4 @@
-/* What every file needs of the compiler: CHECK() for bugs, and attributes by which gcc and clang
- * check formats, locks and clean-up. Knows nothing of relayd. */
+/* CHECK() for bugs, and attributes by which gcc and clang check. Knows nothing of relayd. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 
@@ -9,8 +8,8 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A condition that only a bug in this program can break. On in release builds, too: systemd
- * restarts a stopped daemon, and a wrong one corrupts data in silence. */
+/* Only a bug can break it. On in release builds, too: systemd restarts a stopped daemon; a wrong
+ * one corrupts data in silence. */
 #define CHECK(cond) ((cond) ? (void)0 : check_failed(#cond, __FILE__, __LINE__))
 
 /* Prints the condition on stderr and aborts. Any thread, any lock. */

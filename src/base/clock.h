@@ -12,11 +12,11 @@ typedef int64_t usec_t;
 #define USEC_PER_SEC  ((usec_t)1000000)
 #define USEC_NEVER    INT64_MAX
 
-/* Now. Exact. */
+/* Exact. */
 usec_t clock_now(void);
 
-/* Now, at most one kernel tick (1 to 10 ms) ago, at a fifth of the cost: for pumps, which ask after
- * every read (clock_gettime(2), CLOCK_MONOTONIC_COARSE). */
+/* At most one kernel tick (1 to 10 ms) ago, at a fifth of the cost: for pumps (clock_gettime(2),
+ * CLOCK_MONOTONIC_COARSE). */
 usec_t clock_coarse(void);
 
 static inline usec_t usec_earlier(usec_t a, usec_t b) {
@@ -27,7 +27,7 @@ static inline usec_t usec_later(usec_t a, usec_t b) {
     return a > b ? a : b;
 }
 
-/* A span or a moment as the kernel wants it. */
+/* A span or a moment. */
 struct timespec clock_timespec(usec_t t);
 struct timeval clock_timeval(usec_t t);
 

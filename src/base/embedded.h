@@ -1,6 +1,5 @@
-/* IPv4 addresses inside IPv6 addresses: where a translator or tunnel lets IPv4 hosts speak IPv6, a
- * client's address names its IPv4 host. (::ffff:a.b.c.d is none of them: it is IPv4 itself, see
- * addr.h.) */
+/* IPv4 addresses inside IPv6 addresses of translators and tunnels. (Not ::ffff:a.b.c.d, which is
+ * IPv4: addr.h.) */
 #ifndef BASE_EMBEDDED_H
 #define BASE_EMBEDDED_H
 
@@ -10,8 +9,8 @@
 
 #define EMBEDDED_MOST 4
 
-/* The IPv4 addresses (port 0) that this one may stand for, the likeliest first; 0: none. More than
- * one only in 64:ff9b:1::/48, where the length of the translator's prefix is unknown. Pure. */
+/* The IPv4 addresses (port 0) it may stand for, likeliest first. More than one only in
+ * 64:ff9b:1::/48, where the translator's prefix length is unknown. Pure. */
 size_t embedded_find(const struct addr *addr, struct addr ret_list[EMBEDDED_MOST]);
 
 #endif

@@ -1,6 +1,5 @@
-/* A number that threads wait on until it changes: the cheapest way to wake one or several, by one
- * system call without a lock (futex(2)). Whoever sees the change sees all that was written before
- * it. */
+/* A number that threads wait on until it changes: one system call, no lock (futex(2)). Whoever sees
+ * the change sees all written before it. */
 #ifndef BASE_EVENT_H
 #define BASE_EVENT_H
 
@@ -12,14 +11,14 @@ struct event {
 
 uint32_t event_value(const struct event *event);
 
-/* Sets it to 0. Nobody waits, and nobody is woken. */
+/* Sets 0. Nobody waits; wakes nobody. */
 void event_reset(struct event *event);
 
-/* Waits until the value is not `seen`, and returns it. Signals do not end the wait. */
+/* Waits until it is not `seen`; returns it. Signals do not end the wait. */
 uint32_t event_wait(struct event *event, uint32_t seen);
 
-/* Sets the value and wakes all. The event may go as soon as a waiter sees the value: only its
- * address is used after that, by the kernel. */
+/* Wakes all. The event may go once a waiter sees the value: then only the kernel uses its
+ * address. */
 void event_set(struct event *event, uint32_t value);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 
-/* The list, of n items of this size, with room for one more: itself, or a bigger one in its place.
- * NULL: no memory, and all is as it was. */
+/* The list with room for one more: itself, or a bigger one instead. NULL: no memory, all as it
+ * was. */
 void *grow_list(void *list, size_t n, size_t *room, size_t size) MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* Hashes for harmless names and addresses (for others: siphash.h). The same in every process. */
+/* Hashes for harmless names and addresses (others: siphash.h). Same in every process. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -17,7 +17,7 @@ static inline uint64_t hash_mix(uint64_t h) {
     return h ^ h >> 33;
 }
 
-/* One hash of two. For many with the same second one, take its salt once. */
+/* hash_pair for many with the same b: take its salt once. */
 static inline uint64_t hash_salt(uint64_t b) {
     return hash_mix(b + 0x9e3779b97f4a7c15ULL);
 }

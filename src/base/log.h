@@ -1,11 +1,10 @@
-/* The log: any thread logs, one thread writes, and nobody waits for the journal.
+/* Any thread logs, one thread writes, nobody waits for the journal.
  *
- * A message is copied into a ring of LOG_QUEUE_SIZE entries. The log thread writes it natively to
- * the journal, if stderr is the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as a line to
- * stderr. What finds the ring full or cannot be written (a full disk, no journal) is lost, and
- * counted in the log as soon as it can be written again. A message is one line of printable
- * characters, whatever comes from outside (base/escape.h). Before log_start and after log_stop each
- * thread writes its own. */
+ * Messages are copied into a ring. The log thread writes them natively to the journal, if stderr is
+ * the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as lines to stderr. What finds the ring
+ * full or cannot be written (a full disk, no journal) is lost, and counted in the log once it can be
+ * written. A message is one printable line (base/escape.h). Before log_start and after log_stop
+ * each thread writes its own. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -23,7 +22,7 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7,
 };
 
-/* Every kind of message, with its row's level, MESSAGE_ID and catalog text. */
+/* Each with its row's level, MESSAGE_ID and catalog text. */
 enum log_kind {
 #define MESSAGE(name, level, id, subject, explanation) MSG_##name,
 #include "base/messages.def"
@@ -31,12 +30,11 @@ enum log_kind {
     MSG_COUNT
 };
 
-#define LOG_QUEUE_SIZE  4096 /* messages that may wait for the journal */
-#define LOG_TEXT_MAX    640  /* bytes of a sentence, NUL included; longer is cut */
-#define LOG_PAYLOAD_MAX 896  /* bytes that log_event can carry */
+#define LOG_QUEUE_SIZE  4096 /* messages that may wait */
+#define LOG_TEXT_MAX    640  /* bytes, with NUL; longer is cut */
+#define LOG_PAYLOAD_MAX 896  /* bytes */
 
-/* What a formatter fills in, on the log thread: a sentence and named fields. One without a value is
- * left out. */
+/* What a formatter fills in, on the log thread. A field without value is left out. */
 struct log_line;
 void log_line_text(struct log_line *line, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_line_field(struct log_line *line, const char *name, const char *value);
@@ -44,49 +42,46 @@ void log_line_number(struct log_line *line, const char *name, unsigned long long
 
 typedef void log_format_fn(struct log_line *line, const void *payload);
 
-/* Logs a sentence. Any thread, no leaf lock held. Once started, blocks for no longer than a
- * copy. */
+/* Any thread, no leaf lock held. Once started, blocks no longer than a copy. */
 void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The same with named fields, up to one without a name; those without a value are left out. */
+/* With fields, up to one without a name; those without value are left out. */
 struct log_field {
     const char *name, *value; /* "RELAYD_SERVER"; NULL or "": no value */
 };
 void log_msg_with(enum log_kind kind, const struct log_field *fields, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* The same for the road: copies size bytes (at most LOG_PAYLOAD_MAX); the log thread formats them,
- * so that the caller pays for no printf. */
+/* For the road: copies at most LOG_PAYLOAD_MAX bytes; the log thread formats them. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
-/* Messages that could flood: what exceeds `each_second` in one second is not written; at its end
- * `more` is given their number and the last of them. */
+/* Messages that could flood: above `each_second` none is written; at the second's end `more` gets
+ * their number and the last. */
 #define LOG_GROUP_COUNT 64
 
 struct log_group {
     unsigned number; /* below LOG_GROUP_COUNT, one for each group */
     unsigned each_second;
-    enum log_kind kind; /* of the summary */
+    enum log_kind kind; /* the summary's */
     void (*more)(struct log_line *line, const void *last, unsigned long count);
 };
 
-/* log_event for a message of a group, which lives as long as the process. */
+/* The group lives as long as the process. */
 void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group);
 
-/* Drops messages above this level (less urgent). INFO until set. Any thread. */
+/* Drops what is above it (less urgent). INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 
-/* How lines on stderr look; the journal has fields of its own. TEXT until set; at a terminal, that
- * is the sentences alone. Any thread. */
+/* Of lines on stderr. TEXT until set; at a terminal, sentences alone. Any thread. */
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 void log_set_format(enum log_format format);
 
-/* Starts the log thread: 0 or -errno. One thread, once. */
+/* 0 or -errno. One thread, once. */
 int log_start(void) MUST_USE;
 
-/* Writes what waits, then ends and joins the thread. Waits at most a second for a stuck journal,
- * ten for a slow one. */
+/* Writes what waits, then joins the thread. Waits at most a second for a stuck journal, ten for a
+ * slow one. */
 void log_stop(void);
 
 #endif
