@@ -1,4 +1,5 @@
-/* CHECK() for bugs, and attributes by which gcc and clang check. Knows nothing of relayd. */
+/* CHECK() for bugs, and attributes by which gcc and clang check formats, locks and clean-up. Knows
+ * nothing of relayd. */
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 

@@ -17,7 +17,7 @@ static inline uint64_t hash_mix(uint64_t h) {
     return h ^ h >> 33;
 }
 
-/* hash_pair for many with the same b: take its salt once. */
+/* For many pairs with the same b: take its salt once. */
 static inline uint64_t hash_salt(uint64_t b) {
     return hash_mix(b + 0x9e3779b97f4a7c15ULL);
 }

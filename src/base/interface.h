@@ -13,7 +13,7 @@
 #define INTERFACES_MOST 4096 /* names in the life of the process */
 
 /* Reads what follows the "%" of a link-local address: a name, present or not, or the kernel's
- * number, kept. False: *ret_why is a constant clause. */
+ * number, kept as such. False: *ret_why is a constant clause. */
 bool interface_parse(const char *text, uint32_t *ret_number, const char **ret_why) MUST_USE;
 
 /* Of a number of ours; NULL: the kernel's, or 0. */

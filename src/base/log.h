@@ -2,8 +2,8 @@
  *
  * Messages are copied into a ring. The log thread writes them natively to the journal, if stderr is
  * the journal's ($JOURNAL_STREAM, systemd.exec(5)); else as lines to stderr. What finds the ring
- * full or cannot be written (a full disk, no journal) is lost, and counted in the log once it can be
- * written. A message is one printable line (base/escape.h). Before log_start and after log_stop
+ * full or cannot be written (a full disk, no journal) is lost, and counted in the log once that
+ * works again. A message is one printable line (base/escape.h). Before log_start and after log_stop
  * each thread writes its own. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

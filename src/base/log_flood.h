@@ -1,18 +1,18 @@
-/* Of each group of messages that could flood, so many a second are written; the rest of that second
- * is one line with their number. Private to base/log; the log thread's alone. */
+/* Writes so many messages of a group a second; the rest is one line with their number. Private to
+ * base/log; the log thread's alone. */
 #ifndef BASE_LOG_FLOOD_H
 #define BASE_LOG_FLOOD_H
 
 #include "base/clock.h"
 #include "base/log_sink.h"
 
-/* Whether the next message of a group is to be written; else counts it. */
+/* Whether the next message is to be written; else counts it. */
 bool log_flood_admit(const struct log_group *group, const void *payload, size_t size) MUST_USE;
 
 /* When the next summary is due; USEC_NEVER: none. */
 usec_t log_flood_due(void);
 
-/* Fills in a summary that is due, but for kind and time, and returns its group. NULL: none is. */
+/* Fills in a due summary, but for kind and time; returns its group. NULL: none. */
 const struct log_group *log_flood_take(usec_t now, struct log_line *line);
 
 #endif

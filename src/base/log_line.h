@@ -1,4 +1,4 @@
-/* One message on its way out: a sentence and fields. Private to base/log. */
+/* One message: a sentence and fields. Private to base/log. */
 #ifndef BASE_LOG_LINE_H
 #define BASE_LOG_LINE_H
 
@@ -15,7 +15,7 @@ struct log_line {
     enum log_kind kind;
     int64_t realtime_usec; /* when it was logged */
     char text[LOG_TEXT_MAX];
-    char room[LOG_FIELD_ROOM]; /* the fields, each "NAME=value" and its NUL */
+    char room[LOG_FIELD_ROOM]; /* each "NAME=value" and NUL */
     size_t used;
     struct {
         const char *text; /* in the room */
@@ -31,17 +31,17 @@ struct log_kind_info {
 
 extern const struct log_kind_info log_kind_infos[MSG_COUNT];
 
-/* How a line on stderr looks. */
+/* On stderr. */
 enum log_look {
     LOG_LOOK_TEXT,   /* time, level, the sentence, fields */
     LOG_LOOK_JSON,   /* an object */
-    LOG_LOOK_PLAIN,  /* for somebody at a terminal: the sentence, */
+    LOG_LOOK_PLAIN,  /* at a terminal: the sentence, */
     LOG_LOOK_COLOUR, /* by its level in colour */
 };
 
 #define LOG_LINE_SIZE (4 * (LOG_TEXT_MAX + LOG_FIELD_ROOM)) /* every line fits */
 
-/* Writes the line with its newline into buf, without a NUL: its length. */
+/* With newline, without NUL: the length. */
 size_t log_render(const struct log_line *line, enum log_look look, char buf[LOG_LINE_SIZE]);
 
 #endif

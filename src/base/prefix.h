@@ -1,5 +1,5 @@
-/* Address prefixes ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1"), and sets of them, asked for the
- * longest that covers an address. IPv4 is IPv4, also as ::ffff:a.b.c.d. */
+/* Address prefixes ("10.0.0.0/8", "2001:db8::/32", "192.0.2.1"), and sets of them. IPv4 is IPv4,
+ * also as ::ffff:a.b.c.d. */
 #ifndef BASE_PREFIX_H
 #define BASE_PREFIX_H
 
@@ -9,27 +9,24 @@
 #include "base/addr.h"
 
 struct prefix {
-    uint8_t bytes[16]; /* an IPv6 address; IPv4 as ::ffff:a.b.c.d; zero beyond bits */
+    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d; zero beyond bits */
     unsigned bits;     /* 0 to 128; an IPv4 prefix of n bits is 96 + n */
 };
 
-/* Reads a prefix, or an address: the prefix of all its bits. On failure returns false, sets
- * *ret_why to a constant clause such as "bits are set beyond the prefix's length", and leaves
- * *ret_prefix untouched. Pure. */
+/* A prefix, or an address: all its bits. False: *ret_why is a constant clause ("bits are set beyond
+ * the prefix's length"), *ret_prefix untouched. Pure. */
 bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_why) MUST_USE;
 
-/* A set: a binary trie with path compression, whose lookups take a few steps whatever its size.
- * Filled by one thread, then read by any without a lock. NULL: no memory. */
+/* A binary trie with path compression: few steps whatever its size. Filled by one thread, then read
+ * by any without a lock. NULL: no memory. */
 struct prefix_set;
 struct prefix_set *prefix_set_new(void);
 void prefix_set_free(struct prefix_set *set); /* NULL is fine */
 
-/* Adds a prefix with a value >= 0; of the same prefix the greater value stays. False: no memory,
- * and the set is as it was. */
+/* value >= 0; of the same prefix the greater stays. False: no memory, the set as it was. */
 bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int value) MUST_USE;
 
-/* The value of the longest prefix that covers the address; -1: none does, it is no IP address, or
- * set is NULL. */
+/* The longest covering prefix's value; -1: none, no IP address, or set is NULL. */
 int prefix_set_find(const struct prefix_set *set, const struct addr *addr);
 
 #endif

@@ -6,15 +6,14 @@
 
 #include "base/addr.h"
 
-/* Whether this error of socket, bind or connect can mean that there is none. */
+/* Whether this error of socket, bind or connect can mean none. */
 bool route_may_lack(int error);
 
-/* 0 if there is a way from source (of the same family, port 0; NULL: the kernel's choice), if
- * nobody can tell, or for a unix socket. Else the errno of what is missing: the family
- * (EAFNOSUPPORT; EADDRNOTAVAIL where IPv6 is disabled), source on this machine (EADDRNOTAVAIL), a
- * route (ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL), an interface (ENODEV, EINVAL). Connects a
- * datagram socket, which sends nothing (udp(7)) and needs no TCP port. Three or four system calls.
- * Any thread. */
+/* 0: a way from source (same family, port 0; NULL: the kernel's choice), nobody can tell, or a unix
+ * socket. Else the errno of what is missing: the family (EAFNOSUPPORT; EADDRNOTAVAIL where IPv6 is
+ * disabled), source on this machine (EADDRNOTAVAIL), a route (ENETUNREACH, EHOSTUNREACH, EACCES,
+ * EINVAL), an interface (ENODEV, EINVAL). Connects a datagram socket, which sends nothing (udp(7))
+ * and needs no TCP port. Three or four system calls. Any thread. */
 int route_error(const struct addr *to, const struct addr *source);
 
 #endif

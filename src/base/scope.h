@@ -1,8 +1,7 @@
-/* Addresses with an interface ([fe80::1%eth0]:80), and what the kernel takes for them.
+/* Addresses with an interface ([fe80::1%eth0]:80).
  *
  * Their sin6_scope_id stands for the interface's name (base/interface.h), so that they compare and
- * hash like any other. scope_connect and scope_bind look up the kernel's number, for connect(2) and
- * bind(2). Any thread. */
+ * hash like others. scope_connect and scope_bind look up the kernel's number. Any thread. */
 #ifndef BASE_SCOPE_H
 #define BASE_SCOPE_H
 
@@ -10,23 +9,22 @@
 
 #include "base/addr.h"
 
-/* The name of an address's interface; NULL: none, or a number. */
+/* The interface's name; NULL: none, or a number. */
 const char *scope_name(const struct addr *addr);
 
-/* The address as the kernel takes it now: 0, or -ENODEV: no such interface. */
+/* As the kernel takes it now: 0, or -ENODEV: no such interface. */
 int scope_resolve(const struct addr *addr, struct addr *ret_addr) MUST_USE;
 
 /* The reverse, if an operator named the interface; else the address as it is. */
 struct addr scope_recall(const struct addr *addr);
 
-/* connect(2) and bind(2): 0 or -errno. For a missing interface connect says -ENODEV, and bind
- * -EADDRNOTAVAIL, as for any address that is not this machine's. */
+/* connect(2) and bind(2): 0 or -errno. For a missing interface connect says -ENODEV, bind
+ * -EADDRNOTAVAIL, as for any foreign address. */
 int scope_connect(int fd, const struct addr *addr) MUST_USE;
 int scope_bind(int fd, const struct addr *addr) MUST_USE;
 
-/* Whether a TCP socket that was to connect to this address is connected to itself: a dial to a dead
- * port of this machine can, by chance, start from that very port (simultaneous open, RFC 9293,
- * 3.5). */
+/* Whether a TCP socket connected to itself: a dial to a dead port of this machine can, by chance,
+ * start from that port (simultaneous open, RFC 9293, 3.5). */
 bool scope_met_itself(int fd, const struct addr *addr);
 
 #endif

@@ -1,5 +1,4 @@
-/* SipHash-1-3 (Aumasson and Bernstein, 2012), for tables whose keys strangers choose: without the
- * secret nobody can make keys collide. */
+/* SipHash-1-3 (Aumasson and Bernstein, 2012), for tables whose keys strangers choose. */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H
 
@@ -12,7 +11,7 @@ struct siphash_key {
 /* A secret of this process, from getrandom(2). */
 struct siphash_key siphash_key_new(void);
 
-/* The hash of two words (16 bytes). Pure. */
+/* Of 16 bytes. Pure. */
 uint64_t siphash(const struct siphash_key *key, uint64_t a, uint64_t b);
 
 #endif

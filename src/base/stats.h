@@ -9,15 +9,15 @@ enum counter {
 #include "base/counters.def"
 #undef COUNTER
     STAT_COUNT,
-    STAT_NONE = STAT_COUNT /* none, where a table may name one */
+    STAT_NONE = STAT_COUNT /* for tables */
 };
 
 /* Any thread, any lock. */
 void stats_add(enum counter which, uint64_t n);
 uint64_t stats_get(enum counter which);
 
-/* From now on counts there, on top of what is there; NULL: in own memory again, which gets the
- * values. The memory stays until then. One thread at a time; counts made meanwhile may be lost. */
+/* Counts on top of what is there; NULL: in own memory again, which gets the values. The memory
+ * stays until then. One thread at a time; counts made meanwhile may be lost. */
 void stats_use(_Atomic uint64_t *memory);
 
 #endif

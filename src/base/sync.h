@@ -2,7 +2,7 @@
  * acquire) and annotated for clang's -Wthread-safety.
  *
  * Two ranks: the outer one, for what is not on the road (start, reload, stop), and leaves: under a
- * leaf no other lock is taken, and nothing is called that blocks, logs or allocates. Members under
+ * leaf take no other lock and call nothing that blocks, logs or allocates. Members under
  * a lock carry GUARDED, which names none (C cannot name a sibling member); functions that touch
  * them are annotated or hold it in plain sight. */
 #ifndef BASE_SYNC_H
