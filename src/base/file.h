@@ -1,4 +1,5 @@
-/* Files that a person named. Only regular ones: others, above all a FIFO, could block for ever. */
+/* Files that a person named. Reads only regular ones: others, above all FIFOs, could block for
+ * ever. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 

@@ -6,7 +6,7 @@
 
 #include "base/addr.h"
 
-/* Whether this error of socket, bind or connect can mean none. */
+/* Whether this error of socket, bind or connect can mean no way. */
 bool route_may_lack(int error);
 
 /* 0: a way from source (same family, port 0; NULL: the kernel's choice), nobody can tell, or a unix

@@ -1,4 +1,5 @@
-/* SipHash-1-3 (Aumasson and Bernstein, 2012), for tables whose keys strangers choose. */
+/* SipHash-1-3 (Aumasson and Bernstein, 2012), for tables whose keys strangers choose: without the
+ * secret nobody can make keys collide. */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H
 

@@ -1,7 +1,7 @@
 /* The file of a unix socket: who may connect, and which file it is.
  *
  * Others may put another file or a link at its path at any moment. So nothing is changed by path,
- * but through a descriptor of the file, which is known for the socket's own. */
+ * but through a descriptor that pins the file, known for the socket's own. */
 #ifndef BASE_SOCKET_FILE_H
 #define BASE_SOCKET_FILE_H
 
@@ -29,7 +29,7 @@ struct socket_file {
 int socket_file_bind(int fd, const struct addr *addr, const struct socket_access *access,
                      struct socket_file *ret_file) MUST_USE;
 
-/* What is SOCKET_FILE_OWN in both stays. 0 or -errno; -ESTALE: another file is there. */
+/* What is SOCKET_FILE_OWN in both accesses stays. 0 or -errno; -ESTALE: another file is there. */
 int socket_file_change(const char *path, const struct socket_file *file,
                        const struct socket_access *before,
                        const struct socket_access *access) MUST_USE;

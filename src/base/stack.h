@@ -22,7 +22,7 @@ struct stack {
 /* At least this size (more if the build's instrumentation needs it). 0 or -ENOMEM. Any thread. */
 int stack_make(struct stack *ret_stack, size_t size, size_t extra) MUST_USE;
 
-/* The thread has been joined. */
+/* If there is any; the thread has been joined. */
 void stack_free(struct stack *stack);
 
 /* How many one may add to the process. */

@@ -9,7 +9,7 @@ enum counter {
 #include "base/counters.def"
 #undef COUNTER
     STAT_COUNT,
-    STAT_NONE = STAT_COUNT /* for tables */
+    STAT_NONE = STAT_COUNT /* a table may name none */
 };
 
 /* Any thread, any lock. */

@@ -9,8 +9,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-/* "250ms", "5s", "10m", "1h"; a bare number is seconds. False, *ret untouched: else,
- * negative, fractional or beyond 2^62 microseconds. */
+/* "250ms", "5s", "10m", "1h"; a bare number is seconds. False, *ret untouched: anything
+ * else, negative, fractional or beyond 2^62 microseconds. */
 bool text_parse_duration(const char *text, usec_t *ret) MUST_USE;
 
 /* In the largest exact unit: 600000000 -> "10m"; "0" for 0. Returns buf. */
@@ -19,10 +19,10 @@ const char *text_format_duration(usec_t t, char *buf, size_t size);
 /* Local time of a moment of clock_now(): "12:00:31". Returns buf. */
 const char *text_format_moment(usec_t moment, char *buf, size_t size);
 
-/* Decimal digits, with an optional k, M or G (of 1024). False, *ret untouched: else. */
+/* Decimal digits, with an optional k, M or G (of 1024). False, *ret untouched: anything else. */
 bool text_parse_size(const char *text, int64_t *ret) MUST_USE;
 
-/* Decimal digits alone. False, *ret untouched: else. */
+/* Decimal digits alone. False, *ret untouched: anything else. */
 bool text_parse_number(const char *text, int64_t *ret) MUST_USE;
 
 /* For people: "0.3 ms", "12.4 s", "2 h 5 min"; "77 bytes", "1.4 MB". Return buf. */
@@ -32,8 +32,8 @@ const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 /* Cuts what does not fit. */
 void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* How many letters to insert, remove, replace or swap with a neighbour. Different words of more than
- * 64 letters: the longer's length. */
+/* How many letters to insert, remove, replace or swap with a neighbour. Different words of more
+ * than 64 letters: the longer's length. */
 unsigned text_distance(const char *a, const char *b);
 
 #endif

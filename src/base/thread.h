@@ -54,9 +54,10 @@ bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) MUST_US
 /* At the end of the process: it may still run, nobody will join it. */
 void thread_abandon(struct thread *thread);
 
-/* Makes the calling thread cheap to wake and switch to. SCHED_BATCH (sched(7)): its wake-up does not
- * interrupt what runs on the CPU, which would rather wake more. No restartable sequences (rseq(2)),
- * unused, which cost at each switch. Where forbidden or unknown, nothing changes. */
+/* Makes the calling thread, which carries traffic, cheap to wake and switch to. SCHED_BATCH
+ * (sched(7)): its wake-up does not interrupt what runs on the CPU, which would rather wake more of
+ * them. No restartable sequences (rseq(2)), unused, which cost at each switch. Where forbidden or
+ * unknown, nothing changes. */
 void thread_lighten(void);
 
 #endif
