@@ -73,7 +73,7 @@ bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool
 /* The same, with a socket's bound address; fd -1: none. */
 bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd);
 
-/* For qsort(3). IPv6 before IPv4, as mostly in RFC 6724. */
+/* For qsort(3), 0: equal. IPv6 before IPv4, as mostly in RFC 6724. */
 int addr_compare(const struct addr *a, const struct addr *b);
 
 unsigned addr_port(const struct addr *addr); /* 0: none */

@@ -11,7 +11,7 @@ struct pipe_ends {
 /* Returns *fd and leaves -1 there. */
 int fd_take(int *fd);
 
-/* Closes *fd, unless -1, and leaves -1. Keeps errno. Any thread; the only owner. */
+/* Closes *fd, if it is one, and leaves -1. Keeps errno. Any thread; the only owner. */
 void fd_close(int *fd);
 
 /* Any thread. */

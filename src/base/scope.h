@@ -23,8 +23,8 @@ struct addr scope_recall(const struct addr *addr);
 int scope_connect(int fd, const struct addr *addr) MUST_USE;
 int scope_bind(int fd, const struct addr *addr) MUST_USE;
 
-/* Whether a TCP socket dialled to addr is connected to itself: a dial to a dead port of this machine
- * can, by chance, start from that port (simultaneous open, RFC 9293, 3.5). */
+/* Whether a TCP socket dialled to addr is connected to itself: a dial to a dead port of this
+ * machine can, by chance, start from that port (simultaneous open, RFC 9293, 3.5). */
 bool scope_met_itself(int fd, const struct addr *addr);
 
 #endif
