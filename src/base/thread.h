@@ -45,7 +45,7 @@ void thread_join(struct thread *thread);
 /* Once, if it runs; perhaps just before the call to be interrupted. */
 void thread_interrupt(struct thread *thread);
 
-/* Interrupts until it ended (interrupt_note). It was told to stop before. */
+/* Interrupts until it has ended (interrupt_note). It was told to stop before. */
 void thread_interrupt_join(struct thread *thread);
 
 /* The same until the deadline. False: it has not ended, and stays unjoined. */
