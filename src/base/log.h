@@ -45,14 +45,14 @@ typedef void log_format_fn(struct log_line *line, const void *payload);
 /* Any thread, no leaf lock held. Once started, blocks no longer than a copy. */
 void log_msg(enum log_kind kind, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* With fields, up to one without a name; those without value are left out. */
+/* The same with fields, up to one without a name; those without value are left out. */
 struct log_field {
     const char *name, *value; /* "RELAYD_SERVER"; NULL or "": no value */
 };
 void log_msg_with(enum log_kind kind, const struct log_field *fields, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* For the road: copies at most LOG_PAYLOAD_MAX bytes; the log thread formats them. */
+/* The same for the road: copies at most LOG_PAYLOAD_MAX bytes; the log thread formats them. */
 void log_event(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
 /* Messages that could flood: above `each_second` none is written; at the second's end `more` gets
@@ -73,7 +73,8 @@ void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *pa
 /* Drops what is above it (less urgent). INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 
-/* Of lines on stderr. TEXT until set; at a terminal, sentences alone. Any thread. */
+/* Of lines on stderr; the journal has its own fields. TEXT until set; at a terminal, sentences
+ * alone. Any thread. */
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 void log_set_format(enum log_format format);
 

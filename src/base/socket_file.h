@@ -38,7 +38,7 @@ int socket_file_change(const char *path, const struct socket_file *file,
  * else stays. */
 void socket_file_remove_stale(const struct addr *addr, int type);
 
-/* This very file. */
+/* Whether this very file is there. */
 bool socket_file_is_at(const char *path, const struct socket_file *file);
 
 bool socket_access_equal(const struct socket_access *a, const struct socket_access *b);

@@ -9,9 +9,9 @@
  * of data was passed on resets (socket(7)): no cut-off transfer looks complete, even if this
  * process is killed. keepalive: idle time before the first probe, 0: off; a dead peer is noticed
  * after about twice that. Where a window is closed or bytes are in flight (in_flight in
- * conn_review.c), the kernel (from 6.15) asks after a fourth of it, not two minutes. At most 256 KiB (client) or 1
- * MiB (server), not 4 MiB, wait for a peer that takes nothing (TCP_NOTSENT_LOWAT). Ignores errors:
- * unix sockets have none of these, none is vital.
+ * conn_review.c), the kernel (from 6.15) asks after a fourth of it, not two minutes. At most 256
+ * KiB (client) or 1 MiB (server), not 4 MiB, wait for a peer that takes nothing
+ * (TCP_NOTSENT_LOWAT). Ignores errors: unix sockets have none of these, none is vital.
  *
  * A client may be a listening socket: what it accepts inherits all. */
 void sockopt_set_client(int fd, usec_t keepalive);

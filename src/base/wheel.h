@@ -33,7 +33,7 @@ void wheel_init(struct wheel *wheel, usec_t now);
 /* Files an entry (zeroed at first), anew if filed. USEC_NEVER: takes it out. */
 void wheel_file(struct wheel *wheel, struct wheel_entry *entry, usec_t due);
 
-/* One due by now; none is early by more than a tick. NULL: none is due. */
+/* Takes out one due by now; none is early by more than a tick. NULL: none is due. */
 struct wheel_entry *wheel_take(struct wheel *wheel, usec_t now);
 
 static inline bool wheel_has(const struct wheel_entry *entry) {
