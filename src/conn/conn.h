@@ -1,8 +1,8 @@
-/* One relayed connection: two sockets, two flows, and how it all ends.
+/* One relayed connection: two sockets, two flows, and its end.
  *
- * The pumps (pump.h) carry bytes and tell the conn what they met; the conn decides what that means
- * for both sides (rules: conn_end.c). The reaper (reaper.h) asks it whether its time is up. Whoever
- * drops the last reference closes both sockets and logs. */
+ * The pumps (pump.h) carry bytes and report; the conn decides what that means for both sides
+ * (conn_end.c). The reaper (reaper.h) asks whether its time is up. The last unref closes both
+ * sockets and logs. */
 #ifndef CONN_CONN_H
 #define CONN_CONN_H
 
@@ -21,19 +21,19 @@
 
 /* What the reaper knows of a side as a sink. */
 struct sink_watch {
-    bool on;           /* bytes are on their way to it, and it is watched: */
-    uint64_t taken;    /* what its peer had taken then */
+    bool on;           /* bytes are on their way to it: watched */
+    uint64_t taken;    /* by its peer then */
     usec_t taken_at;   /* when the reaper saw that change: slow is not dead */
-    usec_t unanswered; /* since when its peer has not answered; 0: it has */
+    usec_t unanswered; /* since when; 0: its peer has answered */
     /* For min_rate: */
-    usec_t pressed;         /* since when each look found data waiting for it; 0: not */
-    usec_t pressed_seen;    /* when that was last seen */
+    usec_t pressed;         /* since when each look found data waiting; 0: not */
+    usec_t pressed_seen;    /* last */
     uint64_t pressed_taken; /* `taken` at its beginning */
 };
 
-/* What the reaper notes of a conn. Its alone. */
+/* The reaper's alone. */
 struct review {
-    /* when the last byte came, if all was delivered; else 0 */
+    /* when the last byte came; 0: not all delivered */
     usec_t delivered GUARDED;
     struct sink_watch watch[2]; /* by side */
 };
@@ -42,111 +42,104 @@ struct conn {
     struct registry_node node GUARDED;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server: the client was refused and is to read why */
-    /* Given back as soon as its end is sure (conn_take_unneeded), under the registry's lock: */
+    /* Given back once its end is sure (conn_take_unneeded), under the registry's lock: */
     struct seat seat;
     struct member *member; /* NULL: refused, or given back */
     struct line *line;
     struct registry *registry;
-    struct gate *gate; /* it is inside, until its end */
+    struct gate *gate; /* inside until its end */
     struct pipe_pool *pipes;
     struct error_pages *pages; /* refused: a reference, or NULL */
     struct review review;
     _Atomic unsigned refs;
-    _Atomic bool over;   /* aborted or expired: a pump that drops stops */
-    struct hold hold;    /* what the keeper has of it */
-    _Atomic bool parked; /* a pump has stopped for the next relayd */
-    size_t in_hand[2];   /* by direction: bytes in its pipe when the pumps start */
+    _Atomic bool over;   /* aborted or expired: dropping pumps stop */
+    struct hold hold;    /* what the keeper has */
+    _Atomic bool parked; /* a pump stopped for the next relayd */
+    size_t in_hand[2];   /* by direction: bytes in its pipe when pumps start */
     /* by side: TCP_INFO must confirm its end, see stolen_error */
     _Atomic bool doubtful[2];
 };
 
-/* What a registry lists is conns. */
 static inline struct conn *conn_of(const struct registry_node *node) {
     return (struct conn *)((uintptr_t)node - offsetof(struct conn, node));
 }
 
-/* Makes a conn with one reference, and registers it. Takes what the job held; the gate was entered.
- * link: for a slot, if one is free; NULL: no keeper. NULL: no memory, and nothing was taken. */
+/* Registers it, with one reference. Takes what the job held; the gate was entered. link: for a
+ * slot, if one is free; NULL: no keeper. NULL: no memory, nothing taken. */
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has);
 
-/* The same for a connection that was adopted in this slot; its state goes on. Not registered
- * yet. */
+/* The same for one adopted in this slot; its state goes on. Not yet registered. */
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
-/* The same for a refused client: its one pump (DIR_UP) answers, once the client has begun to ask
- * (answer.h), and drops what it sends. record->end is final. pages: of the listener, or NULL. */
+/* The same for a refused client: one pump (DIR_UP) answers once the client begins to ask (answer.h),
+ * and drops what it sends. record->end is final. pages: the listener's, or NULL. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
                               struct error_pages *pages, int *client);
 
-/* Registers an adopted one: from now on the reaper sees it. */
+/* For an adopted one: the reaper sees it from now on. */
 void conn_register(struct conn *conn);
 
 void conn_ref(struct conn *conn);
-/* The same for one found in the registry, under its lock. False: its last reference is being
- * dropped. */
+/* For one found in the registry, under its lock. False: its last reference is being dropped. */
 bool conn_try_ref(struct conn *conn);
 /* The last one closes, logs, counts, leaves the gate and frees. No leaf lock held. */
 void conn_unref(struct conn *conn);
 
-/* Whether the keeper of this epoch holds it; epoch 0: nobody does. Any thread. */
+/* By the keeper of this epoch; 0: nobody. Any thread. */
 bool conn_is_held(const struct conn *conn, unsigned epoch);
 
-/* The kept pipe of a direction, for its pump. False: it has none. */
+/* For the direction's pump. False: none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
 
-/* Takes what it needs no more, to be given back without the lock, before anybody can see its end:
- * the member once the server has ended (not with half_close); the seat, too, once both sides have
- * or it was aborted. */
+/* To be given back without the lock, before anybody can see its end: the member once the server has
+ * ended (not with half_close); the seat, too, once both sides have or it was aborted. */
 struct holdings conn_take_unneeded(struct conn *conn) REQUIRES(conn->registry->lock);
 
-/* What a pump is to do with a direction when it starts. */
+/* What a starting pump does. */
 enum conn_work {
     CONN_CARRY,
-    CONN_DROP, /* what the source sends: no sink, or it has failed */
-    /* the end of data was passed on already: nothing is to be read */
+    CONN_DROP, /* no sink, or it has failed */
+    /* the end of data was passed on already */
     CONN_NOTHING,
 };
 enum conn_work conn_work(struct conn *conn, enum direction dir);
 
-/* Whether an interrupted pump is to stop, and set conn->parked. */
+/* Whether an interrupted pump must stop and set conn->parked. */
 bool conn_parks(const struct conn *conn);
 
-/* Where a direction reads from and writes to. */
 enum side conn_source(enum direction dir);
 enum side conn_sink(enum direction dir);
 
-/* What the pump of dir met; after either of the first two its work is done. bytes_read: all that
- * came from this source, and was written. */
+/* What the pump of dir met; the first two finish it. bytes_read: all that came from this source,
+ * and was written. */
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read);
 void conn_source_failed(struct conn *conn, enum direction dir, int error);
-/* The sink failed: the pump goes on reading and drops it, until conn->over. */
+/* The pump goes on reading, and drops it, until conn->over. */
 void conn_sink_failed(struct conn *conn, enum direction dir, int error);
 
-/* Resets each side that was not given its end of data, and wakes both pumps; once. Any thread with
- * a reference. */
+/* Resets each side not given its end of data, and wakes both pumps; once. Any thread with a
+ * reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
-/* The same, and resets a side that was given its end, too: its peer is gone. Not if both sides have
- * ended. */
+/* Resets sides given their end, too: the peer is gone. Not if both sides have ended. */
 void conn_abort_hard(struct conn *conn, enum end end, int error);
 
-/* Whether the kernel need not be asked about a conn now: then *ret_next is when to look again. No
- * system call. registry: the conn's, named for the annotation. */
+/* Whether the kernel need not be asked now: *ret_next is when to look again. No system call.
+ * registry: the conn's, for the annotation. */
 bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now, usec_t *ret_next)
     REQUIRES(registry->lock);
 
-/* How long it may be silent in a drain (sweep_drain); USEC_NEVER: for ever. */
+/* Silence allowed in a drain (sweep_drain); USEC_NEVER: for ever. */
 usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn)
     REQUIRES(registry->lock);
 
-/* What is to be done with a conn. */
 enum conn_due {
     CONN_LIVE,   /* nothing yet */
-    CONN_EXPIRE, /* its time is up and it may end in order: conn_expire */
+    CONN_EXPIRE, /* its time is up, it may end in order: conn_expire */
     CONN_ABORT,  /* its time is up, or a peer is gone: conn_abort, or conn_abort_hard */
 };
 
@@ -155,19 +148,19 @@ struct verdict {
     bool hard;
     enum end end;
     int error;
-    /* CONN_LIVE: when its time is up if nothing happens, or USEC_NEVER */
+    /* CONN_LIVE: if nothing happens; or USEC_NEVER */
     usec_t deadline;
 };
 
-/* Asks the kernel, decides, and files the next review. Without the lock, with a reference, one
- * thread at a time. */
+/* Asks the kernel, decides, files the next review. Without the lock, with a reference, one thread
+ * at a time. */
 struct verdict conn_review(struct conn *conn, usec_t now);
 
-/* Ends it in order: wakes both pumps, which pass on what is left, then the end. */
+/* In order: wakes both pumps, which pass on what is left, then the end. */
 void conn_expire(struct conn *conn, enum end end);
 
-/* Does once more what a previous process had decided and may not have done: an end, conn_abort,
- * conn_expire. Before the pumps run. */
+/* Repeats what a previous process decided and may not have done: an end, conn_abort, conn_expire.
+ * Before the pumps run. */
 void conn_redo(struct conn *conn);
 
 #endif

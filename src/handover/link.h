@@ -1,12 +1,11 @@
-/* The link to relayd-keeper: what it is told of connections, and a thread that looks after it.
+/* The link to relayd-keeper, and the thread that looks after it.
  *
  * never_waits: to hold or release is one sendmsg(2) that does not wait. If the keeper is slow or
- * gone, connections go on unheld, and the thread sends later what is missing; a new keeper gets
- * everything.
+ * gone, connections go on unheld, and the thread sends the rest later; a new keeper gets all.
  *
- * same_number: the thread replaces the socket under its number (dup3(2)), so that senders need no
- * lock: a message goes to the old or the new. An epoch counts the keepers: what an earlier one held
- * is held again, and holding twice is harmless. */
+ * same_number: the thread replaces the socket under its number (dup3(2)), so senders need no lock:
+ * a message goes to the old or the new. An epoch counts keepers: what an earlier one held is held
+ * again; twice is harmless. */
 #ifndef HANDOVER_LINK_H
 #define HANDOVER_LINK_H
 
@@ -23,22 +22,20 @@
 #include "keeper/message.h"
 #include "keeper/trust.h"
 
-/* Holds (link_hold_again) the connections that the keeper of this epoch lacks. On the link's
- * thread. */
+/* Holds (link_hold_again) what the keeper of this epoch lacks. The link's thread. */
 typedef void link_hold_missing_fn(void *arg, unsigned epoch);
 
-/* Which keeper, and what it hears first. */
 struct link_terms {
     const char *path; /* of its socket */
-    const char *name; /* of this instance: others get nothing of what it has */
+    const char *name; /* this instance's: others get nothing it has */
     size_t room;      /* connections that may come */
     usec_t keeper_timeout;
 };
 
-/* What a keeper held when this process started. */
+/* What a keeper held at the start. */
 struct heritage {
     size_t n_slots;                      /* connections that it can hold */
-    usec_t gone;                         /* when the previous relayd went; 0: there was none */
+    usec_t gone;                         /* when the previous relayd went; 0: none */
     int table;                           /* -1: none */
     int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
     struct legacy {
@@ -48,10 +45,10 @@ struct heritage {
     size_t n_conns, room;
 };
 
-/* What becomes of what the keeper holds when this process ends: it */
+/* When this process ends, the keeper: */
 enum link_end {
     LINK_FORGET, /* drops all */
-    LINK_LEAVE,  /* holds it for the next relayd; nothing of it is touched here */
+    LINK_LEAVE,  /* holds all for the next relayd; untouched here */
 };
 
 enum link_outcome {
@@ -65,7 +62,7 @@ enum link_outcome {
     LINK_FAILED, /* by an errno: link_why.error */
 };
 
-/* What the log tells of an outcome. */
+/* For the log. */
 struct link_why {
     int error;                /* of LINK_FAILED */
     unsigned version;         /* the keeper's; 0: it named none */
@@ -73,30 +70,30 @@ struct link_why {
 };
 
 struct link {
-    int fd; /* open for the life of the link, see same_number */
+    int fd; /* always open, see same_number */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct table *table;
     link_hold_missing_fn *hold_missing;
     void *arg;
-    _Atomic bool serves;      /* a keeper has been there: new connections get a slot */
-    _Atomic unsigned epoch;   /* 0: no keeper is there */
+    _Atomic bool serves;      /* a keeper has been there: connections get slots */
+    _Atomic unsigned epoch;   /* 0: no keeper */
     _Atomic usec_t last_hold; /* when the last connection came */
     _Atomic bool crowded;     /* a connection found no slot */
     _Atomic bool unsent;      /* something could not be sent */
     _Atomic bool terms_unsent;
-    _Atomic bool ends; /* nothing is to outlive this process: no keeper is missed */
+    _Atomic bool ends; /* nothing shall outlive this process: no keeper is missed */
     _Atomic bool stop;
     struct thread thread; /* whose these are: */
-    bool warned;          /* that connections are not held */
-    bool warned_crowded;  /* that there are too few slots */
-    bool warned_lost;     /* that the keeper is out of descriptors */
+    bool warned;          /* connections are not held */
+    bool warned_crowded;  /* too few slots */
+    bool warned_lost;     /* the keeper is out of descriptors */
     unsigned logged;      /* outcomes (bits) since a keeper was there */
     unsigned epochs;      /* keepers so far */
-    usec_t pinged;        /* when it asked for a sign of life; 0: that has come */
+    usec_t pinged;        /* when; 0: answered */
     struct lock lock;
-    uint32_t *releases GUARDED; /* waiting to be sent, as in a message */
+    uint32_t *releases GUARDED; /* unsent, as in a message */
     size_t n_releases GUARDED;
-    size_t pings GUARDED, pongs GUARDED; /* questions and answers so far (link_pings.c) */
+    size_t pings GUARDED, pongs GUARDED; /* so far (link_pings.c) */
     struct cond answered;
     usec_t keeper_timeout GUARDED;
     char name[KEEPER_NAME_MAX] GUARDED;
@@ -105,17 +102,17 @@ struct link {
     bool listeners_unsent[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
-/* Connects, attaches, and takes what is held, to be freed by heritage_free; on failure sets
- * *ret_why. drop: the keeper first drops what it holds. Waits some seconds at most. */
+/* Takes what is held, for heritage_free; on failure sets *ret_why. drop: the keeper first drops what
+ * it holds. Waits some seconds at most. */
 enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                               struct heritage *ret_heritage, struct link_why *ret_why) MUST_USE;
 
-/* Logs why there is no keeper. by_chance: its path is the default, not asked for. */
+/* Why there is no keeper. by_chance: the path is the default, not asked for. */
 void link_log_outcome(enum link_outcome outcome, const struct link_why *why, const char *path,
                       bool by_chance);
 
-/* Waits, some seconds at most, until the keeper has done all that it was told. Before link_start. 0
- * or -errno. */
+/* Waits, some seconds at most, until the keeper has done all it was told. Before link_start. 0 or
+ * -errno. */
 int link_await_pong(int fd);
 
 struct heritage heritage_none(void);
@@ -123,65 +120,63 @@ struct heritage heritage_none(void);
 /* Closes what nobody took. */
 void heritage_free(struct heritage *heritage);
 
-/* A link over an attached socket; takes it and the table, whose memory is sent if fresh. *fd -1: no
- * keeper (outcome: why, as logged), and the thread looks for one. hold_missing is called with arg.
- * 0, or -errno with socket and table still the caller's. */
+/* Takes an attached socket and the table, whose memory is sent if fresh. *fd -1: no keeper (outcome:
+ * why, as logged), the thread looks for one. 0, or -errno with socket and table still the
+ * caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
               enum link_outcome outcome) MUST_USE;
-int link_start(struct link *link) MUST_USE; /* starts the thread: 0 or -errno */
+int link_start(struct link *link) MUST_USE; /* 0 or -errno */
 
-/* From now on nothing is to outlive this process: a keeper that goes is not missed, and no other is
- * looked for, which would start it while both are being stopped. Any thread. */
+/* Nothing shall outlive this process: a keeper that goes is not missed, and no other looked for,
+ * which would start it while both are being stopped. Any thread. */
 void link_let_end(struct link *link);
 
-/* Ends the thread; link_free comes after. */
+/* Ends the thread; then link_free. */
 void link_stop(struct link *link, enum link_end end);
 void link_free(struct link *link);
 
-/* Sends a connection that has a slot, with its two sockets. Any thread with a reference to it. */
+/* Sends a connection that has a slot. Any thread with a reference to it. */
 void link_hold(struct hold *hold, const int fd[2]);
 
-/* The same, waiting for the keeper, for one that it lacks. 0, or -errno: nothing more can be sent
- * now. For a link_hold_missing_fn. */
+/* The same, waiting for the keeper. 0, or -errno: nothing more can be sent now. For a
+ * link_hold_missing_fn. */
 int link_hold_again(struct hold *hold, const int fd[2]) MUST_USE;
 
 /* A connection found no slot, or no pipe. Any thread. */
 void link_note_crowded(struct link *link);
 
-/* The connection has ended and its sockets are shut: gives the slot back, now or once the keeper
- * knows. The caller uses the slot no more. Any thread. */
+/* Its sockets are shut: gives the slot back, now or once the keeper knows. The caller uses it no
+ * more. Any thread. */
 void link_release(struct hold *hold);
 
-/* Has the keeper release what it holds in this slot from before. */
+/* The keeper releases what it holds there from before. */
 void link_disown(struct link *link, uint32_t slot);
 
-/* Holds a listening socket, which stays open until link_release_listener: its index, or -1: no
- * room. Main. */
+/* The socket stays open until link_release_listener: its index, or -1: no room. Main. */
 int link_hold_listener(struct link *link, int fd, const struct listen_description *description);
 
-/* Changes what the next relayd will know of one that is held. Main. */
+/* Changes what the next relayd will know of a held one. Main. */
 void link_describe_listener(struct link *link, int index,
                             const struct listen_description *description);
 
-/* As link_hold_listener, for a socket that the keeper already has at that index. -1: closed here,
- * and still held for the next relayd. */
+/* For a socket the keeper already has at that index. -1: closed here, still held for the next
+ * relayd. */
 void link_keep_listener(struct link *link, int index, int fd);
 void link_release_listener(struct link *link, int index);
 
-/* Has the keeper release one of a previous relayd, or all that are not held again by now. */
+/* The keeper releases one of a previous relayd, or all not held again by now. */
 void link_disown_listener(struct link *link, int index);
 void link_disown_listeners(struct link *link);
 
-/* Waits, a second at most, until the keeper has done all that it was told so far, such as to
- * release a listening socket. Main. */
+/* Waits, a second at most, until the keeper has done all it was told so far. Main. */
 void link_sync(struct link *link);
 
-/* Whether a keeper is there; whether one has ever been (and is missed if not). */
+/* A keeper is there; one has ever been (and is missed if not). */
 bool link_is_up(const struct link *link);
 bool link_serves(const struct link *link);
 
-/* What the keeper is to know from now on. Main. */
+/* Main. */
 void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name);
 
 #endif
