@@ -27,7 +27,7 @@ struct sink_watch {
     usec_t unanswered; /* since when; 0: its peer has answered */
     /* For min_rate: */
     usec_t pressed;         /* since when each look found data waiting; 0: not */
-    usec_t pressed_seen;    /* last */
+    usec_t pressed_seen;    /* when last */
     uint64_t pressed_taken; /* `taken` at its beginning */
 };
 
@@ -74,8 +74,8 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
 struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry *registry,
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
-/* The same for a refused client: one pump (DIR_UP) answers once the client begins to ask (answer.h),
- * and drops what it sends. record->end is final. pages: the listener's, or NULL. */
+/* The same for a refused client: one pump (DIR_UP) answers once the client begins to ask
+ * (answer.h), and drops what it sends. record->end is final. pages: the listener's, or NULL. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
                               struct error_pages *pages, int *client);
@@ -125,7 +125,7 @@ void conn_sink_failed(struct conn *conn, enum direction dir, int error);
  * reference. */
 void conn_abort(struct conn *conn, enum end end, int error);
 
-/* Resets sides given their end, too: the peer is gone. Not if both sides have ended. */
+/* The same, and resets sides given their end, too: the peer is gone. Not if both have ended. */
 void conn_abort_hard(struct conn *conn, enum end end, int error);
 
 /* Whether the kernel need not be asked now: *ret_next is when to look again. No system call.

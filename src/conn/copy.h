@@ -1,13 +1,12 @@
-/* Carrying bytes from one socket to another, with blocking calls: read what is there, write all of
- * it.
+/* Carrying bytes between sockets, with blocking calls: read what is there, write all of it.
  *
  * Two engines: the buffer (recv, send) is cheapest for messages; the pipe (splice) moves pages
- * inside the kernel and is cheapest in bulk. COPY_AUTO changes between three ways to use them:
- * - loan, at first and when bulk is over: wait for bytes, then borrow a pipe for just as long as
- *   they take. A direction that waits so costs no memory but its thread's.
- * - buffer, once messages come quickly: one system call less for each.
- * - pipe, while reads come large: it is kept, so that the wait and the read are one call.
- * If no pipe can be had, the buffer serves. */
+ * inside the kernel, cheapest in bulk. COPY_AUTO changes between three ways:
+ * - loan, at first and after bulk: wait for bytes, then borrow a pipe while they last. Waiting
+ *   costs no memory but the thread's.
+ * - buffer, once messages come quickly: one system call less each.
+ * - pipe, while reads come large: kept, so that wait and read are one call.
+ * Without a pipe, the buffer serves. */
 #ifndef CONN_COPY_H
 #define CONN_COPY_H
 
@@ -24,29 +23,29 @@
 
 enum copy_way { COPY_WAY_LOAN, COPY_WAY_BUFFER, COPY_WAY_PIPE };
 
-/* One direction's copying. Its pump's alone. */
+/* One direction. Its pump's alone. */
 struct copy {
     bool adapts;                  /* COPY_AUTO */
-    const struct kept_pipe *kept; /* its own pipe for all bytes, or NULL */
+    const struct kept_pipe *kept; /* for all bytes, or NULL */
     enum copy_way way;
     struct pipe_pool *pipes;
     struct pipe_ends pipe; /* of COPY_WAY_PIPE; of COPY_WAY_LOAN while bytes are in hand */
     char *buffer;          /* COPY_BUFFER_SIZE bytes, the pump's */
-    size_t in_hand;        /* read and not yet written */
-    bool in_pipe;          /* and where that is */
-    size_t in_buffer_at;   /* where the rest begins in the buffer */
+    size_t in_hand;        /* read, not written */
+    bool in_pipe;          /* where that is */
+    size_t in_buffer_at;   /* where the rest begins */
     unsigned streak;       /* how much the last reads favour another way */
-    usec_t last;           /* COPY_WAY_LOAN: when the last message was written */
+    usec_t last;           /* COPY_WAY_LOAN: last message written */
     uint64_t written;      /* bytes, in all */
 };
 
-/* With a keeper: the connection's own pipe, which outlives this process with its contents. */
+/* With a keeper: the connection's own pipe, outliving this process with its contents. */
 struct kept_pipe {
     struct pipe_ends ends;
     size_t in_hand;            /* bytes in it at the start */
     uint64_t written;          /* in all, before */
-    const _Atomic bool *parks; /* true: stop, with all that is in hand in the pipe */
-    _Atomic bool *in_memory;   /* set while a byte is in hand that is not in the pipe */
+    const _Atomic bool *parks; /* true: stop, all in hand in the pipe */
+    _Atomic bool *in_memory;   /* while a byte in hand is not in the pipe */
 };
 
 void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer);
@@ -55,15 +54,14 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 /* Gives the pipe back. Bytes in hand are lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
-/* Waits for bytes on the socket and takes them in hand: how many, 0 at the end of data, or -errno
- * (-EINTR: interrupted, and the kept pipe parks). Only with nothing in hand. */
+/* Waits for bytes and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR: and
+ * the kept pipe parks). Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
-/* Writes all that is in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as
- * above). */
+/* Writes all in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as above). */
 int copy_write(struct copy *copy, int to) MUST_USE;
 
-/* The engines; one attempt each: bytes moved, 0 at the end of data, or -errno. */
+/* One attempt each: bytes moved, 0 at the end of data, or -errno. */
 ssize_t copy_buffer_read(struct copy *copy, int from);
 ssize_t copy_buffer_write(struct copy *copy, int to);
 ssize_t copy_splice_read(struct copy *copy, int from);

@@ -1,8 +1,7 @@
-/* All conns, and when each is reviewed next. It lists nodes, and knows nothing of what they are
- * part of (conn.h); sweep.h walks them.
+/* All conns, and when each is reviewed next. It knows only nodes, not conns (conn.h); sweep.h walks
+ * them.
  *
- * Its lock also guards the state of each conn (GUARDED in conn.h), which changes a few times in its
- * life. */
+ * Its lock also guards each conn's state (GUARDED in conn.h), which changes a few times. */
 #ifndef CONN_REGISTRY_H
 #define CONN_REGISTRY_H
 
@@ -21,12 +20,12 @@ struct registry_node {
 struct registry {
     struct lock lock;
     TAILQ_HEAD(registry_list, registry_node) nodes GUARDED;
-    struct wheel reviews GUARDED; /* when the reaper looks at each next */
+    struct wheel reviews GUARDED; /* the reaper's */
     struct cond sooner;          /* a review is due before sleeps_until, or the reaper is to stop */
     usec_t sleeps_until GUARDED; /* of the reaper; 0: awake */
-    /* Conns of mode http end when silent for so long (USEC_NEVER: they do not), */
+    /* Conns of mode http end when silent so long (USEC_NEVER: not), */
     usec_t drain_idle GUARDED;
-    unsigned drain_epoch GUARDED; /* but those that the keeper of this epoch holds; 0: all */
+    unsigned drain_epoch GUARDED; /* but those the keeper of this epoch holds; 0: all */
     /* Pumps are to stop. On a cache line of its own: each read and write looks at it. */
     _Alignas(64) _Atomic bool parks;
 };
@@ -34,21 +33,21 @@ struct registry {
 void registry_init(struct registry *registry);
 void registry_destroy(struct registry *registry); /* must be empty */
 
-/* Adds a node, to be reviewed at that moment. */
+/* To be reviewed at that moment. */
 void registry_add(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
 void registry_remove(struct registry *registry, struct registry_node *node)
     REQUIRES(registry->lock);
 
-/* Files the next review in place of the former one. USEC_NEVER: none. */
+/* In place of the former review. USEC_NEVER: none. */
 void registry_review_at(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
 
-/* Reviews it by then at the latest. (After a review under way it is filed anew in any case.) */
+/* By then at the latest. (A review under way files it anew in any case.) */
 void registry_review_by(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
 
-/* Takes out one whose review is due. NULL: there is none. */
+/* Takes out one that is due. NULL: none. */
 struct registry_node *registry_due(struct registry *registry, usec_t now) REQUIRES(registry->lock);
 
 #endif

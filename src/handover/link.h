@@ -102,8 +102,8 @@ struct link {
     bool listeners_unsent[KEEPER_LISTENERS_MAX] GUARDED;
 };
 
-/* Takes what is held, for heritage_free; on failure sets *ret_why. drop: the keeper first drops what
- * it holds. Waits some seconds at most. */
+/* Takes what is held, for heritage_free; on failure sets *ret_why. drop: the keeper first drops
+ * what it holds. Waits some seconds at most. */
 enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                               struct heritage *ret_heritage, struct link_why *ret_why) MUST_USE;
 
@@ -120,9 +120,9 @@ struct heritage heritage_none(void);
 /* Closes what nobody took. */
 void heritage_free(struct heritage *heritage);
 
-/* Takes an attached socket and the table, whose memory is sent if fresh. *fd -1: no keeper (outcome:
- * why, as logged), the thread looks for one. 0, or -errno with socket and table still the
- * caller's. */
+/* Takes an attached socket and the table, whose memory is sent if fresh. *fd -1: no keeper
+ * (outcome: why, as logged), the thread looks for one. 0, or -errno with socket and table still
+ * the caller's. */
 int link_init(struct link *link, const struct link_terms *terms, int *fd, struct table *table,
               bool fresh_table, link_hold_missing_fn *hold_missing, void *arg,
               enum link_outcome outcome) MUST_USE;
@@ -160,8 +160,8 @@ int link_hold_listener(struct link *link, int fd, const struct listen_descriptio
 void link_describe_listener(struct link *link, int index,
                             const struct listen_description *description);
 
-/* For a socket the keeper already has at that index. -1: closed here, still held for the next
- * relayd. */
+/* As link_hold_listener, for a socket the keeper already has at that index. -1: closed here, still
+ * held for the next relayd. */
 void link_keep_listener(struct link *link, int index, int fd);
 void link_release_listener(struct link *link, int index);
 
@@ -176,7 +176,7 @@ void link_sync(struct link *link);
 bool link_is_up(const struct link *link);
 bool link_serves(const struct link *link);
 
-/* Main. */
+/* What the keeper knows from now on. Main. */
 void link_set_terms(struct link *link, usec_t keeper_timeout, const char *name);
 
 #endif
