@@ -1,6 +1,5 @@
-/* Gives pumps to adopted connections that are quiet, in a thread of its own: threads are what an
- * adoption of thousands costs. Until then the reaper looks after them; one that ends meanwhile is
- * closed by its pumps. */
+/* Gives pumps to quiet adopted connections, in its own thread: threads are what adopting thousands
+ * costs. Until then the reaper looks after them; one that ends meanwhile is closed by its pumps. */
 #ifndef CONN_ADOPTER_H
 #define CONN_ADOPTER_H
 
@@ -18,8 +17,8 @@ struct adopter {
     size_t next, n;
 };
 
-/* Gives pumps to those from `next` on, in a thread or, for want of one, at once. Takes these
- * references and the array (malloc(3)). Once in the life of a process. Main. */
+/* From `next` on, in a thread or, for want of one, at once. Takes these references and the array
+ * (malloc(3)). Once in a process. Main. */
 void adopter_begin(struct adopter *adopter, struct pump_pool *pumps, struct conn **conns,
                    size_t next, size_t n);
 
@@ -30,8 +29,8 @@ bool adopter_give_pumps(struct pump_pool *pumps, struct conn *conn) MUST_USE;
 /* Logs how many were reset for want of threads; of 0, nothing. */
 void adopter_say_unmanned(size_t n);
 
-/* Waits until all have their pumps: no longer than it takes to make the threads. May be called
- * again. Main. */
+/* Waits until all have pumps: no longer than making the threads takes. May be called again.
+ * Main. */
 void adopter_join(struct adopter *adopter);
 
 #endif

@@ -1,7 +1,7 @@
-/* The connections of one upstream that wait for a worker, first come, first served. A reload
- * carries a line on by the upstream's name, with its counts.
+/* One upstream's connections that wait for a worker, first come, first served. A reload carries a
+ * line on by the upstream's name, with its counts.
  *
- * Its contents are the queue's (queue.h), under the queue's lock; lines are owned by references. */
+ * Contents are the queue's (queue.h), under its lock; lines are owned by references. */
 #ifndef CONN_LINE_H
 #define CONN_LINE_H
 
@@ -24,14 +24,14 @@ struct line {
     size_t count GUARDED;             /* of them */
     size_t turns GUARDED;             /* jobs that workers have */
     unsigned slow GUARDED;            /* no_hostage: quick dials until it counts as quick */
-    struct line_list *listed GUARDED; /* the queue's list it is in; NULL: nothing waits */
+    struct line_list *listed GUARDED; /* by the queue; NULL: nothing waits */
     TAILQ_ENTRY(line) entry;
     /* full_line in queue.h. Set once, before it is first full: */
     struct queue *queue;
     void (*on_left)(struct queue *queue, struct line *line); /* queue_left */
     _Atomic bool full;     /* no server had room; changed under the lock */
     _Atomic unsigned left; /* counts the places at servers given back */
-    size_t tries GUARDED;  /* while it is full: how many jobs may look again */
+    size_t tries GUARDED;  /* while full: how many jobs may look again */
     bool probes GUARDED;   /* if one of these finds a server, the next may look */
 };
 
@@ -42,8 +42,8 @@ struct line *line_new(void);
 struct line *line_ref(struct line *line);
 void line_unref(struct line *line); /* NULL is fine; the last one finds it empty */
 
-/* A connection gives back its place at a server: leaves the member and tells whoever waits for
- * that. Drops both references; NULL is fine. No leaf lock held. Any thread. */
+/* Gives back a connection's place at a server and tells whoever waits for that. Drops both
+ * references; NULL is fine. No leaf lock held. Any thread. */
 void line_leave(struct line *line, struct member *member);
 
 #endif

@@ -1,7 +1,7 @@
 /* Pump threads in pairs, kept between connections.
  *
- * A pair is idle or serves one conn. The last used is taken first, so that after a peak the others
- * grow old and pump_pool_trim ends them. */
+ * A pair is idle or serves one conn. The last used goes first, so that after a peak pump_pool_trim
+ * ends the others. */
 #ifndef CONN_PUMP_POOL_H
 #define CONN_PUMP_POOL_H
 
@@ -12,7 +12,7 @@
 #include "base/thread.h"
 #include "conn/conn.h"
 
-#define PUMP_IDLE_MAX (60 * USEC_PER_SEC) /* an idle pair older than this is ended */
+#define PUMP_IDLE_MAX (60 * USEC_PER_SEC) /* then an idle pair is ended */
 
 struct pump_pair;
 
@@ -29,20 +29,20 @@ void pump_pool_init(struct pump_pool *pool);
 /* Ends all threads. Waits for busy pairs: the caller has ended all conns. */
 void pump_pool_destroy(struct pump_pool *pool);
 
-/* Takes an idle pair or makes one: 0, or -errno if no thread could be made (-EAGAIN: a limit). The
- * caller gives it a conn or puts it back. */
+/* An idle pair or a new one: 0, or -errno: no thread could be made (-EAGAIN: a limit). The caller
+ * runs it or puts it back. */
 int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) MUST_USE;
 void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
 
-/* Gives the caller's reference to the pair and starts it: both pumps, or DIR_UP alone for a refused
- * client. The pair returns to the pool by itself. */
+/* Takes the caller's reference and starts both pumps, or DIR_UP alone for a refused client. The
+ * pair returns by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
 /* Interrupts all until each has left its conn: the caller has set registry->parks, or ended the
  * conns. */
 void pump_pool_park(struct pump_pool *pool);
 
-/* Ends pairs that have been idle for PUMP_IDLE_MAX. */
+/* Ends pairs idle for PUMP_IDLE_MAX. */
 void pump_pool_trim(struct pump_pool *pool);
 
 #endif

@@ -1,10 +1,9 @@
 /* The reaper: one thread that ends connections whose time is up (idle_timeout, linger_timeout), so
  * that no pump needs a timer, and pump threads that have long been idle.
  *
- * Each conn is filed for its next review. Pumps report no bytes: the reaper looks when a conn might
- * have fallen silent. One that has moved on costs a glance; about the others it asks the kernel,
- * without the registry's lock. So its cost grows with the connections that end or fall silent, not
- * with all. */
+ * Pumps report no bytes: the reaper looks when a conn might have fallen silent. One that has moved
+ * on costs a glance; about others it asks the kernel, without the registry's lock. So cost grows
+ * with the connections that end or fall silent, not with all. */
 #ifndef CONN_REAPER_H
 #define CONN_REAPER_H
 

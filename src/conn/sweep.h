@@ -14,22 +14,22 @@ struct member;
 struct conn;
 
 /* From now on, conns of mode http that wait for no answer end in order after this silence, except
- * those that the keeper of this epoch holds (0: no exception). */
+ * those the keeper of this epoch holds (0: no exception). */
 void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
 
 /* Aborts (conn_abort) all conns that lead to this member; NULL: all. */
 void sweep_abort(struct registry *registry, const struct member *member, enum end end);
 
-/* Aborts those that the keeper of this epoch does not hold, and refused clients. */
+/* Those the keeper of this epoch does not hold, and refused clients. */
 void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
 
 /* A link_hold_missing_fn; its arg is the registry. */
 void sweep_hold_missing(void *registry, unsigned epoch);
 
-/* How many conns the keeper of this epoch does not hold, refused clients apart. */
+/* Refused clients apart. */
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
 
-/* Calls visit for each conn, with a reference and without a lock, in batches. Not for the road. */
+/* For each conn, with a reference and without a lock, in batches. Not for the road. */
 void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn *conn), void *arg);
 
 #endif

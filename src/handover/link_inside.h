@@ -9,30 +9,27 @@ static inline uint32_t link_index_of(uint32_t slot) {
     return KEEPER_CONNECTIONS + slot;
 }
 
-/* Sends a message about one index, without and with a descriptor. flags: of send(2). 0 or
- * -errno. */
+/* A message about one index, without and with a descriptor. flags: of send(2). 0 or -errno. */
 int link_send_index(int fd, enum keeper_type type, uint32_t index, int flags);
 int link_send_fd(int fd, size_t index, int what, int flags);
 
-/* Connects to a keeper that is trusted. */
+/* Only to a trusted keeper. */
 enum link_outcome link_dial(const char *path, int *ret_fd, struct link_why *ret_why) MUST_USE;
 
-/* Takes what a keeper answers to ATTACH, up to its END. The heritage is to be freed in any case. */
+/* The answers to ATTACH, up to END. The heritage must be freed in any case. */
 enum link_outcome link_take_answers(int fd, struct heritage *heritage,
                                     struct link_why *ret_why) MUST_USE;
 
-/* Sends the releases that wait; or forgets them: the keeper is gone. */
+/* Sends those that wait; or forgets them: the keeper is gone. */
 void link_send_releases(struct link *link, int flags);
 void link_forget_releases(struct link *link);
 
-/* Asks the keeper for a sign of life: 0 or -errno. Notes one; or that none will come: the keeper is
- * gone. */
+/* Asks for a sign of life: 0 or -errno. Notes one; or that none will come: the keeper is gone. */
 int link_ping(struct link *link);
 void link_note_pong(struct link *link);
 void link_forget_pings(struct link *link);
 
-/* Sends the listening sockets: all, for a new keeper; or those that could not be sent. The
- * thread's. */
+/* All, for a new keeper; or those that could not be sent. The thread's. */
 void link_send_listeners(struct link *link, bool all);
 
 #endif

@@ -21,7 +21,7 @@
 
 struct hold;
 
-/* The memory's begin; the states follow. */
+/* How the memory begins; states follow. */
 struct table_head {
     uint32_t magic;
     uint32_t version;    /* KEEPER_VERSION */
@@ -88,7 +88,8 @@ void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);
 /* Who is in the slot; NULL before it goes. Any thread. */
 void table_note_hold(struct table *table, uint32_t slot, struct hold *hold);
 
-/* The keeper of this epoch (0: an earlier one) has lost it. False: the slot is empty. Any thread. */
+/* The keeper of this epoch (0: an earlier one) has lost it. False: the slot is empty. Any
+ * thread. */
 bool table_lose(struct table *table, uint32_t slot, unsigned epoch);
 
 /* Whether its pipes stay for the next connection; else closes them: they hold bytes, or there are
