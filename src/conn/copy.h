@@ -54,8 +54,8 @@ void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, 
 /* Gives the pipe back. Bytes in hand are lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
-/* Waits for bytes and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR: and
- * the kept pipe parks). Only with nothing in hand. */
+/* Waits for bytes and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR:
+ * interrupted, and the kept pipe parks). Only with nothing in hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
 /* Writes all in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as above). */

@@ -24,7 +24,7 @@ struct line {
     size_t count GUARDED;             /* of them */
     size_t turns GUARDED;             /* jobs that workers have */
     unsigned slow GUARDED;            /* no_hostage: quick dials until it counts as quick */
-    struct line_list *listed GUARDED; /* by the queue; NULL: nothing waits */
+    struct line_list *listed GUARDED; /* the queue's list; NULL: nothing waits */
     TAILQ_ENTRY(line) entry;
     /* full_line in queue.h. Set once, before it is first full: */
     struct queue *queue;

@@ -1,7 +1,8 @@
 /* All conns, and when each is reviewed next. It knows only nodes, not conns (conn.h); sweep.h walks
  * them.
  *
- * Its lock also guards each conn's state (GUARDED in conn.h), which changes a few times. */
+ * Its lock also guards each conn's state (GUARDED in conn.h), which changes a few times in
+ * its life. */
 #ifndef CONN_REGISTRY_H
 #define CONN_REGISTRY_H
 

@@ -84,12 +84,12 @@ struct link {
     _Atomic bool ends; /* nothing shall outlive this process: no keeper is missed */
     _Atomic bool stop;
     struct thread thread; /* whose these are: */
-    bool warned;          /* connections are not held */
-    bool warned_crowded;  /* too few slots */
-    bool warned_lost;     /* the keeper is out of descriptors */
+    bool warned;          /* that connections are not held */
+    bool warned_crowded;  /* that there are too few slots */
+    bool warned_lost;     /* that the keeper is out of descriptors */
     unsigned logged;      /* outcomes (bits) since a keeper was there */
     unsigned epochs;      /* keepers so far */
-    usec_t pinged;        /* when; 0: answered */
+    usec_t pinged;        /* when it asked; 0: answered */
     struct lock lock;
     uint32_t *releases GUARDED; /* unsent, as in a message */
     size_t n_releases GUARDED;
@@ -139,8 +139,8 @@ void link_free(struct link *link);
 /* Sends a connection that has a slot. Any thread with a reference to it. */
 void link_hold(struct hold *hold, const int fd[2]);
 
-/* The same, waiting for the keeper. 0, or -errno: nothing more can be sent now. For a
- * link_hold_missing_fn. */
+/* The same, waiting for the keeper, for one that it lacks. 0, or -errno: nothing more can be sent
+ * now. For a link_hold_missing_fn. */
 int link_hold_again(struct hold *hold, const int fd[2]) MUST_USE;
 
 /* A connection found no slot, or no pipe. Any thread. */

@@ -27,7 +27,7 @@ struct table_head {
     uint32_t version;    /* KEEPER_VERSION */
     uint32_t state_size; /* of a struct conn_state */
     uint32_t n_slots;
-    uint32_t counter_names;    /* a sum, in order */
+    uint32_t counter_names;    /* a sum over them, in order */
     _Atomic usec_t parked;     /* when all connections had stopped; 0: not yet */
     _Atomic uint64_t accepted; /* so far, the highest number given */
     _Atomic uint64_t counters[TABLE_COUNTERS_MAX];
