@@ -1,7 +1,7 @@
 /* The operator's file as one immutable, reference-counted struct config.
  *
- * config_load reads it through libconfuse and reports all errors. Nothing in it changes, so it is
- * read without a lock; all that works under it holds a reference. */
+ * config_load reads it through libconfuse and reports all errors. It is read without
+ * a lock; all that works under it holds a reference. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -24,7 +24,7 @@
 #define CONFIG_SIZE_MAX       ((size_t)1 << 20) /* bytes of a file */
 #define CONFIG_NAME_MAX       64                /* bytes of a section's title, NUL included */
 
-/* Values of the CHOICE options, in the order of their rows. */
+/* Values of the CHOICE options, in their rows' order. */
 enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
 enum on_term { ON_TERM_AUTO, ON_TERM_DRAIN, ON_TERM_LEAVE };
@@ -42,7 +42,7 @@ enum check_type {
     CHECK_TALK
 };
 
-/* Of a prefix in both lists deny, the greater one, counts. */
+/* For a prefix in both lists deny, the greater, counts. */
 enum access_value { ACCESS_ALLOW, ACCESS_DENY };
 
 /* Prefixes, as written. */
@@ -72,7 +72,7 @@ struct global_config {
 
 struct error_pages; /* config/error_pages.h */
 
-/* One address of a listener: as written, and as read. */
+/* As written, and as read. */
 struct listen_address {
     char *text;
     bool systemd; /* "systemd": the sockets passed under the listener's name */
@@ -100,10 +100,10 @@ struct listener_config {
     struct prefix_set *access;  /* allow and deny, with enum access_value; NULL: both are empty */
     usec_t proxy_timeout;       /* for the whole PROXY header */
     usec_t opening_timeout;     /* for all that comes before a dial */
-    int64_t max_connections;    /* these three: 0 is no limit */
+    int64_t max_connections;    /* these three: 0: no limit */
     int64_t max_connections_per_client;
     int64_t max_rate_per_client;                    /* new connections a second */
-    int64_t client_prefix_v6;                       /* bits of an IPv6 address that are a client */
+    int64_t client_prefix_v6;                       /* bits of an IPv6 client */
     char *socket_mode, *socket_user, *socket_group; /* of unix sockets; and what they mean: */
     struct socket_access socket_access;
     int access_line;   /* of the last of these three in the file; 0: none */
@@ -123,7 +123,7 @@ struct server_config {
 
 #define SOURCES_MOST 64
 
-/* Statuses that an HTTP check takes for good, both included. */
+/* Good statuses of an HTTP check, both included. */
 struct status_range {
     int first, last;
 };
@@ -131,7 +131,7 @@ struct status_range {
 #define STATUS_RANGES_MAX 8
 
 struct health_check_config {
-    bool given; /* the section is there: servers are checked */
+    bool given; /* servers are checked */
     int line;
     int type; /* enum check_type */
     usec_t interval, timeout;
@@ -141,7 +141,7 @@ struct health_check_config {
     char *user; /* of types mysql and postgres */
     char *send; /* of type talk, as written */
     char *expect;
-    struct status_range expected[STATUS_RANGES_MAX]; /* what that means for type http, */
+    struct status_range expected[STATUS_RANGES_MAX]; /* its meaning for type http, */
     size_t n_expected;
     struct pattern *pattern; /* and for type talk; else NULL */
 };
@@ -157,7 +157,7 @@ struct upstream_config {
     usec_t fail_timeout;
     int send_proxy; /* enum proxy_version, but for PROXY_ANY */
     struct source_list source_address;
-    /* over which a server that came back regains its share; 0: at once */
+    /* a server that came back regains its share over this; 0: at once */
     usec_t slow_start;
     int on_down; /* enum on_down */
     struct health_check_config health_check;
@@ -174,8 +174,8 @@ struct secret {
 
 struct config {
     char *path;           /* as given; "command line" without a file */
-    bool from_arguments;  /* nobody has chosen what is at its default, or wants to hear of it */
-    struct places places; /* what the numbers of lines here stand for */
+    bool from_arguments;  /* nobody chose defaults, or wants to hear of them */
+    struct places places; /* what line numbers here mean */
     struct global_config global;
     struct listener_config *listeners;
     size_t n_listeners; /* at least 1 */
@@ -185,10 +185,10 @@ struct config {
     size_t n_secrets;
 };
 
-/* Called for each error, in the order of the file, with a finished sentence: "FILE:LINE: ...". */
+/* Called for each error, in the file's order: "FILE:LINE: ...". */
 typedef void config_error_fn(void *arg, const char *sentence);
 
-/* Reads the file. A config with one reference, or NULL after at least one call of on_error. Any
+/* A config with one reference, or NULL after at least one call of on_error. Any
  * thread, one at a time (libconfuse's scanner is not reentrant). */
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg);
 
@@ -198,27 +198,26 @@ struct config *config_load(const char *path, config_error_fn *on_error, void *ar
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Calls on_warning for this line: "PATH:LINE: warning: " and the sentence, without its full
- * stop. */
+/* Calls on_warning: "PATH:LINE: warning: " and the sentence, without full stop. */
 void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-/* Prints it in the file's syntax; it loads again to the same. changed: without what is at its
- * default. Secrets are printed as they are written. */
+/* Prints it in the file's syntax; it loads to the same. changed: without defaults. Secrets are
+ * printed as written. */
 void config_dump(const struct config *config, bool changed, FILE *out);
 
-/* Prints a line for each listener, upstream and server: what was understood. */
+/* Prints a line for each listener, upstream and server. */
 void config_summarize(const struct config *config, FILE *out);
 
-/* A config with one reference and only its path, to be filled in (config/build.h). NULL: no memory.
- * config_unref also frees one that is half built. */
+/* One reference and only its path, to be filled in (config/build.h). NULL: no memory. config_unref
+ * also frees one half built. */
 struct config *config_new(const char *path);
 
 /* Any thread. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Whether clients of the listener send something before there is a server to dial. */
+/* Whether clients send something before a server is dialled. */
 bool listener_opens(const struct listener_config *listener);
 
 /* log_level as syslog's number (enum log_level). */

@@ -1,11 +1,11 @@
-/* What relayd and relayd-keeper say to each other over a SOCK_SEQPACKET socket: one message a
- * packet, with its descriptors (SCM_RIGHTS, unix(7)).
+/* Messages between relayd and relayd-keeper over a SOCK_SEQPACKET socket: one a packet, with its
+ * descriptors (SCM_RIGHTS, unix(7)).
  *
  * relayd begins with ATTACH. The keeper answers REFUSED and closes; or HELLO, a HOLD for each slot
- * in use, and END. Then relayd says what to hold and release, and the keeper only LOST and PONG.
+ * in use, and END. Then the keeper says only LOST and PONG.
  *
- * unchanging: the head, YIELD and its answers are the same in every version, so that each end can
- * tell the other's version, and any relayd can have any keeper get out of its way. */
+ * unchanging: the head, YIELD and its answers are the same in every version: each end can tell
+ * the other's, and any relayd can have any keeper get out of its way. */
 #ifndef KEEPER_MESSAGE_H
 #define KEEPER_MESSAGE_H
 
@@ -23,7 +23,7 @@
 #define KEEPER_INDEXES  64  /* in one message */
 #define KEEPER_NAME_MAX 128 /* bytes of an instance's name, NUL included */
 
-/* What the slots are for. The keeper counts connections, and knows nothing else of it. */
+/* Slots. The keeper counts connections, and knows nothing else of them. */
 #define KEEPER_TABLE          0 /* memory in which relayd describes the rest */
 #define KEEPER_LISTENERS      1 /* the first listening socket */
 #define KEEPER_LISTENERS_MAX  255
@@ -47,16 +47,16 @@ enum keeper_type {
     KEEPER_REFUSED,
     KEEPER_LOST, /* index and count of a HOLD that failed: the slot is empty */
     KEEPER_PONG, /* count: descriptors closed for YIELD */
-    /* Without ATTACH, from any version: a socket is to be bound to the address in the first `index`
-     * bytes, and takes IPv4 too (count 1); then the name. Drops all that is held for that name, and
-     * others' listening sockets in the way. Answered by PONG, or REFUSED if a relayd is attached */
+    /* Without ATTACH, from any version: the first `index` bytes are an address to bind a socket to,
+     * which takes IPv4 too (count 1); then the name. Drops all held for that name, and others'
+     * listening sockets in the way. Answered by PONG, or REFUSED if a relayd is attached */
     KEEPER_YIELD,
 };
 
 enum keeper_refusal {
     KEEPER_OTHER_VERSION = 1,
     KEEPER_BUSY, /* a relayd is attached */
-    /* until that one is back or keeper_timeout is over, its connections are held */
+    /* its connections are held until it is back or keeper_timeout is over */
     KEEPER_FOREIGN,
 };
 
@@ -79,14 +79,13 @@ struct keeper_message {
     size_t n_indexes, n_bytes; /* received: both, of the same bytes */
     int fd[KEEPER_FDS];        /* -1: none */
     size_t n_fd;
-    bool cut; /* fewer descriptors came than were sent: a limit is reached */
+    bool cut; /* fewer descriptors came than were sent, by a limit */
 };
 
 _Static_assert(sizeof(struct sockaddr_storage) + KEEPER_NAME_MAX <=
                    KEEPER_INDEXES * sizeof(uint32_t),
                "YIELD has room");
 
-/* An empty message of this type. */
 struct keeper_message keeper_message(enum keeper_type type);
 
 /* Appends bytes; an address and a name fit. */
@@ -100,7 +99,7 @@ void keeper_message_name(const struct keeper_message *message, size_t skip,
  * nothing sent. Any thread. */
 int keeper_send(int fd, const struct keeper_message *message, int flags);
 
-/* Receives one; the caller takes its descriptors or drops them. 1; 0: the other end is gone;
+/* The caller takes the descriptors or drops them. 1; 0: the other end is gone;
  * -EBADMSG: no message, nothing to drop; or another -errno. Waits as the socket does. */
 int keeper_receive(int fd, struct keeper_message *ret_message) MUST_USE;
 

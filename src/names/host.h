@@ -1,8 +1,8 @@
-/* A host's addresses. IPv4 and IPv6 are looked up apart, each when its TTL is over, and keep their
- * last good addresses while DNS does not answer. Servers that differ in the port alone, and
- * configurations before and after a reload, share a host.
+/* A host's addresses. IPv4 and IPv6 are looked up apart, each after its TTL, and keep their last
+ * good addresses while DNS does not answer. Servers with other ports, and configurations before
+ * and after a reload, share a host.
  *
- * Used by the resolver's thread alone. */
+ * The resolver's thread only. */
 #ifndef NAMES_HOST_H
 #define NAMES_HOST_H
 
@@ -20,8 +20,8 @@ enum family_kind { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
 enum family_state {
     FAMILY_UNKNOWN, /* no answer yet */
     FAMILY_FOUND,
-    FAMILY_NONE,   /* DNS says that there are none */
-    FAMILY_FAILED, /* no answer that counts */
+    FAMILY_NONE,   /* by DNS */
+    FAMILY_FAILED, /* no valid answer */
 };
 
 struct family {
@@ -31,19 +31,19 @@ struct family {
     size_t n;
     int from;        /* the candidate (etc_candidate) they are of, or FROM_HOSTS */
     int asked;       /* the candidate under way; -1: none */
-    bool parked;     /* none there; the other family decides whether that is the host */
-    unsigned serial; /* of the query under way; answers to earlier ones are ignored */
+    bool parked;     /* none there; the other family decides on the host */
+    unsigned serial; /* of the query under way; earlier answers are ignored */
     usec_t due, retry;
     usec_t pause; /* after FOUND */
 };
 
-#define FROM_HOSTS (-1) /* /etc/hosts, which decides for both families */
+#define FROM_HOSTS (-1) /* /etc/hosts, for both families */
 
 /* Who wants a host or service looked up; the owner fills it in. */
 struct wish {
     LIST_ENTRY(wish) entry;
     usec_t interval;         /* at the latest */
-    void (*news)(void *arg); /* its addresses changed, or whether it can be looked up */
+    void (*news)(void *arg); /* addresses, or whether it can be looked up, changed */
     void *arg;
     bool of_service; /* of a target */
 };
@@ -68,7 +68,7 @@ struct host {
         HOST_IPV6_FAILS,
         HOST_FAILS
     } said;         /* in the log */
-    bool say_again; /* somebody new wants it: what still fails is logged again */
+    bool say_again; /* a new wish: what still fails is logged again */
 };
 
 /* A failed name is tried again after RETRY_FIRST, then twice that, up to the interval; a found one
@@ -79,15 +79,15 @@ struct host {
 /* Finds or makes the host. NULL: no memory. */
 struct host *host_get(struct cache *cache, const char *name);
 
-/* Adds a wish. want looks the host up now; join only if it is new, or was unwanted. */
+/* want looks the host up now; join only if it is new, or was unwanted. */
 void host_want(struct host *host, struct wish *wish);
 void host_join(struct host *host, struct wish *wish);
 
-/* Removes a wish. A host without any is not looked up, but kept for a while: a name that comes back
- * has addresses even without DNS. */
+/* A host without wishes is not looked up, but kept for a while: a name that comes back has
+ * addresses even without DNS. */
 void host_unwant(struct host *host, struct wish *wish);
 
-/* Begins lookups that are due; frees a host unwanted for too long. Returns when to call again. */
+/* Begins due lookups; frees a host unwanted for too long. Returns when to call again. */
 usec_t host_go_on(struct host *host, usec_t now);
 
 void host_free(struct host *host); /* no query may be under way */
@@ -98,7 +98,7 @@ bool host_is_settled(const struct host *host);
 /* DNS says that it has none. */
 bool host_is_absent(const struct host *host);
 
-/* What the log should say of it; while that is not known, what it says. */
+/* What the log should say; while unknown, what it says. */
 enum host_trouble host_trouble(const struct host *host);
 
 /* Why it has no addresses. */
