@@ -6,26 +6,24 @@
 #include "config/problems.h"
 #include "config/tree.h"
 
-/* A config with all sections of the tree, and each allowed value. Notes a problem for each other;
- * references to upstreams are for config_validate. NULL: no memory. */
+/* With all sections and each allowed value. Notes a problem for each other; references to upstreams
+ * are for config_validate. NULL: no memory. */
 struct config *config_build(const struct tree *tree, const char *path, struct problems *problems);
 
-/* Notes what only the whole file can tell: what is missing, given twice or refers to nothing. Sets
- * the listeners' upstreams. */
+/* Notes what is missing, given twice or refers to nothing. Sets the listeners' upstreams. */
 void config_validate(const struct tree *tree, struct config *config, struct problems *problems);
 
-/* Adds an address to a listener, and copies the text. False: no memory. */
+/* Copies the text. False: no memory. */
 bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
                         const struct addr_spec *spec) MUST_USE;
 
-/* Reads a listener's address: as addr_parse, but no service. */
+/* As addr_parse, but no service. */
 bool config_parse_listen(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
 
-/* Reads a server's address: as addr_parse, but no port alone. */
+/* As addr_parse, but no port alone. */
 bool config_parse_server(const char *text, struct addr_spec *ret, const char **ret_why) MUST_USE;
 
-/* Sets every option of the section to its default, in the zeroed struct at base. False: no
- * memory. */
+/* Sets the section's options in the zeroed struct at base. False: no memory. */
 bool config_set_defaults(enum option_section section, void *base) MUST_USE;
 
 /* Sets a row of type TEXT (text_options.c). NULL; or, in a clause, why the value is not allowed; or

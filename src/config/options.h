@@ -1,5 +1,4 @@
-/* The table of options, made from options.def, and what is done with a row: find it, read, write,
- * say what is allowed. Pure; any thread. */
+/* The table of options, made from options.def. Pure; any thread. */
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
 
@@ -55,7 +54,7 @@ extern const struct option_info option_infos[OPTIONS_COUNT];
 /* Room for what options_format and options_allowed write, NUL included. */
 #define OPTIONS_TEXT_MAX 160
 
-/* The row of this name in this section, or NULL. */
+/* NULL: none. */
 const struct option_info *options_find(enum option_section section, const char *name);
 
 /* "listener"; "" for the top level. */
@@ -70,24 +69,24 @@ enum option_section options_section_parent(enum option_section section);
 bool options_section_find(enum option_section parent, const char *name,
                           enum option_section *ret) MUST_USE;
 
-/* Whether its value is a list in braces, or one item. */
+/* A list in braces; one item. */
 bool options_is_list(const struct option_info *row);
 bool options_is_scalar(const struct option_info *row);
 
-/* Reads the value of a scalar row into its member of the struct at base. False: not allowed, and
- * nothing is written. */
+/* Reads a scalar row's value into its member of the struct at base. False: not allowed, nothing is
+ * written. */
 bool options_parse(const struct option_info *row, const char *text, void *base) MUST_USE;
 
-/* Writes the value of a scalar row in the file's syntax. Returns buf. */
+/* Writes a scalar row's value in the file's syntax. Returns buf. */
 const char *options_format(const struct option_info *row, const void *base, char *buf, size_t size);
 
-/* Sets every scalar of the section to its default, in the struct at base. */
+/* Sets the section's scalars in the struct at base. */
 void options_set_defaults(enum option_section section, void *base);
 
 /* Whether a scalar or TEXT row is at its default. */
 bool options_is_default(const struct option_info *row, const void *base);
 
-/* Whether all scalar and TEXT rows of the section are the same in two structs. */
+/* Compares all scalar and TEXT rows. */
 bool options_equal(enum option_section section, const void *a, const void *b);
 
 /* "must be a number from 1 to 1000000", "must be auto, buffer or splice". Returns buf. */

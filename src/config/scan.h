@@ -1,13 +1,12 @@
-/* The words of a configuration file, one by one, and what libconfuse should not see.
+/* The words of a configuration file, one by one.
  *
- * libconfuse has a scanner of its own. This one goes over the text before it, for what version 3.3
- * does badly: it miscounts the lines of comments, takes none inside a list, takes a missing
- * environment variable for an empty one, cuts a text at "\0", and skips stray characters. Here
- * comments become blanks, and the rest are errors. Both split the text alike.
+ * This scanner goes over the text before libconfuse's, for what version 3.3 does badly: it
+ * miscounts the lines of comments, takes none inside a list, takes a missing environment variable
+ * for an empty one, cuts a text at "\0", and skips stray characters. Here comments become blanks,
+ * the rest errors. Both split the text alike.
  *
- * lookalikes_note: web pages and word processors put other characters in the place of quotes and
- * blanks. A line that has them is told so once; they are overwritten with what was meant, so that
- * the rest can be read. */
+ * lookalikes_note: web pages and word processors replace quotes and blanks. A line is told so once;
+ * they are overwritten with what was meant, so that the rest can be read. */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H
 
@@ -26,7 +25,7 @@ enum token_kind {
     TOKEN_COMMA,
     TOKEN_PAREN_OPEN,
     TOKEN_PAREN_CLOSE,
-    TOKEN_BAD, /* a problem was noted; the text ends here for the next reader */
+    TOKEN_BAD, /* a problem was noted; the text ends here */
 };
 
 struct token {
@@ -51,14 +50,14 @@ void scan_init(struct scan *scan, char *text, size_t size, int before, struct pr
 /* The next token. After TOKEN_BAD and TOKEN_END, the same again. */
 struct token scan_next(struct scan *scan);
 
-/* Writes what a TOKEN_WORD stands for, without quotes, into buf; cuts what does not fit. Variables
- * in it are marked (config/variables.h). */
+/* Writes a TOKEN_WORD, without quotes; cuts what does not fit. Variables are marked
+ * (config/variables.h). */
 void scan_word(const struct scan *scan, struct token token, char *buf, size_t size);
 
-/* Overwrites a part of the text with blanks. Line ends stay. */
+/* Line ends stay. */
 void scan_blank(struct scan *scan, size_t start, size_t end);
 
-/* Ends the text here: nobody reads on. */
+/* Ends the text here. */
 void scan_cut(struct scan *scan, size_t at);
 
 #endif

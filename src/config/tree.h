@@ -1,5 +1,5 @@
-/* The file as it was written: sections with titles and values as text, each with its line. Between
- * the parser and struct config, while a file is read. */
+/* The file as written: sections with titles and values as text, each with its line. Between parser
+ * and struct config. */
 #ifndef CONFIG_TREE_H
 #define CONFIG_TREE_H
 
@@ -21,7 +21,7 @@ struct tree_section {
     size_t parent; /* index in tree.sections */
     int line;
     char *title;
-    int given[OPTIONS_COUNT]; /* the line of each option that is given; else 0 */
+    int given[OPTIONS_COUNT]; /* each option's line; else 0 */
     struct tree_value *values;
     size_t n_values, values_room;
 };
@@ -36,30 +36,29 @@ struct tree {
 /* Room for tree_where's answer, NUL included. */
 #define TREE_WHERE_MAX 256
 
-/* An empty tree with the top level. False: no memory, and then tree_free may be called. */
+/* With the top level. False: no memory; tree_free may be called. */
 bool tree_init(struct tree *tree) MUST_USE;
 void tree_free(struct tree *tree);
 
-/* Adds a section, at index tree->n - 1 then, and copies the title. False: no memory. */
+/* At index tree->n - 1 then; copies the title. False: no memory. */
 bool tree_add_section(struct tree *tree, enum option_section kind, size_t parent, const char *title,
                       int line) MUST_USE;
 
-/* Adds a value to a section, and copies the text. False: no memory. */
+/* Copies the text. False: no memory. */
 bool tree_add_value(struct tree *tree, size_t section, const struct option_info *row,
                     const char *text, int line) MUST_USE;
 
 /* The next section of this kind after index (0: the first), or tree->n. */
 size_t tree_next(const struct tree *tree, size_t index, enum option_section kind);
 
-/* The last value of the row in this section, or NULL. */
+/* The last one, or NULL. */
 const struct tree_value *tree_value(const struct tree_section *section, enum option_id id);
 
-/* Whether the row is at its default here: not given, or given so. A value that is not allowed
- * counts as that, so that no error follows from another. */
+/* Not given, or given so. A value that is not allowed counts as that, so that no error follows
+ * from another. */
 bool tree_is_default(const struct tree_section *section, enum option_id id);
 
-/* "upstream app: server a: ", to begin a message with; "": the top level. buf has TREE_WHERE_MAX
- * bytes and is returned. */
+/* "upstream app: server a: "; "": the top level. buf has TREE_WHERE_MAX bytes and is returned. */
 const char *tree_where(const struct tree *tree, size_t section, char *buf);
 
 #endif

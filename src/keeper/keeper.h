@@ -1,9 +1,9 @@
-/* relayd-keeper: holds copies of the descriptors of one relayd, so that its connections outlive it.
+/* relayd-keeper: holds copies of one relayd's descriptors, so that its connections outlive it.
  *
- * A relayed connection is two sockets and what is in the two pipes between them: with these six
- * descriptors the next process can go on. The keeper neither reads nor writes them; it closes them
- * when told to, or when no relayd has come back for keeper_timeout. It serves one relayd, known by
- * its name. One thread; memory is taken at the start, and when a relayd needs more. */
+ * With two sockets and the two pipes between them, six descriptors, the next process can go on. The
+ * keeper neither reads nor writes them; it closes them when told to, or when no relayd has come
+ * back for keeper_timeout. It serves one relayd, known by its name. One thread; memory is taken at
+ * the start, and when a relayd needs more. */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H
 
@@ -38,7 +38,7 @@ struct keeper {
  * KEEPER_CONNECTIONS. 0 or -ENOMEM. */
 int keeper_init(struct keeper *keeper, int socket, size_t most) MUST_USE;
 
-/* Waits for one event and deals with it: a message, a relayd that comes or goes, the end of
+/* Waits for and handles one event: a message, a relayd that comes or goes, the end of
  * keeper_timeout, a signal. 0, or -errno: it cannot wait. */
 int keeper_step(struct keeper *keeper) MUST_USE;
 

@@ -1,6 +1,6 @@
-/* Each client's connections and the rate of new ones: for max_connections_per_client and
+/* Each client's connections and rate of new ones, for max_connections_per_client and
  * max_rate_per_client. A client is an IPv4 address, also inside an IPv6 address (base/embedded.h),
- * or the first bits of an IPv6 address. One table for each listener.
+ * or the first bits of an IPv6 address. One table a listener.
  *
  * Memory is bounded: an entry stays while its client has a connection or its rate is remembered
  * (until its bucket is full again). Beyond CLIENT_TABLE_IDLE_MAX rates the least recent is
@@ -37,16 +37,15 @@ enum client_outcome {
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat);
-/* Notes that a client stayed at CLIENT_TOO_MANY while the caller waited for one of its connections
- * to end; and whether that was within the last second. now: clock_now(). Any thread. */
+/* Notes that a client stayed at CLIENT_TOO_MANY while the caller waited for an end; whether that
+ * was within the last second. now: clock_now(). Any thread. */
 void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now);
 bool client_table_was_vain(struct client_table *table, const struct addr *client, usec_t now);
 
 void client_table_leave(struct client_table *table, struct client_seat *seat); /* NULL is fine */
 
-/* Makes so many bits of an IPv6 address, 1 to 128, a client: counts all connections anew (without
- * memory, not all of them) and forgets the rates of IPv6 clients. Nothing if it is so already. Any
- * thread. */
+/* Makes so many bits of an IPv6 address, 1 to 128, a client, if changed: counts all connections
+ * anew (without memory, not all) and forgets the rates of IPv6 clients. Any thread. */
 void client_table_regroup(struct client_table *table, unsigned prefix_v6);
 
 /* Entries now. Any thread. */

@@ -16,32 +16,32 @@ struct gate {
     size_t max GUARDED;
     size_t live GUARDED;
     size_t waiting GUARDED;  /* threads in gate_wait_room */
-    unsigned nudges GUARDED; /* waiting threads look for a change of this, too */
+    unsigned nudges GUARDED; /* waiting threads look for a change, too */
     unsigned left GUARDED;   /* counts those who left */
     usec_t spent GUARDED;    /* on vain waits, in gate_await_leaver, */
     usec_t spent_at GUARDED; /* as of this moment; forgotten bit by bit */
     bool closed GUARDED;
-    void (*on_empty)(void *arg); /* called once the gate is closed and nobody is inside */
+    void (*on_empty)(void *arg); /* once closed and nobody is inside */
     void *arg;
 };
 
-/* on_empty (or NULL): called without the lock, by the thread that lets the last one out. */
+/* on_empty (or NULL): without the lock, by the thread that lets the last out. */
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg);
 void gate_destroy(struct gate *gate);
 
 /* Waits for room, the next gate_nudge, or the end. */
 enum room gate_wait_room(struct gate *gate) MUST_USE;
 
-/* Wakes all who wait: they have something else to see to. */
+/* Wakes all who wait, for something else. */
 void gate_nudge(struct gate *gate);
 
-/* From now on so many may be inside; who is inside stays. */
+/* Who is inside stays. */
 void gate_set_max(struct gate *gate, size_t max);
 
 /* Enters, if there is room and the gate is open. */
 bool gate_try_enter(struct gate *gate) MUST_USE;
 
-/* Enters, full or not: a connection of the previous process, which was inside. The gate is open. */
+/* Enters, full or not: a connection of the previous process. The gate is open. */
 void gate_force_enter(struct gate *gate);
 
 void gate_leave(struct gate *gate);
@@ -53,13 +53,12 @@ struct leaver_wait {
     usec_t until;
 };
 
-/* Waits until one more has left than at the last call, for a moment at most in all: one inside may
- * have ended, and not left yet. The first call does not wait. False: in vain. The more waits of
- * late, the shorter: nobody can hold up the caller. */
+/* Waits until one more has left than at the last call, for a moment in all: one may have ended and
+ * not left yet. The first call does not wait. False: in vain. The more vain waits of late, the
+ * shorter. */
 bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 
-/* Closes the gate and wakes who waits. Returns how many are inside; if 0, on_empty is not
- * called. */
+/* Wakes who waits. Returns how many are inside; if 0, on_empty is not called. */
 size_t gate_close(struct gate *gate);
 
 size_t gate_live(struct gate *gate);

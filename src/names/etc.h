@@ -1,8 +1,8 @@
 /* What /etc says of names: /etc/hosts, the order of /etc/nsswitch.conf, the domains of
  * /etc/resolv.conf. Files are read again once changed. One thread.
  *
- * c-ares reads them, too, but tells neither which candidate an answer is of, nor that it is of
- * /etc/hosts; and both families must be of the same host. */
+ * c-ares, too, reads them, but tells neither an answer's candidate, nor that it is of /etc/hosts;
+ * both families must be of one host. */
 #ifndef NAMES_ETC_H
 #define NAMES_ETC_H
 
@@ -18,7 +18,7 @@
 struct etc_file {
     const char *path;
     struct stat seen; /* zero: there is none */
-    /* old enough when it was read: its time tells whether it has changed since */
+    /* old enough when read: its time tells of changes since */
     bool settled;
 };
 
@@ -31,7 +31,7 @@ struct etc_address {
 /* How a name is looked for. */
 struct etc_ways {
     bool use_hosts, use_dns, dns_first;
-    unsigned dots; /* a name with as many is first tried as it is (ndots, resolv.conf(5)) */
+    unsigned dots; /* with as many a name is first tried as is (ndots, resolv.conf(5)) */
     size_t n_domains;
     char domains[ETC_DOMAINS_MAX][ADDR_NAME_MAX];
 };

@@ -1,5 +1,5 @@
-/* The names of one configuration, each told to its listener whenever it changes. The resolver
- * (resolver.h) looks them up. */
+/* The names of one configuration, each told to its listener when it changes. resolver.h looks them
+ * up. */
 #ifndef NAMES_NAMES_H
 #define NAMES_NAMES_H
 
@@ -15,8 +15,8 @@
 
 /* Called by the resolver's thread, without a lock. */
 struct names_watcher {
-    /* The endpoints, once there are any, and whenever they change. NULL: none, and none are coming;
-     * told once, and only before any were. */
+    /* The endpoints, at first and when they change. NULL: none, and none are coming; told once, and
+     * only before any were. */
     void (*answered)(void *arg, const struct endpoints *endpoints);
     /* All names with news have been told. coming: this one is still looked up for the first time,
      * in part. */
@@ -54,11 +54,11 @@ struct name {
     struct endpoints last; /* that were told */
     bool pending;
     bool told; /* anything */
-    /* all of it was looked up once: what changes later is logged */
+    /* all was looked up once: later changes are logged */
     bool settled;
     bool unsaid;   /* that it changed */
     bool failing;  /* as logged */
-    bool cut_said; /* that there are more than ENDPOINTS_MOST */
+    bool cut_said; /* more than ENDPOINTS_MOST */
 };
 
 struct names *names_new(void); /* NULL: no memory */
@@ -69,7 +69,7 @@ struct names *names_new(void); /* NULL: no memory */
 bool names_add(struct names *names, const struct addr_spec *spec, struct name_owner owner,
                usec_t interval, const struct names_watcher *listener, void *arg) MUST_USE;
 
-/* A newer configuration is in force, and does the logging. Any thread. */
+/* A newer configuration does the logging. Any thread. */
 void names_retire(struct names *names);
 
 /* No resolver has them (resolver_leave). NULL is fine. */

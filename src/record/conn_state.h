@@ -1,9 +1,9 @@
-/* What is known of an established connection besides its descriptors: flat, of a fixed size,
- * without a pointer. With a keeper it lies in the table (table.h), where the next relayd finds it.
+/* An established connection, besides its descriptors: flat, of a fixed size, without a pointer.
+ * With a keeper it lies in the table (table.h), for the next relayd.
  *
- * survives: another process may read this after this one was killed between any two instructions.
- * So what is decided (a reset, an end passed on) is written before it is done: done twice, it is
- * the same. Counts may lag behind by the call under way; conn/adopt_bytes.c asks the kernel. */
+ * survives: another process may read this after a kill between any two instructions. So what
+ * is decided (a reset, an end passed on) is written before it is done; done twice, it is the same.
+ * Counts may lag by the call under way; conn/adopt_bytes.c asks the kernel. */
 #ifndef RECORD_CONN_STATE_H
 #define RECORD_CONN_STATE_H
 
@@ -13,7 +13,7 @@
 #include "base/sync.h"
 #include "record/record.h"
 
-/* What a conn takes from its listener at its beginning, and keeps through reloads. */
+/* Taken from the listener at first, and kept through reloads. */
 struct conn_options {
     usec_t idle_timeout; /* 0: never */
     usec_t linger_timeout;
@@ -31,13 +31,13 @@ struct flow {
     _Alignas(64) _Atomic usec_t active; /* clock_coarse() of the last byte read or written */
     _Atomic uint64_t bytes;             /* written to the sink */
     _Atomic usec_t spoke;               /* clock_now() of the last bytes read; 0: none */
-    _Atomic bool writing;               /* bytes were read and not all written yet */
+    _Atomic bool writing;               /* bytes read are not all written yet */
     _Atomic bool in_memory;             /* bytes may be in this process alone (copy.c) */
-    bool ended GUARDED;                 /* the source's end of data was passed on to the sink */
-    int sink_error GUARDED;             /* errno: the sink takes no more, what comes is dropped */
+    bool ended GUARDED;                 /* the source's end was passed to the sink */
+    int sink_error GUARDED;             /* errno: the sink takes no more, the rest is dropped */
 };
 
-#define CONN_CRASHES 3 /* so many within a minute: given up (adopt.c) */
+#define CONN_CRASHES 3 /* within a minute: given up (adopt.c) */
 
 struct conn_state {
     _Atomic uint32_t live; /* CONN_STATE_LIVE, or the slot is free */
@@ -46,7 +46,7 @@ struct conn_state {
     struct flow flow[2];          /* by direction */
     bool aborted GUARDED;         /* resets were sent where they had to be */
     bool lingering GUARDED;       /* a side has ended or fails: linger_timeout counts */
-    bool hard GUARDED;            /* also to a side that had been given its end */
+    bool hard GUARDED;            /* also to a side that had its end */
     bool decided GUARDED;         /* record.end says how it ends */
     usec_t expired GUARDED;       /* when the reaper shut it for reading; 0: not yet */
     usec_t crashes[CONN_CRASHES]; /* of a relayd at work for this one; 0: none */

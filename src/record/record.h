@@ -1,5 +1,5 @@
-/* What the log will say of one connection, and a successor must know to go on with it: flat, of a
- * fixed size, with no pointer into what can go away. */
+/* One connection, for the log and a successor: flat, of a fixed size, with no pointer into what can
+ * go away. */
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
@@ -37,7 +37,7 @@ struct record {
     unsigned attempts; /* to connect to a server, begun */
 };
 
-/* Logs the record, as log_connections says. Any thread. */
+/* Any thread. */
 void record_log(const struct record *record, enum log_connections policy);
 
 #endif
