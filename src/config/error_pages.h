@@ -1,5 +1,5 @@
-/* The pages that stand in for the words of relayd's own answers: a folder with files such as
- * 503.html, read whole with the configuration. Immutable, counted; any thread. */
+/* Pages for relayd's own answers: a folder with files such as 503.html, read whole with the
+ * configuration. Immutable, counted; any thread. */
 #ifndef CONFIG_ERROR_PAGES_H
 #define CONFIG_ERROR_PAGES_H
 
@@ -17,7 +17,7 @@ struct error_page {
 
 struct error_pages;
 
-/* Called for each thing that is wrong, with a clause. */
+/* Called for each error, with a clause. */
 typedef void error_pages_problem_fn(void *arg, const char *what);
 
 /* Reads a folder. One reference; or NULL: on_problem was called, or there is no memory. Waits for

@@ -1,5 +1,5 @@
-/* The files of a configuration: the one that was named, and those that include statements name.
- * They are read one after the other, each after the one that includes it. */
+/* The files of a configuration: the one named, and those that include statements name, each read
+ * after the one that includes it. */
 #ifndef CONFIG_INCLUDES_H
 #define CONFIG_INCLUDES_H
 
@@ -27,8 +27,8 @@ struct includes {
 bool includes_begin(struct includes *includes, const char *path) MUST_USE;
 void includes_free(struct includes *includes);
 
-/* Adds what a statement on this line of the file that is read now names: a path, or a pattern as of
- * glob(7), in order. Notes a problem for what is not there or stands in the list already. */
+/* Adds what a statement on this line of the present file names: a path, or a pattern as of glob(7),
+ * in order. Notes a problem for what is not there or in the list already. */
 void includes_add(struct includes *includes, const char *pattern, int line,
                   const struct places *places, struct problems *problems);
 

@@ -1,6 +1,5 @@
-/* The first pass over the file: its sections and options, with their lines, and those that nobody
- * knows. libconfuse, the second pass, then meets none of these, so that it does not stop at the
- * first. */
+/* The first pass over the file: its sections and options, with their lines, and unknown ones, which
+ * libconfuse, the second pass, then does not meet: it would stop at the first. */
 #ifndef CONFIG_OUTLINE_H
 #define CONFIG_OUTLINE_H
 
@@ -16,10 +15,10 @@ enum outline_end {
     OUTLINE_SYNTAX, /* a part: libconfuse will meet a syntax error at its end */
 };
 
-/* Adds the sections of the text, which is the last of the tree's files, to the tree, with the lines
- * of options, and what it includes to includes; overwrites comments, includes and unknown names
- * with blanks. Notes a problem for each unknown name, and for an option given twice. Ends the text
- * where it cannot go on. */
+/* Adds the sections of the text, the last of the tree's files, with the lines of options, to the
+ * tree, and what it includes to includes; blanks comments, includes and unknown names. Notes a
+ * problem for each unknown name, and for an option given twice. Ends the text where it cannot go
+ * on. */
 enum outline_end outline_read(char *text, size_t size, struct tree *tree, struct includes *includes,
                               struct problems *problems) MUST_USE;
 

@@ -1,5 +1,5 @@
-/* The lines of several files are counted through, in the order in which the files are read: one
- * number says file and line. Here they are told apart again. */
+/* Lines of several files are counted through, as read: one number says file and line. Here they are
+ * told apart. */
 #ifndef CONFIG_PLACES_H
 #define CONFIG_PLACES_H
 
@@ -26,7 +26,7 @@ bool places_add(struct places *places, const char *path, int before) MUST_USE;
 bool places_add_all(struct places *places, const struct places *from) MUST_USE;
 void places_free(struct places *places);
 
-/* The path of the file that has the line, and its number there. At least one file must be there. */
+/* The line's file and its number there. At least one file must be there. */
 const char *places_find(const struct places *places, int line, int *ret_line);
 
 /* "line 4", or "line 4 of /etc/relayd.d/web.conf" where that is another file than that of the line

@@ -1,5 +1,4 @@
-/* What is wrong with a configuration: collected while reading, reported in the order of the
- * file. */
+/* Errors of a configuration: collected while reading, reported in the file's order. */
 #ifndef CONFIG_PROBLEMS_H
 #define CONFIG_PROBLEMS_H
 

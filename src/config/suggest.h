@@ -8,8 +8,8 @@
 #include "config/problems.h"
 #include "config/tree.h"
 
-/* Notes that the section does not know this name: where it belongs, which known one was probably
- * meant, or which are known. is_section: it was written as NAME [TITLE] {...}. */
+/* Notes an unknown name: where it belongs, which known one was probably meant, or which are known.
+ * is_section: it was written as NAME [TITLE] {...}. */
 void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
                   bool is_section, struct problems *problems);
 

@@ -1,4 +1,4 @@
-/* ${NAME} in a word: the value of a variable of the environment.
+/* ${NAME} in a word: an environment variable's value.
  *
  * marks_note: libconfuse takes a variable that is missing for an empty one, and splits words at
  * braces. So the first pass overwrites "$", "{" and "}" of each variable with bytes that no file
@@ -16,8 +16,8 @@ size_t variables_mark(char *text);
 
 bool variables_are_in(const char *text);
 
-/* The text with a value in the place of each marked variable, to be freed. NULL: a problem was
- * noted, or there is no memory, as problems->out_of_memory says. */
+/* The text with the variables' values, to be freed. NULL: a problem was noted, or no memory
+ * (problems->out_of_memory). */
 char *variables_expand(const char *text, int line, struct problems *problems);
 
 #endif

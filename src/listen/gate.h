@@ -53,8 +53,8 @@ struct leaver_wait {
     usec_t until;
 };
 
-/* Waits until one more has left than at the last call, for a moment in all: one may have ended and
- * not left yet. The first call does not wait. False: in vain. The more vain waits of late, the
+/* Waits until one more has left than at the last call, for a moment at most: one may have ended
+ * and not left yet. The first call does not wait. False: in vain. The more vain waits of late, the
  * shorter. */
 bool gate_await_leaver(struct gate *gate, struct leaver_wait *wait) MUST_USE;
 

@@ -1,5 +1,4 @@
-/* TCP handshakes under way: the client has asked to connect, and its last packet is still to
- * come. */
+/* TCP handshakes under way: the client's last packet is still to come. */
 #ifndef LISTEN_HANDSHAKES_H
 #define LISTEN_HANDSHAKES_H
 

@@ -1,6 +1,6 @@
 /* What bounds one listener: max_connections, and each client's connections and rate. A listener
  * that stays through a reload keeps its limit, with the counts (limit_list.h). All is counted even
- * without a limit, so that one that a reload brings knows who is there. */
+ * without a limit: a reload may bring one. */
 #ifndef LISTEN_LIMIT_H
 #define LISTEN_LIMIT_H
 

@@ -1,5 +1,5 @@
-/* The addresses of names that listeners listen on. libc looks them up, for as long as name servers
- * are silent: only in a thread that may wait. */
+/* The addresses of names that listeners listen on. libc looks them up, and waits for name servers:
+ * only in a thread that may. */
 #ifndef LISTEN_LISTEN_NAMES_H
 #define LISTEN_LISTEN_NAMES_H
 
@@ -21,9 +21,9 @@ struct listen_names {
     _Atomic(const struct listen_address *) asked;
 };
 
-/* Looks up the names of a configuration, which must outlive the list, into a zeroed list. False:
- * one was not found, and *ret_what is a finished sentence about it (the caller frees it; NULL: no
- * memory). The list is to be freed in any case. */
+/* Looks names up into a zeroed list, which the configuration must outlive. False: one was not
+ * found, and *ret_what is a finished sentence (the caller frees it; NULL: no memory). The list is
+ * to be freed in any case. */
 bool listen_names_find(struct listen_names *names, const struct config *config,
                        char **ret_what) MUST_USE;
 

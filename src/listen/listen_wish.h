@@ -1,5 +1,5 @@
-/* A wish is one listening socket that a configuration asks for. A reload keeps the open sockets
- * that meet a wish, so that no client is refused meanwhile. */
+/* One listening socket that a configuration asks for. A reload keeps open sockets that meet a wish,
+ * so that no client is refused. */
 #ifndef LISTEN_LISTEN_WISH_H
 #define LISTEN_LISTEN_WISH_H
 
@@ -26,8 +26,8 @@ struct addr listen_wish_any_address(int family, unsigned port);
 /* Where IPv4 alone listens for it, if it is for every local address. */
 struct addr listen_wish_fallback(const struct listen_wish *wish);
 
-/* Why a wish could not be met and what to do, a finished sentence; the caller frees it. why,
- * advice: instead of the error's; or NULL. */
+/* Why it could not be met and what to do, a finished sentence; the caller frees it. why, advice:
+ * instead of the error's; or NULL. */
 char *listen_wish_complaint(const struct listen_wish *wish, int error, const char *why,
                             const char *advice);
 

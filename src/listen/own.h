@@ -1,5 +1,5 @@
-/* This relayd's own listening sockets, as its dials must know them: a server that is relayd itself
- * is a loop, in which one client becomes as many connections as may be. */
+/* This relayd's listening sockets: a server that is relayd itself is a loop, in which one client
+ * becomes as many connections as may be. */
 #ifndef LISTEN_OWN_H
 #define LISTEN_OWN_H
 
@@ -25,9 +25,8 @@ bool own_is(const struct addr *to);
 bool own_is_loop(const struct addr *to, int client, const struct addr *peer,
                  unsigned *ret_hops) MUST_USE;
 
-/* Binds a new socket that is to connect there (to source; NULL: to any address) and notes the hop,
- * by which the accepted connection is known. 0 or -errno; -EADDRINUSE: no local port is left. Any
- * thread. */
+/* Binds a new socket that is to connect there (to source; NULL: any address) and notes the hop. 0 or
+ * -errno; -EADDRINUSE: no local port is left. Any thread. */
 int own_hop(int fd, const struct addr *to, const struct addr *source, unsigned hops) MUST_USE;
 
 #endif

@@ -14,16 +14,16 @@ struct seat {
 /* Enters the listener's gate, if there is room. */
 bool seat_enter(struct seat *seat, struct limit *limit) MUST_USE;
 
-/* Counts the client, whose connection has entered the gate. */
+/* Counts the client, which has entered the gate. */
 enum client_outcome seat_count_client(struct seat *seat, const struct listener_config *config,
                                       const struct addr *client) MUST_USE;
 
 /* The client has too many: waits as gate_await_leaver does; for one client in vain at most once a
- * second, so that it takes nothing from others. */
+ * second. */
 bool seat_await_client(struct seat *seat, const struct addr *client,
                        struct leaver_wait *wait) MUST_USE;
 
-/* Takes a seat beyond the limits, for a connection that the previous process had let in. */
+/* Takes a seat beyond the limits, for the previous process's connection. */
 void seat_adopt(struct seat *seat, struct limit *limit, const struct addr *client);
 
 /* Gives it back and blanks it. */

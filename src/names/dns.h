@@ -41,7 +41,7 @@ struct dns_ops {
     void (*lookup)(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
                    void *arg);
 
-    /* Takes answers until something happens, the deadline, or wake. */
+    /* Takes answers until an event, the deadline, or wake. */
     void (*wait)(struct dns *dns, usec_t deadline);
     void (*wake)(struct dns *dns);
 };

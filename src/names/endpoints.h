@@ -29,8 +29,8 @@ void endpoints_free(struct endpoints *endpoints);
 bool endpoints_add(struct endpoints *endpoints, const struct endpoint *endpoint) MUST_USE;
 
 /* Sorts by priority, then address, and drops doubles (the lower priority stays). Of more than
- * ENDPOINTS_MOST it keeps the first priorities, and among equals goes by a hash of the address: so
- * few change with the answer, and no family or target is left out as a whole. */
+ * ENDPOINTS_MOST it keeps the first priorities, equals by a hash of the address: few change with
+ * the answer, and no family or target is left out whole. */
 void endpoints_settle(struct endpoints *endpoints);
 
 /* Whether both, settled, are the same. */

@@ -1,5 +1,5 @@
-/* The resolver: one thread that looks up the names of all configurations, and again when their TTL
- * is over. It outlives reloads, and so does what it knows.
+/* One thread looks up the names of all configurations, again after their TTL. It outlives reloads,
+ * and so does what it knows.
  *
  * whose_names: names are handed to the thread (resolver_join) and taken back (resolver_leave) as a
  * whole; in between they, and all hosts and services, are its alone. */
@@ -37,8 +37,7 @@ void resolver_unref(struct resolver *resolver);
 /* Hands names over, if there are any, and starts the thread if need be: 0 or -errno. Main. */
 int resolver_join(struct resolver *resolver, struct names *names) MUST_USE;
 
-/* Takes them back: when it returns, their listeners are not called any more. NULLs are fine.
- * Main. */
+/* Takes them back; their listeners are not called any more. NULLs are fine. Main. */
 void resolver_leave(struct resolver *resolver, struct names *names);
 
 #endif

@@ -25,8 +25,8 @@ struct answer_packet {
     bool whole, bad;          /* bad: an impossible length, or too many bytes */
 };
 
-/* Takes bytes until the packet is whole or bad, and returns how many. After a whole packet the next
- * one begins; after a bad one it takes none. */
+/* Takes bytes until the packet is whole or bad; returns how many. After a whole one the next
+ * begins; after a bad one it takes none. */
 size_t answer_packet_take(struct answer_packet *packet, enum answer_framing framing,
                           const char *bytes, size_t n) MUST_USE;
 

@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "wire/status_line.h"
 
-/* Bytes, interim answers included: more than any working server sends. */
+/* Bytes, interim answers included. */
 #define HTTP_HEAD_MAX   131072
 #define HTTP_FIELD_KEPT 64 /* of a field line; Content-Length takes at most 40 */
 

@@ -8,8 +8,7 @@
 #include "base/check.h"
 #include "wire/proxy_header.h"
 
-/* Looks at the first n bytes of a connection (n may be 0); the result does not depend on how they
- * were split. */
+/* Looks at a connection's first n bytes (n may be 0), however split. */
 enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, size_t n,
                                struct proxy_header *ret_header, size_t *ret_length,
                                const char **ret_why) MUST_USE;
