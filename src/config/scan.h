@@ -5,8 +5,8 @@
  * for an empty one, cuts a text at "\0", and skips stray characters. Here comments become blanks,
  * the rest errors. Both split the text alike.
  *
- * lookalikes_note: web pages and word processors replace quotes and blanks. A line with such is told
- * so once; they are overwritten with what was meant, so that the rest can be read. */
+ * lookalikes_note: web pages and word processors replace quotes and blanks. A line with such is
+ * told so once; they are overwritten with what was meant, so that the rest can be read. */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H
 

@@ -21,7 +21,7 @@ struct listen_socket {
     /* the interface's number then, if by its name (base/scope.h), */
     uint32_t interface;
     bool v6only;    /* IPv4 is left to others, */
-    bool stands_in; /* for IPv6, which this machine lacks */
+    bool stands_in; /* for an IPv6 that this machine lacks */
     bool shares;    /* now, see listen_socket_share */
     /* from a previous relayd, not yet in force: its file is not ours, */
     bool inherited;

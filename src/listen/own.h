@@ -25,8 +25,8 @@ bool own_is(const struct addr *to);
 bool own_is_loop(const struct addr *to, int client, const struct addr *peer,
                  unsigned *ret_hops) MUST_USE;
 
-/* Binds a new socket that is to connect there (to source; NULL: any address) and notes the hop. 0 or
- * -errno; -EADDRINUSE: no local port is left. Any thread. */
+/* Binds a new socket that is to connect there (to source; NULL: any address) and notes the hop. 0
+ * or -errno; -EADDRINUSE: no local port is left. Any thread. */
 int own_hop(int fd, const struct addr *to, const struct addr *source, unsigned hops) MUST_USE;
 
 #endif

@@ -18,8 +18,8 @@ struct answer_line {
     bool whole;
 };
 
-/* Takes bytes until the line is whole or ANSWER_LINES_MAX have come; returns how many. After a whole
- * line the next begins. */
+/* Takes bytes until the line is whole or ANSWER_LINES_MAX have come; returns how many. After a
+ * whole line the next begins. */
 size_t answer_line_take(struct answer_line *line, const char *bytes, size_t n) MUST_USE;
 
 static inline bool answer_line_too_long(const struct answer_line *line) {

@@ -11,8 +11,8 @@
 /* Versions to read or write, in the order of the choices of accept_proxy and send_proxy. */
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_ANY };
 
-#define PROXY_HEADER_MAX 4096 /* bytes, TLVs included */
-#define PROXY_WRITE_MAX  512  /* bytes of proxy_write */
+#define PROXY_HEADER_MAX 4096 /* bytes read, TLVs included */
+#define PROXY_WRITE_MAX  512  /* bytes written */
 #define PROXY_ID_MAX     128  /* bytes of a unique id: proxy-protocol.txt, 2.2.5 */
 
 struct proxy_header {
