@@ -75,6 +75,15 @@ static void add_listener(struct grid *grid, const json_t *listener) {
     }
 }
 
+/* Prints it and frees it. False: it is not whole. */
+static bool finish_grid(struct grid *grid, FILE *out) {
+    bool whole = !grid->failed;
+
+    grid_print(grid, out);
+    grid_free(grid);
+    return whole;
+}
+
 static bool print_listeners(const json_t *status, FILE *out) {
     struct grid grid = {.heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS"},
                         .right = {[3] = true}};
@@ -82,13 +91,10 @@ static bool print_listeners(const json_t *status, FILE *out) {
     size_t i;
 
     json_array_foreach(listeners, i, listener) add_listener(&grid, listener);
-    grid_print(&grid, out);
-    bool good = !grid.failed && json_is_array(listeners);
-    grid_free(&grid);
-    return good;
+    return finish_grid(&grid, out) && json_is_array(listeners);
 }
 
-/* As control.md draws it: capitals catch the eye. */
+/* Capitals catch the eye. */
 static void format_state(const json_t *server, char *buf, size_t size) {
     const char *state = get_text(server, "state"), *reason = get_text(server, "reason");
     bool bad = strcmp(state, "down") == 0;
@@ -149,10 +155,7 @@ static bool print_upstreams(const json_t *status, const json_t *servers, FILE *o
                                                           get_text(upstream, "name")) == 0)
             add_server(&grid, server, true);
     }
-    grid_print(&grid, out);
-    bool good = !grid.failed && json_is_array(upstreams) && json_is_array(servers);
-    grid_free(&grid);
-    return good;
+    return finish_grid(&grid, out) && json_is_array(upstreams) && json_is_array(servers);
 }
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) {
@@ -169,10 +172,7 @@ bool screen_servers(const json_t *servers, FILE *out) {
     size_t i;
 
     json_array_foreach(servers, i, server) add_server(&grid, server, false);
-    grid_print(&grid, out);
-    bool good = !grid.failed && json_is_array(servers);
-    grid_free(&grid);
-    return good;
+    return finish_grid(&grid, out) && json_is_array(servers);
 }
 
 static const char *get_span(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
@@ -207,10 +207,7 @@ bool screen_connections(const json_t *connections, FILE *out) {
     size_t i;
 
     json_array_foreach(connections, i, connection) add_connection(&grid, connection);
-    grid_print(&grid, out);
-    bool good = !grid.failed && json_is_array(connections);
-    grid_free(&grid);
-    return good;
+    return finish_grid(&grid, out) && json_is_array(connections);
 }
 
 bool screen_ready(const json_t *ready, FILE *out) {

@@ -38,6 +38,21 @@ bool servers_visit(const struct generation *generation, servers_fn *visit, void 
     return true;
 }
 
+/* Why a member has a standing that takes it out of use. */
+static void explain_standing(const struct member *member, enum member_standing standing,
+                             char ret_reason[SERVER_REASON_MAX]) {
+    unsigned failed = atomic_load(&member->failed);
+    int cut_off = atomic_load(&member->cut_off);
+
+    if (standing == MEMBER_DOWN)
+        snprintf(ret_reason, SERVER_REASON_MAX, "its health checks fail");
+    else if (standing == MEMBER_CUT_OFF)
+        snprintf(ret_reason, SERVER_REASON_MAX, "no way to it: %s", strerrordesc_np(cut_off));
+    else if (standing == MEMBER_DUE || standing == MEMBER_OUT)
+        snprintf(ret_reason, SERVER_REASON_MAX, "%u failed connect%s in a row", failed,
+                 failed == 1 ? "" : "s");
+}
+
 const char *servers_state(const struct listed_member *listed, usec_t now,
                           char ret_reason[SERVER_REASON_MAX]) {
     const struct member *member = listed->member;
@@ -51,26 +66,13 @@ const char *servers_state(const struct listed_member *listed, usec_t now,
         snprintf(ret_reason, SERVER_REASON_MAX, "its name has no address");
         return "down";
     }
-    int cut_off = atomic_load(&member->cut_off);
-    unsigned failed = atomic_load(&member->failed);
-    if (atomic_load(&member->down)) {
-        snprintf(ret_reason, SERVER_REASON_MAX, "its health checks fail");
-        return "down";
-    }
-    if (cut_off != 0) {
-        snprintf(ret_reason, SERVER_REASON_MAX, "no way to it: %s", strerrordesc_np(cut_off));
-        return "down";
-    }
-    if (!member_is_used(member, now)) {
-        snprintf(ret_reason, SERVER_REASON_MAX, "%u failed connect%s in a row", failed,
-                 failed == 1 ? "" : "s");
-        return "left_alone";
-    }
-    if (listed->slow) {
+    enum member_standing standing = member_standing(member, now);
+    if (standing < MEMBER_DUE && listed->slow) {
         snprintf(ret_reason, SERVER_REASON_MAX, "it regains its share (slow_start)");
         return "starting";
     }
-    return "up";
+    explain_standing(member, standing, ret_reason);
+    return member_standing_state(standing);
 }
 
 void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT_MAX]) {

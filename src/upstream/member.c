@@ -58,8 +58,8 @@ const char *member_format(const struct member *member, char *buf, size_t size) {
     return buf;
 }
 
-const char *member_state(const struct member *member) {
-    switch (member_standing(member, clock_coarse())) {
+const char *member_standing_state(enum member_standing standing) {
+    switch (standing) {
     case MEMBER_DOWN:
     case MEMBER_CUT_OFF:
         return "down";
@@ -72,6 +72,10 @@ const char *member_state(const struct member *member) {
     default:
         return "up";
     }
+}
+
+const char *member_state(const struct member *member) {
+    return member_standing_state(member_standing(member, clock_coarse()));
 }
 
 const struct log_field *member_fields(struct member_fields *fields, const struct member *member,

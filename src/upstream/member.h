@@ -78,6 +78,9 @@ enum member_standing {
 };
 enum member_standing member_standing(const struct member *member, usec_t now);
 
+/* As member_state. */
+const char *member_standing_state(enum member_standing standing);
+
 bool member_is_proven(const struct member *member);  /* left alone or not */
 bool member_is_failing(const struct member *member); /* its last dial failed */
 
