@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 #define GAP 2
 
 static size_t count_columns(const struct grid *grid) {
@@ -13,23 +15,14 @@ static size_t count_columns(const struct grid *grid) {
     return n;
 }
 
-static bool make_room(struct grid *grid) {
-    if (grid->n < grid->room)
-        return true;
-    size_t room = grid->room > 0 ? 2 * grid->room : 16;
-    void *rows = reallocarray(grid->rows, room, sizeof(*grid->rows));
-    if (rows == NULL)
-        return false;
-    grid->rows = rows;
-    grid->room = room;
-    return true;
-}
-
 void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]) {
-    if (!make_room(grid)) {
+    void *rows = grow_list(grid->rows, grid->n, &grid->room, sizeof(*grid->rows));
+
+    if (rows == NULL) {
         grid->failed = true;
         return;
     }
+    grid->rows = rows;
     char **row = grid->rows[grid->n++];
     for (size_t i = 0; i < GRID_COLUMNS; i++)
         row[i] = NULL;

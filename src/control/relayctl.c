@@ -116,6 +116,23 @@ static int end_screen(bool good) {
     return good ? EX_OK : REFUSED;
 }
 
+typedef bool screen_fn(const json_t *answer, FILE *out);
+
+/* Prints what the page answers, by a screen or as it came. *ret_answer: NULL, or the caller's. */
+static int show_page(const struct ask *ask, const char *path, screen_fn *screen,
+                     json_t **ret_answer) {
+    char *text = NULL;
+
+    *ret_answer = NULL;
+    int r = get_answer(ask, path, ret_answer, &text);
+    if (r == EX_OK && ask->json)
+        fputs(text, stdout);
+    else if (r == EX_OK)
+        r = end_screen(screen(*ret_answer, stdout));
+    free(text);
+    return r;
+}
+
 static int show_status(const struct ask *ask) {
     json_t *status = NULL, *servers = NULL;
     char *text = NULL, *more = NULL;
@@ -135,16 +152,10 @@ static int show_status(const struct ask *ask) {
 }
 
 static int show_servers(const struct ask *ask) {
-    json_t *servers = NULL;
-    char *text = NULL;
-    int r = get_answer(ask, "/servers", &servers, &text);
+    json_t *servers;
+    int r = show_page(ask, "/servers", screen_servers, &servers);
 
-    if (r == EX_OK && ask->json)
-        fputs(text, stdout);
-    else if (r == EX_OK)
-        r = end_screen(screen_servers(servers, stdout));
     json_decref(servers);
-    free(text);
     return r;
 }
 
@@ -171,20 +182,15 @@ static char *make_path(const struct ask *ask, const char *page) {
 }
 
 static int show_connections(const struct ask *ask) {
-    char *path = make_path(ask, "/connections"), *text = NULL;
-    json_t *connections = NULL;
+    char *path = make_path(ask, "/connections");
+    json_t *connections;
 
     if (path == NULL)
         return wrong_command("a filter is listener=NAME, server=UPSTREAM/NAME or client=PREFIX",
                              "");
-    int r = get_answer(ask, path, &connections, &text);
-    if (r == EX_OK && ask->json)
-        fputs(text, stdout);
-    else if (r == EX_OK)
-        r = end_screen(screen_connections(connections, stdout));
+    int r = show_page(ask, path, screen_connections, &connections);
     json_decref(connections);
     free(path);
-    free(text);
     return r;
 }
 
@@ -223,18 +229,12 @@ static int show_explanation(const struct ask *ask) {
 }
 
 static int show_ready(const struct ask *ask) {
-    json_t *ready = NULL;
-    char *text = NULL;
-    int r = get_answer(ask, "/ready", &ready, &text);
+    json_t *ready;
+    int r = show_page(ask, "/ready", screen_ready, &ready);
 
-    if (r == EX_OK && ask->json)
-        fputs(text, stdout);
-    else if (r == EX_OK)
-        r = end_screen(screen_ready(ready, stdout));
     if (r == EX_OK && !json_is_true(json_object_get(ready, "ready")))
         r = REFUSED;
     json_decref(ready);
-    free(text);
     return r;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/grow.h"
 #include "handover/link_inside.h"
 
 #define PATIENCE                                                                                   \
@@ -69,15 +70,12 @@ void heritage_free(struct heritage *heritage) {
 }
 
 static bool grow_heritage(struct heritage *heritage) {
-    size_t room = heritage->room > 0 ? 2 * heritage->room : 256;
+    struct legacy *conns =
+        grow_list(heritage->conns, heritage->n_conns, &heritage->room, sizeof(*conns));
 
-    if (heritage->n_conns < heritage->room)
-        return true;
-    struct legacy *conns = realloc(heritage->conns, room * sizeof(*conns));
     if (conns == NULL)
         return false;
     heritage->conns = conns;
-    heritage->room = room;
     return true;
 }
 
