@@ -113,9 +113,9 @@ static struct reply write_list(struct registry *registry, struct conn_list *list
 }
 
 struct reply connections_reply(const struct question *question) {
-    const char *client = question->filter(question->arg, "client"), *why = NULL;
-    struct conn_list list = {.listener = question->filter(question->arg, "listener"),
-                             .server = question->filter(question->arg, "server")};
+    const char *client = question->argument(question->arg, "client"), *why = NULL;
+    struct conn_list list = {.listener = question->argument(question->arg, "listener"),
+                             .server = question->argument(question->arg, "server")};
 
     if (client == NULL || read_client(client, &list.client, &why))
         return write_list(&question->relay->road.registry, &list);

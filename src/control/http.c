@@ -1,5 +1,5 @@
 /* bounded: a client costs at most one of CONNECTIONS_MOST, MEMORY_MOST bytes for its request, and
- * SILENCE_MOST seconds of silence. A body is not read. */
+ * SILENCE_MOST seconds of silence. A request with a body is refused. */
 #include "control/http.h"
 
 #include <stdio.h>
@@ -21,27 +21,27 @@
 
 static const struct page {
     const char *path;
+    bool acts; /* by POST; else it looks, by GET or HEAD */
     struct reply (*reply)(const struct question *question);
-    const char *filters[4]; /* that may follow ?; up to NULL */
+    const char *arguments[4]; /* that may follow ?; up to NULL */
 } pages[] = {
-    {"/status", status_reply, {NULL}},
-    {"/servers", servers_reply, {NULL}},
-    {"/connections", connections_reply, {"listener", "server", "client", NULL}},
-    {"/metrics", gauges_reply, {NULL}},
-    {"/ready", ready_reply, {NULL}},
+    {"/status", false, status_reply, {NULL}},
+    {"/servers", false, servers_reply, {NULL}},
+    {"/connections", false, connections_reply, {"listener", "server", "client", NULL}},
+    {"/metrics", false, gauges_reply, {NULL}},
+    {"/ready", false, ready_reply, {NULL}},
 };
 
 /* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody
  * has changed them. */
-static bool may_ask(int fd) {
+static bool may_ask(int fd, struct ucred *ret_asker) {
     gid_t groups[GROUPS_ROOM];
     socklen_t n = sizeof(groups);
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
+    socklen_t len = sizeof(*ret_asker);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_asker, &len) < 0)
         return false;
-    if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid())
+    if (ret_asker->uid == 0 || ret_asker->uid == geteuid() || ret_asker->gid == getegid())
         return true;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
         return false;
@@ -66,7 +66,7 @@ static enum MHD_Result check_argument(void *arg, enum MHD_ValueKind kind, const 
     struct argument_check *check = arg;
 
     (void)kind;
-    for (const char *const *known = check->page->filters; *known != NULL; known++)
+    for (const char *const *known = check->page->arguments; *known != NULL; known++)
         if (strcmp(name, *known) == 0 && value != NULL)
             return MHD_YES;
     snprintf(check->wrong, sizeof(check->wrong), "%s", name[0] != '\0' ? name : "?");
@@ -76,16 +76,16 @@ static enum MHD_Result check_argument(void *arg, enum MHD_ValueKind kind, const 
 static struct reply refuse_argument(const struct argument_check *check) {
     char sentence[256];
 
-    snprintf(sentence, sizeof(sentence), "%s has no filter %s", check->page->path, check->wrong);
-    for (const char *const *known = check->page->filters; *known != NULL; known++)
+    snprintf(sentence, sizeof(sentence), "%s has no argument %s", check->page->path, check->wrong);
+    for (const char *const *known = check->page->arguments; *known != NULL; known++)
         text_append(sentence, sizeof(sentence),
-                    "%s%s=", known == check->page->filters ? "; it has " : ", ", *known);
+                    "%s%s=", known == check->page->arguments ? "; it has " : ", ", *known);
     return reply_error(400, sentence);
 }
 
 static struct reply answer_page(const struct http_source *source, const struct page *page,
-                                struct MHD_Connection *connection) {
-    struct question question = {.filter = get_argument, .arg = connection};
+                                const struct ucred *asker, struct MHD_Connection *connection) {
+    struct question question = {.asker = *asker, .argument = get_argument, .arg = connection};
     struct argument_check check = {.page = page};
 
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
@@ -98,19 +98,57 @@ static struct reply answer_page(const struct http_source *source, const struct p
     return reply;
 }
 
+/* NULL: none with this method; *ret_path: there is one with another. */
+static const struct page *find_page(const char *path, const char *method, bool *ret_path) {
+    bool acts = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
+         looks =
+             strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+
+    for (const struct page *page = pages; page < pages + ARRAY_LEN(pages); page++) {
+        if (strcmp(path, page->path) != 0)
+            continue;
+        *ret_path = true;
+        if (page->acts ? acts : looks)
+            return page;
+    }
+    return NULL;
+}
+
+static bool has_body(struct MHD_Connection *connection) {
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_CONTENT_LENGTH),
+               *coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_TRANSFER_ENCODING);
+
+    return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
+}
+
 static struct reply answer_request(const struct http_source *source, const char *path,
                                    const char *method, struct MHD_Connection *connection) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred asker;
+    bool is_there = false;
 
-    if (info == NULL || !may_ask(info->connect_fd))
+    if (info == NULL || !may_ask(info->connect_fd, &asker))
         return reply_error(403, "only root, relayd's user and members of its group may ask");
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return reply_error(405, "ask by GET");
-    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
-        if (strcmp(path, pages[i].path) == 0)
-            return answer_page(source, &pages[i], connection);
-    return reply_error(404, "there is no such page; relayctl(8) lists them");
+    if (has_body(connection))
+        return reply_error(413, "no request here has a body; arguments follow a question mark");
+    const struct page *page = find_page(path, method, &is_there);
+    if (page != NULL)
+        return answer_page(source, page, &asker, connection);
+    return is_there ? reply_error(405, "what looks is asked by GET, what acts by POST")
+                    : reply_error(404, "there is no such page; relayctl(8) lists them");
+}
+
+/* What a page that is there takes. */
+static const char *allowed_methods(const char *path) {
+    bool is_there;
+
+    return find_page(path, MHD_HTTP_METHOD_GET, &is_there) != NULL
+               ? find_page(path, MHD_HTTP_METHOD_POST, &is_there) != NULL ? "GET, HEAD, POST"
+                                                                          : "GET, HEAD"
+               : "POST";
 }
 
 static enum MHD_Result on_request(void *source, struct MHD_Connection *connection, const char *path,
@@ -131,8 +169,8 @@ static enum MHD_Result on_request(void *source, struct MHD_Connection *connectio
     }
     enum MHD_Result r = MHD_NO;
     if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.type) == MHD_YES &&
-        (reply.status != 405 ||
-         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
+        (reply.status != 405 || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+                                                        allowed_methods(path)) == MHD_YES))
         r = MHD_queue_response(connection, reply.status, response);
     MHD_destroy_response(response);
     return r;

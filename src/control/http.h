@@ -6,7 +6,7 @@
 
 #include "control/question.h"
 
-/* Fills in all but the filters; and gives back what it took. */
+/* Fills in what is not of the request; and gives back what it took. */
 struct http_source {
     void (*begin)(void *arg, struct question *ret_question);
     void (*end)(void *arg, struct question *question);

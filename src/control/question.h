@@ -3,6 +3,7 @@
 #define CONTROL_QUESTION_H
 
 #include <jansson.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "relay/relay.h"
@@ -13,8 +14,9 @@ struct question {
     time_t since;                  /* when this relayd started */
     double rate;                   /* connections accepted a second, of late; < 0: not yet known */
     uint32_t fingerprint;          /* of the configuration in force */
+    struct ucred asker;            /* who asks */
     /* What follows ? in the request: NULL if it does not name this. */
-    const char *(*filter)(void *arg, const char *name);
+    const char *(*argument)(void *arg, const char *name);
     void *arg;
 };
 

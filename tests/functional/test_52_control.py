@@ -30,14 +30,14 @@ def relayctl(*arguments, status=0):
     return done.stdout if status == 0 else done.stdout + done.stderr
 
 
-def asked(at, page, method="GET"):
+def asked(at, page, method="GET", fields=""):
     """(status, headers, body) of the answer, by hand."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(DEADLINE)
         client.connect(at)
         answer = b""
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):   # it does not read all of a request that is too long
-            client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n\r\n".encode())
+            client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n{fields}\r\n".encode())
         with contextlib.suppress(ConnectionResetError):
             while piece := client.recv(65536):
                 answer += piece
@@ -163,6 +163,8 @@ def test_nonsense_costs_nothing_but_itself(relay, origin, at):
     assert asked(at, "/nothing")[0] == 404
     status, head, _ = asked(at, "/status", "POST")
     assert status == 405 and "Allow: GET, HEAD" in head
+    for fields in ("Content-Length: 1000000000000\r\n", "Transfer-Encoding: chunked\r\n"):
+        assert asked(at, "/status", fields=fields)[0] == 413
     assert asked(at, "/" + "x" * 30000)[0] in (413, 414, 431)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(at)
@@ -212,7 +214,7 @@ def test_connections_and_their_filters(relay, origin, at):
             assert len(found(*filters)) == count, filters
         assert talks["client"] in relayctl("-s", at, "connections")
         assert "must be an address or a prefix" in relayctl("-s", at, "connections", "client=10.0.0/8", status=1)
-        assert "has no filter colour; it has listener=" in relayctl("-s", at, "connections", "colour=red", status=1)
+        assert "has no argument colour; it has listener=" in relayctl("-s", at, "connections", "colour=red", status=1)
         assert "a filter is listener=NAME" in relayctl("-s", at, "connections", "red", status=64)
     until(lambda: found() == [], "all have ended")
 

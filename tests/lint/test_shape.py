@@ -6,7 +6,7 @@ import pytest
 import tree
 
 FLOORS = ["base", "wire", "keeper", "config", "record", "names", "health", "upstream", "listen", "handover", "conn", "road", "relay",
-          "control", "daemon"]
+          "control", "relayctl", "daemon"]
 SOURCES = tree.files("src/**/*.c", "src/**/*.h")
 TABLES = tree.files("src/**/*.def")
 

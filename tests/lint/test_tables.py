@@ -231,7 +231,7 @@ def test_help_and_manual_have_the_same_flags(program):
 
 
 def test_manual_has_the_commands_of_relayctl():
-    commands = re.findall(r'^    \{"([a-z-]+)", ', tree.read("src/control/relayctl.c"), re.M)
+    commands = re.findall(r'^    \{"([a-z-]+)", ', tree.read("src/relayctl/commands.c"), re.M)
     page = tree.read("man/relayctl.8")
     listed = re.search(r"^The commands are:$.*?^\.El$", page, re.M | re.S)[0]
     assert commands and commands == re.findall(r"^\.It Cm ([a-z-]+)", listed, re.M)

@@ -1,10 +1,10 @@
-/* control/grid: columns as wide as they must be, and no blank at the end of a line. */
+/* relayctl/grid: columns as wide as they must be, and no blank at the end of a line. */
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/grid.h"
+#include "relayctl/grid.h"
 
 static void expect_print(const struct grid *grid, const char *wanted) {
     char *text = NULL;

@@ -1,11 +1,11 @@
-/* control/metrics and control/explain: what Prometheus reads, and what people do. */
+/* control/metrics and relayctl/explain: what Prometheus reads, and what people do. */
 #include "unit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/stats.h"
-#include "control/explain.h"
+#include "relayctl/explain.h"
 #include "control/metrics.h"
 #include "record/ends.h"
 

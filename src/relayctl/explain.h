@@ -1,6 +1,6 @@
 /* What an end code of the log means, from record/ends.def, without a daemon. */
-#ifndef CONTROL_EXPLAIN_H
-#define CONTROL_EXPLAIN_H
+#ifndef RELAYCTL_EXPLAIN_H
+#define RELAYCTL_EXPLAIN_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Rows of text in columns, each as wide as its widest cell. relayctl's. */
-#ifndef CONTROL_GRID_H
-#define CONTROL_GRID_H
+#ifndef RELAYCTL_GRID_H
+#define RELAYCTL_GRID_H
 
 #include <stdbool.h>
 #include <stddef.h>

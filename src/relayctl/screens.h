@@ -1,6 +1,6 @@
 /* What relayctl prints of the answers. False: an answer is not what a relayd says. */
-#ifndef CONTROL_SCREENS_H
-#define CONTROL_SCREENS_H
+#ifndef RELAYCTL_SCREENS_H
+#define RELAYCTL_SCREENS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "control/explain.h"
+#include "relayctl/explain.h"
 
 #include <stddef.h>
 #include <strings.h>

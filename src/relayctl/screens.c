@@ -1,9 +1,9 @@
-#include "control/screens.h"
+#include "relayctl/screens.h"
 
 #include <string.h>
 
 #include "base/text.h"
-#include "control/grid.h"
+#include "relayctl/grid.h"
 
 #define NUMBER_MAX 32
 #define PLACE_MAX  256

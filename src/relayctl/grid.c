@@ -1,4 +1,4 @@
-#include "control/grid.h"
+#include "relayctl/grid.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,109 @@
+#include "relayctl/ask.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define PATIENCE_SEC 10L
+
+static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
+    struct text *text = arg;
+    char *more = realloc(text->bytes, text->n + one * n + 1);
+
+    if (more == NULL)
+        return 0;
+    memcpy(more + text->n, bytes, one * n);
+    text->bytes = more;
+    text->n += one * n;
+    more[text->n] = '\0';
+    return one * n;
+}
+
+static int complain_of_socket(const char *socket, const char *why) {
+    fprintf(stderr,
+            "relayctl: no relayd answers at %s: %s.\n"
+            "Does relayd run, with control = auto or this path in its configuration? -s SOCKET "
+            "asks another; root and members of relayd's group may ask.\n",
+            socket, why);
+    return EX_UNAVAILABLE;
+}
+
+int ask_page(const struct ask *ask, enum ask_method method, const char *path, struct text *ret_text,
+             long *ret_status) {
+    char url[1024], why[CURL_ERROR_SIZE] = "";
+    struct text text = {0};
+    CURL *curl = curl_easy_init();
+
+    if (curl == NULL)
+        return EX_OSERR;
+    snprintf(url, sizeof(url), "http://relayd%s", path);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ask->socket);
+    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (method == ASK_POST)
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, PATIENCE_SEC);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    CURLcode r = curl_easy_perform(curl);
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
+    long error = 0;
+    (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+    curl_easy_cleanup(curl);
+    if (r == CURLE_OK && text.bytes != NULL) {
+        *ret_text = text;
+        return EX_OK;
+    }
+    free(text.bytes);
+    return complain_of_socket(ask->socket, error != 0       ? strerror((int)error)
+                                           : why[0] != '\0' ? why
+                                                            : curl_easy_strerror(r));
+}
+
+int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
+             char **ret_text) {
+    struct text text;
+    long status = 0;
+    int r = ask_page(ask, method, path, &text, &status);
+
+    if (r != EX_OK)
+        return r;
+    json_t *json = json_loads(text.bytes, 0, NULL);
+    const char *error = json_string_value(json_object_get(json, "error"));
+    if (json == NULL || error != NULL) {
+        fprintf(stderr, "relayctl: %s answers %ld: %s.\n", ask->socket, status,
+                error != NULL ? error : "this is no JSON, so it is no relayd");
+        json_decref(json);
+        free(text.bytes);
+        return status == 404 || json == NULL ? EX_UNAVAILABLE : ASK_REFUSED;
+    }
+    *ret_json = json;
+    if (ret_text != NULL)
+        *ret_text = text.bytes;
+    else
+        free(text.bytes);
+    return EX_OK;
+}
+
+char *ask_path(const char *page, char *const words[], size_t n) {
+    char *path = strdup(page);
+
+    for (size_t i = 0; i < n && path != NULL; i++) {
+        const char *word = words[i], *is = strchr(word, '=');
+        char *value = is != NULL && is > word ? curl_easy_escape(NULL, is + 1, 0) : NULL,
+             *name = value != NULL ? curl_easy_escape(NULL, word, (int)(is - word)) : NULL,
+             *longer = NULL;
+
+        if (name != NULL &&
+            asprintf(&longer, "%s%s%s=%s", path, i == 0 ? "?" : "&", name, value) < 0)
+            longer = NULL;
+        curl_free(name);
+        curl_free(value);
+        free(path);
+        path = longer;
+    }
+    return path;
+}

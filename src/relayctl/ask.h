@@ -1,0 +1,44 @@
+/* Asks relayd: HTTP at its control socket. */
+#ifndef RELAYCTL_ASK_H
+#define RELAYCTL_ASK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+
+#define ASK_REFUSED 1 /* an exit status */
+
+/* The command line. */
+struct ask {
+    const char *socket;
+    bool json;
+    char **words; /* after the command */
+    size_t n_words;
+};
+
+struct text {
+    char *bytes; /* the caller frees it */
+    size_t n;
+};
+
+enum ask_method {
+    ASK_GET,  /* changes nothing */
+    ASK_POST, /* without a body: the arguments are in the path */
+};
+
+/* EX_OK with an answer of *ret_status; else says why not. */
+int ask_page(const struct ask *ask, enum ask_method method, const char *path, struct text *ret_text,
+             long *ret_status) MUST_USE;
+
+/* As ask_page. An {"error": ...} is printed: ASK_REFUSED. ret_text: the same as it came, or NULL.
+ * The caller frees both. */
+int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
+             char **ret_text) MUST_USE;
+
+/* "/connections?listener=web&client=10.0.0.0%2F8" of words "listener=web"; the caller frees it.
+ * NULL: a word is not of this form, or there is no memory. */
+char *ask_path(const char *page, char *const words[], size_t n);
+
+#endif

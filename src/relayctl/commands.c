@@ -1,0 +1,24 @@
+#include "relayctl/commands.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/check.h"
+
+const struct command commands[] = {
+    {"status", NULL, "all on one screen; so does relayctl without a command", show_status},
+    {"servers", NULL, "each server and address: its state, and why", show_servers},
+    {"connections", "[FILTER]...", "each connection; listener=, server= or client= narrows it",
+     show_connections},
+    {"metrics", NULL, "counters and gauges, as Prometheus reads them", show_metrics},
+    {"explain", "CODE", "what an end code of the log means; asks no relayd", show_explanation},
+    {"ready", NULL, "whether clients are served: exit 0, or 1 and why not", show_ready},
+};
+
+const size_t n_commands = ARRAY_LEN(commands);
+
+int wrong_command(const char *what, const char *word) {
+    fprintf(stderr, "relayctl: %s%s%s; see relayctl --help\n", what, word[0] != '\0' ? ": " : "",
+            word);
+    return EX_USAGE;
+}

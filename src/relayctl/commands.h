@@ -1,0 +1,29 @@
+/* What relayctl can be told. */
+#ifndef RELAYCTL_COMMANDS_H
+#define RELAYCTL_COMMANDS_H
+
+#include "relayctl/ask.h"
+
+struct command {
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    const char *help;
+    int (*run)(const struct ask *ask); /* an exit status (sysexits.h), or ASK_REFUSED */
+};
+
+/* In the order of --help. */
+extern const struct command commands[];
+extern const size_t n_commands;
+
+/* Says "relayctl: WHAT: WORD; see relayctl --help". Returns EX_USAGE. */
+int wrong_command(const char *what, const char *word);
+
+/* look.c: these change nothing. */
+int show_status(const struct ask *ask);
+int show_servers(const struct ask *ask);
+int show_connections(const struct ask *ask);
+int show_metrics(const struct ask *ask);
+int show_explanation(const struct ask *ask);
+int show_ready(const struct ask *ask);
+
+#endif

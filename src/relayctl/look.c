@@ -1,0 +1,118 @@
+/* Commands that look. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "relayctl/commands.h"
+#include "relayctl/explain.h"
+#include "relayctl/screens.h"
+
+static int end_screen(bool good) {
+    if (!good)
+        fputs(
+            "relayctl: the answer is not what this relayctl knows; use that of the same "
+            "version as relayd.\n",
+            stderr);
+    return good ? EX_OK : ASK_REFUSED;
+}
+
+typedef bool screen_fn(const json_t *answer, FILE *out);
+
+/* Prints what the page answers, by a screen or as it came. *ret_answer: NULL, or the caller's. */
+static int show_page(const struct ask *ask, const char *path, screen_fn *screen,
+                     json_t **ret_answer) {
+    char *text = NULL;
+
+    *ret_answer = NULL;
+    int r = ask_json(ask, ASK_GET, path, ret_answer, &text);
+    if (r == EX_OK && ask->json)
+        fputs(text, stdout);
+    else if (r == EX_OK)
+        r = end_screen(screen(*ret_answer, stdout));
+    free(text);
+    return r;
+}
+
+int show_status(const struct ask *ask) {
+    json_t *status = NULL, *servers = NULL;
+    char *text = NULL, *more = NULL;
+    int r = ask_json(ask, ASK_GET, "/status", &status, &text);
+
+    if (r == EX_OK && ask->json)
+        fputs(text, stdout);
+    else if (r == EX_OK)
+        r = ask_json(ask, ASK_GET, "/servers", &servers, &more);
+    if (r == EX_OK && !ask->json)
+        r = end_screen(screen_status(status, servers, time(NULL), stdout));
+    json_decref(status);
+    json_decref(servers);
+    free(text);
+    free(more);
+    return r;
+}
+
+int show_servers(const struct ask *ask) {
+    json_t *servers;
+    int r = show_page(ask, "/servers", screen_servers, &servers);
+
+    json_decref(servers);
+    return r;
+}
+
+int show_connections(const struct ask *ask) {
+    char *path = ask_path("/connections", ask->words, ask->n_words);
+    json_t *connections;
+
+    if (path == NULL)
+        return wrong_command("a filter is listener=NAME, server=UPSTREAM/NAME or client=PREFIX",
+                             "");
+    int r = show_page(ask, path, screen_connections, &connections);
+    json_decref(connections);
+    free(path);
+    return r;
+}
+
+int show_metrics(const struct ask *ask) {
+    struct text text;
+    long status = 0;
+    int r = ask_page(ask, ASK_GET, "/metrics", &text, &status);
+
+    if (r != EX_OK)
+        return r;
+    fputs(text.bytes, status == 200 ? stdout : stderr);
+    free(text.bytes);
+    return status == 200 ? EX_OK : ASK_REFUSED;
+}
+
+int show_explanation(const struct ask *ask) {
+    struct explanation end;
+
+    if (ask->n_words != 1)
+        return wrong_command("explain takes one end code, as in explain LC", "");
+    if (!explain_end(ask->words[0], &end))
+        return wrong_command("there is no such end code; relayd(8), END CODES, has them all",
+                             ask->words[0]);
+    if (!ask->json) {
+        printf("%s: a connection %s.\n%s\n\n%c: %s\n%c: %s\n", end.code, end.sentence, end.advice,
+               end.code[0], end.who, end.code[1], end.when);
+        return EX_OK;
+    }
+    json_t *json =
+        json_pack("{s:s, s:b, s:s, s:s, s:s, s:s}", "code", end.code, "failed", end.failed,
+                  "sentence", end.sentence, "advice", end.advice, "who", end.who, "when", end.when);
+    int r = json != NULL && json_dumpf(json, stdout, JSON_COMPACT) == 0 ? EX_OK : EX_OSERR;
+    json_decref(json);
+    putchar('\n');
+    return r;
+}
+
+int show_ready(const struct ask *ask) {
+    json_t *ready;
+    int r = show_page(ask, "/ready", screen_ready, &ready);
+
+    if (r == EX_OK && !json_is_true(json_object_get(ready, "ready")))
+        r = ASK_REFUSED;
+    json_decref(ready);
+    return r;
+}

@@ -1,0 +1,72 @@
+/* relayctl: asks a running relayd at its control socket, and prints what it says. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "control/control.h"
+#include "relayctl/commands.h"
+#include "version.h"
+
+static int print_relayctl_help(void) {
+    puts(
+        "relayctl asks a running relayd.\n\n"
+        "usage: relayctl [-s SOCKET] [--json] [COMMAND]\n");
+    for (size_t i = 0; i < n_commands; i++)
+        printf("  %s%s%-*s %s\n", commands[i].name, commands[i].argument != NULL ? " " : "",
+               (int)(24 - strlen(commands[i].name) - (commands[i].argument != NULL)),
+               commands[i].argument != NULL ? commands[i].argument : "", commands[i].help);
+    puts("\n  -s, --socket FILE        ask at this socket instead of " CONTROL_SOCKET
+         "\n"
+         "      --json               print the answer as it came\n"
+         "  -V, --version            print the version and exit\n"
+         "  -h, --help               print this help and exit\n\n"
+         "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
+         "if no relayd answers.\n"
+         "See relayctl(8).");
+    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static int run_command(struct ask *ask, const char *name) {
+    for (size_t i = 0; i < n_commands; i++) {
+        if (strcmp(name, commands[i].name) != 0)
+            continue;
+        if (commands[i].argument == NULL && ask->n_words > 0)
+            return wrong_command("this command takes no argument", ask->words[0]);
+        int r = commands[i].run(ask);
+        return fflush(stdout) == 0 ? r : EX_IOERR;
+    }
+    return wrong_command("there is no such command", name);
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct ask ask = {.socket = CONTROL_SOCKET};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "s:Vh", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            ask.socket = optarg;
+            break;
+        case 'j':
+            ask.json = true;
+            break;
+        case 'V':
+            puts("relayctl " RELAYD_VERSION);
+            return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+        case 'h':
+            return print_relayctl_help();
+        default:
+            return wrong_command("wrong arguments", "");
+        }
+    }
+    const char *name = optind < argc ? argv[optind++] : "status";
+    ask.words = argv + optind;
+    ask.n_words = (size_t)(argc - optind);
+    return run_command(&ask, name);
+}
