@@ -1,9 +1,10 @@
 #include "record/ends.h"
 
 const struct end_info end_infos[END_COUNT] = {
-    [END_NONE] = {.code = "--", .sentence = "has not ended", .counter = STAT_NONE},
-#define END(name, code, failed, phase, answer, status, counter, text, advice)                      \
-    [END_##name] = {code, failed, END_PHASE_##phase, END_ANSWER_##answer, status, counter, text},
+    [END_NONE] = {.code = "--", .brief = "live", .sentence = "has not ended", .counter = STAT_NONE},
+#define END(name, code, failed, phase, answer, status, counter, brief, text, advice)               \
+    [END_##name] = {code,  failed, END_PHASE_##phase, END_ANSWER_##answer, status, counter,        \
+                    brief, text},
 #include "record/ends.def"
 };
 

@@ -8,7 +8,7 @@
 
 enum end {
     END_NONE = 0, /* none, or none yet */
-#define END(name, code, failed, phase, answer, status, counter, sentence, advice) END_##name,
+#define END(name, code, failed, phase, answer, status, counter, brief, sentence, advice) END_##name,
 #include "record/ends.def"
     END_COUNT
 };
@@ -39,6 +39,7 @@ struct end_info {
     enum end_answer answer;
     int status; /* of the answer; 0: END_ANSWER_NEVER */
     enum counter counter;
+    const char *brief;    /* "rate" */
     const char *sentence; /* completes "Connection 17 ..." */
 };
 

@@ -114,7 +114,7 @@ static void format_more_records(struct log_line *line, const void *last, unsigne
                                : ORDERLY_EACH_SECOND)
 
 static const struct log_group groups[END_COUNT] = {
-#define END(name, code, failed, phase, answer, status, counter, sentence, advice)                  \
+#define END(name, code, failed, phase, answer, status, counter, brief, sentence, advice)           \
     [END_##name] = {END_##name, EACH_SECOND(END_PHASE_##phase, failed),                            \
                     (failed) ? MSG_CONNECTIONS_FAILED : MSG_CONNECTIONS_ENDED,                     \
                     format_more_records},

@@ -8,7 +8,8 @@
 static const struct explanation ends[] = {
 #define END_BY(letter, who)
 #define END_WHEN(letter, phase)
-#define END(name, end_code, end_failed, phase, answer, status, counter, end_sentence, end_advice)  \
+#define END(name, end_code, end_failed, phase, answer, status, counter, brief, end_sentence,       \
+            end_advice)                                                                            \
     {.code = end_code, .failed = end_failed, .sentence = end_sentence, .advice = end_advice},
 #include "record/ends.def"
 };
@@ -18,14 +19,14 @@ struct letter {
 };
 
 static const struct letter by[] = {
-#define END(name, code, failed, phase, answer, status, counter, sentence, advice)
+#define END(name, code, failed, phase, answer, status, counter, brief, sentence, advice)
 #define END_BY(the_letter, who) {the_letter, who},
 #define END_WHEN(letter, phase)
 #include "record/ends.def"
 };
 
 static const struct letter when[] = {
-#define END(name, code, failed, phase, answer, status, counter, sentence, advice)
+#define END(name, code, failed, phase, answer, status, counter, brief, sentence, advice)
 #define END_BY(letter, who)
 #define END_WHEN(the_letter, phase) {the_letter, phase},
 #include "record/ends.def"

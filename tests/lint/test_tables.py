@@ -26,11 +26,12 @@ def enumerators(prefix):
 
 def test_ends_say_what_follows_from_them():
     counters = {name for name, *_ in tree.rows("src/base/counters.def", "COUNTER")}
-    for name, _, _, phase, answer, status, counter, sentence, advice in ENDS:
+    for name, _, _, phase, answer, status, counter, brief, sentence, advice in ENDS:
         assert phase in enumerators("END_PHASE_"), name
         assert answer in enumerators("END_ANSWER_"), name
         assert (answer == "NEVER") == (status == "0"), name
         assert counter == "STAT_NONE" or counter.removeprefix("STAT_") in counters, name
+        assert 0 < len(brief) <= 20, name
         assert sentence and not sentence.endswith(".") and advice[-1] in ".?", name
 
 
