@@ -65,9 +65,10 @@ struct global_config {
     int log_format;      /* enum log_format */
     char *keeper;        /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
-    char *control;  /* "auto", "off", or the path of a socket */
-    char *instance; /* "": that of the file's path */
-    int on_term;    /* enum on_term */
+    char *control;    /* "auto", "off", or the path of a socket */
+    int control_line; /* in the file; 0: it is not there */
+    char *instance;   /* "": that of the file's path */
+    int on_term;      /* enum on_term */
 };
 
 struct error_pages; /* config/error_pages.h */

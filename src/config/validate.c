@@ -274,6 +274,8 @@ void config_validate(const struct tree *tree, struct config *config, struct prob
         return;
     }
     check_titles(&validation);
+    if (!tree_is_default(&tree->sections[0], OPT_global_control))
+        config->global.control_line = tree_value(&tree->sections[0], OPT_global_control)->line;
     for (size_t i = 1; i < tree->n; i++) {
         check_missing(&validation, i);
         if (tree->sections[i].kind == SECTION_LISTENER)

@@ -252,6 +252,31 @@ static void check_unix_path(const struct rights *rights, int line, const char *t
         warn_of_address(rights, line, text, "%s", why);
 }
 
+/* Whether this process may make a file there. */
+static bool may_write_beside(const char *path) {
+    char folder[512];
+    int n = (int)(strrchr(path, '/') - path);
+
+    snprintf(folder, sizeof(folder), "%.*s", n > 0 ? n : 1, path);
+    return access(folder, W_OK | X_OK) == 0;
+}
+
+/* relayctl's socket, where it is no default: without it relayd does not start. */
+static void check_control(const struct rights *rights) {
+    const struct global_config *global = &rights->config->global;
+    const char *why = NULL;
+
+    if (global->control[0] != '/')
+        return;
+    if (rights->sandbox != NULL)
+        why = find_path_fault(rights->sandbox, global->control, true);
+    else if (!may_write_beside(global->control))
+        why = "this user may not write there, or there is no such directory";
+    if (why != NULL)
+        config_warn_of(rights->config, global->control_line, rights->on_warning, rights->arg,
+                       "control %s: %s", global->control, why);
+}
+
 static bool is_group(const char *name, uint32_t gid) {
     const struct group *found = name != NULL && name[0] != '\0' ? getgrnam(name) : NULL;
     char number[16];
@@ -329,6 +354,7 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
                             .on_warning = on_warning,
                             .arg = arg};
 
+    check_control(&rights);
     for (size_t i = 0; i < config->n_listeners; i++)
         for (size_t j = 0; j < config->listeners[i].n_address; j++) {
             const struct listen_address *address = &config->listeners[i].address[j];

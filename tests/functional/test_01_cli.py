@@ -322,6 +322,15 @@ def test_a_start_that_may_succeed_later(tmp_path, address):
     assert once("-f", tmp_path / "relayd.conf").returncode == 69
 
 
+def test_check_warns_of_a_control_socket_that_cannot_be_made(as_nobody, tmp_path):
+    text = listening_on(f"127.0.0.1:{free_port()}")
+    for path in ("/etc/relayd.sock", "/nowhere/relayd.sock"):
+        done = as_nobody(f"control = {path}\n{text}", "--check")
+        assert done.returncode == 0
+        assert f"relayd.conf:1: warning: control {path}: this user may not write there" in done.stderr
+        assert done.stderr.count("warning") == 1
+
+
 def test_check_warns_of_a_port_that_this_user_may_not_have(as_nobody, tmp_path):
     done = as_nobody(listening_on(["127.0.0.1:81", f"127.0.0.1:{free_port()}"]), "--check")
     assert done.returncode == 0
