@@ -73,8 +73,10 @@ struct config *config_from_arguments(const char *listen, const char *proxy,
         return NULL;
     config = config_new("command line");
     if (config && places_add(&config->places, config->path, 0) &&
-        fill_config(config, listen, &listen_spec, proxy, &proxy_spec))
+        fill_config(config, listen, &listen_spec, proxy, &proxy_spec)) {
+        config_take_fingerprint(config);
         return config;
+    }
     config_unref(config);
     on_error(arg, "out of memory while the arguments were read");
     return NULL;

@@ -184,6 +184,7 @@ struct config {
     size_t n_upstreams; /* at least 1 */
     struct secret *secrets;
     size_t n_secrets;
+    uint32_t fingerprint; /* of what config_dump prints: secrets are not in it */
 };
 
 /* Called for each error, in the file's order: "FILE:LINE: ...". */
@@ -206,6 +207,9 @@ void config_warn_of(const struct config *config, int line, config_error_fn *on_w
 /* Prints it in the file's syntax; it loads to the same. changed: without defaults. Secrets are
  * printed as written. */
 void config_dump(const struct config *config, bool changed, FILE *out);
+
+/* Sets config->fingerprint; without memory it stays 0. Before it is shared. */
+void config_take_fingerprint(struct config *config);
 
 /* Prints a line for each listener, upstream and server. */
 void config_summarize(const struct config *config, FILE *out);

@@ -1,7 +1,10 @@
 #include "config/config.h"
 #include "config/options.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/crc32c.h"
 
 struct dump {
     const struct config *config;
@@ -138,4 +141,17 @@ void config_dump(const struct config *config, bool changed, FILE *out) {
     }
     for (size_t i = 0; i < config->n_upstreams; i++)
         print_upstream(&dump, &config->upstreams[i]);
+}
+
+void config_take_fingerprint(struct config *config) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *memory = open_memstream(&text, &n);
+
+    if (memory == NULL)
+        return;
+    config_dump(config, false, memory);
+    if (fclose(memory) == 0)
+        config->fingerprint = crc32c(0, text, n);
+    free(text);
 }

@@ -218,6 +218,8 @@ struct config *config_load_buffer(const char *name, const char *text, size_t siz
         config_unref(config);
         config = NULL;
     }
+    if (config)
+        config_take_fingerprint(config);
     if (load) {
         includes_free(&load->includes);
         tree_free(&load->tree);

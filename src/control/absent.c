@@ -18,11 +18,6 @@ bool control_use(struct control **control, struct relay *relay, const struct con
     return false;
 }
 
-void control_note(struct control *control, const struct config *config) {
-    (void)control;
-    (void)config;
-}
-
 void control_close(struct control *control) {
     (void)control;
 }

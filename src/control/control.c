@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crc32c.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/stats.h"
@@ -26,7 +25,6 @@ struct control {
     struct http_source source;
     struct thread thread;
     _Atomic bool stop;
-    _Atomic uint32_t fingerprint;
     time_t since;
     /* The thread's: what was accepted, at the last ticks. A ring. */
     struct tick {
@@ -63,7 +61,8 @@ static void begin_question(void *arg, struct question *ret_question) {
     ret_question->generation = relay_hold(control->relay);
     ret_question->since = control->since;
     ret_question->rate = take_rate(control);
-    ret_question->fingerprint = atomic_load(&control->fingerprint);
+    ret_question->fingerprint =
+        ret_question->generation != NULL ? ret_question->generation->config->fingerprint : 0;
 }
 
 static void end_question(void *arg, struct question *question) {
@@ -181,19 +180,6 @@ bool control_use(struct control **control, struct relay *relay, const struct con
     control_close(*control);
     *control = opened;
     return true;
-}
-
-void control_note(struct control *control, const struct config *config) {
-    char *text = NULL;
-    size_t n = 0;
-    FILE *memory = control != NULL ? open_memstream(&text, &n) : NULL;
-
-    if (memory == NULL)
-        return;
-    config_dump(config, false, memory);
-    if (fclose(memory) == 0)
-        atomic_store(&control->fingerprint, crc32c(0, text, n));
-    free(text);
 }
 
 void control_close(struct control *control) {

@@ -24,9 +24,6 @@ struct control;
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
                  time_t since, char *ret_why, size_t size) MUST_USE;
 
-/* Notes which configuration is in force. NULL is fine. Main's. */
-void control_note(struct control *control, const struct config *config);
-
 /* Ends its thread and removes the socket's file. Before relay_free. NULL is fine. */
 void control_close(struct control *control);
 

@@ -139,7 +139,6 @@ static int start_relay(struct daemon *daemon, struct config *config,
         succession_adopt(daemon->relay);
         relay_open(daemon->relay);
         succession_complete(daemon->relay);
-        control_note(daemon->control, config);
     }
     free(what);
     return status;
@@ -188,7 +187,6 @@ static void follow_control(struct daemon *daemon) {
 
     if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why)))
         log_msg(MSG_TROUBLE, "%s", why);
-    control_note(daemon->control, config);
 }
 
 static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
