@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/escape.h"
 
@@ -83,22 +84,54 @@ void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT
                     ESCAPE_UNPRINTABLE, ret_text, ADDR_TEXT_MAX);
 }
 
+/* Wall clock seconds: since when it is in this state. */
+static json_t *get_since(const struct upstream *upstream, const struct listed_member *listed,
+                         usec_t now) {
+    const struct member *member = listed->member;
+
+    if (member == NULL)
+        return json_null();
+    usec_t since = atomic_load(&member->since), back = atomic_load(&member->back_since);
+    if (back != 0 && !listed->slow && member_is_used(member, now) &&
+        back + upstream->config->slow_start > since)
+        since = back + upstream->config->slow_start; /* it has regained its share */
+    return json_integer(time(NULL) - (now - since) / USEC_PER_SEC);
+}
+
+/* null: no dial of late. */
+static json_t *get_dial_time(const struct member *member, double part, usec_t now) {
+    usec_t took = member != NULL ? recent_times_quantile(&member->dials, part, now) : -1;
+
+    return took >= 0 ? json_integer(took) : json_null();
+}
+
+double servers_rate(const struct member *member, usec_t now) {
+    return member != NULL ? meter_rate(&member->dialled, MEMBER_RATE_PERIOD, now) : 0;
+}
+
+double servers_failed_min(const struct member *member, usec_t now) {
+    return member != NULL ? meter_count(&member->refused, MEMBER_FAILED_PERIOD, now) : 0;
+}
+
 static void list_server(void *arg, const struct upstream *upstream,
                         const struct listed_member *listed) {
     const struct member *member = listed->member;
     char address[ADDR_TEXT_MAX], reason[SERVER_REASON_MAX];
-    const char *state = servers_state(listed, clock_now(), reason);
+    usec_t now = clock_now();
+    const char *state = servers_state(listed, now, reason);
 
     servers_address(listed, address);
     json_array_append_new(
         arg,
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:I, s:I, s:n, s:n, s:n, s:I, s:b}", "upstream",
-                  upstream->config->name, "server", listed->server->name, "address", address,
-                  "state", state, "reason", reason, "since", "weight",
-                  (json_int_t)listed->server->weight, "live",
-                  (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
-                  "connect_p50_us", "connect_p99_us", "failed",
-                  (json_int_t)(member != NULL ? atomic_load(&member->failed) : 0), "deviates", 0));
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b}",
+                  "upstream", upstream->config->name, "server", listed->server->name, "address",
+                  address, "state", state, "reason", reason, "since",
+                  get_since(upstream, listed, now), "weight", (json_int_t)listed->server->weight,
+                  "live", (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
+                  servers_rate(member, now), "connect_p50_us", get_dial_time(member, 0.5, now),
+                  "connect_p99_us", get_dial_time(member, 0.99, now), "failed",
+                  (json_int_t)(member != NULL ? atomic_load(&member->failed) : 0), "failed_min",
+                  (json_int_t)(servers_failed_min(member, now) + 0.5), "deviates", 0));
 }
 
 struct reply servers_reply(const struct question *question) {

@@ -82,6 +82,9 @@ int table_take(struct table *table, uint32_t *ret_slot) MUST_USE;
 /* Limits the slots in use; at first all may be. Any thread. */
 void table_bound(struct table *table, size_t most);
 
+/* Slots in use, and how many may be. Any thread. */
+void table_count(struct table *table, size_t *ret_used, size_t *ret_most);
+
 /* Takes this slot, and these pipes (blanks them). Before table_begin. */
 void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);
 

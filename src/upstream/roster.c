@@ -28,6 +28,7 @@ void roster_begin(const struct roster *roster, bool all) {
         if (!all && !slot->fresh)
             continue;
         atomic_store(&slot->member->max_connections, slot->server->config->max_connections);
+        member_set_drained(slot->member, slot->weight == 0, now);
         if (slot->target == NULL)
             member_unchecked(slot->member, slot->weight > 0, now);
     }
