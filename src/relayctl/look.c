@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
@@ -52,9 +53,13 @@ int show_status(const struct ask *ask) {
     return r;
 }
 
+static bool screen_servers_now(const json_t *servers, FILE *out) {
+    return screen_servers(servers, time(NULL), out);
+}
+
 int show_servers(const struct ask *ask) {
     json_t *servers;
-    int r = show_page(ask, "/servers", screen_servers, &servers);
+    int r = show_page(ask, "/servers", screen_servers_now, &servers);
 
     json_decref(servers);
     return r;
