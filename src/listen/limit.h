@@ -38,7 +38,8 @@ void limit_unref(struct limit *limit); /* NULL is fine; the last one finds every
  * and client_prefix_v6. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
 
-/* How many of its clients were refused in the last minute; the most frequent reason, or END_NONE. */
+/* Its clients that were refused in the last minute. *ret_most: the most frequent end, or END_NONE.
+ * Any thread, any lock. */
 double limit_count_refused(const struct limit *limit, usec_t now, enum end *ret_most);
 
 #endif

@@ -120,8 +120,8 @@ bool member_is_used(const struct member *member, usec_t now) {
     return member_standing(member, now) < MEMBER_DUE;
 }
 
-/* Notes since when it is what member_state says. Threads that change it at once may leave the moment
- * of either. */
+/* Notes since when it is what member_state says. Threads that change it at once may leave the
+ * moment of either. */
 static void note_state(struct member *member, usec_t now) {
     static const unsigned char words[] = {
         [MEMBER_DUE] = 1, [MEMBER_OUT] = 1, [MEMBER_CUT_OFF] = 2, [MEMBER_DOWN] = 2};
