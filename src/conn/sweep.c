@@ -114,33 +114,18 @@ void sweep_hold_missing(void *registry, unsigned epoch) {
     sweep_conns(registry, &sweep);
 }
 
-void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum) {
+size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
     const struct registry_node *node;
-    struct sweep_sum sum = {0};
+    size_t n = 0;
 
     lock_acquire(&registry->lock);
-    for (int dir = 0; dir < 2; dir++)
-        sum.bytes[dir] = registry->gone[dir];
     TAILQ_FOREACH(node, &registry->nodes, entry) {
         const struct conn *conn = conn_of(node);
 
-        for (int dir = 0; dir < 2; dir++)
-            sum.bytes[dir] +=
-                atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
-        if (conn->fd[SIDE_SERVER] < 0)
-            continue;
-        sum.n++;
-        sum.unheld += !conn_is_held(conn, epoch);
+        n += conn->fd[SIDE_SERVER] >= 0 && !conn_is_held(conn, epoch);
     }
     lock_release(&registry->lock);
-    *ret_sum = sum;
-}
-
-size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
-    struct sweep_sum sum;
-
-    sweep_add_up(registry, epoch, &sum);
-    return sum.unheld;
+    return n;
 }
 
 static bool is_whichever(const struct sweep *sweep, const struct conn *conn) {
