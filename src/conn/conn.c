@@ -89,6 +89,8 @@ void conn_register(struct conn *conn) {
 static void deregister_conn(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     registry_remove(conn->registry, &conn->node);
+    for (int dir = 0; dir < 2; dir++)
+        conn->registry->gone[dir] += atomic_load(&conn->state->flow[dir].bytes);
     lock_release(&conn->registry->lock);
     note_in_slot(conn, NULL);
 }

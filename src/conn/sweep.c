@@ -114,18 +114,33 @@ void sweep_hold_missing(void *registry, unsigned epoch) {
     sweep_conns(registry, &sweep);
 }
 
-size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
+void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum) {
     const struct registry_node *node;
-    size_t n = 0;
+    struct sweep_sum sum = {0};
 
     lock_acquire(&registry->lock);
+    for (int dir = 0; dir < 2; dir++)
+        sum.bytes[dir] = registry->gone[dir];
     TAILQ_FOREACH(node, &registry->nodes, entry) {
         const struct conn *conn = conn_of(node);
 
-        n += conn->fd[SIDE_SERVER] >= 0 && !conn_is_held(conn, epoch);
+        for (int dir = 0; dir < 2; dir++)
+            sum.bytes[dir] +=
+                atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
+        if (conn->fd[SIDE_SERVER] < 0)
+            continue;
+        sum.n++;
+        sum.unheld += !conn_is_held(conn, epoch);
     }
     lock_release(&registry->lock);
-    return n;
+    *ret_sum = sum;
+}
+
+size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {
+    struct sweep_sum sum;
+
+    sweep_add_up(registry, epoch, &sum);
+    return sum.unheld;
 }
 
 static bool is_whichever(const struct sweep *sweep, const struct conn *conn) {

@@ -5,6 +5,7 @@
 #define CONN_SWEEP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "conn/registry.h"
 #include "record/ends.h"
@@ -28,6 +29,13 @@ void sweep_hold_missing(void *registry, unsigned epoch);
 
 /* Refused clients apart. */
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
+
+/* All there is at one moment. */
+struct sweep_sum {
+    size_t n, unheld;  /* conns, and those the keeper of the epoch does not hold: without refused */
+    uint64_t bytes[2]; /* carried by conns of this process, that have ended or not, by direction */
+};
+void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum);
 
 /* For each conn, with a reference and without a lock, in batches. Not for the road. */
 void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn *conn), void *arg);

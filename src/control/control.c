@@ -10,12 +10,13 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/stats.h"
 #include "control/http.h"
+#include "control/samples.h"
 
-#define BACKLOG   128
-#define TICK_MSEC 1000
-#define TICKS     10 /* over which the rate is taken */
+#define BACKLOG        128
+#define TICK_MSEC      1000
+#define SAMPLE_ASKED   USEC_PER_SEC /* at least between samples */
+#define SAMPLE_UNASKED (10 * USEC_PER_SEC)
 
 struct control {
     struct relay *relay;
@@ -26,32 +27,17 @@ struct control {
     struct thread thread;
     _Atomic bool stop;
     time_t since;
-    /* The thread's: what was accepted, at the last ticks. A ring. */
-    struct tick {
-        usec_t at;
-        uint64_t accepted;
-    } ticks[TICKS];
-    size_t n_ticks;
+    struct samples samples; /* the thread's */
 };
 
-static void take_tick(struct control *control) {
+/* Connections accepted a second, of late. */
+static double sum_rates(const struct generation *generation) {
     usec_t now = clock_now();
+    double rate = 0;
 
-    if (control->n_ticks == 0 ||
-        now - control->ticks[(control->n_ticks - 1) % TICKS].at >= TICK_MSEC * USEC_PER_MSEC)
-        control->ticks[control->n_ticks++ % TICKS] =
-            (struct tick){.at = now, .accepted = stats_get(STAT_accepted)};
-}
-
-static double take_rate(const struct control *control) {
-    const struct tick *oldest =
-        &control->ticks[control->n_ticks > TICKS ? control->n_ticks % TICKS : 0];
-    usec_t span = clock_now() - oldest->at;
-
-    if (control->n_ticks == 0 || span < USEC_PER_SEC / 2)
-        return -1;
-    return (double)(stats_get(STAT_accepted) - oldest->accepted) * (double)USEC_PER_SEC /
-           (double)span;
+    for (size_t i = 0; generation != NULL && i < generation->config->n_listeners; i++)
+        rate += meter_rate(&generation->limits[i]->accepted, LIMIT_RATE_PERIOD, now);
+    return rate;
 }
 
 static void begin_question(void *arg, struct question *ret_question) {
@@ -60,7 +46,9 @@ static void begin_question(void *arg, struct question *ret_question) {
     ret_question->relay = control->relay;
     ret_question->generation = relay_hold(control->relay);
     ret_question->since = control->since;
-    ret_question->rate = take_rate(control);
+    ret_question->rate = sum_rates(ret_question->generation);
+    samples_take(&control->samples, &control->relay->road.registry, SAMPLE_ASKED);
+    samples_rates(&control->samples, ret_question->byte_rates);
     ret_question->fingerprint =
         ret_question->generation != NULL ? ret_question->generation->config->fingerprint : 0;
 }
@@ -74,7 +62,7 @@ static void answer_until_stop(void *arg) {
     struct control *control = arg;
 
     while (!atomic_load(&control->stop)) {
-        take_tick(control);
+        samples_take(&control->samples, &control->relay->road.registry, SAMPLE_UNASKED);
         if (MHD_run_wait(control->http, TICK_MSEC) != MHD_YES)
             (void)usleep(TICK_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
     }

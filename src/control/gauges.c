@@ -74,7 +74,7 @@ static double is_server_up(const struct listed_member *listed) {
 }
 
 static double get_weight(const struct listed_member *listed) {
-    return (double)listed->weight;
+    return (double)listed->server->weight;
 }
 
 static void write_server(void *arg, const struct upstream *upstream,

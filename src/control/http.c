@@ -13,7 +13,6 @@
 #include "control/gauges.h"
 #include "control/servers.h"
 #include "control/status.h"
-#include "control/steer.h"
 
 #define CONNECTIONS_MOST 32u
 #define MEMORY_MOST      ((size_t)16384)
@@ -24,18 +23,13 @@ static const struct page {
     const char *path;
     bool acts; /* by POST; else it looks, by GET or HEAD */
     struct reply (*reply)(const struct question *question);
-    const char *arguments[8]; /* that may follow ?; up to NULL */
+    const char *arguments[4]; /* that may follow ?; up to NULL */
 } pages[] = {
     {"/status", false, status_reply, {NULL}},
     {"/servers", false, servers_reply, {NULL}},
     {"/connections", false, connections_reply, {"listener", "server", "client", NULL}},
     {"/metrics", false, gauges_reply, {NULL}},
     {"/ready", false, ready_reply, {NULL}},
-    {"/drain", true, drain_reply, {"server", NULL}},
-    {"/down", true, down_reply, {"server", NULL}},
-    {"/ready", true, lift_reply, {"server", NULL}},
-    {"/weight", true, weight_reply, {"server", "weight", NULL}},
-    {"/reset", true, reset_reply, {"server", NULL}},
 };
 
 /* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody

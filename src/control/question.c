@@ -6,7 +6,7 @@
 
 struct reply reply_json(unsigned status, json_t *json) {
     struct reply reply = {.status = status, .type = "application/json"};
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
 
     json_decref(json);
     if (text != NULL && asprintf(&reply.body, "%s\n", text) < 0)

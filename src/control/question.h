@@ -12,7 +12,8 @@ struct question {
     struct relay *relay;
     struct generation *generation; /* in force, held; NULL: none yet */
     time_t since;                  /* when this relayd started */
-    double rate;                   /* connections accepted a second, of late; < 0: not yet known */
+    double rate;                   /* connections accepted a second, of late */
+    double byte_rates[2];          /* bytes a second, by direction; < 0: not yet known */
     uint32_t fingerprint;          /* of the configuration in force */
     struct ucred asker;            /* who asks */
     /* What follows ? in the request: NULL if it does not name this. */

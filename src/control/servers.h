@@ -15,6 +15,10 @@ bool servers_visit(const struct generation *generation, servers_fn *visit, void 
 /* A member's address; of a server that has none, what the file says. */
 void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT_MAX]);
 
+/* Dials of late: those that succeeded, a second; those that failed, in a minute. NULL: 0. */
+double servers_rate(const struct member *member, usec_t now);
+double servers_failed_min(const struct member *member, usec_t now);
+
 /* "up", "down", "draining", "starting" or "left_alone"; *ret_reason is why, or "". */
 #define SERVER_REASON_MAX 128
 const char *servers_state(const struct listed_member *listed, usec_t now,

@@ -7,35 +7,21 @@
 #include "base/escape.h"
 #include "config/options.h"
 #include "conn/sweep.h"
+#include "control/near.h"
 #include "version.h"
-
-struct held_count {
-    unsigned epoch; /* of the keeper */
-    size_t all, held;
-};
-
-static void count_if_held(void *arg, struct conn *conn) {
-    struct held_count *count = arg;
-
-    if (conn->fd[SIDE_SERVER] < 0)
-        return; /* refused, and reads why */
-    count->all++;
-    count->held += conn_is_held(conn, count->epoch);
-}
 
 static const char *describe_keeper(struct relay *relay, char *buf, size_t size) {
     const struct link *link = relay_link(relay);
-    struct held_count count = {0};
+    struct sweep_sum sum;
 
     if (link == NULL)
         return "off";
     if (!link_is_up(link))
         return "absent";
-    count.epoch = atomic_load(&link->epoch);
-    sweep_visit(&relay->road.registry, count_if_held, &count);
-    if (count.held == count.all)
+    sweep_add_up(&relay->road.registry, atomic_load(&link->epoch), &sum);
+    if (sum.unheld == 0)
         return "holds all";
-    snprintf(buf, size, "holds %zu of %zu", count.held, count.all);
+    snprintf(buf, size, "holds %zu of %zu", sum.n - sum.unheld, sum.n);
     return buf;
 }
 
@@ -51,20 +37,51 @@ static json_t *list_addresses(const struct listener_config *listener) {
     return list;
 }
 
+static json_t *describe_listener(const struct generation *generation, size_t i, usec_t now) {
+    const struct listener_config *listener = &generation->config->listeners[i];
+    struct limit *limit = generation->limits[i];
+    enum end why;
+    double refused = limit_count_refused(limit, now, &why);
+
+    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:f, s:I, s:s}", "name", listener->name,
+                     "addresses", list_addresses(listener), "upstream",
+                     generation->config->upstreams[listener->upstream].name, "live",
+                     (json_int_t)gate_live(&limit->gate), "max_connections",
+                     (json_int_t)listener->max_connections, "rate",
+                     meter_rate(&limit->accepted, LIMIT_RATE_PERIOD, now), "refused_min",
+                     (json_int_t)(refused + 0.5), "refused_why",
+                     why != END_NONE ? end_infos[why].brief : "");
+}
+
 static json_t *list_listeners(const struct generation *generation) {
     json_t *list = json_array();
+    usec_t now = clock_now();
 
-    for (size_t i = 0; i < generation->config->n_listeners; i++) {
-        const struct listener_config *listener = &generation->config->listeners[i];
-
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:s, s:I, s:I}", "name", listener->name,
-                                        "addresses", list_addresses(listener), "upstream",
-                                        generation->config->upstreams[listener->upstream].name,
-                                        "live", (json_int_t)gate_live(&generation->limits[i]->gate),
-                                        "max_connections", (json_int_t)listener->max_connections));
-    }
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        json_array_append_new(list, describe_listener(generation, i, now));
     return list;
+}
+
+/* Of the last minutes, the most frequent first. */
+static json_t *list_failures(void) {
+    json_t *list = json_array();
+    unsigned counts[END_COUNT];
+
+    for (size_t i = 0; i < END_COUNT; i++)
+        counts[i] = i != END_NONE ? end_count_recent((enum end)i) : 0;
+    for (;;) {
+        size_t most = 0;
+
+        for (size_t i = 1; i < END_COUNT; i++)
+            if (counts[i] > counts[most])
+                most = i;
+        if (counts[most] == 0)
+            return list;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "code", end_infos[most].code,
+                                              "why", end_infos[most].brief, "last_5_min",
+                                              (json_int_t)counts[most]));
+        counts[most] = 0;
+    }
 }
 
 static json_t *list_upstreams(const struct generation *generation) {
@@ -85,6 +102,11 @@ static json_t *list_upstreams(const struct generation *generation) {
     return list;
 }
 
+/* Whole bytes a second. */
+static json_t *pack_rate(double rate) {
+    return rate >= 0 ? json_integer((json_int_t)rate) : json_null();
+}
+
 struct reply status_reply(const struct question *question) {
     const struct generation *generation = question->generation;
     struct gate *gate = &question->relay->road.gate;
@@ -92,12 +114,14 @@ struct reply status_reply(const struct question *question) {
 
     snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
     return reply_json(
-        200, json_pack("{s:s, s:I, s:I, s:I, s:o, s:s, s:s, s:o, s:o}", "version", RELAYD_VERSION,
-                       "since", (json_int_t)question->since, "live", (json_int_t)gate_live(gate),
-                       "max", (json_int_t)gate_max(gate), "rate",
-                       question->rate < 0 ? json_null() : json_real(question->rate), "keeper",
+        200, json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
+                       "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
+                       (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
+                       question->rate, "up_rate", pack_rate(question->byte_rates[DIR_UP]),
+                       "down_rate", pack_rate(question->byte_rates[DIR_DOWN]), "keeper",
                        describe_keeper(question->relay, keeper, sizeof(keeper)), "fingerprint",
-                       fingerprint, "listeners", list_listeners(generation), "upstreams",
+                       fingerprint, "near", near_list(question), "failures", list_failures(),
+                       "listeners", list_listeners(generation), "upstreams",
                        list_upstreams(generation)));
 }
 

@@ -209,6 +209,13 @@ static int open_pipes(struct table_slot *slot) {
     return 0;
 }
 
+void table_count(struct table *table, size_t *ret_used, size_t *ret_most) {
+    lock_acquire(&table->lock);
+    *ret_used = table->n - table->n_free;
+    *ret_most = table->most < table->n ? table->most : table->n;
+    lock_release(&table->lock);
+}
+
 void table_bound(struct table *table, size_t most) {
     lock_acquire(&table->lock);
     table->most = most;

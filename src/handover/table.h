@@ -16,7 +16,6 @@
 #include "keeper/message.h"
 #include "listen/listen_socket.h"
 #include "record/conn_state.h"
-#include "record/steering.h"
 
 #define TABLE_COUNTERS_MAX 96
 
@@ -35,7 +34,6 @@ struct table_head {
     struct listen_description listeners[KEEPER_LISTENERS_MAX];
     usec_t crashes[CONN_CRASHES]; /* at whatever work; 0: none */
     _Atomic uint32_t adopting;    /* slot, plus 1; 0: none */
-    struct steering steering;     /* read after steering_tidy */
 };
 
 /* This process's own. */
@@ -83,6 +81,9 @@ int table_take(struct table *table, uint32_t *ret_slot) MUST_USE;
 
 /* Limits the slots in use; at first all may be. Any thread. */
 void table_bound(struct table *table, size_t most);
+
+/* Slots in use, and how many may be. Any thread. */
+void table_count(struct table *table, size_t *ret_used, size_t *ret_most);
 
 /* Takes this slot, and these pipes (blanks them). Before table_begin. */
 void table_adopt(struct table *table, uint32_t slot, struct pipe_ends pipe[2]);

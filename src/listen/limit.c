@@ -44,3 +44,19 @@ void limit_set(struct limit *limit, struct config *config, const struct listener
                  listener->max_connections > 0 ? (size_t)listener->max_connections : SIZE_MAX);
     client_table_regroup(limit->clients, (unsigned)listener->client_prefix_v6);
 }
+
+double limit_count_refused(const struct limit *limit, usec_t now, enum end *ret_most) {
+    double all = 0, most = 0;
+
+    *ret_most = END_NONE;
+    for (size_t i = END_NONE + 1; i < END_COUNT; i++) {
+        double count = meter_count(&limit->refused[i], LIMIT_REFUSED_PERIOD, now);
+
+        all += count;
+        if (count > most) {
+            most = count;
+            *ret_most = (enum end)i;
+        }
+    }
+    return all;
+}

@@ -6,10 +6,12 @@
 
 #include <sys/queue.h>
 
+#include "base/meter.h"
 #include "config/config.h"
 #include "listen/client_table.h"
 #include "listen/gate.h"
 #include "listen/lane.h"
+#include "record/ends.h"
 
 struct limit {
     LIST_ENTRY(limit) entry;                /* limit_list's, like the next two */
@@ -19,7 +21,13 @@ struct limit {
     struct gate gate;
     struct client_table *clients;
     struct lane lane; /* of the openings, under their lock */
+    /* For operators: */
+    struct meter accepted;           /* in LIMIT_RATE_PERIOD */
+    struct meter refused[END_COUNT]; /* by why, in LIMIT_REFUSED_PERIOD */
 };
+
+#define LIMIT_RATE_PERIOD    (10 * USEC_PER_SEC)
+#define LIMIT_REFUSED_PERIOD (60 * USEC_PER_SEC)
 
 /* With one reference. NULL: no memory. */
 struct limit *limit_new(void);
@@ -29,5 +37,9 @@ void limit_unref(struct limit *limit); /* NULL is fine; the last one finds every
 /* Puts it in force for this listener of the config, of which it takes a reference: max_connections
  * and client_prefix_v6. */
 void limit_set(struct limit *limit, struct config *config, const struct listener_config *listener);
+
+/* Its clients that were refused in the last minute. *ret_most: the most frequent end, or END_NONE.
+ * Any thread, any lock. */
+double limit_count_refused(const struct limit *limit, usec_t now, enum end *ret_most);
 
 #endif

@@ -1,5 +1,7 @@
 #include "record/ends.h"
 
+#include "base/meter.h"
+
 const struct end_info end_infos[END_COUNT] = {
     [END_NONE] = {.code = "--", .brief = "live", .sentence = "has not ended", .counter = STAT_NONE},
 #define END(name, code, failed, phase, answer, status, counter, brief, text, advice)               \
@@ -8,9 +10,17 @@ const struct end_info end_infos[END_COUNT] = {
 #include "record/ends.def"
 };
 
+static struct meter recent[END_COUNT];
+
 void end_count(enum end end) {
     enum counter counter = end_infos[end].counter;
 
     if (counter != STAT_NONE)
         stats_add(counter, 1);
+    if (end_infos[end].failed)
+        meter_add(&recent[end], END_PERIOD, clock_coarse());
+}
+
+unsigned end_count_recent(enum end end) {
+    return (unsigned)(meter_count(&recent[end], END_PERIOD, clock_coarse()) + 0.5);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/stats.h"
 
 enum end {
@@ -45,7 +46,11 @@ struct end_info {
 
 extern const struct end_info end_infos[END_COUNT];
 
-/* Counts such an end, if there is a counter for it. Any thread, any lock. */
+/* Counts such an end. Any thread, any lock. */
 void end_count(enum end end);
+
+/* How many ended so in the last END_PERIOD, about; counted for those that failed. Any thread. */
+#define END_PERIOD (5 * 60 * USEC_PER_SEC)
+unsigned end_count_recent(enum end end);
 
 #endif

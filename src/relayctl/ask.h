@@ -16,9 +16,6 @@ struct ask {
     bool json;
     char **words; /* after the command */
     size_t n_words;
-    /* Options of some commands (enum command_option): */
-    bool wait, reset, yes;
-    const char *timeout; /* NULL: not given */
 };
 
 struct text {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/grow.h"
 
@@ -15,7 +16,7 @@ static size_t count_columns(const struct grid *grid) {
     return n;
 }
 
-void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]) {
+void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], enum tint tint) {
     void *rows = grow_list(grid->rows, grid->n, &grid->room, sizeof(*grid->rows));
 
     if (rows == NULL) {
@@ -23,21 +24,44 @@ void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]) {
         return;
     }
     grid->rows = rows;
-    char **row = grid->rows[grid->n++];
-    for (size_t i = 0; i < GRID_COLUMNS; i++)
-        row[i] = NULL;
+    struct grid_row *row = &grid->rows[grid->n++];
+    *row = (struct grid_row){.tint = tint};
     for (size_t i = 0; i < count_columns(grid); i++) {
-        row[i] = strdup(cells[i] != NULL ? cells[i] : "");
-        grid->failed = grid->failed || row[i] == NULL;
+        row->cells[i] = strdup(cells[i] != NULL ? cells[i] : "");
+        grid->failed = grid->failed || row->cells[i] == NULL;
     }
+}
+
+void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]) {
+    grid_add_tinted(grid, cells, TINT_NONE);
+}
+
+bool grid_has_colour(FILE *out) {
+    const char *no = getenv("NO_COLOR");
+
+    return (no == NULL || no[0] == '\0') && isatty(fileno(out)) == 1;
 }
 
 static size_t cell_width(const char *cell) {
     return cell != NULL ? strlen(cell) : 0;
 }
 
+/* SGR codes; the colours of the terminal's own palette. */
+static const char *const tints[] = {[TINT_NONE] = "",
+                                    [TINT_GOOD] = "32",
+                                    [TINT_WARN] = "33",
+                                    [TINT_AWAY] = "34",
+                                    [TINT_BAD] = "31"};
+
+static void print_cell(const char *cell, enum tint tint, FILE *out) {
+    if (tint == TINT_NONE)
+        fputs(cell, out);
+    else
+        fprintf(out, "\033[%sm%s\033[0m", tints[tint], cell);
+}
+
 static void print_row(const struct grid *grid, const size_t *widths, const char *const *cells,
-                      FILE *out) {
+                      enum tint tint, FILE *out) {
     size_t blanks = 0; /* not yet printed: none end a line */
 
     for (size_t i = 0; i < count_columns(grid); i++) {
@@ -45,7 +69,8 @@ static void print_row(const struct grid *grid, const size_t *widths, const char 
 
         blanks += (i > 0 ? GAP : 0) + (grid->right[i] ? pad : 0);
         if (width > 0) {
-            fprintf(out, "%*s%s", (int)blanks, "", cells[i]);
+            fprintf(out, "%*s", (int)blanks, "");
+            print_cell(cells[i], i == grid->tinted ? tint : TINT_NONE, out);
             blanks = 0;
         } else {
             blanks += width;
@@ -61,18 +86,20 @@ void grid_print(const struct grid *grid, FILE *out) {
     for (size_t i = 0; i < count_columns(grid); i++) {
         widths[i] = cell_width(grid->heads[i]);
         for (size_t k = 0; k < grid->n; k++)
-            if (cell_width(grid->rows[k][i]) > widths[i])
-                widths[i] = cell_width(grid->rows[k][i]);
+            if (cell_width(grid->rows[k].cells[i]) > widths[i])
+                widths[i] = cell_width(grid->rows[k].cells[i]);
     }
-    print_row(grid, widths, grid->heads, out);
+    bool colour = grid_has_colour(out);
+    print_row(grid, widths, grid->heads, TINT_NONE, out);
     for (size_t k = 0; k < grid->n; k++)
-        print_row(grid, widths, (const char *const *)grid->rows[k], out);
+        print_row(grid, widths, (const char *const *)grid->rows[k].cells,
+                  colour ? grid->rows[k].tint : TINT_NONE, out);
 }
 
 void grid_free(struct grid *grid) {
     for (size_t k = 0; k < grid->n; k++)
         for (size_t i = 0; i < GRID_COLUMNS; i++)
-            free(grid->rows[k][i]);
+            free(grid->rows[k].cells[i]);
     free(grid->rows);
     grid->rows = NULL;
     grid->n = grid->room = 0;

@@ -1,4 +1,5 @@
-/* Rows of text in columns, each as wide as its widest cell. relayctl's. */
+/* Rows of text in columns, each as wide as its widest cell (of 80 columns, where they fit).
+ * relayctl's. */
 #ifndef RELAYCTL_GRID_H
 #define RELAYCTL_GRID_H
 
@@ -6,18 +7,33 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define GRID_COLUMNS 10
+#define GRID_COLUMNS 12
+
+/* How a cell is written at a terminal. The word in it says the same. */
+enum tint { TINT_NONE, TINT_GOOD, TINT_WARN, TINT_AWAY, TINT_BAD };
+
+struct grid_row {
+    char *cells[GRID_COLUMNS];
+    enum tint tint; /* of the cell in the tinted column */
+};
 
 struct grid {
     const char *heads[GRID_COLUMNS]; /* as many as there are columns, then NULL */
     bool right[GRID_COLUMNS];        /* numbers stand to the right */
-    char *(*rows)[GRID_COLUMNS];
+    struct grid_row *rows;
+    size_t tinted; /* the column */
     size_t n, room;
     bool failed; /* there was no memory */
 };
 
 /* Appends a row of copies, one cell for each column; NULL: "". */
 void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]);
+
+/* The same, with a tint. */
+void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], enum tint tint);
+
+/* Whether tints are written: out is a terminal, and NO_COLOR is not in the environment. */
+bool grid_has_colour(FILE *out);
 
 /* Prints the heads and the rows, two blanks between columns, none at the end of a line. */
 void grid_print(const struct grid *grid, FILE *out);

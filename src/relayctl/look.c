@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
@@ -52,14 +53,13 @@ int show_status(const struct ask *ask) {
     return r;
 }
 
+static bool screen_servers_now(const json_t *servers, FILE *out) {
+    return screen_servers(servers, time(NULL), out);
+}
+
 int show_servers(const struct ask *ask) {
     json_t *servers;
-
-    if (ask->reset)
-        return act_reset(ask);
-    if (ask->n_words > 0)
-        return wrong_command("servers takes a name only with --reset", ask->words[0]);
-    int r = show_page(ask, "/servers", screen_servers, &servers);
+    int r = show_page(ask, "/servers", screen_servers_now, &servers);
 
     json_decref(servers);
     return r;
@@ -114,9 +114,6 @@ int show_explanation(const struct ask *ask) {
 
 int show_ready(const struct ask *ask) {
     json_t *ready;
-
-    if (ask->n_words > 0)
-        return act_ready(ask);
     int r = show_page(ask, "/ready", screen_ready, &ready);
 
     if (r == EX_OK && !json_is_true(json_object_get(ready, "ready")))

@@ -19,9 +19,6 @@ static int print_relayctl_help(void) {
     puts("\n  -s, --socket FILE        ask at this socket instead of " CONTROL_SOCKET
          "\n"
          "      --json               print the answer as it came\n"
-         "      --wait               drain, down: until the server has no connection\n"
-         "      --timeout TIME       --wait: at most so long, as 90s or 10m; then exit 1\n"
-         "      --reset              servers: back to what the file says, of one or all\n"
          "  -V, --version            print the version and exit\n"
          "  -h, --help               print this help and exit\n\n"
          "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
@@ -30,19 +27,12 @@ static int print_relayctl_help(void) {
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
-static unsigned given_options(const struct ask *ask) {
-    return (ask->wait || ask->timeout != NULL ? OPTION_WAIT : 0) | (ask->reset ? OPTION_RESET : 0) |
-           (ask->yes ? OPTION_YES : 0);
-}
-
 static int run_command(struct ask *ask, const char *name) {
     for (size_t i = 0; i < n_commands; i++) {
         if (strcmp(name, commands[i].name) != 0)
             continue;
         if (commands[i].argument == NULL && ask->n_words > 0)
             return wrong_command("this command takes no argument", ask->words[0]);
-        if (given_options(ask) & ~commands[i].options)
-            return wrong_command("this command has no such option", name);
         int r = commands[i].run(ask);
         return fflush(stdout) == 0 ? r : EX_IOERR;
     }
@@ -50,11 +40,11 @@ static int run_command(struct ask *ask, const char *name) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"wait", no_argument, NULL, 'w'},         {"timeout", required_argument, NULL, 't'},
-        {"reset", no_argument, NULL, 'r'},        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct ask ask = {.socket = CONTROL_SOCKET};
     int option;
 
@@ -65,15 +55,6 @@ int main(int argc, char **argv) {
             break;
         case 'j':
             ask.json = true;
-            break;
-        case 'w':
-            ask.wait = true;
-            break;
-        case 't':
-            ask.timeout = optarg;
-            break;
-        case 'r':
-            ask.reset = true;
             break;
         case 'V':
             puts("relayctl " RELAYD_VERSION);

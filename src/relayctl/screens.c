@@ -1,8 +1,6 @@
 #include "relayctl/screens.h"
 
-#include <pwd.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "relayctl/grid.h"
@@ -30,51 +28,94 @@ static const char *get_number(const json_t *object, const char *name, char buf[N
     return buf;
 }
 
-/* The two largest units: "3 d 4 h". */
-static const char *format_age(long long seconds, char buf[NUMBER_MAX]) {
+/* The largest units, at most so many: "3 d 4 h". */
+static const char *format_age(long long seconds, size_t units, char buf[NUMBER_MAX]) {
     static const struct {
         long long seconds;
         const char *name;
-    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    } sizes[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
     size_t i = 0;
 
     seconds = seconds > 0 ? seconds : 0;
-    while (i < 3 && seconds < units[i].seconds)
+    while (i < 3 && seconds < sizes[i].seconds)
         i++;
-    snprintf(buf, NUMBER_MAX, "%lld %s", seconds / units[i].seconds, units[i].name);
-    if (i < 3 && seconds % units[i].seconds / units[i + 1].seconds > 0)
-        text_append(buf, NUMBER_MAX, " %lld %s", seconds % units[i].seconds / units[i + 1].seconds,
-                    units[i + 1].name);
+    snprintf(buf, NUMBER_MAX, "%lld %s", seconds / sizes[i].seconds, sizes[i].name);
+    if (units > 1 && i < 3 && seconds % sizes[i].seconds / sizes[i + 1].seconds > 0)
+        text_append(buf, NUMBER_MAX, " %lld %s", seconds % sizes[i].seconds / sizes[i + 1].seconds,
+                    sizes[i + 1].name);
     return buf;
+}
+
+static const char *get_bytes(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
+    return text_human_bytes((uint64_t)json_integer_value(json_object_get(object, name)), buf,
+                            NUMBER_MAX);
+}
+
+static void print_byte_rate(const json_t *status, const char *name, const char *word, FILE *out) {
+    char bytes[NUMBER_MAX];
+
+    if (json_is_integer(json_object_get(status, name)))
+        fprintf(out, "   %s %s/s", word, get_bytes(status, name, bytes));
+}
+
+static void print_failures(const json_t *failures, FILE *out) {
+    const json_t *failure;
+    size_t i;
+
+    json_array_foreach(failures, i, failure) {
+        char n[NUMBER_MAX];
+
+        fprintf(out, "%s%s %s (%s)", i == 0 ? "failed in 5 min: " : ", ",
+                get_number(failure, "last_5_min", n), get_text(failure, "code"),
+                get_text(failure, "why"));
+    }
+    if (json_array_size(failures) > 0)
+        putc('\n', out);
 }
 
 static void print_head(const json_t *status, time_t now, FILE *out) {
     char live[NUMBER_MAX], max[NUMBER_MAX], rate[NUMBER_MAX], age[NUMBER_MAX];
+    const json_t *sentence, *near = json_object_get(status, "near");
+    long long since = json_integer_value(json_object_get(status, "since"));
+    size_t i;
 
-    format_age((long long)now - json_integer_value(json_object_get(status, "since")), age);
-    fprintf(out, "relayd %s   up %s", get_text(status, "version"), age);
-    fprintf(out, "   %s of %s connections", get_number(status, "live", live),
-            get_number(status, "max", max));
-    if (json_is_real(json_object_get(status, "rate")))
-        fprintf(out, "   %s/s", get_number(status, "rate", rate));
-    fprintf(out, "   keeper: %s   configuration %s\n", get_text(status, "keeper"),
+    fprintf(out, "relayd %s   up %s   keeper: %s   configuration %s\n", get_text(status, "version"),
+            format_age((long long)now - since, 2, age), get_text(status, "keeper"),
             get_text(status, "fingerprint"));
+    fprintf(out, "%s of %s connections   %s/s", get_number(status, "live", live),
+            get_number(status, "max", max), get_number(status, "rate", rate));
+    print_byte_rate(status, "up_rate", "in", out);
+    print_byte_rate(status, "down_rate", "out", out);
+    putc('\n', out);
+    json_array_foreach(near, i, sentence)
+        fprintf(out, "near its limit: %s\n", json_string_value(sentence));
+    print_failures(json_object_get(status, "failures"), out);
+}
+
+/* "2 (rate)" */
+static const char *get_refused(const json_t *listener, char buf[PLACE_MAX]) {
+    const char *why = get_text(listener, "refused_why");
+    char n[NUMBER_MAX];
+    bool told = json_integer_value(json_object_get(listener, "refused_min")) > 0;
+
+    snprintf(buf, PLACE_MAX, told ? "%s (%s)" : "%s", get_number(listener, "refused_min", n), why);
+    return buf;
 }
 
 /* A listener has a line for each of its addresses. */
 static void add_listener(struct grid *grid, const json_t *listener) {
     const json_t *addresses = json_object_get(listener, "addresses");
-    char live[NUMBER_MAX];
+    char live[NUMBER_MAX], rate[NUMBER_MAX], refused[PLACE_MAX];
 
-    get_number(listener, "live", live);
     for (size_t i = 0; i < json_array_size(addresses); i++) {
         const char *address = json_string_value(json_array_get(addresses, i));
-        bool first = i == 0;
-        const char *cells[GRID_COLUMNS] = {
-            first ? get_text(listener, "name") : "", address != NULL ? address : "-",
-            first ? get_text(listener, "upstream") : "", first ? live : ""};
+        const char *first[GRID_COLUMNS] = {
+            get_text(listener, "name"),         address != NULL ? address : "-",
+            get_text(listener, "upstream"),     get_number(listener, "live", live),
+            get_number(listener, "rate", rate), get_refused(listener, refused)};
+        const char *more[GRID_COLUMNS] = {"", address != NULL ? address : "-"};
 
-        grid_add(grid, cells);
+        grid_add(grid, i == 0 ? first : more);
     }
 }
 
@@ -88,8 +129,9 @@ static bool finish_grid(struct grid *grid, FILE *out) {
 }
 
 static bool print_listeners(const json_t *status, FILE *out) {
-    struct grid grid = {.heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS"},
-                        .right = {[3] = true}};
+    struct grid grid = {
+        .heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS", "NEW/s", "REFUSED/min"},
+        .right = {[3] = true, [4] = true}};
     const json_t *listener, *listeners = json_object_get(status, "listeners");
     size_t i;
 
@@ -97,89 +139,85 @@ static bool print_listeners(const json_t *status, FILE *out) {
     return finish_grid(&grid, out) && json_is_array(listeners);
 }
 
-/* "root, 4 min ago": who, and when. */
-static void append_order_age(const json_t *ordered, char *buf, size_t size) {
-    uid_t uid = (uid_t)json_integer_value(json_object_get(ordered, "by_uid"));
-    json_int_t age = (json_int_t)time(NULL) - json_integer_value(json_object_get(ordered, "since"));
-    const struct passwd *user = getpwuid(uid);
-    char age_text[NUMBER_MAX], number[NUMBER_MAX];
+/* The words of relayd, and what they look like: capitals catch the eye. */
+static const struct look {
+    const char *state, *shown;
+    enum tint tint;
+} looks[] = {
+    {"up", "up", TINT_GOOD},
+    {"starting", "starting", TINT_WARN},
+    {"left_alone", "left alone", TINT_WARN},
+    {"draining", "drain", TINT_AWAY},
+    {"maintenance", "maintenance", TINT_AWAY},
+    {"down", "DOWN", TINT_BAD},
+};
 
-    snprintf(number, sizeof(number), "uid %u", uid);
-    text_append(buf, size, "%s, %s ago", user != NULL ? user->pw_name : number,
-                format_age(age, age_text));
+static struct look find_look(const char *state) {
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
+        if (strcmp(looks[i].state, state) == 0)
+            return looks[i];
+    return (struct look){state, state, TINT_NONE};
 }
 
-/* Capitals catch the eye. */
-static void format_state(const json_t *server, char *buf, size_t size) {
-    const char *state = get_text(server, "state"), *reason = get_text(server, "reason");
-    bool bad = strcmp(state, "down") == 0;
+/* "0.3/1.1 ms" */
+static const char *get_connect_times(const json_t *server, char buf[NUMBER_MAX]) {
+    const json_t *p50 = json_object_get(server, "connect_p50_us"),
+                 *p99 = json_object_get(server, "connect_p99_us");
+    double usual = (double)json_integer_value(p50) / 1000,
+           worst = (double)json_integer_value(p99) / 1000;
 
-    snprintf(buf, size, "%s%s%s%s",
-             bad                                ? "DOWN"
-             : strcmp(state, "left_alone") == 0 ? "left alone"
-                                                : state,
-             reason[0] != '\0' ? " (" : "", reason, reason[0] != '\0' ? ")" : "");
+    snprintf(buf, NUMBER_MAX, "-");
+    if (json_is_integer(p50) && json_is_integer(p99))
+        snprintf(buf, NUMBER_MAX, "%.*f/%.*f ms", usual < 10 ? 1 : 0, usual, worst < 10 ? 1 : 0,
+                 worst);
+    return buf;
 }
 
-/* "0*": it differs from the file. */
-static void format_weight(const json_t *server, char buf[NUMBER_MAX]) {
+static const char *get_age(const json_t *object, const char *name, time_t now,
+                           char buf[NUMBER_MAX]) {
+    const json_t *since = json_object_get(object, name);
+
+    if (json_is_integer(since))
+        return format_age((long long)now - json_integer_value(since), 1, buf);
+    return "-";
+}
+
+/* * marks what differs from the file. */
+static const char *shown_weight(const json_t *server, char buf[NUMBER_MAX]) {
     get_number(server, "weight", buf);
     if (json_is_true(json_object_get(server, "deviates")))
         text_append(buf, NUMBER_MAX, "*");
+    return buf;
 }
 
-/* What differs from the file, why, by whom and since when: a line for each server. */
-static void print_deviations(const json_t *servers, FILE *out) {
-    const char *upstream = "", *name = "";
-    const json_t *server;
-    size_t i;
+static void add_server(struct grid *grid, const json_t *server, bool indented, time_t now) {
+    char name[PLACE_MAX], why[PLACE_MAX] = "", live[NUMBER_MAX], weight[NUMBER_MAX],
+                          rate[NUMBER_MAX], times[NUMBER_MAX], failed[NUMBER_MAX], age[NUMBER_MAX];
+    struct look look = find_look(get_text(server, "state"));
+    const char *reason = get_text(server, "reason");
 
-    json_array_foreach(servers, i, server) {
-        const json_t *ordered = json_object_get(server, "ordered"),
-                     *weight = json_object_get(ordered, "weight");
-        const char *state = json_string_value(json_object_get(ordered, "state"));
-        char what[PLACE_MAX] = "";
-
-        if (!json_is_object(ordered) || (strcmp(get_text(server, "server"), name) == 0 &&
-                                         strcmp(get_text(server, "upstream"), upstream) == 0))
-            continue;
-        upstream = get_text(server, "upstream");
-        name = get_text(server, "server");
-        if (json_is_integer(weight))
-            snprintf(what, sizeof(what), "%sweight %lld", state != NULL ? " and " : "",
-                     (long long)json_integer_value(weight));
-        text_append(what, sizeof(what), " by ");
-        append_order_age(ordered, what, sizeof(what));
-        fprintf(out, "* %s/%s differs from the configuration (%s%s)\n", upstream, name,
-                state != NULL ? state : "", what);
-    }
+    snprintf(name, sizeof(name), "%s%s%s  %s", indented ? "" : get_text(server, "upstream"),
+             indented ? "  " : "/", get_text(server, "server"), get_text(server, "address"));
+    if (reason[0] != '\0')
+        snprintf(why, sizeof(why), "(%s)", reason);
+    const char *cells[GRID_COLUMNS] = {name,
+                                       look.shown,
+                                       get_number(server, "live", live),
+                                       shown_weight(server, weight),
+                                       get_number(server, "rate", rate),
+                                       get_connect_times(server, times),
+                                       get_number(server, "failed_min", failed),
+                                       get_age(server, "since", now, age),
+                                       why};
+    grid_add_tinted(grid, cells, look.tint);
 }
 
-static void add_server(struct grid *grid, const json_t *server, bool indented) {
-    char name[PLACE_MAX], state[PLACE_MAX], live[NUMBER_MAX], weight[NUMBER_MAX],
-        failed[NUMBER_MAX];
-
-    if (indented)
-        snprintf(name, sizeof(name), "  %s", get_text(server, "server"));
-    else
-        snprintf(name, sizeof(name), "%s/%s", get_text(server, "upstream"),
-                 get_text(server, "server"));
-    format_state(server, state, sizeof(state));
-    format_weight(server, weight);
-    const char *cells[GRID_COLUMNS] = {
-        name,   get_text(server, "address"),          get_number(server, "live", live),
-        weight, get_number(server, "failed", failed), state};
-    grid_add(grid, cells);
-}
-
-#define SERVER_GRID                                                                                \
-    {                                                                                              \
-        .heads = {"UPSTREAM/SERVER", "ADDRESS", "CONNS", "WEIGHT", "FAILED", "STATE"}, .right = {  \
-            [2] = true,                                                                            \
-            [3] = true,                                                                            \
-            [4] = true                                                                             \
-        }                                                                                          \
-    }
+/* The last column, why a server is not up, goes beyond the 80th. */
+static const struct grid server_grid = {.heads = {"UPSTREAM/SERVER", "STATE", "CONNS", "WEIGHT",
+                                                  "NEW/s", "CONNECT p50/p99", "FAILED/min", "SINCE",
+                                                  ""},
+                                        .right = {[2] = true, [3] = true, [4] = true, [6] = true},
+                                        .tinted = 1};
 
 static void add_upstream_head(struct grid *grid, const json_t *upstream) {
     char name[PLACE_MAX], all[NUMBER_MAX], up[NUMBER_MAX], state[PLACE_MAX];
@@ -188,11 +226,11 @@ static void add_upstream_head(struct grid *grid, const json_t *upstream) {
              get_text(upstream, "balance"));
     snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
              get_number(upstream, "servers", all));
-    grid_add(grid, (const char *[GRID_COLUMNS]){name, "", "", "", "", state});
+    grid_add(grid, (const char *[GRID_COLUMNS]){name, state});
 }
 
-static bool print_upstreams(const json_t *status, const json_t *servers, FILE *out) {
-    struct grid grid = SERVER_GRID;
+static bool print_upstreams(const json_t *status, const json_t *servers, time_t now, FILE *out) {
+    struct grid grid = server_grid;
     const json_t *upstream, *server, *upstreams = json_object_get(status, "upstreams");
     size_t i, k;
 
@@ -200,11 +238,9 @@ static bool print_upstreams(const json_t *status, const json_t *servers, FILE *o
         add_upstream_head(&grid, upstream);
         json_array_foreach(servers, k, server) if (strcmp(get_text(server, "upstream"),
                                                           get_text(upstream, "name")) == 0)
-            add_server(&grid, server, true);
+            add_server(&grid, server, true, now);
     }
-    bool whole = finish_grid(&grid, out);
-    print_deviations(servers, out);
-    return whole && json_is_array(upstreams) && json_is_array(servers);
+    return finish_grid(&grid, out) && json_is_array(upstreams) && json_is_array(servers);
 }
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) {
@@ -212,27 +248,20 @@ bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE
     putc('\n', out);
     bool listeners = print_listeners(status, out);
     putc('\n', out);
-    return print_upstreams(status, servers, out) && listeners;
+    return print_upstreams(status, servers, now, out) && listeners;
 }
 
-bool screen_servers(const json_t *servers, FILE *out) {
-    struct grid grid = SERVER_GRID;
+bool screen_servers(const json_t *servers, time_t now, FILE *out) {
+    struct grid grid = server_grid;
     const json_t *server;
     size_t i;
 
-    json_array_foreach(servers, i, server) add_server(&grid, server, false);
-    bool whole = finish_grid(&grid, out);
-    print_deviations(servers, out);
-    return whole && json_is_array(servers);
+    json_array_foreach(servers, i, server) add_server(&grid, server, false, now);
+    return finish_grid(&grid, out) && json_is_array(servers);
 }
 
 static const char *get_span(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
     return text_human_time(json_integer_value(json_object_get(object, name)), buf, NUMBER_MAX);
-}
-
-static const char *get_bytes(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
-    return text_human_bytes((uint64_t)json_integer_value(json_object_get(object, name)), buf,
-                            NUMBER_MAX);
 }
 
 static void add_connection(struct grid *grid, const json_t *connection) {

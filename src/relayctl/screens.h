@@ -10,7 +10,7 @@
 #include "base/check.h"
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) MUST_USE;
-bool screen_servers(const json_t *servers, FILE *out) MUST_USE;
+bool screen_servers(const json_t *servers, time_t now, FILE *out) MUST_USE;
 bool screen_connections(const json_t *connections, FILE *out) MUST_USE;
 bool screen_ready(const json_t *ready, FILE *out) MUST_USE;
 

@@ -233,6 +233,7 @@ static int accept_one(struct acceptor *acceptor) {
         sockopt_set_client(job.has.client, job.route->config->keepalive);
     }
     begin_record(&job, acceptor);
+    meter_add(&job.route->limit->accepted, LIMIT_RATE_PERIOD, job.record.accepted);
     enum end end = enter_gates(acceptor, &job, &in_gate);
     if (end == END_NONE)
         end = route_opens(job.route) ? push_to_openings(acceptor, &job)

@@ -258,6 +258,13 @@ void queue_end_overdue(struct queue *queue) {
     lock_release(&queue->lock);
 }
 
+size_t queue_count(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    size_t n = queue->count;
+    lock_release(&queue->lock);
+    return n;
+}
+
 usec_t queue_stands_since(struct queue *queue) {
     lock_acquire(&queue->lock);
     bool waits = !TAILQ_EMPTY(&queue->quick) || !TAILQ_EMPTY(&queue->slow);

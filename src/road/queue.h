@@ -115,6 +115,9 @@ bool queue_retry_full(struct queue *queue);
 /* full_line: bounds full_timeout until the next queue_set. */
 void queue_bound_full(struct queue *queue, usec_t most);
 
+/* Jobs that wait, in all lines. */
+size_t queue_count(struct queue *queue);
+
 /* Jobs in the line, if it is full; else 0. */
 size_t queue_count_full(struct queue *queue, struct line *line);
 

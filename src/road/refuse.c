@@ -50,6 +50,7 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
     enum end_answer answer = answer_to(job, end);
 
     end_count(end);
+    meter_add(&job->route->limit->refused[end], LIMIT_REFUSED_PERIOD, clock_coarse());
     job->record.end = end;
     job->record.error = error;
     bool lingers = answer == END_ANSWER_ONCE_ASKED && let_linger(road, job);

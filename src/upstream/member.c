@@ -34,6 +34,7 @@ struct member *member_new(const char *upstream, const char *server, const struct
     snprintf(member->upstream, sizeof(member->upstream), "%s", upstream);
     snprintf(member->server, sizeof(member->server), "%s", server);
     member->addr = *addr;
+    atomic_init(&member->since, clock_coarse());
     /* Without the upstream's name: renaming that moves no client. */
     snprintf(whole, sizeof(whole), "%s %s", server, addr_format(addr, text, sizeof(text)));
     member->id = hash_bytes(whole, strlen(whole));
@@ -119,6 +120,19 @@ bool member_is_used(const struct member *member, usec_t now) {
     return member_standing(member, now) < MEMBER_DUE;
 }
 
+/* Notes since when it is what member_state says. Threads that change it at once may leave the
+ * moment of either. */
+static void note_state(struct member *member, usec_t now) {
+    static const unsigned char words[] = {
+        [MEMBER_DUE] = 1, [MEMBER_OUT] = 1, [MEMBER_CUT_OFF] = 2, [MEMBER_DOWN] = 2};
+    unsigned char stands = words[member_standing(member, now)];
+
+    if (atomic_load(&member->drained))
+        stands = 3;
+    if (atomic_exchange(&member->stood, stands) != stands)
+        atomic_store(&member->since, now);
+}
+
 bool member_claim_probe(struct member *member) {
     bool free = false, claimed = atomic_compare_exchange_strong(&member->probed, &free, true);
 
@@ -133,12 +147,16 @@ bool member_dialled(struct member *member, usec_t took, usec_t now) {
          better = atomic_load_explicit(&member->failed, memory_order_relaxed) != 0;
     usual = first ? took : usual + (took - usual) / SMOOTH;
     atomic_store_explicit(&member->usual_dial, usual > 0 ? usual : 1, memory_order_relaxed);
+    meter_add(&member->dialled, MEMBER_RATE_PERIOD, now);
+    recent_times_add(&member->dials, took, now);
     if (better)
         atomic_store(&member->failed, 0);
     bool back = atomic_load_explicit(&member->out_until, memory_order_relaxed) != 0 &&
                 atomic_exchange(&member->out_until, 0) != 0;
-    if (back)
+    if (back) {
         atomic_store(&member->back_since, now);
+        note_state(member, now);
+    }
     bool probed = atomic_load_explicit(&member->probed, memory_order_relaxed);
     if (probed)
         atomic_store(&member->probed, false);
@@ -169,6 +187,8 @@ static bool count_failure(struct member *member, int64_t max_fails, usec_t fail_
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
     bool out = count_failure(member, max_fails, fail_timeout, now);
 
+    meter_add(&member->refused, MEMBER_FAILED_PERIOD, now);
+    note_state(member, now);
     note_change(member);
     return out;
 }
@@ -181,8 +201,10 @@ void member_not_asked(struct member *member) {
 int member_set_cut_off(struct member *member, int error) {
     int was = atomic_exchange(&member->cut_off, error);
 
-    if (was != error)
+    if (was != error) {
+        note_state(member, clock_coarse());
         note_change(member);
+    }
     return was;
 }
 
@@ -196,8 +218,15 @@ void member_set_down(struct member *member, bool down, usec_t now) {
         atomic_store(&member->probed, false);
         atomic_store(&member->back_since, now);
     }
-    if (was != down)
+    if (was != down) {
+        note_state(member, now);
         note_change(member);
+    }
+}
+
+void member_set_drained(struct member *member, bool drained, usec_t now) {
+    if (atomic_exchange(&member->drained, drained) != drained)
+        note_state(member, now);
 }
 
 struct check_news member_checked(struct member *member, const struct health_check_config *config,

@@ -13,7 +13,9 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/log.h"
+#include "base/meter.h"
 #include "config/config.h"
 #include "health/check_history.h"
 
@@ -44,7 +46,17 @@ struct member {
     unsigned rosters;             /* that list it */
     TAILQ_ENTRY(member) departed; /* while none does */
     usec_t left_at;
+    /* For operators; nothing goes by these: */
+    struct meter dialled;        /* dials that succeeded, in MEMBER_RATE_PERIOD */
+    struct meter refused;        /* that failed, in MEMBER_FAILED_PERIOD */
+    struct recent_times dials;   /* how long those that succeeded took */
+    _Atomic bool drained;        /* weight 0 in the last configuration that has it */
+    _Atomic usec_t since;        /* when its state changed last */
+    _Atomic unsigned char stood; /* that state */
 };
+
+#define MEMBER_RATE_PERIOD   (10 * USEC_PER_SEC)
+#define MEMBER_FAILED_PERIOD (60 * USEC_PER_SEC)
 
 /* With one reference. NULL: no memory. For members.c alone. */
 struct member *member_new(const char *upstream, const char *server, const struct addr *addr);
@@ -112,6 +124,9 @@ int member_set_cut_off(struct member *member, int error);
 void member_unchecked(struct member *member, bool used, usec_t now);
 
 void member_set_down(struct member *member, bool down, usec_t now);
+
+/* Its weight is 0, or not. */
+void member_set_drained(struct member *member, bool drained, usec_t now);
 
 /* Counts a connection in, or out, with a reference. */
 void member_enter(struct member *member);

@@ -1,0 +1,161 @@
+"""What relayd says of itself at the control socket: rates, times, failures, limits that are near."""
+
+import json
+import os
+import pty
+import socket
+import subprocess
+import time
+
+import pytest
+
+from client import close_all, connect, connect_many
+from origin import echo, silent
+from relay import environment, section
+from settings import DEADLINE, RELAYD, free_port, until
+
+RELAYCTL = os.path.join(os.path.dirname(RELAYD), "relayctl")
+
+
+@pytest.fixture
+def at(short_path):
+    return str(short_path / "control.sock")
+
+
+def asked(at, page):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(at)
+        client.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def screen(at, *arguments, **more):
+    return subprocess.run([RELAYCTL, "-s", at, *arguments], capture_output=True, text=True, check=True,
+                          env={**environment(), **more}, timeout=DEADLINE).stdout
+
+
+def listener_of(at):
+    (listener,) = asked(at, "/status")["listeners"]
+    return listener
+
+
+def test_rates_and_connect_times(relay, origin, at):
+    one = relay(origin(echo), control=at)
+    (before,) = asked(at, "/servers")
+    assert before["rate"] == before["failed_min"] == 0 and before["connect_p50_us"] is None
+    assert abs(before["since"] - time.time()) < DEADLINE
+    for _ in range(5):
+        with connect(one.address) as client:
+            assert client.send(b"x").read(1) == b"x"
+    (server,) = asked(at, "/servers")
+    assert 0 < server["rate"] <= 0.5
+    assert 0 < server["connect_p50_us"] <= server["connect_p99_us"] < DEADLINE * 1e6
+    status = asked(at, "/status")
+    assert 0 < status["rate"] <= 0.5 and status["listeners"][0]["rate"] == status["rate"]
+    assert (status["listeners"][0]["refused_min"], status["listeners"][0]["refused_why"], status["failures"]) == (0, "", [])
+
+
+def test_failed_connects_and_since(relay, at):
+    one = relay(f"127.0.0.1:{free_port()}", control=at, max_fails=1, fail_timeout="1h")
+    (before,) = asked(at, "/servers")
+    until(lambda: time.time() >= before["since"] + 1.5, "the next second of the clock")
+    with connect(one.address) as client:
+        assert client.read_end() == (b"", "reset")
+    server = until(lambda: next(server for server in asked(at, "/servers") if server["state"] == "left_alone"), "it is left alone")
+    assert server["failed_min"] >= 1 and server["rate"] == 0 and server["connect_p50_us"] is None
+    assert before["since"] < server["since"] <= time.time()
+    assert asked(at, "/status")["failures"] == [{"code": "SD", "why": "server unreachable", "last_5_min": 1}]
+    listener = listener_of(at)
+    assert (listener["refused_min"], listener["refused_why"]) == (1, "server unreachable")
+
+
+def test_since_of_a_server_that_is_drained(relay, origin, at):
+    server, address = origin(echo), f"127.0.0.1:{free_port()}"
+
+    def text(weight):
+        upstream = f'upstream app {{ server a {{ address = "{server.address}" weight = {weight} }} }}\n'
+        return f'control = "{at}"\n' + section("listener", "web", address=address, upstream="app") + upstream
+
+    one = relay(text=text(1))
+    (before,) = asked(at, "/servers")
+    until(lambda: time.time() >= before["since"] + 2, "the next second of the clock")
+    one.reload(text=text(1))
+    assert asked(at, "/servers")[0]["since"] <= before["since"] + 1
+    one.reload(text=text(0))
+    (after,) = asked(at, "/servers")
+    assert after["state"] == "draining" and after["since"] > before["since"]
+
+
+def test_refused_clients_are_counted_by_why(relay, origin, at):
+    one = relay(origin(echo), control=at, deny=["127.0.0.0/8"])
+    for _ in range(3):
+        with connect(one.address) as client:
+            assert client.read_end() == (b"", "reset")
+    until(lambda: listener_of(at)["refused_min"] == 3, "all are counted")
+    assert listener_of(at)["refused_why"] == "denied"
+    assert asked(at, "/status")["failures"] == [{"code": "LA", "why": "denied", "last_5_min": 3}]
+
+
+def test_limits_that_are_near(relay, origin, at):
+    address, server = f"127.0.0.1:{free_port()}", origin(silent)
+    relay(text=f'control = "{at}"\nmax_connections = 5\n'
+          + section("listener", "web", address=address, upstream="app", max_connections=5)
+          + section("upstream", "app", server=server))
+    assert asked(at, "/status")["near"] == []
+    peers = connect_many(address, 3)
+    until(lambda: asked(at, "/status")["live"] == 3, "all are there")
+    assert asked(at, "/status")["near"] == []
+    peers += connect_many(address, 1)
+    until(lambda: asked(at, "/status")["live"] == 4, "all are there")
+    assert asked(at, "/status")["near"] == ["4 of 5 connections are taken (max_connections).",
+                                            "4 of 5 connections of listener web are taken (its max_connections)."]
+    close_all(peers)
+
+
+def test_bytes_a_second_of_connections_that_live(relay, origin, at):
+    one = relay(origin(echo), control=at)
+    with connect(one.address) as client:
+        until(lambda: asked(at, "/status")["up_rate"] is not None, "two samples")
+        assert client.send(b"x" * 100000).read(100000) == b"x" * 100000
+        until(lambda: asked(at, "/status")["up_rate"] > 0 and asked(at, "/status")["down_rate"] > 0, "it is seen")
+
+
+def test_status_shows_what_is_measured(relay, origin, at):
+    one = relay(origin(echo), control=at, max_connections_per_client=1)
+    with connect(one.address) as client:
+        assert client.send(b"x").read(1) == b"x"
+        with connect(one.address) as second:
+            assert second.read_end() == (b"", "reset")
+        until(lambda: listener_of(at)["refused_min"] == 1, "it is counted")
+        lines = screen(at).splitlines()
+    assert lines[0].startswith("relayd ") and "   keeper: " in lines[0]
+    assert "1 of " in lines[1] and "/s" in lines[1]
+    assert "failed in 5 min: 1 LN (client full)" in lines
+    web = next(line for line in lines if line.startswith("web "))
+    assert web.split()[3:] == ["1", "0.2", "1", "(client", "full)"]
+    head = next(line for line in lines if line.startswith("UPSTREAM/SERVER"))
+    assert head.split("  ")[0] == "UPSTREAM/SERVER" and head.endswith("FAILED/min  SINCE")
+    server = next(line for line in lines if line.startswith("  a  "))
+    assert " up " in server and " ms " in server and server.endswith(" s")
+
+
+def at_a_terminal(at, **more):
+    control, terminal = pty.openpty()
+    with os.fdopen(control, "rb", buffering=0) as shown:
+        done = subprocess.run([RELAYCTL, "-s", at, "servers"], stdout=terminal, check=True, env={**environment(), **more},
+                              timeout=DEADLINE)
+        text = shown.read(65536).decode()
+        os.close(terminal)
+    assert done.returncode == 0
+    return text
+
+
+def test_a_terminal_has_colours_unless_it_is_told_not_to(relay, origin, at):
+    relay(origin(echo), control=at)
+    assert "\033[32mup\033[0m" in at_a_terminal(at, NO_COLOR="")
+    assert "\033" not in at_a_terminal(at, NO_COLOR="1") and " up " in at_a_terminal(at, NO_COLOR="1")
+    assert "\033" not in screen(at, "servers")
