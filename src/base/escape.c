@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -99,6 +100,26 @@ char *escape_text(const char *bytes, size_t n, enum escape what, char *buf, size
             buf[used++] = digits[p[i] >> 4];
             buf[used++] = digits[p[i] & 15];
         }
+    }
+    buf[used] = '\0';
+    return buf;
+}
+
+char *escape_json(const char *text, char *buf, size_t size) {
+    size_t used = 0;
+
+    for (; *text != '\0'; text++) {
+        char c = *text, escaped[ESCAPE_JSON_MAX + 1] = {c, '\0'};
+
+        if (c == '"' || c == '\\')
+            snprintf(escaped, sizeof(escaped), "\\%c", c);
+        else if ((unsigned char)c < ' ' || c == 0x7f)
+            snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned char)c);
+        size_t n = strlen(escaped);
+        if (used + n >= size)
+            break;
+        memcpy(buf + used, escaped, n);
+        used += n;
     }
     buf[used] = '\0';
     return buf;

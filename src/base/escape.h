@@ -17,4 +17,9 @@ enum escape {
  * invisible. Cuts between characters. */
 char *escape_text(const char *bytes, size_t n, enum escape what, char *buf, size_t size);
 
+/* What stands between the quotation marks of JSON (RFC 8259, 7), of a text in UTF-8. Returns buf
+ * (at least 1 byte; ESCAPE_JSON_MAX for each of the text, and NUL, suffice). */
+#define ESCAPE_JSON_MAX 6
+char *escape_json(const char *text, char *buf, size_t size);
+
 #endif

@@ -17,6 +17,7 @@
 #include "base/escape.h"
 #include "base/log_flood.h"
 #include "base/log_sink.h"
+#include "base/log_tap.h"
 #include "base/stats.h"
 #include "base/sync.h"
 #include "base/thread.h"
@@ -25,12 +26,17 @@
 #define STOP_PATIENCE USEC_PER_SEC /* at the stop, with a journal that takes nothing, */
 /* and with one that is slow; relayd.service allows for it */
 #define STOP_MOST (10 * USEC_PER_SEC)
+/* Ends that are only heard wake nobody: the log thread looks so often while somebody listens, */
+#define HEAR_EACH (100 * USEC_PER_MSEC)
+/* and is woken if so many wait. */
+#define HEAR_FULL (LOG_QUEUE_SIZE / 2)
 
 struct entry {
     enum log_kind kind;
     int64_t realtime_usec;
     log_format_fn *format;         /* NULL: payload is the sentence */
     const struct log_group *group; /* NULL: it is always written */
+    bool heard;                    /* for those who listen alone: never written */
     size_t size;
     _Alignas(max_align_t) char payload[LOG_PAYLOAD_MAX];
 };
@@ -44,7 +50,7 @@ static struct {
     bool open; /* written while there is one thread */
     bool stopping GUARDED, waiting GUARDED;
     size_t tail GUARDED, count GUARDED;
-    uint64_t dropped GUARDED;
+    uint64_t dropped GUARDED, unheard GUARDED;
     struct entry ring[LOG_QUEUE_SIZE];
 } queue;
 
@@ -160,13 +166,14 @@ static usec_t tell_due(void) {
 }
 
 static void write_line(const struct log_line *line) {
+    log_tap_give(line);
     int r = tell_lost() ? log_sink_write(line, &abandon) : -lost.error;
 
     if (r < 0)
         count_failed(r);
 }
 
-static void write_entry(const struct entry *entry) {
+static void write_entry(const struct entry *entry, bool heard) {
     struct log_line line;
 
     begin_line(&line, entry->kind, entry->realtime_usec);
@@ -174,16 +181,30 @@ static void write_entry(const struct entry *entry) {
         entry->format(&line, entry->payload);
     else
         log_line_text(&line, "%s", entry->payload);
-    write_line(&line);
+    if (heard)
+        log_tap_give(&line);
+    else
+        write_line(&line);
+}
+
+/* An end that the log does not get, or one by one, may be wanted by who listens. */
+static void take_entry(const struct entry *entry) {
+    bool written = !entry->heard && (entry->group == NULL ||
+                                     log_flood_admit(entry->group, entry->payload, entry->size));
+
+    if (written || (log_tap_is_end(entry->kind) && log_tap_hears_ends()))
+        write_entry(entry, !written);
 }
 
 static void fill_entry(struct entry *entry, enum log_kind kind, log_format_fn *format,
-                       const void *payload, size_t size, const struct log_group *group) {
+                       const void *payload, size_t size, const struct log_group *group,
+                       bool heard) {
     CHECK(size <= sizeof(entry->payload));
     entry->kind = kind;
     entry->realtime_usec = realtime_now();
     entry->format = format;
     entry->group = group;
+    entry->heard = heard;
     entry->size = size;
     memcpy(entry->payload, payload, size);
 }
@@ -192,32 +213,56 @@ void log_event(enum log_kind kind, log_format_fn *format, const void *payload, s
     log_event_grouped(kind, format, payload, size, NULL);
 }
 
-void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
-                       const struct log_group *group) {
-    if (!is_wanted_kind(kind))
-        return;
-    if (!queue.open) { /* before log_start and after log_stop there is one thread */
-        struct entry entry;
+/* Before log_start and after log_stop there is one thread. */
+static void write_alone(enum log_kind kind, log_format_fn *format, const void *payload,
+                        size_t size) {
+    struct entry entry;
 
-        log_sink_open();
-        fill_entry(&entry, kind, format, payload, size, NULL);
-        write_entry(&entry);
-        return;
-    }
+    log_sink_open();
+    fill_entry(&entry, kind, format, payload, size, NULL, false);
+    write_entry(&entry, false);
+}
+
+static void push_entry(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
+                       const struct log_group *group, bool heard) {
     lock_acquire(&queue.lock);
-    bool wake = queue.waiting;
+    bool wake = queue.waiting && (!heard || queue.count >= HEAR_FULL);
     if (queue.count < LOG_QUEUE_SIZE) {
         fill_entry(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload,
-                   size, group);
+                   size, group, heard);
         queue.count++;
-        queue.waiting = false;
+        queue.waiting = queue.waiting && !wake;
     } else {
-        queue.dropped++;
-        stats_add(STAT_log_dropped, 1);
+        queue.unheard += log_tap_is_end(kind);
+        queue.dropped += !heard;
+        stats_add(STAT_log_dropped, !heard);
     }
     lock_release(&queue.lock);
     if (wake)
         cond_signal(&queue.filled);
+}
+
+void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
+                       const struct log_group *group) {
+    if (!is_wanted_kind(kind))
+        log_event_heard(kind, format, payload, size);
+    else if (queue.open)
+        push_entry(kind, format, payload, size, group, false);
+    else
+        write_alone(kind, format, payload, size);
+}
+
+void log_event_heard(enum log_kind kind, log_format_fn *format, const void *payload, size_t size) {
+    if (log_tap_is_end(kind) && log_tap_hears_ends() && queue.open)
+        push_entry(kind, format, payload, size, NULL, true);
+}
+
+void log_look(void) {
+    if (!queue.open)
+        return;
+    lock_acquire(&queue.lock); /* it has counted who listens, or waits by now */
+    lock_release(&queue.lock);
+    cond_signal(&queue.filled);
 }
 
 void log_msg(enum log_kind kind, const char *fmt, ...) {
@@ -245,14 +290,19 @@ static void write_summaries(usec_t now) {
     }
 }
 
+/* Ends that are only heard wake nobody. */
+static usec_t hear_due(void) {
+    return log_tap_hears_ends() ? clock_now() + HEAR_EACH : USEC_NEVER;
+}
+
 /* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they
  * are due. */
 static void await_entry(void) REQUIRES(queue.lock) {
     while (queue.count == 0 && !queue.stopping) {
-        usec_t due = log_flood_due(), tell = tell_due();
+        usec_t due = usec_earlier(usec_earlier(log_flood_due(), tell_due()), hear_due());
 
         queue.waiting = true;
-        if (cond_wait_until(&queue.filled, &queue.lock, due < tell ? due : tell))
+        if (cond_wait_until(&queue.filled, &queue.lock, due))
             continue;
         lock_release(&queue.lock);
         write_summaries(clock_now());
@@ -271,13 +321,14 @@ static void log_thread(void *arg) {
             break;
         const struct entry *oldest = &queue.ring[queue.tail];
 
+        uint64_t unheard = queue.unheard;
         lost.slow += queue.dropped;
-        queue.dropped = 0;
+        queue.dropped = queue.unheard = 0;
         lock_release(&queue.lock);
         if (log_flood_due() <= clock_coarse())
             write_summaries(clock_coarse());
-        if (oldest->group == NULL || log_flood_admit(oldest->group, oldest->payload, oldest->size))
-            write_entry(oldest); /* in_place_note */
+        log_tap_lose(unheard);
+        take_entry(oldest); /* in_place_note */
         lock_acquire(&queue.lock);
         queue.tail = (queue.tail + 1) % LOG_QUEUE_SIZE;
         queue.count--;

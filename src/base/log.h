@@ -70,6 +70,13 @@ struct log_group {
 void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group);
 
+/* The same for an end of a connection that is not written: those alone get it who listen
+ * (base/log_tap.h). Nobody does: nothing. Wakes no thread, unless the ring fills. */
+void log_event_heard(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
+
+/* Wakes the log thread: somebody listens. Any thread, no leaf lock held. */
+void log_look(void);
+
 /* Drops what is above it (less urgent). INFO until set. Any thread. */
 void log_set_level(enum log_level level);
 

@@ -43,26 +43,18 @@ static void put_escaped(struct rendering *out, const char *text, enum escape wha
     out->used += strlen(out->buf + out->used);
 }
 
-/* As RFC 8259, 7 wants it. */
-static void put_string(struct rendering *out, const char *text, size_t n) {
+static void put_string(struct rendering *out, const char *text) {
     put(out, "\"");
-    for (size_t i = 0; i < n; i++) {
-        char c = text[i], escaped[8] = {c, '\0'};
-
-        if (c == '"' || c == '\\')
-            snprintf(escaped, sizeof(escaped), "\\%c", c);
-        else if ((unsigned char)c < ' ')
-            snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)c);
-        put(out, escaped);
-    }
+    escape_json(text, out->buf + out->used, room_left(out));
+    out->used += strlen(out->buf + out->used);
     put(out, "\"");
 }
 
 static void put_member(struct rendering *out, const char *name, const char *value) {
     put(out, ",");
-    put_string(out, name, strlen(name));
+    put_string(out, name);
     put(out, ":");
-    put_string(out, value, strlen(value));
+    put_string(out, value);
 }
 
 /* RELAYD_BYTES_UP is bytes_up. */
@@ -106,7 +98,7 @@ static void render_json(struct rendering *out, const struct log_line *line) {
         if (line->fields[i].number)
             put(out, value);
         else
-            put_string(out, value, strlen(value));
+            put_string(out, value);
     }
     put(out, "}");
 }

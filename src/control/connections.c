@@ -5,29 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "conn/conn.h"
 #include "conn/sweep.h"
+#include "control/filter.h"
 
 struct conn_list {
-    /* What is looked for; NULL: whichever. */
-    const char *listener, *server;
-    struct prefix_set *client; /* of one prefix */
+    struct filter filter;
     FILE *out;
     size_t n; /* that were found */
 };
-
-static bool is_server(const struct record *record, const char *wanted) {
-    char name[2 * CONFIG_NAME_MAX];
-
-    snprintf(name, sizeof(name), "%s/%s", record->upstream, record->server);
-    return strcmp(record->server, wanted) == 0 || strcmp(name, wanted) == 0;
-}
-
-static bool is_looked_for(const struct conn_list *list, const struct record *record) {
-    return (list->listener == NULL || strcmp(record->listener, list->listener) == 0) &&
-           (list->server == NULL || is_server(record, list->server)) &&
-           (list->client == NULL || prefix_set_find(list->client, &record->client) >= 0);
-}
 
 /* A refused client that reads why lingers, too. */
 static bool is_lingering(struct conn *conn) {
@@ -37,16 +24,10 @@ static bool is_lingering(struct conn *conn) {
     return lingers;
 }
 
-/* Names are letters, digits and marks (conf); an address has been escaped by addr_format, but for
- * what JSON means something by. */
 static void write_text(FILE *out, const char *name, const char *text) {
-    fprintf(out, "\"%s\":\"", name);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            putc('\\', out);
-        putc(*text, out);
-    }
-    fputs("\",", out);
+    char escaped[ESCAPE_JSON_MAX * ADDR_TEXT_MAX];
+
+    fprintf(out, "\"%s\":\"%s\",", name, escape_json(text, escaped, sizeof(escaped)));
 }
 
 /* Written without jansson: there may be many, and it would take most of the time. */
@@ -56,7 +37,8 @@ static void write_conn(void *arg, struct conn *conn) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
     char client[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
 
-    if (!is_looked_for(list, record))
+    if (!filter_takes(&list->filter, record->listener, record->upstream, record->server,
+                      &record->client))
         return;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
@@ -76,22 +58,6 @@ static void write_conn(void *arg, struct conn *conn) {
             (unsigned long long)atomic_load(&down->bytes), is_lingering(conn) ? "linger" : "relay");
 }
 
-/* False: *ret_why is a clause, or NULL: no memory. */
-static bool read_client(const char *text, struct prefix_set **ret_client, const char **ret_why) {
-    struct prefix prefix;
-
-    *ret_why = NULL;
-    if (!prefix_parse(text, &prefix, ret_why))
-        return false;
-    struct prefix_set *set = prefix_set_new();
-    if (set != NULL && prefix_set_add(set, &prefix, 0)) {
-        *ret_client = set;
-        return true;
-    }
-    prefix_set_free(set);
-    return false;
-}
-
 /* Takes the list's filter. */
 static struct reply write_list(struct registry *registry, struct conn_list *list) {
     struct reply reply = {.status = 200, .type = "application/json"};
@@ -108,20 +74,15 @@ static struct reply write_list(struct registry *registry, struct conn_list *list
             reply.body = NULL;
         }
     }
-    prefix_set_free(list->client);
+    filter_clear(&list->filter);
     return reply;
 }
 
 struct reply connections_reply(const struct question *question) {
-    const char *client = question->argument(question->arg, "client"), *why = NULL;
-    struct conn_list list = {.listener = question->argument(question->arg, "listener"),
-                             .server = question->argument(question->arg, "server")};
+    struct conn_list list = {.n = 0};
+    char why[FILTER_WHY_MAX];
 
-    if (client == NULL || read_client(client, &list.client, &why))
-        return write_list(&question->relay->road.registry, &list);
-    char sentence[256];
-    snprintf(sentence, sizeof(sentence),
-             "client=%.64s: must be an address or a prefix, as 192.0.2.0/24: %s", client,
-             why != NULL ? why : "there is no memory");
-    return reply_error(400, sentence);
+    if (!filter_read(&list.filter, question->argument, question->arg, why))
+        return reply_error(400, why);
+    return write_list(&question->relay->road.registry, &list);
 }

@@ -1,7 +1,6 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,63 +9,16 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "control/http.h"
-#include "control/samples.h"
+#include "control/site.h"
 
-#define BACKLOG        128
-#define TICK_MSEC      1000
-#define SAMPLE_ASKED   USEC_PER_SEC /* at least between samples */
-#define SAMPLE_UNASKED (10 * USEC_PER_SEC)
+#define BACKLOG 128
+#define CLIENTS 32u /* at once */
 
 struct control {
-    struct relay *relay;
     struct addr at;
     struct socket_file file;
-    struct MHD_Daemon *http; /* has the listening socket */
-    struct http_source source;
-    struct thread thread;
-    _Atomic bool stop;
-    time_t since;
-    struct samples samples; /* the thread's */
+    struct site *site;
 };
-
-/* Connections accepted a second, of late. */
-static double sum_rates(const struct generation *generation) {
-    usec_t now = clock_now();
-    double rate = 0;
-
-    for (size_t i = 0; generation != NULL && i < generation->config->n_listeners; i++)
-        rate += meter_rate(&generation->limits[i]->accepted, LIMIT_RATE_PERIOD, now);
-    return rate;
-}
-
-static void begin_question(void *arg, struct question *ret_question) {
-    struct control *control = arg;
-
-    ret_question->relay = control->relay;
-    ret_question->generation = relay_hold(control->relay);
-    ret_question->since = control->since;
-    ret_question->rate = sum_rates(ret_question->generation);
-    samples_take(&control->samples, &control->relay->road.registry, SAMPLE_ASKED);
-    samples_rates(&control->samples, ret_question->byte_rates);
-    ret_question->fingerprint =
-        ret_question->generation != NULL ? ret_question->generation->config->fingerprint : 0;
-}
-
-static void end_question(void *arg, struct question *question) {
-    (void)arg;
-    relay_let_go(question->generation);
-}
-
-static void answer_until_stop(void *arg) {
-    struct control *control = arg;
-
-    while (!atomic_load(&control->stop)) {
-        samples_take(&control->samples, &control->relay->road.registry, SAMPLE_UNASKED);
-        if (MHD_run_wait(control->http, TICK_MSEC) != MHD_YES)
-            (void)usleep(TICK_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
-    }
-}
 
 /* The listening socket, or -errno. */
 static int bind_control(const struct addr *at, struct socket_file *ret_file) {
@@ -99,24 +51,18 @@ static int open_control(const char *path, struct relay *relay, time_t since,
 
     if (control == NULL)
         return -ENOMEM;
-    control->relay = relay;
-    control->since = since;
-    control->source =
-        (struct http_source){.begin = begin_question, .end = end_question, .arg = control};
+    const struct site_wish wish = {
+        .thread = "control", .relay = relay, .since = since, .most = CLIENTS};
     control->at.len = sizeof(control->at.u.un);
     control->at.u.un.sun_family = AF_UNIX;
     snprintf(control->at.u.un.sun_path, sizeof(control->at.u.un.sun_path), "%s", path);
     int fd = bind_control(&control->at, &control->file), r = fd < 0 ? fd : 0;
-    if (r == 0) {
-        control->http = http_start(fd, &control->source);
-        if (control->http == NULL)
-            r = -ENOMEM; /* the socket stays open: some failures close it, and others do not */
+    if (r < 0) {
+        free(control);
+        return r;
     }
-    if (r == 0) {
-        r = thread_start(&control->thread, "control", NULL, answer_until_stop, control);
-        if (r < 0)
-            MHD_stop_daemon(control->http);
-    }
+    control->site = site_start(&fd, 1, &wish);
+    r = control->site != NULL ? 0 : -ENOMEM;
     if (r < 0) {
         remove_control(control);
         free(control);
@@ -174,8 +120,6 @@ void control_close(struct control *control) {
     if (control == NULL)
         return;
     remove_control(control);
-    atomic_store(&control->stop, true);
-    thread_interrupt_join(&control->thread);
-    MHD_stop_daemon(control->http);
+    site_stop(control->site);
     free(control);
 }

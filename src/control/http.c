@@ -1,5 +1,5 @@
-/* bounded: a client costs at most one of CONNECTIONS_MOST, MEMORY_MOST bytes for its request, and
- * SILENCE_MOST seconds of silence. A request with a body is refused. */
+/* bounded: a client costs at most one of so many (visitors.h), MEMORY_MOST bytes for its request,
+ * and SILENCE_MOST seconds of silence. A request with a body is refused. */
 #include "control/http.h"
 
 #include <stdio.h>
@@ -11,10 +11,11 @@
 #include "base/text.h"
 #include "control/connections.h"
 #include "control/gauges.h"
+#include "control/live.h"
 #include "control/servers.h"
 #include "control/status.h"
 
-#define CONNECTIONS_MOST 32u
+#define PER_ADDRESS_MOST 16u /* of an open place */
 #define MEMORY_MOST      ((size_t)16384)
 #define SILENCE_MOST     10u /* seconds */
 #define GROUPS_ROOM      1024
@@ -22,14 +23,17 @@
 static const struct page {
     const char *path;
     bool acts; /* by POST; else it looks, by GET or HEAD */
+    bool open; /* for all (http_place.open) */
     struct reply (*reply)(const struct question *question);
-    const char *arguments[4]; /* that may follow ?; up to NULL */
+    const char *arguments[6]; /* that may follow ?; up to NULL */
 } pages[] = {
-    {"/status", false, status_reply, {NULL}},
-    {"/servers", false, servers_reply, {NULL}},
-    {"/connections", false, connections_reply, {"listener", "server", "client", NULL}},
-    {"/metrics", false, gauges_reply, {NULL}},
-    {"/ready", false, ready_reply, {NULL}},
+    {"/status", false, false, status_reply, {NULL}},
+    {"/servers", false, false, servers_reply, {NULL}},
+    {"/connections", false, false, connections_reply, {"listener", "server", "client", NULL}},
+    {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
+    {"/events", false, false, events_reply, {"follow", NULL}},
+    {"/metrics", false, true, gauges_reply, {NULL}},
+    {"/ready", false, true, ready_reply, {NULL}},
 };
 
 /* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody
@@ -83,29 +87,33 @@ static struct reply refuse_argument(const struct argument_check *check) {
     return reply_error(400, sentence);
 }
 
-static struct reply answer_page(const struct http_source *source, const struct page *page,
+static struct reply answer_page(struct http_place *place, const struct page *page,
                                 const struct ucred *asker, struct MHD_Connection *connection) {
-    struct question question = {.asker = *asker, .argument = get_argument, .arg = connection};
+    struct question question = {.asker = *asker,
+                                .clients = !place->open || atomic_load(&place->clients),
+                                .argument = get_argument,
+                                .arg = connection};
     struct argument_check check = {.page = page};
 
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
     if (check.wrong[0] != '\0')
         return refuse_argument(&check);
-    source->begin(source->arg, &question);
+    vitals_begin(&place->vitals, &question);
     struct reply reply = question.generation != NULL ? page->reply(&question)
                                                      : reply_error(503, "relayd is starting");
-    source->end(source->arg, &question);
+    vitals_end(&question);
     return reply;
 }
 
 /* NULL: none with this method; *ret_path: there is one with another. */
-static const struct page *find_page(const char *path, const char *method, bool *ret_path) {
+static const struct page *find_page(const struct http_place *place, const char *path,
+                                    const char *method, bool *ret_path) {
     bool acts = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
          looks =
              strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 
     for (const struct page *page = pages; page < pages + ARRAY_LEN(pages); page++) {
-        if (strcmp(path, page->path) != 0)
+        if (strcmp(path, page->path) != 0 || (place->open && !page->open))
             continue;
         *ret_path = true;
         if (page->acts ? acts : looks)
@@ -123,62 +131,124 @@ static bool has_body(struct MHD_Connection *connection) {
     return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
-static struct reply answer_request(const struct http_source *source, const char *path,
-                                   const char *method, struct MHD_Connection *connection) {
+/* NULL: he may. Else a sentence, and *ret_status. */
+static const char *refuse_asker(const struct http_place *place, struct MHD_Connection *connection,
+                                struct ucred *ret_asker, unsigned *ret_status) {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred asker;
-    bool is_there = false;
+    const char *host =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
-    if (info == NULL || !may_ask(info->connect_fd, &asker))
-        return reply_error(403, "only root, relayd's user and members of its group may ask");
+    *ret_status = 403;
+    if (!place->open)
+        return info != NULL && may_ask(info->connect_fd, ret_asker)
+                   ? NULL
+                   : "only root, relayd's user and members of its group may ask";
+    *ret_status = 421;
+    return host == NULL || hosts_have(&place->hosts, host)
+               ? NULL
+               : "this relayd is not called so; ask by its address, by localhost, by the name of "
+                 "its machine or by one that is written in the address of its status section";
+}
+
+static struct reply answer_request(struct http_place *place, const char *path, const char *method,
+                                   struct MHD_Connection *connection) {
+    struct ucred asker = {0};
+    bool is_there = false;
+    unsigned status;
+    const char *why = refuse_asker(place, connection, &asker, &status);
+
+    if (why != NULL)
+        return reply_error(status, why);
     if (has_body(connection))
         return reply_error(413, "no request here has a body; arguments follow a question mark");
-    const struct page *page = find_page(path, method, &is_there);
+    const struct page *page = find_page(place, path, method, &is_there);
     if (page != NULL)
-        return answer_page(source, page, &asker, connection);
+        return answer_page(place, page, &asker, connection);
     return is_there ? reply_error(405, "what looks is asked by GET, what acts by POST")
                     : reply_error(404, "there is no such page; relayctl(8) lists them");
 }
 
 /* What a page that is there takes. */
-static const char *allowed_methods(const char *path) {
+static const char *allowed_methods(const struct http_place *place, const char *path) {
     bool is_there;
 
-    return find_page(path, MHD_HTTP_METHOD_GET, &is_there) != NULL
-               ? find_page(path, MHD_HTTP_METHOD_POST, &is_there) != NULL ? "GET, HEAD, POST"
-                                                                          : "GET, HEAD"
+    return find_page(place, path, MHD_HTTP_METHOD_GET, &is_there) != NULL
+               ? find_page(place, path, MHD_HTTP_METHOD_POST, &is_there) != NULL ? "GET, HEAD, POST"
+                                                                                 : "GET, HEAD"
                : "POST";
 }
 
-static enum MHD_Result on_request(void *source, struct MHD_Connection *connection, const char *path,
+/* Takes what the reply has. NULL: no memory. */
+static struct MHD_Response *make_response(struct http_place *place, struct reply *reply,
+                                          struct MHD_Connection *connection,
+                                          struct visitor *visitor) {
+    if (reply->stream != NULL) {
+        if (visitor == NULL) {
+            stream_free(reply->stream);
+            return NULL;
+        }
+        visitor->stays = true;
+        return stream_respond(reply->stream, &place->streams, connection, visitor->fd);
+    }
+    if (reply->body == NULL)
+        return NULL;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(reply->body), reply->body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(reply->body);
+    return response;
+}
+
+/* An answer is true for a moment, is what it says it is, and no page of elsewhere may show it. */
+static bool add_headers(struct MHD_Response *response, const struct reply *reply) {
+    return MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type) ==
+               MHD_YES &&
+           MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") ==
+               MHD_YES &&
+           MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+           MHD_add_response_header(response, "Content-Security-Policy",
+                                   reply->policy != NULL ? reply->policy : "default-src 'none'") ==
+               MHD_YES;
+}
+
+/* An MHD_AccessHandlerCallback. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body,
                                   size_t *body_size, void **request) {
+    struct http_place *place = arg;
+    struct visitor *visitor = visitors_heard(&place->visitors, connection);
+
     (void)version;
     (void)body;
     (void)body_size;
     (void)request;
-    struct reply reply = answer_request(source, path, method, connection);
-    if (reply.body == NULL)
+    struct reply reply = answer_request(place, path, method, connection);
+    struct MHD_Response *response = make_response(place, &reply, connection, visitor);
+    if (response == NULL)
         return MHD_NO; /* no memory: the connection is closed */
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(reply.body), reply.body, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(reply.body);
-        return MHD_NO;
-    }
     enum MHD_Result r = MHD_NO;
-    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply.type) == MHD_YES &&
+    if (add_headers(response, &reply) &&
         (reply.status != 405 || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
-                                                        allowed_methods(path)) == MHD_YES))
+                                                        allowed_methods(place, path)) == MHD_YES))
         r = MHD_queue_response(connection, reply.status, response);
     MHD_destroy_response(response);
     return r;
 }
 
-struct MHD_Daemon *http_start(int listening, const struct http_source *source) {
-    return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, (void *)(uintptr_t)source,
-                            MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT,
-                            CONNECTIONS_MOST, MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MOST,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_MOST, MHD_OPTION_END);
+void http_place_init(struct http_place *place, bool open, size_t most, const struct hosts *hosts) {
+    memset(place, 0, sizeof(*place));
+    place->open = open;
+    place->hosts = *hosts;
+    visitors_init(&place->visitors, most);
+    LIST_INIT(&place->streams);
+}
+
+struct MHD_Daemon *http_start(int listening, struct http_place *place, unsigned most) {
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, place,
+        MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT, most,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, place->open ? PER_ADDRESS_MOST : 0,
+        MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MOST, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MEMORY_MOST, MHD_OPTION_NOTIFY_CONNECTION, visitors_note, &place->visitors, MHD_OPTION_END);
 }

@@ -1,20 +1,30 @@
-/* HTTP at the control socket: which path is answered by what, and who may ask. */
+/* HTTP at a site: which path is answered by what, and who may ask. */
 #ifndef CONTROL_HTTP_H
 #define CONTROL_HTTP_H
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 
-#include "control/question.h"
+#include "control/host.h"
+#include "control/stream.h"
+#include "control/visitors.h"
+#include "control/vitals.h"
 
-/* Fills in what is not of the request; and gives back what it took. */
-struct http_source {
-    void (*begin)(void *arg, struct question *ret_question);
-    void (*end)(void *arg, struct question *question);
-    void *arg;
+/* Where questions come in. But for clients, the site's thread's. */
+struct http_place {
+    bool open;            /* pages for all, by GET, for whoever can connect */
+    _Atomic bool clients; /* they show addresses of clients */
+    struct hosts hosts;
+    struct vitals vitals;
+    struct visitors visitors;
+    struct stream_list streams;
 };
 
-/* An MHD daemon without a thread on the listening socket, which it takes over. source must stay.
- * NULL: no memory, or no descriptors. */
-struct MHD_Daemon *http_start(int listening, const struct http_source *source);
+/* most: clients at once, the next of whom puts one out. Takes the hosts. */
+void http_place_init(struct http_place *place, bool open, size_t most, const struct hosts *hosts);
+
+/* An MHD daemon without a thread on the listening socket, which it takes over; never more than most
+ * clients. place must stay. NULL: no memory, or no descriptors. */
+struct MHD_Daemon *http_start(int listening, struct http_place *place, unsigned most);
 
 #endif

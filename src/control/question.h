@@ -15,16 +15,21 @@ struct question {
     double rate;                   /* connections accepted a second, of late */
     double byte_rates[2];          /* bytes a second, by direction; < 0: not yet known */
     uint32_t fingerprint;          /* of the configuration in force */
-    struct ucred asker;            /* who asks */
+    struct ucred asker;            /* who asks, at the control socket */
+    bool clients;                  /* whether he may see addresses of clients */
     /* What follows ? in the request: NULL if it does not name this. */
     const char *(*argument)(void *arg, const char *name);
     void *arg;
 };
 
+struct stream;
+
 struct reply {
     unsigned status; /* of HTTP */
     const char *type;
-    char *body; /* malloc(3)'s; NULL: there was no memory */
+    char *body;            /* malloc(3)'s; NULL: there was no memory, or: */
+    struct stream *stream; /* what follows one by one (control/stream.h) */
+    const char *policy;    /* a page's Content-Security-Policy; NULL: it is no page */
 };
 
 /* JSON, which it frees, as a reply. */

@@ -125,10 +125,11 @@ _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others ha
 
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
+    enum log_kind kind = failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION;
 
     CHECK(record->end != END_NONE);
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
-        return;
-    log_event_grouped(failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION, format_record, record,
-                      sizeof(*record), &groups[record->end]);
+        log_event_heard(kind, format_record, record, sizeof(*record));
+    else
+        log_event_grouped(kind, format_record, record, sizeof(*record), &groups[record->end]);
 }

@@ -21,7 +21,7 @@ static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
     return one * n;
 }
 
-static int complain_of_socket(const char *socket, const char *why) {
+int ask_complain(const char *socket, const char *why) {
     fprintf(stderr,
             "relayctl: no relayd answers at %s: %s.\n"
             "Does relayd run, with control = auto or this path in its configuration? -s SOCKET "
@@ -58,9 +58,9 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
         return EX_OK;
     }
     free(text.bytes);
-    return complain_of_socket(ask->socket, error != 0       ? strerror((int)error)
-                                           : why[0] != '\0' ? why
-                                                            : curl_easy_strerror(r));
+    return ask_complain(ask->socket, error != 0       ? strerror((int)error)
+                                     : why[0] != '\0' ? why
+                                                      : curl_easy_strerror(r));
 }
 
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,

@@ -14,7 +14,8 @@
 struct ask {
     const char *socket;
     bool json;
-    char **words; /* after the command */
+    bool reconnect; /* what goes on outlives relayd */
+    char **words;   /* after the command */
     size_t n_words;
 };
 
@@ -36,6 +37,9 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
  * The caller frees both. */
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
              char **ret_text) MUST_USE;
+
+/* Says that nobody answers there. Returns EX_UNAVAILABLE. */
+int ask_complain(const char *socket, const char *why);
 
 /* "/connections?listener=web&client=10.0.0.0%2F8" of words "listener=web"; the caller frees it.
  * NULL: a word is not of this form, or there is no memory. */

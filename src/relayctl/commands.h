@@ -26,4 +26,8 @@ int show_metrics(const struct ask *ask);
 int show_explanation(const struct ask *ask);
 int show_ready(const struct ask *ask);
 
+/* follow.c: these go on. */
+int show_tail(const struct ask *ask);
+int show_events(const struct ask *ask);
+
 #endif

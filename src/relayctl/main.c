@@ -19,6 +19,7 @@ static int print_relayctl_help(void) {
     puts("\n  -s, --socket FILE        ask at this socket instead of " CONTROL_SOCKET
          "\n"
          "      --json               print the answer as it came\n"
+         "      --reconnect          with tail and events: go on with the next relayd\n"
          "  -V, --version            print the version and exit\n"
          "  -h, --help               print this help and exit\n\n"
          "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
@@ -40,11 +41,10 @@ static int run_command(struct ask *ask, const char *name) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        {"reconnect", no_argument, NULL, 'r'},    {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct ask ask = {.socket = CONTROL_SOCKET};
     int option;
 
@@ -55,6 +55,9 @@ int main(int argc, char **argv) {
             break;
         case 'j':
             ask.json = true;
+            break;
+        case 'r':
+            ask.reconnect = true;
             break;
         case 'V':
             puts("relayctl " RELAYD_VERSION);

@@ -1,6 +1,5 @@
 """The control socket and relayctl: what operators see, and who may ask."""
 
-import contextlib
 import json
 import os
 import socket
@@ -11,38 +10,13 @@ import threading
 import pytest
 
 from client import close_all, connect, connect_many, curl
+from control import asked, relayctl
 from origin import echo, http, silent
-from relay import environment
-from settings import DEADLINE, RELAYD, free_port, until
-
-RELAYCTL = os.path.join(os.path.dirname(RELAYD), "relayctl")
-
+from settings import DEADLINE, free_port, until
 
 @pytest.fixture
 def at(short_path):
     return str(short_path / "control.sock")
-
-
-def relayctl(*arguments, status=0):
-    done = subprocess.run([RELAYCTL, *map(str, arguments)], capture_output=True, text=True, check=False,
-                          env=environment(), timeout=DEADLINE)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout if status == 0 else done.stdout + done.stderr
-
-
-def asked(at, page, method="GET", fields=""):
-    """(status, headers, body) of the answer, by hand."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(DEADLINE)
-        client.connect(at)
-        answer = b""
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):   # it does not read all of a request that is too long
-            client.sendall(f"{method} {page} HTTP/1.1\r\nHost: relayd\r\nConnection: close\r\n{fields}\r\n".encode())
-        with contextlib.suppress(ConnectionResetError):
-            while piece := client.recv(65536):
-                answer += piece
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]), head.decode(), body.decode()
 
 
 def test_status(relay, origin, at):

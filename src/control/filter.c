@@ -1,0 +1,78 @@
+#include "control/filter.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "record/ends.h"
+
+/* False: *ret_why is a clause. */
+static bool read_prefix(const char *text, struct prefix_set **ret_client, const char **ret_why) {
+    struct prefix prefix;
+
+    *ret_why = "there is no memory";
+    if (!prefix_parse(text, &prefix, ret_why))
+        return false;
+    struct prefix_set *set = prefix_set_new();
+    if (set != NULL && prefix_set_add(set, &prefix, 0)) {
+        *ret_client = set;
+        return true;
+    }
+    prefix_set_free(set);
+    return false;
+}
+
+static bool is_end_code(const char *text) {
+    for (int end = END_NONE + 1; end < END_COUNT; end++)
+        if (strcasecmp(end_infos[end].code, text) == 0)
+            return true;
+    return false;
+}
+
+bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, const char *name),
+                 void *arg, char ret_why[FILTER_WHY_MAX]) {
+    const char *listener = argument(arg, "listener"), *server = argument(arg, "server"),
+               *client = argument(arg, "client"), *end = argument(arg, "end"),
+               *failed = argument(arg, "failed"), *why = NULL;
+    struct filter filter = {0};
+
+    snprintf(filter.listener, sizeof(filter.listener), "%s", listener != NULL ? listener : "");
+    snprintf(filter.server, sizeof(filter.server), "%s", server != NULL ? server : "");
+    if (end != NULL && !is_end_code(end)) {
+        snprintf(ret_why, FILTER_WHY_MAX,
+                 "end=%.16s: there is no such end code; relayd(8) lists them, as LC", end);
+        return false;
+    }
+    snprintf(filter.end, sizeof(filter.end), "%s", end != NULL ? end : "");
+    if (failed != NULL && strcmp(failed, "yes") != 0 && strcmp(failed, "no") != 0) {
+        snprintf(ret_why, FILTER_WHY_MAX, "failed=%.16s: must be yes or no", failed);
+        return false;
+    }
+    filter.failed = failed != NULL && strcmp(failed, "yes") == 0;
+    if (client != NULL && !read_prefix(client, &filter.client, &why)) {
+        snprintf(ret_why, FILTER_WHY_MAX,
+                 "client=%.64s: must be an address or a prefix, as 192.0.2.0/24: %s", client, why);
+        return false;
+    }
+    *ret_filter = filter;
+    return true;
+}
+
+void filter_clear(struct filter *filter) {
+    prefix_set_free(filter->client);
+    filter->client = NULL;
+}
+
+static bool is_server(const char *upstream, const char *server, const char *wanted) {
+    char name[2 * CONFIG_NAME_MAX];
+
+    snprintf(name, sizeof(name), "%s/%s", upstream, server);
+    return strcmp(server, wanted) == 0 || strcmp(name, wanted) == 0;
+}
+
+bool filter_takes(const struct filter *filter, const char *listener, const char *upstream,
+                  const char *server, const struct addr *client) {
+    return (filter->listener[0] == '\0' || strcmp(listener, filter->listener) == 0) &&
+           (filter->server[0] == '\0' || is_server(upstream, server, filter->server)) &&
+           (filter->client == NULL || prefix_set_find(filter->client, client) >= 0);
+}

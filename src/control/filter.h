@@ -1,0 +1,31 @@
+/* Which connections are asked for: listener=, server=, client=, and of ends end=, failed=. */
+#ifndef CONTROL_FILTER_H
+#define CONTROL_FILTER_H
+
+#include <stdbool.h>
+
+#include "base/prefix.h"
+#include "config/config.h"
+
+/* Texts are copied, with room for one more than a name has: what is cut is no name. */
+struct filter {
+    char listener[CONFIG_NAME_MAX + 1], server[2 * CONFIG_NAME_MAX + 1]; /* "": whichever */
+    char end[4];
+    bool failed;
+    struct prefix_set *client; /* of one prefix; NULL: whoever */
+};
+
+#define FILTER_WHY_MAX 256
+
+/* argument: as in struct question. False: ret_why is a sentence, nothing is to be freed. Pure. */
+bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, const char *name),
+                 void *arg, char ret_why[FILTER_WHY_MAX]) MUST_USE;
+
+/* Frees what is in it. */
+void filter_clear(struct filter *filter);
+
+/* Whether all that is asked of these is met. client: of any port. Pure; any thread. */
+bool filter_takes(const struct filter *filter, const char *listener, const char *upstream,
+                  const char *server, const struct addr *client);
+
+#endif

@@ -1,0 +1,112 @@
+#include "control/site.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "control/http.h"
+
+#define TICK_MSEC 1000
+#define MAKE_ROOM 16u /* clients that may come before one that was put out has gone */
+
+struct site {
+    struct http_place place;
+    struct MHD_Daemon *daemons[SITE_SOCKETS_MOST]; /* one for each socket, which it has */
+    struct pollfd polls[SITE_SOCKETS_MOST];        /* what each waits for */
+    size_t n;
+    struct thread thread;
+    atomic_bool stop;
+};
+
+/* How long nothing need be done unless somebody asks. */
+static int site_patience(const struct site *site) {
+    MHD_UNSIGNED_LONG_LONG least = LIST_EMPTY(&site->place.streams) ? TICK_MSEC : STREAM_LOOK_MSEC;
+
+    for (size_t i = 0; i < site->n; i++) {
+        MHD_UNSIGNED_LONG_LONG wait;
+
+        if (MHD_get_timeout(site->daemons[i], &wait) == MHD_YES && wait < least)
+            least = wait;
+    }
+    return (int)least;
+}
+
+static void run_site(struct site *site) {
+    for (size_t i = 0; i < site->n; i++)
+        if (MHD_run(site->daemons[i]) != MHD_YES)
+            (void)usleep(TICK_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
+}
+
+static void serve_until_stop(void *arg) {
+    struct site *site = arg;
+
+    while (!atomic_load(&site->stop)) {
+        vitals_tick(&site->place.vitals);
+        (void)poll(site->polls, (nfds_t)site->n, site_patience(site));
+        stream_look(&site->place.streams);
+        run_site(site);
+    }
+}
+
+static void stop_daemons(struct site *site) {
+    for (size_t i = 0; i < site->n; i++)
+        MHD_stop_daemon(site->daemons[i]);
+    site->n = 0;
+}
+
+/* Without a thread of its own. */
+static bool start_daemon_on(struct site *site, int listening, unsigned most) {
+    struct MHD_Daemon *daemon = http_start(listening, &site->place, most + MAKE_ROOM);
+    const union MHD_DaemonInfo *info =
+        daemon != NULL ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+
+    if (daemon == NULL)
+        return false;
+    site->daemons[site->n] = daemon;
+    site->polls[site->n++] =
+        (struct pollfd){.fd = info != NULL ? info->epoll_fd : -1, .events = POLLIN};
+    return info != NULL;
+}
+
+static void free_site(struct site *site) {
+    hosts_free(&site->place.hosts);
+    free(site);
+}
+
+struct site *site_start(const int *listening, size_t n, const struct site_wish *wish) {
+    struct site *site = calloc(1, sizeof(*site));
+    bool started = site != NULL;
+    size_t i = 0;
+
+    CHECK(n <= SITE_SOCKETS_MOST);
+    if (started) {
+        http_place_init(&site->place, wish->open, wish->most, &wish->hosts);
+        vitals_init(&site->place.vitals, wish->relay, wish->since);
+        for (; i < n && started; i++)
+            started = start_daemon_on(site, listening[i], wish->most);
+    }
+    if (started && thread_start(&site->thread, wish->thread, NULL, serve_until_stop, site) == 0)
+        return site;
+    for (; i < n; i++)
+        (void)close(listening[i]); /* of those before, some failures close it, others do not */
+    if (site != NULL) {
+        stop_daemons(site);
+        free_site(site);
+    }
+    return NULL;
+}
+
+void site_show_clients(struct site *site, bool shown) {
+    atomic_store(&site->place.clients, shown);
+}
+
+void site_stop(struct site *site) {
+    atomic_store(&site->stop, true);
+    thread_interrupt_join(&site->thread);
+    stream_end_all(&site->place.streams);
+    run_site(site);
+    stop_daemons(site);
+    free_site(site);
+}

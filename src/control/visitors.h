@@ -1,0 +1,33 @@
+/* Who is connected to a site. When it is full, whoever has been silent for longest makes room for
+ * the next: clients that stall keep nobody out. */
+#ifndef CONTROL_VISITORS_H
+#define CONTROL_VISITORS_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct visitor {
+    TAILQ_ENTRY(visitor) entry;
+    int fd;
+    bool stays; /* it listens to a stream */
+    bool gone;  /* shut down */
+};
+
+/* By their last request, or connect. */
+struct visitors {
+    TAILQ_HEAD(, visitor) list;
+    size_t n, most;
+};
+
+void visitors_init(struct visitors *visitors, size_t most);
+
+/* An MHD_NotifyConnectionCallback; arg: the visitors. */
+void visitors_note(void *arg, struct MHD_Connection *connection, void **visitor,
+                   enum MHD_ConnectionNotificationCode what);
+
+/* This one asks. NULL: there was no memory to note him. */
+struct visitor *visitors_heard(struct visitors *visitors, struct MHD_Connection *connection);
+
+#endif

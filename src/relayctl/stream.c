@@ -1,0 +1,132 @@
+#include "relayctl/stream.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relayctl/ask.h"
+
+#define CONNECT_SEC 10L
+#define LOOK_MSEC   200 /* for an interrupt */
+
+struct reading {
+    CURL *curl;
+    struct text line; /* as far as it has come */
+    struct text refusal;
+    void (*on_line)(void *arg, const char *line);
+    void *arg;
+};
+
+static bool add_text(struct text *text, const char *bytes, size_t n) {
+    char *more = realloc(text->bytes, text->n + n + 1);
+
+    if (more == NULL)
+        return false;
+    memcpy(more + text->n, bytes, n);
+    text->bytes = more;
+    text->n += n;
+    more[text->n] = '\0';
+    return true;
+}
+
+/* A CURLOPT_WRITEFUNCTION. */
+static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
+    struct reading *reading = arg;
+    size_t left = one * n;
+    long status = 0;
+
+    (void)curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200)
+        return add_text(&reading->refusal, bytes, left) ? left : 0;
+    for (const char *end; (end = memchr(bytes, '\n', left)) != NULL;) {
+        size_t length = (size_t)(end - bytes);
+
+        if (!add_text(&reading->line, bytes, length))
+            return 0;
+        reading->on_line(reading->arg, reading->line.bytes);
+        reading->line.n = 0;
+        bytes += length + 1;
+        left -= length + 1;
+    }
+    return left == 0 || add_text(&reading->line, bytes, left) ? one * n : 0;
+}
+
+static CURL *new_request(const char *socket, const char *path, struct reading *reading,
+                         char why[CURL_ERROR_SIZE]) {
+    CURL *curl = curl_easy_init();
+    char url[1024];
+
+    if (curl == NULL)
+        return NULL;
+    snprintf(url, sizeof(url), "http://relayd%s", path);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SEC);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_lines);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, reading);
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    return curl;
+}
+
+/* False: interrupted. */
+static bool run_request(CURLM *multi, const volatile sig_atomic_t *interrupted) {
+    int running = 1;
+
+    while (running > 0 && !*interrupted) {
+        if (curl_multi_perform(multi, &running) != CURLM_OK)
+            return true;
+        if (running > 0)
+            (void)curl_multi_poll(multi, NULL, 0, LOOK_MSEC, NULL);
+    }
+    return !*interrupted;
+}
+
+static enum stream_end say_refused(const char *socket, long status, const char *answer) {
+    json_t *json = answer != NULL ? json_loads(answer, 0, NULL) : NULL;
+    const char *error = json_string_value(json_object_get(json, "error"));
+
+    fprintf(stderr, "relayctl: %s answers %ld: %s.\n", socket, status,
+            error != NULL ? error : "this is no JSON, so it is no relayd");
+    json_decref(json);
+    return STREAM_REFUSED;
+}
+
+static enum stream_end judge_answer(const struct reading *reading, const char *socket, bool quiet,
+                                    const char *why) {
+    long status = 0, error = 0;
+
+    (void)curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(reading->curl, CURLINFO_OS_ERRNO, &error);
+    if (status == 200)
+        return STREAM_ENDED;
+    if (status != 0)
+        return say_refused(socket, status, reading->refusal.bytes);
+    if (!quiet)
+        (void)ask_complain(socket, error != 0 ? strerror((int)error) : why);
+    return STREAM_NOBODY;
+}
+
+enum stream_end stream_read(const char *socket, const char *path, bool quiet,
+                            const volatile sig_atomic_t *interrupted,
+                            void (*on_line)(void *arg, const char *line), void *arg) {
+    char why[CURL_ERROR_SIZE] = "";
+    struct reading reading = {.on_line = on_line, .arg = arg};
+    CURLM *multi = curl_multi_init();
+    enum stream_end end = STREAM_NOBODY;
+
+    reading.curl = new_request(socket, path, &reading, why);
+    if (multi != NULL && reading.curl != NULL &&
+        curl_multi_add_handle(multi, reading.curl) == CURLM_OK) {
+        end = run_request(multi, interrupted) ? judge_answer(&reading, socket, quiet, why)
+                                              : STREAM_INTERRUPTED;
+        (void)curl_multi_remove_handle(multi, reading.curl);
+    }
+    curl_easy_cleanup(reading.curl);
+    (void)curl_multi_cleanup(multi);
+    free(reading.line.bytes);
+    free(reading.refusal.bytes);
+    return end;
+}

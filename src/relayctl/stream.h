@@ -1,0 +1,20 @@
+/* An answer that comes line by line. */
+#ifndef RELAYCTL_STREAM_H
+#define RELAYCTL_STREAM_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+enum stream_end {
+    STREAM_ENDED,   /* relayd has ended it */
+    STREAM_NOBODY,  /* nobody answers; said on stderr, unless quiet */
+    STREAM_REFUSED, /* said on stderr */
+    STREAM_INTERRUPTED,
+};
+
+/* Calls on_line for each, without its newline, until the end or *interrupted is set. */
+enum stream_end stream_read(const char *socket, const char *path, bool quiet,
+                            const volatile sig_atomic_t *interrupted,
+                            void (*on_line)(void *arg, const char *line), void *arg);
+
+#endif
