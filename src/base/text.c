@@ -133,6 +133,23 @@ const char *text_human_time(usec_t t, char *buf, size_t size) {
     return buf;
 }
 
+const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size) {
+    static const struct {
+        int64_t seconds;
+        const char *name;
+    } spans[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+
+    seconds = seconds > 0 ? seconds : 0;
+    while (i < 3 && seconds < spans[i].seconds)
+        i++;
+    snprintf(buf, size, "%" PRId64 " %s", seconds / spans[i].seconds, spans[i].name);
+    if (units > 1 && i < 3 && seconds % spans[i].seconds / spans[i + 1].seconds > 0)
+        text_append(buf, size, " %" PRId64 " %s", seconds % spans[i].seconds / spans[i + 1].seconds,
+                    spans[i + 1].name);
+    return buf;
+}
+
 const char *text_human_bytes(uint64_t n, char *buf, size_t size) {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
     uint64_t tenth = 100; /* bytes in a tenth of the unit */

@@ -29,6 +29,9 @@ bool text_parse_number(const char *text, int64_t *ret) MUST_USE;
 const char *text_human_time(usec_t t, char *buf, size_t size);
 const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 
+/* The largest units, at most so many: "3 d 4 h". Returns buf. */
+const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size);
+
 /* Cuts what does not fit. */
 void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -74,7 +74,7 @@ static double is_server_up(const struct listed_member *listed) {
 }
 
 static double get_weight(const struct listed_member *listed) {
-    return (double)listed->server->weight;
+    return (double)listed->weight;
 }
 
 static void write_server(void *arg, const struct upstream *upstream,

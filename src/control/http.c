@@ -14,6 +14,7 @@
 #include "control/live.h"
 #include "control/servers.h"
 #include "control/status.h"
+#include "control/steer.h"
 
 #define PER_ADDRESS_MOST 16u /* of an open place */
 #define MEMORY_MOST      ((size_t)16384)
@@ -25,7 +26,7 @@ static const struct page {
     bool acts; /* by POST; else it looks, by GET or HEAD */
     bool open; /* for all (http_place.open) */
     struct reply (*reply)(const struct question *question);
-    const char *arguments[6]; /* that may follow ?; up to NULL */
+    const char *arguments[8]; /* that may follow ?; up to NULL */
 } pages[] = {
     {"/status", false, false, status_reply, {NULL}},
     {"/servers", false, false, servers_reply, {NULL}},
@@ -34,6 +35,11 @@ static const struct page {
     {"/events", false, false, events_reply, {"follow", NULL}},
     {"/metrics", false, true, gauges_reply, {NULL}},
     {"/ready", false, true, ready_reply, {NULL}},
+    {"/drain", true, false, drain_reply, {"server", NULL}},
+    {"/down", true, false, down_reply, {"server", NULL}},
+    {"/ready", true, false, lift_reply, {"server", NULL}},
+    {"/weight", true, false, weight_reply, {"server", "weight", NULL}},
+    {"/reset", true, false, reset_reply, {"server", NULL}},
 };
 
 /* Root, relayd's user, members of its group: the file's permissions say the same, unless somebody

@@ -7,6 +7,10 @@
 #include <time.h>
 
 #include "base/escape.h"
+#include "base/text.h"
+#include "relay/steer.h"
+#include "control/steer.h"
+#include "upstream/orders.h"
 
 /* The list is in the order of the servers. */
 static bool visit_members(struct upstream *upstream, servers_fn *visit, void *arg) {
@@ -19,7 +23,8 @@ static bool visit_members(struct upstream *upstream, servers_fn *visit, void *ar
     size_t found = upstream_list(upstream, list, room), n = found < room ? found : room, i = 0;
     for (const struct server_config *server = config->servers;
          server < config->servers + config->n_servers; server++) {
-        const struct listed_member without = {.server = server};
+        const struct listed_member without =
+            upstream_without_address(upstream, (size_t)(server - config->servers));
 
         if (i == n || list[i].server != server)
             visit(arg, upstream, &without);
@@ -54,14 +59,26 @@ static void explain_standing(const struct member *member, enum member_standing s
                  failed == 1 ? "" : "s");
 }
 
+static void append_standing(const struct member *member, enum member_standing standing,
+                            char ret_reason[SERVER_REASON_MAX]) {
+    char more[SERVER_REASON_MAX] = "";
+
+    explain_standing(member, standing, more);
+    if (more[0] != '\0')
+        text_append(ret_reason, SERVER_REASON_MAX, "; %s", more);
+}
+
 const char *servers_state(const struct listed_member *listed, usec_t now,
                           char ret_reason[SERVER_REASON_MAX]) {
     const struct member *member = listed->member;
 
     ret_reason[0] = '\0';
-    if (listed->server->weight == 0) {
-        snprintf(ret_reason, SERVER_REASON_MAX, "its weight is 0");
-        return "draining";
+    if (listed->weight == 0) {
+        snprintf(ret_reason, SERVER_REASON_MAX,
+                 listed->ordered != ORDER_NONE ? "by an operator" : "its weight is 0");
+        if (listed->ordered != ORDER_NONE && member != NULL)
+            append_standing(member, member_standing(member, now), ret_reason);
+        return listed->ordered == ORDER_DOWN ? "maintenance" : "draining";
     }
     if (member == NULL) {
         snprintf(ret_reason, SERVER_REASON_MAX, "its name has no address");
@@ -86,9 +103,11 @@ void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT
 
 /* Wall clock seconds: since when it is in this state. */
 static json_t *get_since(const struct upstream *upstream, const struct listed_member *listed,
-                         usec_t now) {
+                         const struct server_order *order, usec_t now) {
     const struct member *member = listed->member;
 
+    if (order != NULL && order->state != ORDER_NONE)
+        return json_integer(time(NULL) - (now - order->since) / USEC_PER_SEC);
     if (member == NULL)
         return json_null();
     usec_t since = atomic_load(&member->since), back = atomic_load(&member->back_since);
@@ -119,26 +138,56 @@ static void list_server(void *arg, const struct upstream *upstream,
     char address[ADDR_TEXT_MAX], reason[SERVER_REASON_MAX];
     usec_t now = clock_now();
     const char *state = servers_state(listed, now, reason);
+    struct server_order order;
+    bool ordered = orders_find(upstream->config->name, listed->server->name, &order);
 
     servers_address(listed, address);
     json_array_append_new(
         arg,
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b}",
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", upstream->config->name, "server", listed->server->name, "address",
                   address, "state", state, "reason", reason, "since",
-                  get_since(upstream, listed, now), "weight", (json_int_t)listed->server->weight,
-                  "live", (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
+                  get_since(upstream, listed, ordered ? &order : NULL, now), "weight",
+                  (json_int_t)listed->weight, "live",
+                  (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
                   servers_rate(member, now), "connect_p50_us", get_dial_time(member, 0.5, now),
                   "connect_p99_us", get_dial_time(member, 0.99, now), "failed",
                   (json_int_t)(member != NULL ? atomic_load(&member->failed) : 0), "failed_min",
-                  (json_int_t)(servers_failed_min(member, now) + 0.5), "deviates", 0));
+                  (json_int_t)(servers_failed_min(member, now) + 0.5), "deviates", ordered,
+                  "ordered", steer_json(ordered ? &order : NULL)));
+}
+
+/* What is ordered of servers that are not in the file. */
+static void list_strangers(const struct question *question, json_t *list) {
+    struct server_order *orders = calloc(STEERING_SERVERS, sizeof(*orders));
+    size_t n = orders != NULL ? orders_list(orders) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct server_order *order = &orders[i];
+
+        if (steer_find_server(question->generation->config, order->upstream, order->server) != NULL)
+            continue;
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:n, s:i, s:n, s:n, s:n, s:i, s:i, s:b, s:o}",
+                      "upstream", order->upstream, "server", order->server, "address", "", "state",
+                      order->state == ORDER_DOWN    ? "maintenance"
+                      : order->state == ORDER_DRAIN ? "draining"
+                                                    : "down",
+                      "reason", "the configuration has no such server", "since", "weight", "live",
+                      0, "rate", "connect_p50_us", "connect_p99_us", "failed", 0, "failed_min", 0,
+                      "deviates", 1, "ordered", steer_json(order)));
+    }
+    free(orders);
 }
 
 struct reply servers_reply(const struct question *question) {
     json_t *list = json_array();
 
-    if (servers_visit(question->generation, list_server, list))
+    if (servers_visit(question->generation, list_server, list)) {
+        list_strangers(question, list);
         return reply_json(200, list);
+    }
     json_decref(list);
     return reply_json(200, NULL);
 }

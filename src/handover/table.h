@@ -16,6 +16,7 @@
 #include "keeper/message.h"
 #include "listen/listen_socket.h"
 #include "record/conn_state.h"
+#include "record/steering.h"
 
 #define TABLE_COUNTERS_MAX 96
 
@@ -34,6 +35,7 @@ struct table_head {
     struct listen_description listeners[KEEPER_LISTENERS_MAX];
     usec_t crashes[CONN_CRASHES]; /* at whatever work; 0: none */
     _Atomic uint32_t adopting;    /* slot, plus 1; 0: none */
+    struct steering steering;     /* read after steering_tidy */
 };
 
 /* This process's own. */

@@ -10,6 +10,7 @@
 #include "conn/sweep.h"
 #include "listen/listen_wishes.h"
 #include "relay/apply.h"
+#include "relay/steer.h"
 #include "road/acceptor.h"
 #include "road/worker.h"
 
@@ -151,6 +152,7 @@ static void change_acceptors(struct apply *apply) {
 static void commit_apply(struct apply *apply, const struct relay_limits *limits) {
     struct relay *relay = apply->relay;
     const struct global_config *global = &apply->config->global;
+    const struct config *before = relay->current != NULL ? relay->current->config : NULL;
     size_t wanted = (size_t)global->workers;
     const struct queue_bounds bounds = {
         .workers = wanted,
@@ -178,6 +180,7 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
     lock_release(&relay->current_lock);
     if (relay->road.link != NULL)
         table_bound(relay->road.link->table, limits->max_held);
+    steer_tell_strangers(apply->config, before);
 }
 
 /* An upstream_down_fn. */

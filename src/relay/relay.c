@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "conn/sweep.h"
 #include "listen/own.h"
+#include "relay/steer.h"
 #include "road/acceptor.h"
 #include "road/hear.h"
 #include "road/worker.h"
@@ -335,6 +336,7 @@ static struct table *end_link(struct relay *relay, enum link_end end) {
     struct table *table = relay->road.link->table;
     link_stop(relay->road.link, end);
     stats_use(NULL);
+    steer_end();
     link_free(relay->road.link);
     free(relay->road.link);
     return table;

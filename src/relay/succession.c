@@ -14,6 +14,7 @@
 #include "handover/sound.h"
 #include "handover/crash.h"
 #include "relay/adopt.h"
+#include "relay/steer.h"
 
 #define ROOM_LEAST                                                                                 \
     10000 /* connections that a reload may raise max_connections to without a restart */
@@ -63,19 +64,24 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
     int r = heritage->table >= 0 ? table_open(&heritage->table, ret_table) : -EPROTO;
     size_t n = heritage->n_slots < room ? heritage->n_slots : room;
     const char *useless = NULL;
+    struct table *before = NULL;
 
     if (r == -EPROTO) {
         useless = "What the previous relayd noted cannot be read (is it another version?)";
     } else if (r < 0) {
         return r;
     } else if (crashes_for_all(*ret_table)) {
-        table_free(*ret_table);
+        before = *ret_table;
         useless = "relayd crashed three times within a minute and adopts nothing this time";
     }
     *ret_fresh = useless != NULL;
     if (useless != NULL) {
         drop_heirs(fd, heritage, useless);
-        return table_new(n, ret_table);
+        r = table_new(n, ret_table);
+        if (r == 0 && before != NULL) /* what operators ordered goes on */
+            memcpy(&(*ret_table)->head->steering, &before->head->steering, sizeof(struct steering));
+        table_free(before);
+        return r;
     }
     if ((*ret_table)->n < n)
         *ret_fresh = table_enlarge(ret_table, n) == 0; /* or it goes on with fewer */
@@ -115,6 +121,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     }
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
+    steer_begin(&table->head->steering);
     relay->road.link = link;
     crash_watch(table);
     return 0;

@@ -17,6 +17,9 @@ struct ask {
     bool reconnect; /* what goes on outlives relayd */
     char **words;   /* after the command */
     size_t n_words;
+    /* Options of some commands (enum command_option): */
+    bool wait, reset, yes;
+    const char *timeout; /* NULL: not given */
 };
 
 struct text {

@@ -7,7 +7,8 @@
 
 const struct command commands[] = {
     {"status", NULL, "all on one screen; so does relayctl without a command", show_status},
-    {"servers", NULL, "each server and address: its state, and why", show_servers},
+    {"servers", "[UPSTREAM/SERVER]", "each server and address: its state, and why", show_servers,
+     OPTION_RESET},
     {"connections", "[FILTER]...", "each connection; listener=, server= or client= narrows it",
      show_connections},
     {"tail", "[FILTER]...", "ends of connections as they come; also end=CODE, failed=yes",
@@ -15,7 +16,14 @@ const struct command commands[] = {
     {"events", "[follow=no]", "what else the log gets, as it comes: up, down, reload", show_events},
     {"metrics", NULL, "counters and gauges, as Prometheus reads them", show_metrics},
     {"explain", "CODE", "what an end code of the log means; asks no relayd", show_explanation},
-    {"ready", NULL, "whether clients are served: exit 0, or 1 and why not", show_ready},
+    {"drain", "UPSTREAM/SERVER", "no new connections to this server; those there are may finish",
+     act_drain, OPTION_WAIT},
+    {"down", "UPSTREAM/SERVER", "the same for maintenance; on_down says what becomes of those",
+     act_down, OPTION_WAIT},
+    {"weight", "UPSTREAM/SERVER N", "another weight, 0 to 1000, than the file's; file: that again",
+     act_weight},
+    {"ready", "[UPSTREAM/SERVER]", "lifts drain and down; alone: are clients served? exit 0, or 1",
+     show_ready},
 };
 
 const size_t n_commands = ARRAY_LEN(commands);

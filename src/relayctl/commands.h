@@ -4,11 +4,19 @@
 
 #include "relayctl/ask.h"
 
+/* Which options a command has; a bit each. */
+enum command_option {
+    OPTION_WAIT = 1, /* and --timeout */
+    OPTION_RESET = 2,
+    OPTION_YES = 4,
+};
+
 struct command {
     const char *name;
     const char *argument; /* NULL: takes none */
     const char *help;
     int (*run)(const struct ask *ask); /* an exit status (sysexits.h), or ASK_REFUSED */
+    unsigned options;
 };
 
 /* In the order of --help. */
@@ -29,5 +37,12 @@ int show_ready(const struct ask *ask);
 /* follow.c: these go on. */
 int show_tail(const struct ask *ask);
 int show_events(const struct ask *ask);
+
+/* act.c: these act; show_ready and show_servers hand over to two of them. */
+int act_drain(const struct ask *ask);
+int act_down(const struct ask *ask);
+int act_ready(const struct ask *ask);
+int act_weight(const struct ask *ask);
+int act_reset(const struct ask *ask);
 
 #endif

@@ -59,6 +59,11 @@ static bool screen_servers_now(const json_t *servers, FILE *out) {
 
 int show_servers(const struct ask *ask) {
     json_t *servers;
+
+    if (ask->reset)
+        return act_reset(ask);
+    if (ask->n_words > 0)
+        return wrong_command("servers takes a name only with --reset", ask->words[0]);
     int r = show_page(ask, "/servers", screen_servers_now, &servers);
 
     json_decref(servers);
@@ -114,6 +119,9 @@ int show_explanation(const struct ask *ask) {
 
 int show_ready(const struct ask *ask) {
     json_t *ready;
+
+    if (ask->n_words > 0)
+        return act_ready(ask);
     int r = show_page(ask, "/ready", screen_ready, &ready);
 
     if (r == EX_OK && !json_is_true(json_object_get(ready, "ready")))

@@ -20,6 +20,9 @@ static int print_relayctl_help(void) {
          "\n"
          "      --json               print the answer as it came\n"
          "      --reconnect          with tail and events: go on with the next relayd\n"
+         "      --wait               drain, down: until the server has no connection\n"
+         "      --timeout TIME       --wait: at most so long, as 90s or 10m; then exit 1\n"
+         "      --reset              servers: back to what the file says, of one or all\n"
          "  -V, --version            print the version and exit\n"
          "  -h, --help               print this help and exit\n\n"
          "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
@@ -28,12 +31,19 @@ static int print_relayctl_help(void) {
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+static unsigned given_options(const struct ask *ask) {
+    return (ask->wait || ask->timeout != NULL ? OPTION_WAIT : 0) | (ask->reset ? OPTION_RESET : 0) |
+           (ask->yes ? OPTION_YES : 0);
+}
+
 static int run_command(struct ask *ask, const char *name) {
     for (size_t i = 0; i < n_commands; i++) {
         if (strcmp(name, commands[i].name) != 0)
             continue;
         if (commands[i].argument == NULL && ask->n_words > 0)
             return wrong_command("this command takes no argument", ask->words[0]);
+        if (given_options(ask) & ~commands[i].options)
+            return wrong_command("this command has no such option", name);
         int r = commands[i].run(ask);
         return fflush(stdout) == 0 ? r : EX_IOERR;
     }
@@ -41,10 +51,15 @@ static int run_command(struct ask *ask, const char *name) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"reconnect", no_argument, NULL, 'r'},    {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"reconnect", no_argument, NULL, 'r'},
+                                            {"wait", no_argument, NULL, 'w'},
+                                            {"timeout", required_argument, NULL, 't'},
+                                            {"reset", no_argument, NULL, 'R'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct ask ask = {.socket = CONTROL_SOCKET};
     int option;
 
@@ -58,6 +73,15 @@ int main(int argc, char **argv) {
             break;
         case 'r':
             ask.reconnect = true;
+            break;
+        case 'w':
+            ask.wait = true;
+            break;
+        case 't':
+            ask.timeout = optarg;
+            break;
+        case 'R':
+            ask.reset = true;
             break;
         case 'V':
             puts("relayctl " RELAYD_VERSION);

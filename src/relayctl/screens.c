@@ -1,8 +1,10 @@
 #include "relayctl/screens.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
+#include "relayctl/deviations.h"
 #include "relayctl/grid.h"
 
 #define NUMBER_MAX 32
@@ -25,24 +27,6 @@ static const char *get_number(const json_t *object, const char *name, char buf[N
         snprintf(buf, NUMBER_MAX, "%lld", (long long)json_integer_value(value));
     else
         snprintf(buf, NUMBER_MAX, "-");
-    return buf;
-}
-
-/* The largest units, at most so many: "3 d 4 h". */
-static const char *format_age(long long seconds, size_t units, char buf[NUMBER_MAX]) {
-    static const struct {
-        long long seconds;
-        const char *name;
-    } sizes[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
-    size_t i = 0;
-
-    seconds = seconds > 0 ? seconds : 0;
-    while (i < 3 && seconds < sizes[i].seconds)
-        i++;
-    snprintf(buf, NUMBER_MAX, "%lld %s", seconds / sizes[i].seconds, sizes[i].name);
-    if (units > 1 && i < 3 && seconds % sizes[i].seconds / sizes[i + 1].seconds > 0)
-        text_append(buf, NUMBER_MAX, " %lld %s", seconds % sizes[i].seconds / sizes[i + 1].seconds,
-                    sizes[i + 1].name);
     return buf;
 }
 
@@ -80,7 +64,7 @@ static void print_head(const json_t *status, time_t now, FILE *out) {
     size_t i;
 
     fprintf(out, "relayd %s   up %s   keeper: %s   configuration %s\n", get_text(status, "version"),
-            format_age((long long)now - since, 2, age), get_text(status, "keeper"),
+            text_human_age((long long)now - since, 2, age, NUMBER_MAX), get_text(status, "keeper"),
             get_text(status, "fingerprint"));
     fprintf(out, "%s of %s connections   %s/s", get_number(status, "live", live),
             get_number(status, "max", max), get_number(status, "rate", rate));
@@ -178,7 +162,7 @@ static const char *get_age(const json_t *object, const char *name, time_t now,
     const json_t *since = json_object_get(object, name);
 
     if (json_is_integer(since))
-        return format_age((long long)now - json_integer_value(since), 1, buf);
+        return text_human_age((long long)now - json_integer_value(since), 1, buf, NUMBER_MAX);
     return "-";
 }
 
@@ -240,7 +224,9 @@ static bool print_upstreams(const json_t *status, const json_t *servers, time_t 
                                                           get_text(upstream, "name")) == 0)
             add_server(&grid, server, true, now);
     }
-    return finish_grid(&grid, out) && json_is_array(upstreams) && json_is_array(servers);
+    bool whole = finish_grid(&grid, out);
+    deviations_print(servers, now, out);
+    return whole && json_is_array(upstreams) && json_is_array(servers);
 }
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) {
@@ -257,7 +243,9 @@ bool screen_servers(const json_t *servers, time_t now, FILE *out) {
     size_t i;
 
     json_array_foreach(servers, i, server) add_server(&grid, server, false, now);
-    return finish_grid(&grid, out) && json_is_array(servers);
+    bool whole = finish_grid(&grid, out);
+    deviations_print(servers, now, out);
+    return whole && json_is_array(servers);
 }
 
 static const char *get_span(const json_t *object, const char *name, char buf[NUMBER_MAX]) {

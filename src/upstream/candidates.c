@@ -25,11 +25,11 @@ static bool is_by_load(const struct upstream *upstream) {
            upstream->config->balance == BALANCE_random_two;
 }
 
-/* Its share now (slow_start). */
-static uint64_t weight_now(const struct slot *slot, usec_t slow_start, usec_t now,
+/* Its share now (slow_start) of this weight. */
+static uint64_t weight_now(const struct slot *slot, uint64_t whole, usec_t slow_start, usec_t now,
                            struct view *view) {
     usec_t since = atomic_load_explicit(&slot->member->back_since, memory_order_relaxed);
-    uint64_t weight = slot->weight * SLOT_WEIGHT_SCALE;
+    uint64_t weight = whole * SLOT_WEIGHT_SCALE;
 
     if (slow_start == 0 || since == 0 || now - since >= slow_start)
         return weight;
@@ -60,10 +60,10 @@ static uint64_t candidate_key(const struct look *look, bool first, const struct 
     return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
 }
 
-static void add_candidate(struct upstream *upstream, const struct slot *slot, usec_t now,
-                          struct view *view) REQUIRES(upstream->lock) {
+static void add_candidate(struct upstream *upstream, const struct slot *slot, uint64_t whole,
+                          usec_t now, struct view *view) REQUIRES(upstream->lock) {
     struct roster *roster = &upstream->roster;
-    uint64_t weight = weight_now(slot, upstream->config->slow_start, now, view);
+    uint64_t weight = weight_now(slot, whole, upstream->config->slow_start, now, view);
     bool failing = member_is_failing(slot->member);
 
     roster->candidate_slots[view->n] = slot;
@@ -84,7 +84,8 @@ static void look_at_slot(const struct look *look, bool first, const struct slot 
     enum member_standing worst = first ? MEMBER_DUE : MEMBER_FAILING;
 
     view->cut_off |= standing == MEMBER_CUT_OFF;
-    if (slot->weight == 0)
+    uint64_t weight = slot_weight(slot); /* once: an order may change it */
+    if (weight == 0)
         return;
     if (standing == MEMBER_DUE || standing == MEMBER_OUT) {
         usec_t due = atomic_load_explicit(&slot->member->out_until, memory_order_relaxed);
@@ -105,7 +106,7 @@ static void look_at_slot(const struct look *look, bool first, const struct slot 
     uint64_t key = candidate_key(look, first, slot, standing);
     view_join(view, key, 1);
     if (key == view->least)
-        add_candidate(look->upstream, slot, look->now, view);
+        add_candidate(look->upstream, slot, weight, look->now, view);
 }
 
 static struct view look_at_slots(const struct look *look) REQUIRES(look->upstream->lock) {
@@ -158,6 +159,7 @@ static struct view look_at_groups(const struct look *look) REQUIRES(look->upstre
     struct groups *groups = look->upstream->roster.groups;
     struct view view = {.until = USEC_NEVER};
 
+    groups_follow_orders(groups);
     for (unsigned i = 0; i < MEMBER_CELLS; i++) {
         struct group *group = &groups->list[i];
         const struct view *part = &group->view;

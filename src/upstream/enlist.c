@@ -56,7 +56,7 @@ static bool add_member(struct slot *slot, const struct server *server, const str
     members_list(upstream->shared->members, slot->member);
     slot->server = server;
     slot->fresh = true;
-    if (server->config->weight > 0)
+    if (server->config->weight > 0 || server_weight(server) > 0)
         slot->target = watcher_begin(upstream, slot->member);
     return true;
 }
@@ -84,7 +84,7 @@ static bool fill_changed(struct roster *fresh, struct server *server, struct slo
             whole = false;
             continue;
         }
-        slot->weight = (uint64_t)server->config->weight * endpoint->weight;
+        slot->share = endpoint->weight;
         slot->tier = rank + (server->config->backup ? TIER_BACKUP : 0);
         fresh->n++;
     }

@@ -21,15 +21,18 @@ static void sort_into(struct groups *groups, const struct slot *slots, size_t n)
     }
 }
 
-static void list_steady_slots(struct groups *groups, size_t n) {
+static void list_steady_slots(struct groups *groups) {
     const struct slot *slots = groups->slots;
 
-    for (size_t i = 0; i < n; i++) {
-        if (slots[i].tier > 0 || slots[i].weight == 0)
+    groups->n_steady = 0;
+    for (size_t i = 0; i < groups->n; i++) {
+        uint64_t weight = slot_weight(&slots[i]);
+
+        if (slots[i].tier > 0 || weight == 0)
             continue;
         groups->steady_slots[groups->n_steady] = &slots[i];
-        groups->steady[groups->n_steady++] = (struct candidate){
-            .id = slots[i].member->id, .weight = slots[i].weight * SLOT_WEIGHT_SCALE};
+        groups->steady[groups->n_steady++] =
+            (struct candidate){.id = slots[i].member->id, .weight = weight * SLOT_WEIGHT_SCALE};
     }
 }
 
@@ -46,9 +49,22 @@ struct groups *groups_new(const struct slot *slots, size_t n, const struct group
         return NULL;
     }
     sort_into(groups, slots, n);
-    list_steady_slots(groups, n);
+    groups->n = n;
+    groups->orders_seen = orders_changes();
+    list_steady_slots(groups);
     groups_follow(groups, former);
     return groups;
+}
+
+void groups_follow_orders(struct groups *groups) {
+    uint64_t changes = orders_changes();
+
+    if (groups->orders_seen == changes)
+        return;
+    groups->orders_seen = changes;
+    for (size_t i = 0; i < MEMBER_CELLS; i++)
+        groups->list[i].view.until = 0; /* long ago */
+    list_steady_slots(groups);
 }
 
 void groups_free(struct groups *groups) {

@@ -29,12 +29,16 @@ struct groups {
     /* For source_hash: all members of the first tier, usable or not. */
     struct candidate *steady;
     const struct slot **steady_slots;
-    size_t n_steady;
+    size_t n_steady, n;
+    uint64_t orders_seen; /* orders_changes() when these and the sums were taken */
 };
 
 /* former: whose turns go on, or NULL. NULL: no memory; a roster without groups is only slower. */
 struct groups *groups_new(const struct slot *slots, size_t n, const struct groups *former);
 void groups_free(struct groups *groups); /* NULL is fine */
+
+/* Where weights have changed (orders.h) all sums are taken anew. Under the upstream's lock. */
+void groups_follow_orders(struct groups *groups);
 
 /* Takes over its turns, or (NULL) none. */
 void groups_follow(struct groups *groups, const struct groups *former);

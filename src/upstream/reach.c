@@ -49,7 +49,7 @@ static size_t count_cut_off(struct upstream *upstream, size_t family) {
     for (size_t i = 0; i < upstream->roster.n; i++) {
         const struct slot *slot = &upstream->roster.slots[i];
 
-        n += slot->weight > 0 && family_of(slot->member) == family &&
+        n += slot_weight(slot) > 0 && family_of(slot->member) == family &&
              atomic_load(&slot->member->cut_off) != 0;
     }
     lock_release(&upstream->lock);

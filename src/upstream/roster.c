@@ -28,9 +28,9 @@ void roster_begin(const struct roster *roster, bool all) {
         if (!all && !slot->fresh)
             continue;
         atomic_store(&slot->member->max_connections, slot->server->config->max_connections);
-        member_set_drained(slot->member, slot->weight == 0, now);
+        member_set_drained(slot->member, slot_weight(slot) == 0, now);
         if (slot->target == NULL)
-            member_unchecked(slot->member, slot->weight > 0, now);
+            member_unchecked(slot->member, slot_weight(slot) > 0, now);
     }
 }
 
@@ -41,8 +41,10 @@ void roster_count(const struct roster *roster, size_t *ret_all, size_t *ret_up) 
     for (size_t i = 0; i < roster->n; i++) {
         const struct slot *slot = &roster->slots[i];
 
-        all += slot->weight > 0;
-        up += slot->weight > 0 && member_is_used(slot->member, now);
+        bool chosen = slot_weight(slot) > 0;
+
+        all += chosen;
+        up += chosen && member_is_used(slot->member, now);
     }
     *ret_all = all;
     *ret_up = up;

@@ -44,7 +44,7 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
         for (size_t k = 0; k < roster->n; k++) {
             struct member *member = roster->slots[k].member;
 
-            if (member != tried->member ||
+            if (member != tried->member || slot_weight(&roster->slots[k]) == 0 ||
                 slot_is_full(&roster->slots[k], search->upstream->retired) ||
                 member_standing(member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
                 continue;
@@ -66,7 +66,7 @@ static usec_t span_for(const struct member *member, usec_t least, usec_t most) {
 /* Not if all that could be chosen are names without an address. */
 static bool any_can_serve(const struct roster *roster) {
     for (size_t i = 0; i < roster->n; i++)
-        if (roster->slots[i].server->config->weight > 0)
+        if (slot_weight(&roster->slots[i]) > 0)
             return true;
     return false;
 }
@@ -77,6 +77,8 @@ static enum search_outcome outcome_of_none(const struct search *search, const st
         return SEARCH_FULL;
     if (search->tries.n > 0)
         return SEARCH_OVER;
+    if (upstream_is_drained(search->upstream))
+        return SEARCH_DRAINED;
     return any_can_serve(&search->upstream->roster) ? SEARCH_DOWN : SEARCH_NO_NAME;
 }
 
@@ -91,7 +93,7 @@ static struct member *longest_out(const struct search *search, usec_t now, bool 
         struct member *member = slot->member;
         enum member_standing standing = member_standing(member, now);
 
-        if (slot->weight == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
+        if (slot_weight(slot) == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
             atomic_load(&member->probed) || slot_is_full(slot, search->upstream->retired) ||
             tries_include(&search->tries, member))
             continue;
@@ -143,7 +145,7 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
     for (size_t i = 0; i < roster->n && !more && search->tries.n < TRIES_MOST; i++) {
         const struct slot *slot = &roster->slots[i];
 
-        if (slot->weight == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
+        if (slot_weight(slot) == 0 || member_standing(slot->member, now) != MEMBER_CUT_OFF ||
             slot_is_full(slot, search->upstream->retired) ||
             tries_include(&search->tries, slot->member))
             continue;
@@ -259,7 +261,7 @@ static bool await_name_news(struct search *search, unsigned answers)
     struct upstream *upstream = search->upstream;
     bool in_time = true;
 
-    if (upstream->n_coming == 0)
+    if (!upstream_awaits_names(upstream))
         return upstream->n_answers != answers;
     if (search->until == 0) {
         search->until = clock_now() + upstream->config->connect_timeout;
@@ -299,8 +301,6 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     usec_t timeout = search->upstream->config->connect_timeout;
     enum search_outcome outcome = SEARCH_FOUND;
 
-    if (search->upstream->config->drained)
-        return SEARCH_DRAINED;
     if (search->tries.left <= 0)
         return SEARCH_OVER;
     search->tries.left--;

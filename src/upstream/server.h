@@ -9,13 +9,15 @@
 #include "base/sync.h"
 #include "config/config.h"
 #include "names/endpoints.h"
+#include "upstream/orders.h"
 
 struct upstream;
 
 struct server {
     const struct server_config *config;
     struct upstream *upstream;
-    /* some of its names are looked up for the first time, and it is not drained */
+    struct order *order; /* a reference */
+    /* some of its names are looked up for the first time */
     bool coming GUARDED;
     /* Main's, then the resolver's thread's (single_writer in enlist.h): */
     struct endpoint *endpoints; /* settled (endpoints_settle) */
@@ -27,5 +29,10 @@ struct server {
 /* enlist_members follows, once for all servers. False: no memory, and nothing has changed. The
  * single_writer's. */
 bool server_learn(struct server *server, const struct endpoint *list, size_t n) MUST_USE;
+
+/* In force; 0: no new connections. Any thread. */
+static inline uint64_t server_weight(const struct server *server) {
+    return order_weight(server->order, server->config->weight);
+}
 
 #endif

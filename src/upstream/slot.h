@@ -17,7 +17,7 @@
 struct slot {
     struct member *member; /* a reference, listed (members.h) */
     const struct server *server;
-    uint64_t weight; /* the server's, times SRV's */
+    unsigned share; /* of the server's weight: SRV's */
     /* used if no lower one can be had: backups, later SRV priorities */
     unsigned tier;
     bool fresh;                   /* not in the roster before */
@@ -26,6 +26,11 @@ struct slot {
 
 /* Ends its check, and gives the member back. */
 void slot_drop(struct slot *slot, struct members *members, struct health *health);
+
+/* In force; 0: no new connections. Any thread. */
+static inline uint64_t slot_weight(const struct slot *slot) {
+    return server_weight(slot->server) * slot->share;
+}
 
 /* retired: by the configuration in force, if that has the server. Any thread. */
 static inline bool slot_is_full(const struct slot *slot, bool retired) {

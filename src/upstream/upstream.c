@@ -32,8 +32,10 @@ void upstream_clear(struct upstream *upstream) UNCHECKED {
 }
 
 void upstream_destroy(struct upstream *upstream) {
-    for (size_t k = 0; upstream->servers != NULL && k < upstream->config->n_servers; k++)
+    for (size_t k = 0; upstream->servers != NULL && k < upstream->config->n_servers; k++) {
         free(upstream->servers[k].endpoints);
+        orders_unref(upstream->servers[k].order);
+    }
     free(upstream->servers);
     bulletin_unref(upstream->bulletin);
     cond_destroy(&upstream->answered);
@@ -79,6 +81,16 @@ static bool regains(const struct upstream *upstream, const struct member *member
            now - since < upstream->config->slow_start;
 }
 
+static struct listed_member list_one_server(const struct server *server) {
+    return (struct listed_member){.server = server->config,
+                                  .weight = server_weight(server),
+                                  .ordered = (enum order_state)atomic_load(&server->order->state)};
+}
+
+struct listed_member upstream_without_address(const struct upstream *upstream, size_t i) {
+    return list_one_server(&upstream->servers[i]);
+}
+
 size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, size_t most) {
     usec_t now = clock_now();
 
@@ -87,12 +99,40 @@ size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, 
     for (size_t i = 0; i < n && i < most; i++) {
         const struct slot *slot = &upstream->roster.slots[i];
 
-        ret_list[i] = (struct listed_member){.member = member_ref(slot->member),
-                                             .server = slot->server->config,
-                                             .slow = regains(upstream, slot->member, now)};
+        ret_list[i] = list_one_server(slot->server);
+        ret_list[i].member = member_ref(slot->member);
+        ret_list[i].slow = regains(upstream, slot->member, now);
     }
     lock_release(&upstream->lock);
     return n;
+}
+
+bool upstream_is_drained(const struct upstream *upstream) {
+    for (size_t i = 0; i < upstream->config->n_servers; i++)
+        if (server_weight(&upstream->servers[i]) > 0)
+            return false;
+    return true;
+}
+
+bool upstream_awaits_names(const struct upstream *upstream) {
+    if (upstream->n_coming == 0)
+        return false;
+    for (size_t i = 0; i < upstream->config->n_servers; i++)
+        if (upstream->servers[i].coming && server_weight(&upstream->servers[i]) > 0)
+            return true;
+    return false;
+}
+
+void upstream_look_again(struct upstream *upstream) {
+    usec_t now = clock_now();
+
+    lock_acquire(&upstream->lock);
+    for (size_t i = 0; i < upstream->roster.n; i++)
+        member_set_drained(upstream->roster.slots[i].member,
+                           slot_weight(&upstream->roster.slots[i]) == 0, now);
+    upstream->n_answers++;
+    cond_broadcast(&upstream->answered);
+    lock_release(&upstream->lock);
 }
 
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {

@@ -66,12 +66,26 @@ void upstream_note_trouble(struct upstream *upstream, const struct member *membe
 struct listed_member {
     struct member *member; /* a reference */
     const struct server_config *server;
-    bool slow; /* it regains its share (slow_start) */
+    bool slow;       /* it regains its share (slow_start) */
+    uint64_t weight; /* in force */
+    enum order_state ordered;
 };
+
+/* Without an address, as upstream_list lists the others. i: of its servers. Any thread. */
+struct listed_member upstream_without_address(const struct upstream *upstream, size_t i);
 
 /* Lists up to `most` of its members in the order of servers; returns how many there are. Any thread
  * that holds its configuration. */
 size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, size_t most);
+
+/* All its servers have weight 0: no new connections. Any thread. */
+bool upstream_is_drained(const struct upstream *upstream);
+
+/* Some server that is not drained is `coming`. */
+bool upstream_awaits_names(const struct upstream *upstream) REQUIRES(upstream->lock);
+
+/* What is ordered of a server has changed: whoever waits looks again. Any thread. */
+void upstream_look_again(struct upstream *upstream);
 
 /* See roster_count. Any thread. */
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up);

@@ -17,12 +17,9 @@ static void on_server_endpoints(void *arg, const struct endpoints *endpoints) {
     server->upstream->changed = server->upstream->changed || endpoints != NULL;
 }
 
-/* Nobody waits for the name of a drained server. */
 static void note_coming(struct server *server, bool coming) REQUIRES(server->upstream->lock) {
-    bool awaited = coming && server->config->weight > 0;
-
-    server->upstream->n_coming += (size_t)awaited - (size_t)server->coming;
-    server->coming = awaited;
+    server->upstream->n_coming += (size_t)coming - (size_t)server->coming;
+    server->coming = coming;
 }
 
 /* All servers of the upstream have learned what is new: the first to be told makes the new
@@ -55,6 +52,9 @@ static bool init_server(struct server *server, struct upstream *upstream,
 
     server->config = config;
     server->upstream = upstream;
+    server->order = orders_get(upstream->config->name, config->name);
+    if (server->order == NULL)
+        return false;
     if (spec->form == ADDR_LITERAL)
         return server_learn(server, &endpoint, 1);
     note_coming(server, true);
@@ -197,7 +197,7 @@ void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size) {
         size_t all, up;
 
         upstream_count(upstream, &all, &up);
-        if (upstream->config->drained)
+        if (upstream_is_drained(upstream))
             text_append(buf, size, " %s is drained.", upstream->config->name);
         if (up == all)
             continue;

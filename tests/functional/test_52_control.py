@@ -46,7 +46,7 @@ def test_servers_and_ready(relay, at):
     one = relay(dead, control=at, max_fails=1, fail_timeout="1h")
     (server,) = json.loads(relayctl("-s", at, "--json", "servers"))
     assert set(server) == {"upstream", "server", "address", "state", "reason", "since", "weight", "live", "rate",
-                           "connect_p50_us", "connect_p99_us", "failed", "failed_min", "deviates"}
+                           "connect_p50_us", "connect_p99_us", "failed", "failed_min", "deviates", "ordered"}
     assert (server["upstream"], server["server"], server["address"], server["state"]) == ("app", "a", dead, "up")
     assert relayctl("-s", at, "ready") == "ready\n"
     with connect(one.address) as client:
@@ -261,6 +261,6 @@ def test_explain_asks_nobody():
 
 def test_wrong_commands(at):
     assert "no such command: statsu" in relayctl("statsu", status=64)
-    assert "takes no argument: x" in relayctl("servers", "x", status=64)
+    assert "takes no argument: x" in relayctl("status", "x", status=64)
     assert "wrong arguments" in relayctl("--nonsense", status=64)
     assert "no relayd answers" in relayctl("-s", at, status=69)

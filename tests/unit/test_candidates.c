@@ -148,13 +148,15 @@ static uint64_t key_of(const struct upstream *app, const struct slot *slot, usec
     bool behind = standing != MEMBER_PROVEN && atomic_load(&slot->member->probed) &&
                   app->config->balance != BALANCE_source_hash;
 
-    if (slot->weight == 0 || standing > MEMBER_DUE || atomic_load(&slot->member->live) >= MOST_EACH)
+    if (slot_weight(slot) == 0 || standing > MEMBER_DUE ||
+        atomic_load(&slot->member->live) >= MOST_EACH)
         return UINT64_MAX;
     return slot->tier + (behind ? 1 << 20 : 0);
 }
 
 static bool is_less_busy(const struct slot *a, const struct slot *b) {
-    return atomic_load(&a->member->live) * b->weight < atomic_load(&b->member->live) * a->weight;
+    return atomic_load(&a->member->live) * slot_weight(b) <
+           atomic_load(&b->member->live) * slot_weight(a);
 }
 
 /* The first choice is one of the right ones, whatever the balance. */

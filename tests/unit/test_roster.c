@@ -44,10 +44,10 @@ static void answers_change_the_list(void **state) UNCHECKED {
     assert_ptr_equal(member_at(app, 0), b); /* in the order of the servers */
     assert_ptr_equal(member_at(app, 4), c);
     struct member *kept = member_ref(member_at(app, 3)), *gone = member_ref(member_at(app, 1));
-    assert_int_equal(app->roster.slots[1].weight, 5);
+    assert_int_equal(app->roster.slots[1].share, 5);
     assert_int_equal(app->roster.slots[1].tier, 0);
     assert_int_equal(app->roster.slots[3].tier, 1); /* the rank, not the number */
-    assert_int_equal(app->roster.slots[3].weight, 1);
+    assert_int_equal(app->roster.slots[3].share, 1);
     assert_true(app->roster.slots[0].tier > 65535); /* the backup */
     learn(app, 1, later, 2);
     assert_int_equal(app->roster.n, 4);

@@ -229,9 +229,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_3(void **state) {
+static void the_layout_of_version_4(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 3);
+    assert_int_equal(KEEPER_VERSION, 4);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
@@ -242,7 +242,15 @@ static void the_layout_of_version_3(void **state) {
     AT(table_head, listeners, 808);
     AT(table_head, crashes, 55888);
     AT(table_head, adopting, 55912);
-    assert_int_equal(sizeof(struct table_head), 55920);
+    AT(table_head, steering, 55920);
+    assert_int_equal(sizeof(struct table_head), 94832);
+    AT(server_order, by_uid, 4);
+    AT(server_order, upstream, 8);
+    AT(server_order, server, 72);
+    AT(server_order, state, 136);
+    AT(server_order, weight, 140);
+    AT(server_order, since, 144);
+    assert_int_equal(sizeof(struct server_order), 152);
     AT(listen_description, used, 0);
     AT(listen_description, v6only, 1);
     AT(listen_description, stands_in, 2);
@@ -310,7 +318,7 @@ int main(void) {
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_3),
+        cmocka_unit_test(the_layout_of_version_4),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,28 @@
+/* Orders of servers: POST /drain, /down, /ready, /weight and /reset, each of server=UPSTREAM/NAME;
+ * and who gave an order, for all that act. */
+#ifndef CONTROL_STEER_H
+#define CONTROL_STEER_H
+
+#include "control/question.h"
+#include "record/steering.h"
+
+struct reply drain_reply(const struct question *question);
+struct reply down_reply(const struct question *question);
+struct reply lift_reply(const struct question *question);   /* /ready */
+struct reply weight_reply(const struct question *question); /* weight=N, or file */
+struct reply reset_reply(const struct question *question);  /* without server: all */
+
+/* {"state", "weight", "by_uid", "since"}, since in seconds of the epoch; or null, for NULL. */
+json_t *steer_json(const struct server_order *order);
+
+/* Logs "SENTENCE: by root (uid 0, pid 123)." upstream and server: NULL if it is of none. */
+void steer_log(const struct question *question, const char *upstream, const char *server,
+               const char *sentence);
+
+/* Logs a refusal, and answers it. */
+struct reply steer_refuse(const struct question *question, unsigned status, const char *sentence);
+
+/* What becomes of an order when this relayd ends; NULL: it outlives it. */
+const char *steer_caveat(const struct question *question);
+
+#endif

@@ -1,0 +1,135 @@
+#include "relay/steer.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "upstream/orders.h"
+
+static void append_order(char *buf, size_t size, const struct server_order *order) {
+    char what[64];
+
+    text_append(buf, size, "%s%s/%s %s", buf[0] != '\0' ? ", " : "", order->upstream, order->server,
+                order_describe(order, what, sizeof(what)));
+}
+
+void steer_begin(struct steering *steering) {
+    static struct server_order list[STEERING_SERVERS];
+    char text[LOG_TEXT_MAX / 2] = "";
+
+    steering_tidy(steering, clock_now());
+    orders_use(steering);
+    size_t n = orders_list(list);
+    for (size_t i = 0; i < n; i++)
+        append_order(text, sizeof(text), &list[i]);
+    if (n > 0)
+        log_msg(MSG_OPERATOR,
+                "What operators ordered of %zu server%s goes on from the previous relayd: %s.", n,
+                n == 1 ? "" : "s", text);
+}
+
+void steer_end(void) {
+    orders_use(NULL);
+}
+
+const struct server_config *steer_find_server(const struct config *config, const char *upstream,
+                                              const char *server) {
+    for (size_t i = 0; i < config->n_upstreams; i++) {
+        const struct upstream_config *in = &config->upstreams[i];
+
+        for (size_t k = 0; strcmp(in->name, upstream) == 0 && k < in->n_servers; k++)
+            if (strcmp(in->servers[k].name, server) == 0)
+                return &in->servers[k];
+    }
+    return NULL;
+}
+
+void steer_tell_strangers(const struct config *config, const struct config *before) {
+    static struct server_order list[STEERING_SERVERS];
+    size_t n = orders_list(list);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct server_order *order = &list[i];
+        char what[64];
+
+        if (steer_find_server(config, order->upstream, order->server) != NULL ||
+            (before != NULL && steer_find_server(before, order->upstream, order->server) == NULL))
+            continue;
+        const struct log_field fields[] = {
+            {"RELAYD_UPSTREAM", order->upstream}, {"RELAYD_SERVER", order->server}, {NULL, NULL}};
+        log_msg_with(MSG_OPERATOR, fields,
+                     "An operator ordered that %s/%s %s, and the configuration has no such server: "
+                     "that waits until it has, or for relayctl servers --reset %s/%s.",
+                     order->upstream, order->server, order_describe(order, what, sizeof(what)),
+                     order->upstream, order->server);
+    }
+}
+
+static struct upstream *find_steered(const struct generation *generation, const char *name,
+                                     size_t *ret_index) {
+    for (size_t i = 0; i < generation->upstreams->n; i++)
+        if (strcmp(generation->upstreams->list[i].config->name, name) == 0) {
+            *ret_index = i;
+            return &generation->upstreams->list[i];
+        }
+    return NULL;
+}
+
+/* Who waits for room at a server is told of a place as if one had been given back. */
+void steer_look_again(const struct generation *generation, const char *upstream) {
+    size_t i;
+    struct upstream *steered = find_steered(generation, upstream, &i);
+
+    if (steered == NULL)
+        return;
+    upstream_look_again(steered);
+    line_leave(line_ref(generation->lines[i]), NULL);
+}
+
+typedef void member_fn(struct upstream *upstream, struct member *member, size_t *count);
+
+/* Calls visit for each of its addresses, without a lock. */
+static size_t visit_addresses(const struct generation *generation, const char *upstream,
+                              const char *server, member_fn *visit) {
+    size_t i, count = 0;
+    struct upstream *steered = find_steered(generation, upstream, &i);
+    size_t room = steered != NULL ? upstream_list(steered, NULL, 0) : 0;
+    struct listed_member *list = calloc(room + 1, sizeof(*list));
+
+    if (list == NULL || room == 0) {
+        free(list);
+        return 0;
+    }
+    size_t found = upstream_list(steered, list, room);
+    for (size_t k = 0; k < found && k < room; k++) {
+        if (strcmp(list[k].server->name, server) == 0)
+            visit(steered, list[k].member, &count);
+        member_unref(list[k].member);
+    }
+    free(list);
+    return count;
+}
+
+static void end_member_conns(struct upstream *upstream, struct member *member, size_t *count) {
+    (void)count;
+    if (upstream->config->on_down == ON_DOWN_RESET && upstream->shared->on_down != NULL)
+        upstream->shared->on_down(upstream->shared->arg, member);
+}
+
+void steer_end_conns(const struct generation *generation, const char *upstream,
+                     const char *server) {
+    (void)visit_addresses(generation, upstream, server, end_member_conns);
+}
+
+static void count_member_live(struct upstream *upstream, struct member *member, size_t *count) {
+    (void)upstream;
+    *count += atomic_load(&member->live);
+}
+
+size_t steer_count_live(const struct generation *generation, const char *upstream,
+                        const char *server) {
+    return visit_addresses(generation, upstream, server, count_member_live);
+}

@@ -1,0 +1,154 @@
+/* Commands that act. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "relayctl/commands.h"
+
+#define LOOK_AGAIN (200 * USEC_PER_MSEC) /* --wait */
+
+/* Says what was done, and what is to be known of it. Frees both. */
+static int say_done(const struct ask *ask, json_t *answer, char *text) {
+    const char *done = json_string_value(json_object_get(answer, "done")),
+               *caveat = json_string_value(json_object_get(answer, "caveat"));
+
+    if (ask->json)
+        fputs(text, stdout);
+    else if (done != NULL)
+        printf("%s.\n", done);
+    if (!ask->json && caveat != NULL)
+        printf("Note: %s.\n", caveat);
+    json_decref(answer);
+    free(text);
+    return EX_OK;
+}
+
+/* Words are as "server=app/a". */
+static int act_by(const struct ask *ask, const char *page, char *const words[], size_t n) {
+    char *path = ask_path(page, words, n), *text = NULL;
+    json_t *answer;
+
+    if (path == NULL)
+        return EX_OSERR;
+    int r = ask_json(ask, ASK_POST, path, &answer, &text);
+    free(path);
+    return r == EX_OK ? say_done(ask, answer, text) : r;
+}
+
+/* The answer of a page of one server. */
+static int act_server(const struct ask *ask, const char *page, const char *more) {
+    char server[256], weight[64];
+    char *words[] = {server, weight};
+
+    snprintf(server, sizeof(server), "server=%s", ask->words[0]);
+    snprintf(weight, sizeof(weight), "weight=%s", more != NULL ? more : "");
+    return act_by(ask, page, words, more != NULL ? 2 : 1);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupted_wait(int signal) {
+    (void)signal;
+    interrupted = 1;
+}
+
+/* Connections of all addresses of app/a; -1: no answer. */
+static long long count_server_live(const struct ask *ask, const char *name) {
+    const json_t *server;
+    json_t *servers;
+    long long live = 0;
+    size_t i;
+
+    if (ask_json(ask, ASK_GET, "/servers", &servers, NULL) != EX_OK)
+        return -1;
+    json_array_foreach(servers, i, server) {
+        const char *upstream = json_string_value(json_object_get(server, "upstream")),
+                   *its = json_string_value(json_object_get(server, "server"));
+        char whole[256];
+
+        snprintf(whole, sizeof(whole), "%s/%s", upstream != NULL ? upstream : "",
+                 its != NULL ? its : "");
+        if (strcmp(whole, name) == 0)
+            live += json_integer_value(json_object_get(server, "live"));
+    }
+    json_decref(servers);
+    return live;
+}
+
+static void say_progress(const char *name, long long live, long long before, bool rewrites) {
+    if (rewrites)
+        fprintf(stderr, "\r%s: %lld connection%s left \033[K", name, live, live == 1 ? "" : "s");
+    else if (live != before)
+        fprintf(stderr, "%s: %lld connection%s left\n", name, live, live == 1 ? "" : "s");
+}
+
+/* Until it has no connection. */
+static int await_empty(const struct ask *ask, usec_t timeout) {
+    const struct sigaction act = {.sa_handler = note_interrupted_wait};
+    const char *name = ask->words[0];
+    usec_t until = timeout > 0 ? clock_now() + timeout : USEC_NEVER;
+    long long live, before = -1;
+    bool rewrites = isatty(STDERR_FILENO);
+
+    (void)sigaction(SIGINT, &act, NULL);
+    while ((live = count_server_live(ask, name)) > 0 && interrupted == 0 && clock_now() < until) {
+        say_progress(name, live, before, rewrites);
+        before = live;
+        (void)usleep(LOOK_AGAIN);
+    }
+    if (rewrites && before >= 0)
+        fputs("\r\033[K", stderr);
+    if (live == 0) {
+        if (!ask->json)
+            printf("%s has no connection.\n", name);
+        return EX_OK;
+    }
+    if (live > 0)
+        fprintf(stderr,
+                "relayctl: %s: %s still has %lld connection%s; the order stays in force "
+                "(relayctl ready %s lifts it).\n",
+                interrupted != 0 ? "interrupted" : "time is up", name, live, live == 1 ? "" : "s",
+                name);
+    return live > 0 ? ASK_REFUSED : EX_UNAVAILABLE;
+}
+
+static int act_and_wait(const struct ask *ask, const char *page) {
+    usec_t timeout = 0;
+
+    if (ask->n_words != 1)
+        return wrong_command("which server? One, as app/a", ask->n_words > 1 ? ask->words[1] : "");
+    if (ask->timeout != NULL && !text_parse_duration(ask->timeout, &timeout))
+        return wrong_command("--timeout takes a time, as 90s or 10m", ask->timeout);
+    int r = act_server(ask, page, NULL);
+    return r == EX_OK && (ask->wait || ask->timeout != NULL) ? await_empty(ask, timeout) : r;
+}
+
+int act_drain(const struct ask *ask) {
+    return act_and_wait(ask, "/drain");
+}
+
+int act_down(const struct ask *ask) {
+    return act_and_wait(ask, "/down");
+}
+
+int act_ready(const struct ask *ask) {
+    if (ask->n_words != 1)
+        return wrong_command("which server? One, as app/a", ask->words[1]);
+    return act_server(ask, "/ready", NULL);
+}
+
+int act_weight(const struct ask *ask) {
+    if (ask->n_words != 2)
+        return wrong_command("weight takes a server and a weight, as weight app/a 5", "");
+    return act_server(ask, "/weight", ask->words[1]);
+}
+
+int act_reset(const struct ask *ask) {
+    if (ask->n_words > 1)
+        return wrong_command("--reset takes one server, or none: all", ask->words[1]);
+    return ask->n_words == 1 ? act_server(ask, "/reset", NULL) : act_by(ask, "/reset", NULL, 0);
+}

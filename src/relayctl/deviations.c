@@ -1,0 +1,59 @@
+#include "relayctl/deviations.h"
+
+#include <pwd.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static bool is_of_server(const json_t *server, const char *upstream, const char *name) {
+    const char *its_upstream = json_string_value(json_object_get(server, "upstream")),
+               *its_name = json_string_value(json_object_get(server, "server"));
+
+    return its_upstream != NULL && its_name != NULL && strcmp(its_upstream, upstream) == 0 &&
+           strcmp(its_name, name) == 0;
+}
+
+/* "drain and weight 5" */
+static void describe_order(const json_t *ordered, char *buf, size_t size) {
+    const char *state = json_string_value(json_object_get(ordered, "state"));
+    const json_t *weight = json_object_get(ordered, "weight");
+
+    snprintf(buf, size, "%s", state != NULL ? state : "");
+    if (json_is_integer(weight))
+        text_append(buf, size, "%sweight %lld", state != NULL ? " and " : "",
+                    (long long)json_integer_value(weight));
+}
+
+/* "root, 4 min ago" */
+static void append_orderer(const json_t *ordered, time_t now, char *buf, size_t size) {
+    uid_t uid = (uid_t)json_integer_value(json_object_get(ordered, "by_uid"));
+    int64_t age = (int64_t)now - json_integer_value(json_object_get(ordered, "since"));
+    const struct passwd *user = getpwuid(uid);
+    char span[32], number[32];
+
+    snprintf(number, sizeof(number), "uid %u", uid);
+    text_append(buf, size, " by %s, %s ago", user != NULL ? user->pw_name : number,
+                text_human_age(age, 1, span, sizeof(span)));
+}
+
+void deviations_print(const json_t *servers, time_t now, FILE *out) {
+    const char *upstream = "", *name = "";
+    const json_t *server;
+    size_t i;
+
+    json_array_foreach(servers, i, server) {
+        const json_t *ordered = json_object_get(server, "ordered");
+        char what[256];
+
+        if (!json_is_object(ordered) || is_of_server(server, upstream, name))
+            continue;
+        upstream = json_string_value(json_object_get(server, "upstream"));
+        name = json_string_value(json_object_get(server, "server"));
+        if (upstream == NULL || name == NULL)
+            return;
+        describe_order(ordered, what, sizeof(what));
+        append_orderer(ordered, now, what, sizeof(what));
+        fprintf(out, "* %s/%s differs from the configuration (%s)\n", upstream, name, what);
+    }
+}
