@@ -19,6 +19,7 @@ test_packages=(
     nginx-light redis-server redis-tools                       # real origins ...
     postgresql mariadb-server-core nghttp2-server
     haproxy libnginx-mod-stream                                # PROXY protocol on the other side
+    hitch jq                                                   # what the manuals tell to use beside relayd
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
@@ -33,7 +34,7 @@ systemd_version=$(dpkg-query -W -f '${Version}' libsystemd0 2>/dev/null || echo 
 # shellcheck disable=SC2034
 rpm_packages=(rpm)
 # shellcheck disable=SC2034
-package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian)
+package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian debootstrap) # (debootstrap: the container's root)
 
 # Beyond those to build it, to compare it with its peers (tests/bench).
 # shellcheck disable=SC2034
@@ -81,7 +82,7 @@ apt_get() {
 # after the next boot; those that were there before are somebody's, and are left alone.
 absent_services() {
     local service
-    for service in nginx haproxy redis-server postgresql; do
+    for service in nginx haproxy hitch redis-server postgresql; do
         [[ -e /etc/init.d/$service || -e /lib/systemd/system/$service.service ]] || echo "$service"
     done
 }

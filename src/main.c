@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli.h"
@@ -36,6 +37,21 @@ static void keep_reloads_for_later(void) {
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* A container's first process loses a signal that is neither handled nor blocked, and inherits
+ * orphans, as those of `docker exec` (pid_namespaces(7)). A TERM that comes while the file is read
+ * stops it once the start is over; orphans leave no zombies. */
+static void take_duties_of_init(void) {
+    sigset_t set;
+
+    if (getpid() != 1)
+        return;
+    (void)signal(SIGCHLD, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static const char *config_path(const struct cli *cli) {
     return cli->file != NULL ? cli->file : CONFIG_DEFAULT_PATH;
 }
@@ -57,6 +73,7 @@ static int flush_output(void) {
 static int run_daemon(const struct cli *cli) {
     bool from_file = cli->proxy == NULL;
 
+    take_duties_of_init();
     keep_reloads_for_later();
     struct config *config = load_config(cli, from_file ? log_error : print_error);
     if (config == NULL)
