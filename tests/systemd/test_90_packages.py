@@ -45,6 +45,7 @@ COMMON = {
     "/usr/share/man/man8/relayd.8",
     "/usr/share/man/man8/relayd-keeper.8",
     "/usr/share/man/man5/relayd.conf.5",
+    "/usr/share/man/man7/relayd-operations.7",
     "/usr/share/bash-completion/completions/relayctl",
     "/usr/share/bash-completion/completions/relayd",
     "/usr/share/bash-completion/completions/relayd-keeper",
