@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the lists of end codes, counters and messages in man/relayd.8 from the tables in src.
+"""Writes the lists of end codes, metrics and messages in man/relayd.8 from the tables in src.
 
 usage: man/tables.py            after a change of a table; a lint test says when it was forgotten
 Each list stands between the lines  .\\" from TABLE  and  .\\" end of TABLE .
@@ -43,7 +43,14 @@ def ends():
 
 def counters():
     for name, unit, text in tree.rows("src/base/counters.def", "COUNTER"):
-        yield f".It Va {name} Pq {unit}\n" + sentences(text)
+        yield f".It Va {name}_total Pq {unit}\n" + sentences(text)
+
+
+def gauges():
+    for name, kind, labels, text in tree.rows("src/control/gauges.def", "METRIC"):
+        suffix = "_total" if kind == "counter" else ""
+        words = f"{kind}; {labels}" if labels else kind
+        yield f".It Va {name}{suffix} Pq {words}\n" + sentences(text)
 
 
 def messages():
@@ -57,6 +64,7 @@ LISTS = {
     "the second letters of src/record/ends.def": lambda: letters("END_WHEN"),
     "src/record/ends.def": ends,
     "src/base/counters.def": counters,
+    "src/control/gauges.def": gauges,
     "src/base/messages.def": messages,
 }
 

@@ -23,6 +23,7 @@ test_packages=(
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
+    prometheus python3-prometheus-client                       # promtool, and a parser of metrics
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )
 

@@ -89,8 +89,6 @@ void conn_register(struct conn *conn) {
 static void deregister_conn(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     registry_remove(conn->registry, &conn->node);
-    for (int dir = 0; dir < 2; dir++)
-        conn->registry->gone[dir] += atomic_load(&conn->state->flow[dir].bytes);
     lock_release(&conn->registry->lock);
     note_in_slot(conn, NULL);
 }
@@ -188,6 +186,7 @@ static void conclude_conn(struct conn *conn, bool was_refused) UNCHECKED {
     if (!was_refused) /* else it was counted then */
         end_count(record->end);
     record->ended = clock_now();
+    record->answered = atomic_load(&conn->state->flow[DIR_DOWN].first);
     for (int dir = 0; dir < 2; dir++)
         record->bytes[dir] = atomic_load(&conn->state->flow[dir].bytes);
     stats_add(STAT_bytes_up, record->bytes[DIR_UP]);

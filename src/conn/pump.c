@@ -17,8 +17,12 @@
  * writes to its own flow alone: a word that both of them used would go from one processor to the
  * other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
 static void begin_writing(struct flow *flow) {
+    usec_t now = clock_now();
+
     atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
-    atomic_store_explicit(&flow->spoke, clock_now(), memory_order_relaxed);
+    atomic_store_explicit(&flow->spoke, now, memory_order_relaxed);
+    if (atomic_load_explicit(&flow->first, memory_order_relaxed) == 0)
+        atomic_store_explicit(&flow->first, now, memory_order_relaxed);
     atomic_store_explicit(&flow->active, clock_coarse(), memory_order_relaxed);
 }
 

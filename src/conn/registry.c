@@ -11,7 +11,6 @@ void registry_init(struct registry *registry) UNCHECKED {
     registry->sleeps_until = 0;
     registry->drain_idle = USEC_NEVER;
     registry->drain_epoch = 0;
-    registry->gone[0] = registry->gone[1] = 0;
     atomic_init(&registry->parks, false);
 }
 

@@ -7,7 +7,6 @@
 #define CONN_REGISTRY_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/sync.h"
@@ -28,7 +27,6 @@ struct registry {
     /* Conns of mode http end when silent so long (USEC_NEVER: not), */
     usec_t drain_idle GUARDED;
     unsigned drain_epoch GUARDED; /* but those the keeper of this epoch holds; 0: all */
-    uint64_t gone[2] GUARDED;     /* bytes that removed ones have carried, by direction */
     /* Pumps are to stop. On a cache line of its own: each read and write looks at it. */
     _Alignas(64) _Atomic bool parks;
 };

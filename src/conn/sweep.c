@@ -119,8 +119,6 @@ void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *r
     struct sweep_sum sum = {0};
 
     lock_acquire(&registry->lock);
-    for (int dir = 0; dir < 2; dir++)
-        sum.bytes[dir] = registry->gone[dir];
     TAILQ_FOREACH(node, &registry->nodes, entry) {
         const struct conn *conn = conn_of(node);
 

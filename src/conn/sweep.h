@@ -33,7 +33,7 @@ size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
 /* All there is at one moment. */
 struct sweep_sum {
     size_t n, unheld;  /* conns, and those the keeper of the epoch does not hold: without refused */
-    uint64_t bytes[2]; /* carried by conns of this process, that have ended or not, by direction */
+    uint64_t bytes[2]; /* carried so far, by direction */
 };
 void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum);
 

@@ -3,79 +3,183 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "conn/sweep.h"
 #include "control/metrics.h"
+#include "control/near.h"
 #include "control/servers.h"
+#include "record/spans.h"
 #include "version.h"
 
-#define NO_LABELS ((const struct metric_label[METRIC_LABELS]){{0}})
+enum gauge {
+#define METRIC(name, type, labels, help) GAUGE_##name,
+#include "control/gauges.def"
+#undef METRIC
+    GAUGE_COUNT
+};
 
-static void write_gauge(FILE *out, const char *name, const char *help, double value) {
-    metrics_begin(out, name, "gauge", help);
-    metrics_sample(out, name, NO_LABELS, value);
-}
+static const struct metric rows[GAUGE_COUNT] = {
+#define METRIC(name, type, labels, help) {"relayd_" #name, type, help},
+#include "control/gauges.def"
+#undef METRIC
+};
 
-static void write_process(FILE *out, const struct question *question) {
-    char fingerprint[16];
+#define LABELS(...) ((const struct metric_label[METRIC_LABELS]){__VA_ARGS__})
+#define NO_LABELS   LABELS({0})
 
-    snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
-    metrics_begin(out, "relayd_build_info", "gauge", "The version of relayd.");
-    metrics_sample(out, "relayd_build_info",
-                   (const struct metric_label[METRIC_LABELS]){{"version", RELAYD_VERSION}}, 1);
-    metrics_begin(out, "relayd_config_info", "gauge",
-                  "The fingerprint of the configuration in force.");
-    metrics_sample(out, "relayd_config_info",
-                   (const struct metric_label[METRIC_LABELS]){{"fingerprint", fingerprint}}, 1);
-    write_gauge(out, "relayd_start_time_seconds", "When relayd started, in seconds since 1970.",
-                (double)question->since);
-    write_gauge(out, "relayd_connections", "Connections, from accept to close.",
-                (double)gate_live(&question->relay->road.gate));
-    write_gauge(out, "relayd_max_connections", "How many there may be at once.",
-                (double)gate_max(&question->relay->road.gate));
-}
+struct gauge_value {
+    enum gauge gauge;
+    double value;
+};
 
-static void write_listeners(FILE *out, const struct generation *generation) {
-    const char *name = "relayd_listener_connections";
-
-    metrics_begin(out, name, "gauge", "Connections of a listener.");
-    for (size_t i = 0; i < generation->config->n_listeners; i++)
-        metrics_sample(out, name,
-                       (const struct metric_label[METRIC_LABELS]){
-                           {"listener", generation->config->listeners[i].name}},
-                       (double)gate_live(&generation->limits[i]->gate));
-}
-
-static void write_upstreams(FILE *out, const struct generation *generation, const char *name,
-                            const char *help, bool only_up) {
-    metrics_begin(out, name, "gauge", help);
-    for (size_t i = 0; i < generation->upstreams->n; i++) {
-        struct upstream *upstream = &generation->upstreams->list[i];
-        size_t all, up;
-
-        upstream_count(upstream, &all, &up);
-        metrics_sample(
-            out, name,
-            (const struct metric_label[METRIC_LABELS]){{"upstream", upstream->config->name}},
-            (double)(only_up ? up : all));
+static void write_values(const struct metrics *metrics, const struct gauge_value *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        metrics_begin(metrics, &rows[list[i].gauge]);
+        metrics_sample(metrics, &rows[list[i].gauge], NO_LABELS, list[i].value);
     }
 }
 
-struct server_gauge {
-    const char *name, *help;
-    double (*value)(const struct listed_member *listed);
-    FILE *out;
-};
+static void write_info(const struct metrics *metrics, enum gauge gauge, const char *label,
+                       const char *value) {
+    metrics_begin(metrics, &rows[gauge]);
+    metrics_sample(metrics, &rows[gauge], LABELS({label, value}), 1);
+}
+
+/* No limit: 0. */
+static double size_of(size_t most) {
+    return most != SIZE_MAX ? (double)most : 0;
+}
+
+static void write_keeper(const struct metrics *metrics, const struct question *question) {
+    const struct link *link = relay_link(question->relay);
+    bool up = link != NULL && link_is_up(link);
+    struct sweep_sum sum;
+
+    sweep_add_up(&question->relay->road.registry, up ? atomic_load(&link->epoch) : 0, &sum);
+    const struct gauge_value values[] = {
+        {GAUGE_keeper_up, up},
+        {GAUGE_held_connections, (double)(sum.n - sum.unheld)},
+        {GAUGE_unheld_connections, (double)sum.unheld},
+        {GAUGE_max_held_connections, size_of(fill_slots(question).most)},
+    };
+    write_values(metrics, values, ARRAY_LEN(values));
+}
+
+static void write_process(const struct metrics *metrics, const struct question *question) {
+    struct fill openings = fill_openings(question), queue = fill_queue(question),
+                descriptors = fill_descriptors();
+    struct gate *gate = &question->relay->road.gate;
+    struct reload_result reload = relay_last_reload(question->relay);
+    char fingerprint[16];
+
+    snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
+    write_info(metrics, GAUGE_build_info, "version", RELAYD_VERSION);
+    write_info(metrics, GAUGE_config_info, "fingerprint", fingerprint);
+    const struct gauge_value values[] = {
+        {GAUGE_start_time_seconds, (double)question->since},
+        {GAUGE_reload_success, reload.good},
+        {GAUGE_reload_success_time_seconds, (double)reload.succeeded},
+        {GAUGE_connections, (double)gate_live(gate)},
+        {GAUGE_max_connections, size_of(gate_max(gate))},
+        {GAUGE_openings, (double)openings.taken},
+        {GAUGE_max_openings, (double)openings.most},
+        {GAUGE_queued_connections, (double)queue.taken},
+        {GAUGE_queue_size, (double)queue.most},
+        {GAUGE_open_descriptors, (double)descriptors.taken},
+        {GAUGE_max_descriptors, size_of(descriptors.most)},
+    };
+    write_values(metrics, values, ARRAY_LEN(values));
+}
+
+static void write_ends(const struct metrics *metrics) {
+    static const enum gauge histograms[] = {
+        [SPAN_QUEUE] = GAUGE_queue_seconds,
+        [SPAN_DIAL] = GAUGE_dial_seconds,
+        [SPAN_FIRST_BYTE] = GAUGE_first_byte_seconds,
+        [SPAN_DURATION] = GAUGE_duration_seconds,
+    };
+
+    metrics_begin(metrics, &rows[GAUGE_ended]);
+    for (size_t i = END_NONE + 1; i < END_COUNT; i++)
+        metrics_sample(metrics, &rows[GAUGE_ended], LABELS({"code", end_infos[i].code}),
+                       (double)end_total((enum end)i));
+    for (size_t i = 0; i < SPAN_COUNT; i++) {
+        metrics_begin(metrics, &rows[histograms[i]]);
+        metrics_histogram(metrics, &rows[histograms[i]], NO_LABELS, spans_get((enum span)i));
+    }
+}
+
+static void write_listeners(const struct metrics *metrics, const struct generation *generation,
+                            enum gauge gauge) {
+    const struct config *config = generation->config;
+
+    metrics_begin(metrics, &rows[gauge]);
+    for (size_t i = 0; i < config->n_listeners; i++)
+        metrics_sample(metrics, &rows[gauge], LABELS({"listener", config->listeners[i].name}),
+                       gauge == GAUGE_listener_connections
+                           ? (double)gate_live(&generation->limits[i]->gate)
+                           : (double)config->listeners[i].max_connections);
+}
+
+static double get_upstream_value(const struct question *question, size_t i, enum gauge gauge) {
+    const struct generation *generation = question->generation;
+    size_t all, up;
+
+    if (gauge == GAUGE_upstream_queued_connections)
+        return (double)queue_count_line(&question->relay->road.queue, generation->lines[i]);
+    upstream_count(&generation->upstreams->list[i], &all, &up);
+    return (double)(gauge == GAUGE_upstream_servers ? all : up);
+}
+
+static void write_upstreams(const struct metrics *metrics, const struct question *question) {
+    static const enum gauge gauges[] = {GAUGE_upstream_servers, GAUGE_upstream_servers_up,
+                                        GAUGE_upstream_queued_connections};
+    const struct upstreams *upstreams = question->generation->upstreams;
+    const struct metric *dials = &rows[GAUGE_upstream_dial_seconds];
+
+    for (size_t k = 0; k < ARRAY_LEN(gauges); k++) {
+        metrics_begin(metrics, &rows[gauges[k]]);
+        for (size_t i = 0; i < upstreams->n; i++)
+            metrics_sample(metrics, &rows[gauges[k]],
+                           LABELS({"upstream", upstreams->list[i].config->name}),
+                           get_upstream_value(question, i, gauges[k]));
+    }
+    metrics_begin(metrics, dials);
+    for (size_t i = 0; i < upstreams->n; i++)
+        metrics_histogram(metrics, dials, LABELS({"upstream", upstreams->list[i].config->name}),
+                          &upstreams->list[i].bulletin->dials);
+}
+
+/* Servers: nothing is asked of one without an address. */
 
 static double count_live(const struct listed_member *listed) {
-    return listed->member != NULL ? (double)atomic_load(&listed->member->live) : 0;
+    return (double)atomic_load(&listed->member->live);
 }
 
 static double is_server_up(const struct listed_member *listed) {
-    return listed->member != NULL && member_is_used(listed->member, clock_now());
+    return member_is_used(listed->member, clock_now());
 }
 
 static double get_weight(const struct listed_member *listed) {
     return (double)listed->weight;
 }
+
+static double count_connects(const struct listed_member *listed) {
+    return (double)atomic_load(&listed->member->n_dialled);
+}
+
+static double count_connect_failures(const struct listed_member *listed) {
+    return (double)atomic_load(&listed->member->n_refused);
+}
+
+static double get_state_time(const struct listed_member *listed) {
+    return (double)servers_since(listed->member, 0, clock_now());
+}
+
+struct server_gauge {
+    enum gauge gauge;
+    double (*value)(const struct listed_member *listed);
+    const struct metrics *metrics;
+};
 
 static void write_server(void *arg, const struct upstream *upstream,
                          const struct listed_member *listed) {
@@ -83,24 +187,25 @@ static void write_server(void *arg, const struct upstream *upstream,
     char address[ADDR_TEXT_MAX];
 
     servers_address(listed, address);
-    metrics_sample(gauge->out, gauge->name,
-                   (const struct metric_label[METRIC_LABELS]){{"upstream", upstream->config->name},
-                                                              {"server", listed->server->name},
-                                                              {"address", address}},
-                   gauge->value(listed));
+    metrics_sample(
+        gauge->metrics, &rows[gauge->gauge],
+        LABELS({"upstream", upstream->config->name}, {"server", listed->server->name},
+               {"address", address}),
+        listed->member != NULL || gauge->gauge == GAUGE_server_weight ? gauge->value(listed) : 0);
 }
 
-static bool write_servers(FILE *out, const struct generation *generation) {
+static bool write_servers(const struct metrics *metrics, const struct generation *generation) {
     struct server_gauge gauges[] = {
-        {"relayd_server_connections", "Connections to an address of a server, and dials under way.",
-         count_live, out},
-        {"relayd_server_up", "1: it can be chosen; 0: it is down, left alone or cut off.",
-         is_server_up, out},
-        {"relayd_server_weight", "Its weight; 0: it gets no new connections.", get_weight, out},
+        {GAUGE_server_connections, count_live, metrics},
+        {GAUGE_server_up, is_server_up, metrics},
+        {GAUGE_server_weight, get_weight, metrics},
+        {GAUGE_server_connects, count_connects, metrics},
+        {GAUGE_server_connect_failures, count_connect_failures, metrics},
+        {GAUGE_server_state_time_seconds, get_state_time, metrics},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++) {
-        metrics_begin(out, gauges[i].name, "gauge", gauges[i].help);
+        metrics_begin(metrics, &rows[gauges[i].gauge]);
         if (!servers_visit(generation, write_server, &gauges[i]))
             return false;
     }
@@ -108,22 +213,26 @@ static bool write_servers(FILE *out, const struct generation *generation) {
 }
 
 struct reply gauges_reply(const struct question *question) {
-    struct reply reply = {.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"};
+    struct metrics metrics = {.open = metrics_wants_open(question->accept)};
+    struct reply reply = {.status = 200, .type = metrics_type(metrics.open)};
     const struct generation *generation = question->generation;
     size_t n = 0;
-    FILE *out = open_memstream(&reply.body, &n);
 
-    if (out == NULL)
+    metrics.out = open_memstream(&reply.body, &n);
+    if (metrics.out == NULL)
         return reply;
-    write_process(out, question);
-    metrics_counters(out);
-    write_listeners(out, generation);
-    write_upstreams(out, generation, "relayd_upstream_servers",
-                    "Addresses of an upstream's servers, without those of weight 0.", false);
-    write_upstreams(out, generation, "relayd_upstream_servers_up", "Those of them that are up.",
-                    true);
-    bool written = write_servers(out, generation) && !ferror(out);
-    if (fclose(out) != 0 || !written) {
+    write_process(&metrics, question);
+    write_keeper(&metrics, question);
+    samples_take(question->samples, &question->relay->road.registry, 0);
+    metrics_counters(&metrics, question->samples->moved);
+    write_ends(&metrics);
+    write_listeners(&metrics, generation, GAUGE_listener_connections);
+    write_listeners(&metrics, generation, GAUGE_listener_max_connections);
+    write_upstreams(&metrics, question);
+    bool written = write_servers(&metrics, generation);
+    metrics_end(&metrics);
+    written = written && !ferror(metrics.out);
+    if (fclose(metrics.out) != 0 || !written) {
         free(reply.body);
         reply.body = NULL;
     }

@@ -95,10 +95,12 @@ static struct reply refuse_argument(const struct argument_check *check) {
 
 static struct reply answer_page(struct http_place *place, const struct page *page,
                                 const struct ucred *asker, struct MHD_Connection *connection) {
-    struct question question = {.asker = *asker,
-                                .clients = !place->open || atomic_load(&place->clients),
-                                .argument = get_argument,
-                                .arg = connection};
+    struct question question = {
+        .asker = *asker,
+        .accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+        .clients = !place->open || atomic_load(&place->clients),
+        .argument = get_argument,
+        .arg = connection};
     struct argument_check check = {.page = page};
 
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);

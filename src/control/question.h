@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "control/samples.h"
 #include "relay/relay.h"
 
 struct question {
@@ -13,8 +14,9 @@ struct question {
     struct generation *generation; /* in force, held; NULL: none yet */
     time_t since;                  /* when this relayd started */
     double rate;                   /* connections accepted a second, of late */
-    double byte_rates[2];          /* bytes a second, by direction; < 0: not yet known */
+    struct samples *samples;       /* of this moment, once they are taken */
     uint32_t fingerprint;          /* of the configuration in force */
+    const char *accept;            /* which types the client takes; NULL: whichever */
     struct ucred asker;            /* who asks, at the control socket */
     bool clients;                  /* whether he may see addresses of clients */
     /* What follows ? in the request: NULL if it does not name this. */

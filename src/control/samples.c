@@ -1,23 +1,38 @@
 #include "control/samples.h"
 
+#include "base/stats.h"
 #include "conn/sweep.h"
+#include "record/record.h"
 
-#define SPAN_WANTED (8 * USEC_PER_SEC)
-#define SPAN_LEAST  (USEC_PER_SEC / 2)
+#define SPAN_WANTED  (8 * USEC_PER_SEC)
+#define SPAN_BETWEEN USEC_PER_SEC
+#define SPAN_LEAST   (USEC_PER_SEC / 2)
 
 static const struct sample *sample_back(const struct samples *samples, size_t i) {
     return &samples->list[(samples->n - 1 - i) % SAMPLES];
 }
 
-void samples_take(struct samples *samples, struct registry *registry, usec_t least) {
-    usec_t now = clock_now();
+/* Those that have ended come first, so that none is counted twice. One that ends just now may be in
+ * neither: for once the sum stays what it was. */
+static void look_at_all(struct samples *samples, struct registry *registry) {
+    uint64_t bytes[2] = {stats_get(STAT_bytes_up), stats_get(STAT_bytes_down)};
     struct sweep_sum sum;
 
-    if (samples->n > 0 && now - sample_back(samples, 0)->at < least)
-        return;
     sweep_add_up(registry, 0, &sum);
-    samples->list[samples->n++ % SAMPLES] =
-        (struct sample){.at = now, .bytes = {sum.bytes[0], sum.bytes[1]}};
+    for (int dir = 0; dir < 2; dir++)
+        if (bytes[dir] + sum.bytes[dir] > samples->moved[dir])
+            samples->moved[dir] = bytes[dir] + sum.bytes[dir];
+}
+
+void samples_take(struct samples *samples, struct registry *registry, usec_t least) {
+    usec_t now = clock_now(), age = samples->n > 0 ? now - sample_back(samples, 0)->at : USEC_NEVER;
+
+    if (age < least)
+        return;
+    look_at_all(samples, registry);
+    if (age >= SPAN_BETWEEN)
+        samples->list[samples->n++ % SAMPLES] =
+            (struct sample){.at = now, .bytes = {samples->moved[DIR_UP], samples->moved[DIR_DOWN]}};
 }
 
 void samples_rates(const struct samples *samples, double ret_rates[2]) {

@@ -14,12 +14,13 @@
 struct samples {
     struct sample {
         usec_t at;
-        uint64_t bytes[2]; /* by direction */
-    } list[SAMPLES];       /* a ring */
+        uint64_t bytes[2]; /* by direction, of all connections, live or ended */
+    } list[SAMPLES];       /* a ring, a second apart at least */
     size_t n;              /* taken so far */
+    uint64_t moved[2];     /* the sums seen last; they never fall */
 };
 
-/* Takes one if the last is older than this. */
+/* Takes one if the last is older than this; 0: looks in any case. */
 void samples_take(struct samples *samples, struct registry *registry, usec_t least);
 
 /* Bytes a second of late, by direction; < 0: not yet known. */

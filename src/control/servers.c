@@ -101,20 +101,21 @@ void servers_address(const struct listed_member *listed, char ret_text[ADDR_TEXT
                     ESCAPE_UNPRINTABLE, ret_text, ADDR_TEXT_MAX);
 }
 
-/* Wall clock seconds: since when it is in this state. */
-static json_t *get_since(const struct upstream *upstream, const struct listed_member *listed,
-                         const struct server_order *order, usec_t now) {
-    const struct member *member = listed->member;
+time_t servers_since(const struct member *member, usec_t slow_start, usec_t now) {
+    usec_t since = atomic_load(&member->since), back = atomic_load(&member->back_since);
 
+    if (back != 0 && now - back >= slow_start && back + slow_start > since &&
+        member_is_used(member, now))
+        since = back + slow_start; /* it has regained its share */
+    return time(NULL) - (now - since) / USEC_PER_SEC;
+}
+
+static json_t *get_since(const struct upstream *upstream, const struct member *member,
+                         const struct server_order *order, usec_t now) {
     if (order != NULL && order->state != ORDER_NONE)
         return json_integer(time(NULL) - (now - order->since) / USEC_PER_SEC);
-    if (member == NULL)
-        return json_null();
-    usec_t since = atomic_load(&member->since), back = atomic_load(&member->back_since);
-    if (back != 0 && !listed->slow && member_is_used(member, now) &&
-        back + upstream->config->slow_start > since)
-        since = back + upstream->config->slow_start; /* it has regained its share */
-    return json_integer(time(NULL) - (now - since) / USEC_PER_SEC);
+    return member != NULL ? json_integer(servers_since(member, upstream->config->slow_start, now))
+                          : json_null();
 }
 
 /* null: no dial of late. */
@@ -147,7 +148,7 @@ static void list_server(void *arg, const struct upstream *upstream,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", upstream->config->name, "server", listed->server->name, "address",
                   address, "state", state, "reason", reason, "since",
-                  get_since(upstream, listed, ordered ? &order : NULL, now), "weight",
+                  get_since(upstream, member, ordered ? &order : NULL, now), "weight",
                   (json_int_t)listed->weight, "live",
                   (json_int_t)(member != NULL ? atomic_load(&member->live) : 0), "rate",
                   servers_rate(member, now), "connect_p50_us", get_dial_time(member, 0.5, now),

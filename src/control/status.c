@@ -111,18 +111,21 @@ struct reply status_reply(const struct question *question) {
     const struct generation *generation = question->generation;
     struct gate *gate = &question->relay->road.gate;
     char keeper[64], fingerprint[16];
+    double bytes[2];
 
+    samples_take(question->samples, &question->relay->road.registry, 0);
+    samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
-    return reply_json(
-        200, json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
-                       "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
-                       (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
-                       question->rate, "up_rate", pack_rate(question->byte_rates[DIR_UP]),
-                       "down_rate", pack_rate(question->byte_rates[DIR_DOWN]), "keeper",
-                       describe_keeper(question->relay, keeper, sizeof(keeper)), "fingerprint",
-                       fingerprint, "near", near_list(question), "failures", list_failures(),
-                       "listeners", list_listeners(generation), "upstreams",
-                       list_upstreams(generation)));
+    return reply_json(200,
+                      json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
+                                "version", RELAYD_VERSION, "since", (json_int_t)question->since,
+                                "live", (json_int_t)gate_live(gate), "max",
+                                (json_int_t)gate_max(gate), "rate", question->rate, "up_rate",
+                                pack_rate(bytes[DIR_UP]), "down_rate", pack_rate(bytes[DIR_DOWN]),
+                                "keeper", describe_keeper(question->relay, keeper, sizeof(keeper)),
+                                "fingerprint", fingerprint, "near", near_list(question), "failures",
+                                list_failures(), "listeners", list_listeners(generation),
+                                "upstreams", list_upstreams(generation)));
 }
 
 static void add_reason(json_t *reasons, const char *sentence) {

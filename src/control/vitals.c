@@ -1,6 +1,5 @@
 #include "control/vitals.h"
 
-#define SAMPLE_ASKED   USEC_PER_SEC /* at least between samples */
 #define SAMPLE_UNASKED (10 * USEC_PER_SEC)
 
 void vitals_init(struct vitals *vitals, struct relay *relay, time_t since) {
@@ -27,8 +26,7 @@ void vitals_begin(struct vitals *vitals, struct question *ret_question) {
     ret_question->generation = relay_hold(vitals->relay);
     ret_question->since = vitals->since;
     ret_question->rate = sum_rates(ret_question->generation);
-    samples_take(&vitals->samples, &vitals->relay->road.registry, SAMPLE_ASKED);
-    samples_rates(&vitals->samples, ret_question->byte_rates);
+    ret_question->samples = &vitals->samples;
     ret_question->fingerprint =
         ret_question->generation != NULL ? ret_question->generation->config->fingerprint : 0;
 }

@@ -28,6 +28,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
         relay_apply(relay, config, names, &limits, passed->list, passed->n, ret_what);
 
     if (outcome == APPLY_OK) {
+        relay_note_reload(relay, true);
         force_log(config);
         warnings_tell(config, log_config_warning, NULL);
     }

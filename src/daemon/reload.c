@@ -21,6 +21,7 @@ void reload_ask(struct reload *reload, const siginfo_t *hup) {
 static void refuse_reload(struct reload *reload, const char *why) {
     log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
             why);
+    relay_note_reload(reload->relay, false);
     notify_ready(reload->notify, reload->relay, why);
     reload_requests_answer(&reload->requests, why);
 }

@@ -51,7 +51,8 @@ static bool is_record(const struct record *record, usec_t now) {
            record->server_addr.len > 0 && is_addr(&record->server_addr) &&
            is_addr(&record->listen_addr) && is_moment(record->accepted, now) &&
            is_moment(record->queued, now) && is_moment(record->popped, now) &&
-           is_moment(record->dialled, now) && record->end < END_COUNT && record->error >= 0;
+           is_moment(record->dialled, now) && is_moment(record->answered, now) &&
+           record->end < END_COUNT && record->error >= 0;
 }
 
 static bool are_options(const struct conn_options *options) {
@@ -64,8 +65,9 @@ static bool are_options(const struct conn_options *options) {
 
 static bool is_flow(const struct flow *flow, usec_t now) UNCHECKED {
     return is_moment(atomic_load(&flow->active), now) &&
-           is_moment(atomic_load(&flow->spoke), now) && is_bool(&flow->writing) &&
-           is_bool(&flow->in_memory) && is_bool(&flow->ended) && flow->sink_error >= 0;
+           is_moment(atomic_load(&flow->spoke), now) && is_moment(atomic_load(&flow->first), now) &&
+           is_bool(&flow->writing) && is_bool(&flow->in_memory) && is_bool(&flow->ended) &&
+           flow->sink_error >= 0;
 }
 
 /* What calls for a decision is noted after it (survives in conn_state.h). */

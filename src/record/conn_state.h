@@ -31,6 +31,7 @@ struct flow {
     _Alignas(64) _Atomic usec_t active; /* clock_coarse() of the last byte read or written */
     _Atomic uint64_t bytes;             /* written to the sink */
     _Atomic usec_t spoke;               /* clock_now() of the last bytes read; 0: none */
+    _Atomic usec_t first;               /* of the first bytes read; 0: none */
     _Atomic bool writing;               /* bytes read are not all written yet */
     _Atomic bool in_memory;             /* bytes may be in this process alone (copy.c) */
     bool ended GUARDED;                 /* the source's end was passed to the sink */

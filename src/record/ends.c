@@ -1,5 +1,7 @@
 #include "record/ends.h"
 
+#include <stdatomic.h>
+
 #include "base/meter.h"
 
 const struct end_info end_infos[END_COUNT] = {
@@ -10,6 +12,7 @@ const struct end_info end_infos[END_COUNT] = {
 #include "record/ends.def"
 };
 
+static _Atomic uint64_t totals[END_COUNT];
 static struct meter recent[END_COUNT];
 
 void end_count(enum end end) {
@@ -17,8 +20,13 @@ void end_count(enum end end) {
 
     if (counter != STAT_NONE)
         stats_add(counter, 1);
+    atomic_fetch_add_explicit(&totals[end], 1, memory_order_relaxed);
     if (end_infos[end].failed)
         meter_add(&recent[end], END_PERIOD, clock_coarse());
+}
+
+uint64_t end_total(enum end end) {
+    return atomic_load_explicit(&totals[end], memory_order_relaxed);
 }
 
 unsigned end_count_recent(enum end end) {

@@ -49,6 +49,9 @@ extern const struct end_info end_infos[END_COUNT];
 /* Counts such an end. Any thread, any lock. */
 void end_count(enum end end);
 
+/* How many ended so. Any thread. */
+uint64_t end_total(enum end end);
+
 /* How many ended so in the last END_PERIOD, about; counted for those that failed. Any thread. */
 #define END_PERIOD (5 * 60 * USEC_PER_SEC)
 unsigned end_count_recent(enum end end);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "record/spans.h"
 
 _Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
 
@@ -123,11 +124,20 @@ static const struct log_group groups[END_COUNT] = {
 
 _Static_assert(END_COUNT < LOG_GROUP_COUNT, "each end has a group, and others have theirs");
 
+static void note_spans(const struct record *record) {
+    spans_note(SPAN_QUEUE, record->queued, record->popped);
+    spans_note(SPAN_DIAL, record->popped, record->dialled);
+    spans_note(SPAN_FIRST_BYTE, record->dialled, record->answered);
+    if (end_infos[record->end].phase == END_PHASE_RELAY && record->dialled > 0)
+        spans_note(SPAN_DURATION, record->accepted, record->ended);
+}
+
 void record_log(const struct record *record, enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
     enum log_kind kind = failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION;
 
     CHECK(record->end != END_NONE);
+    note_spans(record);
     if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
         log_event_heard(kind, format_record, record, sizeof(*record));
     else

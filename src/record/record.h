@@ -28,6 +28,7 @@ struct record {
     usec_t queued;           /* its entry into the work queue; 0: never */
     usec_t popped;           /* a worker took it; 0: never */
     usec_t dialled;          /* the dial ended, well or not; 0: never begun */
+    usec_t answered;         /* the first byte came from the server; 0: never, or it lives */
     usec_t ended;
     uint64_t bytes[2]; /* by direction: written to the other side */
     uint64_t header;   /* of the PROXY header that came from the client */
@@ -37,7 +38,7 @@ struct record {
     unsigned attempts; /* to connect to a server, begun */
 };
 
-/* Any thread. */
+/* Counts its times (spans.h) and logs it. Any thread. */
 void record_log(const struct record *record, enum log_connections policy);
 
 #endif

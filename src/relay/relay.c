@@ -192,6 +192,17 @@ void relay_describe(struct relay *relay, char *buf, size_t size) {
     upstreams_describe(now->upstreams, buf, size);
 }
 
+void relay_note_reload(struct relay *relay, bool good) {
+    if (good)
+        atomic_store(&relay->succeeded, time(NULL));
+    atomic_store(&relay->refused, !good);
+}
+
+struct reload_result relay_last_reload(const struct relay *relay) {
+    return (struct reload_result){.good = !atomic_load(&relay->refused),
+                                  .succeeded = (time_t)atomic_load(&relay->succeeded)};
+}
+
 struct config *relay_config(const struct relay *relay) {
     return relay->current->config;
 }

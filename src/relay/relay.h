@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/thread.h"
 #include "config/config.h"
@@ -36,6 +37,8 @@ struct relay {
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct heritage heritage;   /* what the keeper held, until adopted */
     struct adopter adopter;     /* then, until all of that has pumps */
+    _Atomic bool refused;       /* the last reload */
+    _Atomic int64_t succeeded;  /* when a configuration was last put in force: time(2) */
 };
 
 /* See daemon/limits.h. */
@@ -70,6 +73,16 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
 
 /* Logs listeners that take connections from now on. The owner's. */
 void relay_announce(struct relay *relay);
+
+/* Notes how a reload, or the start, went. */
+void relay_note_reload(struct relay *relay, bool good);
+
+/* Any thread. */
+struct reload_result {
+    bool good;        /* the last one */
+    time_t succeeded; /* when one last was */
+};
+struct reload_result relay_last_reload(const struct relay *relay);
 
 /* In force; the relay's reference. After the first relay_apply. The owner's. */
 struct config *relay_config(const struct relay *relay);

@@ -265,6 +265,13 @@ size_t queue_count(struct queue *queue) {
     return n;
 }
 
+size_t queue_count_line(struct queue *queue, const struct line *line) {
+    lock_acquire(&queue->lock);
+    size_t n = line->count;
+    lock_release(&queue->lock);
+    return n;
+}
+
 usec_t queue_stands_since(struct queue *queue) {
     lock_acquire(&queue->lock);
     bool waits = !TAILQ_EMPTY(&queue->quick) || !TAILQ_EMPTY(&queue->slow);

@@ -118,6 +118,9 @@ void queue_bound_full(struct queue *queue, usec_t most);
 /* Jobs that wait, in all lines. */
 size_t queue_count(struct queue *queue);
 
+/* Jobs in the line. */
+size_t queue_count_line(struct queue *queue, const struct line *line);
+
 /* Jobs in the line, if it is full; else 0. */
 size_t queue_count_full(struct queue *queue, struct line *line);
 

@@ -1,5 +1,5 @@
-/* What was logged of an upstream, to log it once and take it back. Upstreams of one name share it
- * over reloads. */
+/* What was logged of an upstream, to log it once and take it back; and its connect times. Upstreams
+ * of one name share it over reloads. */
 #ifndef UPSTREAM_BULLETIN_H
 #define UPSTREAM_BULLETIN_H
 
@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/sync.h"
 #include "upstream/member.h"
 
@@ -18,6 +19,7 @@ struct bulletin {
     _Atomic usec_t said_at;   /* 0: never */
     _Atomic bool cut_off[2];  /* logged: members of IPv4, of IPv6 are cut off (reach.h) */
     struct lock lock;
+    struct histogram dials;                     /* those that succeeded */
     char trouble[BULLETIN_TROUBLE_MAX] GUARDED; /* which member went down last, and why */
 };
 

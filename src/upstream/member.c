@@ -147,6 +147,7 @@ bool member_dialled(struct member *member, usec_t took, usec_t now) {
          better = atomic_load_explicit(&member->failed, memory_order_relaxed) != 0;
     usual = first ? took : usual + (took - usual) / SMOOTH;
     atomic_store_explicit(&member->usual_dial, usual > 0 ? usual : 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&member->n_dialled, 1, memory_order_relaxed);
     meter_add(&member->dialled, MEMBER_RATE_PERIOD, now);
     recent_times_add(&member->dials, took, now);
     if (better)
@@ -187,6 +188,7 @@ static bool count_failure(struct member *member, int64_t max_fails, usec_t fail_
 bool member_failed(struct member *member, int64_t max_fails, usec_t fail_timeout, usec_t now) {
     bool out = count_failure(member, max_fails, fail_timeout, now);
 
+    atomic_fetch_add_explicit(&member->n_refused, 1, memory_order_relaxed);
     meter_add(&member->refused, MEMBER_FAILED_PERIOD, now);
     note_state(member, now);
     note_change(member);

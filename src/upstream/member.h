@@ -47,12 +47,13 @@ struct member {
     TAILQ_ENTRY(member) departed; /* while none does */
     usec_t left_at;
     /* For operators; nothing goes by these: */
-    struct meter dialled;        /* dials that succeeded, in MEMBER_RATE_PERIOD */
-    struct meter refused;        /* that failed, in MEMBER_FAILED_PERIOD */
-    struct recent_times dials;   /* how long those that succeeded took */
-    _Atomic bool drained;        /* weight 0 in the last configuration that has it */
-    _Atomic usec_t since;        /* when its state changed last */
-    _Atomic unsigned char stood; /* that state */
+    struct meter dialled;                  /* dials that succeeded, in MEMBER_RATE_PERIOD */
+    struct meter refused;                  /* that failed, in MEMBER_FAILED_PERIOD */
+    _Atomic uint64_t n_dialled, n_refused; /* in all */
+    struct recent_times dials;             /* how long those that succeeded took */
+    _Atomic bool drained;                  /* weight 0 in the last configuration that has it */
+    _Atomic usec_t since;                  /* when its state changed last */
+    _Atomic unsigned char stood;           /* that state */
 };
 
 #define MEMBER_RATE_PERIOD   (10 * USEC_PER_SEC)

@@ -43,6 +43,7 @@ static void log_member_change(enum log_kind kind, struct search *search,
 void search_succeeded(struct search *search, struct member *member, usec_t took) {
     struct upstream *upstream = search->upstream;
 
+    histogram_add(&upstream->bulletin->dials, took);
     if (member_dialled(member, took, clock_coarse()))
         log_member_change(MSG_SERVER_UP, search, member, "takes connections again");
     if (atomic_load_explicit(&member->cut_off, memory_order_relaxed) != 0)

@@ -11,6 +11,7 @@ import pytest
 
 from client import close_all, connect, connect_many, curl
 from control import asked, relayctl
+from exposition import parse, values
 from origin import echo, http, silent
 from settings import DEADLINE, free_port, until
 
@@ -151,24 +152,6 @@ def test_nonsense_costs_nothing_but_itself(relay, origin, at):
     assert curl(f"http://{one.address}/").strip()
 
 
-def samples(text):
-    """{name{labels}: value} of the text format; each metric has HELP and TYPE before its samples, once."""
-    found, name = {}, None
-    seen = set()
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            name = line.split()[2]
-            assert name not in seen
-            seen.add(name)
-        elif line.startswith("# TYPE "):
-            assert line.split()[2] == name and line.split()[3] in ("counter", "gauge")
-        else:
-            key, value = line.rsplit(" ", 1)
-            assert key.partition("{")[0] == name and key not in found
-            found[key] = float(value)
-    return found
-
-
 def test_connections_and_their_filters(relay, origin, at):
     one = relay(origin(echo), control=at)
     with connect(one.address) as first, connect(one.address):
@@ -201,13 +184,13 @@ def test_metrics(relay, origin, at):
         assert client.send(b"x").read(1) == b"x"
         status, head, body = asked(at, "/metrics")
         assert status == 200 and "text/plain; version=0.0.4" in head
-        found = samples(body)
+        found = values(parse(body))
         assert found["relayd_accepted_total"] == found["relayd_connections"] == 1
         assert found['relayd_listener_connections{listener="web"}'] == 1
         labels = f'{{upstream="app",server="a",address="{one.server.address}"}}'
         assert found["relayd_server_connections" + labels] == found["relayd_server_up" + labels] == 1
         assert found['relayd_upstream_servers_up{upstream="app"}'] == 1
-    assert samples(relayctl("-s", at, "metrics")).keys() == found.keys()
+    assert values(parse(relayctl("-s", at, "metrics"))).keys() == found.keys()
 
 
 def test_many_connections_are_listed_whole(relay, origin, at):

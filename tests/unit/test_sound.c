@@ -95,6 +95,8 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(set_byte((uintptr_t)&bad.options.http, 2));
     REFUSE(atomic_store(&bad.flow[DIR_UP].active, later));
     REFUSE(atomic_store(&bad.flow[DIR_DOWN].spoke, later));
+    REFUSE(atomic_store(&bad.flow[DIR_DOWN].first, later));
+    REFUSE(bad.record.answered = later);
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_UP].writing, 3));
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].in_memory, 3));
     REFUSE(set_byte((uintptr_t)&bad.flow[DIR_DOWN].ended, 0xff));

@@ -262,7 +262,7 @@ static void the_layout_of_version_4(void **state) {
     assert_int_equal(sizeof(struct listen_description), 216);
     AT(conn_state, live, 0);
     AT(conn_state, record, 8);
-    AT(conn_state, options, 760);
+    AT(conn_state, options, 768);
     AT(conn_state, flow, 832);
     AT(conn_state, aborted, 960);
     AT(conn_state, lingering, 961);
@@ -282,13 +282,14 @@ static void the_layout_of_version_4(void **state) {
     AT(record, queued, 672);
     AT(record, popped, 680);
     AT(record, dialled, 688);
-    AT(record, ended, 696);
-    AT(record, bytes, 704);
-    AT(record, header, 720);
-    AT(record, greeting, 728);
-    AT(record, end, 736);
-    AT(record, error, 740);
-    AT(record, attempts, 744);
+    AT(record, answered, 696);
+    AT(record, ended, 704);
+    AT(record, bytes, 712);
+    AT(record, header, 728);
+    AT(record, greeting, 736);
+    AT(record, end, 744);
+    AT(record, error, 748);
+    AT(record, attempts, 752);
     AT(conn_options, linger_timeout, 8);
     AT(conn_options, keepalive, 16);
     AT(conn_options, half_close, 24);
@@ -300,10 +301,11 @@ static void the_layout_of_version_4(void **state) {
     AT(flow, active, 0);
     AT(flow, bytes, 8);
     AT(flow, spoke, 16);
-    AT(flow, writing, 24);
-    AT(flow, in_memory, 25);
-    AT(flow, ended, 26);
-    AT(flow, sink_error, 28);
+    AT(flow, first, 24);
+    AT(flow, writing, 32);
+    AT(flow, in_memory, 33);
+    AT(flow, ended, 34);
+    AT(flow, sink_error, 36);
     assert_int_equal(sizeof(struct flow), 64);
 }
 
