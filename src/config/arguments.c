@@ -49,7 +49,8 @@ static bool fill_config(struct config *config, const char *listen,
     listener->mode = MODE_HTTP;
     server->address = *proxy_spec;
     server->address_text = strdup(proxy);
-    return server->address_text && config_add_address(listener, listen, false, listen_spec);
+    return server->address_text &&
+           config_add_address(&listener->address, &listener->n_address, listen, false, listen_spec);
 }
 
 struct config *config_from_arguments(const char *listen, const char *proxy,

@@ -13,22 +13,21 @@ struct build {
     struct problems *problems;
 };
 
-bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
+bool config_add_address(struct listen_address **list, size_t *n, const char *text, bool systemd,
                         const struct addr_spec *spec) {
-    struct listen_address *bigger =
-        reallocarray(listener->address, listener->n_address + 1, sizeof *bigger);
+    struct listen_address *bigger = reallocarray(*list, *n + 1, sizeof *bigger);
     char *copy = strdup(text);
 
     if (bigger)
-        listener->address = bigger;
+        *list = bigger;
     if (!bigger || !copy) {
         free(copy);
         return false;
     }
-    bigger[listener->n_address] = (struct listen_address){.text = copy, .systemd = systemd};
+    bigger[*n] = (struct listen_address){.text = copy, .systemd = systemd};
     if (!systemd)
-        bigger[listener->n_address].spec = *spec;
-    listener->n_address++;
+        bigger[*n].spec = *spec;
+    ++*n;
     return true;
 }
 
@@ -130,10 +129,26 @@ static void set_text(const struct build *build, size_t section, const struct tre
         note_value(build, section, value, why);
 }
 
+static void add_listen_address(const struct build *build, size_t section,
+                               const struct tree_value *value, void *base) {
+    bool is_status = value->row->section == SECTION_STATUS,
+         systemd = strcmp(value->text, "systemd") == 0;
+    struct status_config *status = base;
+    struct listener_config *listener = base;
+    struct addr_spec spec;
+    const char *why = "passed sockets are for listeners; write an address, as 127.0.0.1:9000";
+
+    if (systemd ? is_status : !config_parse_listen(value->text, &spec, &why))
+        note_value(build, section, value, why);
+    else if (!config_add_address(is_status ? &status->address : &listener->address,
+                                 is_status ? &status->n_address : &listener->n_address, value->text,
+                                 systemd, &spec))
+        build->problems->out_of_memory = true;
+}
+
 static void set_value(const struct build *build, size_t section, const struct tree_value *value,
                       void *base) {
     char allowed[OPTIONS_TEXT_MAX];
-    struct addr_spec spec;
     struct prefix prefix;
     const char *why;
 
@@ -141,12 +156,7 @@ static void set_value(const struct build *build, size_t section, const struct tr
         if (!options_parse(value->row, value->text, base))
             note_value(build, section, value, options_allowed(value->row, allowed, sizeof allowed));
     } else if (value->row->type == OPTION_ADDRESSES) {
-        bool systemd = strcmp(value->text, "systemd") == 0;
-
-        if (!systemd && !config_parse_listen(value->text, &spec, &why))
-            note_value(build, section, value, why);
-        else if (!config_add_address(base, value->text, systemd, &spec))
-            build->problems->out_of_memory = true;
+        add_listen_address(build, section, value, base);
     } else if (value->row->type == OPTION_ADDRESS) {
         struct server_config *server = base;
 
@@ -250,6 +260,16 @@ static bool build_upstream(const struct build *build, size_t section,
     return build_health_check(build, section, &upstream->health_check);
 }
 
+static void build_status(const struct build *build) {
+    size_t at = tree_next(build->tree, 0, SECTION_STATUS);
+
+    if (at == build->tree->n)
+        return;
+    build->config->status.given = true;
+    build->config->status.line = build->tree->sections[at].line;
+    set_values(build, at, &build->config->status);
+}
+
 static bool build_sections(const struct build *build) {
     const struct tree *tree = build->tree;
     struct config *config = build->config;
@@ -281,6 +301,7 @@ struct config *config_build(const struct tree *tree, const char *path, struct pr
 
     if (build.config && places_add_all(&build.config->places, &tree->places)) {
         set_values(&build, 0, &build.config->global);
+        build_status(&build);
         if (build_sections(&build))
             return build.config;
     }

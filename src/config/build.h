@@ -14,7 +14,7 @@ struct config *config_build(const struct tree *tree, const char *path, struct pr
 void config_validate(const struct tree *tree, struct config *config, struct problems *problems);
 
 /* Copies the text. False: no memory. */
-bool config_add_address(struct listener_config *listener, const char *text, bool systemd,
+bool config_add_address(struct listen_address **list, size_t *n, const char *text, bool systemd,
                         const struct addr_spec *spec) MUST_USE;
 
 /* As addr_parse, but no service. */

@@ -47,10 +47,14 @@ static void free_prefixes(struct prefix_list *list) {
     free(list->texts);
 }
 
+static void free_addresses(struct listen_address *list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        free(list[i].text);
+    free(list);
+}
+
 static void free_listener(struct listener_config *listener) {
-    for (size_t i = 0; i < listener->n_address; i++)
-        free(listener->address[i].text);
-    free(listener->address);
+    free_addresses(listener->address, listener->n_address);
     free_prefixes(&listener->proxy_from);
     free_prefixes(&listener->allow);
     free_prefixes(&listener->deny);
@@ -93,6 +97,8 @@ void config_unref(struct config *config) {
     free(config->secrets);
     free(config->listeners);
     free(config->upstreams);
+    free_addresses(config->status.address, config->status.n_address);
+    free(config->status.places);
     free(config->global.keeper);
     free(config->global.control);
     free(config->global.instance);

@@ -71,14 +71,31 @@ struct global_config {
     int on_term;      /* enum on_term */
 };
 
-struct error_pages; /* config/error_pages.h */
-
 /* As written, and as read. */
 struct listen_address {
     char *text;
     bool systemd; /* "systemd": the sockets passed under the listener's name */
     struct addr_spec spec;
 };
+
+/* A socket of the status section. */
+struct status_place {
+    struct addr addr;
+    bool any; /* every local address; IPv4 will do without IPv6 */
+    const struct listen_address *address;
+};
+
+struct status_config {
+    bool given;
+    int line;
+    struct listen_address *address;
+    size_t n_address;
+    bool clients;
+    struct status_place *places; /* what that means, once names are known (listen_names_find) */
+    size_t n_places;
+};
+
+struct error_pages; /* config/error_pages.h */
 
 struct listener_config {
     char name[CONFIG_NAME_MAX];
@@ -178,6 +195,7 @@ struct config {
     bool from_arguments;  /* nobody chose defaults, or wants to hear of them */
     struct places places; /* what line numbers here mean */
     struct global_config global;
+    struct status_config status;
     struct listener_config *listeners;
     size_t n_listeners; /* at least 1 */
     struct upstream_config *upstreams;

@@ -23,11 +23,11 @@ static void print_quoted(const char *text, FILE *out) {
     putc('"', out);
 }
 
-static void print_addresses(const struct listener_config *listener, FILE *out) {
+static void print_addresses(const struct listen_address *list, size_t n, FILE *out) {
     putc('{', out);
-    for (size_t i = 0; i < listener->n_address; i++) {
+    for (size_t i = 0; i < n; i++) {
         fputs(i ? ", " : "", out);
-        print_quoted(listener->address[i].text, out);
+        print_quoted(list[i].text, out);
     }
     putc('}', out);
 }
@@ -65,8 +65,10 @@ static void print_value(const struct config *config, const struct option_info *r
 
     if (options_is_scalar(row))
         fputs(options_format(row, base, text, sizeof text), out);
+    else if (row == &option_infos[OPT_status_address])
+        print_addresses(config->status.address, config->status.n_address, out);
     else if (row->type == OPTION_ADDRESSES)
-        print_addresses(listener, out);
+        print_addresses(listener->address, listener->n_address, out);
     else if (row->type == OPTION_ADDRESS)
         print_quoted(server->address_text, out);
     else if (row->type == OPTION_PREFIXES)
@@ -134,6 +136,12 @@ void config_dump(const struct config *config, bool changed, FILE *out) {
     const struct dump dump = {config, changed, out};
     const char *before = print_options(&dump, SECTION_GLOBAL, &config->global, 0) > 0 ? "\n" : "";
 
+    if (config->status.given) {
+        fprintf(out, "%sstatus {\n", before);
+        print_options(&dump, SECTION_STATUS, &config->status, 4);
+        fputs("}\n", out);
+        before = "\n";
+    }
     for (size_t i = 0; i < config->n_listeners; i++) {
         fprintf(out, "%slistener %s {\n", i > 0 ? "\n" : before, config->listeners[i].name);
         print_options(&dump, SECTION_LISTENER, &config->listeners[i], 4);

@@ -8,6 +8,7 @@
 #include "config/config.h"
 
 #define SECTION_OF_global       SECTION_GLOBAL
+#define SECTION_OF_status       SECTION_STATUS
 #define SECTION_OF_listener     SECTION_LISTENER
 #define SECTION_OF_upstream     SECTION_UPSTREAM
 #define SECTION_OF_server       SECTION_SERVER
@@ -37,6 +38,7 @@ static const struct {
     [SECTION_UPSTREAM] = {"upstream", SECTION_GLOBAL},
     [SECTION_SERVER] = {"server", SECTION_UPSTREAM},
     [SECTION_HEALTH_CHECK] = {"health_check", SECTION_UPSTREAM},
+    [SECTION_STATUS] = {"status", SECTION_GLOBAL},
 };
 
 const struct option_info *options_find(enum option_section section, const char *name) {
@@ -75,7 +77,7 @@ bool options_is_list(const struct option_info *row) {
 }
 
 bool options_section_has_title(enum option_section section) {
-    return section != SECTION_HEALTH_CHECK;
+    return section != SECTION_HEALTH_CHECK && section != SECTION_STATUS;
 }
 
 /* The word at the start of a row's choices, or of what is left of them; *ret_next is where the next

@@ -14,6 +14,7 @@ enum option_section {
     SECTION_UPSTREAM,
     SECTION_SERVER,       /* inside an upstream */
     SECTION_HEALTH_CHECK, /* inside an upstream, without a title */
+    SECTION_STATUS,       /* without a title */
     SECTION_COUNT
 };
 

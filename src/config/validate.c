@@ -226,24 +226,27 @@ static void report_twice(const struct validation *validation, const struct liste
         places_say(&validation->tree->places, again->value->line, first->value->line, place));
 }
 
-/* Every address of every listener. There may be many: they are sorted first. */
+static bool listens(const struct tree_section *section) {
+    return section->kind == SECTION_LISTENER || section->kind == SECTION_STATUS;
+}
+
+/* Every address of every listener, and of the status section. There may be many: they are sorted
+ * first. */
 static void check_addresses(const struct validation *validation) {
     const struct tree *tree = validation->tree;
     struct listened *all;
     size_t n = 0, most = 0, first = 0;
     const char *why;
 
-    for (size_t i = tree_next(tree, 0, SECTION_LISTENER); i < tree->n;
-         i = tree_next(tree, i, SECTION_LISTENER))
-        most += tree->sections[i].n_values;
+    for (size_t i = 1; i < tree->n; i++)
+        most += listens(&tree->sections[i]) ? tree->sections[i].n_values : 0;
     all = calloc(most + 1, sizeof *all);
     if (!all) {
         validation->problems->out_of_memory = true;
         return;
     }
-    for (size_t i = tree_next(tree, 0, SECTION_LISTENER); i < tree->n;
-         i = tree_next(tree, i, SECTION_LISTENER)) {
-        for (size_t j = 0; j < tree->sections[i].n_values; j++) {
+    for (size_t i = 1; i < tree->n; i++) {
+        for (size_t j = 0; listens(&tree->sections[i]) && j < tree->sections[i].n_values; j++) {
             const struct tree_value *value = &tree->sections[i].values[j];
             bool systemd = strcmp(value->text, "systemd") == 0;
 

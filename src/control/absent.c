@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/control.h"
+#include "control/public.h"
 
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
                  time_t since, char *ret_why, size_t size) {
@@ -20,4 +21,17 @@ bool control_use(struct control **control, struct relay *relay, const struct con
 
 void control_close(struct control *control) {
     (void)control;
+}
+
+bool public_use(struct public_site **site, struct relay *relay, const struct config *config,
+                time_t since, char *ret_why, size_t size) {
+    (void)site;
+    (void)relay;
+    (void)since;
+    snprintf(ret_why, size, "There is no status page: this relayd was built without it (control).");
+    return !config->status.given;
+}
+
+void public_close(struct public_site *site) {
+    (void)site;
 }

@@ -230,7 +230,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     (void)version;
     (void)body;
     (void)body_size;
-    (void)request;
+    if (*request == NULL && !has_body(connection)) {
+        *request = place; /* MHD calls again; an answer now would end the connection */
+        return MHD_YES;
+    }
     struct reply reply = answer_request(place, path, method, connection);
     struct MHD_Response *response = make_response(place, &reply, connection, visitor);
     if (response == NULL)

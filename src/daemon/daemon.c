@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "control/control.h"
+#include "control/public.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
 #include "daemon/limits.h"
@@ -38,8 +39,9 @@
 struct daemon {
     const char *file; /* NULL: none */
     struct relay *relay;
-    struct control *control; /* NULL: none */
-    time_t since;            /* it started then */
+    struct control *control;    /* NULL: none */
+    struct public_site *status; /* the same */
+    time_t since;               /* it started then */
     struct passed passed;
     struct notify notify;
     struct reload reload;
@@ -122,7 +124,8 @@ static int start_relay(struct daemon *daemon, struct config *config,
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
         return fail_start(EX_OSERR, -ENOMEM, "no memory");
-    if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why))) {
+    if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why)) ||
+        !public_use(&daemon->status, daemon->relay, config, daemon->since, why, sizeof(why))) {
         daemon->end = LINK_LEAVE;
         return refuse_start(EX_UNAVAILABLE, why);
     }
@@ -186,6 +189,8 @@ static void follow_control(struct daemon *daemon) {
     char why[LOG_TEXT_MAX / 2];
 
     if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why)))
+        log_msg(MSG_TROUBLE, "%s", why);
+    if (!public_use(&daemon->status, daemon->relay, config, daemon->since, why, sizeof(why)))
         log_msg(MSG_TROUBLE, "%s", why);
 }
 
@@ -341,6 +346,7 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
 }
 
 static void stop_daemon(struct daemon *daemon, bool ran) {
+    public_close(daemon->status);
     control_close(daemon->control);
     struct table *table = relay_free(daemon->relay, daemon->end);
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;

@@ -72,7 +72,34 @@ static bool find_name(struct listen_names *names, const struct listener_config *
     return room;
 }
 
-bool listen_names_find(struct listen_names *names, const struct config *config, char **ret_what) {
+/* False: no memory. */
+static bool add_place(struct status_config *status, const struct listen_address *address,
+                      const struct addr *addr) {
+    struct status_place *grown = reallocarray(status->places, status->n_places + 1, sizeof(*grown));
+
+    if (grown == NULL)
+        return false;
+    status->places = grown;
+    grown[status->n_places++] = (struct status_place){
+        .addr = *addr, .any = address->spec.form == ADDR_ANY, .address = address};
+    return true;
+}
+
+static bool find_places(struct listen_names *names, struct status_config *status,
+                        const struct listen_address *address, char **ret_what) {
+    const struct addr_spec *spec = &address->spec;
+    const struct addr any = listen_wish_any_address(AF_INET6, spec->port);
+
+    if (spec->form != ADDR_NAME)
+        return add_place(status, address, spec->form == ADDR_ANY ? &any : &spec->addr);
+    bool found = find_name(names, NULL, address, ret_what);
+    const struct listen_name *name = &names->list[names->n - 1];
+    for (size_t i = 0; found && i < name->n; i++)
+        found = add_place(status, address, &name->list[i]);
+    return found;
+}
+
+bool listen_names_find(struct listen_names *names, struct config *config, char **ret_what) {
     bool found = true;
 
     *ret_what = NULL;
@@ -83,6 +110,9 @@ bool listen_names_find(struct listen_names *names, const struct config *config, 
             if (!listener->address[j].systemd && listener->address[j].spec.form == ADDR_NAME)
                 found = find_name(names, listener, &listener->address[j], ret_what);
     }
+    config->status.n_places = 0;
+    for (size_t i = 0; i < config->status.n_address && found; i++)
+        found = find_places(names, &config->status, &config->status.address[i], ret_what);
     return found;
 }
 

@@ -21,11 +21,11 @@ struct listen_names {
     _Atomic(const struct listen_address *) asked;
 };
 
-/* Looks names up into a zeroed list, which the configuration must outlive. False: one was not
+/* Looks names up into a zeroed list, which the configuration must outlive; those of the status
+ * section become its places. False: one was not
  * found, and *ret_what is a finished sentence (the caller frees it; NULL: no memory). The list is
  * to be freed in any case. */
-bool listen_names_find(struct listen_names *names, const struct config *config,
-                       char **ret_what) MUST_USE;
+bool listen_names_find(struct listen_names *names, struct config *config, char **ret_what) MUST_USE;
 
 /* What was found for an address that is a name. */
 const struct listen_name *listen_names_get(const struct listen_names *names,

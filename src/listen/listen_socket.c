@@ -56,6 +56,10 @@ static int bind_tcp(struct listen_socket *sock) {
     return bind(sock->fd, &resolved.u.sa, resolved.len) < 0 ? -errno : 0;
 }
 
+/* Whoever is let into the folder may look. */
+static const struct socket_access status_access = {
+    .mode = 0666, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
+
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
                    const struct listen_wish *wish, bool v6only, bool shares) {
     struct listen_socket sock = {.addr = *addr, .v6only = v6only};
@@ -66,7 +70,10 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
         return -errno;
     if (shares)
         listen_socket_share(&sock, true);
-    int r = addr_is_unix(addr) ? bind_unix(&sock, &wish->listener->socket_access) : bind_tcp(&sock);
+    int r = addr_is_unix(addr)
+                ? bind_unix(&sock, wish->listener != NULL ? &wish->listener->socket_access
+                                                          : &status_access)
+                : bind_tcp(&sock);
     if (r < 0)
         listen_socket_close(&sock);
     else

@@ -61,8 +61,10 @@ char *listen_wish_complaint(const struct listen_wish *wish, int error, const cha
                             const char *advice) {
     char *what;
 
-    if (asprintf(&what, "Listener %s cannot listen on %s: %s; %s.", wish->listener->name,
-                 wish->address->text, why != NULL ? why : strerrordesc_np(error),
+    if (asprintf(&what, "%s%s cannot listen on %s: %s; %s.",
+                 wish->listener != NULL ? "Listener " : "The status section",
+                 wish->listener != NULL ? wish->listener->name : "", wish->address->text,
+                 why != NULL ? why : strerrordesc_np(error),
                  advice != NULL ? advice : usual_advice(error, wish->address)) < 0)
         return NULL;
     return what;

@@ -10,11 +10,11 @@
 #include "config/config.h"
 
 struct listen_wish {
-    const struct listener_config *listener;
-    size_t index;                         /* of the listener in the configuration */
-    const struct listen_address *address; /* as the operator wrote it */
-    bool systemd;                         /* all sockets passed under the listener's name; else: */
-    bool any;                             /* every local address; IPv4 will do without IPv6 */
+    const struct listener_config *listener; /* NULL: the status section */
+    size_t index;                           /* of the listener in the configuration */
+    const struct listen_address *address;   /* as the operator wrote it */
+    bool systemd; /* all sockets passed under the listener's name; else: */
+    bool any;     /* every local address; IPv4 will do without IPv6 */
     bool v6only;
     struct addr addr;
     bool met; /* the caller's: it has a socket */

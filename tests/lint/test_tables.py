@@ -85,7 +85,9 @@ TOKEN = re.compile(r'#[^\n]*|(?P<word>"[^"]*"|[^\s{}=,"#]+)|(?P<mark>[{}=])')
 
 def sample_options():
     """(section, name) -> value of every option that is set in conf/relayd.conf; a list's value is its text."""
-    words = [match[0] for match in TOKEN.finditer(tree.read("conf/relayd.conf")) if not match[0].startswith("#")]
+    text = re.sub(r"^# status \{\n(?:#     .*\n)*# \}\n", lambda off: re.sub(r"^# ", "", off[0], flags=re.M),   # off by default
+                  tree.read("conf/relayd.conf"), flags=re.M)
+    words = [match[0] for match in TOKEN.finditer(text) if not match[0].startswith("#")]
     found, sections, i = {}, ["global"], 0
     while i < len(words):
         if words[i] == "}":

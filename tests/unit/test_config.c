@@ -27,6 +27,7 @@ static void test_defaults_are_the_tables(void **state) {
         [SECTION_UPSTREAM] = &config->upstreams[0],
         [SECTION_SERVER] = &config->upstreams[0].servers[0],
         [SECTION_HEALTH_CHECK] = &config->upstreams[0].health_check,
+        [SECTION_STATUS] = &config->status,
     };
 
     (void)state;
@@ -211,10 +212,13 @@ static void test_summary(void **state) {
 
 static void test_dump_has_every_option(void **state) {
     struct config *config =
-        good(WEB "upstream app { server a { address = \"[::]:81\" } health_check { } }");
+        good(WEB
+             "status { address = 127.0.0.1:9000 }\n"
+             "upstream app { server a { address = \"[::]:81\" } health_check { } }");
     char *text = dump(config);
 
     (void)state;
+    assert_non_null(strstr(text, "status {\n    address = {\"127.0.0.1:9000\"}\n"));
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         char line[64];
 

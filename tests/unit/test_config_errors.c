@@ -68,7 +68,7 @@ static void test_options_in_the_wrong_section(void **state) {
     (void)state;
     bad("mode = tcp\naddress = :80\n" WEB APP,
         "f:1: option \"mode\" belongs in section listener\n"
-        "f:2: option \"address\" belongs in section listener or server\n");
+        "f:2: option \"address\" belongs in section listener or server or status\n");
     bad("listener web { workers = 1 address = :80 upstream = app }" APP,
         "f:1: listener web: option \"workers\" belongs at the top level, outside of any section\n");
     bad("server a { address = :80 }\n" WEB APP,
