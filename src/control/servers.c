@@ -51,7 +51,7 @@ static void explain_standing(const struct member *member, enum member_standing s
     int cut_off = atomic_load(&member->cut_off);
 
     if (standing == MEMBER_DOWN)
-        snprintf(ret_reason, SERVER_REASON_MAX, "its health checks fail");
+        (void)member_trouble(member, ret_reason, SERVER_REASON_MAX);
     else if (standing == MEMBER_CUT_OFF)
         snprintf(ret_reason, SERVER_REASON_MAX, "no way to it: %s", strerrordesc_np(cut_off));
     else if (standing == MEMBER_DUE || standing == MEMBER_OUT)

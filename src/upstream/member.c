@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sync.h"
 
 #define SMOOTH 8 /* a new dial time counts for an eighth, as in RFC 6298 */
 
@@ -91,6 +92,22 @@ const struct log_field *member_fields(struct member_fields *fields, const struct
 
     memcpy(fields->list, list, sizeof(list));
     return fields->list;
+}
+
+/* Of all members: it is held for a copy, when one is taken out, or an operator asks. */
+static struct lock troubles = LOCK_INITIAL(RANK_LEAF);
+
+void member_note_trouble(struct member *member, const char *why) {
+    lock_acquire(&troubles);
+    snprintf(member->trouble, sizeof(member->trouble), "%s", why);
+    lock_release(&troubles);
+}
+
+const char *member_trouble(const struct member *member, char *buf, size_t size) {
+    lock_acquire(&troubles);
+    snprintf(buf, size, "%s", member->trouble);
+    lock_release(&troubles);
+    return buf;
 }
 
 bool member_is_failing(const struct member *member) {

@@ -19,6 +19,8 @@
 #include "config/config.h"
 #include "health/check_history.h"
 
+#define MEMBER_TROUBLE_MAX 128
+
 struct member {
     /* For a choice, in one cache line: */
     alignas(64) _Atomic size_t live; /* dials under way, and connections */
@@ -54,6 +56,7 @@ struct member {
     _Atomic bool drained;                  /* weight 0 in the last configuration that has it */
     _Atomic usec_t since;                  /* when its state changed last */
     _Atomic unsigned char stood;           /* that state */
+    char trouble[MEMBER_TROUBLE_MAX];      /* see member_note_trouble */
 };
 
 #define MEMBER_RATE_PERIOD   (10 * USEC_PER_SEC)
@@ -78,6 +81,11 @@ struct member_fields {
 };
 const struct log_field *member_fields(struct member_fields *fields, const struct member *member,
                                       const char *state);
+
+/* Notes why it was taken out of use last: a clause, cut to fit. Copies it, or "". Any thread, no
+ * leaf lock held. */
+void member_note_trouble(struct member *member, const char *why);
+const char *member_trouble(const struct member *member, char *buf, size_t size); /* returns buf */
 
 /* The best first. */
 enum member_standing {

@@ -89,8 +89,7 @@ static void look_at_family(struct upstream *upstream, size_t family) {
 }
 
 /* No address to dial it from is this machine's: names them, in a clause. */
-static void say_sources(struct upstream *upstream, const struct member *member, char *what,
-                        size_t size) {
+static void say_sources(struct upstream *upstream, struct member *member, char *what, size_t size) {
     const struct source_list *list = &upstream->config->source_address;
     const char *before = "";
 

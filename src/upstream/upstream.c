@@ -141,7 +141,7 @@ void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) 
     lock_release(&upstream->lock);
 }
 
-void upstream_note_trouble(struct upstream *upstream, const struct member *member,
-                           const char *why) {
+void upstream_note_trouble(struct upstream *upstream, struct member *member, const char *why) {
+    member_note_trouble(member, why);
     bulletin_note_trouble(upstream->bulletin, member, why);
 }

@@ -60,7 +60,7 @@ bool upstream_is_unreachable(const struct upstream *upstream); /* as logged */
 void upstream_say_unreachable(struct upstream *upstream);
 void upstream_say_reachable(struct upstream *upstream);
 
-void upstream_note_trouble(struct upstream *upstream, const struct member *member, const char *why);
+void upstream_note_trouble(struct upstream *upstream, struct member *member, const char *why);
 
 /* A member as it is listed. */
 struct listed_member {

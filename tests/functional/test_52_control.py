@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from fleet import site
 from client import close_all, connect, connect_many, curl
 from control import asked, relayctl
 from exposition import parse, values
@@ -226,6 +227,12 @@ def test_answers_go_on_through_reloads_and_connections(relay, origin, at):
     stop.set()
     asker.join(DEADLINE)
     assert wrong == []
+
+
+def test_a_server_that_is_down_says_why(relay, at):
+    site(relay, {"a": f"127.0.0.1:{free_port()}"}, top=f"control = {at}\n", check={"interval": "100ms", "fall": 1})
+    until(lambda: json.loads(relayctl("-s", at, "--json", "servers"))[0]["state"] == "down", "the check to fail")
+    assert "Connection refused" in json.loads(relayctl("-s", at, "--json", "servers"))[0]["reason"]
 
 
 def test_a_server_without_an_address_is_shown(relay, at):
