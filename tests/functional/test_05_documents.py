@@ -149,15 +149,28 @@ def test_a_script_is_right(shown, tmp_path):
     passes("shellcheck", tmp_path / "script")
 
 
+@of_kind("commands")
+def test_commands_have_the_syntax_of_a_shell(shown):
+    passes("bash", "-n", "-c", shown.text.replace("[HOST:PORT]", ""))
+
+
 @of_kind("sysctl")
 def test_the_kernel_knows_the_settings(shown):
     for name in re.findall(r"^(\S+) =", body(shown), re.M):
         passes("sysctl", name)
 
 
-@of_kind("yaml", "yml")
+@of_kind("yml")
+def test_rules_are_of_prometheus(shown, tmp_path):
+    if not shutil.which("promtool"):
+        pytest.skip("needs promtool")
+    (tmp_path / "rules.yml").write_text(body(shown) + "\n")
+    passes("promtool", "check", "rules", tmp_path / "rules.yml")
+
+
+@of_kind("yaml")
 def test_a_page_of_kubernetes_is_yaml(shown):
-    yaml = pytest.importorskip("yaml")
+    yaml = pytest.importorskip("yaml", reason="needs python3-yaml")
     assert yaml.safe_load(body(shown))["kind"]
 
 

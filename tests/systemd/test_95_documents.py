@@ -30,6 +30,10 @@ NOT_RUN = {
 }
 
 
+#: What goes on until Ctrl-C, and ends well by it.
+RUNS_ON = ("relayctl tail", "relayctl top")
+
+
 def excused(one):
     return next((key for key in NOT_RUN if key[0] == one.document and one.text.startswith(key[1])), None)
 
@@ -75,6 +79,7 @@ class Machine(Service):
         self.systemctl("daemon-reload")
         self.systemctl("start", "relayd-keeper.socket")
         self.start(text)
+        self.box.run("relayctl", "servers", "--reset")
         if "127.0.0.1:8080" not in text:   # a client that stays: a stop has somebody to wait for
             guest = self.connect("127.0.0.1:80")
             self.stack.callback(guest.close)
@@ -82,7 +87,8 @@ class Machine(Service):
 
     def do(self, text):
         """Commands, as root types them: the first that fails ends it."""
-        done = self.box.run("bash", "-eo", "pipefail", "-c", text, check=False, timeout=90)
+        until_interrupted = ["timeout", "--foreground", "-s", "INT", "--preserve-status", "2"] if text.startswith(RUNS_ON) else []
+        done = self.box.run(*until_interrupted, "bash", "-eo", "pipefail", "-c", text, check=False, timeout=90)
         assert done.returncode == 0, f"{text}\nexit status {done.returncode}\n{done.stdout}{done.stderr}\n{self.status()}"
         return done.stdout
 
@@ -161,3 +167,20 @@ def test_who_is_blocked_gets_403(machine):
     machine.start_afresh(add_to(BASE, "listener web", '    deny = "10.0.0.11"'))
     assert "403" in machine.curl("http://127.0.0.1/", "-i", "--interface", "10.0.0.11").stdout
     assert "200" in machine.curl("http://127.0.0.1/", "-i").stdout
+
+
+def test_alerts_are_of_metrics_that_there_are(machine):
+    machine.start_afresh(BASE)
+    there = machine.do("relayctl metrics")
+    for name in re.findall(r"\brelayd_\w+", body(display("ALERTS", "# /etc/prometheus"))):
+        assert re.search(rf"^{name}\b", there, re.M), name
+
+
+def test_a_drained_server_gets_no_clients(machine):
+    machine.start_afresh(BASE)
+    machine.do("relayctl drain app/b --wait")
+    machine.forget()
+    for _ in range(4):
+        machine.curl("http://127.0.0.1/", "-o", "/dev/null")
+    machine.wait_journal("RELAYD_SERVER=a", count=4)
+    assert not machine.journal("RELAYD_SERVER=b")
