@@ -50,6 +50,8 @@ COMMON = {
     "/usr/share/bash-completion/completions/relayd",
     "/usr/share/bash-completion/completions/relayd-keeper",
     "/usr/share/doc/relayd/relayd.conf",
+    "/usr/share/doc/relayd/grafana/relayd.json",
+    "/usr/share/doc/relayd/prometheus/relayd.rules.yml",
     *(f"/usr/share/doc/relayd/examples/{path.name}" for path in (ROOT / "conf" / "examples").iterdir()),
 }
 UNITS = [os.path.basename(name) for name in sorted(COMMON) if name.startswith("/usr/lib/systemd/system/")]
