@@ -13,8 +13,47 @@
 struct conn_list {
     struct filter filter;
     FILE *out;
-    size_t n; /* that were found */
+    size_t n;               /* that were found */
+    struct glimpse *coming; /* not yet established when it was looked, by number */
+    size_t n_coming;
 };
+
+#define COMING_MORE 256 /* that may come between the count and the look */
+
+static int compare_numbers(const void *a, const void *b) {
+    const struct glimpse *one = a, *other = b;
+
+    return (one->number > other->number) - (one->number < other->number);
+}
+
+/* In the order in which connections go on: none is missed. One that goes on meanwhile is found
+ * twice, and stays as it was found first. */
+static bool look_at_coming(struct road *road, struct conn_list *list) {
+    size_t room =
+               openings_count(&road->openings) + queue_glimpse(&road->queue, NULL, 0) + COMING_MORE,
+           n, unique = 0;
+
+    list->coming = calloc(room, sizeof(*list->coming));
+    if (list->coming == NULL)
+        return false;
+    n = openings_glimpse(&road->openings, list->coming, room);
+    n = n < room ? n : room;
+    n += queue_glimpse(&road->queue, list->coming + n, room - n);
+    n = n < room ? n : room;
+    qsort(list->coming, n, sizeof(*list->coming), compare_numbers);
+    for (size_t i = 0; i < n; i++)
+        if (unique == 0 || list->coming[unique - 1].number != list->coming[i].number)
+            list->coming[unique++] = list->coming[i];
+    list->n_coming = unique;
+    return true;
+}
+
+static bool is_coming(const struct conn_list *list, uint64_t number) {
+    const struct glimpse wanted = {.number = number};
+
+    return list->n_coming > 0 && bsearch(&wanted, list->coming, list->n_coming,
+                                         sizeof(*list->coming), compare_numbers) != NULL;
+}
 
 /* A refused client that reads why lingers, too. */
 static bool is_lingering(struct conn *conn) {
@@ -30,43 +69,89 @@ static void write_text(FILE *out, const char *name, const char *text) {
     fprintf(out, "\"%s\":\"%s\",", name, escape_json(text, escaped, sizeof(escaped)));
 }
 
+/* What is written of a connection. */
+struct shown {
+    uint64_t number;
+    const struct addr *client, *address;
+    const char *listener, *upstream, *server, *phase;
+    usec_t age, idle;
+    uint64_t up, down;
+};
+
 /* Written without jansson: there may be many, and it would take most of the time. */
+static void write_shown(struct conn_list *list, const struct shown *shown) {
+    char client[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
+
+    fprintf(list->out, "%s{\"id\":%llu,", list->n++ > 0 ? "," : "",
+            (unsigned long long)shown->number);
+    write_text(list->out, "client", addr_format(shown->client, client, sizeof(client)));
+    write_text(list->out, "listener", shown->listener);
+    write_text(list->out, "upstream", shown->upstream);
+    write_text(list->out, "server", shown->server);
+    write_text(list->out, "address",
+               shown->address != NULL ? addr_format(shown->address, address, sizeof(address)) : "");
+    fprintf(list->out,
+            "\"age_us\":%lld,\"idle_us\":%lld,\"up\":%llu,\"down\":%llu,\"phase\":\"%s\","
+            "\"tls\":null,\"request\":null}",
+            (long long)usec_later(shown->age, 0), (long long)usec_later(shown->idle, 0),
+            (unsigned long long)shown->up, (unsigned long long)shown->down, shown->phase);
+}
+
 static void write_conn(void *arg, struct conn *conn) {
     struct conn_list *list = arg;
     const struct record *record = &conn->state->record;
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
-    char client[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
 
     if (!filter_takes(&list->filter, record->listener, record->upstream, record->server,
-                      &record->client))
+                      &record->client) ||
+        is_coming(list, record->number))
         return;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
                                record->accepted);
-    fprintf(list->out, "%s{\"id\":%llu,", list->n++ > 0 ? "," : "",
-            (unsigned long long)record->number);
-    write_text(list->out, "client", addr_format(&record->client, client, sizeof(client)));
-    write_text(list->out, "listener", record->listener);
-    write_text(list->out, "upstream", record->upstream);
-    write_text(list->out, "server", record->server);
-    write_text(list->out, "address", addr_format(&record->server_addr, address, sizeof(address)));
-    fprintf(list->out,
-            "\"age_us\":%lld,\"idle_us\":%lld,\"up\":%llu,\"down\":%llu,\"phase\":\"%s\","
-            "\"tls\":null,\"request\":null}",
-            (long long)(now - record->accepted), (long long)usec_later(now - active, 0),
-            (unsigned long long)atomic_load(&up->bytes),
-            (unsigned long long)atomic_load(&down->bytes), is_lingering(conn) ? "linger" : "relay");
+    const struct shown shown = {.number = record->number,
+                                .client = &record->client,
+                                .address = &record->server_addr,
+                                .listener = record->listener,
+                                .upstream = record->upstream,
+                                .server = record->server,
+                                .phase = is_lingering(conn) ? "linger" : "relay",
+                                .age = now - record->accepted,
+                                .idle = now - active,
+                                .up = atomic_load(&up->bytes),
+                                .down = atomic_load(&down->bytes)};
+    write_shown(list, &shown);
+}
+
+static void write_coming(struct conn_list *list) {
+    usec_t now = clock_now();
+
+    for (size_t i = 0; i < list->n_coming; i++) {
+        const struct glimpse *glimpse = &list->coming[i];
+        const struct shown shown = {.number = glimpse->number,
+                                    .client = &glimpse->client,
+                                    .listener = glimpse->listener,
+                                    .upstream = glimpse->upstream,
+                                    .server = "",
+                                    .phase = glimpse->phase,
+                                    .age = now - glimpse->accepted,
+                                    .idle = now - glimpse->accepted};
+
+        if (filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "", &glimpse->client))
+            write_shown(list, &shown);
+    }
 }
 
 /* Takes the list's filter. */
-static struct reply write_list(struct registry *registry, struct conn_list *list) {
+static struct reply write_list(struct road *road, struct conn_list *list) {
     struct reply reply = {.status = 200, .type = "application/json"};
     size_t n = 0;
 
-    list->out = open_memstream(&reply.body, &n);
+    list->out = look_at_coming(road, list) ? open_memstream(&reply.body, &n) : NULL;
     if (list->out != NULL) {
         putc('[', list->out);
-        sweep_visit(registry, write_conn, list);
+        sweep_visit(&road->registry, write_conn, list);
+        write_coming(list);
         fputs("]\n", list->out);
         bool failed = ferror(list->out);
         if (fclose(list->out) != 0 || failed) {
@@ -74,6 +159,7 @@ static struct reply write_list(struct registry *registry, struct conn_list *list
             reply.body = NULL;
         }
     }
+    free(list->coming);
     filter_clear(&list->filter);
     return reply;
 }
@@ -84,5 +170,5 @@ struct reply connections_reply(const struct question *question) {
 
     if (!filter_read(&list.filter, question->argument, question->arg, why))
         return reply_error(400, why);
-    return write_list(&question->relay->road.registry, &list);
+    return write_list(&question->relay->road, &list);
 }

@@ -1,4 +1,4 @@
-/* GET /connections: those that are established, in the order of accept. */
+/* GET /connections: those that are established, in that order; then those that are not yet. */
 #ifndef CONTROL_CONNECTIONS_H
 #define CONTROL_CONNECTIONS_H
 

@@ -256,8 +256,10 @@ static void add_connection(struct grid *grid, const json_t *connection) {
     char id[NUMBER_MAX], age[NUMBER_MAX], idle[NUMBER_MAX], up[NUMBER_MAX], down[NUMBER_MAX],
         server[PLACE_MAX];
 
-    snprintf(server, sizeof(server), "%s/%s", get_text(connection, "upstream"),
-             get_text(connection, "server"));
+    const char *chosen = get_text(connection, "server");
+
+    snprintf(server, sizeof(server), "%s%s%s", get_text(connection, "upstream"),
+             chosen[0] != '\0' ? "/" : "", chosen);
     const char *cells[GRID_COLUMNS] = {
         get_number(connection, "id", id),      get_span(connection, "age_us", age),
         get_span(connection, "idle_us", idle), get_text(connection, "client"),

@@ -16,6 +16,17 @@ struct job {
     struct record record;    /* the acceptor fills in number, names, client and accepted */
 };
 
+/* What is shown of a connection that is not yet established. */
+struct glimpse {
+    const char *phase; /* "opening", "queue" or "connect" */
+    uint64_t number;
+    usec_t accepted;
+    struct addr client;
+    char listener[CONFIG_NAME_MAX], upstream[CONFIG_NAME_MAX];
+};
+
+struct glimpse job_glimpse(const struct job *job, const char *phase);
+
 /* Blanks what the job holds, and its route. */
 void job_give(struct job *to, struct job *job);
 

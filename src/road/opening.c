@@ -27,6 +27,7 @@ struct opening *opening_new(struct job *job) {
     opening->ripens = job->record.accepted + OPENING_PATIENCE - silent_for(job->has.client);
     opening->deadline = job->record.accepted + job->route->config->opening_timeout;
     job_give(&opening->job, job);
+    opening->glimpse = job_glimpse(&opening->job, "opening");
     return opening;
 }
 

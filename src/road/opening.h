@@ -19,9 +19,10 @@ struct opening {
     struct openings *openings;  /* set by openings_push */
     struct limit *limit;        /* its listener's, with its lane; a reference */
     struct job job;
-    usec_t ripens;   /* when it may be put out */
-    usec_t deadline; /* for all that it has to send */
-    bool stays;      /* its opener's: it waits for the deadline */
+    struct glimpse glimpse; /* of the job as it came */
+    usec_t ripens;          /* when it may be put out */
+    usec_t deadline;        /* for all that it has to send */
+    bool stays;             /* its opener's: it waits for the deadline */
     /* Under the openings' lock: */
     bool ripe GUARDED;    /* in their list */
     bool put_out GUARDED; /* its socket was shut down for reading */

@@ -79,6 +79,9 @@ void openings_hurry(struct openings *openings);
 
 size_t openings_count(struct openings *openings);
 
+/* Glimpses of them; returns how many there are, of which at most `most` are listed. Any thread. */
+size_t openings_glimpse(struct openings *openings, struct glimpse *ret_list, size_t most);
+
 /* False: an opener is beyond its opening's deadline by more than patience; *ret_what says so. */
 bool openings_move(struct openings *openings, usec_t patience, char *ret_what, size_t size);
 

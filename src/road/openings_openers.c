@@ -207,3 +207,27 @@ bool openings_stop_until(struct openings *openings, usec_t deadline) {
     lock_release(&openings->lock);
     return ended;
 }
+
+size_t openings_glimpse(struct openings *openings, struct glimpse *ret_list, size_t most) {
+    const struct opening *opening;
+    const struct opener *opener;
+    const struct lane *lane;
+    size_t n = 0;
+
+    lock_acquire(&openings->lock);
+    TAILQ_FOREACH(lane, &openings->lanes, entry)
+        STAILQ_FOREACH(opening, &lane->waiting, next) {
+            if (n < most)
+                ret_list[n] = opening->glimpse;
+            n++;
+        }
+    TAILQ_FOREACH(opener, &openings->openers, entry) {
+        if (opener->opening == NULL)
+            continue;
+        if (n < most)
+            ret_list[n] = opener->opening->glimpse;
+        n++;
+    }
+    lock_release(&openings->lock);
+    return n;
+}

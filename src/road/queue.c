@@ -19,6 +19,7 @@ void queue_init(struct queue *queue, queue_spare_fn *add_spare, void *arg) UNCHE
     TAILQ_INIT(&queue->slow);
     TAILQ_INIT(&queue->held);
     SLIST_INIT(&queue->idle);
+    LIST_INIT(&queue->busy);
 }
 
 void queue_destroy(struct queue *queue) UNCHECKED {

@@ -35,6 +35,8 @@ struct turn {
     _Atomic usec_t woken; /* when, if it has not come yet; 0: not so */
     bool spare;
     usec_t idle_since;
+    LIST_ENTRY(turn) busy_entry;
+    struct glimpse job; /* while it is one of the busy */
     struct queue *queue;
     struct line *line; /* its job's, a reference, or NULL */
     bool away;
@@ -73,7 +75,9 @@ struct queue {
     size_t spares GUARDED;                /* at least `away` */
     usec_t spare_again GUARDED;           /* not before: a start failed */
     SLIST_HEAD(, turn)
-    idle GUARDED;               /* last used first */
+    idle GUARDED; /* last used first */
+    LIST_HEAD(, turn)
+    busy GUARDED;               /* those with a job */
     size_t coming GUARDED;      /* woken, not yet come: in_turn */
     usec_t woken_last GUARDED;  /* when the last of them was */
     size_t blocked GUARDED;     /* in queue_wait_room */
@@ -117,6 +121,10 @@ void queue_bound_full(struct queue *queue, usec_t most);
 
 /* Jobs that wait, in all lines. */
 size_t queue_count(struct queue *queue);
+
+/* Glimpses of those that wait, and of those that workers have; returns how many there are, of which
+ * at most `most` are listed. Any thread. */
+size_t queue_glimpse(struct queue *queue, struct glimpse *ret_list, size_t most);
 
 /* Jobs in the line. */
 size_t queue_count_line(struct queue *queue, const struct line *line);

@@ -152,6 +152,7 @@ static struct line *end_turn(struct queue *queue, struct turn *turn) REQUIRES(qu
     queue_relist(queue, line);
     turn->line = NULL;
     turn->away = false;
+    LIST_REMOVE(turn, busy_entry);
     return line;
 }
 
@@ -165,6 +166,8 @@ static struct queued *begin_turn(struct queue *queue, struct turn *turn, struct 
     turn->dial = TURN_UNKNOWN;
     turn->outcome = TURN_OPEN;
     turn->left = atomic_load(&line->left);
+    turn->job = job_glimpse(&queued->job, "connect");
+    LIST_INSERT_HEAD(&queue->busy, turn, busy_entry);
     line->tries -= line->tries > 0;
     if (queued->job.full_since == 0 && atomic_load_explicit(&line->full, memory_order_relaxed))
         queued->job.full_since = now;
@@ -241,4 +244,24 @@ bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) {
     line_unref(queued->line);
     free(queued);
     return true;
+}
+
+size_t queue_glimpse(struct queue *queue, struct glimpse *ret_list, size_t most) {
+    const struct queued *queued;
+    const struct turn *turn;
+    size_t n = 0;
+
+    lock_acquire(&queue->lock);
+    TAILQ_FOREACH(queued, &queue->overdue, in_overdue) {
+        if (n < most)
+            ret_list[n] = job_glimpse(&queued->job, "queue");
+        n++;
+    }
+    LIST_FOREACH(turn, &queue->busy, busy_entry) {
+        if (n < most)
+            ret_list[n] = turn->job;
+        n++;
+    }
+    lock_release(&queue->lock);
+    return n;
 }

@@ -159,3 +159,33 @@ def test_a_terminal_has_colours_unless_it_is_told_not_to(relay, origin, at):
     assert "\033[32mup\033[0m" in at_a_terminal(at, NO_COLOR="")
     assert "\033" not in at_a_terminal(at, NO_COLOR="1") and " up " in at_a_terminal(at, NO_COLOR="1")
     assert "\033" not in screen(at, "servers")
+
+
+def phases(at, *filters):
+    return {conn["phase"]: conn for conn in asked(at, "/connections" + ("?" + "&".join(filters) if filters else ""))}
+
+
+def test_connections_that_are_not_yet_established(relay, full_origin, at):
+    """One worker connects to a server that does not answer; who comes next waits for it."""
+    one = relay(full_origin, control=at, workers=1, connect_timeout="60s", connect_attempts=1)
+    with connect(one.address) as first, connect(one.address) as second:
+        until(lambda: set(phases(at)) == {"connect", "queue"}, "both are seen")
+        found = phases(at)
+        assert found["connect"]["id"] < found["queue"]["id"]
+        assert {conn["client"] for conn in found.values()} == {f"127.0.0.1:{peer.sock.getsockname()[1]}" for peer in (first, second)}
+        for conn in found.values():
+            assert (conn["server"], conn["address"], conn["listener"], conn["upstream"]) == ("", "", "web", "app")
+            assert conn["age_us"] == conn["idle_us"] > 0 and conn["up"] == conn["down"] == 0
+        assert set(phases(at, "listener=web", "client=127.0.0.1")) == {"connect", "queue"}
+        assert phases(at, "listener=other") == phases(at, "server=a") == phases(at, "client=::1") == {}
+        assert " connect " in screen(at, "connections")
+
+
+def test_openings_are_listed(relay, origin, at):
+    one = relay(origin(echo), control=at, accept_proxy="v1", proxy_from=["127.0.0.0/8"])
+    with connect(one.address) as silent_one, connect(one.address) as other:
+        until(lambda: [conn["phase"] for conn in asked(at, "/connections")] == ["opening", "opening"], "both are openings")
+        other.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\nx")
+        until(lambda: set(phases(at)) == {"opening", "relay"}, "one goes on")
+        assert phases(at)["relay"]["client"] == "192.0.2.1:1234"
+        assert phases(at)["opening"]["client"] == f"127.0.0.1:{silent_one.sock.getsockname()[1]}"
