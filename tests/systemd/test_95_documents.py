@@ -73,7 +73,7 @@ class Machine(Service):
 
     def start_afresh(self, text):
         """As at the beginning of a recipe."""
-        self.systemctl("stop", "hitch", "relayd-metrics.timer", check=False)
+        self.systemctl("stop", "hitch", check=False)
         self.stop_all()
         self.box.run("sh", "-c", "rm -rf /etc/systemd/system/relayd*.d /etc/sysctl.d/60-relayd.conf")
         self.systemctl("daemon-reload")
