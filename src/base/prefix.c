@@ -3,6 +3,7 @@
 #include "base/prefix.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,40 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_
                 "the address has bits set beyond the length; clear them, or raise the length");
     *ret_prefix = prefix;
     return true;
+}
+
+bool prefix_is_sound(const struct prefix *prefix) {
+    if (prefix->bits > ALL_BITS)
+        return false;
+    for (unsigned i = prefix->bits; i < ALL_BITS; i++)
+        if (bit_at(prefix->bytes, i) != 0)
+            return false;
+    return true;
+}
+
+bool prefix_equal(const struct prefix *a, const struct prefix *b) {
+    return a->bits == b->bits && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool prefix_covers(const struct prefix *a, const struct prefix *b) {
+    return a->bits <= b->bits && is_ipv4(a) == is_ipv4(b) &&
+           common_bits(a->bytes, b->bytes, a->bits) == a->bits;
+}
+
+const char *prefix_format(const struct prefix *prefix, char *buf, size_t size) {
+    bool ipv4 = is_ipv4(prefix);
+    unsigned bits = ipv4 ? prefix->bits - MAPPED_BITS : prefix->bits;
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (ipv4)
+        (void)inet_ntop(AF_INET, &prefix->bytes[sizeof(mapped)], text, sizeof(text));
+    else
+        (void)inet_ntop(AF_INET6, prefix->bytes, text, sizeof(text));
+    if (prefix->bits < ALL_BITS)
+        snprintf(buf, size, "%s/%u", text, bits);
+    else
+        snprintf(buf, size, "%s", text);
+    return buf;
 }
 
 struct prefix_set *prefix_set_new(void) {

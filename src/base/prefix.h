@@ -17,6 +17,17 @@ struct prefix {
  * the prefix's length"), *ret_prefix untouched. Pure. */
 bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_why) MUST_USE;
 
+/* Zero beyond bits, of which there are at most 128. Pure. */
+bool prefix_is_sound(const struct prefix *prefix);
+bool prefix_equal(const struct prefix *a, const struct prefix *b);
+
+/* Whether a covers all of b. Pure. */
+bool prefix_covers(const struct prefix *a, const struct prefix *b);
+
+/* "192.0.2.0/24"; an address without a length. Returns buf. */
+#define PREFIX_TEXT_MAX 64
+const char *prefix_format(const struct prefix *prefix, char *buf, size_t size);
+
 /* A binary trie with path compression: few steps whatever its size. Filled by one thread, then read
  * by any without a lock. NULL: no memory. */
 struct prefix_set;

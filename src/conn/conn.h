@@ -51,6 +51,7 @@ struct conn {
     struct pipe_pool *pipes;
     struct error_pages *pages; /* refused: a reference, or NULL */
     struct review review;
+    usec_t told_idle GUARDED; /* conn_tell; 0: not told */
     _Atomic unsigned refs;
     _Atomic bool over;   /* aborted or expired: dropping pumps stop */
     struct hold hold;    /* what the keeper has */
@@ -136,6 +137,11 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
 /* Silence allowed in a drain (sweep_drain); USEC_NEVER: for ever. */
 usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn)
     REQUIRES(registry->lock);
+
+/* It is to end: in order, once it has been silent for so long; in mode http not while its client
+ * waits for an answer, in mode tcp as idle_end says. False: it ends already. Any thread with a
+ * reference. */
+bool conn_tell(struct conn *conn, usec_t idle);
 
 enum conn_due {
     CONN_LIVE,   /* nothing yet */

@@ -32,7 +32,20 @@ static bool is_asked(const struct conn *conn) {
     return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
 }
 
+bool conn_tell(struct conn *conn, usec_t idle) {
+    lock_acquire(&conn->registry->lock);
+    bool lives = !conn->state->aborted && conn->state->expired == 0 && conn->fd[SIDE_SERVER] >= 0;
+    if (lives) {
+        conn->told_idle = idle;
+        registry_review_by(conn->registry, &conn->node, clock_now());
+    }
+    lock_release(&conn->registry->lock);
+    return lives;
+}
+
 usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn) {
+    if (conn->told_idle != 0)
+        return conn->told_idle;
     if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
         conn_is_held(conn, registry->drain_epoch))
         return USEC_NEVER;
@@ -46,7 +59,8 @@ static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lo
     usec_t idle = conn_drain_idle(conn->registry, conn);
 
     if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
-        atomic_load(&up->writing) || atomic_load(&down->writing) || is_asked(conn))
+        atomic_load(&up->writing) || atomic_load(&down->writing) ||
+        (conn->state->options.http && is_asked(conn)))
         return USEC_NEVER;
     return idle;
 }
@@ -292,6 +306,15 @@ static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
     return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
 }
 
+/* By conn_tell, or by a drain, which is for mode http alone. */
+static struct verdict silence_is_over(const struct conn *conn) REQUIRES(conn->registry->lock) {
+    bool in_order = conn->state->options.http || conn->state->options.idle_end == IDLE_END_CLOSE;
+    enum end told = in_order ? END_OPERATOR_ENDED : END_KILLED;
+
+    return (struct verdict){.what = in_order ? CONN_EXPIRE : CONN_ABORT,
+                            .end = conn->told_idle != 0 ? told : END_DRAIN_IDLE};
+}
+
 /* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless
  * that would cost it bytes that are on their way to it. */
 static struct verdict time_is_up(const struct conn *conn, const struct sight *sight)
@@ -342,7 +365,7 @@ static struct verdict judge_conn(struct conn *conn, usec_t now, const struct sig
     if (conn->state->expired != 0)
         deadline = conn->state->expired + EXPIRE_PATIENCE;
     else if (now >= drained)
-        return (struct verdict){.what = CONN_EXPIRE, .end = END_DRAIN_IDLE};
+        return silence_is_over(conn);
     else if (now >= deadline)
         return time_is_up(conn, sight);
     return (struct verdict){.what = CONN_LIVE, .deadline = usec_earlier(deadline, drained)};

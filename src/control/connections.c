@@ -6,9 +6,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "conn/conn.h"
 #include "conn/sweep.h"
-#include "control/filter.h"
 
 struct conn_list {
     struct filter filter;
@@ -78,6 +76,16 @@ struct shown {
     uint64_t up, down;
 };
 
+bool connections_takes(const struct filter *filter, const struct conn *conn) {
+    const struct record *record = &conn->state->record;
+
+    return filter_takes(filter, record->listener, record->upstream, record->server,
+                        &record->client) &&
+           filter_takes_live(filter, record->number, clock_now() - record->accepted,
+                             atomic_load(&conn->state->flow[DIR_UP].bytes) +
+                                 atomic_load(&conn->state->flow[DIR_DOWN].bytes));
+}
+
 /* Written without jansson: there may be many, and it would take most of the time. */
 static void write_shown(struct conn_list *list, const struct shown *shown) {
     char client[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
@@ -102,9 +110,7 @@ static void write_conn(void *arg, struct conn *conn) {
     const struct record *record = &conn->state->record;
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
 
-    if (!filter_takes(&list->filter, record->listener, record->upstream, record->server,
-                      &record->client) ||
-        is_coming(list, record->number))
+    if (!connections_takes(&list->filter, conn) || is_coming(list, record->number))
         return;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
@@ -137,7 +143,9 @@ static void write_coming(struct conn_list *list) {
                                     .age = now - glimpse->accepted,
                                     .idle = now - glimpse->accepted};
 
-        if (filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "", &glimpse->client))
+        if (filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "",
+                         &glimpse->client) &&
+            filter_takes_live(&list->filter, glimpse->number, shown.age, 0))
             write_shown(list, &shown);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "record/ends.h"
 
 /* False: *ret_why is a clause. */
@@ -29,6 +30,25 @@ static bool is_end_code(const char *text) {
     return false;
 }
 
+/* False: ret_why is a sentence. */
+static bool read_numbers(struct filter *filter,
+                         const char *(*argument)(void *arg, const char *name), void *arg,
+                         char ret_why[FILTER_WHY_MAX]) {
+    const char *id = argument(arg, "id"), *age = argument(arg, "age"),
+               *rate = argument(arg, "rate");
+
+    filter->id = -1;
+    if (id != NULL && !text_parse_number(id, &filter->id))
+        snprintf(ret_why, FILTER_WHY_MAX, "id=%.32s: must be a connection's number", id);
+    else if (age != NULL && !text_parse_duration(age, &filter->age))
+        snprintf(ret_why, FILTER_WHY_MAX, "age=%.32s: must be a time, as 90s or 10m", age);
+    else if (rate != NULL && !text_parse_size(rate, &filter->rate))
+        snprintf(ret_why, FILTER_WHY_MAX, "rate=%.32s: must be bytes a second, as 64k or 1M", rate);
+    else
+        return true;
+    return false;
+}
+
 bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, const char *name),
                  void *arg, char ret_why[FILTER_WHY_MAX]) {
     const char *listener = argument(arg, "listener"), *server = argument(arg, "server"),
@@ -49,6 +69,8 @@ bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, c
         return false;
     }
     filter.failed = failed != NULL && strcmp(failed, "yes") == 0;
+    if (!read_numbers(&filter, argument, arg, ret_why))
+        return false;
     if (client != NULL && !read_prefix(client, &filter.client, &why)) {
         snprintf(ret_why, FILTER_WHY_MAX,
                  "client=%.64s: must be an address or a prefix, as 192.0.2.0/24: %s", client, why);
@@ -75,4 +97,16 @@ bool filter_takes(const struct filter *filter, const char *listener, const char 
     return (filter->listener[0] == '\0' || strcmp(listener, filter->listener) == 0) &&
            (filter->server[0] == '\0' || is_server(upstream, server, filter->server)) &&
            (filter->client == NULL || prefix_set_find(filter->client, client) >= 0);
+}
+
+bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age, uint64_t bytes) {
+    if ((filter->id >= 0 && number != (uint64_t)filter->id) || age < filter->age)
+        return false;
+    return filter->rate == 0 || (double)bytes * (double)USEC_PER_SEC >=
+                                    (double)filter->rate * (double)(age > 0 ? age : 1);
+}
+
+bool filter_is_empty(const struct filter *filter) {
+    return filter->listener[0] == '\0' && filter->server[0] == '\0' && filter->client == NULL &&
+           filter->id < 0 && filter->age == 0 && filter->rate == 0;
 }

@@ -1,4 +1,5 @@
-/* Which connections are asked for: listener=, server=, client=, and of ends end=, failed=. */
+/* Which connections are asked for: listener=, server=, client=; of ends end=, failed=; of those
+ * there are id=, age=, rate=. */
 #ifndef CONTROL_FILTER_H
 #define CONTROL_FILTER_H
 
@@ -13,6 +14,9 @@ struct filter {
     char end[4];
     bool failed;
     struct prefix_set *client; /* of one prefix; NULL: whoever */
+    int64_t id;                /* -1: whichever */
+    usec_t age;                /* so old, or older */
+    int64_t rate;              /* bytes a second over its life, both ways, or more */
 };
 
 #define FILTER_WHY_MAX 256
@@ -27,5 +31,11 @@ void filter_clear(struct filter *filter);
 /* Whether all that is asked of these is met. client: of any port. Pure; any thread. */
 bool filter_takes(const struct filter *filter, const char *listener, const char *upstream,
                   const char *server, const struct addr *client);
+
+/* The rest of it, for one that is there: its number, its age, and the bytes that it carried. */
+bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age, uint64_t bytes);
+
+/* Nothing is asked for: it takes all. */
+bool filter_is_empty(const struct filter *filter);
 
 #endif

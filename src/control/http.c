@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "control/blocks.h"
 #include "control/connections.h"
 #include "control/gauges.h"
+#include "control/kill.h"
 #include "control/live.h"
 #include "control/servers.h"
 #include "control/status.h"
@@ -30,7 +32,11 @@ static const struct page {
 } pages[] = {
     {"/status", false, false, status_reply, {NULL}},
     {"/servers", false, false, servers_reply, {NULL}},
-    {"/connections", false, false, connections_reply, {"listener", "server", "client", NULL}},
+    {"/connections",
+     false,
+     false,
+     connections_reply,
+     {"listener", "server", "client", "id", "age", "rate", NULL}},
     {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},
     {"/metrics", false, true, gauges_reply, {NULL}},
@@ -39,6 +45,20 @@ static const struct page {
     {"/down", true, false, down_reply, {"server", NULL}},
     {"/ready", true, false, lift_reply, {"server", NULL}},
     {"/weight", true, false, weight_reply, {"server", "weight", NULL}},
+    {"/kill",
+     true,
+     false,
+     kill_reply,
+     {"listener", "server", "client", "id", "age", "rate", "all", NULL}},
+    {"/drain-client",
+     true,
+     false,
+     drain_client_reply,
+     {"listener", "server", "client", "id", "age", "rate", "all", NULL}},
+    {"/blocks", false, false, blocks_reply, {NULL}},
+    {"/block", true, false, block_reply, {"prefix", "for", "all", NULL}},
+    {"/unblock", true, false, unblock_reply, {"prefix", NULL}},
+    {"/lame-duck", true, false, lame_reply, {"off", NULL}},
     {"/reset", true, false, reset_reply, {"server", NULL}},
 };
 

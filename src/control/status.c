@@ -6,6 +6,7 @@
 
 #include "base/escape.h"
 #include "config/options.h"
+#include "relay/steer.h"
 #include "conn/sweep.h"
 #include "control/near.h"
 #include "version.h"
@@ -138,6 +139,8 @@ struct reply ready_reply(const struct question *question) {
 
     if (atomic_load(&question->relay->road.stop_accept))
         add_reason(reasons, "relayd stops: it takes no new connections");
+    if (steer_is_lame(NULL))
+        add_reason(reasons, "an operator said lame-duck");
     for (size_t i = 0; i < upstreams->n; i++) {
         char sentence[CONFIG_NAME_MAX + 64];
         size_t all, up;

@@ -242,3 +242,15 @@ struct reply reset_reply(const struct question *question) {
                          question->generation->upstreams->list[i].config->name);
     return reply_json(200, json_pack("{s:s, s:I}", "done", sentence, "reset", (json_int_t)n));
 }
+
+struct reply lame_reply(const struct question *question) {
+    const char *off = question->argument(question->arg, "off");
+    bool on = off == NULL || strcmp(off, "yes") != 0;
+    const char *sentence = on ? "GET /ready says no from now on, and relayd goes on accepting"
+                              : "GET /ready says again what is so";
+
+    steer_set_lame(on, question->asker.uid);
+    steer_log(question, NULL, NULL, sentence);
+    return reply_json(200, json_pack("{s:s, s:b, s:s?}", "done", sentence, "lame", on, "caveat",
+                                     on ? steer_caveat(question) : NULL));
+}

@@ -11,6 +11,7 @@ struct reply down_reply(const struct question *question);
 struct reply lift_reply(const struct question *question);   /* /ready */
 struct reply weight_reply(const struct question *question); /* weight=N, or file */
 struct reply reset_reply(const struct question *question);  /* without server: all */
+struct reply lame_reply(const struct question *question);   /* /lame-duck; off=yes: no more */
 
 /* {"state", "weight", "by_uid", "since"}, since in seconds of the epoch; or null, for NULL. */
 json_t *steer_json(const struct server_order *order);

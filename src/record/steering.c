@@ -29,6 +29,20 @@ void steering_write_server(struct server_order *row, const struct server_order *
         write_row(row, &row->sum, order, sizeof(*row));
 }
 
+void steering_write_block(struct blocked_prefix *row, const struct blocked_prefix *block) {
+    if (block == NULL)
+        atomic_store(&row->sum, 0);
+    else
+        write_row(row, &row->sum, block, sizeof(*row));
+}
+
+void steering_write_lame(struct lame_order *row, const struct lame_order *lame) {
+    if (lame == NULL)
+        atomic_store(&row->sum, 0);
+    else
+        write_row(row, &row->sum, lame, sizeof(*row));
+}
+
 /* With zeros to its end. */
 static bool is_row_name(const char name[CONFIG_NAME_MAX]) {
     size_t n = strnlen(name, CONFIG_NAME_MAX);
@@ -49,6 +63,30 @@ bool steering_has_server(const struct server_order *row, usec_t now) {
            row->since <= now;
 }
 
+bool steering_has_block(const struct blocked_prefix *row, usec_t now) {
+    uint32_t sum = atomic_load(&row->sum);
+
+    return sum != 0 && sum == sum_row(row, sizeof(*row)) && row->unused == 0 &&
+           prefix_is_sound(&row->prefix) && row->since >= 0 && row->since <= now &&
+           (row->until == 0 || row->until > now);
+}
+
+bool steering_has_lame(const struct lame_order *row, usec_t now) {
+    uint32_t sum = atomic_load(&row->sum);
+
+    return sum != 0 && sum == sum_row(row, sizeof(*row)) && row->since >= 0 && row->since <= now;
+}
+
+static void tidy_blocks(struct blocked_prefix *rows, usec_t now) {
+    for (size_t i = 0; i < STEERING_BLOCKS; i++) {
+        if (!steering_has_block(&rows[i], now))
+            steering_write_block(&rows[i], NULL);
+        for (size_t k = 0; k < i && atomic_load(&rows[i].sum) != 0; k++)
+            if (atomic_load(&rows[k].sum) != 0 && prefix_equal(&rows[i].prefix, &rows[k].prefix))
+                steering_write_block(rows[i].since < rows[k].since ? &rows[i] : &rows[k], NULL);
+    }
+}
+
 static bool is_same_server(const struct server_order *a, const struct server_order *b) {
     return strcmp(a->server, b->server) == 0 && strcmp(a->upstream, b->upstream) == 0;
 }
@@ -63,4 +101,7 @@ void steering_tidy(struct steering *steering, usec_t now) {
             if (atomic_load(&rows[k].sum) != 0 && is_same_server(&rows[i], &rows[k]))
                 steering_write_server(rows[i].since < rows[k].since ? &rows[i] : &rows[k], NULL);
     }
+    tidy_blocks(steering->blocks, now);
+    if (!steering_has_lame(&steering->lame, now))
+        steering_write_lame(&steering->lame, NULL);
 }

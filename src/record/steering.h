@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/prefix.h"
 #include "config/config.h"
 
 enum order_state {
@@ -34,20 +35,45 @@ struct server_order {
     usec_t since;
 };
 
+/* Clients of this prefix are refused. */
+struct blocked_prefix {
+    _Atomic uint32_t sum; /* 0: none */
+    uint32_t by_uid;
+    struct prefix prefix;
+    uint32_t unused; /* 0 */
+    usec_t since;
+    usec_t until; /* 0: until it is lifted */
+};
+
+/* GET /ready says no. */
+struct lame_order {
+    _Atomic uint32_t sum; /* 0: it does not */
+    uint32_t by_uid;
+    usec_t since;
+};
+
 #define STEERING_SERVERS 256
+#define STEERING_BLOCKS  1024
 
 struct steering {
     struct server_order servers[STEERING_SERVERS];
+    struct blocked_prefix blocks[STEERING_BLOCKS];
+    struct lame_order lame;
 };
 
 /* sealed: writes a row, or (NULL) empties it. One thread at a time. */
 void steering_write_server(struct server_order *row, const struct server_order *order);
 
+void steering_write_block(struct blocked_prefix *row, const struct blocked_prefix *block);
+void steering_write_lame(struct lame_order *row, const struct lame_order *lame);
+
 /* Whether a row holds an order: its sum is right, and it says what an order can say. */
 bool steering_has_server(const struct server_order *row, usec_t now);
+bool steering_has_block(const struct blocked_prefix *row, usec_t now); /* and it is not over */
+bool steering_has_lame(const struct lame_order *row, usec_t now);
 
-/* Empties rows that another process left and that hold no order; of two of the same server the
- * older. */
+/* Empties rows that another process left and that hold no order; of two of the same server or
+ * prefix the older. */
 void steering_tidy(struct steering *steering, usec_t now);
 
 #endif

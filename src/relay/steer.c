@@ -6,8 +6,16 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sync.h"
 #include "base/text.h"
+#include "listen/blocks.h"
 #include "upstream/orders.h"
+
+static struct {
+    struct lock lock;
+    struct lame_order *row GUARDED;
+    struct lame_order own GUARDED;
+} lame = {.lock = LOCK_INITIAL(RANK_LEAF), .row = &lame.own};
 
 static void append_order(char *buf, size_t size, const struct server_order *order) {
     char what[64];
@@ -16,13 +24,11 @@ static void append_order(char *buf, size_t size, const struct server_order *orde
                 order_describe(order, what, sizeof(what)));
 }
 
-void steer_begin(struct steering *steering) {
+static void say_servers_go_on(void) {
     static struct server_order list[STEERING_SERVERS];
     char text[LOG_TEXT_MAX / 2] = "";
-
-    steering_tidy(steering, clock_now());
-    orders_use(steering);
     size_t n = orders_list(list);
+
     for (size_t i = 0; i < n; i++)
         append_order(text, sizeof(text), &list[i]);
     if (n > 0)
@@ -31,8 +37,56 @@ void steer_begin(struct steering *steering) {
                 n == 1 ? "" : "s", text);
 }
 
+static void say_blocks_go_on(void) {
+    static struct blocked_prefix list[STEERING_BLOCKS];
+    char text[LOG_TEXT_MAX / 2] = "", one[PREFIX_TEXT_MAX];
+    size_t n = blocks_list(list);
+
+    for (size_t i = 0; i < n; i++)
+        text_append(text, sizeof(text), "%s%s", i > 0 ? ", " : "",
+                    prefix_format(&list[i].prefix, one, sizeof(one)));
+    if (n > 0)
+        log_msg(MSG_OPERATOR,
+                "%zu prefix%s still blocked, as before the previous relayd ended: %s.", n,
+                n == 1 ? " is" : "es are", text);
+}
+
+void steer_begin(struct steering *steering) {
+    steering_tidy(steering, clock_now());
+    orders_use(steering->servers);
+    blocks_use(steering->blocks);
+    lock_acquire(&lame.lock);
+    lame.row = &steering->lame;
+    lock_release(&lame.lock);
+    say_servers_go_on();
+    say_blocks_go_on();
+    if (steer_is_lame(NULL))
+        log_msg(MSG_OPERATOR, "GET /ready still says no: an operator said lame-duck.");
+}
+
 void steer_end(void) {
+    lock_acquire(&lame.lock);
+    lame.row = &lame.own;
+    lock_release(&lame.lock);
     orders_use(NULL);
+    blocks_use(NULL);
+}
+
+bool steer_is_lame(struct lame_order *ret) {
+    lock_acquire(&lame.lock);
+    bool is = atomic_load(&lame.row->sum) != 0;
+    if (is && ret != NULL)
+        memcpy(ret, lame.row, sizeof(*ret));
+    lock_release(&lame.lock);
+    return is;
+}
+
+void steer_set_lame(bool on, uid_t by) {
+    const struct lame_order wanted = {.by_uid = by, .since = clock_now()};
+
+    lock_acquire(&lame.lock);
+    steering_write_lame(lame.row, on ? &wanted : NULL);
+    lock_release(&lame.lock);
 }
 
 const struct server_config *steer_find_server(const struct config *config, const char *upstream,

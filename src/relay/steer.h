@@ -2,6 +2,8 @@
 #ifndef RELAY_STEER_H
 #define RELAY_STEER_H
 
+#include <sys/types.h>
+
 #include "record/steering.h"
 #include "road/generation.h"
 
@@ -11,6 +13,10 @@ void steer_begin(struct steering *steering);
 
 /* They end with this process, or lie with the keeper. Main's. */
 void steer_end(void);
+
+/* Whether GET /ready is to say no; *ret (or NULL) is who said so. Any thread. */
+bool steer_is_lame(struct lame_order *ret);
+void steer_set_lame(bool on, uid_t by);
 
 /* Logs orders of servers that this configuration does not have, and the one before (NULL: none)
  * had. Main's. */

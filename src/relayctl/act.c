@@ -27,8 +27,7 @@ static int say_done(const struct ask *ask, json_t *answer, char *text) {
     return EX_OK;
 }
 
-/* Words are as "server=app/a". */
-static int act_by(const struct ask *ask, const char *page, char *const words[], size_t n) {
+int act_by(const struct ask *ask, const char *page, char *const words[], size_t n) {
     char *path = ask_path(page, words, n), *text = NULL;
     json_t *answer;
 

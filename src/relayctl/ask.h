@@ -19,7 +19,7 @@ struct ask {
     size_t n_words;
     /* Options of some commands (enum command_option): */
     bool wait, reset, yes;
-    const char *timeout; /* NULL: not given */
+    const char *timeout, *span; /* --for; NULL: not given */
 };
 
 struct text {

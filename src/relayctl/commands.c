@@ -9,8 +9,8 @@ const struct command commands[] = {
     {"status", NULL, "all on one screen; so does relayctl without a command", show_status},
     {"servers", "[UPSTREAM/SERVER]", "each server and address: its state, and why", show_servers,
      OPTION_RESET},
-    {"connections", "[FILTER]...", "each connection; listener=, server= or client= narrows it",
-     show_connections},
+    {"connections", "[FILTER]...",
+     "each connection; client=, listener=, server=, age=, rate=, sort=", show_connections},
     {"tail", "[FILTER]...", "ends of connections as they come; also end=CODE, failed=yes",
      show_tail},
     {"events", "[follow=no]", "what else the log gets, as it comes: up, down, reload", show_events},
@@ -24,6 +24,15 @@ const struct command commands[] = {
      act_weight},
     {"ready", "[UPSTREAM/SERVER]", "lifts drain and down; alone: are clients served? exit 0, or 1",
      show_ready},
+    {"kill", "FILTER...", "resets connections, of the filters of connections; all=yes: all",
+     act_kill, OPTION_YES},
+    {"drain-client", "FILTER...", "ends them in order, once they are silent for drain_idle",
+     act_drain_client, OPTION_YES},
+    {"block", "PREFIX", "refuses these clients", act_block, OPTION_FOR | OPTION_YES},
+    {"unblock", "PREFIX", "lets them in again", act_unblock},
+    {"blocks", NULL, "who is blocked, by whom, until when", show_blocks},
+    {"lame-duck", "[off]", "GET /ready says no from now on, and clients are still served",
+     act_lame_duck},
 };
 
 const size_t n_commands = ARRAY_LEN(commands);

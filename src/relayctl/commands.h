@@ -9,6 +9,7 @@ enum command_option {
     OPTION_WAIT = 1, /* and --timeout */
     OPTION_RESET = 2,
     OPTION_YES = 4,
+    OPTION_FOR = 8,
 };
 
 struct command {
@@ -29,7 +30,6 @@ int wrong_command(const char *what, const char *word);
 /* look.c: these change nothing. */
 int show_status(const struct ask *ask);
 int show_servers(const struct ask *ask);
-int show_connections(const struct ask *ask);
 int show_metrics(const struct ask *ask);
 int show_explanation(const struct ask *ask);
 int show_ready(const struct ask *ask);
@@ -44,5 +44,17 @@ int act_down(const struct ask *ask);
 int act_ready(const struct ask *ask);
 int act_weight(const struct ask *ask);
 int act_reset(const struct ask *ask);
+
+/* Asks for the page with words as "server=app/a", and says what was done. */
+int act_by(const struct ask *ask, const char *page, char *const words[], size_t n);
+
+/* clients.c */
+int show_connections(const struct ask *ask);
+int show_blocks(const struct ask *ask);
+int act_kill(const struct ask *ask);
+int act_drain_client(const struct ask *ask);
+int act_block(const struct ask *ask);
+int act_unblock(const struct ask *ask);
+int act_lame_duck(const struct ask *ask);
 
 #endif

@@ -70,19 +70,6 @@ int show_servers(const struct ask *ask) {
     return r;
 }
 
-int show_connections(const struct ask *ask) {
-    char *path = ask_path("/connections", ask->words, ask->n_words);
-    json_t *connections;
-
-    if (path == NULL)
-        return wrong_command("a filter is listener=NAME, server=UPSTREAM/NAME or client=PREFIX",
-                             "");
-    int r = show_page(ask, path, screen_connections, &connections);
-    json_decref(connections);
-    free(path);
-    return r;
-}
-
 int show_metrics(const struct ask *ask) {
     struct text text;
     long status = 0;

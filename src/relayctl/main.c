@@ -22,6 +22,8 @@ static int print_relayctl_help(void) {
          "      --reconnect          with tail and events: go on with the next relayd\n"
          "      --wait               drain, down: until the server has no connection\n"
          "      --timeout TIME       --wait: at most so long, as 90s or 10m; then exit 1\n"
+         "      --yes                kill, drain-client, block: ask nobody\n"
+         "      --for TIME           block: for so long, as 1h; else until it is lifted\n"
          "      --reset              servers: back to what the file says, of one or all\n"
          "  -V, --version            print the version and exit\n"
          "  -h, --help               print this help and exit\n\n"
@@ -33,7 +35,7 @@ static int print_relayctl_help(void) {
 
 static unsigned given_options(const struct ask *ask) {
     return (ask->wait || ask->timeout != NULL ? OPTION_WAIT : 0) | (ask->reset ? OPTION_RESET : 0) |
-           (ask->yes ? OPTION_YES : 0);
+           (ask->yes ? OPTION_YES : 0) | (ask->span != NULL ? OPTION_FOR : 0);
 }
 
 static int run_command(struct ask *ask, const char *name) {
@@ -57,6 +59,8 @@ int main(int argc, char **argv) {
                                             {"wait", no_argument, NULL, 'w'},
                                             {"timeout", required_argument, NULL, 't'},
                                             {"reset", no_argument, NULL, 'R'},
+                                            {"yes", no_argument, NULL, 'y'},
+                                            {"for", required_argument, NULL, 'f'},
                                             {"version", no_argument, NULL, 'V'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
@@ -79,6 +83,12 @@ int main(int argc, char **argv) {
             break;
         case 't':
             ask.timeout = optarg;
+            break;
+        case 'y':
+            ask.yes = true;
+            break;
+        case 'f':
+            ask.span = optarg;
             break;
         case 'R':
             ask.reset = true;

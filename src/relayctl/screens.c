@@ -280,6 +280,34 @@ bool screen_connections(const json_t *connections, FILE *out) {
     return finish_grid(&grid, out) && json_is_array(connections);
 }
 
+/* "in 59 min"; "-": until it is lifted. */
+static const char *get_end(const json_t *block, time_t now, char buf[NUMBER_MAX]) {
+    const json_t *until = json_object_get(block, "until");
+    char left[NUMBER_MAX];
+
+    snprintf(buf, NUMBER_MAX, "-");
+    if (json_is_integer(until))
+        snprintf(buf, NUMBER_MAX, "in %.24s",
+                 text_human_age(json_integer_value(until) - now, 1, left, sizeof(left)));
+    return buf;
+}
+
+bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
+    struct grid grid = {.heads = {"PREFIX", "SINCE", "ENDS", "BY UID"}, .right = {[3] = true}};
+    const json_t *block;
+    size_t i;
+
+    json_array_foreach(blocks, i, block) {
+        char age[NUMBER_MAX], end[NUMBER_MAX], uid[NUMBER_MAX];
+        const char *cells[GRID_COLUMNS] = {
+            get_text(block, "prefix"), get_age(block, "since", now, age), get_end(block, now, end),
+            get_number(block, "by_uid", uid)};
+
+        grid_add(&grid, cells);
+    }
+    return finish_grid(&grid, out) && json_is_array(blocks);
+}
+
 bool screen_ready(const json_t *ready, FILE *out) {
     const json_t *reason, *reasons = json_object_get(ready, "reasons");
     size_t i;

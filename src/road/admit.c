@@ -1,6 +1,7 @@
 #include "road/admit.h"
 
 #include "base/embedded.h"
+#include "listen/blocks.h"
 #include "road/generation.h"
 #include "wire/proxy_protocol.h"
 
@@ -59,6 +60,8 @@ static enum end count_client(struct job *job) {
 enum end admit_peer(const struct job *job) {
     const struct listener_config *config = job->route->config;
 
+    if (blocks_any() && blocks_cover(&job->record.client))
+        return END_BLOCKED;
     return config->accept_proxy == PROXY_OFF ? check_access(config, &job->record.client)
                                              : check_sender(config, &job->record.client);
 }
@@ -68,7 +71,8 @@ enum end admit_client(struct job *job) {
 }
 
 enum end admit_named(struct job *job) {
+    if (blocks_any() && blocks_cover(&job->record.client))
+        return END_BLOCKED;
     enum end end = check_access(job->route->config, &job->record.client);
-
     return end != END_NONE ? end : count_client(job);
 }

@@ -1,10 +1,11 @@
-/* Who may come in: allow, deny, proxy_from, and each client's limits. Any thread. */
+/* Who may come in: what operators block, allow, deny, proxy_from, and each client's limits. Any
+ * thread. */
 #ifndef ROAD_ADMIT_H
 #define ROAD_ADMIT_H
 
 #include "road/job.h"
 
-/* Before anything is read: END_NONE, END_DENIED, or END_SENDER_DENIED. */
+/* Before anything is read: END_NONE, END_BLOCKED, END_DENIED, or END_SENDER_DENIED. */
 enum end admit_peer(const struct job *job) MUST_USE;
 
 /* Counts the client in job->has.seat (in the listener's gate), unless a PROXY header has yet to

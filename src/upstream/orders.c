@@ -17,8 +17,8 @@ LIST_HEAD(order_bucket, order);
 
 static struct {
     struct lock lock;
-    struct steering *in GUARDED; /* NULL: own */
-    struct steering own GUARDED;
+    struct server_order *rows GUARDED; /* NULL: own */
+    struct server_order own[STEERING_SERVERS] GUARDED;
     struct order_bucket buckets[BUCKETS] GUARDED;
 } orders = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
@@ -102,12 +102,12 @@ static void put_order_in_force(struct order *order) REQUIRES(orders.lock) {
     atomic_fetch_add(&orders_changed, 1);
 }
 
-static struct steering *list_now(void) REQUIRES(orders.lock) {
-    return orders.in != NULL ? orders.in : &orders.own;
+static struct server_order *list_now(void) REQUIRES(orders.lock) {
+    return orders.rows != NULL ? orders.rows : orders.own;
 }
 
 static struct server_order *free_row(void) REQUIRES(orders.lock) {
-    struct server_order *rows = list_now()->servers;
+    struct server_order *rows = list_now();
 
     for (size_t i = 0; i < STEERING_SERVERS; i++)
         if (atomic_load(&rows[i].sum) == 0)
@@ -196,7 +196,7 @@ size_t orders_list(struct server_order ret_list[STEERING_SERVERS]) {
     size_t n = 0;
 
     lock_acquire(&orders.lock);
-    const struct server_order *rows = list_now()->servers;
+    const struct server_order *rows = list_now();
     for (size_t i = 0; i < STEERING_SERVERS; i++)
         if (atomic_load(&rows[i].sum) != 0)
             memcpy(&ret_list[n++], &rows[i], sizeof(*rows));
@@ -267,7 +267,7 @@ static struct order *forget_order(void) REQUIRES(orders.lock) {
     return NULL;
 }
 
-void orders_use(struct steering *steering) UNCHECKED {
+void orders_use(struct server_order *rows) UNCHECKED {
     struct order *unneeded;
 
     lock_acquire(&orders.lock);
@@ -276,13 +276,13 @@ void orders_use(struct steering *steering) UNCHECKED {
         free(unneeded);
         lock_acquire(&orders.lock);
     }
-    orders.in = steering;
-    memset(&orders.own, 0, sizeof(orders.own));
+    orders.rows = rows;
+    memset(orders.own, 0, sizeof(orders.own));
     atomic_store(&orders_count, 0);
     lock_release(&orders.lock);
-    for (size_t i = 0; steering != NULL && i < STEERING_SERVERS; i++)
-        if (atomic_load(&steering->servers[i].sum) != 0)
-            adopt_row(&steering->servers[i]);
+    for (size_t i = 0; rows != NULL && i < STEERING_SERVERS; i++)
+        if (atomic_load(&rows[i].sum) != 0)
+            adopt_row(&rows[i]);
 }
 
 const char *order_describe(const struct server_order *order, char *buf, size_t size) {

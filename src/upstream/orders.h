@@ -26,9 +26,9 @@ struct order {
     char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
 };
 
-/* The list lies here from now on, with the orders that it holds (tidied: steering_tidy). NULL: in
- * memory of its own, empty. Main, while nobody orders. */
-void orders_use(struct steering *steering);
+/* The list lies in these rows (STEERING_SERVERS) from now on, with the orders that they hold
+ * (tidied: steering_tidy). NULL: in memory of its own, empty. Main, while nobody orders. */
+void orders_use(struct server_order *rows);
 
 /* Of this server, with a reference. NULL: no memory. */
 struct order *orders_get(const char *upstream, const char *server) MUST_USE;

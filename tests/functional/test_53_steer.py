@@ -105,7 +105,7 @@ def test_checks_go_on(relay, origin, at):
     before = checked.accepted
     until(lambda: checked.accepted > before + 2, "it is checked")
     checked.stop()
-    until(lambda: "its health checks fail" in servers(at)["app/a"]["reason"], "that it fails is shown")
+    until(lambda: servers(at)["app/a"]["reason"].startswith("by an operator; "), "that it fails is shown")
     assert states(at)["app/a"] == "maintenance"
 
 

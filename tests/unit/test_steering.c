@@ -33,6 +33,49 @@ static void each_byte_is_covered(void **state) {
     assert_false(steering_has_server(&row, clock_now()));
 }
 
+static void each_byte_of_a_block_is_covered(void **state) {
+    const struct blocked_prefix block = {
+        .by_uid = 7, .prefix = {.bytes = {0x20, 1}, .bits = 16}, .since = clock_now()};
+    struct blocked_prefix row = {.sum = 0}, spoilt;
+
+    (void)state;
+    steering_write_block(&row, &block);
+    assert_true(steering_has_block(&row, clock_now()));
+    for (size_t i = 0; i < sizeof(row); i++) {
+        memcpy(&spoilt, &row, sizeof(row));
+        ((unsigned char *)&spoilt)[i] ^= 0x10;
+        assert_false(steering_has_block(&spoilt, clock_now()));
+    }
+
+#define NO_BLOCK(change)                                                                           \
+    do {                                                                                           \
+        struct blocked_prefix bad = block;                                                         \
+        change;                                                                                    \
+        steering_write_block(&row, &bad);                                                          \
+        assert_false(steering_has_block(&row, clock_now()));                                       \
+    } while (0)
+
+    NO_BLOCK(bad.prefix.bits = 129);
+    NO_BLOCK(bad.prefix.bits = 8); /* a bit is set beyond */
+    NO_BLOCK(bad.unused = 1);
+    NO_BLOCK(bad.since = clock_now() + USEC_PER_SEC);
+    NO_BLOCK(bad.until = 1); /* it is over */
+}
+
+static void each_byte_of_lameness_is_covered(void **state) {
+    const struct lame_order lame = {.by_uid = 7, .since = clock_now()};
+    struct lame_order row = {.sum = 0}, spoilt;
+
+    (void)state;
+    steering_write_lame(&row, &lame);
+    assert_true(steering_has_lame(&row, clock_now()));
+    for (size_t i = 0; i < sizeof(row); i++) {
+        memcpy(&spoilt, &row, sizeof(row));
+        ((unsigned char *)&spoilt)[i] ^= 0x10;
+        assert_false(steering_has_lame(&spoilt, clock_now()));
+    }
+}
+
 /* A right sum makes nothing true that cannot be. */
 static void nonsense_is_left_out(void **state) {
     struct server_order good = drained("a"), row = {.sum = 0};
@@ -78,7 +121,7 @@ static void a_killed_process_leaves_its_orders(void **state) {
     struct server_order found;
 
     (void)state;
-    orders_use(steering);
+    orders_use(steering->servers);
     assert_int_equal(orders_set_state("app", "a", ORDER_DRAIN, 5), ORDER_DONE);
     assert_int_equal(orders_set_weight("app", "a", 9, 6), ORDER_DONE);
     assert_int_equal(orders_set_weight("app", "b", 0, 6), ORDER_DONE);
@@ -88,7 +131,7 @@ static void a_killed_process_leaves_its_orders(void **state) {
     assert_false(orders_find("app", "a", &found));
     assert_int_equal(atomic_load(&orders_count), 0);
     steering_tidy(left, clock_now());
-    orders_use(left);
+    orders_use(left->servers);
     assert_true(orders_find("app", "a", &found));
     assert_int_equal(found.state, ORDER_DRAIN);
     assert_int_equal(found.weight, 9);
@@ -149,6 +192,8 @@ static void there_is_room_for_so_many(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_byte_is_covered),
+        cmocka_unit_test(each_byte_of_a_block_is_covered),
+        cmocka_unit_test(each_byte_of_lameness_is_covered),
         cmocka_unit_test(nonsense_is_left_out),
         cmocka_unit_test(of_two_the_later_stays),
         cmocka_unit_test(a_killed_process_leaves_its_orders),

@@ -243,7 +243,7 @@ static void the_layout_of_version_4(void **state) {
     AT(table_head, crashes, 55888);
     AT(table_head, adopting, 55912);
     AT(table_head, steering, 55920);
-    assert_int_equal(sizeof(struct table_head), 94832);
+    assert_int_equal(sizeof(struct table_head), 144000);
     AT(server_order, by_uid, 4);
     AT(server_order, upstream, 8);
     AT(server_order, server, 72);
@@ -251,6 +251,12 @@ static void the_layout_of_version_4(void **state) {
     AT(server_order, weight, 140);
     AT(server_order, since, 144);
     assert_int_equal(sizeof(struct server_order), 152);
+    AT(blocked_prefix, prefix, 8);
+    AT(blocked_prefix, unused, 28);
+    AT(blocked_prefix, since, 32);
+    AT(blocked_prefix, until, 40);
+    AT(steering, blocks, 38912);
+    AT(steering, lame, 88064);
     AT(listen_description, used, 0);
     AT(listen_description, v6only, 1);
     AT(listen_description, stands_in, 2);
