@@ -37,6 +37,12 @@ rpm_packages=(rpm)
 # shellcheck disable=SC2034
 package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian debootstrap) # (debootstrap: the container's root)
 
+# Beyond those, with --long: they are large, and the tests that ask them are skipped without.
+# shellcheck disable=SC2034
+long_test_packages=(
+    chromium # the page, in a browser
+)
+
 # Beyond those to build it, to compare it with its peers (tests/bench).
 # shellcheck disable=SC2034
 bench_packages=(

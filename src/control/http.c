@@ -14,6 +14,7 @@
 #include "control/gauges.h"
 #include "control/kill.h"
 #include "control/live.h"
+#include "control/page.h"
 #include "control/servers.h"
 #include "control/status.h"
 #include "control/steer.h"
@@ -39,6 +40,8 @@ static const struct page {
      {"listener", "server", "client", "id", "age", "rate", NULL}},
     {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},
+    {"/", false, true, page_reply, {NULL}},
+    {"/status.json", false, true, page_json_reply, {NULL}},
     {"/metrics", false, true, gauges_reply, {NULL}},
     {"/ready", false, true, ready_reply, {NULL}},
     {"/drain", true, false, drain_reply, {"server", NULL}},
