@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034
 build_packages=(
     gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev libc-ares-dev
-    libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev # the control socket, and relayctl
+    libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev libncurses-dev # the control socket, and relayctl
 )
 
 # Beyond these, to test it.
@@ -23,6 +23,7 @@ test_packages=(
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
+    python3-pyte                                               # a terminal, for relayctl top
     prometheus python3-prometheus-client                       # promtool, and a parser of metrics
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )

@@ -58,9 +58,10 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
         return EX_OK;
     }
     free(text.bytes);
-    return ask_complain(ask->socket, error != 0       ? strerror((int)error)
-                                     : why[0] != '\0' ? why
-                                                      : curl_easy_strerror(r));
+    return ask->quiet ? EX_UNAVAILABLE
+                      : ask_complain(ask->socket, error != 0       ? strerror((int)error)
+                                                  : why[0] != '\0' ? why
+                                                                   : curl_easy_strerror(r));
 }
 
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,

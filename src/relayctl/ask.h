@@ -15,6 +15,9 @@ struct ask {
     const char *socket;
     bool json;
     bool reconnect; /* what goes on outlives relayd */
+    bool quiet;     /* nothing is said on stderr if nobody answers */
+    bool batch;     /* top: prints, */
+    long rounds;    /* so often; 0: once */
     char **words;   /* after the command */
     size_t n_words;
     /* Options of some commands (enum command_option): */

@@ -14,6 +14,8 @@ const struct command commands[] = {
     {"tail", "[FILTER]...", "ends of connections as they come; also end=CODE, failed=yes",
      show_tail},
     {"events", "[follow=no]", "what else the log gets, as it comes: up, down, reload", show_events},
+    {"top", "[TAB]", "a live screen: servers, connections, clients, events; keys as in htop",
+     show_top},
     {"metrics", NULL, "counters and gauges, as Prometheus reads them", show_metrics},
     {"explain", "CODE", "what an end code of the log means; asks no relayd", show_explanation},
     {"drain", "UPSTREAM/SERVER", "no new connections to this server; those there are may finish",

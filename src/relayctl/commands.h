@@ -37,6 +37,7 @@ int show_ready(const struct ask *ask);
 /* follow.c: these go on. */
 int show_tail(const struct ask *ask);
 int show_events(const struct ask *ask);
+int show_top(const struct ask *ask); /* top.c */
 
 /* act.c: these act; show_ready and show_servers hand over to two of them. */
 int act_drain(const struct ask *ask);

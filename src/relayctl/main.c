@@ -1,6 +1,7 @@
 /* relayctl: asks a running relayd at its control socket, and prints what it says. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -20,6 +21,8 @@ static int print_relayctl_help(void) {
          "\n"
          "      --json               print the answer as it came\n"
          "      --reconnect          with tail and events: go on with the next relayd\n"
+         "  -b, --batch              top: print it, without keys\n"
+         "  -n, --rounds NUMBER      top -b: so often\n"
          "      --wait               drain, down: until the server has no connection\n"
          "      --timeout TIME       --wait: at most so long, as 90s or 10m; then exit 1\n"
          "      --yes                kill, drain-client, block: ask nobody\n"
@@ -56,6 +59,8 @@ int main(int argc, char **argv) {
     static const struct option options[] = {{"socket", required_argument, NULL, 's'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"reconnect", no_argument, NULL, 'r'},
+                                            {"batch", no_argument, NULL, 'b'},
+                                            {"rounds", required_argument, NULL, 'n'},
                                             {"wait", no_argument, NULL, 'w'},
                                             {"timeout", required_argument, NULL, 't'},
                                             {"reset", no_argument, NULL, 'R'},
@@ -67,7 +72,7 @@ int main(int argc, char **argv) {
     struct ask ask = {.socket = CONTROL_SOCKET};
     int option;
 
-    while ((option = getopt_long(argc, argv, "s:Vh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "s:bn:Vh", options, NULL)) != -1) {
         switch (option) {
         case 's':
             ask.socket = optarg;
@@ -77,6 +82,12 @@ int main(int argc, char **argv) {
             break;
         case 'r':
             ask.reconnect = true;
+            break;
+        case 'b':
+            ask.batch = true;
+            break;
+        case 'n':
+            ask.rounds = strtol(optarg, NULL, 10);
             break;
         case 'w':
             ask.wait = true;

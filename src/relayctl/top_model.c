@@ -1,0 +1,160 @@
+#include "relayctl/top_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/order.h"
+
+struct seen {
+    json_int_t id, up, down;
+};
+
+/* NULL: no answer. */
+static json_t *ask_top(const struct ask *ask, const char *path) {
+    struct text text;
+    long status = 0;
+
+    if (ask_page(ask, ASK_GET, path, &text, &status) != EX_OK)
+        return NULL;
+    json_t *json = status == 200 ? json_loads(text.bytes, 0, NULL) : NULL;
+    free(text.bytes);
+    return json;
+}
+
+/* A list of the lines. */
+static json_t *ask_events(const struct ask *ask) {
+    struct text text;
+    long status = 0;
+
+    if (ask_page(ask, ASK_GET, "/events?follow=no", &text, &status) != EX_OK)
+        return NULL;
+    json_t *list = json_array();
+    char *rest = text.bytes;
+    for (char *line; status == 200 && (line = strsep(&rest, "\n")) != NULL;)
+        if (line[0] != '\0')
+            json_array_append_new(list, json_loads(line, 0, NULL));
+    free(text.bytes);
+    return list;
+}
+
+static int compare_seen(const void *a, const void *b) {
+    return compare_numbers(((const struct seen *)a)->id, ((const struct seen *)b)->id);
+}
+
+static json_int_t get_integer(const json_t *object, const char *name) {
+    return json_integer_value(json_object_get(object, name));
+}
+
+/* In the order of their numbers; the caller frees it. NULL: no memory. */
+static struct seen *list_seen(const json_t *connections) {
+    size_t n = json_array_size(connections), i;
+    struct seen *list = calloc(n + 1, sizeof(*list));
+    const json_t *one;
+
+    json_array_foreach(connections, i, one) if (list != NULL) list[i] =
+        (struct seen){get_integer(one, "id"), get_integer(one, "up"), get_integer(one, "down")};
+    if (list != NULL)
+        qsort(list, n, sizeof(*list), compare_seen);
+    return list;
+}
+
+static void set_rates(json_t *connections, const json_t *before, usec_t span) {
+    struct seen *list = list_seen(before);
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(connections, i, one) {
+        const struct seen key = {.id = get_integer(one, "id")};
+        const struct seen *was =
+            list != NULL ? bsearch(&key, list, json_array_size(before), sizeof(*list), compare_seen)
+                         : NULL;
+        double age = (double)get_integer(one, "age_us"),
+               over = (was != NULL || age <= 0 ? (double)span : age) / (double)USEC_PER_SEC;
+
+        over = over > 0.05 ? over : 1;
+        json_object_set_new(
+            one, "up_rate",
+            json_real((double)(get_integer(one, "up") - (was != NULL ? was->up : 0)) / over));
+        json_object_set_new(
+            one, "down_rate",
+            json_real((double)(get_integer(one, "down") - (was != NULL ? was->down : 0)) / over));
+    }
+    free(list);
+}
+
+static void note_past(struct top_model *model) {
+    const json_t *listener;
+    double refused = 0;
+    size_t i, at = model->n_past++ % TOP_POINTS;
+
+    json_array_foreach(json_object_get(model->status, "listeners"), i, listener) refused +=
+        json_number_value(json_object_get(listener, "refused_min"));
+    model->past[TOP_NEW][at] = json_number_value(json_object_get(model->status, "rate"));
+    model->past[TOP_BYTES][at] = json_number_value(json_object_get(model->status, "up_rate")) +
+                                 json_number_value(json_object_get(model->status, "down_rate"));
+    model->past[TOP_REFUSED][at] = refused;
+}
+
+static void replace_answer(json_t **answer, json_t *new) {
+    if (new == NULL)
+        return;
+    json_decref(*answer);
+    *answer = new;
+}
+
+void top_refresh(struct top_model *model, const struct ask *ask) {
+    json_t *status = ask_top(ask, "/status");
+    usec_t now = clock_now();
+
+    model->answers = status != NULL;
+    if (!model->answers)
+        return;
+    replace_answer(&model->status, status);
+    replace_answer(&model->servers, ask_top(ask, "/servers"));
+    replace_answer(&model->events, ask_events(ask));
+    json_t *connections = ask_top(ask, "/connections");
+    set_rates(connections, model->connections, now - model->at);
+    replace_answer(&model->connections, connections);
+    model->at = now;
+    note_past(model);
+}
+
+void top_forget(struct top_model *model) {
+    json_decref(model->status);
+    json_decref(model->servers);
+    json_decref(model->connections);
+    json_decref(model->events);
+}
+
+size_t top_past(const struct top_model *model, enum top_picture picture,
+                double ret_values[TOP_POINTS]) {
+    size_t n = model->n_past < TOP_POINTS ? model->n_past : TOP_POINTS;
+
+    for (size_t i = 0; i < n; i++)
+        ret_values[i] = model->past[picture][(model->n_past - n + i) % TOP_POINTS];
+    return n;
+}
+
+void top_act(const struct ask *ask, const char *page, char *const words[], size_t n, char *ret_said,
+             size_t size) {
+    char *path = ask_path(page, words, n);
+    struct text text = {0};
+    long status = 0;
+
+    snprintf(ret_said, size, "relayd does not answer.");
+    if (path != NULL && ask_page(ask, ASK_POST, path, &text, &status) == EX_OK) {
+        json_t *json = json_loads(text.bytes, 0, NULL);
+        const char *done = json_string_value(json_object_get(json, "done")),
+                   *error = json_string_value(json_object_get(json, "error"));
+
+        snprintf(ret_said, size, "%s%s.", error != NULL ? "Refused: " : "",
+                 error != NULL  ? error
+                 : done != NULL ? done
+                                : "Done");
+        json_decref(json);
+    }
+    free(text.bytes);
+    free(path);
+}

@@ -1,0 +1,166 @@
+"""relayctl top: a live screen at a terminal, and without."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import termios
+import time
+
+import pytest
+
+from client import connect
+from control import RELAYCTL, relayctl
+from origin import echo, silent
+from relay import environment
+from settings import DEADLINE, until
+
+pyte = pytest.importorskip("pyte")
+
+
+@pytest.fixture
+def at(short_path):
+    return str(short_path / "control.sock")
+
+
+class Terminal:
+    """relayctl top at a terminal of this size."""
+
+    def __init__(self, at, *words, columns=100, lines=24, **env):
+        self.screen = pyte.Screen(columns, lines)
+        self.stream = pyte.ByteStream(self.screen)
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(RELAYCTL, ["relayctl", "-s", at, "top", *words],
+                      environment(**{"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env}))
+        self.resize(columns, lines)
+
+    def resize(self, columns, lines):
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def text(self):
+        while select.select([self.fd], [], [], 0)[0]:
+            try:
+                self.stream.feed(os.read(self.fd, 65536))
+            except OSError:
+                break
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait(self, pattern):
+        return until(lambda: re.search(pattern, self.text()), f"/{pattern}/ on the screen:\n{self.text()}")
+
+    def press(self, keys):
+        os.write(self.fd, keys.encode())
+
+    def end(self):
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            self.text()
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        raise AssertionError("it does not end")
+
+
+@pytest.fixture
+def terminal():
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Terminal(*arguments, **options))
+        return started[-1]
+    yield start
+    for one in started:
+        try:
+            os.kill(one.pid, 9)
+            os.waitpid(one.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+def test_printed(relay, origin, at):
+    one = relay(origin(echo), control=at)
+    with connect(one.address) as client:
+        assert client.send(b"hello").read(5) == b"hello"
+        text = relayctl("-s", at, "top", "-b", "connections")
+        assert "1 of " in text and "127.0.0.1:" in text and "app/a" in text and "relay" in text
+        assert relayctl("-s", at, "top", "-b", "-n", "2", "servers").count("UPSTREAM/SERVER") == 2
+        assert re.search(r"127\.0\.0\.1 +1 ", relayctl("-s", at, "top", "-b", "clients"))
+        assert "takes connections" in relayctl("-s", at, "top", "-b", "events")
+    assert "top begins with" in relayctl("-s", at, "top", "nonsense", status=64)
+    assert "needs a terminal" in relayctl("-s", at, "top", status=64)
+    assert "no relayd answers" in relayctl("-s", at + "x", "top", "-b", status=69)
+
+
+def test_tabs_help_details_and_quit(relay, origin, at, terminal):
+    one = relay(origin(silent), control=at)
+    with connect(one.address):
+        top = terminal(at)
+        top.wait(r"app/a .* up ")
+        top.press("2")
+        top.wait(r"app/a +relay")
+        top.press("\r")
+        top.wait(r"client +127\.0\.0\.1:\d+")
+        top.press("\r")
+        top.wait("PHASE")
+        top.press("?")
+        top.wait("kill the tagged connections")
+        top.press("4")
+        top.wait("takes connections")
+        top.press("\\takes\r")
+        top.wait("only: takes")
+        top.press("q")
+        assert top.end() == 0
+
+
+def test_kill_asks(relay, origin, at, terminal):
+    one = relay(origin(silent), control=at)
+    with connect(one.address) as client:
+        top = terminal(at, "connections")
+        top.wait("app/a")
+        top.press("k")
+        top.wait("Reset 1 connection")
+        top.press("n\r")
+        top.wait("q quit")
+        assert client.is_silent(0.2)
+        top.press("k")
+        top.wait("Reset 1 connection")
+        top.press("y\r")
+        assert client.read_end()[1] == "reset"
+        top.press("\x03")
+        assert top.end() == 0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 8), (10, 3), (1, 1)])
+@pytest.mark.parametrize("env", [{}, {"TERM": "vt100", "NO_COLOR": "1", "LC_ALL": "C"}])
+def test_any_size_and_terminal(relay, origin, at, terminal, size, env):
+    relay(origin(echo), control=at)
+    top = terminal(at, columns=size[0], lines=size[1], **env)
+    until(lambda: "r" in top.text() or size == (1, 1), "something")
+    if size[0] == 80:
+        assert all(len(line) <= 80 for line in top.text().splitlines())
+        top.wait(r"app/a .* up ")
+        assert not env or top.text().isascii()
+    for columns, lines in ((120, 40), (5, 5), (80, 24)):
+        top.resize(columns, lines)
+    top.wait("app/a")
+    top.press("q")
+    assert top.end() == 0
+
+
+def test_relayd_goes_and_comes_back(relay, origin, at, terminal):
+    server = origin(echo)
+    one = relay(server, control=at)
+    top = terminal(at)
+    top.wait("app/a")
+    one.finish()
+    top.wait("relayd does not answer")
+    relay(server, control=at)
+    top.wait("relayd [0-9.]+  up")
+    top.press("q")
+    assert top.end() == 0
