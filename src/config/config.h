@@ -59,7 +59,8 @@ struct global_config {
     int64_t max_openings;
     int when_full; /* enum when_full */
     usec_t drain_timeout;
-    usec_t drain_idle;   /* 0: never */
+    usec_t drain_idle; /* 0: never */
+    usec_t lame_duck_time;
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
     int log_format;      /* enum log_format */

@@ -30,6 +30,7 @@ static const struct page {
     bool open; /* for all (http_place.open) */
     struct reply (*reply)(const struct question *question);
     const char *arguments[8]; /* that may follow ?; up to NULL */
+    int errand;               /* enum errand_kind, plus 1: instead of a reply */
 } pages[] = {
     {"/status", false, false, status_reply, {NULL}},
     {"/servers", false, false, servers_reply, {NULL}},
@@ -62,6 +63,8 @@ static const struct page {
     {"/block", true, false, block_reply, {"prefix", "for", "all", NULL}},
     {"/unblock", true, false, unblock_reply, {"prefix", NULL}},
     {"/lame-duck", true, false, lame_reply, {"off", NULL}},
+    {"/reload", true, false, NULL, {NULL}, ERRAND_RELOAD + 1},
+    {"/check", true, false, NULL, {NULL}, ERRAND_CHECK + 1},
     {"/reset", true, false, reset_reply, {"server", NULL}},
 };
 
@@ -129,6 +132,11 @@ static struct reply answer_page(struct http_place *place, const struct page *pag
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
     if (check.wrong[0] != '\0')
         return refuse_argument(&check);
+    if (page->errand > 0) {
+        steer_log(&question, NULL, NULL,
+                  page->errand - 1 == ERRAND_RELOAD ? "A reload" : "A check of the configuration");
+        return waiter_begin(&place->waiters, connection, (enum errand_kind)(page->errand - 1));
+    }
     vitals_begin(&place->vitals, &question);
     struct reply reply = question.generation != NULL ? page->reply(&question)
                                                      : reply_error(503, "relayd is starting");
@@ -257,7 +265,15 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *request = place; /* MHD calls again; an answer now would end the connection */
         return MHD_YES;
     }
-    struct reply reply = answer_request(place, path, method, connection);
+    struct reply reply;
+    if (!waiter_finish(&place->waiters, *request, &reply))
+        reply = answer_request(place, path, method, connection);
+    if (visitor != NULL)
+        visitor->stays = reply.waiter != NULL;
+    if (reply.waiter != NULL) {
+        *request = reply.waiter;
+        return MHD_YES;
+    }
     struct MHD_Response *response = make_response(place, &reply, connection, visitor);
     if (response == NULL)
         return MHD_NO; /* no memory: the connection is closed */
@@ -276,6 +292,7 @@ void http_place_init(struct http_place *place, bool open, size_t most, const str
     place->hosts = *hosts;
     visitors_init(&place->visitors, most);
     LIST_INIT(&place->streams);
+    LIST_INIT(&place->waiters);
 }
 
 struct MHD_Daemon *http_start(int listening, struct http_place *place, unsigned most) {

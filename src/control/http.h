@@ -9,6 +9,7 @@
 #include "control/stream.h"
 #include "control/visitors.h"
 #include "control/vitals.h"
+#include "control/waiter.h"
 
 /* Where questions come in. But for clients, the site's thread's. */
 struct http_place {
@@ -18,6 +19,7 @@ struct http_place {
     struct vitals vitals;
     struct visitors visitors;
     struct stream_list streams;
+    struct waiter_list waiters;
 };
 
 /* most: clients at once, the next of whom puts one out. Takes the hosts. */

@@ -25,12 +25,14 @@ struct question {
 };
 
 struct stream;
+struct waiter;
 
 struct reply {
     unsigned status; /* of HTTP */
     const char *type;
     char *body;            /* malloc(3)'s; NULL: there was no memory, or: */
     struct stream *stream; /* what follows one by one (control/stream.h) */
+    struct waiter *waiter; /* nothing yet: he waits (control/waiter.h) */
     const char *policy;    /* a page's Content-Security-Policy; NULL: it is no page */
 };
 

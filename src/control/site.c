@@ -24,6 +24,9 @@ struct site {
 static int site_patience(const struct site *site) {
     MHD_UNSIGNED_LONG_LONG least = LIST_EMPTY(&site->place.streams) ? TICK_MSEC : STREAM_LOOK_MSEC;
 
+    if (!LIST_EMPTY(&site->place.waiters))
+        least = WAITER_LOOK_MSEC;
+
     for (size_t i = 0; i < site->n; i++) {
         MHD_UNSIGNED_LONG_LONG wait;
 
@@ -46,6 +49,7 @@ static void serve_until_stop(void *arg) {
         vitals_tick(&site->place.vitals);
         (void)poll(site->polls, (nfds_t)site->n, site_patience(site));
         stream_look(&site->place.streams);
+        waiter_look(&site->place.waiters, false);
         run_site(site);
     }
 }
@@ -106,7 +110,9 @@ void site_stop(struct site *site) {
     atomic_store(&site->stop, true);
     thread_interrupt_join(&site->thread);
     stream_end_all(&site->place.streams);
+    waiter_look(&site->place.waiters, true);
     run_site(site);
     stop_daemons(site);
+    waiter_free_all(&site->place.waiters);
     free_site(site);
 }

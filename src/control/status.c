@@ -117,16 +117,17 @@ struct reply status_reply(const struct question *question) {
     samples_take(question->samples, &question->relay->road.registry, 0);
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
-    return reply_json(200,
-                      json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
-                                "version", RELAYD_VERSION, "since", (json_int_t)question->since,
-                                "live", (json_int_t)gate_live(gate), "max",
-                                (json_int_t)gate_max(gate), "rate", question->rate, "up_rate",
-                                pack_rate(bytes[DIR_UP]), "down_rate", pack_rate(bytes[DIR_DOWN]),
-                                "keeper", describe_keeper(question->relay, keeper, sizeof(keeper)),
-                                "fingerprint", fingerprint, "near", near_list(question), "failures",
-                                list_failures(), "listeners", list_listeners(generation),
-                                "upstreams", list_upstreams(generation)));
+    return reply_json(
+        200,
+        json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b}",
+                  "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
+                  (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
+                  question->rate, "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
+                  pack_rate(bytes[DIR_DOWN]), "keeper",
+                  describe_keeper(question->relay, keeper, sizeof(keeper)), "fingerprint",
+                  fingerprint, "near", near_list(question), "failures", list_failures(),
+                  "listeners", list_listeners(generation), "upstreams", list_upstreams(generation),
+                  "lame", steer_is_lame(NULL) || steer_stops_soon()));
 }
 
 static void add_reason(json_t *reasons, const char *sentence) {
@@ -139,6 +140,8 @@ struct reply ready_reply(const struct question *question) {
 
     if (atomic_load(&question->relay->road.stop_accept))
         add_reason(reasons, "relayd stops: it takes no new connections");
+    else if (steer_stops_soon())
+        add_reason(reasons, "relayd stops soon (lame_duck_time)");
     if (steer_is_lame(NULL))
         add_reason(reasons, "an operator said lame-duck");
     for (size_t i = 0; i < upstreams->n; i++) {

@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "control/control.h"
+#include "control/errands.h"
+#include "daemon/file_check.h"
 #include "control/public.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
@@ -22,9 +24,11 @@
 #include "daemon/reading.h"
 #include "daemon/reload.h"
 #include "daemon/restart.h"
+#include "daemon/signals.h"
 #include "handover/crash.h"
 #include "relay/follow.h"
 #include "relay/relay.h"
+#include "relay/steer.h"
 #include "relay/succession.h"
 
 #define WAKE_SIGNAL SIGUSR1 /* something has happened that main waits for */
@@ -45,6 +49,7 @@ struct daemon {
     struct passed passed;
     struct notify notify;
     struct reload reload;
+    struct file_check check;
     bool ends;          /* it was told to before it had started */
     enum link_end end;  /* what becomes of what the keeper holds */
     usec_t say_waiting; /* in a drain: when the log is to tell what is waited for */
@@ -65,21 +70,6 @@ static int fail_start(int status, int error, const char *what) {
     return status;
 }
 
-/* Waits for a signal of the set, until the deadline: its number, or 0. */
-static int wait_signal(const sigset_t *set, usec_t deadline, siginfo_t *ret_info) {
-    for (;;) {
-        usec_t now = clock_now();
-        struct timespec left = clock_timespec(deadline > now ? deadline - now : 0);
-        int r = deadline == USEC_NEVER ? sigwaitinfo(set, ret_info)
-                                       : sigtimedwait(set, ret_info, &left);
-
-        if (r > 0)
-            return r;
-        if (errno == EAGAIN)
-            return 0;
-    }
-}
-
 static int refuse_start(int status, const char *what) {
     log_msg(MSG_START_FAILED, "%s", what != NULL ? what : "relayd could not start: no memory.");
     return status;
@@ -98,7 +88,7 @@ static int await_listener_names(struct daemon *daemon, struct reading *reading) 
     sigaddset(&set, SIGINT);
     sigaddset(&set, WAKE_SIGNAL);
     while ((result = reading_done(reading)) == NULL) {
-        int signal = wait_signal(&set, deadline, &info);
+        int signal = signals_wait(&set, deadline, &info);
 
         daemon->ends = signal == SIGTERM || signal == SIGINT;
         if (daemon->ends)
@@ -196,10 +186,11 @@ static void follow_control(struct daemon *daemon) {
 
 static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
     for (;;) {
-        usec_t due = usec_earlier(usec_earlier(notify_due(&daemon->notify), daemon->next_tidy),
-                                  daemon->next_follow);
+        usec_t due =
+            usec_earlier(usec_earlier(notify_due(&daemon->notify), daemon->next_tidy),
+                         usec_earlier(daemon->next_follow, file_check_due(&daemon->check)));
         siginfo_t info;
-        int signal = wait_signal(set, usec_earlier(due, reload_due(&daemon->reload)), &info);
+        int signal = signals_wait(set, usec_earlier(due, reload_due(&daemon->reload)), &info);
 
         if (signal == SIGTERM || signal == SIGINT)
             return;
@@ -211,6 +202,7 @@ static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
             daemon->next_follow = 0;
             follow_control(daemon);
         }
+        file_check_tick(&daemon->check);
         notify_tick(&daemon->notify, daemon->relay);
         tidy_relay(daemon);
         follow_interfaces(daemon);
@@ -263,8 +255,8 @@ static void drain_conns(struct daemon *daemon, const sigset_t *set) {
     while (live > 0 && clock_now() < deadline) {
         usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
         siginfo_t info;
-        int signal =
-            wait_signal(set, usec_earlier(usec_earlier(due, daemon->say_waiting), deadline), &info);
+        int signal = signals_wait(
+            set, usec_earlier(usec_earlier(due, daemon->say_waiting), deadline), &info);
 
         live = relay_count_live(daemon->relay);
         if (is_hurried(daemon, signal, &info)) {
@@ -302,7 +294,7 @@ static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
 
         if (unheld > 0)
             note_waiting(daemon, unheld, deadline);
-        hurried = is_hurried(daemon, wait_signal(set, clock_now() + LEAVE_LOOK, &info), &info);
+        hurried = is_hurried(daemon, signals_wait(set, clock_now() + LEAVE_LOOK, &info), &info);
     }
     size_t left = relay_count_live(relay);
     unheld = relay_count_unheld(relay);
@@ -313,6 +305,28 @@ static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
         log_msg(MSG_LEFT,
                 "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.", left,
                 left == 1 ? "" : "s");
+}
+
+/* lame_duck_time: a balancer that asks GET /ready goes elsewhere first. False: asked again. */
+static bool be_lame(struct daemon *daemon, const sigset_t *set) {
+    usec_t time = relay_config(daemon->relay)->global.lame_duck_time, until = clock_now() + time;
+    bool hurried = false;
+    char text[32];
+
+    if (time == 0)
+        return true;
+    steer_stop_soon();
+    notify_lame(&daemon->notify, until);
+    log_msg(
+        MSG_STOPPING,
+        "Stopping in %s (lame_duck_time): GET /ready says no, and clients are served until then.",
+        text_format_duration(time, text, sizeof(text)));
+    while (!hurried && clock_now() < until) {
+        siginfo_t info;
+
+        hurried = is_hurried(daemon, signals_wait(set, until, &info), &info);
+    }
+    return !hurried;
 }
 
 /* The start is over. */
@@ -330,18 +344,25 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
                                      .notify = &daemon->notify,
                                      .wake = wake_main,
                                      .arg = main_thread};
+    daemon->check =
+        (struct file_check){.file = daemon->file, .wake = wake_main, .arg = main_thread};
     reload_requests_init(&daemon->reload.requests);
+    errands_begin(wake_main, main_thread);
     relay_announce(daemon->relay);
     notify_ready(&daemon->notify, daemon->relay, NULL);
     serve_until_end(daemon, &set);
+    errands_begin(NULL, NULL);
     reload_stop(&daemon->reload, NULL);
     daemon->say_waiting =
         clock_now() + relay_config(daemon->relay)->global.drain_idle + WAITING_AFTER;
     if (wants_to_leave(daemon))
         leave_to_keeper(daemon, &set);
-    else
+    else if (be_lame(daemon, &set))
         drain_conns(daemon, &set);
+    else
+        say_hurried(relay_count_live(daemon->relay));
     reload_free(&daemon->reload);
+    file_check_free(&daemon->check);
     reload_requests_close(&daemon->reload.requests);
 }
 

@@ -143,6 +143,18 @@ void notify_draining(struct notify *notify, size_t live, usec_t deadline) {
                            (unsigned long long)(left + AFTER_DRAIN));
 }
 
+void notify_lame(struct notify *notify, usec_t until) {
+    usec_t now = clock_now(), left = until > now ? until - now : 0;
+    char text[16];
+
+    snprintf(notify->sent, sizeof(notify->sent),
+             "Not ready, and serving until %s (lame_duck_time).",
+             text_format_moment(until, text, sizeof(text)));
+    (void)tell_manager(notify, "STOPPING=1\nSTATUS=%s", notify->sent);
+    (void)tell_manager(notify, "EXTEND_TIMEOUT_USEC=%llu",
+                       (unsigned long long)(left + AFTER_DRAIN));
+}
+
 void notify_leaving(struct notify *notify, size_t live) {
     snprintf(notify->sent, sizeof(notify->sent), "Leaving %zu connection%s to the next relayd.",
              live, live == 1 ? "" : "s");

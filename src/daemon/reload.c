@@ -6,6 +6,8 @@
 #include <sysexits.h>
 
 #include "base/log.h"
+#include "control/errands.h"
+#include "daemon/file_check.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
 #include "relay/succession.h"
@@ -18,12 +20,22 @@ void reload_ask(struct reload *reload, const siginfo_t *hup) {
         reload->wanted = true;
 }
 
-static void refuse_reload(struct reload *reload, const char *why) {
+/* NULL: it is done. lines: more than why, for relayctl; or NULL. */
+static void answer_reload(struct reload *reload, const char *why, const char *lines) {
+    reload_requests_answer(&reload->requests, why);
+    errands_answer(ERRAND_RELOAD, why == NULL, lines != NULL ? lines : why != NULL ? why : "");
+}
+
+static void refuse_with_lines(struct reload *reload, const char *why, const char *lines) {
     log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
             why);
     relay_note_reload(reload->relay, false);
     notify_ready(reload->notify, reload->relay, why);
-    reload_requests_answer(&reload->requests, why);
+    answer_reload(reload, why, lines);
+}
+
+static void refuse_reload(struct reload *reload, const char *why) {
+    refuse_with_lines(reload, why, NULL);
 }
 
 /* A place for a reading that has to be given up, or NULL. */
@@ -42,6 +54,7 @@ static struct reading **find_late(struct reload *reload) {
 static void begin_reload(struct reload *reload) {
     reload->wanted = false;
     reload_requests_serve(&reload->requests);
+    errands_serve(ERRAND_RELOAD);
     notify_reloading(reload->notify);
     if (reload->file == NULL) {
         refuse_reload(reload, "relayd was started with --proxy and has no file to read.");
@@ -84,7 +97,7 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
         log_msg(MSG_RELOADED, "Reloaded %s: new connections are relayed as it says.", reload->file);
         relay_announce(reload->relay);
         notify_ready(reload->notify, reload->relay, NULL);
-        reload_requests_answer(&reload->requests, NULL);
+        answer_reload(reload, NULL, NULL);
     } else {
         refuse_reload(reload, what != NULL ? what : "there was no memory.");
     }
@@ -93,10 +106,13 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
 }
 
 static void end_reload(struct reload *reload, const struct reading_result *result) {
+    char text[ERRAND_TEXT_MAX];
+
     for (size_t i = 0; i < result->n_errors; i++)
         log_msg(MSG_CONFIG_ERROR, "%s", result->errors[i]);
     if (result->config == NULL)
-        refuse_reload(reload, result->n_errors > 0 ? result->errors[0] : "there was no memory.");
+        refuse_with_lines(reload, result->n_errors > 0 ? result->errors[0] : "there was no memory.",
+                          file_check_complaints(result, text, sizeof(text)));
     else if (!result->found)
         refuse_reload(reload, result->what != NULL ? result->what : "there was no memory.");
     else
@@ -121,7 +137,7 @@ bool reload_tick(struct reload *reload) {
             give_up_reload(reload);
         ended = reload->reading == NULL;
     }
-    if (reload->reading == NULL && reload->wanted)
+    if (reload->reading == NULL && (reload->wanted || errands_wait(ERRAND_RELOAD)))
         begin_reload(reload);
     return ended;
 }
@@ -140,5 +156,5 @@ void reload_stop(struct reload *reload, const siginfo_t *hup) {
     if (hup != NULL)
         (void)reload_requests_note(&reload->requests, hup);
     reload_requests_serve(&reload->requests);
-    reload_requests_answer(&reload->requests, "relayd stops.");
+    answer_reload(reload, "relayd stops.", NULL);
 }

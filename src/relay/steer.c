@@ -81,6 +81,16 @@ bool steer_is_lame(struct lame_order *ret) {
     return is;
 }
 
+static _Atomic bool stops_soon;
+
+void steer_stop_soon(void) {
+    atomic_store(&stops_soon, true);
+}
+
+bool steer_stops_soon(void) {
+    return atomic_load(&stops_soon);
+}
+
 void steer_set_lame(bool on, uid_t by) {
     const struct lame_order wanted = {.by_uid = by, .since = clock_now()};
 

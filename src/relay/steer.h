@@ -18,6 +18,10 @@ void steer_end(void);
 bool steer_is_lame(struct lame_order *ret);
 void steer_set_lame(bool on, uid_t by);
 
+/* relayd stops soon, and accepts until then (lame_duck_time): GET /ready says no. */
+void steer_stop_soon(void);
+bool steer_stops_soon(void);
+
 /* Logs orders of servers that this configuration does not have, and the one before (NULL: none)
  * had. Main's. */
 void steer_tell_strangers(const struct config *config, const struct config *before);

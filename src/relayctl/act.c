@@ -151,3 +151,34 @@ int act_reset(const struct ask *ask) {
         return wrong_command("--reset takes one server, or none: all", ask->words[1]);
     return ask->n_words == 1 ? act_server(ask, "/reset", NULL) : act_by(ask, "/reset", NULL, 0);
 }
+
+/* For what takes its time: prints the lines that came. */
+static int act_through_main(const struct ask *ask, const char *page, const char *done) {
+    char *text = NULL;
+    json_t *answer;
+    const json_t *line;
+    size_t i;
+    int r = ask_json(ask, ASK_POST, page, &answer, &text);
+
+    if (r != EX_OK)
+        return r;
+    bool good = json_is_true(json_object_get(answer, "good"));
+    if (ask->json)
+        fputs(text, stdout);
+    else
+        json_array_foreach(json_object_get(answer, "lines"), i, line)
+            fprintf(good ? stdout : stderr, "%s\n", json_string_value(line));
+    if (!ask->json && good)
+        puts(done);
+    json_decref(answer);
+    free(text);
+    return good ? EX_OK : ASK_REFUSED;
+}
+
+int act_reload(const struct ask *ask) {
+    return act_through_main(ask, "/reload", "The configuration was reloaded and is in force.");
+}
+
+int act_check(const struct ask *ask) {
+    return act_through_main(ask, "/check", "The configuration's file is good.");
+}

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define PATIENCE_SEC 10L
+#define PATIENCE_SEC      10L
+#define LONG_PATIENCE_SEC 90L /* with a file system or a name server: reload, check */
 
 static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
     struct text *text = arg;
@@ -44,7 +45,8 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
     (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (method == ASK_POST)
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, PATIENCE_SEC);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT,
+                           method == ASK_POST ? LONG_PATIENCE_SEC : PATIENCE_SEC);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);

@@ -33,6 +33,8 @@ const struct command commands[] = {
     {"block", "PREFIX", "refuses these clients", act_block, OPTION_FOR | OPTION_YES},
     {"unblock", "PREFIX", "lets them in again", act_unblock},
     {"blocks", NULL, "who is blocked, by whom, until when", show_blocks},
+    {"reload", NULL, "puts the file in force: waits until it is done, or says why not", act_reload},
+    {"check", NULL, "what is wrong with the file now; changes nothing", act_check},
     {"lame-duck", "[off]", "GET /ready says no from now on, and clients are still served",
      act_lame_duck},
 };

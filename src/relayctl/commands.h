@@ -49,6 +49,9 @@ int act_reset(const struct ask *ask);
 /* Asks for the page with words as "server=app/a", and says what was done. */
 int act_by(const struct ask *ask, const char *page, char *const words[], size_t n);
 
+int act_reload(const struct ask *ask);
+int act_check(const struct ask *ask);
+
 /* clients.c */
 int show_connections(const struct ask *ask);
 int show_blocks(const struct ask *ask);

@@ -24,7 +24,7 @@ def at(short_path):
 def test_status(relay, origin, at):
     one = relay(origin(http), control=at)
     status = json.loads(relayctl("-s", at, "--json"))
-    assert set(status) == {"version", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "failures",
+    assert set(status) == {"version", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "failures", "lame",
                            "listeners", "upstreams"}
     assert 0 < status["max"] <= 10000 and status["live"] == 0
     assert status["keeper"] in ("off", "absent", "holds all")

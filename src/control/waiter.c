@@ -1,0 +1,91 @@
+#include "control/waiter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE  (60 * USEC_PER_SEC)
+#define FORGOTTEN (5 * USEC_PER_SEC) /* after he was resumed, and did not come: he has gone */
+
+struct reply waiter_begin(struct waiter_list *list, struct MHD_Connection *connection,
+                          enum errand_kind kind) {
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
+    struct errand *errand = waiter != NULL ? errand_new(kind) : NULL;
+
+    if (errand == NULL) {
+        free(waiter);
+        return reply_error(503, "relayd starts or stops, or too many wait for this");
+    }
+    *waiter = (struct waiter){
+        .connection = connection, .errand = errand, .until = clock_now() + PATIENCE};
+    LIST_INSERT_HEAD(list, waiter, entry);
+    MHD_suspend_connection(connection);
+    return (struct reply){.waiter = waiter};
+}
+
+static void free_waiter(struct waiter *waiter) {
+    LIST_REMOVE(waiter, entry);
+    errand_free(waiter->errand);
+    free(waiter);
+}
+
+static struct waiter *find_waiter(struct waiter_list *list, const void *wanted) {
+    struct waiter *waiter;
+
+    LIST_FOREACH(waiter, list, entry)
+        if (waiter == wanted)
+            return waiter;
+    return NULL;
+}
+
+static json_t *list_lines(const char *text) {
+    json_t *lines = json_array();
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+
+        json_array_append_new(lines, json_stringn(text, n));
+        text += n + (text[n] == '\n');
+    }
+    return lines;
+}
+
+bool waiter_finish(struct waiter_list *list, const void *wanted, struct reply *ret_reply) {
+    struct waiter *waiter = find_waiter(list, wanted);
+    char text[ERRAND_TEXT_MAX];
+    bool good;
+
+    if (waiter == NULL)
+        return false;
+    if (errand_look(waiter->errand, &good, text) == ERRAND_DONE)
+        *ret_reply =
+            reply_json(200, json_pack("{s:b, s:o}", "good", good, "lines", list_lines(text)));
+    else
+        *ret_reply = reply_error(504, "there is no answer yet; the log will tell how it went");
+    free_waiter(waiter);
+    return true;
+}
+
+void waiter_look(struct waiter_list *list, bool all) {
+    struct waiter *waiter = LIST_FIRST(list);
+    char text[ERRAND_TEXT_MAX];
+    bool good;
+
+    while (waiter != NULL) {
+        struct waiter *next = LIST_NEXT(waiter, entry);
+
+        if (waiter->resumed != 0) {
+            if (clock_now() - waiter->resumed > FORGOTTEN)
+                free_waiter(waiter);
+        } else if (all || clock_now() >= waiter->until ||
+                   errand_look(waiter->errand, &good, text) == ERRAND_DONE) {
+            waiter->resumed = clock_now();
+            MHD_resume_connection(waiter->connection);
+        }
+        waiter = next;
+    }
+}
+
+void waiter_free_all(struct waiter_list *list) {
+    while (!LIST_EMPTY(list))
+        free_waiter(LIST_FIRST(list));
+}

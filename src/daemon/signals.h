@@ -1,0 +1,12 @@
+/* How main waits. */
+#ifndef DAEMON_SIGNALS_H
+#define DAEMON_SIGNALS_H
+
+#include <signal.h>
+
+#include "base/clock.h"
+
+/* Waits for a signal of the set, until the deadline: its number, or 0. */
+int signals_wait(const sigset_t *set, usec_t deadline, siginfo_t *ret_info);
+
+#endif
