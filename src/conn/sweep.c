@@ -4,7 +4,8 @@
 
 #include "conn/conn.h"
 
-#define BATCH 64 /* conns referenced at once, to be visited without the lock */
+#define BATCH 64  /* conns referenced at once, to be visited without the lock */
+#define SLICE 256 /* conns looked at in one go under the lock, which the road needs, too */
 
 /* Which conns are meant, and what is done with each. */
 struct sweep {
@@ -114,24 +115,48 @@ void sweep_hold_missing(void *registry, unsigned epoch) {
     sweep_conns(registry, &sweep);
 }
 
-void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum) {
-    const struct registry_node *node;
-    struct sweep_sum sum = {0};
+static void add_up_conn(const struct conn *conn, unsigned epoch, struct sweep_sum *sum) {
+    for (int dir = 0; dir < 2; dir++)
+        sum->bytes[dir] +=
+            atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
+    if (conn->fd[SIDE_SERVER] < 0)
+        return;
+    sum->n++;
+    sum->unheld += !conn_is_held(conn, epoch);
+}
+
+/* Adds up the next SLICE conns after `after`. Returns the last one, with a reference; NULL: there
+ * are no more. */
+static struct conn *add_up_slice(struct registry *registry, const struct conn *after,
+                                 unsigned epoch, struct sweep_sum *sum) {
+    struct registry_node *node;
+    struct conn *last = NULL;
+    size_t n = 0;
 
     lock_acquire(&registry->lock);
-    TAILQ_FOREACH(node, &registry->nodes, entry) {
-        const struct conn *conn = conn_of(node);
+    node = after != NULL ? TAILQ_NEXT(&after->node, entry) : TAILQ_FIRST(&registry->nodes);
+    for (; node != NULL && last == NULL; node = TAILQ_NEXT(node, entry)) {
+        struct conn *conn = conn_of(node);
 
-        for (int dir = 0; dir < 2; dir++)
-            sum.bytes[dir] +=
-                atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
-        if (conn->fd[SIDE_SERVER] < 0)
-            continue;
-        sum.n++;
-        sum.unheld += !conn_is_held(conn, epoch);
+        add_up_conn(conn, epoch, sum);
+        if (++n >= SLICE && conn_try_ref(conn))
+            last = conn;
     }
     lock_release(&registry->lock);
-    *ret_sum = sum;
+    return last;
+}
+
+void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum) {
+    struct conn *after = NULL;
+
+    *ret_sum = (struct sweep_sum){0};
+    do {
+        struct conn *last = add_up_slice(registry, after, epoch, ret_sum);
+
+        if (after != NULL)
+            conn_unref(after);
+        after = last;
+    } while (after != NULL);
 }
 
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {

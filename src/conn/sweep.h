@@ -30,7 +30,7 @@ void sweep_hold_missing(void *registry, unsigned epoch);
 /* Refused clients apart. */
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch);
 
-/* All there is at one moment. */
+/* All there is, looked at in slices. */
 struct sweep_sum {
     size_t n, unheld;  /* conns, and those the keeper of the epoch does not hold: without refused */
     uint64_t bytes[2]; /* carried so far, by direction */

@@ -16,6 +16,21 @@ static size_t count_columns(const struct grid *grid) {
     return n;
 }
 
+/* There may be thousands of rows: one block for each. False: no memory. */
+static bool copy_cells(const char *const cells[GRID_COLUMNS], size_t n,
+                       char *ret_cells[GRID_COLUMNS]) {
+    size_t sizes[GRID_COLUMNS], size = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size += sizes[i] = (cells[i] != NULL ? strlen(cells[i]) : 0) + 1;
+    char *to = malloc(size);
+    if (to == NULL)
+        return false;
+    for (size_t i = 0; i < n; to += sizes[i++])
+        ret_cells[i] = memcpy(to, cells[i] != NULL ? cells[i] : "", sizes[i]);
+    return true;
+}
+
 void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], enum tint tint) {
     void *rows = grow_list(grid->rows, grid->n, &grid->room, sizeof(*grid->rows));
 
@@ -26,10 +41,7 @@ void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], e
     grid->rows = rows;
     struct grid_row *row = &grid->rows[grid->n++];
     *row = (struct grid_row){.tint = tint};
-    for (size_t i = 0; i < count_columns(grid); i++) {
-        row->cells[i] = strdup(cells[i] != NULL ? cells[i] : "");
-        grid->failed = grid->failed || row->cells[i] == NULL;
-    }
+    grid->failed |= !copy_cells(cells, count_columns(grid), row->cells);
 }
 
 void grid_add(struct grid *grid, const char *const cells[GRID_COLUMNS]) {
@@ -98,8 +110,7 @@ void grid_print(const struct grid *grid, FILE *out) {
 
 void grid_free(struct grid *grid) {
     for (size_t k = 0; k < grid->n; k++)
-        for (size_t i = 0; i < GRID_COLUMNS; i++)
-            free(grid->rows[k].cells[i]);
+        free(grid->rows[k].cells[0]);
     free(grid->rows);
     grid->rows = NULL;
     grid->n = grid->room = 0;

@@ -13,8 +13,8 @@
 enum tint { TINT_NONE, TINT_GOOD, TINT_WARN, TINT_AWAY, TINT_BAD };
 
 struct grid_row {
-    char *cells[GRID_COLUMNS];
-    enum tint tint; /* of the cell in the tinted column */
+    char *cells[GRID_COLUMNS]; /* in one block, which the first begins */
+    enum tint tint;            /* of the cell in the tinted column */
 };
 
 struct grid {
