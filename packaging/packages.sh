@@ -19,7 +19,7 @@ test_packages=(
     nginx-light redis-server redis-tools                       # real origins ...
     postgresql mariadb-server-core nghttp2-server
     haproxy libnginx-mod-stream                                # PROXY protocol on the other side
-    hitch jq                                                   # what the manuals tell to use beside relayd
+    hitch jq systemd-journal-remote                            # what the manuals tell to use beside relayd
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux

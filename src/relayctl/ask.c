@@ -66,6 +66,19 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
                                                                    : curl_easy_strerror(r));
 }
 
+int ask_judge(const char *socket, const json_t *json, long status) {
+    const char *error = json_string_value(json_object_get(json, "error"));
+
+    if (error != NULL)
+        fprintf(stderr, "relayctl: %s.\n", error);
+    else if (json == NULL)
+        fprintf(stderr, "relayctl: %s answers %ld with no JSON, so it is no relayd.\n", socket,
+                status);
+    if (json == NULL || status == 404)
+        return EX_UNAVAILABLE;
+    return error != NULL ? ASK_REFUSED : EX_OK;
+}
+
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
              char **ret_text) {
     struct text text;
@@ -74,21 +87,58 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
 
     if (r != EX_OK)
         return r;
-    json_t *json = json_loads(text.bytes, 0, NULL);
-    const char *error = json_string_value(json_object_get(json, "error"));
-    if (json == NULL || error != NULL) {
-        fprintf(stderr, "relayctl: %s answers %ld: %s.\n", ask->socket, status,
-                error != NULL ? error : "this is no JSON, so it is no relayd");
-        json_decref(json);
-        free(text.bytes);
-        return status == 404 || json == NULL ? EX_UNAVAILABLE : ASK_REFUSED;
-    }
-    *ret_json = json;
-    if (ret_text != NULL)
+    json_t *json = json_loadb(text.bytes, text.n, 0, NULL);
+    r = ask_judge(ask->socket, json, status);
+    if (r == EX_OK && ret_text != NULL) {
         *ret_text = text.bytes;
+        text.bytes = NULL;
+    }
+    free(text.bytes);
+    if (r == EX_OK)
+        *ret_json = json;
     else
-        free(text.bytes);
-    return EX_OK;
+        json_decref(json);
+    return r;
+}
+
+/* Reads the items of "[item,item...]". False: it is no such list. */
+static bool read_items(const struct text *text, void (*each)(void *arg, const json_t *item),
+                       void *arg) {
+    const char *at = text->bytes + 1, *end = text->bytes + text->n;
+    json_error_t where;
+
+    if (text->n < 2 || text->bytes[0] != '[')
+        return false;
+    while (at < end && *at != ']') {
+        json_t *item = json_loadb(at, (size_t)(end - at), JSON_DISABLE_EOF_CHECK, &where);
+
+        if (item == NULL)
+            return false;
+        each(arg, item);
+        json_decref(item);
+        at += where.position;
+        at += at < end && *at == ',';
+    }
+    return at < end;
+}
+
+int ask_list(const struct ask *ask, const char *path, void (*each)(void *arg, const json_t *item),
+             void *arg) {
+    struct text text;
+    long status = 0;
+    int r = ask_page(ask, ASK_GET, path, &text, &status);
+
+    if (r != EX_OK)
+        return r;
+    if (status != 200 || !read_items(&text, each, arg)) {
+        json_t *json = json_loadb(text.bytes, text.n, 0, NULL);
+
+        r = ask_judge(ask->socket, json, status);
+        json_decref(json);
+        r = r == EX_OK ? ASK_REFUSED : r;
+    }
+    free(text.bytes);
+    return r;
 }
 
 char *ask_path(const char *page, char *const words[], size_t n) {

@@ -39,6 +39,10 @@ enum ask_method {
 int ask_page(const struct ask *ask, enum ask_method method, const char *path, struct text *ret_text,
              long *ret_status) MUST_USE;
 
+/* What relayd answered with this status; NULL: no JSON. Says what is wrong with it: EX_OK,
+ * ASK_REFUSED, or EX_UNAVAILABLE. */
+int ask_judge(const char *socket, const json_t *json, long status);
+
 /* As ask_page. An {"error": ...} is printed: ASK_REFUSED. ret_text: the same as it came, or NULL.
  * The caller frees both. */
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
@@ -46,6 +50,11 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
 
 /* Says that nobody answers there. Returns EX_UNAVAILABLE. */
 int ask_complain(const char *socket, const char *why);
+
+/* As ask_json, of a list: calls each for every item, one after the other, so that a long one needs
+ * no memory for all. */
+int ask_list(const struct ask *ask, const char *path, void (*each)(void *arg, const json_t *item),
+             void *arg) MUST_USE;
 
 /* "/connections?listener=web&client=10.0.0.0%2F8" of words "listener=web"; the caller frees it.
  * NULL: a word is not of this form, or there is no memory. */

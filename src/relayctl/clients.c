@@ -61,15 +61,6 @@ static json_t *sort_connections(const json_t *list, const char *by) {
     return sorted;
 }
 
-static int print_connections(const struct ask *ask, json_t *list) {
-    if (!ask->json && screen_connections(list, stdout))
-        return EX_OK;
-    if (!ask->json || list == NULL || json_dumpf(list, stdout, JSON_COMPACT) != 0)
-        return ASK_REFUSED;
-    putchar('\n');
-    return EX_OK;
-}
-
 /* Takes "sort=" out of the words, of which a copy with room for all is in ret_words. */
 static const char *take_sort(const struct ask *ask, char **ret_words, size_t *ret_n) {
     const char *by = NULL;
@@ -83,10 +74,57 @@ static const char *take_sort(const struct ask *ask, char **ret_words, size_t *re
     return by;
 }
 
+struct connection_rows {
+    struct grid grid;
+    const char *by; /* NULL: in the order of relayd's */
+};
+
+static void add_row(void *arg, const json_t *connection) {
+    struct connection_rows *rows = arg;
+
+    screen_add_connection(&rows->grid, connection);
+    if (rows->by != NULL && rows->grid.n > 0)
+        rows->grid.rows[rows->grid.n - 1].key = sort_key(connection, rows->by);
+}
+
+static int print_connection_grid(const struct ask *ask, const char *path, const char *by) {
+    struct connection_rows rows = {.grid = screen_connection_grid(), .by = by};
+    int r = ask_list(ask, path, add_row, &rows);
+
+    if (r == EX_OK && by != NULL)
+        grid_sort(&rows.grid);
+    if (r == EX_OK)
+        grid_print(&rows.grid, stdout);
+    if (r == EX_OK && rows.grid.failed)
+        r = EX_OSERR;
+    grid_free(&rows.grid);
+    return r;
+}
+
+/* As they came; or sorted. */
+static int print_connection_json(const struct ask *ask, const char *path, const char *by) {
+    json_t *list = NULL;
+    char *text = NULL;
+    int r = ask_json(ask, ASK_GET, path, &list, &text);
+
+    if (r == EX_OK && by == NULL) {
+        fputs(text, stdout);
+    } else if (r == EX_OK) {
+        json_t *sorted = sort_connections(list, by);
+
+        r = sorted != NULL && json_dumpf(sorted, stdout, JSON_COMPACT) == 0 ? EX_OK : EX_OSERR;
+        putchar('\n');
+        json_decref(sorted);
+    }
+    json_decref(list);
+    free(text);
+    return r;
+}
+
 int show_connections(const struct ask *ask) {
     char **words = calloc(ask->n_words + 1, sizeof(*words));
-    json_t *list = NULL, *sorted = NULL;
     size_t n = 0;
+    int r;
 
     if (words == NULL)
         return EX_OSERR;
@@ -95,18 +133,11 @@ int show_connections(const struct ask *ask) {
     free(words);
     if (path == NULL)
         return wrong_command(FILTERS "; sort= sorts them", "");
-    if (by != NULL && sort_key(NULL, by) < 0) {
-        free(path);
-        return wrong_command("sort is by age, idle, up, down or rate", by);
-    }
-    int r = ask_json(ask, ASK_GET, path, &list, NULL);
+    if (by != NULL && sort_key(NULL, by) < 0)
+        r = wrong_command("sort is by age, idle, up, down or rate", by);
+    else
+        r = ask->json ? print_connection_json(ask, path, by) : print_connection_grid(ask, path, by);
     free(path);
-    if (r == EX_OK && by != NULL)
-        sorted = sort_connections(list, by);
-    if (r == EX_OK)
-        r = print_connections(ask, by != NULL ? sorted : list);
-    json_decref(list);
-    json_decref(sorted);
     return r;
 }
 

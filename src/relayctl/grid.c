@@ -108,6 +108,17 @@ void grid_print(const struct grid *grid, FILE *out) {
                   colour ? grid->rows[k].tint : TINT_NONE, out);
 }
 
+static int compare_keys(const void *a, const void *b) {
+    const struct grid_row *one = a, *other = b;
+
+    return (one->key < other->key) - (one->key > other->key);
+}
+
+void grid_sort(struct grid *grid) {
+    if (grid->n > 1)
+        qsort(grid->rows, grid->n, sizeof(*grid->rows), compare_keys);
+}
+
 void grid_free(struct grid *grid) {
     for (size_t k = 0; k < grid->n; k++)
         free(grid->rows[k].cells[0]);

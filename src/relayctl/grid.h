@@ -15,6 +15,7 @@ enum tint { TINT_NONE, TINT_GOOD, TINT_WARN, TINT_AWAY, TINT_BAD };
 struct grid_row {
     char *cells[GRID_COLUMNS]; /* in one block, which the first begins */
     enum tint tint;            /* of the cell in the tinted column */
+    double key;                /* see grid_sort */
 };
 
 struct grid {
@@ -37,6 +38,9 @@ bool grid_has_colour(FILE *out);
 
 /* Prints the heads and the rows, two blanks between columns, none at the end of a line. */
 void grid_print(const struct grid *grid, FILE *out);
+
+/* By the rows' keys, the largest first. */
+void grid_sort(struct grid *grid);
 
 void grid_free(struct grid *grid);
 

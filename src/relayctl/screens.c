@@ -254,7 +254,7 @@ static const char *get_span(const json_t *object, const char *name, char buf[NUM
     return text_human_time(json_integer_value(json_object_get(object, name)), buf, NUMBER_MAX);
 }
 
-static void add_connection(struct grid *grid, const json_t *connection) {
+void screen_add_connection(struct grid *grid, const json_t *connection) {
     char id[NUMBER_MAX], age[NUMBER_MAX], idle[NUMBER_MAX], up[NUMBER_MAX], down[NUMBER_MAX],
         server[PLACE_MAX];
 
@@ -271,15 +271,10 @@ static void add_connection(struct grid *grid, const json_t *connection) {
     grid_add(grid, cells);
 }
 
-bool screen_connections(const json_t *connections, FILE *out) {
-    struct grid grid = {
+struct grid screen_connection_grid(void) {
+    return (struct grid){
         .heads = {"ID", "AGE", "IDLE", "CLIENT", "LISTENER", "SERVER", "PHASE", "UP", "DOWN"},
         .right = {true, true, true, [7] = true, [8] = true}};
-    const json_t *connection;
-    size_t i;
-
-    json_array_foreach(connections, i, connection) add_connection(&grid, connection);
-    return finish_grid(&grid, out) && json_is_array(connections);
 }
 
 /* "in 59 min"; "-": until it is lifted. */

@@ -8,11 +8,15 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "relayctl/grid.h"
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) MUST_USE;
 bool screen_servers(const json_t *servers, time_t now, FILE *out) MUST_USE;
-bool screen_connections(const json_t *connections, FILE *out) MUST_USE;
 bool screen_blocks(const json_t *blocks, time_t now, FILE *out) MUST_USE;
 bool screen_ready(const json_t *ready, FILE *out) MUST_USE;
+
+/* Of /connections there may be many: the grid's rows are added one by one. */
+struct grid screen_connection_grid(void);
+void screen_add_connection(struct grid *grid, const json_t *connection);
 
 #endif

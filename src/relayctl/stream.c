@@ -86,10 +86,8 @@ static bool run_request(CURLM *multi, const volatile sig_atomic_t *interrupted) 
 
 static enum stream_end say_refused(const char *socket, long status, const char *answer) {
     json_t *json = answer != NULL ? json_loads(answer, 0, NULL) : NULL;
-    const char *error = json_string_value(json_object_get(json, "error"));
 
-    fprintf(stderr, "relayctl: %s answers %ld: %s.\n", socket, status,
-            error != NULL ? error : "this is no JSON, so it is no relayd");
+    (void)ask_judge(socket, json, status);
     json_decref(json);
     return STREAM_REFUSED;
 }
