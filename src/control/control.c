@@ -120,6 +120,6 @@ void control_close(struct control *control) {
     if (control == NULL)
         return;
     remove_control(control);
-    site_stop(control->site);
+    site_stop(control->site, 0);
     free(control);
 }

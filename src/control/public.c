@@ -13,6 +13,9 @@
 #define BACKLOG 128
 #define CLIENTS 64u /* at once */
 
+/* How long who has come to one site is answered, while the next has begun. */
+#define MOVE_PATIENCE (200 * USEC_PER_MSEC)
+
 struct public_site {
     struct site *site; /* has descriptors of its own of each socket */
     struct listen_socket sockets[SITE_SOCKETS_MOST];
@@ -170,6 +173,13 @@ static struct public_site *open_public(struct public_site *before, struct relay 
     return NULL;
 }
 
+static void close_public(struct public_site *site, usec_t patience) {
+    if (site == NULL)
+        return;
+    site_stop(site->site, patience);
+    close_places(site);
+}
+
 bool public_use(struct public_site **site, struct relay *relay, const struct config *config,
                 time_t since, char *ret_why, size_t size) {
     const struct status_config *status = &config->status;
@@ -188,7 +198,7 @@ bool public_use(struct public_site **site, struct relay *relay, const struct con
         free(what);
         if (opened == NULL)
             return false;
-        public_close(*site);
+        close_public(*site, MOVE_PATIENCE);
         *site = opened;
     } else {
         free(written);
@@ -201,8 +211,5 @@ bool public_use(struct public_site **site, struct relay *relay, const struct con
 }
 
 void public_close(struct public_site *site) {
-    if (site == NULL)
-        return;
-    site_stop(site->site);
-    close_places(site);
+    close_public(site, 0);
 }

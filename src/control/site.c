@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "base/thread.h"
 #include "control/http.h"
 
-#define TICK_MSEC 1000
-#define MAKE_ROOM 16u /* clients that may come before one that was put out has gone */
+#define TICK_MSEC      1000
+#define LAST_LOOK_MSEC 10
+#define MAKE_ROOM      16u /* clients that may come before one that was put out has gone */
 
 struct site {
     struct http_place place;
@@ -106,12 +109,32 @@ void site_show_clients(struct site *site, bool shown) {
     atomic_store(&site->place.clients, shown);
 }
 
-void site_stop(struct site *site) {
+static unsigned count_clients(const struct site *site) {
+    unsigned n = 0;
+
+    for (size_t i = 0; i < site->n; i++) {
+        const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(site->daemons[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+        n += info != NULL ? info->num_connections : 0;
+    }
+    return n;
+}
+
+void site_stop(struct site *site, usec_t patience) {
+    usec_t until = clock_now() + patience;
+
     atomic_store(&site->stop, true);
     thread_interrupt_join(&site->thread);
     stream_end_all(&site->place.streams);
     waiter_look(&site->place.waiters, true);
     run_site(site);
+    for (size_t i = 0; i < site->n; i++)
+        fd_close(&(int){MHD_quiesce_daemon(site->daemons[i])});
+    while (count_clients(site) > 0 && clock_now() < until) {
+        (void)poll(site->polls, (nfds_t)site->n, LAST_LOOK_MSEC);
+        run_site(site);
+    }
     stop_daemons(site);
     waiter_free_all(&site->place.waiters);
     free_site(site);

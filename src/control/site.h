@@ -30,7 +30,8 @@ struct site *site_start(const int *listening, size_t n, const struct site_wish *
 /* Whether addresses of clients are shown at an open one. Any thread. */
 void site_show_clients(struct site *site, bool shown);
 
-/* Ends streams and the thread, closes all. */
-void site_stop(struct site *site);
+/* Ends streams and the thread, closes all. Takes no new clients; those that are connected may have
+ * their answers first, for at most patience. */
+void site_stop(struct site *site, usec_t patience);
 
 #endif
