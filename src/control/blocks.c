@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/embedded.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "conn/conn.h"
 #include "conn/sweep.h"
@@ -103,6 +104,18 @@ static struct reply tell_blocked(const struct question *question, const struct p
                                 "connections", (json_int_t)n, "caveat", steer_caveat(question)));
 }
 
+void blocks_tell_over(void) {
+    struct blocked_prefix over;
+    char text[PREFIX_TEXT_MAX], span[32];
+
+    while (blocks_forget_over(&over))
+        log_msg(MSG_OPERATOR, "%s is not blocked any more: that was for %s, by %suid %u.",
+                prefix_format(&over.prefix, text, sizeof(text)),
+                text_format_duration((over.until - over.since) / USEC_PER_MSEC * USEC_PER_MSEC,
+                                     span, sizeof(span)),
+                over.by_uid == 0 ? "root, " : "", over.by_uid);
+}
+
 struct reply block_reply(const struct question *question) {
     const char *span_text = question->argument(question->arg, "for"),
                *all = question->argument(question->arg, "all");
@@ -117,6 +130,7 @@ struct reply block_reply(const struct question *question) {
     if (is_everybody(&prefix) && (all == NULL || strcmp(all, "yes") != 0))
         return steer_refuse(question, 400,
                             "that is everybody; relayctl block --yes, or all=yes, means it");
+    blocks_tell_over();
     if (span > USEC_NEVER / 2 ||
         !blocks_add(&prefix, span > 0 ? clock_now() + span : 0, question->asker.uid))
         return steer_refuse(question, 507,

@@ -8,4 +8,7 @@ struct reply blocks_reply(const struct question *question);
 struct reply block_reply(const struct question *question);   /* prefix=, for=TIME, all=yes */
 struct reply unblock_reply(const struct question *question); /* prefix= */
 
+/* Logs and forgets those whose time is over. Once a second or so; any thread. */
+void blocks_tell_over(void);
+
 #endif

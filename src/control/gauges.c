@@ -7,7 +7,9 @@
 #include "control/metrics.h"
 #include "control/near.h"
 #include "control/servers.h"
+#include "listen/blocks.h"
 #include "record/spans.h"
+#include "upstream/orders.h"
 #include "version.h"
 
 enum gauge {
@@ -86,6 +88,14 @@ static void write_process(const struct metrics *metrics, const struct question *
         {GAUGE_queue_size, (double)queue.most},
         {GAUGE_open_descriptors, (double)descriptors.taken},
         {GAUGE_max_descriptors, size_of(descriptors.most)},
+    };
+    write_values(metrics, values, ARRAY_LEN(values));
+}
+
+static void write_orders(const struct metrics *metrics) {
+    const struct gauge_value values[] = {
+        {GAUGE_blocked_prefixes, (double)atomic_load(&blocks_count)},
+        {GAUGE_ordered_servers, (double)atomic_load(&orders_count)},
     };
     write_values(metrics, values, ARRAY_LEN(values));
 }
@@ -223,6 +233,7 @@ struct reply gauges_reply(const struct question *question) {
         return reply;
     write_process(&metrics, question);
     write_keeper(&metrics, question);
+    write_orders(&metrics);
     samples_take(question->samples, &question->relay->road.registry, 0);
     metrics_counters(&metrics, question->samples->moved);
     write_ends(&metrics);

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/thread.h"
+#include "control/blocks.h"
 #include "control/http.h"
+#include "control/steer.h"
 
 #define TICK_MSEC      1000
 #define LAST_LOOK_MSEC 10
@@ -50,6 +52,9 @@ static void serve_until_stop(void *arg) {
 
     while (!atomic_load(&site->stop)) {
         vitals_tick(&site->place.vitals);
+        blocks_tell_over();
+        if (!site->place.open)
+            steer_tell_refused(false);
         (void)poll(site->polls, (nfds_t)site->n, site_patience(site));
         stream_look(&site->place.streams);
         waiter_look(&site->place.waiters, false);
@@ -126,6 +131,8 @@ void site_stop(struct site *site, usec_t patience) {
 
     atomic_store(&site->stop, true);
     thread_interrupt_join(&site->thread);
+    if (!site->place.open)
+        steer_tell_refused(true);
     stream_end_all(&site->place.streams);
     waiter_look(&site->place.waiters, true);
     run_site(site);

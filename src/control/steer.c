@@ -10,6 +10,8 @@
 #include "upstream/orders.h"
 
 #define SENTENCE_MAX 512
+#define REFUSED_SPAN (60 * USEC_PER_SEC)
+#define REFUSED_SAID 10u /* in that */
 
 struct asker_fields {
     char uid[16], pid[16];
@@ -46,12 +48,35 @@ void steer_log(const struct question *question, const char *upstream, const char
                  sentence, name_asker(question, by, sizeof(by)));
 }
 
+/* Refusals of this minute. */
+static struct {
+    usec_t since; /* the first of them */
+    unsigned n;   /* logged or not */
+} refused;
+
+void steer_tell_refused(bool now) {
+    if (refused.n == 0 || (!now && clock_now() - refused.since < REFUSED_SPAN))
+        return;
+    if (refused.n > REFUSED_SAID)
+        log_msg(MSG_OPERATOR_REFUSED, "%u more orders were refused within a minute.",
+                refused.n - REFUSED_SAID);
+    refused.n = 0;
+}
+
+static bool is_refusal_said(void) {
+    steer_tell_refused(false);
+    if (refused.n == 0)
+        refused.since = clock_now();
+    return ++refused.n <= REFUSED_SAID;
+}
+
 struct reply steer_refuse(const struct question *question, unsigned status, const char *sentence) {
     struct asker_fields fields;
     char by[64];
 
-    log_msg_with(MSG_OPERATOR_REFUSED, fill_asker(&fields, question, NULL, NULL),
-                 "Refused: %s: by %s.", sentence, name_asker(question, by, sizeof(by)));
+    if (is_refusal_said())
+        log_msg_with(MSG_OPERATOR_REFUSED, fill_asker(&fields, question, NULL, NULL),
+                     "Refused: %s: by %s.", sentence, name_asker(question, by, sizeof(by)));
     return reply_error(status, sentence);
 }
 
@@ -236,7 +261,8 @@ struct reply reset_reply(const struct question *question) {
              n == 0 ? "Nothing was ordered of any server"
                     : "Servers are as the file says: %zu order%s lifted",
              n, n == 1 ? " was" : "s were");
-    steer_log(question, NULL, NULL, sentence);
+    if (n > 0)
+        steer_log(question, NULL, NULL, sentence);
     for (size_t i = 0; i < question->generation->upstreams->n; i++)
         steer_look_again(question->generation,
                          question->generation->upstreams->list[i].config->name);

@@ -20,8 +20,12 @@ json_t *steer_json(const struct server_order *order);
 void steer_log(const struct question *question, const char *upstream, const char *server,
                const char *sentence);
 
-/* Logs a refusal, and answers it. */
+/* Logs a refusal, and answers it. Of many in a minute the first ones are logged, and how many more
+ * there were. The control socket's thread's. */
 struct reply steer_refuse(const struct question *question, unsigned status, const char *sentence);
+
+/* Logs how many more there were, once the minute is over, or now. The same thread's. */
+void steer_tell_refused(bool now);
 
 /* What becomes of an order when this relayd ends; NULL: it outlives it. */
 const char *steer_caveat(const struct question *question);

@@ -24,6 +24,9 @@ struct check_wish {
     /* Whether this machine has a way to the address: 0, or errno as of route_error. By each check
      * that found out. NULL: not wanted. */
     void (*cut_off)(void *arg, int error);
+    /* Whether checks are wanted now; if not, none is begun (health_look_again). By the checker's
+     * thread. NULL: always. */
+    bool (*wanted)(void *arg);
     void (*release)(void *arg); /* once, last: by the checker's thread, or health_free */
     void *arg;
 };

@@ -36,6 +36,7 @@ struct health {
     int wake; /* eventfd: something below has changed; -1 before the start */
     int poll; /* epoll: checks under way, and that */
     _Atomic bool begun, retired, stop;
+    _Atomic bool anew; /* see health_look_again */
     struct target_list newcomers GUARDED;
     struct leaver_list leavers GUARDED;
     struct agenda agenda; /* the thread's */
@@ -85,6 +86,11 @@ void health_remove(struct health *health, struct health_target *target) {
 
 void health_begin(struct health *health) {
     atomic_store(&health->begun, true);
+    wake_checker(health);
+}
+
+void health_look_again(struct health *health) {
+    atomic_store(&health->anew, true);
     wake_checker(health);
 }
 
@@ -203,8 +209,12 @@ static void take_step(struct health *health, struct health_target *target,
         check_part(&target->check);
 }
 
+/* The next check is due. */
 static void begin_check(struct health *health, struct health_target *target, usec_t now) {
     target->due = health_target_next(target, now);
+    target->rests = target->wish.wanted != NULL && !target->wish.wanted(target->wish.arg);
+    if (target->rests)
+        return;
     target->deadline = now + target->wish.config->timeout;
     target->judged = false;
     target->watched = 0;
@@ -244,6 +254,14 @@ static void give_up_check(struct health *health, struct health_target *target, u
         outcome = look_at_time(target, now);
     take_step(health, target, outcome);
     check_end(&target->check);
+}
+
+/* Those that rest are looked at now. (One that moves up in the heap changes places with ones that
+ * were looked at.) */
+static void wake_resting(struct health *health) {
+    for (size_t i = 0; i < health->agenda.n; i++)
+        if (health->agenda.heap[i]->rests)
+            agenda_move(&health->agenda, health->agenda.heap[i], clock_now());
 }
 
 /* Does what is due, and returns when something will be. */
@@ -308,10 +326,13 @@ static void health_thread(void *arg) {
         usec_t next = USEC_NEVER;
         bool whole = sort_targets(health);
 
-        if (atomic_load(&health->retired))
+        if (atomic_load(&health->retired)) {
             end_all(health);
-        else if (atomic_load(&health->begun))
+        } else if (atomic_load(&health->begun)) {
+            if (atomic_exchange(&health->anew, false))
+                wake_resting(health);
             next = do_due(health);
+        }
         if (!whole && next > clock_now() + ASK_AGAIN)
             next = clock_now() + ASK_AGAIN;
         look_at_events(health, events, epoll_wait(health->poll, events, BATCH, wait_until(next)));

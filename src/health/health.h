@@ -30,6 +30,10 @@ struct health_target *health_add(struct health *health, const struct check_wish 
  * leaf lock held. */
 void health_remove(struct health *health, struct health_target *target);
 
+/* Some target's checks may be wanted again (check_wish.wanted): those are begun at once. Any
+ * thread. */
+void health_look_again(struct health *health);
+
 /* Begins with checks. Any thread. */
 void health_begin(struct health *health);
 

@@ -16,6 +16,7 @@ struct health_target {
     _Atomic bool removed;
     struct check_wish wish;
     struct check check;
+    bool rests;      /* no checks are wanted */
     bool filed;      /* in the agenda: */
     size_t place;    /* there */
     usec_t moment;   /* when it is due for something */

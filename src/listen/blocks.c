@@ -138,8 +138,12 @@ static void fill_place(struct block_table *table, const struct blocked_prefix *r
                              (uint64_t)1 << row->prefix.bits % 64, memory_order_release);
 }
 
-/* Forgets what is over; then all look at the other table, filled with the rest. A look at that one
- * which began long ago finds that it has been filled. */
+static bool block_is_over(const struct blocked_prefix *row, usec_t now) {
+    return row->until != 0 && row->until <= now;
+}
+
+/* All look at the other table from now on, filled with what is not over. A look at that one which
+ * began long ago finds that it has been filled. */
 static void fill_table(void) REQUIRES(blocks.lock) {
     uint64_t next = atomic_load(&filled) + 1;
     struct block_table *table = &tables[next % 2];
@@ -152,9 +156,7 @@ static void fill_table(void) REQUIRES(blocks.lock) {
     for (size_t i = 0; i < ARRAY_LEN(table->lengths); i++)
         atomic_store_explicit(&table->lengths[i], 0, memory_order_release);
     for (size_t i = 0; i < STEERING_BLOCKS; i++) {
-        if (atomic_load(&rows[i].sum) != 0 && rows[i].until != 0 && rows[i].until <= now)
-            steering_write_block(&rows[i], NULL);
-        if (atomic_load(&rows[i].sum) == 0)
+        if (atomic_load(&rows[i].sum) == 0 || block_is_over(&rows[i], now))
             continue;
         fill_place(table, &rows[i]);
         n++;
@@ -171,7 +173,7 @@ void blocks_use(struct blocked_prefix *rows) UNCHECKED {
     lock_release(&blocks.lock);
 }
 
-/* NULL: none. */
+/* Over or not. NULL: none. */
 static struct blocked_prefix *find_block(const struct prefix *prefix) REQUIRES(blocks.lock) {
     struct blocked_prefix *rows = rows_now();
 
@@ -190,12 +192,21 @@ static struct blocked_prefix *free_block(void) REQUIRES(blocks.lock) {
     return NULL;
 }
 
+/* NULL: none. */
+static struct blocked_prefix *find_over(usec_t now) REQUIRES(blocks.lock) {
+    struct blocked_prefix *rows = rows_now();
+
+    for (size_t i = 0; i < STEERING_BLOCKS; i++)
+        if (atomic_load(&rows[i].sum) != 0 && block_is_over(&rows[i], now))
+            return &rows[i];
+    return NULL;
+}
+
 bool blocks_add(const struct prefix *prefix, usec_t until, uid_t by) {
     const struct blocked_prefix wanted = {
         .by_uid = by, .prefix = *prefix, .since = clock_now(), .until = until};
 
     lock_acquire(&blocks.lock);
-    fill_table(); /* those that are over make room */
     struct blocked_prefix *before = find_block(prefix), *row = free_block();
     bool done = before != NULL || row != NULL;
     if (done)
@@ -210,7 +221,20 @@ bool blocks_add(const struct prefix *prefix, usec_t until, uid_t by) {
 bool blocks_remove(const struct prefix *prefix) {
     lock_acquire(&blocks.lock);
     struct blocked_prefix *row = find_block(prefix);
+    bool blocked = row != NULL && !block_is_over(row, clock_now());
+    if (blocked) {
+        steering_write_block(row, NULL);
+        fill_table();
+    }
+    lock_release(&blocks.lock);
+    return blocked;
+}
+
+bool blocks_forget_over(struct blocked_prefix *ret) {
+    lock_acquire(&blocks.lock);
+    struct blocked_prefix *row = find_over(clock_now());
     if (row != NULL) {
+        memcpy(ret, row, sizeof(*ret));
         steering_write_block(row, NULL);
         fill_table();
     }
@@ -222,10 +246,10 @@ size_t blocks_list(struct blocked_prefix ret_list[STEERING_BLOCKS]) {
     size_t n = 0;
 
     lock_acquire(&blocks.lock);
-    fill_table();
     const struct blocked_prefix *rows = rows_now();
+    usec_t now = clock_now();
     for (size_t i = 0; i < STEERING_BLOCKS; i++)
-        if (atomic_load(&rows[i].sum) != 0)
+        if (atomic_load(&rows[i].sum) != 0 && !block_is_over(&rows[i], now))
             memcpy(&ret_list[n++], &rows[i], sizeof(*rows));
     lock_release(&blocks.lock);
     return n;

@@ -36,7 +36,10 @@ bool blocks_add(const struct prefix *prefix, usec_t until, uid_t by) MUST_USE;
 /* False: it was not blocked. */
 bool blocks_remove(const struct prefix *prefix);
 
-/* Copies those that are not over, and returns how many; forgets the others. */
+/* Forgets one that is over, which until then takes up its room. False: none is. */
+bool blocks_forget_over(struct blocked_prefix *ret) MUST_USE;
+
+/* Copies those that are not over, and returns how many. */
 size_t blocks_list(struct blocked_prefix ret_list[STEERING_BLOCKS]);
 
 #endif

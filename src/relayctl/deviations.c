@@ -1,10 +1,10 @@
 #include "relayctl/deviations.h"
 
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "relayctl/user.h"
 
 static bool is_of_server(const json_t *server, const char *upstream, const char *name) {
     const char *its_upstream = json_string_value(json_object_get(server, "upstream")),
@@ -27,13 +27,10 @@ static void describe_order(const json_t *ordered, char *buf, size_t size) {
 
 /* "root, 4 min ago" */
 static void append_orderer(const json_t *ordered, time_t now, char *buf, size_t size) {
-    uid_t uid = (uid_t)json_integer_value(json_object_get(ordered, "by_uid"));
     int64_t age = (int64_t)now - json_integer_value(json_object_get(ordered, "since"));
-    const struct passwd *user = getpwuid(uid);
-    char span[32], number[32];
+    char span[32], user[USER_TEXT_MAX];
 
-    snprintf(number, sizeof(number), "uid %u", uid);
-    text_append(buf, size, " by %s, %s ago", user != NULL ? user->pw_name : number,
+    text_append(buf, size, " by %s, %s ago", user_format(ordered, user, sizeof(user)),
                 text_human_age(age, 1, span, sizeof(span)));
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "relayctl/deviations.h"
 #include "relayctl/grid.h"
+#include "relayctl/user.h"
 
 #define NUMBER_MAX 32
 #define PLACE_MAX  256
@@ -176,16 +177,28 @@ static const char *shown_weight(const json_t *server, char buf[NUMBER_MAX]) {
     return buf;
 }
 
+/* "(by root)": relayd knows no names of users. */
+static void format_reason(const json_t *server, char *buf, size_t size) {
+    static const char operator[] = "by an operator";
+    const json_t *ordered = json_object_get(server, "ordered");
+    const char *reason = get_text(server, "reason");
+    char user[USER_TEXT_MAX];
+
+    if (json_is_object(ordered) && strncmp(reason, operator, strlen(operator)) == 0)
+        snprintf(buf, size, "(by %s%s)", user_format(ordered, user, sizeof(user)),
+                 reason + strlen(operator));
+    else if (reason[0] != '\0')
+        snprintf(buf, size, "(%s)", reason);
+}
+
 static void add_server(struct grid *grid, const json_t *server, bool indented, time_t now) {
     char name[PLACE_MAX], why[PLACE_MAX] = "", live[NUMBER_MAX], weight[NUMBER_MAX],
                           rate[NUMBER_MAX], times[NUMBER_MAX], failed[NUMBER_MAX], age[NUMBER_MAX];
     struct look look = find_look(get_text(server, "state"));
-    const char *reason = get_text(server, "reason");
 
     snprintf(name, sizeof(name), "%s%s%s  %s", indented ? "" : get_text(server, "upstream"),
              indented ? "  " : "/", get_text(server, "server"), get_text(server, "address"));
-    if (reason[0] != '\0')
-        snprintf(why, sizeof(why), "(%s)", reason);
+    format_reason(server, why, sizeof(why));
     const char *cells[GRID_COLUMNS] = {name,
                                        look.shown,
                                        get_number(server, "live", live),
@@ -290,15 +303,15 @@ static const char *get_end(const json_t *block, time_t now, char buf[NUMBER_MAX]
 }
 
 bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
-    struct grid grid = {.heads = {"PREFIX", "SINCE", "ENDS", "BY UID"}, .right = {[3] = true}};
+    struct grid grid = {.heads = {"PREFIX", "SINCE", "ENDS", "BY"}};
     const json_t *block;
     size_t i;
 
     json_array_foreach(blocks, i, block) {
-        char age[NUMBER_MAX], end[NUMBER_MAX], uid[NUMBER_MAX];
+        char age[NUMBER_MAX], end[NUMBER_MAX], user[USER_TEXT_MAX];
         const char *cells[GRID_COLUMNS] = {
             get_text(block, "prefix"), get_age(block, "since", now, age), get_end(block, now, end),
-            get_number(block, "by_uid", uid)};
+            user_format(block, user, sizeof(user))};
 
         grid_add(&grid, cells);
     }

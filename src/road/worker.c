@@ -29,8 +29,8 @@ static int start_pumps(struct road *road, struct job *job) {
     stats_add(STAT_relayed, 1);
     if (conn->hold.link != NULL)
         link_hold(&conn->hold, conn->fd);
-    /* Its server may have been found down during the dial, when this was no connection yet. */
-    if (job->route->upstream->config->on_down == ON_DOWN_RESET && atomic_load(&member->down))
+    /* Its server may have gone down during the dial, when this was no connection yet. */
+    if (upstream_resets(job->route->upstream, member))
         conn_abort(conn, END_SERVER_DOWN, 0);
     member_unref(member);
     pump_pool_run(pair, conn);

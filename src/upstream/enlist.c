@@ -56,8 +56,7 @@ static bool add_member(struct slot *slot, const struct server *server, const str
     members_list(upstream->shared->members, slot->member);
     slot->server = server;
     slot->fresh = true;
-    if (server->config->weight > 0 || server_weight(server) > 0)
-        slot->target = watcher_begin(upstream, slot->member);
+    slot->target = watcher_begin(server, slot->member);
     return true;
 }
 

@@ -29,7 +29,7 @@ void roster_begin(const struct roster *roster, bool all) {
             continue;
         atomic_store(&slot->member->max_connections, slot->server->config->max_connections);
         member_set_drained(slot->member, slot_weight(slot) == 0, now);
-        if (slot->target == NULL)
+        if (slot->target == NULL || !server_is_checked(slot->server))
             member_unchecked(slot->member, slot_weight(slot) > 0, now);
     }
 }

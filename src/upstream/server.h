@@ -35,4 +35,9 @@ static inline uint64_t server_weight(const struct server *server) {
     return order_weight(server->order, server->config->weight);
 }
 
+/* One of weight 0 in the file is not, unless another is ordered. Any thread. */
+static inline bool server_is_checked(const struct server *server) {
+    return server->config->weight > 0 || server_weight(server) > 0;
+}
+
 #endif

@@ -107,6 +107,16 @@ size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, 
     return n;
 }
 
+bool upstream_resets(const struct upstream *upstream, const struct member *member) {
+    struct server_order order;
+
+    if (upstream->config->on_down != ON_DOWN_RESET)
+        return false;
+    return atomic_load(&member->down) ||
+           (atomic_load(&orders_count) > 0 &&
+            orders_find(member->upstream, member->server, &order) && order.state == ORDER_DOWN);
+}
+
 bool upstream_is_drained(const struct upstream *upstream) {
     for (size_t i = 0; i < upstream->config->n_servers; i++)
         if (server_weight(&upstream->servers[i]) > 0)
@@ -133,6 +143,8 @@ void upstream_look_again(struct upstream *upstream) {
     upstream->n_answers++;
     cond_broadcast(&upstream->answered);
     lock_release(&upstream->lock);
+    if (upstream->config->health_check.given)
+        health_look_again(upstream->shared->health);
 }
 
 void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) {

@@ -78,6 +78,10 @@ struct listed_member upstream_without_address(const struct upstream *upstream, s
  * that holds its configuration. */
 size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, size_t most);
 
+/* Whether its member's connections are to be reset now: on_down = reset, and it is down, by checks
+ * or by an operator. Any thread, no leaf lock held. */
+bool upstream_resets(const struct upstream *upstream, const struct member *member);
+
 /* All its servers have weight 0: no new connections. Any thread. */
 bool upstream_is_drained(const struct upstream *upstream);
 

@@ -9,7 +9,8 @@
 
 struct watcher {
     struct upstream *upstream;
-    struct member *member; /* a reference */
+    const struct server *server; /* of it */
+    struct member *member;       /* a reference */
 };
 
 static void say_checked(struct watcher *watcher, bool up, const char *why) {
@@ -94,6 +95,12 @@ static void on_cut_off(void *arg, int error) {
         reach_review(watcher->upstream, watcher->member);
 }
 
+static bool wants_check(void *arg) {
+    const struct watcher *watcher = arg;
+
+    return server_is_checked(watcher->server);
+}
+
 static void on_release(void *arg) {
     struct watcher *watcher = arg;
 
@@ -112,7 +119,8 @@ static uint64_t check_number(struct member *member) {
     return atomic_compare_exchange_strong(&member->check_number, &none, fresh) ? fresh : none;
 }
 
-struct health_target *watcher_begin(struct upstream *upstream, struct member *member) {
+struct health_target *watcher_begin(const struct server *server, struct member *member) {
+    struct upstream *upstream = server->upstream;
     const struct upstream_config *config = upstream->config;
     struct watcher *watcher;
 
@@ -122,6 +130,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
     if (watcher == NULL)
         return NULL;
     watcher->upstream = upstream;
+    watcher->server = server;
     watcher->member = member_ref(member);
     usec_t last = atomic_load(&member->checked_at);
     const struct check_wish wish = {
@@ -134,6 +143,7 @@ struct health_target *watcher_begin(struct upstream *upstream, struct member *me
                 upstream->checks_anew,
         .checked = on_checked,
         .cut_off = on_cut_off,
+        .wanted = wants_check,
         .release = on_release,
         .arg = watcher,
     };

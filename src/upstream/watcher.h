@@ -5,8 +5,8 @@
 #include "health/health.h"
 #include "upstream/upstream.h"
 
-/* Has the member checked until health_remove. NULL: no checks, or no memory; it counts as up. Main,
- * or the resolver's thread. */
-struct health_target *watcher_begin(struct upstream *upstream, struct member *member);
+/* Has the member of this server checked until health_remove, while server_is_checked. NULL: no
+ * checks, or no memory; it counts as up. Main, or the resolver's thread. */
+struct health_target *watcher_begin(const struct server *server, struct member *member);
 
 #endif

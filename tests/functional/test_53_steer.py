@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import pwd
 import re
 import signal
 import subprocess
@@ -20,6 +21,12 @@ from relay import environment
 from settings import DEADLINE, free_port, ms, until
 from test_43_servers import answers
 from test_47_names import dns, places  # noqa: F401 (fixtures)
+
+
+try:
+    WHO = pwd.getpwuid(os.geteuid()).pw_name
+except KeyError:
+    WHO = f"uid {os.geteuid()}"
 
 
 @pytest.fixture
@@ -69,7 +76,7 @@ def test_the_screen_marks_what_differs(relay, origin, at):
     order(at, "drain", "app/a")
     order(at, "weight", "app/b", 7)
     for screen in (order(at, "servers"), order(at, "status")):
-        assert re.search(r"\ba .* drain .* 0\* .*\(by an operator\)$", screen, re.M), screen
+        assert re.search(rf"\ba .* drain .* 0\* .*\(by {WHO}\)$", screen, re.M), screen
         assert re.search(r" 7\* ", screen)
         assert re.search(r"^\* app/a differs from the configuration \(drain by \S+, \d+ s ago\)$", screen, re.M), screen
         assert re.search(r"^\* app/b differs from the configuration \(weight 7 by \S+, \d+ s ago\)$", screen, re.M), screen

@@ -94,6 +94,7 @@ static void a_unix_socket_is_never_blocked(void **state) {
 
 static void what_is_over_makes_room(void **state) {
     struct prefix prefix = prefix_of("10.0.0.0");
+    struct blocked_prefix over_row;
 
     (void)state;
     for (unsigned i = 0; i < STEERING_BLOCKS; i++) {
@@ -105,6 +106,9 @@ static void what_is_over_makes_room(void **state) {
     assert_false(covers("10.0.4.0"));
     while (covers("10.0.0.7")) {
     }
+    assert_true(blocks_forget_over(&over_row));
+    assert_int_equal(over_row.prefix.bytes[15], 7);
+    assert_false(blocks_forget_over(&over_row));
     block("192.0.2.1");
     prefix = prefix_of("192.0.2.2");
     assert_false(blocks_add(&prefix, 0, 0));
