@@ -234,7 +234,7 @@ struct reply gauges_reply(const struct question *question) {
     write_process(&metrics, question);
     write_keeper(&metrics, question);
     write_orders(&metrics);
-    samples_take(question->samples, &question->relay->road.registry, 0);
+    samples_take(question->samples, &question->relay->road.registry);
     metrics_counters(&metrics, question->samples->moved);
     write_ends(&metrics);
     write_listeners(&metrics, generation, GAUGE_listener_connections);

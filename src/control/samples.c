@@ -5,8 +5,9 @@
 #include "record/record.h"
 
 #define SPAN_WANTED  (8 * USEC_PER_SEC)
-#define SPAN_BETWEEN USEC_PER_SEC
-#define SPAN_LEAST   (USEC_PER_SEC / 2)
+#define SPAN_BETWEEN (USEC_PER_SEC / 2)
+#define SPAN_LEAST   (USEC_PER_SEC / 4)
+#define SPAN_MOST    (60 * USEC_PER_SEC) /* between two: older ones say nothing of now */
 
 static const struct sample *sample_back(const struct samples *samples, size_t i) {
     return &samples->list[(samples->n - 1 - i) % SAMPLES];
@@ -24,11 +25,11 @@ static void look_at_all(struct samples *samples, struct registry *registry) {
             samples->moved[dir] = bytes[dir] + sum.bytes[dir];
 }
 
-void samples_take(struct samples *samples, struct registry *registry, usec_t least) {
+void samples_take(struct samples *samples, struct registry *registry) {
     usec_t now = clock_now(), age = samples->n > 0 ? now - sample_back(samples, 0)->at : USEC_NEVER;
 
-    if (age < least)
-        return;
+    if (age > SPAN_MOST)
+        samples->n = 0;
     look_at_all(samples, registry);
     if (age >= SPAN_BETWEEN)
         samples->list[samples->n++ % SAMPLES] =

@@ -15,15 +15,16 @@ struct samples {
     struct sample {
         usec_t at;
         uint64_t bytes[2]; /* by direction, of all connections, live or ended */
-    } list[SAMPLES];       /* a ring, a second apart at least */
+    } list[SAMPLES];       /* a ring, half a second apart at least */
     size_t n;              /* taken so far */
     uint64_t moved[2];     /* the sums seen last; they never fall */
 };
 
-/* Takes one if the last is older than this; 0: looks in any case. */
-void samples_take(struct samples *samples, struct registry *registry, usec_t least);
+/* Somebody asks: takes one, if the last is old enough. While nobody does, none are taken: it would
+ * cost by what is idle. */
+void samples_take(struct samples *samples, struct registry *registry);
 
-/* Bytes a second of late, by direction; < 0: not yet known. */
+/* Bytes a second of late, by direction; < 0: not yet known, for nobody has asked of late. */
 void samples_rates(const struct samples *samples, double ret_rates[2]);
 
 #endif

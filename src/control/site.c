@@ -1,5 +1,6 @@
 #include "control/site.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include "control/blocks.h"
 #include "control/http.h"
 #include "control/steer.h"
+#include "listen/blocks.h"
 
+#define NO_MEMORY_MSEC 1000
 #define TICK_MSEC      1000
 #define LAST_LOOK_MSEC 10
 #define MAKE_ROOM      16u /* clients that may come before one that was put out has gone */
@@ -25,10 +28,17 @@ struct site {
     atomic_bool stop;
 };
 
-/* How long nothing need be done unless somebody asks. */
-static int site_patience(const struct site *site) {
-    MHD_UNSIGNED_LONG_LONG least = LIST_EMPTY(&site->place.streams) ? TICK_MSEC : STREAM_LOOK_MSEC;
+/* Of orders, to the log: about those whose time is over, and those that were refused. */
+static bool owes_words(const struct site *site) {
+    return !site->place.open && (blocks_any() || steer_owes_words());
+}
 
+/* How long nothing need be done unless somebody asks; -1: for ever. */
+static int site_patience(const struct site *site) {
+    MHD_UNSIGNED_LONG_LONG least = owes_words(site) ? TICK_MSEC : INT_MAX;
+
+    if (!LIST_EMPTY(&site->place.streams))
+        least = STREAM_LOOK_MSEC;
     if (!LIST_EMPTY(&site->place.waiters))
         least = WAITER_LOOK_MSEC;
 
@@ -38,23 +48,23 @@ static int site_patience(const struct site *site) {
         if (MHD_get_timeout(site->daemons[i], &wait) == MHD_YES && wait < least)
             least = wait;
     }
-    return (int)least;
+    return least < INT_MAX ? (int)least : -1;
 }
 
 static void run_site(struct site *site) {
     for (size_t i = 0; i < site->n; i++)
         if (MHD_run(site->daemons[i]) != MHD_YES)
-            (void)usleep(TICK_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
+            (void)usleep(NO_MEMORY_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
 }
 
 static void serve_until_stop(void *arg) {
     struct site *site = arg;
 
     while (!atomic_load(&site->stop)) {
-        vitals_tick(&site->place.vitals);
-        blocks_tell_over();
-        if (!site->place.open)
+        if (owes_words(site)) {
+            blocks_tell_over();
             steer_tell_refused(false);
+        }
         (void)poll(site->polls, (nfds_t)site->n, site_patience(site));
         stream_look(&site->place.streams);
         waiter_look(&site->place.waiters, false);

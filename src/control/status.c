@@ -114,7 +114,7 @@ struct reply status_reply(const struct question *question) {
     char keeper[64], fingerprint[16];
     double bytes[2];
 
-    samples_take(question->samples, &question->relay->road.registry, 0);
+    samples_take(question->samples, &question->relay->road.registry);
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
     return reply_json(

@@ -54,6 +54,10 @@ static struct {
     unsigned n;   /* logged or not */
 } refused;
 
+bool steer_owes_words(void) {
+    return refused.n > 0;
+}
+
 void steer_tell_refused(bool now) {
     if (refused.n == 0 || (!now && clock_now() - refused.since < REFUSED_SPAN))
         return;

@@ -26,6 +26,7 @@ struct reply steer_refuse(const struct question *question, unsigned status, cons
 
 /* Logs how many more there were, once the minute is over, or now. The same thread's. */
 void steer_tell_refused(bool now);
+bool steer_owes_words(void); /* it will have to be called */
 
 /* What becomes of an order when this relayd ends; NULL: it outlives it. */
 const char *steer_caveat(const struct question *question);

@@ -1,7 +1,5 @@
 #include "control/vitals.h"
 
-#define SAMPLE_UNASKED (10 * USEC_PER_SEC)
-
 void vitals_init(struct vitals *vitals, struct relay *relay, time_t since) {
     vitals->relay = relay;
     vitals->since = since;
@@ -15,10 +13,6 @@ static double sum_rates(const struct generation *generation) {
     for (size_t i = 0; generation != NULL && i < generation->config->n_listeners; i++)
         rate += meter_rate(&generation->limits[i]->accepted, LIMIT_RATE_PERIOD, now);
     return rate;
-}
-
-void vitals_tick(struct vitals *vitals) {
-    samples_take(&vitals->samples, &vitals->relay->road.registry, SAMPLE_UNASKED);
 }
 
 void vitals_begin(struct vitals *vitals, struct question *ret_question) {

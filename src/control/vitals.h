@@ -15,9 +15,6 @@ struct vitals {
 /* Zeroed before. */
 void vitals_init(struct vitals *vitals, struct relay *relay, time_t since);
 
-/* Once a second or so, though nobody asks. */
-void vitals_tick(struct vitals *vitals);
-
 /* Fills in what is not of the request; and gives back what it took. */
 void vitals_begin(struct vitals *vitals, struct question *ret_question);
 void vitals_end(struct question *question);

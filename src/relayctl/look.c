@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
 #include "relayctl/screens.h"
+
+#define MEASURED_USEC 550000 /* more than SPAN_BETWEEN of control/samples.c */
 
 static int end_screen(bool good) {
     if (!good)
@@ -35,10 +38,25 @@ static int show_page(const struct ask *ask, const char *path, screen_fn *screen,
     return r;
 }
 
+/* relayd measures what it carries while it is asked: if nobody has for a minute, it is asked
+ * again. */
+static int get_status(const struct ask *ask, json_t **ret_status, char **ret_text) {
+    int r = ask_json(ask, ASK_GET, "/status", ret_status, ret_text);
+
+    if (r != EX_OK || !json_is_null(json_object_get(*ret_status, "up_rate")))
+        return r;
+    json_decref(*ret_status);
+    free(*ret_text);
+    *ret_status = NULL;
+    *ret_text = NULL;
+    (void)usleep(MEASURED_USEC);
+    return ask_json(ask, ASK_GET, "/status", ret_status, ret_text);
+}
+
 int show_status(const struct ask *ask) {
     json_t *status = NULL, *servers = NULL;
     char *text = NULL, *more = NULL;
-    int r = ask_json(ask, ASK_GET, "/status", &status, &text);
+    int r = get_status(ask, &status, &text);
 
     if (r == EX_OK && ask->json)
         fputs(text, stdout);
