@@ -210,17 +210,27 @@ bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int val
     return *at != NULL;
 }
 
-int prefix_set_find(const struct prefix_set *set, const struct addr *addr) {
+int prefix_set_find_prefix(const struct prefix_set *set, const struct addr *addr,
+                           struct prefix *ret_prefix) {
     uint8_t bytes[16];
-    int value = -1;
+    const struct node *found = NULL;
 
     if (set == NULL || !addr_ipv6_bytes(addr, bytes))
         return -1;
     const struct node *node = addr_bytes_are_ipv4(bytes) ? set->ipv4 : set->ipv6;
     while (node != NULL &&
            common_bits(node->prefix.bytes, bytes, node->prefix.bits) == node->prefix.bits) {
-        value = node->value >= 0 ? node->value : value;
+        found = node->value >= 0 ? node : found;
         node = node->prefix.bits < ALL_BITS ? node->child[bit_at(bytes, node->prefix.bits)] : NULL;
     }
-    return value;
+    if (found == NULL)
+        return -1;
+    *ret_prefix = found->prefix;
+    return found->value;
+}
+
+int prefix_set_find(const struct prefix_set *set, const struct addr *addr) {
+    struct prefix prefix;
+
+    return prefix_set_find_prefix(set, addr, &prefix);
 }

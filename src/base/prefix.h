@@ -40,4 +40,8 @@ bool prefix_set_add(struct prefix_set *set, const struct prefix *prefix, int val
 /* The longest covering prefix's value; -1: none, no IP address, or set is NULL. */
 int prefix_set_find(const struct prefix_set *set, const struct addr *addr);
 
+/* The same; *ret_prefix is that prefix, untouched for -1. */
+int prefix_set_find_prefix(const struct prefix_set *set, const struct addr *addr,
+                           struct prefix *ret_prefix);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "control/blocks.h"
 #include "control/connections.h"
+#include "control/explain.h"
 #include "control/gauges.h"
 #include "control/kill.h"
 #include "control/live.h"
@@ -40,6 +41,7 @@ static const struct page {
      connections_reply,
      {"listener", "server", "client", "id", "age", "rate", NULL}},
     {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
+    {"/explain", false, false, explain_reply, {"client", "listener", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},
     {"/", false, true, page_reply, {NULL}},
     {"/status.json", false, true, page_json_reply, {NULL}},

@@ -175,6 +175,16 @@ static void take_seat(struct client_table *table, const struct key *key, usec_t 
     *seat = NULL;
 }
 
+/* *ret_full_at: as within_rate, on CLIENT_OK with a max_rate. */
+static enum client_outcome judge_client(const struct client_entry *entry, int64_t max_connections,
+                                        int64_t max_rate, usec_t now, usec_t *ret_full_at) {
+    if (max_connections > 0 && entry->live >= (size_t)max_connections)
+        return CLIENT_TOO_MANY;
+    if (max_rate > 0 && !within_rate(entry, max_rate, now, ret_full_at))
+        return CLIENT_TOO_FAST;
+    return CLIENT_OK;
+}
+
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat) {
@@ -192,12 +202,7 @@ enum client_outcome client_table_enter(struct client_table *table, const struct 
     lock_acquire(&table->lock);
     struct key key = client_key(&seat->whole, table->prefix_v6);
     const struct client_entry *entry = find_entry(bucket_of(table, &key), &key);
-    const struct client_entry *looked_at = entry != NULL ? entry : spare;
-
-    if (max_connections > 0 && looked_at->live >= (size_t)max_connections)
-        outcome = CLIENT_TOO_MANY;
-    else if (max_rate > 0 && !within_rate(looked_at, max_rate, now, &full_at))
-        outcome = CLIENT_TOO_FAST;
+    outcome = judge_client(entry != NULL ? entry : spare, max_connections, max_rate, now, &full_at);
     if (outcome == CLIENT_OK) {
         *ret_seat = seat;
         take_seat(table, &key, full_at, &unused, &spare);
@@ -224,6 +229,28 @@ static struct client_entry *find_client(struct client_table *table, const struct
         return NULL;
     key = client_key(&whole, table->prefix_v6);
     return find_entry(bucket_of(table, &key), &key);
+}
+
+struct client_look client_table_look(struct client_table *table, const struct addr *client,
+                                     int64_t max_connections, int64_t max_rate, usec_t now) {
+    struct client_entry entry = {0};
+    struct client_look look = {0};
+    usec_t full_at, cost;
+
+    lock_acquire(&table->lock);
+    const struct client_entry *found = find_client(table, client);
+    if (found != NULL)
+        entry = (struct client_entry){.live = found->live, .full_at = found->full_at};
+    lock_release(&table->lock);
+    look.live = entry.live;
+    look.outcome = judge_client(&entry, max_connections, max_rate, now, &full_at);
+    if (max_rate == 0)
+        return look;
+    cost = USEC_PER_SEC / max_rate > 0 ? USEC_PER_SEC / max_rate : 1;
+    look.burst = BURST_TIMES * max_rate -
+                 (entry.full_at > now ? (entry.full_at - now + cost - 1) / cost : 0);
+    look.burst = look.burst > 0 ? look.burst : 0;
+    return look;
 }
 
 void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now) {

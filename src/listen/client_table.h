@@ -37,6 +37,15 @@ enum client_outcome {
 enum client_outcome client_table_enter(struct client_table *table, const struct addr *client,
                                        int64_t max_connections, int64_t max_rate, usec_t now,
                                        struct client_seat **ret_seat);
+/* A client as client_table_enter would find it now. */
+struct client_look {
+    enum client_outcome outcome;
+    size_t live;
+    int64_t burst; /* how many it may still open at once, by its rate; 0 without max_rate */
+};
+struct client_look client_table_look(struct client_table *table, const struct addr *client,
+                                     int64_t max_connections, int64_t max_rate, usec_t now);
+
 /* Notes that a client stayed at CLIENT_TOO_MANY while the caller waited for an end; whether that
  * was within the last second. now: clock_now(). Any thread. */
 void client_table_note_vain(struct client_table *table, const struct addr *client, usec_t now);

@@ -232,6 +232,31 @@ int act_unblock(const struct ask *ask) {
     return act_prefix(ask, "/unblock");
 }
 
+int show_client(const struct ask *ask) {
+    char client[128];
+    char *words[] = {client, ask->n_words > 1 ? ask->words[1] : NULL};
+    json_t *listeners = NULL;
+    char *text = NULL;
+
+    if (ask->n_words > 2 ||
+        (ask->n_words == 2 && strncmp(ask->words[1], "listener=", strlen("listener=")) != 0))
+        return wrong_command("explain takes an address, and listener=NAME", ask->words[1]);
+    snprintf(client, sizeof(client), "client=%s", ask->words[0]);
+    char *path = ask_path("/explain", words, ask->n_words);
+    if (path == NULL)
+        return EX_OSERR;
+    int r = ask_json(ask, ASK_GET, path, &listeners, &text);
+    bool good = true;
+    if (r == EX_OK && ask->json)
+        fputs(text, stdout);
+    else if (r == EX_OK)
+        good = screen_client(ask->words[0], listeners, time(NULL), stdout);
+    json_decref(listeners);
+    free(text);
+    free(path);
+    return good ? r : ASK_REFUSED;
+}
+
 int show_blocks(const struct ask *ask) {
     char *text = NULL;
     json_t *blocks;

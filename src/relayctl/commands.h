@@ -55,6 +55,7 @@ int act_check(const struct ask *ask);
 /* clients.c */
 int show_connections(const struct ask *ask);
 int show_blocks(const struct ask *ask);
+int show_client(const struct ask *ask); /* explain ADDRESS */
 int act_kill(const struct ask *ask);
 int act_drain_client(const struct ask *ask);
 int act_block(const struct ask *ask);

@@ -103,8 +103,10 @@ int show_metrics(const struct ask *ask) {
 int show_explanation(const struct ask *ask) {
     struct explanation end;
 
+    if (ask->n_words > 0 && strpbrk(ask->words[0], ".:") != NULL)
+        return show_client(ask);
     if (ask->n_words != 1)
-        return wrong_command("explain takes one end code, as in explain LC", "");
+        return wrong_command("explain takes one end code or address, as in explain LC", "");
     if (!explain_end(ask->words[0], &end))
         return wrong_command("there is no such end code; relayd(8), END CODES, has them all",
                              ask->words[0]);

@@ -37,15 +37,7 @@ static enum end check_sender(const struct listener_config *config, const struct 
                : END_SENDER_DENIED;
 }
 
-/* One that has ended a connection, and comes back, may be quicker than its pumps. */
-static enum end count_client(struct job *job) {
-    const struct addr *client = &job->record.client;
-    struct leaver_wait wait = {0};
-    enum client_outcome outcome;
-
-    do
-        outcome = seat_count_client(&job->has.seat, job->route->config, client);
-    while (outcome == CLIENT_TOO_MANY && seat_await_client(&job->has.seat, client, &wait));
+static enum end end_of_count(enum client_outcome outcome) {
     switch (outcome) {
     case CLIENT_TOO_MANY:
         return END_CLIENT_CONNECTIONS;
@@ -57,10 +49,26 @@ static enum end count_client(struct job *job) {
     }
 }
 
+/* One that has ended a connection, and comes back, may be quicker than its pumps. */
+static enum end count_client(struct job *job) {
+    const struct addr *client = &job->record.client;
+    struct leaver_wait wait = {0};
+    enum client_outcome outcome;
+
+    do
+        outcome = seat_count_client(&job->has.seat, job->route->config, client);
+    while (outcome == CLIENT_TOO_MANY && seat_await_client(&job->has.seat, client, &wait));
+    return end_of_count(outcome);
+}
+
+static bool is_blocked(const struct addr *client) {
+    return blocks_any() && blocks_cover(client);
+}
+
 enum end admit_peer(const struct job *job) {
     const struct listener_config *config = job->route->config;
 
-    if (blocks_any() && blocks_cover(&job->record.client))
+    if (is_blocked(&job->record.client))
         return END_BLOCKED;
     return config->accept_proxy == PROXY_OFF ? check_access(config, &job->record.client)
                                              : check_sender(config, &job->record.client);
@@ -70,9 +78,28 @@ enum end admit_client(struct job *job) {
     return job->route->config->accept_proxy == PROXY_OFF ? count_client(job) : END_NONE;
 }
 
+/* Without the counts. */
+static enum end judge_named(const struct listener_config *config, const struct addr *client) {
+    return is_blocked(client) ? END_BLOCKED : check_access(config, client);
+}
+
 enum end admit_named(struct job *job) {
-    if (blocks_any() && blocks_cover(&job->record.client))
-        return END_BLOCKED;
-    enum end end = check_access(job->route->config, &job->record.client);
+    enum end end = judge_named(job->route->config, &job->record.client);
+
     return end != END_NONE ? end : count_client(job);
+}
+
+struct admit_look admit_look(const struct route *route, const struct addr *client) {
+    const struct listener_config *config = route->config;
+    struct admit_look look = {
+        .end = judge_named(config, client),
+        .count =
+            client_table_look(route->limit->clients, client, config->max_connections_per_client,
+                              config->max_rate_per_client, clock_coarse()),
+    };
+
+    look.listed = prefix_set_find_prefix(config->access, client, &look.prefix);
+    if (look.end == END_NONE)
+        look.end = end_of_count(look.count.outcome);
+    return look;
 }

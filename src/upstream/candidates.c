@@ -281,15 +281,24 @@ static bool view_is_of_groups(const struct look *look, struct view *view)
 }
 
 /* Unchecked, since clang does not see that look.upstream is upstream. */
+struct view candidates_list(struct upstream *upstream, const struct tries *tries,
+                            usec_t now) UNCHECKED {
+    const struct look look = {.upstream = upstream, .tries = tries, .now = now};
+    struct view view = look_at_slots(&look);
+
+    if (view.used + view.full == 0)
+        view.n = 0; /* none to go to after a test */
+    return view;
+}
+
+/* Unchecked likewise. */
 struct view candidates_gather(struct upstream *upstream, const struct tries *tries,
                               usec_t now) UNCHECKED {
     const struct look look = {.upstream = upstream, .tries = tries, .now = now};
     struct view view;
 
     if (!view_is_of_groups(&look, &view)) {
-        view = look_at_slots(&look);
-        if (view.used + view.full == 0)
-            view.n = 0; /* none to go to after a test */
+        view = candidates_list(upstream, tries, now);
         draw_kind(upstream, &view);
     }
     return view;

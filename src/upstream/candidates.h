@@ -10,6 +10,10 @@
 struct view candidates_gather(struct upstream *upstream, const struct tries *tries, usec_t now)
     REQUIRES(upstream->lock);
 
+/* All candidates of a search that begins, one by one. */
+struct view candidates_list(struct upstream *upstream, const struct tries *tries, usec_t now)
+    REQUIRES(upstream->lock);
+
 /* There must be any. */
 const struct slot *candidates_choose(struct upstream *upstream, const struct tries *tries,
                                      const struct view *view) REQUIRES(upstream->lock);

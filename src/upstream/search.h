@@ -32,6 +32,13 @@ enum search_outcome {
 /* client may be a unix socket's, or none. */
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client);
 
+/* Whom a connection of this client would be sent to now: fills in, each with a reference, up to
+ * `most` of those among whom its first dial would choose (source_hash: the one), and returns how
+ * many there are; 0: *ret_none says why. Changes nothing. Any thread that holds its
+ * configuration. */
+size_t search_look(struct upstream *upstream, const struct addr *client, struct member **ret_list,
+                   size_t most, enum search_outcome *ret_none);
+
 /* Always: others may probe then. */
 void search_end(struct search *search);
 

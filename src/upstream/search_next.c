@@ -316,3 +316,26 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
     *ret_timeout = timeout;
     return SEARCH_FOUND;
 }
+
+size_t search_look(struct upstream *upstream, const struct addr *client, struct member **ret_list,
+                   size_t most, enum search_outcome *ret_none) {
+    struct search search;
+    const struct roster *roster = &upstream->roster;
+
+    search_begin(&search, upstream, client);
+    search.tries.left--;
+    lock_acquire(&upstream->lock);
+    struct view view = candidates_list(upstream, &search.tries, clock_coarse());
+    size_t n = view.n;
+    if (n == 0) {
+        *ret_none = outcome_of_none(&search, &view);
+    } else if (upstream->config->balance == BALANCE_source_hash) {
+        n = 1;
+        ret_list[0] = member_ref(candidates_choose(upstream, &search.tries, &view)->member);
+    } else {
+        for (size_t i = 0; i < n && i < most; i++)
+            ret_list[i] = member_ref(roster->candidate_slots[i]->member);
+    }
+    lock_release(&upstream->lock);
+    return n;
+}

@@ -1,0 +1,168 @@
+#include "control/explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/embedded.h"
+#include "base/text.h"
+#include "listen/blocks.h"
+#include "road/admit.h"
+#include "upstream/search.h"
+
+#define CLAUSE_MAX   256
+#define SERVERS_MOST 256 /* of an upstream are named */
+
+static const char *const balance_names[] = {
+#define BALANCE(name, help) [BALANCE_##name] = #name,
+#include "upstream/balances.def"
+#undef BALANCE
+};
+
+/* The longest that covers this address. */
+static const struct blocked_prefix *find_longest(const struct blocked_prefix *rows, size_t n,
+                                                 const struct addr *client) {
+    const struct blocked_prefix *longest = NULL;
+    struct prefix whole = {.bits = 128};
+
+    if (!addr_ipv6_bytes(client, whole.bytes))
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (prefix_covers(&rows[i].prefix, &whole) &&
+            (longest == NULL || rows[i].prefix.bits > longest->prefix.bits))
+            longest = &rows[i];
+    return longest;
+}
+
+/* What blocks_cover has seen: its prefix, until when, and by whom; null: it has just ended. */
+static json_t *explain_block(const struct addr *client) {
+    struct blocked_prefix *rows = calloc(STEERING_BLOCKS, sizeof(*rows));
+    size_t n = rows != NULL ? blocks_list(rows) : 0;
+    struct addr within[EMBEDDED_MOST];
+    const struct blocked_prefix *row = find_longest(rows, n, client);
+    size_t n_within = embedded_find(client, within);
+    json_t *json = json_null();
+    char text[PREFIX_TEXT_MAX];
+
+    for (size_t i = 0; i < n_within && row == NULL; i++)
+        row = find_longest(rows, n, &within[i]);
+    if (row != NULL)
+        json = json_pack(
+            "{s:s, s:o, s:I}", "prefix", prefix_format(&row->prefix, text, sizeof(text)), "until",
+            row->until != 0
+                ? json_integer(time(NULL) + (time_t)((row->until - clock_now()) / USEC_PER_SEC))
+                : json_null(),
+            "by_uid", (json_int_t)row->by_uid);
+    free(rows);
+    return json;
+}
+
+/* Why, in a clause. */
+static void explain_admission(const struct listener_config *config, const struct admit_look *look,
+                              char ret_why[CLAUSE_MAX]) {
+    char text[PREFIX_TEXT_MAX] = "";
+
+    if (look->listed >= 0)
+        prefix_format(&look->prefix, text, sizeof(text));
+    if (look->end == END_CLIENT_CONNECTIONS)
+        snprintf(ret_why, CLAUSE_MAX, "it has max_connections_per_client connections");
+    else if (look->end == END_CLIENT_RATE)
+        snprintf(ret_why, CLAUSE_MAX, "it is faster than max_rate_per_client");
+    else if (look->end == END_BLOCKED)
+        snprintf(ret_why, CLAUSE_MAX, "an operator blocks it");
+    else if (look->end == END_DENIED && look->listed < 0 && config->allow.n > 0)
+        snprintf(ret_why, CLAUSE_MAX, "no prefix of allow covers it");
+    else if (look->end == END_DENIED && look->listed != ACCESS_DENY)
+        snprintf(ret_why, CLAUSE_MAX, "deny covers the IPv4 address in it");
+    else if (look->listed < 0)
+        snprintf(ret_why, CLAUSE_MAX, "no prefix of allow or deny covers it");
+    else
+        snprintf(ret_why, CLAUSE_MAX, "%s has %s", look->listed == ACCESS_DENY ? "deny" : "allow",
+                 text);
+}
+
+static const char *explain_none(enum search_outcome outcome) {
+    switch (outcome) {
+    case SEARCH_FULL:
+        return "all its servers that are up have max_connections";
+    case SEARCH_DRAINED:
+        return "all its servers have weight 0";
+    case SEARCH_NO_NAME:
+        return "no name of its servers has an address";
+    case SEARCH_DOWN:
+    case SEARCH_OVER:
+    case SEARCH_STOPPED:
+    case SEARCH_FOUND:
+    default:
+        return "all its servers are down, or left alone until one connection has tried them";
+    }
+}
+
+/* Where it would go. */
+static void explain_way(json_t *json, struct upstream *upstream, const struct addr *client) {
+    struct member *list[SERVERS_MOST];
+    json_t *servers = json_array();
+    enum search_outcome none = SEARCH_FOUND;
+    size_t n = search_look(upstream, client, list, SERVERS_MOST, &none);
+    char address[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < n && i < SERVERS_MOST; i++) {
+        json_array_append_new(servers,
+                              json_pack("{s:s, s:s}", "server", list[i]->server, "address",
+                                        addr_format(&list[i]->addr, address, sizeof(address))));
+        member_unref(list[i]);
+    }
+    (void)json_object_set_new(json, "upstream", json_string(upstream->config->name));
+    (void)json_object_set_new(json, "balance",
+                              json_string(balance_names[upstream->config->balance]));
+    (void)json_object_set_new(json, "servers", servers);
+    (void)json_object_set_new(json, "may_be_chosen", json_integer((json_int_t)n));
+    (void)json_object_set_new(json, "no_server",
+                              n == 0 ? json_string(explain_none(none)) : json_null());
+}
+
+static json_t *explain_at(const struct route *route, const struct addr *client) {
+    const struct listener_config *config = route->config;
+    struct admit_look look = admit_look(route, client);
+    struct gate *gate = &route->limit->gate;
+    char why[CLAUSE_MAX];
+
+    explain_admission(config, &look, why);
+    json_t *json =
+        json_pack("{s:s, s:b, s:o, s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "listener",
+                  config->name, "admitted", look.end == END_NONE, "end",
+                  look.end != END_NONE ? json_string(end_infos[look.end].code) : json_null(), "why",
+                  why, "block", look.end == END_BLOCKED ? explain_block(client) : json_null(),
+                  "full", gate_live(gate) >= gate_max(gate), "by_proxy_header",
+                  config->accept_proxy != PROXY_OFF, "connections", (json_int_t)look.count.live,
+                  "max_connections", (json_int_t)config->max_connections_per_client, "max_rate",
+                  (json_int_t)config->max_rate_per_client, "burst", (json_int_t)look.count.burst);
+
+    if (json != NULL)
+        explain_way(json, route->upstream, client);
+    return json;
+}
+
+struct reply explain_reply(const struct question *question) {
+    const struct generation *generation = question->generation;
+    const char *text = question->argument(question->arg, "client"),
+               *listener = question->argument(question->arg, "listener"),
+               *why = "which client? client=ADDRESS says it, as 198.51.100.7";
+    char sentence[CLAUSE_MAX];
+    struct addr client;
+
+    if (text == NULL || !addr_parse_ip(text, &client, &why)) {
+        snprintf(sentence, sizeof(sentence), "client=%.64s: %s", text != NULL ? text : "", why);
+        return reply_error(400, sentence);
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        if (listener == NULL || strcmp(listener, generation->config->listeners[i].name) == 0)
+            json_array_append_new(list, explain_at(&generation->routes[i], &client));
+    if (json_array_size(list) > 0)
+        return reply_json(200, list);
+    json_decref(list);
+    snprintf(sentence, sizeof(sentence), "there is no listener %.64s",
+             listener != NULL ? listener : "");
+    return reply_error(400, sentence);
+}

@@ -1,0 +1,95 @@
+#include <string.h>
+
+#include "base/text.h"
+#include "relayctl/screens.h"
+#include "relayctl/user.h"
+
+static const char *text_at(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "";
+}
+
+static long long number_at(const json_t *object, const char *name) {
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+static void print_block(const json_t *block, time_t now, FILE *out) {
+    const json_t *until = json_object_get(block, "until");
+    char user[USER_TEXT_MAX], span[32];
+
+    if (!json_is_object(block))
+        return;
+    fprintf(out, ", as %s, by %s, ", text_at(block, "prefix"),
+            user_format(block, user, sizeof(user)));
+    if (json_is_integer(until))
+        fprintf(out, "for %s more",
+                text_human_age(json_integer_value(until) - now, 1, span, sizeof(span)));
+    else
+        fputs("until it is lifted", out);
+}
+
+static void print_admission(const char *client, const json_t *listener, time_t now, FILE *out) {
+    bool admitted = json_is_true(json_object_get(listener, "admitted"));
+
+    fprintf(out, "%s: %s%s is ", text_at(listener, "listener"), client,
+            json_is_true(json_object_get(listener, "by_proxy_header"))
+                ? ", named by a PROXY header,"
+                : "");
+    if (admitted)
+        fprintf(out, "let in: %s", text_at(listener, "why"));
+    else
+        fprintf(out, "refused (%s): %s", text_at(listener, "end"), text_at(listener, "why"));
+    print_block(json_object_get(listener, "block"), now, out);
+    fputs(".\n", out);
+    if (json_is_true(json_object_get(listener, "full")))
+        fputs("  The listener has max_connections: it waits until one ends.\n", out);
+}
+
+static void print_counts(const json_t *listener, FILE *out) {
+    long long live = number_at(listener, "connections"),
+              most = number_at(listener, "max_connections"), rate = number_at(listener, "max_rate"),
+              burst = number_at(listener, "burst");
+
+    fprintf(out, "  It has %lld", live);
+    if (most > 0)
+        fprintf(out, " of %lld", most);
+    fprintf(out, " connection%s", (most > 0 ? most : live) == 1 ? "" : "s");
+    if (rate > 0)
+        fprintf(out, ", and may open %lld more at once, %lld a second", burst, rate);
+    fputs(".\n", out);
+}
+
+static void print_way(const json_t *listener, FILE *out) {
+    const char *none = json_string_value(json_object_get(listener, "no_server"));
+    const json_t *server, *servers = json_object_get(listener, "servers");
+    long long n = number_at(listener, "may_be_chosen");
+    size_t i;
+
+    if (none != NULL) {
+        fprintf(out, "  %s would have no server for it: %s.\n", text_at(listener, "upstream"),
+                none);
+        return;
+    }
+    fprintf(out, "  %s %s of %s, by %s: ",
+            json_is_true(json_object_get(listener, "admitted")) ? "It goes to" : "It would go to",
+            n == 1 ? "the server" : "one of the servers", text_at(listener, "upstream"),
+            text_at(listener, "balance"));
+    json_array_foreach(servers, i, server) fprintf(
+        out, "%s%s (%s)", i > 0 ? ", " : "", text_at(server, "server"), text_at(server, "address"));
+    if (n > (long long)json_array_size(servers))
+        fprintf(out, ", and %lld more", n - (long long)json_array_size(servers));
+    fputs(".\n", out);
+}
+
+bool screen_client(const char *client, const json_t *listeners, time_t now, FILE *out) {
+    const json_t *listener;
+    size_t i;
+
+    json_array_foreach(listeners, i, listener) {
+        print_admission(client, listener, now, out);
+        print_counts(listener, out);
+        print_way(listener, out);
+    }
+    return json_is_array(listeners);
+}
