@@ -15,6 +15,7 @@ struct sweep {
     bool (*visit)(const struct sweep *sweep, struct conn *conn);
     const struct member *member; /* NULL: whichever */
     unsigned epoch;              /* of the keeper */
+    uint64_t number;             /* of the one that is looked for */
     enum end end;
     void (*each)(void *arg, struct conn *conn);
     void *arg;
@@ -183,4 +184,23 @@ void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn
         .wants = is_whichever, .visit = visit_one, .each = visit, .arg = arg};
 
     sweep_conns(registry, &sweep);
+}
+
+static bool has_number(const struct sweep *sweep, const struct conn *conn) {
+    return conn->state->record.number == sweep->number;
+}
+
+static bool keep_found(const struct sweep *sweep, struct conn *conn) {
+    conn_ref(conn);
+    *(struct conn **)sweep->arg = conn;
+    return false;
+}
+
+struct conn *sweep_find(struct registry *registry, uint64_t number) {
+    struct conn *found = NULL;
+    const struct sweep sweep = {
+        .wants = has_number, .visit = keep_found, .number = number, .arg = &found};
+
+    sweep_conns(registry, &sweep);
+    return found;
 }

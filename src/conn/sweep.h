@@ -40,4 +40,8 @@ void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *r
 /* For each conn, with a reference and without a lock, in batches. Not for the road. */
 void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn *conn), void *arg);
 
+/* The one of this number, with a reference, which is the caller's: its sockets stay open for so
+ * long. NULL: none. Not for the road. */
+struct conn *sweep_find(struct registry *registry, uint64_t number);
+
 #endif

@@ -53,8 +53,7 @@ static bool is_coming(const struct conn_list *list, uint64_t number) {
                                          sizeof(*list->coming), compare_numbers) != NULL;
 }
 
-/* A refused client that reads why lingers, too. */
-static bool is_lingering(struct conn *conn) {
+bool connections_lingers(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool lingers = conn->state->lingering || conn->state->aborted || conn->fd[SIDE_SERVER] < 0;
     lock_release(&conn->registry->lock);
@@ -121,7 +120,7 @@ static void write_conn(void *arg, struct conn *conn) {
                                 .listener = record->listener,
                                 .upstream = record->upstream,
                                 .server = record->server,
-                                .phase = is_lingering(conn) ? "linger" : "relay",
+                                .phase = connections_lingers(conn) ? "linger" : "relay",
                                 .age = now - record->accepted,
                                 .idle = now - active,
                                 .up = atomic_load(&up->bytes),

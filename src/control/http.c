@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "control/blocks.h"
+#include "control/connection.h"
 #include "control/connections.h"
 #include "control/explain.h"
 #include "control/gauges.h"
@@ -40,6 +41,7 @@ static const struct page {
      false,
      connections_reply,
      {"listener", "server", "client", "id", "age", "rate", NULL}},
+    {"/connection", false, false, connection_reply, {"id", NULL}},
     {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
     {"/explain", false, false, explain_reply, {"client", "listener", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},

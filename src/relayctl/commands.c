@@ -11,6 +11,8 @@ const struct command commands[] = {
      OPTION_RESET},
     {"connections", "[FILTER]...",
      "each connection; client=, listener=, server=, age=, rate=, sort=", show_connections},
+    {"connection", "NUMBER", "one of them: sockets, TCP, options, what the keeper holds",
+     show_connection},
     {"tail", "[FILTER]...", "ends of connections as they come; also end=CODE, failed=yes",
      show_tail},
     {"events", "[follow=no]", "what else the log gets, as it comes: up, down, reload", show_events},

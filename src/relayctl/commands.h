@@ -52,6 +52,8 @@ int act_by(const struct ask *ask, const char *page, char *const words[], size_t 
 int act_reload(const struct ask *ask);
 int act_check(const struct ask *ask);
 
+int show_connection(const struct ask *ask); /* connection.c */
+
 /* clients.c */
 int show_connections(const struct ask *ask);
 int show_blocks(const struct ask *ask);

@@ -34,7 +34,8 @@ static void try_filter(const char *name, const char *value) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
-    static const char *const names[] = {"listener", "server", "client", "end", "failed"};
+    static const char *const names[] = {"listener", "server", "client", "end",
+                                        "failed",   "id",     "age",    "rate"};
     static const struct hosts none;
     char *text = n > 0 ? malloc(n) : NULL, *escaped = n > 0 ? malloc(ESCAPE_JSON_MAX * n) : NULL;
 
