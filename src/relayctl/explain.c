@@ -4,13 +4,18 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "record/ends.h"
 
 static const struct explanation ends[] = {
 #define END_BY(letter, who)
 #define END_WHEN(letter, phase)
 #define END(name, end_code, end_failed, phase, answer, status, counter, brief, end_sentence,       \
             end_advice)                                                                            \
-    {.code = end_code, .failed = end_failed, .sentence = end_sentence, .advice = end_advice},
+    {.code = end_code,                                                                             \
+     .failed = end_failed,                                                                         \
+     .refused = end_failed && END_PHASE_##phase != END_PHASE_RELAY,                                \
+     .sentence = end_sentence,                                                                     \
+     .advice = end_advice},
 #include "record/ends.def"
 };
 

@@ -10,6 +10,7 @@ struct explanation {
     const char *advice;
     const char *who, *when; /* what its letters stand for */
     bool failed;            /* refused or cut off */
+    bool refused;           /* failed before it was relayed */
 };
 
 /* In capitals or not. False: there is no such code. */

@@ -11,8 +11,10 @@
 #define CONNECT_SEC 10L
 #define LOOK_MSEC   200 /* for an interrupt */
 
-struct reading {
+struct stream_reading {
+    CURLM *multi;
     CURL *curl;
+    char why[CURL_ERROR_SIZE];
     struct text line; /* as far as it has come */
     struct text refusal;
     void (*on_line)(void *arg, const char *line);
@@ -33,7 +35,7 @@ static bool add_text(struct text *text, const char *bytes, size_t n) {
 
 /* A CURLOPT_WRITEFUNCTION. */
 static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
-    struct reading *reading = arg;
+    struct stream_reading *reading = arg;
     size_t left = one * n;
     long status = 0;
 
@@ -53,8 +55,7 @@ static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
     return left == 0 || add_text(&reading->line, bytes, left) ? one * n : 0;
 }
 
-static CURL *new_request(const char *socket, const char *path, struct reading *reading,
-                         char why[CURL_ERROR_SIZE]) {
+static CURL *new_request(const char *socket, const char *path, struct stream_reading *reading) {
     CURL *curl = curl_easy_init();
     char url[1024];
 
@@ -67,21 +68,8 @@ static CURL *new_request(const char *socket, const char *path, struct reading *r
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SEC);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_lines);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, reading);
-    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reading->why);
     return curl;
-}
-
-/* False: interrupted. */
-static bool run_request(CURLM *multi, const volatile sig_atomic_t *interrupted) {
-    int running = 1;
-
-    while (running > 0 && !*interrupted) {
-        if (curl_multi_perform(multi, &running) != CURLM_OK)
-            return true;
-        if (running > 0)
-            (void)curl_multi_poll(multi, NULL, 0, LOOK_MSEC, NULL);
-    }
-    return !*interrupted;
 }
 
 static enum stream_end say_refused(const char *socket, long status, const char *answer) {
@@ -92,8 +80,8 @@ static enum stream_end say_refused(const char *socket, long status, const char *
     return STREAM_REFUSED;
 }
 
-static enum stream_end judge_answer(const struct reading *reading, const char *socket, bool quiet,
-                                    const char *why) {
+static enum stream_end judge_answer(const struct stream_reading *reading, const char *socket,
+                                    bool quiet) {
     long status = 0, error = 0;
 
     (void)curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -103,28 +91,60 @@ static enum stream_end judge_answer(const struct reading *reading, const char *s
     if (status != 0)
         return say_refused(socket, status, reading->refusal.bytes);
     if (!quiet)
-        (void)ask_complain(socket, error != 0 ? strerror((int)error) : why);
+        (void)ask_complain(socket, error != 0 ? strerror((int)error) : reading->why);
     return STREAM_NOBODY;
+}
+
+struct stream_reading *stream_open(const char *socket, const char *path,
+                                   void (*on_line)(void *arg, const char *line), void *arg) {
+    struct stream_reading *reading = calloc(1, sizeof(*reading));
+
+    if (reading == NULL)
+        return NULL;
+    reading->on_line = on_line;
+    reading->arg = arg;
+    reading->multi = curl_multi_init();
+    reading->curl = new_request(socket, path, reading);
+    if (reading->multi != NULL && reading->curl != NULL &&
+        curl_multi_add_handle(reading->multi, reading->curl) == CURLM_OK)
+        return reading;
+    stream_close(reading);
+    return NULL;
+}
+
+void stream_close(struct stream_reading *reading) {
+    if (reading == NULL)
+        return;
+    if (reading->multi != NULL && reading->curl != NULL)
+        (void)curl_multi_remove_handle(reading->multi, reading->curl);
+    curl_easy_cleanup(reading->curl);
+    (void)curl_multi_cleanup(reading->multi);
+    free(reading->line.bytes);
+    free(reading->refusal.bytes);
+    free(reading);
+}
+
+bool stream_pump(struct stream_reading *reading, int fd, int msec) {
+    struct curl_waitfd also = {.fd = fd, .events = CURL_WAIT_POLLIN};
+    int running = 0;
+
+    if (curl_multi_perform(reading->multi, &running) != CURLM_OK || running == 0)
+        return false;
+    (void)curl_multi_poll(reading->multi, &also, fd >= 0, msec, NULL);
+    return curl_multi_perform(reading->multi, &running) == CURLM_OK && running > 0;
 }
 
 enum stream_end stream_read(const char *socket, const char *path, bool quiet,
                             const volatile sig_atomic_t *interrupted,
                             void (*on_line)(void *arg, const char *line), void *arg) {
-    char why[CURL_ERROR_SIZE] = "";
-    struct reading reading = {.on_line = on_line, .arg = arg};
-    CURLM *multi = curl_multi_init();
+    struct stream_reading *reading = stream_open(socket, path, on_line, arg);
     enum stream_end end = STREAM_NOBODY;
 
-    reading.curl = new_request(socket, path, &reading, why);
-    if (multi != NULL && reading.curl != NULL &&
-        curl_multi_add_handle(multi, reading.curl) == CURLM_OK) {
-        end = run_request(multi, interrupted) ? judge_answer(&reading, socket, quiet, why)
-                                              : STREAM_INTERRUPTED;
-        (void)curl_multi_remove_handle(multi, reading.curl);
-    }
-    curl_easy_cleanup(reading.curl);
-    (void)curl_multi_cleanup(multi);
-    free(reading.line.bytes);
-    free(reading.refusal.bytes);
+    if (reading == NULL)
+        return end;
+    while (!*interrupted && stream_pump(reading, -1, LOOK_MSEC))
+        continue;
+    end = *interrupted ? STREAM_INTERRUPTED : judge_answer(reading, socket, quiet);
+    stream_close(reading);
     return end;
 }

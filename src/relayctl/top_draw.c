@@ -4,8 +4,10 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "relayctl/connection.h"
 
 #define LINE_MAX_BYTES 1024
+#define PICTURE_AT     22 /* columns before it */
 #define PICTURES_FROM  14 /* lines of a screen that has room for pictures */
 
 static const char *const keys_help[] = {
@@ -16,10 +18,12 @@ static const char *const keys_help[] = {
     "/         search      \\   show only rows with a text",
     "space     tag a connection",
     "k         kill the tagged connections, or the selected one; asks",
-    "D         drain the server; asks",
-    "b         block the client; asks how long",
-    "Enter     details     p   pause     d   seconds between looks",
-    "q         quit"};
+    "D         drain the server of the row; asks",
+    "b         block the client of the row; asks how long",
+    "Enter     details, live: of a connection both sockets and what TCP says",
+    "p         pause",
+    "d         seconds between looks",
+    "q         quit, or back from here"};
 
 static void write_line_at(const struct top_sheet *sheet, unsigned row, unsigned column,
                           enum top_ink ink, const char *text) {
@@ -80,16 +84,18 @@ static void draw_picture(const struct top_state *state, const struct top_sheet *
     static const char *const names[] = {"new/s", "bytes/s", "refused/min"};
     double values[TOP_POINTS], most = 0;
     char line[LINE_MAX_BYTES], now[32] = "-";
-    size_t n = top_past(&state->model, picture, values);
+    size_t n = top_past(&state->model, picture, values),
+           room = sheet->width > PICTURE_AT ? sheet->width - PICTURE_AT : 0,
+           first = n > room ? n - room : 0;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = first; i < n; i++)
         most = values[i] > most ? values[i] : most;
     if (n > 0 && picture == TOP_BYTES)
         text_human_bytes((uint64_t)values[n - 1], now, sizeof(now));
     else if (n > 0)
         snprintf(now, sizeof(now), "%.1f", values[n - 1]);
     snprintf(line, sizeof(line), "%11s %9s ", names[picture], now);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < n; i++) {
         size_t level = most > 0 ? (size_t)(values[i] / most * 8 + 0.5) : 0;
 
         text_append(line, sizeof(line), "%.*s", sheet->utf8 ? 4 : 1,
@@ -114,52 +120,46 @@ static void draw_tabs(const struct top_state *state, const struct top_sheet *she
     }
 }
 
-/* Which columns there is room for. */
-static void choose_columns(const struct top_table *table, unsigned width, bool ret_shown[]) {
-    for (unsigned most = 9;; most--) {
-        unsigned used = 0;
+/* Cut, or filled up with blanks, to so many characters. */
+static void append_cell(char line[LINE_MAX_BYTES], unsigned width, bool right, const char *text) {
+    unsigned characters = 0;
+    size_t used = 0;
 
-        for (size_t i = 0; i < table->n_columns; i++) {
-            unsigned wants = table->columns[i].width > 0 ? table->columns[i].width : 12;
+    for (; text[used] != '\0'; used++) {
+        bool first = ((unsigned char)text[used] & 0xc0) != 0x80;
 
-            ret_shown[i] = table->columns[i].rank <= most;
-            used += ret_shown[i] ? wants + 1 : 0;
-        }
-        if (used <= width + 1 || most == 0)
-            return;
+        if (first && characters == width)
+            break;
+        characters += first;
     }
+    int blanks = (int)(width - characters);
+    text_append(line, LINE_MAX_BYTES, "%*s%.*s%*s ", right ? blanks : 0, "", (int)used, text,
+                right ? 0 : blanks, "");
 }
 
-static void append_cell(char line[LINE_MAX_BYTES], const struct top_column *column,
-                        const char *text) {
-    int width = (int)column->width;
+/* With blanks to the end of the line. */
+static void write_full_line(const struct top_sheet *sheet, unsigned row, enum top_ink ink,
+                            const char *text) {
+    char line[LINE_MAX_BYTES] = "";
 
-    if (width == 0)
-        text_append(line, LINE_MAX_BYTES, "%s", text);
-    else if (column->right)
-        text_append(line, LINE_MAX_BYTES, "%*.*s ", width, width, text);
-    else
-        text_append(line, LINE_MAX_BYTES, "%-*.*s ", width, width, text);
+    append_cell(line, sheet->width, false, text);
+    write_line_at(sheet, row, 0, ink, line);
 }
 
 static void draw_heads(const struct top_state *state, const struct top_sheet *sheet, unsigned row,
-                       const bool shown[]) {
+                       const struct top_layout *layout) {
     const struct top_table *table = &state->table;
+    const char *mark = state->view.inverted[state->view.tab] ? "^" : "v";
     char line[LINE_MAX_BYTES] = "  ", head[32];
 
     for (size_t i = 0; i < table->n_columns; i++) {
         bool sorted = i == state->view.sort[state->view.tab];
 
-        snprintf(head, sizeof(head), "%s%s", table->columns[i].head,
-                 !sorted                                 ? ""
-                 : state->view.inverted[state->view.tab] ? "^"
-                                                         : "v");
-        if (shown[i])
-            append_cell(line, &table->columns[i], head);
+        snprintf(head, sizeof(head), "%s%s", table->columns[i].head, sorted ? mark : "");
+        if (layout->width[i] > 0)
+            append_cell(line, layout->width[i], table->columns[i].right, head);
     }
-    for (size_t used = strlen(line); used < sheet->width && used + 1 < sizeof(line); used++)
-        line[used] = ' ', line[used + 1] = '\0';
-    write_line_at(sheet, row, 0, INK_HEAD, line);
+    write_full_line(sheet, row, INK_HEAD, line);
 }
 
 bool top_is_tagged(const struct top_state *state, const struct top_row *row) {
@@ -181,64 +181,146 @@ static enum top_ink ink_of(enum tint tint) {
     return inks[tint];
 }
 
+/* What there is to say instead of rows. */
+static void draw_emptiness(const struct top_state *state, const struct top_sheet *sheet,
+                           unsigned row) {
+    static const char *const why[TOP_TABS] = {
+        [TOP_SERVERS] = "The configuration has no server, or its names are not resolved yet.",
+        [TOP_CONNECTIONS] = "There is no connection at the moment.",
+        [TOP_CLIENTS] = "No client is connected, and none was refused since top began.",
+        [TOP_EVENTS] = "Nothing has happened since relayd began."};
+    char line[LINE_MAX_BYTES];
+
+    snprintf(line, sizeof(line), "No row has \"%s\". \\ and Esc show all again.",
+             state->view.filter);
+    write_line_at(sheet, row, 2, INK_DIM,
+                  state->view.filter[0] != '\0' ? line : why[state->view.tab]);
+}
+
+struct top_layout top_layout_on(const struct top_state *state, const struct top_sheet *sheet) {
+    return top_layout_of(&state->table, sheet->width > 2 ? sheet->width - 2 : 0);
+}
+
 static void draw_rows(struct top_state *state, const struct top_sheet *sheet, unsigned row) {
     const struct top_table *table = &state->table;
+    const struct top_layout layout = top_layout_on(state, sheet);
     unsigned room = top_room(sheet);
-    bool shown[TOP_COLUMNS];
 
-    choose_columns(table, sheet->width > 2 ? sheet->width - 2 : 0, shown);
-    draw_heads(state, sheet, row++, shown);
+    draw_heads(state, sheet, row++, &layout);
+    if (table->n == 0)
+        draw_emptiness(state, sheet, row);
     for (size_t i = state->scroll; i < table->n && i < state->scroll + room; i++, row++) {
         const struct top_row *at = &table->rows[i];
         char line[LINE_MAX_BYTES];
 
         snprintf(line, sizeof(line), "%s", top_is_tagged(state, at) ? "* " : "  ");
         for (size_t k = 0; k < table->n_columns; k++)
-            if (shown[k])
-                append_cell(line, &table->columns[k],
+            if (layout.width[k] > 0)
+                append_cell(line, layout.width[k], table->columns[k].right,
                             at->wide != NULL && table->columns[k].width == 0 ? at->wide
                                                                              : at->cells[k]);
-        write_line_at(sheet, row, 0, i == state->selected ? INK_SELECTED : ink_of(at->tint), line);
+        if (i == state->selected)
+            write_full_line(sheet, row, INK_SELECTED, line);
+        else
+            write_line_at(sheet, row, 0, ink_of(at->tint), line);
     }
+}
+
+struct detail_lines {
+    const struct top_sheet *sheet;
+    unsigned row;
+};
+
+/* The last line stays for messages. */
+static void draw_detail(void *arg, const char *line) {
+    struct detail_lines *lines = arg;
+
+    if (lines->row + 1 < lines->sheet->height)
+        write_line_at(lines->sheet, lines->row++, 2, INK_PLAIN, line);
+}
+
+/* A field of an answer, as people read it. */
+static void describe_field(const char *name, json_t *value, char *text, size_t size) {
+    size_t n = strlen(name);
+    char shown[32],
+        *json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(4));
+
+    if (n > 3 && strcmp(name + n - 3, "_us") == 0 && json_is_number(value))
+        snprintf(text, size, "%s",
+                 text_human_time((usec_t)json_number_value(value), shown, sizeof(shown)));
+    else if (strcmp(name, "since") == 0 && json_is_number(value))
+        snprintf(
+            text, size, "%s ago",
+            text_human_age(time(NULL) - (time_t)json_number_value(value), 2, shown, sizeof(shown)));
+    else
+        snprintf(text, size, "%s",
+                 json_string_length(value) > 0 ? json_string_value(value)
+                 : json_is_string(value)       ? "-"
+                 : json_is_null(value)         ? "-"
+                 : json_is_true(value)         ? "yes"
+                 : json_is_false(value)        ? "no"
+                 : json != NULL                ? json
+                                               : "");
+    free(json);
 }
 
 static void draw_details(const struct top_state *state, const struct top_sheet *sheet,
                          unsigned row) {
+    struct detail_lines lines = {sheet, row};
+    json_t *details = state->details, *value;
     const char *name;
-    json_t *value;
-    json_t *details = state->details;
 
+    if (connection_write(details, draw_detail, &lines))
+        return;
     json_object_foreach(details, name, value) {
-        char line[LINE_MAX_BYTES], *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        const char *text = json_string_value(value);
+        char line[LINE_MAX_BYTES], text[LINE_MAX_BYTES - 64], head[32];
+        size_t n = strlen(name);
 
-        snprintf(line, sizeof(line), "  %-16s %s", name,
-                 text != NULL    ? text
-                 : shown != NULL ? shown
-                                 : "");
-        write_line_at(sheet, row++, 0, INK_PLAIN, line);
-        free(shown);
+        snprintf(head, sizeof(head), "%.*s",
+                 (int)(n > 3 && strcmp(name + n - 3, "_us") == 0 ? n - 3 : n), name);
+        for (char *c = head; *c != '\0'; c++)
+            *c = *c == '_' ? ' ' : *c;
+        describe_field(name, value, text, sizeof(text));
+        snprintf(line, sizeof(line), "%-16s %s", head, text);
+        draw_detail(&lines, line);
     }
 }
 
+/* In the last line, or the last two; without one, the keys. */
+static void draw_message(const struct top_state *state, const struct top_sheet *sheet) {
+    const char *keys = state->details != NULL || state->help
+                           ? "Enter: back"
+                           : "? help  < > sort  / search  Enter details  k kill  D drain  b block  "
+                             "q quit",
+               *message = state->message;
+    size_t n = strlen(message), cut = sheet->width;
+    char line[sizeof(state->message)];
+
+    if (n > sheet->width && sheet->height > 2) {
+        while (cut > 0 && message[cut] != ' ')
+            cut--;
+        snprintf(line, sizeof(line), "%.*s", (int)cut, message);
+        write_full_line(sheet, sheet->height - 2, INK_WARN, line);
+        message += cut > 0 ? cut + 1 : 0;
+    }
+    write_line_at(sheet, sheet->height - 1, 0, n > 0 ? INK_WARN : INK_DIM, n > 0 ? message : keys);
+}
+
 void top_draw(struct top_state *state, const struct top_sheet *sheet) {
-    unsigned row = 1 + pictures(sheet);
+    bool text = state->help || state->details != NULL; /* instead of the pictures */
+    unsigned n_pictures = text ? 0 : pictures(sheet), row = 1 + n_pictures;
 
     draw_head(state, sheet);
-    for (int i = 0; i < (int)pictures(sheet); i++)
+    for (unsigned i = 0; i < n_pictures; i++)
         draw_picture(state, sheet, (enum top_picture)i);
     draw_tabs(state, sheet, row++);
     if (state->help)
         for (size_t i = 0; i < ARRAY_LEN(keys_help); i++)
-            write_line_at(sheet, row + (unsigned)i, 2, INK_PLAIN, keys_help[i]);
+            write_line_at(sheet, row + 1 + (unsigned)i, 2, INK_PLAIN, keys_help[i]);
     else if (state->details != NULL)
         draw_details(state, sheet, row);
     else
         draw_rows(state, sheet, row);
     if (sheet->height > 1)
-        write_line_at(
-            sheet, sheet->height - 1, 0, state->message[0] != '\0' ? INK_WARN : INK_DIM,
-            state->message[0] != '\0'
-                ? state->message
-                : "? help  < > sort  / search  \\ filter  k kill  D drain  b block  q quit");
+        draw_message(state, sheet);
 }

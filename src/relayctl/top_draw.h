@@ -2,7 +2,7 @@
 #ifndef RELAYCTL_TOP_DRAW_H
 #define RELAYCTL_TOP_DRAW_H
 
-#include "relayctl/top_table.h"
+#include "relayctl/top_layout.h"
 
 enum top_ink { INK_PLAIN, INK_GOOD, INK_WARN, INK_AWAY, INK_BAD, INK_DIM, INK_HEAD, INK_SELECTED };
 
@@ -25,13 +25,17 @@ struct top_state {
     size_t n_tags;
     bool paused;
     double interval;   /* seconds */
-    char message[160]; /* in the last line; "": keys */
+    char message[240]; /* in the last line, or two; "": keys */
     json_t *details;   /* of a row; NULL: the table */
+    json_int_t id;     /* of the connection that they are of; 0: none */
     bool help;
+    bool stale; /* something was done: to be looked at now */
 };
 
 /* The rows that a table can have there. */
 unsigned top_room(const struct top_sheet *sheet);
+
+struct top_layout top_layout_on(const struct top_state *state, const struct top_sheet *sheet);
 
 /* The whole screen. */
 void top_draw(struct top_state *state, const struct top_sheet *sheet);

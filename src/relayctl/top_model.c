@@ -1,11 +1,17 @@
 #include "relayctl/top_model.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/order.h"
+#include "relayctl/explain.h"
+#include "relayctl/stream.h"
+#include "relayctl/top_table.h"
+
+#define REFUSED_MOST 4096 /* clients that are counted */
 
 struct seen {
     json_int_t id, up, down;
@@ -104,6 +110,26 @@ static void replace_answer(json_t **answer, json_t *new) {
     *answer = new;
 }
 
+/* Of an end that failed. */
+static void count_refusal(void *arg, const char *line) {
+    struct top_model *model = arg;
+    json_t *end = json_loads(line, 0, NULL);
+    const char *client = json_string_value(json_object_get(end, "client")),
+               *code = json_string_value(json_object_get(end, "end"));
+    char host[TOP_CELL];
+    struct explanation means;
+
+    if (model->refused == NULL)
+        model->refused = json_object();
+    if (client != NULL && code != NULL && explain_end(code, &means) && means.refused) {
+        top_client_host(client, host);
+        json_int_t before = get_integer(model->refused, host);
+        if (before > 0 || json_object_size(model->refused) < REFUSED_MOST)
+            json_object_set_new(model->refused, host, json_integer(before + 1));
+    }
+    json_decref(end);
+}
+
 void top_refresh(struct top_model *model, const struct ask *ask) {
     json_t *status = ask_top(ask, "/status");
     usec_t now = clock_now();
@@ -119,6 +145,46 @@ void top_refresh(struct top_model *model, const struct ask *ask) {
     replace_answer(&model->connections, connections);
     model->at = now;
     note_past(model);
+    if (model->ends == NULL)
+        model->ends = stream_open(ask->socket, "/tail?failed=yes", count_refusal, model);
+    top_wait(model, -1, 0);
+}
+
+json_t *top_ask_connection(const struct ask *ask, json_int_t id) {
+    char path[64];
+
+    snprintf(path, sizeof(path), "/connection?id=%lld", (long long)id);
+    return ask_top(ask, path);
+}
+
+void top_complete(const struct ask *ask, json_t *connection) {
+    if (json_object_get(connection, "held") != NULL)
+        return;
+    json_t *answer = top_ask_connection(ask, get_integer(connection, "id")),
+           *sockets = json_object_get(answer, "sockets"), *held = json_object_get(answer, "held");
+    const json_t *client = json_object_get(json_object_get(sockets, "client"), "tcp"),
+                 *server = json_object_get(json_object_get(sockets, "server"), "tcp");
+
+    json_object_set_new(connection, "held",
+                        json_string(json_is_true(held)    ? "yes"
+                                    : json_is_false(held) ? "no"
+                                                          : "-"));
+    if (json_is_object(client) || json_is_object(server))
+        json_object_set_new(
+            connection, "retransmits",
+            json_integer(get_integer(client, "retransmits") + get_integer(server, "retransmits")));
+    json_decref(answer);
+}
+
+void top_wait(struct top_model *model, int fd, int msec) {
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+    if (model->ends == NULL) {
+        (void)poll(&wait, 1, msec);
+    } else if (!stream_pump(model->ends, fd, msec)) {
+        stream_close(model->ends);
+        model->ends = NULL; /* until the next look */
+    }
 }
 
 void top_forget(struct top_model *model) {
@@ -126,6 +192,8 @@ void top_forget(struct top_model *model) {
     json_decref(model->servers);
     json_decref(model->connections);
     json_decref(model->events);
+    json_decref(model->refused);
+    stream_close(model->ends);
 }
 
 size_t top_past(const struct top_model *model, enum top_picture picture,
@@ -137,8 +205,9 @@ size_t top_past(const struct top_model *model, enum top_picture picture,
     return n;
 }
 
-void top_act(const struct ask *ask, const char *page, char *const words[], size_t n, char *ret_said,
-             size_t size) {
+json_int_t top_act(const struct ask *ask, const char *page, char *const words[], size_t n,
+                   char *ret_said, size_t size) {
+    json_int_t connections = 0;
     char *path = ask_path(page, words, n);
     struct text text = {0};
     long status = 0;
@@ -153,8 +222,10 @@ void top_act(const struct ask *ask, const char *page, char *const words[], size_
                  error != NULL  ? error
                  : done != NULL ? done
                                 : "Done");
+        connections = get_integer(json, "connections");
         json_decref(json);
     }
     free(text.bytes);
     free(path);
+    return connections;
 }

@@ -1,95 +1,15 @@
 #include "relayctl/top_screen.h"
 
-#include <ctype.h>
 #include <curses.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#define CTRL_C 3
+#include "relayctl/top_terminal.h"
 
-static void put_on_screen(void *arg, unsigned row, unsigned column, enum top_ink ink,
-                          const char *text) {
-    static const attr_t plain[] = {[INK_BAD] = A_BOLD,
-                                   [INK_DIM] = A_DIM,
-                                   [INK_HEAD] = A_REVERSE,
-                                   [INK_SELECTED] = A_REVERSE | A_BOLD};
-    bool coloured = *(bool *)arg && ink >= INK_GOOD && ink <= INK_BAD;
-
-    (void)attr_set(plain[ink], coloured ? (short)ink : 0, NULL);
-    (void)mvaddstr((int)row, (int)column, text);
-    (void)attr_set(A_NORMAL, 0, NULL);
-}
-
-/* no-color.org: NO_COLOR counts unless it is empty. */
-static bool begin_colours(void) {
-    const char *no = getenv("NO_COLOR");
-
-    if ((no != NULL && no[0] != '\0') || !has_colors() || start_color() == ERR)
-        return false;
-    (void)use_default_colors();
-    init_pair(INK_GOOD, COLOR_GREEN, -1);
-    init_pair(INK_WARN, COLOR_YELLOW, -1);
-    init_pair(INK_AWAY, COLOR_BLUE, -1);
-    init_pair(INK_BAD, COLOR_RED, -1);
-    return true;
-}
-
-struct terminal {
-    bool coloured;
-    struct top_sheet sheet;
-};
-
-static void draw_terminal(struct top_state *state, struct terminal *terminal) {
-    terminal->sheet.width = (unsigned)COLS;
-    terminal->sheet.height = (unsigned)LINES;
-    size_t room = top_room(&terminal->sheet), n = state->table.n;
-    if (state->selected >= n)
-        state->selected = n > 0 ? n - 1 : 0;
-    if (state->selected < state->scroll)
-        state->scroll = state->selected;
-    if (room > 0 && state->selected >= state->scroll + room)
-        state->scroll = state->selected - room + 1;
-    erase();
-    top_draw(state, &terminal->sheet);
-    refresh();
-}
-
-/* Asks in the last line. False: Esc, or nothing was written. */
-static bool ask_line(struct top_state *state, struct terminal *terminal, const char *prompt,
-                     char *text, size_t size) {
-    size_t n = strlen(text);
-
-    timeout(-1);
-    for (;;) {
-        snprintf(state->message, sizeof(state->message), "%s%s_", prompt, text);
-        draw_terminal(state, terminal);
-        int key = getch();
-
-        if (key == '\n' || key == KEY_ENTER || key == '\r')
-            break;
-        if (key == 27 || key == CTRL_C)
-            n = 0;
-        if (key == 27 || key == CTRL_C || (n == 0 && key == KEY_BACKSPACE))
-            text[0] = '\0';
-        if (key == 27 || key == CTRL_C)
-            break;
-        if ((key == KEY_BACKSPACE || key == 127 || key == 8) && n > 0)
-            text[--n] = '\0';
-        else if (key < 256 && isprint(key) && n + 1 < size) {
-            text[n++] = (char)key;
-            text[n] = '\0';
-        }
-    }
-    state->message[0] = '\0';
-    return text[0] != '\0';
-}
-
-static bool agrees(struct top_state *state, struct terminal *terminal, const char *question) {
-    char prompt[160], answer[8] = "";
-
-    snprintf(prompt, sizeof(prompt), "%s (y or n) ", question);
-    return ask_line(state, terminal, prompt, answer, sizeof(answer)) && tolower(answer[0]) == 'y';
+/* Of a row without what a key acts on. */
+static void say_where(struct top_state *state, const char *what) {
+    snprintf(state->message, sizeof(state->message), "%s", what);
 }
 
 static const struct top_row *selected_row(const struct top_state *state) {
@@ -97,7 +17,7 @@ static const struct top_row *selected_row(const struct top_state *state) {
 }
 
 /* Each of the tagged ones, or the selected one. */
-static void kill_connections(struct top_state *state, struct terminal *terminal,
+static void kill_connections(struct top_state *state, struct top_terminal *terminal,
                              const struct ask *ask) {
     const struct top_row *row = selected_row(state);
     json_int_t id = row != NULL ? json_integer_value(json_object_get(row->of, "id")) : 0;
@@ -105,21 +25,27 @@ static void kill_connections(struct top_state *state, struct terminal *terminal,
     char question[96], said[sizeof(state->message)] = "", word[48];
     char *words[] = {word};
 
-    if (n == 0)
+    json_int_t killed = 0;
+
+    if (n == 0) {
+        say_where(state, "k kills the selected connection: tab 2 has them.");
         return;
+    }
     snprintf(question, sizeof(question), "Reset %zu connection%s?", n, n == 1 ? "" : "s");
-    if (!agrees(state, terminal, question))
+    if (!top_terminal_agrees(state, terminal, question))
         return;
     for (size_t i = 0; i < n; i++) {
         snprintf(word, sizeof(word), "id=%lld",
                  (long long)(state->n_tags > 0 ? state->tags[i] : id));
-        top_act(ask, "/kill", words, 1, said, sizeof(said));
+        killed += top_act(ask, "/kill", words, 1, said, sizeof(said));
     }
     state->n_tags = 0;
+    if (n > 1 && killed > 0)
+        snprintf(said, sizeof(said), "%lld connections are killed.", (long long)killed);
     snprintf(state->message, sizeof(state->message), "%s", said);
 }
 
-static void drain_server(struct top_state *state, struct terminal *terminal,
+static void drain_server(struct top_state *state, struct top_terminal *terminal,
                          const struct ask *ask) {
     const struct top_row *row = selected_row(state);
     const char *server = row == NULL                          ? ""
@@ -130,11 +56,13 @@ static void drain_server(struct top_state *state, struct terminal *terminal,
 
     snprintf(question, sizeof(question), "Drain %s?", server);
     snprintf(word, sizeof(word), "server=%s", server);
-    if (server[0] != '\0' && agrees(state, terminal, question))
-        top_act(ask, "/drain", words, 1, state->message, sizeof(state->message));
+    if (strchr(server, '/') == NULL)
+        say_where(state, "D drains the server of the row: tabs 1 and 2 have some.");
+    else if (top_terminal_agrees(state, terminal, question))
+        (void)top_act(ask, "/drain", words, 1, state->message, sizeof(state->message));
 }
 
-static void block_client(struct top_state *state, struct terminal *terminal,
+static void block_client(struct top_state *state, struct top_terminal *terminal,
                          const struct ask *ask) {
     const struct top_row *row = selected_row(state);
     const char *client = row == NULL                          ? ""
@@ -150,11 +78,18 @@ static void block_client(struct top_state *state, struct terminal *terminal,
 
     snprintf(host, sizeof(host), "%.*s", (int)(n - 2 * bracket * (n >= 2)), client + bracket);
     snprintf(prompt, sizeof(prompt), "Block %s for how long? ", host);
-    if (host[0] == '\0' || !ask_line(state, terminal, prompt, span, sizeof(span)))
+    if (host[0] == '\0' || strncmp(client, "unix:", 5) == 0) {
+        say_where(state, "b blocks the client of the row, by its address: tabs 2 and 3 have some.");
         return;
+    }
+    if (!top_terminal_ask(state, terminal, prompt, span, sizeof(span))) {
+        say_where(state, "Nothing was done.");
+        return;
+    }
+    state->stale = true;
     snprintf(prefix, sizeof(prefix), "prefix=%s", host);
     snprintf(lasts, sizeof(lasts), "for=%s", span);
-    top_act(ask, "/block", words, 2, state->message, sizeof(state->message));
+    (void)top_act(ask, "/block", words, 2, state->message, sizeof(state->message));
 }
 
 static void toggle_tag(struct top_state *state) {
@@ -172,10 +107,10 @@ static void toggle_tag(struct top_state *state) {
         state->tags[state->n_tags++] = id;
 }
 
-static void search_row(struct top_state *state, struct terminal *terminal) {
+static void search_row(struct top_state *state, struct top_terminal *terminal) {
     static char wanted[TOP_CELL];
 
-    if (!ask_line(state, terminal, "Search: ", wanted, sizeof(wanted)))
+    if (!top_terminal_ask(state, terminal, "Search: ", wanted, sizeof(wanted)))
         return;
     for (size_t i = 1; i <= state->table.n; i++) {
         size_t at = (state->selected + i) % state->table.n;
@@ -188,10 +123,10 @@ static void search_row(struct top_state *state, struct terminal *terminal) {
     snprintf(state->message, sizeof(state->message), "No row has this.");
 }
 
-static void change_interval(struct top_state *state, struct terminal *terminal) {
+static void change_interval(struct top_state *state, struct top_terminal *terminal) {
     char text[16] = "";
 
-    if (!ask_line(state, terminal, "Seconds between looks: ", text, sizeof(text)))
+    if (!top_terminal_ask(state, terminal, "Seconds between looks: ", text, sizeof(text)))
         return;
     double seconds = strtod(text, NULL);
     state->interval = seconds >= 0.1 && seconds <= 3600 ? seconds : state->interval;
@@ -203,15 +138,57 @@ static void sort_beside(struct top_state *state, int step) {
     *sort = *sort >= n ? 0 : (*sort + n + (size_t)step) % n;
 }
 
-/* Of the row, and what relayd says of the connection beyond. */
-static void show_details(struct top_state *state) {
-    const struct top_row *row = selected_row(state);
-
+static void replace_details(struct top_state *state, json_t *details) {
     json_decref(state->details);
-    state->details = row != NULL && row->of != NULL ? json_deep_copy(row->of) : NULL;
+    state->details = details;
 }
 
-static void move_selected(struct top_state *state, const struct terminal *terminal, int key) {
+/* Of a connection all that relayd says, else the row. */
+static void show_details(struct top_state *state, const struct ask *ask) {
+    const struct top_row *row = selected_row(state);
+
+    if (row == NULL || row->of == NULL) {
+        say_where(state, "The row is all that there is.");
+        return;
+    }
+    state->id =
+        state->view.tab == TOP_CONNECTIONS ? json_integer_value(json_object_get(row->of, "id")) : 0;
+    json_t *answer = state->id > 0 ? top_ask_connection(ask, state->id) : NULL;
+    state->id = answer != NULL ? state->id : 0;
+    replace_details(state, answer != NULL ? answer : json_deep_copy(row->of));
+    if (answer == NULL && state->view.tab == TOP_CONNECTIONS)
+        say_where(state, "It is not established, or has ended; this is what was seen of it.");
+}
+
+static void refresh_details(struct top_state *state, const struct ask *ask) {
+    if (state->details == NULL || state->id == 0)
+        return;
+    json_t *answer = top_ask_connection(ask, state->id);
+    if (answer != NULL)
+        replace_details(state, answer);
+    else
+        say_where(state, "It has ended; this is the last that was seen.");
+}
+
+/* Cells that cost a question each, of the rows on the screen alone. */
+static void complete_rows(struct top_state *state, const struct top_terminal *terminal,
+                          const struct ask *ask) {
+    const struct top_layout layout = top_layout_on(state, &terminal->sheet);
+    size_t room = top_room(&terminal->sheet), asked = 0;
+
+    if (state->view.tab != TOP_CONNECTIONS || layout.width[TOP_RETRANSMITS] == 0)
+        return;
+    for (size_t i = state->scroll; i < state->table.n && i < state->scroll + room; i++) {
+        json_t *connection = json_array_get(state->model.connections, state->table.rows[i].at);
+
+        asked += json_object_get(connection, "held") == NULL;
+        top_complete(ask, connection);
+    }
+    if (asked > 0)
+        top_table_make(&state->table, &state->model, &state->view);
+}
+
+static void move_selected(struct top_state *state, const struct top_terminal *terminal, int key) {
     size_t page = top_room(&terminal->sheet), *at = &state->selected;
 
     switch (key) {
@@ -243,7 +220,7 @@ static void choose_tab(struct top_state *state, size_t tab) {
     state->selected = state->scroll = 0;
 }
 
-static void take_acting_key(struct top_state *state, struct terminal *terminal,
+static void take_acting_key(struct top_state *state, struct top_terminal *terminal,
                             const struct ask *ask, int key) {
     switch (key) {
     case 'k':
@@ -259,8 +236,8 @@ static void take_acting_key(struct top_state *state, struct terminal *terminal,
         search_row(state, terminal);
         break;
     case '\\':
-        (void)ask_line(state, terminal, "Only rows with: ", state->view.filter,
-                       sizeof(state->view.filter));
+        (void)top_terminal_ask(state, terminal, "Only rows with: ", state->view.filter,
+                               sizeof(state->view.filter));
         break;
     case 'd':
         change_interval(state, terminal);
@@ -275,7 +252,7 @@ static void take_acting_key(struct top_state *state, struct terminal *terminal,
 }
 
 /* False: quit. */
-static bool take_key(struct top_state *state, struct terminal *terminal, const struct ask *ask,
+static bool take_key(struct top_state *state, struct top_terminal *terminal, const struct ask *ask,
                      int key) {
     bool was_help = state->help || state->details != NULL;
 
@@ -284,10 +261,9 @@ static bool take_key(struct top_state *state, struct terminal *terminal, const s
     if (state->details != NULL || key == '\n' || key == '\r' || key == KEY_ENTER) {
         bool close = state->details != NULL;
 
-        json_decref(state->details);
-        state->details = NULL;
+        replace_details(state, NULL);
         if (!close)
-            show_details(state);
+            show_details(state, ask);
     }
     if (key == 'q' || key == CTRL_C || key == KEY_F(10))
         return key != 'q' ? false : was_help;
@@ -306,22 +282,26 @@ static bool take_key(struct top_state *state, struct terminal *terminal, const s
     return true;
 }
 
-static void follow_terminal(struct top_state *state, struct terminal *terminal,
+static void follow_terminal(struct top_state *state, struct top_terminal *terminal,
                             const struct ask *ask) {
     usec_t next = 0;
 
     for (;;) {
         usec_t now = clock_now();
 
-        if (now >= next) {
+        if (now >= next || state->stale) {
             next = now + (usec_t)(state->interval * (double)USEC_PER_SEC);
-            if (!state->paused)
+            state->stale = false;
+            if (!state->paused) {
                 top_refresh(&state->model, ask);
+                refresh_details(state, ask);
+            }
         }
         top_table_make(&state->table, &state->model, &state->view);
-        draw_terminal(state, terminal);
-        timeout((int)((next - now) / USEC_PER_MSEC) + 1);
-        int key = getch();
+        top_terminal_measure(terminal);
+        complete_rows(state, terminal, ask);
+        top_terminal_draw(state, terminal);
+        int key = top_terminal_key(state, next);
         if (key == KEY_RESIZE)
             (void)clearok(curscr, TRUE); /* a terminal keeps of it what it likes */
         else if (key != ERR && !take_key(state, terminal, ask, key))
@@ -330,20 +310,13 @@ static void follow_terminal(struct top_state *state, struct terminal *terminal,
 }
 
 int top_screen(struct top_state *state, const struct ask *ask, bool utf8) {
-    struct terminal terminal = {.sheet = {.utf8 = utf8, .put = put_on_screen}};
+    struct top_terminal terminal = {.sheet = {.utf8 = utf8}};
 
     top_refresh(&state->model, ask);
     if (!state->model.answers)
         return ask_complain(ask->socket, "it does not answer");
-    if (initscr() == NULL)
+    if (!top_terminal_begin(&terminal))
         return EX_OSERR;
-    terminal.coloured = begin_colours();
-    terminal.sheet.arg = &terminal.coloured;
-    (void)raw();
-    (void)noecho();
-    (void)keypad(stdscr, TRUE);
-    (void)curs_set(0);
-    set_escdelay(50);
     follow_terminal(state, &terminal, ask);
     (void)endwin();
     return EX_OK;

@@ -6,6 +6,8 @@
 #include "base/grow.h"
 #include "base/text.h"
 
+#define CLIENT_REFUSED 6 /* the column */
+
 const char *const top_tab_names[TOP_TABS] = {"servers", "connections", "clients", "events"};
 
 static const struct top_column server_columns[] = {{"UPSTREAM/SERVER", 18, 0, false},
@@ -17,15 +19,17 @@ static const struct top_column server_columns[] = {{"UPSTREAM/SERVER", 18, 0, fa
                                                    {"p50", 8, 3, true},
                                                    {"p99", 8, 3, true},
                                                    {"FAIL/min", 8, 1, true},
-                                                   {"WHY", 0, 1, false}};
+                                                   {"WHY", 0, 0, false}};
 static const struct top_column connection_columns[] = {
     {"ID", 8, 0, true},       {"AGE", 8, 3, true},       {"IDLE", 8, 4, true},
     {"CLIENT", 22, 0, false}, {"LISTENER", 9, 5, false}, {"SERVER", 14, 0, false},
     {"PHASE", 8, 2, false},   {"UP/s", 9, 1, true},      {"DOWN/s", 9, 0, true},
-    {"UP", 9, 4, true},       {"DOWN", 9, 3, true}};
+    {"UP", 9, 4, true},       {"DOWN", 9, 3, true},      {"RETRANS", 7, 6, true},
+    {"HELD", 4, 6, false}};
 static const struct top_column client_columns[] = {
     {"CLIENT", 30, 0, false}, {"CONNS", 6, 0, true}, {"UP/s", 10, 0, true},
-    {"DOWN/s", 10, 0, true},  {"UP", 10, 1, true},   {"DOWN", 10, 1, true}};
+    {"DOWN/s", 10, 0, true},  {"UP", 10, 1, true},   {"DOWN", 10, 1, true},
+    {"REFUSED", 8, 0, true}};
 static const struct top_column event_columns[] = {
     {"TIME (UTC)", 10, 0, false}, {"LEVEL", 8, 1, false}, {"MESSAGE", 0, 0, false}};
 
@@ -80,6 +84,13 @@ static void set_number(struct top_row *row, size_t column, const json_t *value) 
                  json_is_real(value) && number > 0 && number < 10 ? 1 : 0, number);
 }
 
+/* 1, not 1.0; of a server that starts, 0.4. */
+static void set_weight(struct top_row *row, size_t column, const json_t *value) {
+    set_number(row, column, value);
+    if (json_is_number(value))
+        snprintf(row->cells[column], TOP_CELL, "%.4g", json_number_value(value));
+}
+
 static void set_span(struct top_row *row, size_t column, const json_t *value) {
     row->keys[column] = json_is_number(value) ? json_number_value(value) : -1;
     if (json_is_number(value))
@@ -102,7 +113,7 @@ static void fill_server(struct top_row *row, const json_t *server) {
     set_cell(row, 1, field_text(server, "address"));
     set_cell(row, 2, down ? "DOWN" : alone ? "left alone" : state);
     set_number(row, 3, json_object_get(server, "live"));
-    set_number(row, 4, json_object_get(server, "weight"));
+    set_weight(row, 4, json_object_get(server, "weight"));
     set_number(row, 5, json_object_get(server, "rate"));
     set_span(row, 6, json_object_get(server, "connect_p50_us"));
     set_span(row, 7, json_object_get(server, "connect_p99_us"));
@@ -129,6 +140,8 @@ static void fill_connection(struct top_row *row, const json_t *connection) {
     set_bytes(row, 8, json_number_value(json_object_get(connection, "down_rate")));
     set_bytes(row, 9, json_number_value(json_object_get(connection, "up")));
     set_bytes(row, 10, json_number_value(json_object_get(connection, "down")));
+    set_number(row, 11, json_object_get(connection, "retransmits"));
+    set_cell(row, 12, field_text(connection, "held"));
 }
 
 static void fill_event(struct top_row *row, const json_t *event) {
@@ -142,8 +155,7 @@ static void fill_event(struct top_row *row, const json_t *event) {
                                                 : TINT_NONE;
 }
 
-/* The address without the port: all of a client's connections are one row. */
-static void client_host(const char *client, char host[TOP_CELL]) {
+void top_client_host(const char *client, char host[TOP_CELL]) {
     const char *colon = strrchr(client, ':');
     size_t n = colon != NULL && strncmp(client, "unix:", 5) != 0 ? (size_t)(colon - client)
                                                                  : strlen(client);
@@ -170,15 +182,32 @@ static void sum_clients(struct top_table *table) {
     table->n = n;
     for (size_t i = 0; i < n; i++) {
         snprintf(table->rows[i].cells[1], TOP_CELL, "%.0f", table->rows[i].keys[1]);
-        for (size_t k = 2; k < ARRAY_LEN(client_columns); k++)
+        snprintf(table->rows[i].cells[CLIENT_REFUSED], TOP_CELL, "%.0f",
+                 table->rows[i].keys[CLIENT_REFUSED]);
+        for (size_t k = 2; k < CLIENT_REFUSED; k++)
             set_bytes(&table->rows[i], k, table->rows[i].keys[k]);
+    }
+}
+
+/* Those that were refused, whether they have connections or not. */
+static void add_refused(struct top_table *table, const struct top_model *model) {
+    const char *host;
+    json_t *count;
+
+    json_object_foreach(model->refused, host, count) {
+        struct top_row *row = add_top_row(table, NULL);
+
+        if (row == NULL)
+            return;
+        set_cell(row, 0, host);
+        row->keys[CLIENT_REFUSED] = json_number_value(count);
     }
 }
 
 static void fill_client(struct top_row *row, const json_t *connection) {
     static const char *const sums[] = {"up_rate", "down_rate", "up", "down"};
 
-    client_host(field_text(connection, "client"), row->cells[0]);
+    top_client_host(field_text(connection, "client"), row->cells[0]);
     row->keys[1] = 1;
     for (size_t i = 0; i < ARRAY_LEN(sums); i++)
         row->keys[2 + i] = json_number_value(json_object_get(connection, sums[i]));
@@ -230,6 +259,15 @@ static void sort_rows(struct top_table *table, const struct top_view *view) {
     }
 }
 
+static void drop_filtered(struct top_table *table, const char *filter) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < table->n; i++)
+        if (top_row_has(table, &table->rows[i], filter))
+            table->rows[n++] = table->rows[i];
+    table->n = n;
+}
+
 void top_table_make(struct top_table *table, const struct top_model *model,
                     const struct top_view *view) {
     static void (*const fills[TOP_TABS])(struct top_row * row, const json_t *of) = {
@@ -249,12 +287,15 @@ void top_table_make(struct top_table *table, const struct top_model *model,
 
         if (row == NULL)
             break;
+        row->at = i;
         fills[view->tab](row, one);
-        if (view->filter[0] != '\0' && !top_row_has(table, row, view->filter))
-            table->n--;
     }
+    if (view->tab == TOP_CLIENTS)
+        add_refused(table, model);
     if (view->tab == TOP_CLIENTS && table->n > 0)
         sum_clients(table);
+    if (view->filter[0] != '\0')
+        drop_filtered(table, view->filter);
     if (table->n > 0)
         sort_rows(table, view);
 }

@@ -5,8 +5,10 @@
 #include "relayctl/grid.h"
 #include "relayctl/top_model.h"
 
-#define TOP_COLUMNS 12
+#define TOP_COLUMNS 13
 #define TOP_CELL    64
+
+#define TOP_RETRANSMITS 11 /* a column of connections, as HELD set by top_complete */
 
 enum top_tab { TOP_SERVERS, TOP_CONNECTIONS, TOP_CLIENTS, TOP_EVENTS, TOP_TABS };
 
@@ -14,7 +16,7 @@ extern const char *const top_tab_names[TOP_TABS];
 
 struct top_column {
     const char *head;
-    unsigned width; /* at least; 0: what is left, for the last one */
+    unsigned width; /* of numbers, at least; 0: what is left, for the last one */
     unsigned rank;  /* where the screen is narrow, those of a high rank go first */
     bool right;
 };
@@ -25,6 +27,7 @@ struct top_row {
     const char *wide;         /* the last cell, if it may be long; else NULL */
     enum tint tint;
     const json_t *of; /* what it shows; NULL: a sum */
+    size_t at;        /* its place in the answer */
 };
 
 struct top_table {
@@ -48,6 +51,8 @@ void top_view_init(struct top_view *view);
 /* Zeroed before, or made before. Its rows point into the model's answers. */
 void top_table_make(struct top_table *table, const struct top_model *model,
                     const struct top_view *view);
+/* "192.0.2.1" of "192.0.2.1:80": all connections of a client are one row. */
+void top_client_host(const char *client, char host[TOP_CELL]);
 void top_table_free(struct top_table *table);
 
 /* Whether a cell has the text, in capitals or not. */

@@ -34,7 +34,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(RELAYCTL, ["relayctl", "-s", at, "top", *words],
-                      environment(**{"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **env}))
+                      environment(**{"TERM": "linux", "LC_ALL": "C.UTF-8", **env}))
         self.resize(columns, lines)
 
     def resize(self, columns, lines):
@@ -105,7 +105,8 @@ def test_tabs_help_details_and_quit(relay, origin, at, terminal):
         top.press("2")
         top.wait(r"app/a +relay")
         top.press("\r")
-        top.wait(r"client +127\.0\.0\.1:\d+")
+        top.wait(r"client's socket +127\.0\.0\.1:\d+ -> ")
+        top.wait(r"round trip")
         top.press("\r")
         top.wait("PHASE")
         top.press("?")
@@ -114,6 +115,73 @@ def test_tabs_help_details_and_quit(relay, origin, at, terminal):
         top.wait("takes connections")
         top.press("\\takes\r")
         top.wait("only: takes")
+        top.press("\\\x1b")
+        top.wait("takes connections")
+        top.press("\\zzz\r")
+        top.wait('No row has "zzz"')
+        top.press("q")
+        assert top.end() == 0
+
+
+def test_details_are_live(relay, origin, at, terminal):
+    one = relay(origin(echo), control=at)
+    with connect(one.address) as client:
+        top = terminal(at, "connections", columns=80)
+        top.wait("app/a")
+        top.press("\r")
+        top.wait("carried +0 bytes up")
+        assert client.send(b"hello").read(5) == b"hello"
+        top.wait("carried +5 bytes up, 5 bytes down")
+        top.wait(r"end +not decided")
+    top.wait("It has ended")
+    top.press("q")
+    top.wait("no connection at the moment")
+    top.press("q")
+    assert top.end() == 0
+
+
+def test_drain_and_block(relay, origin, at, terminal):
+    one = relay(origin(silent), control=at)
+    top = terminal(at, columns=80)
+    top.wait("app/a")
+    top.press("b")
+    top.wait("b blocks the client of the row")
+    top.press("D")
+    top.wait("Drain app/a")
+    top.press("n")
+    top.wait("Nothing was done")
+    with connect(one.address):
+        top.press("3")
+        top.wait(r"127\.0\.0\.1 +1 ")
+        top.press("D")
+        top.wait("D drains the server of the row")
+        top.press("b")
+        top.wait(r"Block 127\.0\.0\.1 for how long\? 1h")
+        top.press("\x1b")
+        top.wait("Nothing was done")
+        top.press("b")
+        top.wait("for how long")
+        top.press("\r")
+        top.wait(r"127\.0\.0\.1.*(is|are) (blocked|refused)")
+        assert "127.0.0.1" in relayctl("-s", at, "blocks")
+    with connect(one.address) as refused:
+        refused.read_end()
+    top.wait(r"(?m)^ *127\.0\.0\.1 .* 1$")                # REFUSED
+    top.press("1D")
+    top.wait("Drain app/a")
+    top.press("y")
+    top.wait(r"(?m)^app/a.*drain|draining")
+    assert "drain" in relayctl("-s", at, "servers")
+    top.press("q")
+    assert top.end() == 0
+
+
+def test_wide_screens_show_retransmits_and_the_keeper(relay, origin, at, terminal):
+    one = relay(origin(silent), control=at)
+    with connect(one.address):
+        top = terminal(at, "connections", columns=160)
+        top.wait("RETRANS HELD")
+        top.wait(r"app/a .* 0 bytes +0 -")
         top.press("q")
         assert top.end() == 0
 
@@ -125,13 +193,17 @@ def test_kill_asks(relay, origin, at, terminal):
         top.wait("app/a")
         top.press("k")
         top.wait("Reset 1 connection")
-        top.press("n\r")
-        top.wait("q quit")
+        top.press("n")
+        top.wait("Nothing was done")
         assert client.is_silent(0.2)
         top.press("k")
         top.wait("Reset 1 connection")
-        top.press("y\r")
+        top.press("y")
         assert client.read_end()[1] == "reset"
+        top.wait("1 connection is killed")
+        top.wait("no connection at the moment")
+        top.press("k")
+        top.wait("kills the selected connection")
         top.press("\x03")
         assert top.end() == 0
 
