@@ -24,6 +24,7 @@ test_packages=(
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
     python3-pyte                                               # a terminal, for relayctl top
+    zsh fish                                                   # completion of relayctl
     prometheus python3-prometheus-client                       # promtool, and a parser of metrics
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )
