@@ -43,7 +43,7 @@ end
 
 complete -c relayctl -f
 complete -c relayctl -n 'not __relayctl_command' -a '(__relayctl_commands)'
-complete -c relayctl -n '__relayctl_is drain down ready weight servers' -a '(__relayctl_servers)'
+complete -c relayctl -n '__relayctl_is drain down ready weight servers check' -a '(__relayctl_servers)'
 complete -c relayctl -n '__relayctl_is top' -a 'servers connections clients events'
 complete -c relayctl -n '__relayctl_is lame-duck' -a off
 complete -c relayctl -n '__relayctl_is connections tail kill drain-client' -a 'client= listener=(__relayctl_listeners) server=(__relayctl_servers)'

@@ -102,6 +102,42 @@ def test_completion_for_relayctl(terminal):
     assert terminal.completed("relayctl serv") == "relayctl servers "
 
 
+@pytest.fixture
+def running(tmp_path):
+    """A relayd whose names are asked for; its control socket."""
+    (tmp_path / "names.conf").write_text(
+        f'control = "{tmp_path}/c.sock"  keeper = off\n'
+        + "".join(f'listener {name} {{ address = "unix:{tmp_path}/{name}.sock"  upstream = app }}\n' for name in ("web", "mail"))
+        + 'upstream app { server alpha { address = "127.0.0.1:1" }  server alto { address = "127.0.0.1:2" }\n'
+        '               server beta { address = "127.0.0.1:3" } }\n')
+    with subprocess.Popen([BUILD / "relayd", "-f", tmp_path / "names.conf"], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while "Ready" not in (line := process.stderr.readline()) and not (tmp_path / "c.sock").exists():
+                assert line, "it does not run"
+            yield f"{tmp_path}/c.sock"
+        finally:
+            process.kill()
+
+
+def test_completion_of_names_that_are_live(terminal, running):
+    ctl = f"relayctl -s {running}"
+    for command in ("drain", "ready", "down", "weight", "check"):
+        assert terminal.completed(f"{ctl} {command} app/b") == f"{ctl} {command} app/beta "
+        assert terminal.completed(f"{ctl} {command} app/al") == f"{ctl} {command} app/al"
+        assert {"app/alpha", "app/alto", "app/beta"} <= set(terminal.offered(f"{ctl} {command} "))
+    for command in ("connections", "tail", "kill", "drain-client"):
+        assert terminal.completed(f"{ctl} {command} lis") == f"{ctl} {command} listener="
+        assert terminal.completed(f"{ctl} {command} listener=w") == f"{ctl} {command} listener=web "
+        assert terminal.completed(f"{ctl} {command} server=app/alt") == f"{ctl} {command} server=app/alto "
+        assert {"web", "mail"} <= set(terminal.offered(f"{ctl} {command} listener="))
+    assert terminal.completed(f"{ctl} --json explain 192.0.2.1 listener=m") == f"{ctl} --json explain 192.0.2.1 listener=mail "
+    assert terminal.completed(f"{ctl} serv") == f"{ctl} servers "
+
+
+def test_completion_of_names_without_a_relayd(terminal, tmp_path):
+    assert terminal.completed(f"relayctl -s {tmp_path}/none.sock drain app/b") == f"relayctl -s {tmp_path}/none.sock drain app/b"
+
+
 def test_completion_of_files_and_of_nothing_else(terminal):
     assert terminal.completed("relayd -f sit") == "relayd -f site\\ one.conf "
     assert terminal.completed("relayd --file=sit") == "relayd --file=site\\ one.conf "
