@@ -68,7 +68,7 @@ static const struct page {
     {"/unblock", true, false, unblock_reply, {"prefix", NULL}},
     {"/lame-duck", true, false, lame_reply, {"off", NULL}},
     {"/reload", true, false, NULL, {NULL}, ERRAND_RELOAD + 1},
-    {"/check", true, false, NULL, {NULL}, ERRAND_CHECK + 1},
+    {"/check", true, false, NULL, {"server", NULL}, ERRAND_CHECK + 1},
     {"/reset", true, false, reset_reply, {"server", NULL}},
 };
 
@@ -123,6 +123,22 @@ static struct reply refuse_argument(const struct argument_check *check) {
     return reply_error(400, sentence);
 }
 
+/* POST /check of a server. */
+static struct reply answer_probe(struct http_place *place, struct question *question,
+                                 struct MHD_Connection *connection) {
+    struct reply reply = reply_error(503, "relayd is starting");
+
+    vitals_begin(&place->vitals, question);
+    if (question->generation != NULL) {
+        free(reply.body);
+        struct probe *probe = probe_begin(question, &reply);
+        if (probe != NULL)
+            reply = waiter_begin_probe(&place->waiters, connection, probe);
+    }
+    vitals_end(question);
+    return reply;
+}
+
 static struct reply answer_page(struct http_place *place, const struct page *page,
                                 const struct ucred *asker, struct MHD_Connection *connection) {
     struct question question = {
@@ -136,6 +152,8 @@ static struct reply answer_page(struct http_place *place, const struct page *pag
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
     if (check.wrong[0] != '\0')
         return refuse_argument(&check);
+    if (page->errand > 0 && get_argument(connection, "server") != NULL)
+        return answer_probe(place, &question, connection);
     if (page->errand > 0) {
         steer_log(&question, NULL, NULL,
                   page->errand - 1 == ERRAND_RELOAD ? "A reload" : "A check of the configuration");

@@ -9,7 +9,7 @@
 #include "relay/steer.h"
 #include "upstream/orders.h"
 
-#define SENTENCE_MAX 512
+#define SENTENCE_MAX STEER_SENTENCE_MAX
 #define REFUSED_SPAN (60 * USEC_PER_SEC)
 #define REFUSED_SAID 10u /* in that */
 
@@ -105,12 +105,6 @@ json_t *steer_json(const struct server_order *order) {
                      "by_uid", (json_int_t)order->by_uid, "since", (json_int_t)since);
 }
 
-/* A server, as it is asked for. */
-struct steered {
-    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
-    const struct server_config *config; /* NULL: not in the file */
-};
-
 /* False: *ret_why is a sentence. */
 static bool read_steered(const struct question *question, struct steered *ret, char *ret_why) {
     const char *name = question->argument(question->arg, "server"),
@@ -142,6 +136,15 @@ static void explain_no_server(const struct question *question, const struct stee
                         config->upstreams[i].name, config->upstreams[i].servers[k].name);
             any = true;
         }
+}
+
+bool steer_read_server(const struct question *question, struct steered *ret,
+                       char ret_why[STEER_SENTENCE_MAX]) {
+    if (!read_steered(question, ret, ret_why))
+        return false;
+    if (ret->config == NULL)
+        explain_no_server(question, ret, ret_why);
+    return ret->config != NULL;
 }
 
 static const char *explain_outcome(enum order_outcome outcome) {
@@ -190,12 +193,8 @@ static struct reply steer_state(const struct question *question, enum order_stat
     char why[SENTENCE_MAX];
     struct steered steered;
 
-    if (!read_steered(question, &steered, why))
+    if (!steer_read_server(question, &steered, why))
         return steer_refuse(question, 400, why);
-    if (steered.config == NULL) {
-        explain_no_server(question, &steered, why);
-        return steer_refuse(question, 400, why);
-    }
     enum order_outcome outcome =
         orders_set_state(steered.upstream, steered.server, state, question->asker.uid);
     return outcome == ORDER_DONE ? tell_steered(question, &steered, did)

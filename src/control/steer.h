@@ -13,6 +13,17 @@ struct reply weight_reply(const struct question *question); /* weight=N, or file
 struct reply reset_reply(const struct question *question);  /* without server: all */
 struct reply lame_reply(const struct question *question);   /* /lame-duck; off=yes: no more */
 
+/* A server, as it is asked for. */
+struct steered {
+    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
+    const struct server_config *config; /* NULL: not in the file */
+};
+
+/* Reads server=UPSTREAM/NAME, of one that the file has. False: a sentence says why not. */
+#define STEER_SENTENCE_MAX 512
+bool steer_read_server(const struct question *question, struct steered *ret,
+                       char ret_why[STEER_SENTENCE_MAX]) MUST_USE;
+
 /* {"state", "weight", "by_uid", "since"}, since in seconds of the epoch; or null, for NULL. */
 json_t *steer_json(const struct server_order *order);
 

@@ -1,4 +1,4 @@
-/* Who waits at the control socket for what main does: POST /reload and /check.
+/* Who waits at the control socket for what main does, POST /reload and /check; or for a probe.
  *
  * His connection is suspended meanwhile, so that others are answered. The site's thread's. */
 #ifndef CONTROL_WAITER_H
@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "control/errands.h"
+#include "control/probe.h"
 #include "control/question.h"
 
 #define WAITER_LOOK_MSEC 20 /* whether it is done: main need not wake the site */
@@ -16,7 +17,8 @@
 struct waiter {
     LIST_ENTRY(waiter) entry;
     struct MHD_Connection *connection;
-    struct errand *errand;
+    struct errand *errand; /* this, or: */
+    struct probe *probe;
     usec_t until;   /* then he is told that it takes too long */
     usec_t resumed; /* when; 0: he is suspended */
 };
@@ -27,6 +29,10 @@ LIST_HEAD(waiter_list, waiter);
  * there is none. */
 struct reply waiter_begin(struct waiter_list *list, struct MHD_Connection *connection,
                           enum errand_kind kind);
+
+/* The same for a probe, which it takes. */
+struct reply waiter_begin_probe(struct waiter_list *list, struct MHD_Connection *connection,
+                                struct probe *probe);
 
 /* False: this is no waiter. Else *ret_reply is how it went, and it is freed. */
 bool waiter_finish(struct waiter_list *list, const void *waiter, struct reply *ret_reply) MUST_USE;

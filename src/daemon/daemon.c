@@ -344,8 +344,8 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
                                      .notify = &daemon->notify,
                                      .wake = wake_main,
                                      .arg = main_thread};
-    daemon->check =
-        (struct file_check){.file = daemon->file, .wake = wake_main, .arg = main_thread};
+    daemon->check = (struct file_check){
+        .file = daemon->file, .relay = daemon->relay, .wake = wake_main, .arg = main_thread};
     reload_requests_init(&daemon->reload.requests);
     errands_begin(wake_main, main_thread);
     relay_announce(daemon->relay);

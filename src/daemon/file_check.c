@@ -52,12 +52,26 @@ static void begin_file_check(struct file_check *check) {
     check->until = clock_now() + PATIENCE;
 }
 
+/* Appends whether it is what runs. */
+static void compare_file(const struct file_check *check, const struct config *config, char *buf,
+                         size_t size) {
+    struct generation *generation = relay_hold(check->relay);
+    bool same = generation != NULL && generation->config->fingerprint == config->fingerprint;
+
+    relay_let_go(generation);
+    text_append(buf, size, "%s%s is good, and %s", buf[0] != '\0' ? "\n" : "", check->file,
+                same ? "what runs." : "differs from what runs: relayctl reload.");
+}
+
 static void end_file_check(struct file_check *check, const struct reading_result *result) {
     char text[ERRAND_TEXT_MAX];
 
-    if (check->until != 0)
-        errands_answer(ERRAND_CHECK, result->config != NULL && result->found,
-                       file_check_complaints(result, text, sizeof(text)));
+    if (check->until != 0) {
+        file_check_complaints(result, text, sizeof(text));
+        if (result->config != NULL && result->found)
+            compare_file(check, result->config, text, sizeof(text));
+        errands_answer(ERRAND_CHECK, result->config != NULL && result->found, text);
+    }
     CHECK(reading_free(check->reading));
     check->reading = NULL;
 }

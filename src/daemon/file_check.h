@@ -4,11 +4,13 @@
 #define DAEMON_FILE_CHECK_H
 
 #include "daemon/reading.h"
+#include "relay/relay.h"
 
 struct file_check {
     const char *file;        /* NULL: there is none */
     void (*wake)(void *arg); /* ends main's wait */
     void *arg;
+    struct relay *relay;     /* whose configuration it is compared with */
     struct reading *reading; /* NULL: none is under way */
     usec_t until;            /* then whoever asks is told that it takes too long; 0: they are */
 };

@@ -152,7 +152,7 @@ int act_reset(const struct ask *ask) {
     return ask->n_words == 1 ? act_server(ask, "/reset", NULL) : act_by(ask, "/reset", NULL, 0);
 }
 
-/* For what takes its time: prints the lines that came. */
+/* For what takes its time: prints the lines that came, and what is done (NULL: they say it). */
 static int act_through_main(const struct ask *ask, const char *page, const char *done) {
     char *text = NULL;
     json_t *answer;
@@ -168,7 +168,7 @@ static int act_through_main(const struct ask *ask, const char *page, const char 
     else
         json_array_foreach(json_object_get(answer, "lines"), i, line)
             fprintf(good ? stdout : stderr, "%s\n", json_string_value(line));
-    if (!ask->json && good)
+    if (!ask->json && good && done != NULL)
         puts(done);
     json_decref(answer);
     free(text);
@@ -179,6 +179,56 @@ int act_reload(const struct ask *ask) {
     return act_through_main(ask, "/reload", "The configuration was reloaded and is in force.");
 }
 
+/* "app/a (10.0.0.1:80): good, in 0.4 ms" */
+static void print_probed(const json_t *answer, const json_t *address) {
+    const char *outcome = json_string_value(json_object_get(address, "outcome")),
+               *why = json_string_value(json_object_get(address, "why"));
+    double took = (double)json_integer_value(json_object_get(address, "took_us")) / 1000;
+    bool good = outcome != NULL && strcmp(outcome, "good") == 0;
+
+    printf("%s/%s (%s): ", json_string_value(json_object_get(answer, "upstream")),
+           json_string_value(json_object_get(answer, "server")),
+           json_string_value(json_object_get(address, "address")));
+    if (good)
+        printf("good, in %.1f ms\n", took);
+    else
+        printf("%s, in %.1f ms: %s\n",
+               outcome != NULL && strcmp(outcome, "bad") == 0 ? "failed" : "could not be checked",
+               took, why != NULL ? why : "");
+}
+
+static int act_probe(const struct ask *ask) {
+    char server[256], *words[] = {server}, *text = NULL;
+    const json_t *address;
+    json_t *answer;
+    size_t i;
+
+    snprintf(server, sizeof(server), "server=%s", ask->words[0]);
+    char *path = ask_path("/check", words, 1);
+    if (path == NULL)
+        return EX_OSERR;
+    int r = ask_json(ask, ASK_POST, path, &answer, &text);
+    free(path);
+    if (r != EX_OK)
+        return r;
+    if (ask->json)
+        fputs(text, stdout);
+    else
+        json_array_foreach(json_object_get(answer, "addresses"), i, address)
+            print_probed(answer, address);
+    long long more = (long long)json_integer_value(json_object_get(answer, "not_checked"));
+    if (!ask->json && more > 0)
+        printf("%lld more addresses were not checked.\n", more);
+    if (!ask->json && !json_is_true(json_object_get(answer, "health_check")))
+        puts("(By a connect: the upstream has no health_check.)");
+    r = json_is_true(json_object_get(answer, "good")) ? EX_OK : ASK_REFUSED;
+    json_decref(answer);
+    free(text);
+    return r;
+}
+
 int act_check(const struct ask *ask) {
-    return act_through_main(ask, "/check", "The configuration's file is good.");
+    if (ask->n_words > 1)
+        return wrong_command("check takes one server, as app/a, or none: the file", ask->words[1]);
+    return ask->n_words == 1 ? act_probe(ask) : act_through_main(ask, "/check", NULL);
 }

@@ -37,7 +37,8 @@ const struct command commands[] = {
     {"unblock", "PREFIX", "lets them in again", act_unblock},
     {"blocks", NULL, "who is blocked, by whom, until when", show_blocks},
     {"reload", NULL, "puts the file in force: waits until it is done, or says why not", act_reload},
-    {"check", NULL, "what is wrong with the file now; changes nothing", act_check},
+    {"check", "[UPSTREAM/SERVER]", "what is wrong with the file now; or: checks this server now",
+     act_check},
     {"lame-duck", "[off]", "GET /ready says no from now on, and clients are still served",
      act_lame_duck},
 };

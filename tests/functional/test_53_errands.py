@@ -49,7 +49,7 @@ def test_a_refused_reload_says_why(relay, origin, at):
     assert answers(one, 2) == {"a": 2}
     assert said == fails(at, "check")
     one.write_conf(text=good)
-    assert relayctl("-s", at, "check") == "The configuration's file is good.\n"
+    assert relayctl("-s", at, "check") == f"{one.file} is good, and what runs.\n"
     assert json.loads(relayctl("-s", at, "--json", "reload")) == {"good": True, "lines": []}
 
 
