@@ -89,6 +89,7 @@ static int check_config(const struct cli *cli) {
         return load_failed(cli);
     warnings_tell(config, print_error, NULL);
     warnings_tell_unused(config, print_error, NULL);
+    warnings_tell_public(config, print_error, NULL);
     rights_check(config, from_file && strcmp(config_path(cli), CONFIG_DEFAULT_PATH) == 0,
                  print_error, NULL);
     config_summarize(config, stdout);

@@ -1,6 +1,7 @@
 #include "config/warnings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/overlaps.h"
 
@@ -29,4 +30,41 @@ void warnings_tell_unused(const struct config *config, config_error_fn *on_warni
             config_warn_of(config, config->upstreams[i].line, on_warning, arg,
                            "upstream %s is used by no listener", config->upstreams[i].name);
     free(used);
+}
+
+/* What strangers do not reach: loopback, private (RFC 1918, RFC 4193), link-local and shared
+ * addresses (RFC 6598). */
+static bool is_inside(const struct addr *addr) {
+    static const struct {
+        unsigned char bytes[2], mask[2];
+    } ipv4[] = {{{127, 0}, {255, 0}},     {{10, 0}, {255, 0}},      {{172, 16}, {255, 240}},
+                {{192, 168}, {255, 255}}, {{169, 254}, {255, 255}}, {{100, 64}, {255, 192}}};
+    unsigned char bytes[16];
+
+    if (addr_is_unix(addr) || !addr_ipv6_bytes(addr, bytes))
+        return true;
+    if (!addr_bytes_are_ipv4(bytes))
+        return memcmp(bytes, &in6addr_loopback, sizeof(bytes)) == 0 || (bytes[0] & 0xfe) == 0xfc ||
+               (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80);
+    for (size_t i = 0; i < ARRAY_LEN(ipv4); i++)
+        if ((bytes[12] & ipv4[i].mask[0]) == ipv4[i].bytes[0] &&
+            (bytes[13] & ipv4[i].mask[1]) == ipv4[i].bytes[1])
+            return true;
+    return false;
+}
+
+void warnings_tell_public(const struct config *config, config_error_fn *on_warning, void *arg) {
+    const struct status_config *status = &config->status;
+
+    for (size_t i = 0; i < status->n_address; i++) {
+        const struct addr_spec *spec = &status->address[i].spec;
+
+        if (spec->form == ADDR_ANY || (spec->form == ADDR_LITERAL && !is_inside(&spec->addr)))
+            config_warn_of(config, status->line, on_warning, arg,
+                           "whoever reaches %s may look at the status page%s: write an address of "
+                           "this machine alone, as 127.0.0.1:9000, or a private one, or let a "
+                           "firewall choose who",
+                           status->address[i].text,
+                           status->clients ? ", with addresses of clients" : "");
+    }
 }

@@ -11,4 +11,8 @@ void warnings_tell(const struct config *config, config_error_fn *on_warning, voi
  * check is told. */
 void warnings_tell_unused(const struct config *config, config_error_fn *on_warning, void *arg);
 
+/* The same, for each address of the status section at which strangers may ask: one that is neither
+ * of this machine alone (loopback) nor private, or all there are. Names are not looked up. */
+void warnings_tell_public(const struct config *config, config_error_fn *on_warning, void *arg);
+
 #endif

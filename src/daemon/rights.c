@@ -21,6 +21,7 @@
 #define CAP_NET_BIND     10   /* CAP_NET_BIND_SERVICE, capabilities(7) */
 #define PRIVILEGED_PORTS 1024 /* ip(7), unless the sysctl below says otherwise */
 #define GROUPS_MOST      256  /* of a user, that are looked at */
+#define NO_FOLDER        "this user may not write there, or there is no such directory"
 
 /* What relayd.service lets relayd do, as systemd.exec(5) has it. */
 struct sandbox {
@@ -271,7 +272,7 @@ static void check_control(const struct rights *rights) {
     if (rights->sandbox != NULL)
         why = find_path_fault(rights->sandbox, global->control, true);
     else if (!may_write_beside(global->control))
-        why = "this user may not write there, or there is no such directory";
+        why = NO_FOLDER;
     if (why != NULL)
         config_warn_of(rights->config, global->control_line, rights->on_warning, rights->arg,
                        "control %s: %s", global->control, why);
@@ -368,6 +369,17 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
             check_interface(&rights, config->listeners[i].line, address->text, &address->spec.addr,
                             "relayd does not start before it is there");
         }
+    for (size_t i = 0; i < config->status.n_address; i++) {
+        const struct listen_address *address = &config->status.address[i];
+
+        check_port(&rights, config->status.line, address);
+        check_unix_path(&rights, config->status.line, address->text, &address->spec, true);
+        check_interface(&rights, config->status.line, address->text, &address->spec.addr,
+                        "relayd does not start before it is there");
+        if (rights.sandbox == NULL && addr_is_unix(&address->spec.addr) &&
+            !may_write_beside(address->spec.addr.u.un.sun_path))
+            warn_of_address(&rights, config->status.line, address->text, "%s", NO_FOLDER);
+    }
     for (size_t i = 0; i < config->n_upstreams; i++)
         for (size_t j = 0; j < config->upstreams[i].n_servers; j++) {
             const struct server_config *server = &config->upstreams[i].servers[j];

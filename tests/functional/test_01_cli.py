@@ -92,6 +92,28 @@ def test_check_prints_what_it_understood(tmp_path):
     assert done.stderr == f"{path}:{number}: warning: upstream spare is used by no listener.\n"
 
 
+@pytest.mark.parametrize("address, public", [
+    ("127.0.0.1:9000", False), ("[::1]:9000", False), ("10.1.2.3:9000", False), ("172.31.255.1:9000", False), ("[fd00::1]:9000", False),
+    ("192.168.0.1:9000", False), ("100.127.0.1:9000", False), ("localhost:9000", False), (":9000", True), ("0.0.0.0:9000", True),
+    ("[::]:9000", True), ("192.0.2.1:9000", True), ("172.32.0.1:9000", True), ("[2001:db8::1]:9000", True),
+    ("[::ffff:10.0.0.1]:9000", False), ("100.128.0.1:9000", True)])
+def test_check_warns_of_a_status_page_for_strangers(tmp_path, address, public):
+    path = tmp_path / "relayd.conf"
+    path.write_text(f'status {{ address = "{address}" }}\n' + config("127.0.0.1:1", "127.0.0.1:2"))
+    done = once("-t", "-f", path)
+    assert done.returncode == 0
+    assert (f"{path}:1: warning: whoever reaches {address} may look at the status page: " in done.stderr) == public, done.stderr
+    assert public or not done.stderr
+
+
+def test_check_warns_of_clients_shown_and_of_a_folder_that_is_not_there(tmp_path):
+    path = tmp_path / "relayd.conf"
+    path.write_text('status { address = {":9000", "unix:/none/x.sock"} clients = true }\n' + config("127.0.0.1:1", "127.0.0.1:2"))
+    done = once("-t", "-f", path)
+    assert "may look at the status page, with addresses of clients: " in done.stderr
+    assert "unix:/none/x.sock: this user may not write there, or there is no such directory" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["-t", "--check"])
 def test_check_of_a_bad_file(option, tmp_path):
     bad = tmp_path / "bad.conf"
