@@ -199,6 +199,17 @@ static bool is_about_file(const struct listen_wish *wish, int error) {
            (access->uid != SOCKET_FILE_OWN || access->gid != SOCKET_FILE_OWN);
 }
 
+/* Its sockets move after those of listeners (control/public.h). */
+static bool has_status_there(const struct relay *relay, const struct listen_wish *wish) {
+    const struct status_config *status =
+        relay->current != NULL ? &relay->current->config->status : NULL;
+
+    for (size_t i = 0; status != NULL && i < status->n_places; i++)
+        if (addr_overlaps(&status->places[i].addr, false, &wish->addr, false))
+            return true;
+    return false;
+}
+
 static char *complain_of_wish(const struct apply *apply, const struct listen_wish *wish, int error,
                               const struct acceptor *obstacle) {
     if (apply->relay->current != NULL && wish->systemd && error == ENOENT)
@@ -208,6 +219,10 @@ static char *complain_of_wish(const struct apply *apply, const struct listen_wis
                                      NULL);
     if (is_about_file(wish, error))
         return apply_files_complaint(apply->config, wish->listener, wish->address->text, error);
+    if (obstacle == NULL && error == EADDRINUSE && has_status_there(apply->relay, wish))
+        return listen_wish_complaint(wish, error,
+                                     "the status section in force has it until a reload is done",
+                                     "move that in a reload of its own, before this one");
     if (obstacle == NULL)
         return listen_wish_complaint(wish, error, NULL, NULL);
     if (obstacle->socket.passed_as[0] != '\0')

@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from client import connect, refused_in_http, refuses
+from control import asked
 from keeper import ask
-from origin import http, sends
+from origin import echo, http, sends
 from peer import EOF, request
 from relay import activated, section
 from settings import free_port, secs, until
@@ -309,3 +310,22 @@ def test_a_name_to_listen_on_that_is_not_known(relay, origin, hosts):
     one.write_conf(one.server, address=f"nowhere.test:{one.port}")
     assert "nowhere.test" in one.hup()
     assert works(one.address)
+
+
+def test_a_reload_swaps_an_address_between_status_and_a_listener(relay, origin, short_path):
+    server, at = origin(echo), str(short_path / "control.sock")
+    first, second, third = (f"127.0.0.1:{free_port()}" for _ in range(3))
+
+    def text(status, *listeners):
+        return (f'control = "{at}"\n' + section("status", "", address=status) + section("upstream", "app", server=server)
+                + "".join(section("listener", f"l{i}", address=address, upstream="app") for i, address in enumerate(listeners)))
+
+    one = relay(text=text(first, second))
+    one.write_conf(text=text(third, second, first))
+    assert f"cannot listen on {first}: the status section in force has it until a reload is done; move that in a" in one.hup()
+    one.reload(text=text(third, second))
+    one.reload(text=text(third, second, first))
+    with connect(first) as client:
+        assert client.send(b"x").read(1) == b"x"
+    one.reload(text=text(first, second))          # the other way round: at once
+    assert asked(tuple([first.split(":")[0], int(first.split(":")[1])]), "/ready", host=first)[0] == 200
