@@ -261,7 +261,7 @@ static bool await_name_news(struct search *search, unsigned answers)
     struct upstream *upstream = search->upstream;
     bool in_time = true;
 
-    if (!upstream_awaits_names(upstream))
+    if (!upstream_awaits_names(search->upstream))
         return upstream->n_answers != answers;
     if (search->until == 0) {
         search->until = clock_now() + upstream->config->connect_timeout;
@@ -320,22 +320,21 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
 size_t search_look(struct upstream *upstream, const struct addr *client, struct member **ret_list,
                    size_t most, enum search_outcome *ret_none) {
     struct search search;
-    const struct roster *roster = &upstream->roster;
 
     search_begin(&search, upstream, client);
     search.tries.left--;
-    lock_acquire(&upstream->lock);
-    struct view view = candidates_list(upstream, &search.tries, clock_coarse());
+    lock_acquire(&search.upstream->lock);
+    struct view view = candidates_list(search.upstream, &search.tries, clock_coarse());
     size_t n = view.n;
     if (n == 0) {
         *ret_none = outcome_of_none(&search, &view);
     } else if (upstream->config->balance == BALANCE_source_hash) {
         n = 1;
-        ret_list[0] = member_ref(candidates_choose(upstream, &search.tries, &view)->member);
+        ret_list[0] = member_ref(candidates_choose(search.upstream, &search.tries, &view)->member);
     } else {
         for (size_t i = 0; i < n && i < most; i++)
-            ret_list[i] = member_ref(roster->candidate_slots[i]->member);
+            ret_list[i] = member_ref(search.upstream->roster.candidate_slots[i]->member);
     }
-    lock_release(&upstream->lock);
+    lock_release(&search.upstream->lock);
     return n;
 }
