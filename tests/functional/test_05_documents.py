@@ -52,7 +52,8 @@ def kind(one):
         if suffix in ("service", "timer", "socket") or path.endswith("override.conf"):
             return "unit"
         return {"/etc/nginx/nginx.conf": "nginx", "/etc/haproxy/haproxy.cfg": "haproxy", "/etc/hitch/hitch.conf": "hitch",
-                "/etc/systemd/journal-upload.conf": "unit", "/usr/local/bin/relayd-alert": "shell"}.get(path, suffix)
+                "/etc/systemd/journal-upload.conf": "unit", "/etc/logrotate.d/relayd": "logrotate",
+                "/usr/local/bin/relayd-alert": "shell"}.get(path, suffix)
     if re.match(r"\[\w+\]$", one.first):
         return "unit"
     if one.is_commands:
@@ -65,7 +66,7 @@ def of_kind(*wanted):
 
 
 def test_every_display_is_a_file_or_commands_or_named_here():
-    known = {"neither", "relayd", "sysctl", "unit", "nginx", "haproxy", "hitch", "shell", "yaml", "yml", "commands"}
+    known = {"neither", "relayd", "sysctl", "unit", "nginx", "haproxy", "hitch", "logrotate", "shell", "yaml", "yml", "commands"}
     assert not [str(one) for one in SHOWN if kind(one) not in known]
 
 
@@ -141,6 +142,19 @@ def test_hitch_takes_its_file(shown, tmp_path):
     text = re.sub(r"(?m)^(user|group) .*\n", "", body(shown)).replace("/etc/hitch/site.pem", str(pem))
     (tmp_path / "hitch.conf").write_text(text + "\n")
     passes("hitch", "--test", f"--config={tmp_path}/hitch.conf")
+
+
+@of_kind("logrotate")
+def test_logs_are_rotated_where_they_are_written(shown, tmp_path):
+    log = re.match(r"(/\S+) \{\n(    \w+( \d+)?\n)+\}$", body(shown))[1]
+    assert any(f"StandardError=append:{log}" in one.text for one in SHOWN)
+    if not shutil.which("logrotate"):
+        return
+    (tmp_path / "log").write_text("{}\n")
+    (tmp_path / "relayd").write_text(body(shown).replace(log, str(tmp_path / "log")) + "\n")
+    (tmp_path / "relayd").chmod(0o644)
+    passes("logrotate", "--force", "--state", tmp_path / "state", tmp_path / "relayd")
+    assert (tmp_path / "log").read_text() == "" and (tmp_path / "log.1.gz").exists()
 
 
 @of_kind("shell")

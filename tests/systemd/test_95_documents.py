@@ -75,7 +75,7 @@ class Machine(Service):
         """As at the beginning of a recipe."""
         self.systemctl("stop", "hitch", check=False)
         self.stop_all()
-        self.box.run("sh", "-c", "rm -rf /etc/systemd/system/relayd*.d /etc/sysctl.d/60-relayd.conf")
+        self.box.run("sh", "-c", "rm -rf /etc/systemd/system/relayd*.d /etc/sysctl.d/60-relayd.conf /etc/logrotate.d/relayd")
         self.systemctl("daemon-reload")
         self.systemctl("start", "relayd-keeper.socket")
         self.start(text)
@@ -186,3 +186,16 @@ def test_who_is_blocked_by_an_order_is_refused_until_it_is_lifted(machine):
     assert "403" in machine.curl("http://127.0.0.1/", "-i", "--interface", "10.0.0.11").stdout
     machine.do("relayctl unblock 10.0.0.11")
     assert "200" in machine.curl("http://127.0.0.1/", "-i", "--interface", "10.0.0.11").stdout
+
+
+def test_the_log_in_a_file_is_objects_that_are_not_in_the_journal(machine):
+    machine.start_afresh(BASE)
+    for one in documents.displays_of_manual("relayd-operations.7"):
+        if one.section == "LOGS ELSEWHERE" and one.file and one.file[0].endswith(("override.conf", "relayd.conf")):
+            machine.put(one)
+    machine.do("relayd -t && rm -f /var/log/relayd.json && systemctl restart relayd")
+    machine.forget()
+    machine.curl("http://127.0.0.1/", "-o", "/dev/null")
+    machine.box.wait(lambda: machine.box.run("jq", "-s", 'any(.[]; .end == "CE" or .end == "SE")',
+                                             "/var/log/relayd.json").stdout.strip() == "true", "the connection is in the file")
+    assert not machine.journal("RELAYD_LISTENER=web")
