@@ -43,6 +43,7 @@ static const struct {
     {"stream", nginx},
     {"timeout", haproxy},
     {"use_backend", haproxy},
+    {"user", nginx},
     {"worker_connections", nginx},
     {"worker_processes", nginx},
 };

@@ -64,7 +64,8 @@ static void note_unknown(struct outline *outline, struct token name, const char 
                      "include is written as include \"/etc/relayd.d/*.conf\"");
     else if (next == TOKEN_OPEN && outline->section == 0 && strcmp(text, "server") == 0)
         problems_add(outline->problems, name.line,
-                     "\"server {\" is of nginx; relayd.conf(5), OTHER NAMES, has relayd's words");
+                     "\"server {\" is of nginx; relayd.conf(5), FROM NGINX AND HAPROXY, has such a "
+                     "file translated");
     else
         suggest_name(outline->tree, outline->section, name.line, text, section, outline->problems);
 }

@@ -81,8 +81,9 @@ static void list_known(enum option_section here, bool is_section, char *buf, siz
 static void suggest_foreign(struct problems *problems, int line, const char *where,
                             const char *name, const char *whose) {
     problems_add(problems, line,
-                 "%s\"%s\" is a word of %s; relayd.conf(5), OTHER NAMES, has relayd's", where, name,
-                 whose);
+                 "%s\"%s\" is a word of %s; relayd.conf(5), FROM NGINX AND HAPROXY, has a file of "
+                 "each translated",
+                 where, name, whose);
 }
 
 void suggest_name(const struct tree *tree, size_t section, int line, const char *name,
@@ -94,7 +95,11 @@ void suggest_name(const struct tree *tree, size_t section, int line, const char 
 
     tree_where(tree, section, where);
     problems_show(name, shown);
-    if (where_it_belongs(name, is_section, list, sizeof list)) {
+    if (strcmp(name, ";") == 0) {
+        problems_add(problems, line, "%sno \";\" ends anything here: leave it out", where);
+    } else if (foreign && section == 0 && !(is_section && meant && strcmp(name, "listen") == 0)) {
+        suggest_foreign(problems, line, where, name, foreign);
+    } else if (where_it_belongs(name, is_section, list, sizeof list)) {
         problems_add(problems, line, "%s%s \"%s\" belongs %s%s", where, kind, shown, list,
                      is_section && section != 0 ? "; is a \"}\" missing before it?" : "");
     } else if (foreign && !(is_section && meant)) {

@@ -126,7 +126,7 @@ struct reply block_reply(const struct question *question) {
     if (!read_prefix_argument(question, &prefix, &refusal))
         return refusal;
     if (span_text != NULL && (!text_parse_duration(span_text, &span) || span == 0))
-        return steer_refuse(question, 400, "for= takes a time, as 90s, 10m or 1h");
+        return steer_refuse(question, 400, "how long is written as 90s, 10m or 1h");
     if (is_everybody(&prefix) && (all == NULL || strcmp(all, "yes") != 0))
         return steer_refuse(question, 400,
                             "that is everybody; relayctl block --yes, or all=yes, means it");

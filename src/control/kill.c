@@ -97,5 +97,6 @@ struct reply drain_client_reply(const struct question *question) {
     usec_t idle = question->generation->config->global.drain_idle;
     struct killing killing = {.idle = idle > 0 ? idle : IDLE_UNSET};
 
-    return kill_matching(question, &killing, "to end once silent");
+    return kill_matching(question, &killing,
+                         "to end once silent; those that never are: relayctl kill");
 }

@@ -119,7 +119,7 @@ struct reply status_reply(const struct question *question) {
     snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
     return reply_json(
         200,
-        json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b}",
+        json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}",
                   "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
                   (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
                   question->rate, "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
@@ -127,7 +127,8 @@ struct reply status_reply(const struct question *question) {
                   describe_keeper(question->relay, keeper, sizeof(keeper)), "fingerprint",
                   fingerprint, "near", near_list(question), "failures", list_failures(),
                   "listeners", list_listeners(generation), "upstreams", list_upstreams(generation),
-                  "lame", steer_is_lame(NULL) || steer_stops_soon()));
+                  "lame", steer_is_lame(NULL) || steer_stops_soon(), "stopping",
+                  atomic_load(&question->relay->road.stop_accept)));
 }
 
 static void add_reason(json_t *reasons, const char *sentence) {

@@ -114,7 +114,7 @@ static bool read_steered(const struct question *question, struct steered *ret, c
     if (slash == NULL || n == 0 || n >= CONFIG_NAME_MAX || slash[1] == '\0' ||
         strlen(slash + 1) >= CONFIG_NAME_MAX) {
         snprintf(ret_why, SENTENCE_MAX,
-                 "which server is meant? server=UPSTREAM/SERVER says it, as app/a");
+                 "which server is meant? Its name is UPSTREAM/SERVER, as in app/a");
         return false;
     }
     snprintf(ret->upstream, sizeof(ret->upstream), "%.*s", (int)n, name);

@@ -74,7 +74,7 @@ int ask_judge(const char *socket, const json_t *json, long status) {
     else if (json == NULL)
         fprintf(stderr, "relayctl: %s answers %ld with no JSON, so it is no relayd.\n", socket,
                 status);
-    if (json == NULL || status == 404)
+    if (json == NULL)
         return EX_UNAVAILABLE;
     return error != NULL ? ASK_REFUSED : EX_OK;
 }

@@ -175,8 +175,10 @@ static bool is_killing_meant(const struct ask *ask, const char *verb) {
 
     if (!asks)
         return true;
-    if (n < 0)
+    if (n <= 0) {
+        fputs(n == 0 ? "relayctl: no connection matches.\n" : "", stderr);
         return false;
+    }
     fprintf(stderr, "%s %lld connection%s? [y/N] ", verb, n, n == 1 ? "" : "s");
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }

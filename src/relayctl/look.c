@@ -10,6 +10,8 @@
 #include "relayctl/explain.h"
 #include "relayctl/screens.h"
 
+#define WIDTH 80
+
 #define MEASURED_USEC 550000 /* more than SPAN_BETWEEN of control/samples.c */
 
 static int end_screen(bool good) {
@@ -100,6 +102,23 @@ int show_metrics(const struct ask *ask) {
     return status == 200 ? EX_OK : ASK_REFUSED;
 }
 
+/* In lines of at most WIDTH. */
+static void print_wrapped(const char *text) {
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, " ");
+
+        if (column > 0 && column + 1 + n > WIDTH) {
+            putchar('\n');
+            column = 0;
+        }
+        column += (size_t)printf("%s%.*s", column > 0 ? " " : "", (int)n, text);
+        text += n + (text[n] == ' ');
+    }
+    putchar('\n');
+}
+
 int show_explanation(const struct ask *ask) {
     struct explanation end;
 
@@ -111,8 +130,9 @@ int show_explanation(const struct ask *ask) {
         return wrong_command("there is no such end code; relayd(8), END CODES, has them all",
                              ask->words[0]);
     if (!ask->json) {
-        printf("%s: a connection %s.\n%s\n\n%c: %s\n%c: %s\n", end.code, end.sentence, end.advice,
-               end.code[0], end.who, end.code[1], end.when);
+        printf("%s: a connection %s.\n", end.code, end.sentence);
+        print_wrapped(end.advice);
+        printf("\n%c: %s\n%c: %s\n", end.code[0], end.who, end.code[1], end.when);
         return EX_OK;
     }
     json_t *json =

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/text.h"
+#include "config/suggest.h"
 #include "control/control.h"
 #include "relayctl/commands.h"
 #include "version.h"
@@ -17,7 +19,7 @@ static int print_relayctl_help(void) {
         printf("  %s%s%-*s %s\n", commands[i].name, commands[i].argument != NULL ? " " : "",
                (int)(24 - strlen(commands[i].name) - (commands[i].argument != NULL)),
                commands[i].argument != NULL ? commands[i].argument : "", commands[i].help);
-    puts("\n  -s, --socket FILE        ask at this socket instead of " CONTROL_SOCKET
+    puts("\n  -s, --socket FILE        ask here, not at " CONTROL_SOCKET
          "\n"
          "      --json               print the answer as it came\n"
          "      --reconnect          with tail and events: go on with the next relayd\n"
@@ -30,8 +32,8 @@ static int print_relayctl_help(void) {
          "      --reset              servers: back to what the file says, of one or all\n"
          "  -V, --version            print the version and exit\n"
          "  -h, --help               print this help and exit\n\n"
-         "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is wrong; 69 "
-         "if no relayd answers.\n"
+         "It exits 0; 1 if it was refused, or relayd is not ready; 64 if the command is\n"
+         "wrong; 69 if no relayd answers.\n"
          "See relayctl(8).");
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
@@ -39,6 +41,19 @@ static int print_relayctl_help(void) {
 static unsigned given_options(const struct ask *ask) {
     return (ask->wait || ask->timeout != NULL ? OPTION_WAIT : 0) | (ask->reset ? OPTION_RESET : 0) |
            (ask->yes ? OPTION_YES : 0) | (ask->span != NULL ? OPTION_FOR : 0);
+}
+
+static int unknown_command(const char *name) {
+    const char *meant = NULL;
+
+    for (size_t i = 0; i < n_commands; i++)
+        if (suggest_is_near(name, commands[i].name) &&
+            (meant == NULL || text_distance(name, commands[i].name) < text_distance(name, meant)))
+            meant = commands[i].name;
+    if (meant == NULL)
+        return wrong_command("there is no such command", name);
+    fprintf(stderr, "relayctl: there is no command %s; did you mean %s?\n", name, meant);
+    return EX_USAGE;
 }
 
 static int run_command(struct ask *ask, const char *name) {
@@ -52,7 +67,7 @@ static int run_command(struct ask *ask, const char *name) {
         int r = commands[i].run(ask);
         return fflush(stdout) == 0 ? r : EX_IOERR;
     }
-    return wrong_command("there is no such command", name);
+    return unknown_command(name);
 }
 
 int main(int argc, char **argv) {
@@ -114,6 +129,8 @@ int main(int argc, char **argv) {
         }
     }
     const char *name = optind < argc ? argv[optind++] : "status";
+    if (strcmp(name, "help") == 0)
+        return print_relayctl_help();
     ask.words = argv + optind;
     ask.n_words = (size_t)(argc - optind);
     return run_command(&ask, name);

@@ -74,6 +74,8 @@ static void print_head(const json_t *status, time_t now, FILE *out) {
     putc('\n', out);
     json_array_foreach(near, i, sentence)
         fprintf(out, "near its limit: %s\n", json_string_value(sentence));
+    if (json_is_true(json_object_get(status, "stopping")))
+        fputs("stopping: no new connections; those there are may finish\n", out);
     if (json_is_true(json_object_get(status, "lame")))
         fputs("lame duck: GET /ready says no\n", out);
     print_failures(json_object_get(status, "failures"), out);

@@ -24,7 +24,7 @@ def at(short_path):
 def test_status(relay, origin, at):
     one = relay(origin(http), control=at)
     status = json.loads(relayctl("-s", at, "--json"))
-    assert set(status) == {"version", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "failures", "lame",
+    assert set(status) == {"version", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "failures", "lame", "stopping",
                            "listeners", "upstreams"}
     assert 0 < status["max"] <= 10000 and status["live"] == 0
     assert status["keeper"] in ("off", "absent", "holds all")
@@ -250,7 +250,8 @@ def test_explain_asks_nobody():
 
 
 def test_wrong_commands(at):
-    assert "no such command: statsu" in relayctl("statsu", status=64)
+    assert "no such command: xyzzyq" in relayctl("xyzzyq", status=64)
+    assert "no command drian; did you mean drain?" in relayctl("drian", status=64)
     assert "takes no argument: x" in relayctl("status", "x", status=64)
     assert "wrong arguments" in relayctl("--nonsense", status=64)
     assert "no relayd answers" in relayctl("-s", at, status=69)

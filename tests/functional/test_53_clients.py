@@ -172,7 +172,7 @@ def test_http_clients_end_between_exchanges(relay, origin, at):
     assert browser.get().status == 200
     busy.get()
     busy.send(b"POST /late HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")   # which waits for an answer
-    assert told(at, "drain-client", "listener=web") == "2 connections are to end once silent.\n"
+    assert told(at, "drain-client", "listener=web") == "2 connections are to end once silent; those that never are: relayctl kill.\n"
     assert browser.read_end() == (b"", EOF)
     assert one.record(browser).end == "OE"
     busy.send(b"ok")
@@ -189,7 +189,7 @@ def test_in_mode_tcp_as_idle_end_says(relay, origin, at, idle_end, how, end):
     one = site(relay, {"a": origin(echo)}, top=f'control = "{at}"\ndrain_idle = {ms(200)}\n',
                listener={"idle_end": idle_end, "idle_timeout": "1h"})
     with relayed(one) as client:
-        assert told(at, "drain-client", "client=127.0.0.1") == "1 connection is to end once silent.\n"
+        assert told(at, "drain-client", "client=127.0.0.1") == "1 connection is to end once silent; those that never are: relayctl kill.\n"
         assert client.read_end() == (b"", how)
     assert one.record(client).end == end
 

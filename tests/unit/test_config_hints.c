@@ -2,7 +2,7 @@
 #include "config_text.h"
 
 #define QUOTES  "a typographic quote (U+201C) stands here; write \" in its place\n"
-#define OF_FILE "; relayd.conf(5), OTHER NAMES, has relayd's\n"
+#define OF_FILE "; relayd.conf(5), FROM NGINX AND HAPROXY, has a file of each translated\n"
 
 static void test_typographic_quotes(void **state) {
     (void)state;
@@ -93,12 +93,16 @@ static void test_files_of_others(void **state) {
     bad("worker_processes 4;\nevents { worker_connections 1024; }\n",
         "f:1: \"worker_processes\" is a word of nginx" OF_FILE);
     bad("server {\n    listen 80;\n    location / { proxy_pass http://app; }\n}\n" WEB APP,
-        "f:1: \"server {\" is of nginx; relayd.conf(5), OTHER NAMES, has relayd's words\n");
+        "f:1: \"server {\" is of nginx; relayd.conf(5), FROM NGINX AND HAPROXY, has such a file "
+        "translated\n");
     bad(WEB "upstream app {\n    server 10.0.0.1:80;\n}\n",
         "f:3: upstream app: a server is a section with a title, as in server a { address = "
         "\"127.0.0.1:80\" }; a line as in nginx or HAProxy is none\n");
     bad("listener web {\n    bind = :80\n    address = :80 upstream = app }\n" APP,
         "f:2: listener web: \"bind\" is a word of HAProxy" OF_FILE);
+    bad("user www-data;\nworker_processes auto;\n", "f:1: \"user\" is a word of nginx" OF_FILE);
+    bad("stream {\n}\n" WEB APP, "f:1: \"stream\" is a word of nginx" OF_FILE);
+    bad("workers = 8 ;\n" WEB APP, "f:1: no \";\" ends anything here: leave it out\n");
     bad("workers = 8;\n" WEB APP,
         "f:1: workers = 8;: must be a number from 1 to 1024; no \";\" ends it\n");
 }
