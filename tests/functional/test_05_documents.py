@@ -221,6 +221,13 @@ def test_the_picture_is_of_the_table():
     assert summary.svg((bench / "README.md").read_text(encoding="utf-8")) == (bench / "summary.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", documents.MANUALS)
+def test_a_manual_fits_a_terminal_of_80_columns(name):
+    page = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=78", REPO / "man" / name], capture_output=True, text=True, check=True)
+    lines = [re.sub(r".\x08", "", line) for line in page.stdout.splitlines()]
+    assert not [line for line in lines if len(line) > 80]
+
+
 def test_links_lead_somewhere():
     for page in ("README.md", "CONTRIBUTING.md", "tests/bench/README.md", "src/README.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", (REPO / page).read_text(encoding="utf-8")):
