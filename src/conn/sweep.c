@@ -21,42 +21,53 @@ struct sweep {
     void *arg;
 };
 
-/* The next ones after `after`, a conn that the caller has a reference to; NULL: from the first. */
-static size_t take_next_conns(struct registry *registry, const struct sweep *sweep,
-                              struct conn *after, struct conn *batch[BATCH]) {
+/* Those that are wanted of the next SLICE conns after `after`, which the caller has a reference to;
+ * NULL: from the first. Returns the one to go on after, with a reference of its own; NULL: none is
+ * left, nor was any wanted of the last ones. */
+static struct conn *take_next_conns(struct registry *registry, const struct sweep *sweep,
+                                    const struct conn *after, struct conn *batch[BATCH],
+                                    size_t *ret_n) {
     struct registry_node *node;
-    size_t n = 0;
+    struct conn *last = NULL;
+    size_t n = 0, looked = 0;
 
     lock_acquire(&registry->lock);
     node = after != NULL ? TAILQ_NEXT(&after->node, entry) : TAILQ_FIRST(&registry->nodes);
-    for (; node != NULL && n < BATCH; node = TAILQ_NEXT(node, entry)) {
+    for (; node != NULL && last == NULL; node = TAILQ_NEXT(node, entry)) {
         struct conn *conn = conn_of(node);
 
         if (sweep->wants(sweep, conn) && conn_try_ref(conn))
             batch[n++] = conn;
+        if ((++looked >= SLICE || n == BATCH) && conn_try_ref(conn))
+            last = conn;
     }
     lock_release(&registry->lock);
-    return n;
+    if (last == NULL && n > 0) { /* more may come while these are visited */
+        last = batch[n - 1];
+        conn_ref(last);
+    }
+    *ret_n = n;
+    return last;
 }
 
-/* The last of a batch keeps its reference until the next batch is taken: the walk goes on from
- * it. */
 static void sweep_conns(struct registry *registry, const struct sweep *sweep) {
     struct conn *batch[BATCH], *after = NULL;
     bool goes_on = true;
     size_t n;
 
     do {
-        n = goes_on ? take_next_conns(registry, sweep, after, batch) : 0;
+        struct conn *last = take_next_conns(registry, sweep, after, batch, &n);
+
         if (after != NULL)
             conn_unref(after);
-        after = n > 0 ? batch[n - 1] : NULL;
+        after = last;
         for (size_t i = 0; i < n; i++) {
             goes_on = goes_on && sweep->visit(sweep, batch[i]);
-            if (batch[i] != after)
-                conn_unref(batch[i]);
+            conn_unref(batch[i]);
         }
-    } while (after != NULL);
+    } while (goes_on && after != NULL);
+    if (after != NULL)
+        conn_unref(after);
 }
 
 void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch) {

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "conn/conn.h"
+#include "conn/sweep.h"
 
 #define N 300
 
@@ -167,10 +168,53 @@ static void who_begins_to_linger_is_looked_at_sooner(void **state) UNCHECKED {
     }
 }
 
+static void count_one(void *arg, struct conn *conn) {
+    size_t *visits = arg;
+
+    assert_in_range(conn->state->record.number, 1, N);
+    visits[conn->state->record.number]++;
+}
+
+static void refs_are_given_back(void) {
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(atomic_load(&conns[i]->refs), 1);
+}
+
+/* A walk looks at some, lets the lock go, and goes on: past many that it does not want, too. */
+static void walks_go_on_where_they_paused(void **state) UNCHECKED {
+    static const uint64_t numbers[] = {1, 64, 65, 256, 257, N};
+    size_t visits[N + 1] = {0};
+
+    (void)state;
+    make_conns(0, USEC_PER_SEC);
+    for (size_t i = 0; i < N; i++)
+        conns[i]->state->record.number = i + 1;
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        struct conn *found = sweep_find(&registry, numbers[i]);
+
+        assert_ptr_equal(found, conns[numbers[i] - 1]);
+        conn_unref(found);
+    }
+    assert_null(sweep_find(&registry, N + 1));
+    refs_are_given_back();
+    sweep_visit(&registry, count_one, visits);
+    for (size_t i = 1; i <= N; i++)
+        assert_int_equal(visits[i], 1);
+    refs_are_given_back();
+    for (size_t i = 0; i + 1 < N; i++)
+        conn_abort(conns[i], END_STOPPED, 0);
+    assert_false(conns[N - 1]->state->aborted);
+    sweep_abort(&registry, NULL, END_STOPPED); /* wants but the last one */
+    assert_true(conns[N - 1]->state->aborted);
+    refs_are_given_back();
+    drop_conns();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_ones_cost_hardly_a_wake),
         cmocka_unit_test(busy_ones_are_not_asked_for),
+        cmocka_unit_test(walks_go_on_where_they_paused),
         cmocka_unit_test(who_begins_to_linger_is_looked_at_sooner),
     };
 
