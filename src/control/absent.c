@@ -19,6 +19,11 @@ bool control_use(struct control **control, struct relay *relay, const struct con
     return false;
 }
 
+size_t control_descriptors(const struct config *config) {
+    (void)config;
+    return 0;
+}
+
 void control_close(struct control *control) {
     (void)control;
 }
@@ -30,6 +35,11 @@ bool public_use(struct public_site **site, struct relay *relay, const struct con
     (void)since;
     snprintf(ret_why, size, "There is no status page: this relayd was built without it (control).");
     return !config->status.given;
+}
+
+size_t public_descriptors(const struct config *config) {
+    (void)config;
+    return 0;
 }
 
 void public_close(struct public_site *site) {

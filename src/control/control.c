@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "control/probe.h"
 #include "control/site.h"
 
 #define BACKLOG 128
@@ -114,6 +115,12 @@ bool control_use(struct control **control, struct relay *relay, const struct con
     control_close(*control);
     *control = opened;
     return true;
+}
+
+size_t control_descriptors(const struct config *config) {
+    return wanted_path(config->global.control) != NULL
+               ? site_descriptors(1, CLIENTS) + probe_descriptors(config)
+               : 0;
 }
 
 void control_close(struct control *control) {

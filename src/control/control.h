@@ -24,6 +24,9 @@ struct control;
 bool control_use(struct control **control, struct relay *relay, const struct config *config,
                  time_t since, char *ret_why, size_t size) MUST_USE;
 
+/* That it may have open at once, with those of the checks that are asked for. */
+size_t control_descriptors(const struct config *config);
+
 /* Ends its thread and removes the socket's file. Before relay_free. NULL is fine. */
 void control_close(struct control *control);
 

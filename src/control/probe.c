@@ -35,6 +35,16 @@ struct probe {
 
 static _Atomic unsigned n_probes;
 
+size_t probe_descriptors(const struct config *config) {
+    size_t most = 1; /* addresses of a server */
+
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        for (size_t k = 0; k < config->upstreams[i].n_servers; k++)
+            if (config->upstreams[i].servers[k].address.form != ADDR_LITERAL)
+                most = ADDRESSES_MOST;
+    return PROBES_MOST * most;
+}
+
 static void note_outcome(struct probed *probed, enum check_outcome outcome, usec_t began) {
     if (outcome == CHECK_UNDER_WAY)
         return;
@@ -212,7 +222,7 @@ struct reply probe_reply(const struct probe *probe) {
                                            [CHECK_VOID] = "void",
                                            [CHECK_CUT_OFF] = "cut_off"};
     json_t *list = json_array();
-    bool good = probe->more == 0;
+    bool good = probe->more == 0, whole = true;
     char address[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < probe->n; i++) {
@@ -222,11 +232,17 @@ struct reply probe_reply(const struct probe *probe) {
                                                            : probed->check.why;
 
         good = good && probed->outcome == CHECK_GOOD;
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I}", "address",
-                            addr_format(&probed->wish.addr, address, sizeof(address)), "outcome",
-                            outcomes[probed->outcome], "why", why != NULL ? why : "", "took_us",
-                            (json_int_t)probed->took));
+        whole =
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s, s:I}", "address",
+                                addr_format(&probed->wish.addr, address, sizeof(address)),
+                                "outcome", outcomes[probed->outcome], "why", why != NULL ? why : "",
+                                "took_us", (json_int_t)probed->took)) == 0 &&
+            whole;
+    }
+    if (!whole) {
+        json_decref(list);
+        return reply_json(200, NULL);
     }
     return reply_json(200, json_pack("{s:b, s:s, s:s, s:b, s:o, s:I}", "good", good, "upstream",
                                      probe->steered.upstream, "server", probe->steered.server,

@@ -10,6 +10,9 @@
 
 struct probe;
 
+/* Sockets that all may have open at once. Any thread. */
+size_t probe_descriptors(const struct config *config);
+
 /* Begins, with a thread of its own. NULL: *ret_refusal is the answer. */
 struct probe *probe_begin(const struct question *question, struct reply *ret_refusal);
 

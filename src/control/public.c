@@ -210,6 +210,13 @@ bool public_use(struct public_site **site, struct relay *relay, const struct con
     return true;
 }
 
+size_t public_descriptors(const struct config *config) {
+    const struct status_config *status = &config->status;
+    size_t n = status->n_places > status->n_address ? status->n_places : status->n_address;
+
+    return status->given ? n + site_descriptors(n, CLIENTS) : 0; /* each socket twice */
+}
+
 void public_close(struct public_site *site) {
     close_public(site, 0);
 }

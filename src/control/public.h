@@ -17,6 +17,9 @@ struct public_site;
 bool public_use(struct public_site **site, struct relay *relay, const struct config *config,
                 time_t since, char *ret_why, size_t size) MUST_USE;
 
+/* That it may have open at once. */
+size_t public_descriptors(const struct config *config);
+
 /* Before relay_free. NULL is fine. */
 void public_close(struct public_site *site);
 

@@ -18,6 +18,7 @@
 #define TICK_MSEC      1000
 #define LAST_LOOK_MSEC 10
 #define MAKE_ROOM      16u /* clients that may come before one that was put out has gone */
+#define OF_A_SOCKET    3   /* descriptors: itself, its epoll, and what wakes that */
 
 struct site {
     struct http_place place;
@@ -27,6 +28,10 @@ struct site {
     struct thread thread;
     atomic_bool stop;
 };
+
+size_t site_descriptors(size_t sockets, unsigned most) {
+    return sockets * (OF_A_SOCKET + MAKE_ROOM) + most;
+}
 
 /* Of orders, to the log: about those whose time is over, and those that were refused. */
 static bool owes_words(const struct site *site) {

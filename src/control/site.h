@@ -14,6 +14,9 @@
 
 struct site;
 
+/* That one may have open, with so many sockets and clients at once. */
+size_t site_descriptors(size_t sockets, unsigned most);
+
 struct site_wish {
     const char *thread; /* its name */
     struct relay *relay;

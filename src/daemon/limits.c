@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "base/stack.h"
+#include "control/control.h"
+#include "control/public.h"
 #include "daemon/cgroup.h"
 
 /* What the process has besides connections: stdio, the log, dials under way and some for DNS. */
@@ -157,8 +159,9 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
-    int64_t files_base =
-        DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + (splice ? 0 : 2 * PIPES_MIN);
+    int64_t asked = (int64_t)(control_descriptors(config) + public_descriptors(config));
+    int64_t files_base = DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + asked +
+                         (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets + count_openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     struct cgroup_limits group = cgroup_limits(&cgroup_paths);

@@ -9,7 +9,7 @@ import pytest
 from client import close_all, connect, connect_many
 from origin import echo, http, pattern
 from peer import Uploader, request
-from settings import SANITIZER, ms, secs, some, until
+from settings import SANITIZER, free_port, ms, secs, some, until
 
 # Clients that vanish
 
@@ -208,6 +208,25 @@ def test_a_low_descriptor_limit_is_said_at_the_start(relay, origin):
     assert served >= 10
     assert not [line for line in one.lines if line.level in ("error",)], one.log
     close_all(clients)
+
+
+def test_those_who_ask_need_descriptors(relay, origin, short_path):
+    """The control socket: 48 clients, a socket with what wakes it, 4 checks of a server; the status section: 80 clients, and its
+    socket twice."""
+    server, at = origin(echo), f"127.0.0.1:{free_port()}"
+
+    def needed(top, name="127.0.0.1"):
+        one = relay(text=f"max_connections = 1000000\n{top}\nlistener web {{ address = \"{at}\" upstream = app }}\n"
+                    f"upstream app {{ server a {{ address = \"{name}:{server.port}\" }} }}\n", address=at, prepare=with_hard_limit(1000))
+        said = " ".join(line.text for line in one.wait_log("LimitNOFILE"))
+        one.finish()
+        return int(re.search("There are 1000 descriptors and ([0-9]+) are needed", said)[1])
+    control, status = f'control = "{short_path}/control.sock"', f'status {{ address = "127.0.0.1:{free_port()}" }}'
+    none = needed("control = off")
+    # Some clients that are refused count as well, an eighth of those that fit.
+    assert 40 <= needed(control) - none <= 55
+    assert 200 <= needed(control, "localhost") - none <= 307, "4 checks of 64 addresses"
+    assert 65 <= needed(f"control = off\n{status}") - none <= 84
 
 
 def test_enough_descriptors_are_no_warning(relay, origin):
