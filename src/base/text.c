@@ -168,12 +168,26 @@ const char *text_human_bytes(uint64_t n, char *buf, size_t size) {
     return buf;
 }
 
+void text_trim(char *text) {
+    size_t n = strlen(text), more = 0;
+
+    while (more < n && (text[n - 1 - more] & 0xc0) == 0x80)
+        more++;
+    if (more == n)
+        return;
+    unsigned char first = (unsigned char)text[n - 1 - more];
+    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    if (length > more + 1)
+        text[n - 1 - more] = '\0';
+}
+
 void text_append(char *buf, size_t size, const char *fmt, ...) {
     size_t used = strnlen(buf, size);
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(buf + used, size - used, fmt, ap);
+    if (vsnprintf(buf + used, size - used, fmt, ap) >= (int)(size - used))
+        text_trim(buf);
     va_end(ap);
 }
 

@@ -32,7 +32,10 @@ const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 /* The largest units, at most so many: "3 d 4 h". Returns buf. */
 const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size);
 
-/* Cuts what does not fit. */
+/* Removes what a cut has left of the last character in UTF-8. */
+void text_trim(char *text);
+
+/* Cuts what does not fit, between characters. */
 void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* How many letters to insert, remove, replace or swap with a neighbour. Different words of more

@@ -109,7 +109,8 @@ static enum MHD_Result check_argument(void *arg, enum MHD_ValueKind kind, const 
     for (const char *const *known = check->page->arguments; *known != NULL; known++)
         if (strcmp(name, *known) == 0 && value != NULL)
             return MHD_YES;
-    snprintf(check->wrong, sizeof(check->wrong), "%s", name[0] != '\0' ? name : "?");
+    check->wrong[0] = '\0';
+    text_append(check->wrong, sizeof(check->wrong), "%s", name[0] != '\0' ? name : "?");
     return MHD_NO;
 }
 

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+
+#define SENTENCE_MAX 2048
+
 struct reply reply_json(unsigned status, json_t *json) {
     struct reply reply = {.status = status, .type = "application/json"};
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
@@ -16,5 +20,8 @@ struct reply reply_json(unsigned status, json_t *json) {
 }
 
 struct reply reply_error(unsigned status, const char *sentence) {
-    return reply_json(status, json_pack("{s:s}", "error", sentence));
+    char text[SENTENCE_MAX];
+
+    escape_text(sentence, strlen(sentence), ESCAPE_UNPRINTABLE, text, sizeof(text));
+    return reply_json(status, json_pack("{s:s}", "error", text));
 }

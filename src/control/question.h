@@ -39,7 +39,7 @@ struct reply {
 /* JSON, which it frees, as a reply. */
 struct reply reply_json(unsigned status, json_t *json);
 
-/* {"error": "..."} */
+/* {"error": "..."}; what a request said in it is escaped. */
 struct reply reply_error(unsigned status, const char *sentence);
 
 #endif

@@ -133,6 +133,16 @@ double servers_failed_min(const struct member *member, usec_t now) {
     return member != NULL ? meter_count(&member->refused, MEMBER_FAILED_PERIOD, now) : 0;
 }
 
+struct listing {
+    json_t *list;
+    bool whole; /* no row is missing */
+};
+
+/* A server that is not listed would seem not to be there. row: NULL, if it could not be made. */
+static void add_server_row(struct listing *listing, json_t *row) {
+    listing->whole = json_array_append_new(listing->list, row) == 0 && listing->whole;
+}
+
 static void list_server(void *arg, const struct upstream *upstream,
                         const struct listed_member *listed) {
     const struct member *member = listed->member;
@@ -143,7 +153,7 @@ static void list_server(void *arg, const struct upstream *upstream,
     bool ordered = orders_find(upstream->config->name, listed->server->name, &order);
 
     servers_address(listed, address);
-    json_array_append_new(
+    add_server_row(
         arg,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", upstream->config->name, "server", listed->server->name, "address",
@@ -159,17 +169,18 @@ static void list_server(void *arg, const struct upstream *upstream,
 }
 
 /* What is ordered of servers that are not in the file. */
-static void list_strangers(const struct question *question, json_t *list) {
+static void list_strangers(const struct question *question, struct listing *listing) {
     struct server_order *orders = calloc(STEERING_SERVERS, sizeof(*orders));
     size_t n = orders != NULL ? orders_list(orders) : 0;
 
+    listing->whole = listing->whole && orders != NULL;
     for (size_t i = 0; i < n; i++) {
         const struct server_order *order = &orders[i];
 
         if (steer_find_server(question->generation->config, order->upstream, order->server) != NULL)
             continue;
-        json_array_append_new(
-            list,
+        add_server_row(
+            listing,
             json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:n, s:i, s:n, s:n, s:n, s:i, s:i, s:b, s:o}",
                       "upstream", order->upstream, "server", order->server, "address", "", "state",
                       order->state == ORDER_DOWN    ? "maintenance"
@@ -183,12 +194,12 @@ static void list_strangers(const struct question *question, json_t *list) {
 }
 
 struct reply servers_reply(const struct question *question) {
-    json_t *list = json_array();
+    struct listing listing = {.list = json_array(), .whole = true};
 
-    if (servers_visit(question->generation, list_server, list)) {
-        list_strangers(question, list);
-        return reply_json(200, list);
-    }
-    json_decref(list);
+    listing.whole = servers_visit(question->generation, list_server, &listing) && listing.whole;
+    list_strangers(question, &listing);
+    if (listing.whole)
+        return reply_json(200, listing.list);
+    json_decref(listing.list);
     return reply_json(200, NULL);
 }

@@ -57,7 +57,8 @@ enum check_outcome check_bad(struct check *check, const char *fmt, ...) {
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(check->why, sizeof(check->why), fmt, args);
+    if (vsnprintf(check->why, sizeof(check->why), fmt, args) >= (int)sizeof(check->why))
+        text_trim(check->why);
     va_end(args);
     return CHECK_BAD;
 }

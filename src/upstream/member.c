@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/sync.h"
+#include "base/text.h"
 
 #define SMOOTH 8 /* a new dial time counts for an eighth, as in RFC 6298 */
 
@@ -100,6 +101,7 @@ static struct lock troubles = LOCK_INITIAL(RANK_LEAF);
 void member_note_trouble(struct member *member, const char *why) {
     lock_acquire(&troubles);
     snprintf(member->trouble, sizeof(member->trouble), "%s", why);
+    text_trim(member->trouble);
     lock_release(&troubles);
 }
 

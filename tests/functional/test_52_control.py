@@ -235,6 +235,37 @@ def test_a_server_that_is_down_says_why(relay, at):
     assert "Connection refused" in json.loads(relayctl("-s", at, "--json", "servers"))[0]["reason"]
 
 
+def test_a_server_is_shown_whatever_it_said(relay, origin, at):
+    """What its check heard is cut to fit, which may be amid a character."""
+    servers = {f"s{n}": origin(lambda peer, n=n: peer.send(b"x" * n + b"\x01" * 20 + "ж".encode() * 40) and peer.read_end())
+               for n in range(2)}
+    check = {"type": "talk", "expect": "+PONG", "timeout": "200ms", "interval": "100ms", "fall": 1}
+    one = site(relay, servers, top=f"control = {at}\n", check=check)
+    one.wait_log("app/s1 .* is down")
+
+    def rows():
+        status, _, body = asked(at, "/servers")
+        assert status == 200
+        return {row["server"]: row for row in json.loads(body)}
+    until(lambda: {row["state"] for row in rows().values()} == {"down"}, "all to be down")
+    assert set(rows()) == set(servers)
+    assert all("\\x01ж" in row["reason"] for row in rows().values())
+    assert asked(at, "/drain?server=app/s1", method="POST")[0] == 200
+    assert rows()["s1"]["reason"].startswith("by an operator; no expected answer") and set(rows()) == set(servers)
+
+
+@pytest.mark.parametrize("method, page, shown", [
+    ("GET", "/status?%ff=1", "\\xff"),
+    ("POST", "/drain?server=app/%ff%fe", "\\xff\\xfe"),
+    ("GET", "/status?" + "%d0%b6" * 40, "no argument " + "ж" * 31),
+    ("POST", "/block?prefix=%c3%28", "\\xc3("),
+], ids=["status", "drain", "long", "block"])
+def test_nonsense_in_a_request_is_answered(relay, origin, at, method, page, shown):
+    relay(origin(http), control=at)
+    status, _, body = asked(at, page, method=method)
+    assert status == 400 and shown in json.loads(body)["error"]
+
+
 def test_a_server_without_an_address_is_shown(relay, at):
     relay("localhost.invalid:80", control=at)
     (server,) = json.loads(relayctl("-s", at, "--json", "servers"))

@@ -172,6 +172,34 @@ static void test_append_cuts_what_does_not_fit(void **state) {
     assert_string_equal(buf, "abc1234");
 }
 
+static void test_cuts_are_between_characters(void **state) {
+    static const struct {
+        const char *text, *left;
+    } cases[] = {
+        {"", ""},
+        {"ab", "ab"},
+        {"a\xd0\xb6", "a\xd0\xb6"},
+        {"a\xd0", "a"},
+        {"\xd0", ""},
+        {"a\xe2\x82\xac", "a\xe2\x82\xac"},
+        {"a\xe2\x82", "a"},
+        {"a\xf0\x9f\x98\x80", "a\xf0\x9f\x98\x80"},
+        {"a\xf0\x9f\x98", "a"},
+        {"\xb6\xb6", "\xb6\xb6"}, /* no character at all */
+    };
+    char buf[8];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        strcpy(buf, cases[i].text);
+        text_trim(buf);
+        assert_string_equal(buf, cases[i].left);
+    }
+    strcpy(buf, "abcd");
+    text_append(buf, sizeof(buf), "%s", "\xd0\xb6\xd0\xb6");
+    assert_string_equal(buf, "abcd\xd0\xb6");
+}
+
 static void test_distance(void **state) {
     char longer[80];
 
@@ -201,6 +229,7 @@ int main(void) {
         cmocka_unit_test(test_human_time),
         cmocka_unit_test(test_human_bytes),
         cmocka_unit_test(test_append_cuts_what_does_not_fit),
+        cmocka_unit_test(test_cuts_are_between_characters),
         cmocka_unit_test(test_distance),
     };
 
