@@ -111,8 +111,8 @@ static void buckets_add_up(void **state) {
 static void openmetrics_is_for_who_likes_it(void **state) {
     static const char *const yes[] = {
         "application/openmetrics-text",
-        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
-        "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;"
+         "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
         "text/plain;version=0.0.4;q=0.5, Application/OpenMetrics-Text; version=1.0.0; q=0.6",
         "text/plain,application/openmetrics-text",
     };
