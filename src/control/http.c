@@ -167,6 +167,11 @@ static struct reply answer_page(struct http_place *place, const struct page *pag
     return reply;
 }
 
+/* What it answers is a stream. */
+static bool is_stream(const struct page *page) {
+    return page->reply == tail_reply || page->reply == events_reply;
+}
+
 /* NULL: none with this method; *ret_path: there is one with another. */
 static const struct page *find_page(const struct http_place *place, const char *path,
                                     const char *method, bool *ret_path) {
@@ -178,6 +183,8 @@ static const struct page *find_page(const struct http_place *place, const char *
         if (strcmp(path, page->path) != 0 || (place->open && !page->open))
             continue;
         *ret_path = true;
+        if (is_stream(page) && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+            continue; /* it would stay, as who listens does, and hear nothing */
         if (page->acts ? acts : looks)
             return page;
     }
@@ -225,6 +232,8 @@ static struct reply answer_request(struct http_place *place, const char *path, c
     if (has_body(connection))
         return reply_error(413, "no request here has a body; arguments follow a question mark");
     const struct page *page = find_page(place, path, method, &is_there);
+    if (page != NULL && place->ending && (page->errand > 0 || is_stream(page)))
+        return reply_error(503, "this socket is being closed; ask again");
     if (page != NULL)
         return answer_page(place, page, &asker, connection);
     return is_there ? reply_error(405, "what looks is asked by GET, what acts by POST")
@@ -233,12 +242,13 @@ static struct reply answer_request(struct http_place *place, const char *path, c
 
 /* What a page that is there takes. */
 static const char *allowed_methods(const struct http_place *place, const char *path) {
-    bool is_there;
+    bool is_there, head = find_page(place, path, MHD_HTTP_METHOD_HEAD, &is_there) != NULL;
 
-    return find_page(place, path, MHD_HTTP_METHOD_GET, &is_there) != NULL
-               ? find_page(place, path, MHD_HTTP_METHOD_POST, &is_there) != NULL ? "GET, HEAD, POST"
-                                                                                 : "GET, HEAD"
-               : "POST";
+    if (find_page(place, path, MHD_HTTP_METHOD_GET, &is_there) == NULL)
+        return "POST";
+    if (find_page(place, path, MHD_HTTP_METHOD_POST, &is_there) != NULL)
+        return "GET, HEAD, POST";
+    return head ? "GET, HEAD" : "GET";
 }
 
 /* Takes what the reply has. NULL: no memory. */

@@ -15,6 +15,7 @@
 struct http_place {
     bool open;            /* pages for all, by GET, for whoever can connect */
     _Atomic bool clients; /* they show addresses of clients */
+    bool ending;          /* nothing may begin that waits (site_stop) */
     struct hosts hosts;
     struct vitals vitals;
     struct visitors visitors;

@@ -17,6 +17,7 @@
 #define NO_MEMORY_MSEC 1000
 #define TICK_MSEC      1000
 #define LAST_LOOK_MSEC 10
+#define STUCK_MSEC     50
 #define MAKE_ROOM      16u /* clients that may come before one that was put out has gone */
 #define OF_A_SOCKET    3   /* descriptors: itself, its epoll, and what wakes that */
 
@@ -62,6 +63,25 @@ static void run_site(struct site *site) {
             (void)usleep(NO_MEMORY_MSEC * USEC_PER_MSEC); /* no memory: a moment later, perhaps */
 }
 
+static unsigned count_clients(const struct site *site) {
+    unsigned n = 0;
+
+    for (size_t i = 0; i < site->n; i++) {
+        const union MHD_DaemonInfo *info =
+            MHD_get_daemon_info(site->daemons[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+        n += info != NULL ? info->num_connections : 0;
+    }
+    return n;
+}
+
+/* Without descriptors it cannot accept who waits, and with no client there is none that could end
+ * and give one back: its epoll is ready all the time. */
+static void rest_if_stuck(const struct site *site, int ready, unsigned clients) {
+    if (ready > 0 && clients == 0 && count_clients(site) == 0)
+        (void)usleep(STUCK_MSEC * USEC_PER_MSEC);
+}
+
 static void serve_until_stop(void *arg) {
     struct site *site = arg;
 
@@ -70,10 +90,12 @@ static void serve_until_stop(void *arg) {
             blocks_tell_over();
             steer_tell_refused(false);
         }
-        (void)poll(site->polls, (nfds_t)site->n, site_patience(site));
+        int ready = poll(site->polls, (nfds_t)site->n, site_patience(site));
+        unsigned clients = count_clients(site);
         stream_look(&site->place.streams);
         waiter_look(&site->place.waiters, false);
         run_site(site);
+        rest_if_stuck(site, ready, clients);
     }
 }
 
@@ -129,16 +151,9 @@ void site_show_clients(struct site *site, bool shown) {
     atomic_store(&site->place.clients, shown);
 }
 
-static unsigned count_clients(const struct site *site) {
-    unsigned n = 0;
-
-    for (size_t i = 0; i < site->n; i++) {
-        const union MHD_DaemonInfo *info =
-            MHD_get_daemon_info(site->daemons[i], MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-
-        n += info != NULL ? info->num_connections : 0;
-    }
-    return n;
+static void end_waits(struct site *site) {
+    stream_end_all(&site->place.streams);
+    waiter_look(&site->place.waiters, true);
 }
 
 void site_stop(struct site *site, usec_t patience) {
@@ -148,8 +163,8 @@ void site_stop(struct site *site, usec_t patience) {
     thread_interrupt_join(&site->thread);
     if (!site->place.open)
         steer_tell_refused(true);
-    stream_end_all(&site->place.streams);
-    waiter_look(&site->place.waiters, true);
+    site->place.ending = true;
+    end_waits(site);
     run_site(site);
     for (size_t i = 0; i < site->n; i++)
         fd_close(&(int){MHD_quiesce_daemon(site->daemons[i])});
@@ -157,6 +172,7 @@ void site_stop(struct site *site, usec_t patience) {
         (void)poll(site->polls, (nfds_t)site->n, LAST_LOOK_MSEC);
         run_site(site);
     }
+    end_waits(site); /* MHD_stop_daemon aborts if one is suspended */
     stop_daemons(site);
     waiter_free_all(&site->place.waiters);
     free_site(site);

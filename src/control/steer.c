@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sync.h"
 #include "base/text.h"
 #include "relay/steer.h"
 #include "upstream/orders.h"
@@ -48,30 +49,42 @@ void steer_log(const struct question *question, const char *upstream, const char
                  sentence, name_asker(question, by, sizeof(by)));
 }
 
-/* Refusals of this minute. */
+/* Refusals of this minute. Of two threads for a moment, when the socket moves. */
 static struct {
-    usec_t since; /* the first of them */
-    unsigned n;   /* logged or not */
-} refused;
+    struct lock lock;
+    usec_t since GUARDED; /* the first of them */
+    unsigned n GUARDED;   /* logged or not */
+} refused = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
 bool steer_owes_words(void) {
-    return refused.n > 0;
+    lock_acquire(&refused.lock);
+    bool owes = refused.n > 0;
+    lock_release(&refused.lock);
+    return owes;
 }
 
 void steer_tell_refused(bool now) {
-    if (refused.n == 0 || (!now && clock_now() - refused.since < REFUSED_SPAN))
-        return;
-    if (refused.n > REFUSED_SAID)
+    unsigned n = 0;
+
+    lock_acquire(&refused.lock);
+    if (now || clock_now() - refused.since >= REFUSED_SPAN) {
+        n = refused.n;
+        refused.n = 0;
+    }
+    lock_release(&refused.lock);
+    if (n > REFUSED_SAID)
         log_msg(MSG_OPERATOR_REFUSED, "%u more orders were refused within a minute.",
-                refused.n - REFUSED_SAID);
-    refused.n = 0;
+                n - REFUSED_SAID);
 }
 
 static bool is_refusal_said(void) {
     steer_tell_refused(false);
+    lock_acquire(&refused.lock);
     if (refused.n == 0)
         refused.since = clock_now();
-    return ++refused.n <= REFUSED_SAID;
+    bool said = ++refused.n <= REFUSED_SAID;
+    lock_release(&refused.lock);
+    return said;
 }
 
 struct reply steer_refuse(const struct question *question, unsigned status, const char *sentence) {
@@ -274,10 +287,12 @@ struct reply reset_reply(const struct question *question) {
 
 struct reply lame_reply(const struct question *question) {
     const char *off = question->argument(question->arg, "off");
-    bool on = off == NULL || strcmp(off, "yes") != 0;
+    bool on = off == NULL;
     const char *sentence = on ? "GET /ready says no from now on, and relayd goes on accepting"
                               : "GET /ready says again what is so";
 
+    if (off != NULL && strcmp(off, "yes") != 0)
+        return steer_refuse(question, 400, "off= is yes, or it is left out");
     steer_set_lame(on, question->asker.uid);
     steer_log(question, NULL, NULL, sentence);
     return reply_json(200, json_pack("{s:s, s:b, s:s?}", "done", sentence, "lame", on, "caveat",

@@ -216,8 +216,7 @@ static bool is_hurried(struct daemon *daemon, int signal, const siginfo_t *info)
     return signal == SIGTERM || signal == SIGINT;
 }
 
-/* Tells of connections that are waited for; in the log once they are not just those that were about
- * to end. */
+/* Tells of connections that are waited for; in the log, of those that were not about to end. */
 static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
     char until[16];
 
@@ -273,9 +272,8 @@ static bool wants_to_leave(const struct daemon *daemon) {
     const struct link *link = relay_link(daemon->relay);
     int on_term = relay_config(daemon->relay)->global.on_term;
 
-    if (link == NULL || !link_is_up(link) || on_term == ON_TERM_DRAIN)
-        return false;
-    return on_term == ON_TERM_LEAVE || restart_is_under_way();
+    return link != NULL && link_is_up(link) && on_term != ON_TERM_DRAIN &&
+           (on_term == ON_TERM_LEAVE || restart_is_under_way());
 }
 
 /* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in
@@ -317,14 +315,16 @@ static bool be_lame(struct daemon *daemon, const sigset_t *set) {
         return true;
     steer_stop_soon();
     notify_lame(&daemon->notify, until);
-    log_msg(
-        MSG_STOPPING,
-        "Stopping in %s (lame_duck_time): GET /ready says no, and clients are served until then.",
-        text_format_duration(time, text, sizeof(text)));
+    log_msg(MSG_STOPPING,
+            "Stopping in %s (lame_duck_time): GET /ready says no; clients are served until then.",
+            text_format_duration(time, text, sizeof(text)));
     while (!hurried && clock_now() < until) {
+        usec_t due = usec_earlier(daemon->next_tidy, usec_earlier(daemon->next_follow, until));
         siginfo_t info;
 
-        hurried = is_hurried(daemon, signals_wait(set, until, &info), &info);
+        hurried = is_hurried(daemon, signals_wait(set, due, &info), &info);
+        tidy_relay(daemon);
+        follow_interfaces(daemon);
     }
     return !hurried;
 }

@@ -63,12 +63,16 @@ bool steering_has_server(const struct server_order *row, usec_t now) {
            row->since <= now;
 }
 
-bool steering_has_block(const struct blocked_prefix *row, usec_t now) {
+/* Over or not. */
+static bool is_block(const struct blocked_prefix *row, usec_t now) {
     uint32_t sum = atomic_load(&row->sum);
 
     return sum != 0 && sum == sum_row(row, sizeof(*row)) && row->unused == 0 &&
-           prefix_is_sound(&row->prefix) && row->since >= 0 && row->since <= now &&
-           (row->until == 0 || row->until > now);
+           prefix_is_sound(&row->prefix) && row->since >= 0 && row->since <= now;
+}
+
+bool steering_has_block(const struct blocked_prefix *row, usec_t now) {
+    return is_block(row, now) && (row->until == 0 || row->until > now);
 }
 
 bool steering_has_lame(const struct lame_order *row, usec_t now) {
@@ -77,14 +81,18 @@ bool steering_has_lame(const struct lame_order *row, usec_t now) {
     return sum != 0 && sum == sum_row(row, sizeof(*row)) && row->since >= 0 && row->since <= now;
 }
 
+/* Of two of a prefix the newer counts, also if its time is over. */
 static void tidy_blocks(struct blocked_prefix *rows, usec_t now) {
     for (size_t i = 0; i < STEERING_BLOCKS; i++) {
-        if (!steering_has_block(&rows[i], now))
+        if (!is_block(&rows[i], now))
             steering_write_block(&rows[i], NULL);
         for (size_t k = 0; k < i && atomic_load(&rows[i].sum) != 0; k++)
             if (atomic_load(&rows[k].sum) != 0 && prefix_equal(&rows[i].prefix, &rows[k].prefix))
                 steering_write_block(rows[i].since < rows[k].since ? &rows[i] : &rows[k], NULL);
     }
+    for (size_t i = 0; i < STEERING_BLOCKS; i++)
+        if (!steering_has_block(&rows[i], now))
+            steering_write_block(&rows[i], NULL);
 }
 
 static bool is_same_server(const struct server_order *a, const struct server_order *b) {

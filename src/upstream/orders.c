@@ -135,9 +135,10 @@ static bool write_order(struct order *order, const struct server_order *wanted)
     if (row != NULL && before != NULL)
         steering_write_server(before, NULL);
     order->row = row != NULL ? row : before;
-    put_order_in_force(order);
     if (before == NULL)
-        atomic_fetch_add(&orders_count, 1);
+        atomic_fetch_add(&orders_count,
+                         1); /* first: who sees the change looks at it (order_weight) */
+    put_order_in_force(order);
     return true;
 }
 
@@ -241,8 +242,8 @@ static void adopt_row(struct server_order *row) UNCHECKED {
         return; /* no memory: it is left out until the next relayd */
     lock_acquire(&orders.lock);
     order->row = row;
-    put_order_in_force(order);
     atomic_fetch_add(&orders_count, 1);
+    put_order_in_force(order);
     unneeded = leave_order(order);
     lock_release(&orders.lock);
     free(unneeded);

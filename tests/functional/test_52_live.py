@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import socket
+import threading
 import time
 
 import pytest
@@ -182,6 +184,40 @@ def test_who_does_not_read_is_told_what_was_lost(relay, origin, at):
             return lost > 0 and lines.count(b'"conn":') + lost == count
 
         until(all_is_told, "all are shown or counted")
+
+
+def test_a_stream_has_no_head(relay, origin, at):
+    relay(origin(http), control=at)
+    for page in ("/tail", "/events"):
+        status, head, _ = asked(at, page, method="HEAD")
+        assert status == 405 and "Allow: GET\r\n" in f"{head}\r\n"
+
+
+def test_a_stop_and_a_move_while_they_come(relay, origin, at, short_path):
+    """Whoever asks for a stream, or for what takes a while, just then is answered or cut; relayd goes on, and ends well."""
+    server = origin(http)
+    one = relay(server, control=at)
+    places = [at, f"{short_path}/other.sock"]
+    stop = threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            for place in places:
+                for method, page in (("GET", "/events"), ("GET", "/tail"), ("POST", "/check")):
+                    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+                        client.connect(place)
+                        client.sendall(f"{method} {page} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+                        client.settimeout(0.001)
+                        client.recv(1)
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    for turn in range(12):
+        one.reload(server, control=places[(turn + 1) % 2])
+    one.finish()
+    stop.set()
+    for asker in askers:
+        asker.join()
 
 
 @strace_works

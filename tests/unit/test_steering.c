@@ -189,10 +189,27 @@ static void there_is_room_for_so_many(void **state) {
     assert_int_equal(orders_reset(NULL, NULL), STEERING_SERVERS);
 }
 
+static void the_newer_block_of_a_prefix_counts(void **state) {
+    static struct steering steering;
+    usec_t now = clock_now();
+    struct blocked_prefix block = {
+        .prefix = {.bytes = {0x20, 1}, .bits = 16}, .by_uid = 1, .since = now - 20, .until = 0};
+
+    (void)state;
+    steering_write_block(&steering.blocks[3], &block);
+    block.since = now - 10;
+    block.until = now - 5; /* it was for a moment, and is over */
+    steering_write_block(&steering.blocks[1], &block);
+    steering_tidy(&steering, now);
+    for (size_t i = 0; i < STEERING_BLOCKS; i++)
+        assert_false(steering_has_block(&steering.blocks[i], now));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_byte_is_covered),
         cmocka_unit_test(each_byte_of_a_block_is_covered),
+        cmocka_unit_test(the_newer_block_of_a_prefix_counts),
         cmocka_unit_test(each_byte_of_lameness_is_covered),
         cmocka_unit_test(nonsense_is_left_out),
         cmocka_unit_test(of_two_the_later_stays),
