@@ -27,17 +27,15 @@ static int compare_numbers(const void *a, const void *b) {
 /* In the order in which connections go on: none is missed. One that goes on meanwhile is found
  * twice, and stays as it was found first. */
 static bool look_at_coming(struct road *road, struct conn_list *list) {
-    size_t room =
-               openings_count(&road->openings) + queue_glimpse(&road->queue, NULL, 0) + COMING_MORE,
+    size_t room = openings_count_glimpses(&road->openings) + queue_count_glimpses(&road->queue) +
+                  COMING_MORE,
            n, unique = 0;
 
     list->coming = calloc(room, sizeof(*list->coming));
     if (list->coming == NULL)
         return false;
     n = openings_glimpse(&road->openings, list->coming, room);
-    n = n < room ? n : room;
     n += queue_glimpse(&road->queue, list->coming + n, room - n);
-    n = n < room ? n : room;
     qsort(list->coming, n, sizeof(*list->coming), compare_numbers);
     for (size_t i = 0; i < n; i++)
         if (unique == 0 || list->coming[unique - 1].number != list->coming[i].number)

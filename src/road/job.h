@@ -25,6 +25,8 @@ struct glimpse {
     char listener[CONFIG_NAME_MAX], upstream[CONFIG_NAME_MAX];
 };
 
+#define GLIMPSES_WAITING 1000 /* that wait for one thing, listed at most */
+
 struct glimpse job_glimpse(const struct job *job, const char *phase);
 
 /* Blanks what the job holds, and its route. */

@@ -79,7 +79,9 @@ void openings_hurry(struct openings *openings);
 
 size_t openings_count(struct openings *openings);
 
-/* Glimpses of them; returns how many there are, of which at most `most` are listed. Any thread. */
+/* Glimpses of them; of those that wait, of GLIMPSES_WAITING at most: the road needs the lock. How
+ * many these are; lists at most `most` and returns how many it has listed. Any thread. */
+size_t openings_count_glimpses(struct openings *openings);
 size_t openings_glimpse(struct openings *openings, struct glimpse *ret_list, size_t most);
 
 /* False: an opener is beyond its opening's deadline by more than patience; *ret_what says so. */

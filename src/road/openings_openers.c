@@ -208,6 +208,13 @@ bool openings_stop_until(struct openings *openings, usec_t deadline) {
     return ended;
 }
 
+size_t openings_count_glimpses(struct openings *openings) {
+    lock_acquire(&openings->lock);
+    size_t waiting = openings->waiting, working = openings->working;
+    lock_release(&openings->lock);
+    return (waiting < GLIMPSES_WAITING ? waiting : GLIMPSES_WAITING) + working;
+}
+
 size_t openings_glimpse(struct openings *openings, struct glimpse *ret_list, size_t most) {
     const struct opening *opening;
     const struct opener *opener;
@@ -217,16 +224,15 @@ size_t openings_glimpse(struct openings *openings, struct glimpse *ret_list, siz
     lock_acquire(&openings->lock);
     TAILQ_FOREACH(lane, &openings->lanes, entry)
         STAILQ_FOREACH(opening, &lane->waiting, next) {
-            if (n < most)
-                ret_list[n] = opening->glimpse;
-            n++;
+            if (n == most || n == GLIMPSES_WAITING)
+                break;
+            ret_list[n++] = opening->glimpse;
         }
     TAILQ_FOREACH(opener, &openings->openers, entry) {
-        if (opener->opening == NULL)
-            continue;
-        if (n < most)
-            ret_list[n] = opener->opening->glimpse;
-        n++;
+        if (n == most)
+            break;
+        if (opener->opening != NULL)
+            ret_list[n++] = opener->opening->glimpse;
     }
     lock_release(&openings->lock);
     return n;

@@ -122,8 +122,9 @@ void queue_bound_full(struct queue *queue, usec_t most);
 /* Jobs that wait, in all lines. */
 size_t queue_count(struct queue *queue);
 
-/* Glimpses of those that wait, and of those that workers have; returns how many there are, of which
- * at most `most` are listed. Any thread. */
+/* Glimpses of the first GLIMPSES_WAITING of those that wait (the road needs the lock), and of all
+ * that workers have. How many these are; lists at most `most`, and returns how many. Any thread. */
+size_t queue_count_glimpses(struct queue *queue);
 size_t queue_glimpse(struct queue *queue, struct glimpse *ret_list, size_t most);
 
 /* Jobs in the line. */

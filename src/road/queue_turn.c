@@ -246,6 +246,13 @@ bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) {
     return true;
 }
 
+size_t queue_count_glimpses(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    size_t waiting = queue->count, busy = queue->active + queue->away;
+    lock_release(&queue->lock);
+    return (waiting < GLIMPSES_WAITING ? waiting : GLIMPSES_WAITING) + busy;
+}
+
 size_t queue_glimpse(struct queue *queue, struct glimpse *ret_list, size_t most) {
     const struct queued *queued;
     const struct turn *turn;
@@ -253,14 +260,14 @@ size_t queue_glimpse(struct queue *queue, struct glimpse *ret_list, size_t most)
 
     lock_acquire(&queue->lock);
     TAILQ_FOREACH(queued, &queue->overdue, in_overdue) {
-        if (n < most)
-            ret_list[n] = job_glimpse(&queued->job, "queue");
-        n++;
+        if (n == most || n == GLIMPSES_WAITING)
+            break;
+        ret_list[n++] = job_glimpse(&queued->job, "queue");
     }
     LIST_FOREACH(turn, &queue->busy, busy_entry) {
-        if (n < most)
-            ret_list[n] = turn->job;
-        n++;
+        if (n == most)
+            break;
+        ret_list[n++] = turn->job;
     }
     lock_release(&queue->lock);
     return n;

@@ -118,6 +118,35 @@ static void what_was_held_back_is_not_forgotten(void **state) {
     end(&f);
 }
 
+/* However many wait: the road needs the lock. */
+static void a_glimpse_is_bounded(void **state) {
+    enum { WAITING = GLIMPSES_WAITING + 5 };
+    static struct glimpse list[WAITING + 1];
+    struct fixture f;
+    struct turn turn = {0};
+    struct job job;
+
+    (void)state;
+    begin(&f, 1, WAITING + 1);
+    assert_int_equal(queue_count_glimpses(&f.queue), 0);
+    assert_int_equal(queue_glimpse(&f.queue, list, WAITING), 0);
+    assert_int_equal(push(&f, f.line, 1), 0);
+    assert_int_equal(take(&f, &turn), 1);
+    for (uint64_t i = 2; i < 2 + WAITING; i++)
+        assert_int_equal(push(&f, f.line, i), 0);
+    assert_int_equal(queue_count_glimpses(&f.queue), GLIMPSES_WAITING + 1);
+    assert_int_equal(queue_glimpse(&f.queue, list, WAITING + 1), GLIMPSES_WAITING + 1);
+    assert_int_equal(list[0].number, 2); /* the first to come */
+    assert_string_equal(list[0].phase, "queue");
+    assert_int_equal(list[GLIMPSES_WAITING].number, 1);
+    assert_string_equal(list[GLIMPSES_WAITING].phase, "connect");
+    assert_int_equal(queue_glimpse(&f.queue, list, 3), 3);
+    queue_close(&f.queue);
+    while (queue_pop(&f.queue, &turn, &job))
+        ;
+    end(&f);
+}
+
 static void spare_threads_that_are_not_needed_are_sent_away(void **state) {
     struct fixture f;
     struct worker workers[2];
@@ -218,6 +247,7 @@ int main(void) {
         cmocka_unit_test(a_line_is_quick_again_after_so_many_quick_dials),
         cmocka_unit_test(without_spare_threads_turns_keep_their_places),
         cmocka_unit_test(what_was_held_back_is_not_forgotten),
+        cmocka_unit_test(a_glimpse_is_bounded),
         cmocka_unit_test(spare_threads_that_are_not_needed_are_sent_away),
         cmocka_unit_test(what_waits_too_long_is_overdue),
         cmocka_unit_test(the_usher_hears_of_those_whom_nobody_serves),
