@@ -1,6 +1,7 @@
 #include "conn/sweep.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "conn/conn.h"
 
@@ -13,9 +14,10 @@ struct sweep {
     bool (*wants)(const struct sweep *sweep, const struct conn *conn);
     /* With a reference, without the lock. False: that is enough. */
     bool (*visit)(const struct sweep *sweep, struct conn *conn);
-    const struct member *member; /* NULL: whichever */
-    unsigned epoch;              /* of the keeper */
-    uint64_t number;             /* of the one that is looked for */
+    const struct member *member;   /* NULL: whichever */
+    const char *upstream, *server; /* names */
+    unsigned epoch;                /* of the keeper */
+    uint64_t number;               /* of the one that is looked for */
     enum end end;
     void (*each)(void *arg, struct conn *conn);
     void *arg;
@@ -87,6 +89,12 @@ static bool leads_to_member(const struct sweep *sweep, const struct conn *conn) 
     return !conn->state->aborted && (sweep->member == NULL || conn->member == sweep->member);
 }
 
+static bool leads_to_server(const struct sweep *sweep, const struct conn *conn) UNCHECKED {
+    return !conn->state->aborted && conn->member != NULL &&
+           strcmp(conn->member->server, sweep->server) == 0 &&
+           strcmp(conn->member->upstream, sweep->upstream) == 0;
+}
+
 static bool is_without_keeper(const struct sweep *sweep, const struct conn *conn) UNCHECKED {
     return !conn->state->aborted && !conn_is_held(conn, sweep->epoch);
 }
@@ -99,6 +107,17 @@ static bool abort_one(const struct sweep *sweep, struct conn *conn) {
 void sweep_abort(struct registry *registry, const struct member *member, enum end end) {
     const struct sweep sweep = {
         .wants = leads_to_member, .visit = abort_one, .member = member, .end = end};
+
+    sweep_conns(registry, &sweep);
+}
+
+void sweep_abort_server(struct registry *registry, const char *upstream, const char *server,
+                        enum end end) {
+    const struct sweep sweep = {.wants = leads_to_server,
+                                .visit = abort_one,
+                                .upstream = upstream,
+                                .server = server,
+                                .end = end};
 
     sweep_conns(registry, &sweep);
 }

@@ -21,6 +21,10 @@ void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
 /* Aborts (conn_abort) all conns that lead to this member; NULL: all. */
 void sweep_abort(struct registry *registry, const struct member *member, enum end end);
 
+/* All that lead to the server of this name, at whichever address. */
+void sweep_abort_server(struct registry *registry, const char *upstream, const char *server,
+                        enum end end);
+
 /* Those the keeper of this epoch does not hold, and refused clients. */
 void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
 

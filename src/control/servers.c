@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "relay/steer.h"
 #include "control/steer.h"
+#include "upstream/members.h"
 #include "upstream/orders.h"
 
 /* The list is in the order of the servers. */
@@ -135,7 +136,10 @@ double servers_failed_min(const struct member *member, usec_t now) {
 
 struct listing {
     json_t *list;
-    bool whole; /* no row is missing */
+    bool whole;           /* no row is missing */
+    struct member **live; /* with connections, by pointer: references */
+    bool *listed;         /* whether it has a row */
+    size_t n_live;
 };
 
 /* A server that is not listed would seem not to be there. row: NULL, if it could not be made. */
@@ -143,8 +147,38 @@ static void add_server_row(struct listing *listing, json_t *row) {
     listing->whole = json_array_append_new(listing->list, row) == 0 && listing->whole;
 }
 
+static int compare_pointers(const void *a, const void *b) {
+    const struct member *one = *(struct member *const *)a, *other = *(struct member *const *)b;
+
+    return (one > other) - (one < other);
+}
+
+static void note_listed(struct listing *list, const struct member *member) {
+    struct member **at =
+        list->n_live > 0 ? bsearch(&member, list->live, list->n_live, sizeof(*at), compare_pointers)
+                         : NULL;
+
+    if (at != NULL)
+        list->listed[at - list->live] = true;
+}
+
+/* More that come meanwhile are at addresses that servers have. False: no memory. */
+static bool find_live(struct members *members, struct listing *list) {
+    size_t room = members_list_live(members, NULL, 0);
+
+    list->live = calloc(room + 1, sizeof(*list->live));
+    list->listed = calloc(room + 1, sizeof(*list->listed));
+    if (list->live == NULL || list->listed == NULL)
+        return false;
+    size_t found = members_list_live(members, list->live, room);
+    list->n_live = found < room ? found : room;
+    qsort(list->live, list->n_live, sizeof(*list->live), compare_pointers);
+    return true;
+}
+
 static void list_server(void *arg, const struct upstream *upstream,
                         const struct listed_member *listed) {
+    struct listing *list = arg;
     const struct member *member = listed->member;
     char address[ADDR_TEXT_MAX], reason[SERVER_REASON_MAX];
     usec_t now = clock_now();
@@ -152,9 +186,10 @@ static void list_server(void *arg, const struct upstream *upstream,
     struct server_order order;
     bool ordered = orders_find(upstream->config->name, listed->server->name, &order);
 
+    note_listed(list, member);
     servers_address(listed, address);
     add_server_row(
-        arg,
+        list,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", upstream->config->name, "server", listed->server->name, "address",
                   address, "state", state, "reason", reason, "since",
@@ -164,6 +199,32 @@ static void list_server(void *arg, const struct upstream *upstream,
                   servers_rate(member, now), "connect_p50_us", get_dial_time(member, 0.5, now),
                   "connect_p99_us", get_dial_time(member, 0.99, now), "failed",
                   (json_int_t)(member != NULL ? atomic_load(&member->failed) : 0), "failed_min",
+                  (json_int_t)(servers_failed_min(member, now) + 0.5), "deviates", ordered,
+                  "ordered", steer_json(ordered ? &order : NULL)));
+}
+
+/* Connections live on at an address that their server does not have any more, or not yet again. */
+static void list_departed(const struct question *question, struct listing *list,
+                          const struct member *member) {
+    const struct config *config = question->generation->config;
+    bool known = steer_find_server(config, member->upstream, member->server) != NULL;
+    char address[ADDR_TEXT_MAX];
+    struct server_order order;
+    usec_t now = clock_now();
+    bool ordered = orders_find(member->upstream, member->server, &order);
+
+    add_server_row(
+        list,
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:i, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
+                  "upstream", member->upstream, "server", member->server, "address",
+                  addr_format(&member->addr, address, sizeof(address)), "state",
+                  ordered && order.state == ORDER_DOWN ? "maintenance" : "draining", "reason",
+                  known ? "the server does not have this address now"
+                        : "the configuration has no such server",
+                  "since", "weight", 0, "live", (json_int_t)atomic_load(&member->live), "rate",
+                  servers_rate(member, now), "connect_p50_us", get_dial_time(member, 0.5, now),
+                  "connect_p99_us", get_dial_time(member, 0.99, now), "failed",
+                  (json_int_t)atomic_load(&member->failed), "failed_min",
                   (json_int_t)(servers_failed_min(member, now) + 0.5), "deviates", ordered,
                   "ordered", steer_json(ordered ? &order : NULL)));
 }
@@ -194,9 +255,17 @@ static void list_strangers(const struct question *question, struct listing *list
 }
 
 struct reply servers_reply(const struct question *question) {
-    struct listing listing = {.list = json_array(), .whole = true};
+    struct listing listing = {.list = json_array()};
 
+    listing.whole = find_live(question->generation->upstreams->shared.members, &listing);
     listing.whole = servers_visit(question->generation, list_server, &listing) && listing.whole;
+    for (size_t i = 0; i < listing.n_live; i++) {
+        if (!listing.listed[i])
+            list_departed(question, &listing, listing.live[i]);
+        member_unref(listing.live[i]);
+    }
+    free(listing.live);
+    free(listing.listed);
     list_strangers(question, &listing);
     if (listing.whole)
         return reply_json(200, listing.list);

@@ -191,7 +191,8 @@ static struct reply tell_steered(const struct question *question, const struct s
     steer_log(question, steered->upstream, steered->server, sentence);
     steer_look_again(question->generation, steered->upstream);
     if (ordered && order.state == ORDER_DOWN)
-        steer_end_conns(question->generation, steered->upstream, steered->server);
+        steer_end_conns(&question->relay->road.registry, question->generation, steered->upstream,
+                        steered->server);
     append_drained(question, steered, sentence);
     return reply_json(200, json_pack("{s:s, s:s, s:s, s:o, s:I, s:s?}", "upstream",
                                      steered->upstream, "server", steered->server, "done", sentence,

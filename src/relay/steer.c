@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/sync.h"
 #include "base/text.h"
+#include "conn/sweep.h"
 #include "listen/blocks.h"
+#include "upstream/members.h"
 #include "upstream/orders.h"
 
 static struct {
@@ -153,47 +155,17 @@ void steer_look_again(const struct generation *generation, const char *upstream)
     line_leave(line_ref(generation->lines[i]), NULL);
 }
 
-typedef void member_fn(struct upstream *upstream, struct member *member, size_t *count);
+/* At whichever address: what the server's name led to once may have connections. */
+void steer_end_conns(struct registry *registry, const struct generation *generation,
+                     const char *upstream, const char *server) {
+    size_t i;
+    const struct upstream *steered = find_steered(generation, upstream, &i);
 
-/* Calls visit for each of its addresses, without a lock. */
-static size_t visit_addresses(const struct generation *generation, const char *upstream,
-                              const char *server, member_fn *visit) {
-    size_t i, count = 0;
-    struct upstream *steered = find_steered(generation, upstream, &i);
-    size_t room = steered != NULL ? upstream_list(steered, NULL, 0) : 0;
-    struct listed_member *list = calloc(room + 1, sizeof(*list));
-
-    if (list == NULL || room == 0) {
-        free(list);
-        return 0;
-    }
-    size_t found = upstream_list(steered, list, room);
-    for (size_t k = 0; k < found && k < room; k++) {
-        if (strcmp(list[k].server->name, server) == 0)
-            visit(steered, list[k].member, &count);
-        member_unref(list[k].member);
-    }
-    free(list);
-    return count;
-}
-
-static void end_member_conns(struct upstream *upstream, struct member *member, size_t *count) {
-    (void)count;
-    if (upstream->config->on_down == ON_DOWN_RESET && upstream->shared->on_down != NULL)
-        upstream->shared->on_down(upstream->shared->arg, member);
-}
-
-void steer_end_conns(const struct generation *generation, const char *upstream,
-                     const char *server) {
-    (void)visit_addresses(generation, upstream, server, end_member_conns);
-}
-
-static void count_member_live(struct upstream *upstream, struct member *member, size_t *count) {
-    (void)upstream;
-    *count += atomic_load(&member->live);
+    if (steered != NULL && steered->config->on_down == ON_DOWN_RESET)
+        sweep_abort_server(registry, upstream, server, END_SERVER_DOWN);
 }
 
 size_t steer_count_live(const struct generation *generation, const char *upstream,
                         const char *server) {
-    return visit_addresses(generation, upstream, server, count_member_live);
+    return members_count_live(generation->upstreams->shared.members, upstream, server);
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "conn/registry.h"
 #include "record/steering.h"
 #include "road/generation.h"
 
@@ -33,10 +34,12 @@ const struct server_config *steer_find_server(const struct config *config, const
 /* Whoever waits for a server of this upstream looks again. Any thread that holds the generation. */
 void steer_look_again(const struct generation *generation, const char *upstream);
 
-/* Resets the server's connections, if on_down of its upstream says so. The same. */
-void steer_end_conns(const struct generation *generation, const char *upstream, const char *server);
+/* Resets the server's connections, if on_down of its upstream says so; at whichever address. The
+ * same. */
+void steer_end_conns(struct registry *registry, const struct generation *generation,
+                     const char *upstream, const char *server);
 
-/* Connections of the server, dials included. The same. */
+/* Connections of the server, at whichever address, dials included. The same. */
 size_t steer_count_live(const struct generation *generation, const char *upstream,
                         const char *server);
 

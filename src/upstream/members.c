@@ -207,6 +207,36 @@ void members_unlist(struct members *members, struct member *member) {
     tidy_members(members);
 }
 
+size_t members_count_live(struct members *members, const char *upstream, const char *server) {
+    const struct member *member;
+    size_t live = 0;
+
+    lock_acquire(&members->lock);
+    for (size_t i = 0; i < members->n_buckets; i++)
+        LIST_FOREACH(member, &members->buckets[i], in_bucket)
+            if (strcmp(member->server, server) == 0 && strcmp(member->upstream, upstream) == 0)
+                live += atomic_load(&member->live);
+    lock_release(&members->lock);
+    return live;
+}
+
+size_t members_list_live(struct members *members, struct member **ret_list, size_t most) {
+    struct member *member;
+    size_t n = 0;
+
+    lock_acquire(&members->lock);
+    for (size_t i = 0; i < members->n_buckets; i++)
+        LIST_FOREACH(member, &members->buckets[i], in_bucket) {
+            if (atomic_load(&member->live) == 0)
+                continue;
+            if (n < most)
+                ret_list[n] = member_ref(member);
+            n++;
+        }
+    lock_release(&members->lock);
+    return n;
+}
+
 size_t members_count(struct members *members) {
     lock_acquire(&members->lock);
     size_t n = members->n;

@@ -26,6 +26,14 @@ struct member *members_get(struct members *members, const char *upstream, const 
 void members_list(struct members *members, struct member *member);
 void members_unlist(struct members *members, struct member *member);
 
+/* Connections of all addresses of a server, departed ones too, dials included. Any thread, no leaf
+ * lock held. */
+size_t members_count_live(struct members *members, const char *upstream, const char *server);
+
+/* Lists up to `most` of those with connections, each with a reference; returns how many there are.
+ * The same. */
+size_t members_list_live(struct members *members, struct member **ret_list, size_t most);
+
 /* For tests. */
 size_t members_count(struct members *members);
 

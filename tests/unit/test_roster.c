@@ -9,6 +9,7 @@
 
 #include "upstream_fixture.h"
 #include "base/log.h"
+#include "upstream/members.h"
 #include "upstream/upstream.h"
 
 static struct endpoint at(const char *text, unsigned priority, unsigned weight) {
@@ -128,6 +129,7 @@ static void who_is_connected_is_counted_whoever_comes_first(void **state) UNCHEC
 
     (void)state;
     member_enter(early);
+    assert_int_equal(members_count_live(upstreams->shared.members, "app", "a"), 1);
     learn(app, 0, &known, 1);
     assert_ptr_equal(member_at(app, 0), early);
     assert_ptr_not_equal(early, other);
@@ -154,6 +156,33 @@ static void what_has_departed_is_bounded(void **state) UNCHECKED {
     learn(app, 0, &busy, 1);
     assert_ptr_equal(member_at(app, 0), first); /* who has a connection is not forgotten */
     member_leave(first);
+}
+
+/* Its name leads elsewhere: it is counted and listed all the same. */
+static void who_has_departed_is_counted(void **state) UNCHECKED {
+    struct upstream *app = make_upstream("server a { address = name:1 }");
+    const struct endpoint before = at("127.0.0.1:1", 0, 1), now = at("127.0.0.2:1", 0, 1);
+    struct members *members = upstreams->shared.members;
+    struct member *live[2] = {NULL};
+
+    (void)state;
+    learn(app, 0, &before, 1);
+    struct member *first = member_at(app, 0);
+    member_enter(first);
+    learn(app, 0, &now, 1);
+    struct member *second = member_at(app, 0);
+    assert_ptr_not_equal(first, second);
+    assert_int_equal(members_list_live(members, NULL, 0), 1);
+    member_enter(second);
+    assert_int_equal(members_count_live(members, "app", "a"), 2);
+    assert_int_equal(members_count_live(members, "app", "b"), 0);
+    assert_int_equal(members_count_live(members, "other", "a"), 0);
+    member_leave(second);
+    assert_int_equal(members_list_live(members, live, 2), 1);
+    assert_ptr_equal(live[0], first);
+    member_unref(live[0]);
+    member_leave(first);
+    assert_int_equal(members_list_live(members, live, 2), 0);
 }
 
 /* Near linear: 64 times as many take about 64 times as long, where squares would take 4,000
@@ -187,6 +216,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_new_configuration_takes_members_over, free_upstream),
         cmocka_unit_test_teardown(who_is_connected_is_counted_whoever_comes_first, free_upstream),
         cmocka_unit_test_teardown(what_has_departed_is_bounded, free_upstream),
+        cmocka_unit_test_teardown(who_has_departed_is_counted, free_upstream),
         cmocka_unit_test_teardown(many_servers, free_upstream),
     };
 
