@@ -1,5 +1,6 @@
 #include "control/kill.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,10 @@ static struct reply kill_matching(const struct question *question, struct killin
     struct reply refusal;
     char sentence[512];
 
+    if (atomic_load(&question->relay->adopts))
+        return steer_refuse(question, 503,
+                            "relayd has just started, and not yet adopted all connections: "
+                            "try again in a moment");
     if (!read_killing(question, killing, &refusal))
         return refusal;
     sweep_visit(&question->relay->road.registry, kill_one, killing);

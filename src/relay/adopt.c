@@ -171,6 +171,15 @@ static void set_quiet_going(struct adopting *adopting) {
     adopting->result.failed += adopting->unmanned;
 }
 
+/* Whether on_down = reset is due: the previous process may have died before it was done with that,
+ * or an order came meanwhile, and reset only what there was. */
+static bool is_to_be_reset(const struct relay *relay, const struct member *member) {
+    const struct upstream *upstream =
+        member != NULL ? upstreams_find(relay->current->upstreams, member->upstream) : NULL;
+
+    return upstream != NULL && upstream_resets(upstream, member);
+}
+
 /* Makes a conn of it, which gets its pumps now or soon. NULL, or why not: then it is as before. */
 static const char *continue_conn(struct adopting *adopting, struct legacy *legacy) {
     struct relay *relay = adopting->relay;
@@ -179,6 +188,8 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     struct holdings has = HOLDINGS_NONE;
     struct pipe_ends pipes[2] = {{legacy->fd[2], legacy->fd[3]}, {legacy->fd[4], legacy->fd[5]}};
     take_places(relay, record, legacy->fd[0], &has);
+    /* The conn may give its own back. */
+    struct member *member = has.member != NULL ? member_ref(has.member) : NULL;
     has.client = legacy->fd[0];
     has.server = legacy->fd[1];
     struct conn *conn = conn_new_adopted(relay->road.link, legacy->slot, &relay->road.registry,
@@ -186,6 +197,7 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     if (conn == NULL) {
         has.client = has.server = -1; /* still the legacy's */
         holdings_give_back(&has);
+        member_unref(member);
         return "there is no memory for it";
     }
     for (size_t i = 0; i < KEEPER_FDS; i++)
@@ -199,6 +211,11 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     conn_redo(conn);
     bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
     conn_register(conn); /* it is as it should be when the reaper sees it */
+    if (is_to_be_reset(relay, member)) {
+        conn_abort(conn, END_SERVER_DOWN, 0);
+        waits = false;
+    }
+    member_unref(member);
     if (adopting->stills != NULL)
         adopting->stills[adopting->result.adopted] = stood;
     if (waits)

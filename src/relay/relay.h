@@ -36,6 +36,7 @@ struct relay {
     struct reaper reaper;
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct heritage heritage;   /* what the keeper held, until adopted */
+    _Atomic bool adopts;        /* until then */
     struct adopter adopter;     /* then, until all of that has pumps */
     _Atomic bool refused;       /* the last reload */
     _Atomic int64_t succeeded;  /* when a configuration was last put in force: time(2) */

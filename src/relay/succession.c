@@ -164,6 +164,7 @@ void succession_begin(struct relay *relay, const struct config *config,
     strcpy(relay->name, name);
     if (strcmp(global->keeper, "off") != 0)
         attach_keeper(relay, &terms, automatic);
+    atomic_store(&relay->adopts, relay->heritage.n_conns > 0);
 }
 
 void succession_adopt(struct relay *relay) {
@@ -172,6 +173,7 @@ void succession_adopt(struct relay *relay) {
     if (relay->road.link == NULL)
         return;
     struct adoption adoption = adopt_all(relay);
+    atomic_store(&relay->adopts, false);
     if (adoption.adopted == 0 && adoption.failed == 0)
         return;
     if (adoption.failed > 0)

@@ -84,10 +84,9 @@ static bool sort_by_name(struct upstreams *all) {
     return true;
 }
 
-static struct upstream *find_former_upstream(const struct upstreams *former, const char *name) {
-    struct upstream **at = former != NULL ? bsearch(name, former->by_name, former->n,
-                                                    sizeof(struct upstream *), match_upstream_name)
-                                          : NULL;
+struct upstream *upstreams_find(const struct upstreams *upstreams, const char *name) {
+    struct upstream **at = bsearch(name, upstreams->by_name, upstreams->n,
+                                   sizeof(struct upstream *), match_upstream_name);
 
     return at != NULL ? *at : NULL;
 }
@@ -95,7 +94,7 @@ static struct upstream *find_former_upstream(const struct upstreams *former, con
 static bool add_upstream(struct upstreams *all, const struct upstream_config *config,
                          const struct upstreams *former) UNCHECKED {
     struct upstream *upstream = &all->list[all->n++]; /* upstreams_free frees it from here on */
-    struct upstream *before = find_former_upstream(former, config->name);
+    struct upstream *before = former != NULL ? upstreams_find(former, config->name) : NULL;
 
     if (!upstream_init(upstream, config, &all->shared, before))
         return false;

@@ -38,6 +38,9 @@ void upstreams_free(struct upstreams *upstreams);
  * refused)." for each upstream that lacks one. Any thread. */
 void upstreams_describe(struct upstreams *upstreams, char *buf, size_t size);
 
+/* NULL: none has this name. Any thread. */
+struct upstream *upstreams_find(const struct upstreams *upstreams, const char *name);
+
 /* As members_get, for a connection of another configuration. Any thread. */
 struct member *upstreams_member(struct upstreams *upstreams, const char *upstream,
                                 const char *server, const struct addr *addr);
