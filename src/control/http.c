@@ -168,7 +168,7 @@ static struct reply answer_page(struct http_place *place, const struct page *pag
 }
 
 /* What it answers is a stream. */
-static bool is_stream(const struct page *page) {
+static bool answers_stream(const struct page *page) {
     return page->reply == tail_reply || page->reply == events_reply;
 }
 
@@ -183,7 +183,7 @@ static const struct page *find_page(const struct http_place *place, const char *
         if (strcmp(path, page->path) != 0 || (place->open && !page->open))
             continue;
         *ret_path = true;
-        if (is_stream(page) && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+        if (answers_stream(page) && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
             continue; /* it would stay, as who listens does, and hear nothing */
         if (page->acts ? acts : looks)
             return page;
@@ -232,7 +232,7 @@ static struct reply answer_request(struct http_place *place, const char *path, c
     if (has_body(connection))
         return reply_error(413, "no request here has a body; arguments follow a question mark");
     const struct page *page = find_page(place, path, method, &is_there);
-    if (page != NULL && place->ending && (page->errand > 0 || is_stream(page)))
+    if (page != NULL && place->ending && (page->errand > 0 || answers_stream(page)))
         return reply_error(503, "this socket is being closed; ask again");
     if (page != NULL)
         return answer_page(place, page, &asker, connection);
