@@ -49,6 +49,8 @@ COMMON = {
     "/usr/share/bash-completion/completions/relayctl",
     "/usr/share/bash-completion/completions/relayd",
     "/usr/share/bash-completion/completions/relayd-keeper",
+    "/usr/share/zsh/site-functions/_relayctl",
+    "/usr/share/fish/vendor_completions.d/relayctl.fish",
     "/usr/share/doc/relayd/relayd.conf",
     "/usr/share/doc/relayd/grafana/relayd.json",
     "/usr/share/doc/relayd/prometheus/relayd.rules.yml",

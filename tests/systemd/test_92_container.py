@@ -15,9 +15,10 @@ import client
 from box import ROOT
 from container import Builder, Refused, inside, instructions
 from origin import Origin, http
-from settings import free_port, until
+from settings import LONG, free_port, until
 
-pytestmark = pytest.mark.timeout(900)   # the first test waits for the build
+pytestmark = [pytest.mark.timeout(900),   # the first test waits for the build
+              pytest.mark.skipif(not LONG, reason="fetches a Debian and builds in it: with --long only")]
 CONFIGURATION = """
 log_format = json
 drain_timeout = 5s
