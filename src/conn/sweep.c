@@ -20,7 +20,7 @@ struct sweep {
     uint64_t number;               /* of the one that is looked for */
     enum end end;
     void (*each)(void *arg, struct conn *conn);
-    void *arg;
+    void *arg; /* of who sweeps */
 };
 
 /* Those that are wanted of the next SLICE conns after `after`, which the caller has a reference to;
@@ -146,48 +146,25 @@ void sweep_hold_missing(void *registry, unsigned epoch) {
     sweep_conns(registry, &sweep);
 }
 
-static void add_up_conn(const struct conn *conn, unsigned epoch, struct sweep_sum *sum) {
+/* Looks, and wants none. */
+static bool add_up_conn(const struct sweep *sweep, const struct conn *conn) {
+    struct sweep_sum *sum = sweep->arg;
+
     for (int dir = 0; dir < 2; dir++)
         sum->bytes[dir] +=
             atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
-    if (conn->fd[SIDE_SERVER] < 0)
-        return;
-    sum->n++;
-    sum->unheld += !conn_is_held(conn, epoch);
-}
-
-/* Adds up the next SLICE conns after `after`. Returns the last one, with a reference; NULL: there
- * are no more. */
-static struct conn *add_up_slice(struct registry *registry, const struct conn *after,
-                                 unsigned epoch, struct sweep_sum *sum) {
-    struct registry_node *node;
-    struct conn *last = NULL;
-    size_t n = 0;
-
-    lock_acquire(&registry->lock);
-    node = after != NULL ? TAILQ_NEXT(&after->node, entry) : TAILQ_FIRST(&registry->nodes);
-    for (; node != NULL && last == NULL; node = TAILQ_NEXT(node, entry)) {
-        struct conn *conn = conn_of(node);
-
-        add_up_conn(conn, epoch, sum);
-        if (++n >= SLICE && conn_try_ref(conn))
-            last = conn;
+    if (conn->fd[SIDE_SERVER] >= 0) {
+        sum->n++;
+        sum->unheld += !conn_is_held(conn, sweep->epoch);
     }
-    lock_release(&registry->lock);
-    return last;
+    return false;
 }
 
 void sweep_add_up(struct registry *registry, unsigned epoch, struct sweep_sum *ret_sum) {
-    struct conn *after = NULL;
+    const struct sweep sweep = {.wants = add_up_conn, .epoch = epoch, .arg = ret_sum};
 
     *ret_sum = (struct sweep_sum){0};
-    do {
-        struct conn *last = add_up_slice(registry, after, epoch, ret_sum);
-
-        if (after != NULL)
-            conn_unref(after);
-        after = last;
-    } while (after != NULL);
+    sweep_conns(registry, &sweep);
 }
 
 size_t sweep_count_unheld(struct registry *registry, unsigned epoch) {

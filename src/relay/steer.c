@@ -134,32 +134,20 @@ void steer_tell_strangers(const struct config *config, const struct config *befo
     }
 }
 
-static struct upstream *find_steered(const struct generation *generation, const char *name,
-                                     size_t *ret_index) {
-    for (size_t i = 0; i < generation->upstreams->n; i++)
-        if (strcmp(generation->upstreams->list[i].config->name, name) == 0) {
-            *ret_index = i;
-            return &generation->upstreams->list[i];
-        }
-    return NULL;
-}
-
 /* Who waits for room at a server is told of a place as if one had been given back. */
 void steer_look_again(const struct generation *generation, const char *upstream) {
-    size_t i;
-    struct upstream *steered = find_steered(generation, upstream, &i);
+    struct upstream *steered = upstreams_find(generation->upstreams, upstream);
 
     if (steered == NULL)
         return;
     upstream_look_again(steered);
-    line_leave(line_ref(generation->lines[i]), NULL);
+    line_leave(line_ref(generation_line(generation, upstream)), NULL);
 }
 
 /* At whichever address: what the server's name led to once may have connections. */
 void steer_end_conns(struct registry *registry, const struct generation *generation,
                      const char *upstream, const char *server) {
-    size_t i;
-    const struct upstream *steered = find_steered(generation, upstream, &i);
+    const struct upstream *steered = upstreams_find(generation->upstreams, upstream);
 
     if (steered != NULL && steered->config->on_down == ON_DOWN_RESET)
         sweep_abort_server(registry, upstream, server, END_SERVER_DOWN);

@@ -112,6 +112,12 @@ def relay(origin):
 
 
 @pytest.fixture
+def at(short_path):
+    """Where a control socket may be."""
+    return str(short_path / "control.sock")
+
+
+@pytest.fixture
 def keeper(short_path):
     """A running relayd-keeper."""
     one = Keeper(short_path / "keeper")

@@ -4,18 +4,11 @@ import json
 import re
 import threading
 
-import pytest
-
 from client import connect
 from control import asked, relayctl
 from origin import echo
 from relay import section
 from settings import DEADLINE, free_port, until
-
-
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
 
 
 def only_id(at):

@@ -16,11 +16,6 @@ from exposition import parse, values
 from origin import echo, http, silent
 from settings import DEADLINE, free_port, until
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def test_status(relay, origin, at):
     one = relay(origin(http), control=at)
     status = json.loads(relayctl("-s", at, "--json"))

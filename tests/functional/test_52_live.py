@@ -18,11 +18,6 @@ from test_90_road import Trace, strace_works
 
 
 @pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
-@pytest.fixture
 def following():
     """following(at, word...) starts relayctl with a command that goes on."""
     started = []

@@ -3,34 +3,19 @@
 import json
 import os
 import pty
-import socket
 import subprocess
 import time
 
-import pytest
-
+import control
 from client import close_all, connect, connect_many
+from control import RELAYCTL
 from origin import echo, silent
 from relay import environment, section
-from settings import DEADLINE, RELAYD, free_port, until
-
-RELAYCTL = os.path.join(os.path.dirname(RELAYD), "relayctl")
-
-
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
+from settings import DEADLINE, free_port, until
 
 
 def asked(at, page):
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(DEADLINE)
-        client.connect(at)
-        client.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
-        answer = b""
-        while piece := client.recv(65536):
-            answer += piece
-    return json.loads(answer.partition(b"\r\n\r\n")[2])
+    return json.loads(control.asked(at, page)[2])
 
 
 def screen(at, *arguments, **more):

@@ -1,14 +1,13 @@
 """GET /metrics: Prometheus' text format and OpenMetrics, and what they count."""
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 
 import pytest
 
 from client import connect
+from control import asked
 from exposition import parse, values
 from origin import echo, http
 from relay import section
@@ -17,21 +16,9 @@ from settings import DEADLINE, REPO, free_port, until
 OPEN = "application/openmetrics-text; version=1.0.0"
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def page(at, accept=None):
     """(content type, body)"""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(DEADLINE)
-        client.connect(at)
-        client.sendall(f"GET /metrics HTTP/1.0\r\n{f'Accept: {accept}' if accept else 'X: y'}\r\n\r\n".encode())
-        answer = b""
-        while piece := client.recv(65536):
-            answer += piece
-    head, _, body = answer.decode().partition("\r\n\r\n")
+    _, head, body = asked(at, "/metrics", fields=f"Accept: {accept}\r\n" if accept else "")
     return re.search(r"^content-type: (.*?)\r?$", head, re.M | re.I)[1], body
 
 

@@ -15,11 +15,6 @@ from relay import section
 from settings import DEADLINE, free_port, secs, until
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def text_of(one, *addresses, server, control="off", **options):
     """A configuration with this status section."""
     return (f'control = "{control}"\n' + section("status", "", address=list(addresses), **options)

@@ -20,11 +20,6 @@ from settings import DEADLINE, until
 pyte = pytest.importorskip("pyte")
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 class Terminal:
     """relayctl top at a terminal of this size."""
 

@@ -16,11 +16,6 @@ from settings import DEADLINE, free_port, ms
 NO_BODY = "Content-Length: 0\r\n"
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def check(at, server, status=0):
     """What it says as JSON."""
     return json.loads(relayctl("-s", at, "--json", "check", server, status=status))

@@ -21,11 +21,6 @@ from test_46_access import EMBEDDED, admitted, connect_from, inside  # noqa: F40
 from test_90_road import Trace, strace_works
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def told(at, *words, status=0):
     return relayctl("-s", at, *words, status=status)
 

@@ -11,11 +11,6 @@ from peer import RESET
 from settings import free_port, until
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def rows(at):
     return {one["address"]: one for one in json.loads(relayctl("-s", at, "--json", "servers"))}
 

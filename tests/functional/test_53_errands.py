@@ -5,8 +5,6 @@ import os
 import subprocess
 import threading
 
-import pytest
-
 from client import close_all, connect
 from control import RELAYCTL, asked, dialled, relayctl
 from fleet import site
@@ -15,11 +13,6 @@ from peer import EOF
 from relay import environment
 from settings import DEADLINE, ms, until
 from test_43_servers import answers
-
-
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
 
 
 def fails(at, command):

@@ -14,11 +14,6 @@ from settings import free_port, until
 from test_46_access import connect_from
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def explained(at, client, *words):
     found = json.loads(relayctl("-s", at, "--json", "explain", client, *words))
     assert len(found) == 1

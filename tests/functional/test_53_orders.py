@@ -22,11 +22,6 @@ POSTED = ("/drain?server=app/a", "/down?server=app/a", "/ready?server=app/a", "/
 NO_BODY = "Content-Length: 0\r\n"
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def told(at, *words, status=0):
     return relayctl("-s", at, *words, status=status)
 

@@ -29,11 +29,6 @@ except KeyError:
     WHO = f"uid {os.geteuid()}"
 
 
-@pytest.fixture
-def at(short_path):
-    return str(short_path / "control.sock")
-
-
 def servers(at):
     return {f"{one['upstream']}/{one['server']}": one for one in json.loads(relayctl("-s", at, "--json", "servers"))}
 
