@@ -63,6 +63,15 @@ static bool parse_prefix_address(const char *text, struct prefix *prefix, unsign
         "it does not begin with an IPv4 or IPv6 address, as in 10.0.0.0/8 or 2001:db8::/32");
 }
 
+bool prefix_is_sound(const struct prefix *prefix) {
+    if (prefix->bits > ALL_BITS)
+        return false;
+    for (unsigned i = prefix->bits; i < ALL_BITS; i++)
+        if (bit_at(prefix->bytes, i) != 0)
+            return false;
+    return true;
+}
+
 bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_why) {
     const char *slash = strchr(text, '/');
     size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -85,21 +94,10 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix, const char **ret_
                                    : "the length after the \"/\" must be a number from 0 to 128");
         prefix.bits = least + (unsigned)bits;
     }
-    for (unsigned i = prefix.bits; i < ALL_BITS; i++)
-        if (bit_at(prefix.bytes, i) != 0)
-            return reject_prefix(
-                ret_why,
-                "the address has bits set beyond the length; clear them, or raise the length");
+    if (!prefix_is_sound(&prefix))
+        return reject_prefix(
+            ret_why, "the address has bits set beyond the length; clear them, or raise the length");
     *ret_prefix = prefix;
-    return true;
-}
-
-bool prefix_is_sound(const struct prefix *prefix) {
-    if (prefix->bits > ALL_BITS)
-        return false;
-    for (unsigned i = prefix->bits; i < ALL_BITS; i++)
-        if (bit_at(prefix->bytes, i) != 0)
-            return false;
     return true;
 }
 

@@ -11,7 +11,6 @@
 enum errand_kind {
     ERRAND_RELOAD,
     ERRAND_CHECK, /* of the file */
-    ERRAND_KINDS
 };
 
 enum errand_state {

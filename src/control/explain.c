@@ -6,18 +6,13 @@
 
 #include "base/embedded.h"
 #include "base/text.h"
+#include "config/options.h"
 #include "listen/blocks.h"
 #include "road/admit.h"
 #include "upstream/search.h"
 
 #define CLAUSE_MAX   256
 #define SERVERS_MOST 256 /* of an upstream are named */
-
-static const char *const balance_names[] = {
-#define BALANCE(name, help) [BALANCE_##name] = #name,
-#include "upstream/balances.def"
-#undef BALANCE
-};
 
 /* The longest that covers this address. */
 static const struct blocked_prefix *find_longest(const struct blocked_prefix *rows, size_t n,
@@ -104,8 +99,9 @@ static void explain_way(json_t *json, struct upstream *upstream, const struct ad
     json_t *servers = json_array();
     enum search_outcome none = SEARCH_FOUND;
     size_t n = search_look(upstream, client, list, SERVERS_MOST, &none);
-    char address[ADDR_TEXT_MAX];
+    char address[ADDR_TEXT_MAX], balance[OPTIONS_TEXT_MAX];
 
+    options_format(&option_infos[OPT_upstream_balance], upstream->config, balance, sizeof(balance));
     for (size_t i = 0; i < n && i < SERVERS_MOST; i++) {
         json_array_append_new(servers,
                               json_pack("{s:s, s:s}", "server", list[i]->server, "address",
@@ -113,8 +109,7 @@ static void explain_way(json_t *json, struct upstream *upstream, const struct ad
         member_unref(list[i]);
     }
     (void)json_object_set_new(json, "upstream", json_string(upstream->config->name));
-    (void)json_object_set_new(json, "balance",
-                              json_string(balance_names[upstream->config->balance]));
+    (void)json_object_set_new(json, "balance", json_string(balance));
     (void)json_object_set_new(json, "servers", servers);
     (void)json_object_set_new(json, "may_be_chosen", json_integer((json_int_t)n));
     (void)json_object_set_new(json, "no_server",

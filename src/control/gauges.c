@@ -51,16 +51,14 @@ static double size_of(size_t most) {
     return most != SIZE_MAX ? (double)most : 0;
 }
 
-static void write_keeper(const struct metrics *metrics, const struct question *question) {
+static void write_keeper(const struct metrics *metrics, const struct question *question,
+                         const struct sweep_sum *sum) {
     const struct link *link = relay_link(question->relay);
-    bool up = link != NULL && link_is_up(link);
-    struct sweep_sum sum;
 
-    sweep_add_up(&question->relay->road.registry, up ? atomic_load(&link->epoch) : 0, &sum);
     const struct gauge_value values[] = {
-        {GAUGE_keeper_up, up},
-        {GAUGE_held_connections, (double)(sum.n - sum.unheld)},
-        {GAUGE_unheld_connections, (double)sum.unheld},
+        {GAUGE_keeper_up, link != NULL && link_is_up(link)},
+        {GAUGE_held_connections, (double)(sum->n - sum->unheld)},
+        {GAUGE_unheld_connections, (double)sum->unheld},
         {GAUGE_max_held_connections, size_of(fill_slots(question).most)},
     };
     write_values(metrics, values, ARRAY_LEN(values));
@@ -73,7 +71,7 @@ static void write_process(const struct metrics *metrics, const struct question *
     struct reload_result reload = relay_last_reload(question->relay);
     char fingerprint[16];
 
-    snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
+    snprintf(fingerprint, sizeof(fingerprint), "%08x", question->generation->config->fingerprint);
     write_info(metrics, GAUGE_build_info, "version", RELAYD_VERSION);
     write_info(metrics, GAUGE_config_info, "fingerprint", fingerprint);
     const struct gauge_value values[] = {
@@ -226,15 +224,16 @@ struct reply gauges_reply(const struct question *question) {
     struct metrics metrics = {.open = metrics_wants_open(question->accept)};
     struct reply reply = {.status = 200, .type = metrics_type(metrics.open)};
     const struct generation *generation = question->generation;
+    struct sweep_sum sum;
     size_t n = 0;
 
     metrics.out = open_memstream(&reply.body, &n);
     if (metrics.out == NULL)
         return reply;
+    samples_take(question->samples, question->relay, &sum);
     write_process(&metrics, question);
-    write_keeper(&metrics, question);
+    write_keeper(&metrics, question, &sum);
     write_orders(&metrics);
-    samples_take(question->samples, &question->relay->road.registry);
     metrics_counters(&metrics, question->samples->moved);
     write_ends(&metrics);
     write_listeners(&metrics, generation, GAUGE_listener_connections);

@@ -1,6 +1,5 @@
 #include "control/probe.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -114,15 +113,6 @@ static void probe_thread(void *arg) {
     atomic_store(&probe->done, true);
 }
 
-static struct upstream *find_probed(const struct probe *probe) {
-    const struct upstreams *upstreams = probe->generation->upstreams;
-
-    for (size_t i = 0; i < upstreams->n; i++)
-        if (strcmp(upstreams->list[i].config->name, probe->steered.upstream) == 0)
-            return &upstreams->list[i];
-    return NULL;
-}
-
 static void take_config(struct probe *probe, const struct upstream_config *config) {
     probe->config = config->health_check;
     probe->configured = config->health_check.given;
@@ -170,7 +160,8 @@ static bool add_addresses(struct probe *probe, struct upstream *upstream) {
 
 /* NULL: it is begun. Else why not. */
 static const char *start_probe(struct probe *probe) {
-    struct upstream *upstream = find_probed(probe);
+    struct upstream *upstream =
+        upstreams_find(probe->generation->upstreams, probe->steered.upstream);
 
     if (upstream == NULL)
         return "there is no such server any more";

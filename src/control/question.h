@@ -13,9 +13,7 @@ struct question {
     struct relay *relay;
     struct generation *generation; /* in force, held; NULL: none yet */
     time_t since;                  /* when this relayd started */
-    double rate;                   /* connections accepted a second, of late */
     struct samples *samples;       /* of this moment, once they are taken */
-    uint32_t fingerprint;          /* of the configuration in force */
     const char *accept;            /* which types the client takes; NULL: whichever */
     struct ucred asker;            /* who asks, at the control socket */
     bool clients;                  /* whether he may see addresses of clients */

@@ -1,7 +1,8 @@
 #include "control/samples.h"
 
+#include <stdatomic.h>
+
 #include "base/stats.h"
-#include "conn/sweep.h"
 #include "record/record.h"
 
 #define SPAN_WANTED  (8 * USEC_PER_SEC)
@@ -15,22 +16,23 @@ static const struct sample *sample_back(const struct samples *samples, size_t i)
 
 /* Those that have ended come first, so that none is counted twice. One that ends just now may be in
  * neither: for once the sum stays what it was. */
-static void look_at_all(struct samples *samples, struct registry *registry) {
+static void look_at_all(struct samples *samples, struct relay *relay, struct sweep_sum *ret_sum) {
     uint64_t bytes[2] = {stats_get(STAT_bytes_up), stats_get(STAT_bytes_down)};
-    struct sweep_sum sum;
+    const struct link *link = relay_link(relay);
+    unsigned epoch = link != NULL && link_is_up(link) ? atomic_load(&link->epoch) : 0;
 
-    sweep_add_up(registry, 0, &sum);
+    sweep_add_up(&relay->road.registry, epoch, ret_sum);
     for (int dir = 0; dir < 2; dir++)
-        if (bytes[dir] + sum.bytes[dir] > samples->moved[dir])
-            samples->moved[dir] = bytes[dir] + sum.bytes[dir];
+        if (bytes[dir] + ret_sum->bytes[dir] > samples->moved[dir])
+            samples->moved[dir] = bytes[dir] + ret_sum->bytes[dir];
 }
 
-void samples_take(struct samples *samples, struct registry *registry) {
+void samples_take(struct samples *samples, struct relay *relay, struct sweep_sum *ret_sum) {
     usec_t now = clock_now(), age = samples->n > 0 ? now - sample_back(samples, 0)->at : USEC_NEVER;
 
     if (age > SPAN_MOST)
         samples->n = 0;
-    look_at_all(samples, registry);
+    look_at_all(samples, relay, ret_sum);
     if (age >= SPAN_BETWEEN)
         samples->list[samples->n++ % SAMPLES] =
             (struct sample){.at = now, .bytes = {samples->moved[DIR_UP], samples->moved[DIR_DOWN]}};

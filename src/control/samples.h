@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "conn/registry.h"
+#include "conn/sweep.h"
+#include "relay/relay.h"
 
 #define SAMPLES 16
 
@@ -21,8 +22,8 @@ struct samples {
 };
 
 /* Somebody asks: takes one, if the last is old enough. While nobody does, none are taken: it would
- * cost by what is idle. */
-void samples_take(struct samples *samples, struct registry *registry);
+ * cost by what is idle. *ret_sum: what it saw, and what of that the keeper holds. */
+void samples_take(struct samples *samples, struct relay *relay, struct sweep_sum *ret_sum);
 
 /* Bytes a second of late, by direction; < 0: not yet known, for nobody has asked of late. */
 void samples_rates(const struct samples *samples, double ret_rates[2]);

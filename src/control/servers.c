@@ -13,6 +13,8 @@
 #include "upstream/members.h"
 #include "upstream/orders.h"
 
+#define SERVER_REASON_MAX 128
+
 /* The list is in the order of the servers. */
 static bool visit_members(struct upstream *upstream, servers_fn *visit, void *arg) {
     const struct upstream_config *config = upstream->config;
@@ -69,8 +71,9 @@ static void append_standing(const struct member *member, enum member_standing st
         text_append(ret_reason, SERVER_REASON_MAX, "; %s", more);
 }
 
-const char *servers_state(const struct listed_member *listed, usec_t now,
-                          char ret_reason[SERVER_REASON_MAX]) {
+/* *ret_reason is why, or "". */
+static const char *servers_state(const struct listed_member *listed, usec_t now,
+                                 char ret_reason[SERVER_REASON_MAX]) {
     const struct member *member = listed->member;
 
     ret_reason[0] = '\0';

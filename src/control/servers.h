@@ -25,9 +25,4 @@ time_t servers_since(const struct member *member, usec_t slow_start, usec_t now)
 double servers_rate(const struct member *member, usec_t now);
 double servers_failed_min(const struct member *member, usec_t now);
 
-/* "up", "down", "draining", "starting" or "left_alone"; *ret_reason is why, or "". */
-#define SERVER_REASON_MAX 128
-const char *servers_state(const struct listed_member *listed, usec_t now,
-                          char ret_reason[SERVER_REASON_MAX]);
-
 #endif

@@ -11,18 +11,17 @@
 #include "control/near.h"
 #include "version.h"
 
-static const char *describe_keeper(struct relay *relay, char *buf, size_t size) {
+static const char *describe_keeper(const struct relay *relay, const struct sweep_sum *sum,
+                                   char *buf, size_t size) {
     const struct link *link = relay_link(relay);
-    struct sweep_sum sum;
 
     if (link == NULL)
         return "off";
     if (!link_is_up(link))
         return "absent";
-    sweep_add_up(&relay->road.registry, atomic_load(&link->epoch), &sum);
-    if (sum.unheld == 0)
+    if (sum->unheld == 0)
         return "holds all";
-    snprintf(buf, size, "holds %zu of %zu", sum.n - sum.unheld, sum.n);
+    snprintf(buf, size, "holds %zu of %zu", sum->n - sum->unheld, sum->n);
     return buf;
 }
 
@@ -108,23 +107,34 @@ static json_t *pack_rate(double rate) {
     return rate >= 0 ? json_integer((json_int_t)rate) : json_null();
 }
 
+/* Connections accepted a second, of late. */
+static double sum_rates(const struct generation *generation) {
+    usec_t now = clock_now();
+    double rate = 0;
+
+    for (size_t i = 0; i < generation->config->n_listeners; i++)
+        rate += meter_rate(&generation->limits[i]->accepted, LIMIT_RATE_PERIOD, now);
+    return rate;
+}
+
 struct reply status_reply(const struct question *question) {
     const struct generation *generation = question->generation;
     struct gate *gate = &question->relay->road.gate;
     char keeper[64], fingerprint[16];
+    struct sweep_sum sum;
     double bytes[2];
 
-    samples_take(question->samples, &question->relay->road.registry);
+    samples_take(question->samples, question->relay, &sum);
     samples_rates(question->samples, bytes);
-    snprintf(fingerprint, sizeof(fingerprint), "%08x", question->fingerprint);
+    snprintf(fingerprint, sizeof(fingerprint), "%08x", generation->config->fingerprint);
     return reply_json(
         200,
         json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}",
                   "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
                   (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
-                  question->rate, "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
+                  sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
                   pack_rate(bytes[DIR_DOWN]), "keeper",
-                  describe_keeper(question->relay, keeper, sizeof(keeper)), "fingerprint",
+                  describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint",
                   fingerprint, "near", near_list(question), "failures", list_failures(),
                   "listeners", list_listeners(generation), "upstreams", list_upstreams(generation),
                   "lame", steer_is_lame(NULL) || steer_stops_soon(), "stopping",

@@ -35,8 +35,8 @@ static const struct log_field *fill_asker(struct asker_fields *fields,
 
 /* Names of users are not looked up: whoever knows them may be on the network. */
 static const char *name_asker(const struct question *question, char *buf, size_t size) {
-    snprintf(buf, size, "%suid %u%s pid %d%s", question->asker.uid == 0 ? "root (" : "",
-             question->asker.uid, question->asker.uid == 0 ? "," : " (", question->asker.pid, ")");
+    snprintf(buf, size, "%suid %u%s pid %d)", question->asker.uid == 0 ? "root (" : "",
+             question->asker.uid, question->asker.uid == 0 ? "," : " (", question->asker.pid);
     return buf;
 }
 
@@ -169,14 +169,13 @@ static const char *explain_outcome(enum order_outcome outcome) {
 /* What is said of clients, if the upstream now has nobody for them. */
 static void append_drained(const struct question *question, const struct steered *steered,
                            char *sentence) {
-    const struct upstreams *upstreams = question->generation->upstreams;
+    const struct upstream *upstream =
+        upstreams_find(question->generation->upstreams, steered->upstream);
 
-    for (size_t i = 0; i < upstreams->n; i++)
-        if (strcmp(upstreams->list[i].config->name, steered->upstream) == 0 &&
-            upstream_is_drained(&upstreams->list[i]))
-            text_append(sentence, SENTENCE_MAX,
-                        "; that was the last server of %s, so its clients are refused",
-                        steered->upstream);
+    if (upstream != NULL && upstream_is_drained(upstream))
+        text_append(sentence, SENTENCE_MAX,
+                    "; that was the last server of %s, so its clients are refused",
+                    steered->upstream);
 }
 
 /* Done: logged, in force, told. */

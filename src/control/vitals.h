@@ -1,5 +1,5 @@
-/* What is known of relayd as a whole, for questions: its age and its rates. Each site has one, its
- * thread's. */
+/* What is known of relayd as a whole, for questions: its age, and samples of what it carries. Each
+ * site has one, its thread's. */
 #ifndef CONTROL_VITALS_H
 #define CONTROL_VITALS_H
 

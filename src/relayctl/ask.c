@@ -9,17 +9,21 @@
 #define PATIENCE_SEC      10L
 #define LONG_PATIENCE_SEC 90L /* with a file system or a name server: reload, check */
 
-static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
-    struct text *text = arg;
-    char *more = realloc(text->bytes, text->n + one * n + 1);
+bool ask_add_text(struct text *text, const char *bytes, size_t n) {
+    char *more = realloc(text->bytes, text->n + n + 1);
 
     if (more == NULL)
-        return 0;
-    memcpy(more + text->n, bytes, one * n);
+        return false;
+    memcpy(more + text->n, bytes, n);
     text->bytes = more;
-    text->n += one * n;
+    text->n += n;
     more[text->n] = '\0';
-    return one * n;
+    return true;
+}
+
+/* A CURLOPT_WRITEFUNCTION. */
+static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
+    return ask_add_text(arg, bytes, one * n) ? one * n : 0;
 }
 
 int ask_complain(const char *socket, const char *why) {

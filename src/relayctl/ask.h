@@ -30,6 +30,9 @@ struct text {
     size_t n;
 };
 
+/* Appends, with a NUL after it. False: no memory. */
+bool ask_add_text(struct text *text, const char *bytes, size_t n) MUST_USE;
+
 enum ask_method {
     ASK_GET,  /* changes nothing */
     ASK_POST, /* without a body: the arguments are in the path */

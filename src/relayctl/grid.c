@@ -84,8 +84,6 @@ static void print_row(const struct grid *grid, const size_t *widths, const char 
             fprintf(out, "%*s", (int)blanks, "");
             print_cell(cells[i], i == grid->tinted ? tint : TINT_NONE, out);
             blanks = 0;
-        } else {
-            blanks += width;
         }
         blanks += grid->right[i] ? 0 : pad;
     }

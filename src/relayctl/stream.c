@@ -21,18 +21,6 @@ struct stream_reading {
     void *arg;
 };
 
-static bool add_text(struct text *text, const char *bytes, size_t n) {
-    char *more = realloc(text->bytes, text->n + n + 1);
-
-    if (more == NULL)
-        return false;
-    memcpy(more + text->n, bytes, n);
-    text->bytes = more;
-    text->n += n;
-    more[text->n] = '\0';
-    return true;
-}
-
 /* A CURLOPT_WRITEFUNCTION. */
 static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
     struct stream_reading *reading = arg;
@@ -41,18 +29,18 @@ static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
 
     (void)curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200)
-        return add_text(&reading->refusal, bytes, left) ? left : 0;
+        return ask_add_text(&reading->refusal, bytes, left) ? left : 0;
     for (const char *end; (end = memchr(bytes, '\n', left)) != NULL;) {
         size_t length = (size_t)(end - bytes);
 
-        if (!add_text(&reading->line, bytes, length))
+        if (!ask_add_text(&reading->line, bytes, length))
             return 0;
         reading->on_line(reading->arg, reading->line.bytes);
         reading->line.n = 0;
         bytes += length + 1;
         left -= length + 1;
     }
-    return left == 0 || add_text(&reading->line, bytes, left) ? one * n : 0;
+    return left == 0 || ask_add_text(&reading->line, bytes, left) ? one * n : 0;
 }
 
 static CURL *new_request(const char *socket, const char *path, struct stream_reading *reading) {

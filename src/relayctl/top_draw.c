@@ -162,7 +162,7 @@ static void draw_heads(const struct top_state *state, const struct top_sheet *sh
     write_full_line(sheet, row, INK_HEAD, line);
 }
 
-bool top_is_tagged(const struct top_state *state, const struct top_row *row) {
+static bool is_tagged(const struct top_state *state, const struct top_row *row) {
     json_int_t id = json_integer_value(json_object_get(row->of, "id"));
 
     for (size_t i = 0; id > 0 && i < state->n_tags; i++)
@@ -213,7 +213,7 @@ static void draw_rows(struct top_state *state, const struct top_sheet *sheet, un
         const struct top_row *at = &table->rows[i];
         char line[LINE_MAX_BYTES];
 
-        snprintf(line, sizeof(line), "%s", top_is_tagged(state, at) ? "* " : "  ");
+        snprintf(line, sizeof(line), "%s", is_tagged(state, at) ? "* " : "  ");
         for (size_t k = 0; k < table->n_columns; k++)
             if (layout.width[k] > 0)
                 append_cell(line, layout.width[k], table->columns[k].right,

@@ -40,6 +40,4 @@ struct top_layout top_layout_on(const struct top_state *state, const struct top_
 /* The whole screen. */
 void top_draw(struct top_state *state, const struct top_sheet *sheet);
 
-bool top_is_tagged(const struct top_state *state, const struct top_row *row);
-
 #endif

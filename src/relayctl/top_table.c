@@ -35,12 +35,12 @@ static const struct top_column event_columns[] = {
 
 static const struct {
     const struct top_column *columns;
-    size_t n, named, sort;
+    size_t n, sort;
 } tabs[TOP_TABS] = {
-    [TOP_SERVERS] = {server_columns, ARRAY_LEN(server_columns), 0, SIZE_MAX},
-    [TOP_CONNECTIONS] = {connection_columns, ARRAY_LEN(connection_columns), 0, 8},
-    [TOP_CLIENTS] = {client_columns, ARRAY_LEN(client_columns), 0, 3},
-    [TOP_EVENTS] = {event_columns, ARRAY_LEN(event_columns), 2, SIZE_MAX},
+    [TOP_SERVERS] = {server_columns, ARRAY_LEN(server_columns), SIZE_MAX},
+    [TOP_CONNECTIONS] = {connection_columns, ARRAY_LEN(connection_columns), 8},
+    [TOP_CLIENTS] = {client_columns, ARRAY_LEN(client_columns), 3},
+    [TOP_EVENTS] = {event_columns, ARRAY_LEN(event_columns), SIZE_MAX},
 };
 
 void top_view_init(struct top_view *view) {
@@ -280,7 +280,6 @@ void top_table_make(struct top_table *table, const struct top_model *model,
 
     table->columns = tabs[view->tab].columns;
     table->n_columns = tabs[view->tab].n;
-    table->named = tabs[view->tab].named;
     table->n = 0;
     json_array_foreach(list, i, one) {
         struct top_row *row = add_top_row(table, one);

@@ -33,7 +33,6 @@ struct top_row {
 struct top_table {
     const struct top_column *columns;
     size_t n_columns;
-    size_t named; /* the column that tells rows apart */
     struct top_row *rows;
     size_t n, room;
 };

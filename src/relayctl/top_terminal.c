@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "relayctl/grid.h"
+
 #define WAIT_MOST (200 * USEC_PER_MSEC) /* before a new size of the terminal is seen */
 
 static void put_on_screen(void *arg, unsigned row, unsigned column, enum top_ink ink,
@@ -21,11 +23,8 @@ static void put_on_screen(void *arg, unsigned row, unsigned column, enum top_ink
     (void)attr_set(A_NORMAL, 0, NULL);
 }
 
-/* no-color.org: NO_COLOR counts unless it is empty. */
 static bool begin_colours(void) {
-    const char *no = getenv("NO_COLOR");
-
-    if ((no != NULL && no[0] != '\0') || !has_colors() || start_color() == ERR)
+    if (!grid_has_colour(stdout) || !has_colors() || start_color() == ERR)
         return false;
     (void)use_default_colors();
     init_pair(INK_GOOD, COLOR_GREEN, -1);

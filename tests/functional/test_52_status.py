@@ -71,7 +71,7 @@ def test_names_that_others_made_up_are_refused(shown):
         assert status == 400 or "this relayd is not called so" in body
 
 
-def test_a_name_of_the_address_is_answered(shown, hosts, relay, origin):
+def test_a_name_of_the_address_is_answered(hosts, relay, origin):
     hosts.set("127.0.0.1 localhost relay.example")
     place = local()
     address = f"127.0.0.1:{free_port()}"
@@ -140,7 +140,7 @@ def test_all_or_nothing(shown, at):
     until(lambda: listens(second), "now it can be had")
 
 
-def test_port_in_use_at_the_start(shown, relay, origin):
+def test_port_in_use_at_the_start(relay, origin):
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{free_port()}"
         one = relay(text=text_of(address, written(other.getsockname()), server=origin(echo)), address=address, ready=False)
@@ -149,7 +149,7 @@ def test_port_in_use_at_the_start(shown, relay, origin):
         assert "The status section cannot listen on" in one.log and "another process listens there" in one.log
 
 
-def test_one_address_for_both_is_an_error(shown, relay, origin):
+def test_one_address_for_both_is_an_error(relay, origin):
     address = f"127.0.0.1:{free_port()}"
     one = relay(text=text_of(address, address, server=origin(echo)), address=address, ready=False)
     one.expected_exit = 78

@@ -29,7 +29,7 @@ def listed(at, *words):
     return json.loads(told(at, "--json", "connections", *words))
 
 
-def relayed(one, origins=1):
+def relayed(one):
     """A connection of which both directions are known to work."""
     client = connect(one)
     assert client.send(b"x").read(1) == b"x"
