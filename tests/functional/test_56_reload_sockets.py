@@ -328,4 +328,6 @@ def test_a_reload_swaps_an_address_between_status_and_a_listener(relay, origin, 
     with connect(first) as client:
         assert client.send(b"x").read(1) == b"x"
     one.reload(text=text(first, second))          # the other way round: at once
-    assert asked(tuple([first.split(":")[0], int(first.split(":")[1])]), "/ready", host=first)[0] == 200
+    there = ("127.0.0.1", int(first.split(":")[1]))
+    until(lambda: socket.socket().connect_ex(there) == 0, "the status section, which moves after the listeners, is there")
+    assert asked(there, "/ready", host=first)[0] == 200
