@@ -7,6 +7,7 @@
 build_packages=(
     gcc libc6-dev meson ninja-build pkgconf libconfuse-dev libsystemd-dev libc-ares-dev
     libmicrohttpd-dev libjansson-dev libcurl4-openssl-dev libncurses-dev # the control socket, and relayctl
+    libssl-dev                                                            # TLS
 )
 
 # Beyond these, to test it.
