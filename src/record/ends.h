@@ -17,7 +17,7 @@ enum end {
 /* How far the connection had come. */
 enum end_phase {
     END_PHASE_ADMIT, /* nothing was done for it */
-    END_PHASE_GREET, /* its PROXY header was awaited */
+    END_PHASE_GREET, /* its PROXY header or ClientHello was awaited, or its handshake made */
     END_PHASE_QUEUE,
     END_PHASE_DIAL,
     END_PHASE_START, /* both sockets are there, no pumps yet */
@@ -26,7 +26,7 @@ enum end_phase {
 
 /* Whether a client that speaks HTTP is answered. */
 enum end_answer {
-    /* it was relayed; or its PROXY header did not come: nobody knows who reads it */
+    /* it was relayed; or it had still to say who it is: nobody knows who reads it */
     END_ANSWER_NEVER,
     END_ANSWER_AT_ONCE,
     /* once it begins to ask (conn/answer.h), if there is a pump to wait */
