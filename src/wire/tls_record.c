@@ -169,11 +169,12 @@ static enum tls_outcome check_record_header(const struct tls_half *half, const u
            least = tls_before(half) - TLS_HEADER + TLS_TAG_SIZE;
 
     /* Once Finished has come, nothing may be without protection, not even a change_cipher_spec
-     * (RFC 8446, 5). The version is ignored (5.1), and bound by the tag (5.2). */
+     * (RFC 8446, 5). 5.1 has the version ignored where there is no protection yet; of a protected
+     * record it is always this one (5.2), and others refuse other ones, too. */
     if (modern && header[AT_TYPE] != TLS_DATA)
         return bad_record(ret, TLS_UNEXPECTED_MESSAGE);
-    if (!modern && read_record16(header + AT_VERSION) != TLS_1_2) /* RFC 5246, 6.2.1 */
-        return bad_record(ret, TLS_PROTOCOL_VERSION);
+    if (read_record16(header + AT_VERSION) != TLS_1_2) /* RFC 5246, 6.2.1 */
+        return bad_record(ret, modern ? TLS_DECODE_ERROR : TLS_PROTOCOL_VERSION);
     /* 1.2 allows 2^14 + 2048 (RFC 5246, 6.2.3), but its AEADs add no more than this. */
     if (length > (modern ? TLS_WIRE_MAX - TLS_HEADER : TLS_PLAIN_MAX + least))
         return bad_record(ret, TLS_RECORD_OVERFLOW);
