@@ -24,6 +24,7 @@ struct cache {
     TAILQ_HEAD(, service) services;
     size_t n_unwanted; /* hosts */
     usec_t next;       /* when something is due */
+    usec_t walked;     /* when all was last searched for it; 0: at once */
 };
 
 static inline void cache_expect(struct cache *cache, usec_t due) {

@@ -3,27 +3,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "names/host.h"
-#include "names/service.h"
-
-#define LOOK_EVERY (20 * USEC_PER_MSEC) /* since each time all that is known is walked */
-#define BURST      32 /* hosts asked before answers are read: more overflow a socket's buffer */
+#include "names/cache_walk.h"
 
 struct resolver *resolver_new(const struct dns_ops *ops) UNCHECKED {
     struct resolver *resolver = calloc(1, sizeof(*resolver));
 
     if (resolver == NULL)
         return NULL;
-    resolver->cache.ops = ops;
     resolver->refs = 1;
     lock_init(&resolver->lock, RANK_LEAF);
     cond_init(&resolver->left);
     TAILQ_INIT(&resolver->coming);
     TAILQ_INIT(&resolver->leaving);
-    TAILQ_INIT(&resolver->cache.hosts);
-    TAILQ_INIT(&resolver->cache.services);
     TAILQ_INIT(&resolver->pending);
-    etc_init(&resolver->cache.etc);
+    cache_init(&resolver->cache, ops);
     return resolver;
 }
 
@@ -57,7 +50,7 @@ static void take_turns(struct resolver *resolver) {
 
     while ((names = next_coming(resolver)) != NULL) {
         names_take_in(names, &resolver->cache, &resolver->pending);
-        resolver->walked = 0;
+        resolver->cache.walked = 0;
     }
     while ((names = next_leaving(resolver)) != NULL) {
         names_let_go(names);
@@ -66,44 +59,6 @@ static void take_turns(struct resolver *resolver) {
         cond_broadcast(&resolver->left);
         lock_release(&resolver->lock);
     }
-}
-
-/* Begins what is due, BURST at a time. */
-static void begin_due_lookups(struct resolver *resolver, usec_t now) {
-    struct service *service, *next_service;
-    struct host *host, *next_host;
-    struct cache *cache = &resolver->cache;
-    size_t begun = 0;
-
-    cache->next = USEC_NEVER;
-    resolver->walked = now;
-    etc_refresh(&cache->etc);
-    for (service = TAILQ_FIRST(&cache->services); service != NULL; service = next_service) {
-        next_service = TAILQ_NEXT(service, entry);
-        cache_expect(cache, service_go_on(service, now));
-    }
-    for (host = TAILQ_FIRST(&cache->hosts); host != NULL && begun < BURST; host = next_host) {
-        next_host = TAILQ_NEXT(host, entry);
-        usec_t due = host_go_on(host, now);
-
-        begun += due == USEC_NEVER; /* or it was freed */
-        cache_expect(cache, due);
-    }
-    if (begun == BURST) {
-        cache->next = now;
-        resolver->walked = 0;
-    }
-}
-
-/* Returns when to go on. */
-static usec_t begin_due(struct resolver *resolver) {
-    usec_t now = clock_now();
-    usec_t soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
-
-    if (now >= resolver->cache.next && now >= soonest)
-        begin_due_lookups(resolver, now);
-    soonest = resolver->walked > 0 ? resolver->walked + LOOK_EVERY : 0;
-    return resolver->cache.next > soonest ? resolver->cache.next : soonest;
 }
 
 static void resolver_thread(void *arg) {
@@ -116,7 +71,7 @@ static void resolver_thread(void *arg) {
         if (stop)
             return;
         take_turns(resolver);
-        usec_t next = begin_due(resolver);
+        usec_t next = cache_go_on(&resolver->cache);
         names_tell(&resolver->pending); /* what was answered at once, as by /etc/hosts */
         resolver->cache.ops->wait(resolver->cache.dns, next);
         names_tell(&resolver->pending);
@@ -167,9 +122,6 @@ void resolver_leave(struct resolver *resolver, struct names *names) {
 }
 
 void resolver_unref(struct resolver *resolver) UNCHECKED {
-    struct service *service;
-    struct host *host;
-
     if (resolver == NULL || --resolver->refs > 0)
         return;
     lock_acquire(&resolver->lock);
@@ -181,11 +133,7 @@ void resolver_unref(struct resolver *resolver) UNCHECKED {
     resolver->cache.stopping = true;
     if (resolver->cache.dns != NULL)
         resolver->cache.ops->free(resolver->cache.dns);
-    while ((service = TAILQ_FIRST(&resolver->cache.services)) != NULL)
-        service_free(service);
-    while ((host = TAILQ_FIRST(&resolver->cache.hosts)) != NULL)
-        host_free(host);
-    etc_free(&resolver->cache.etc);
+    cache_free(&resolver->cache);
     cond_destroy(&resolver->left);
     lock_destroy(&resolver->lock);
     free(resolver);

@@ -24,7 +24,6 @@ struct resolver {
     bool stop GUARDED;
     struct cache cache; /* this and below: the thread's */
     struct name_list pending;
-    usec_t walked; /* when all was last searched for what is due */
 };
 
 /* With one reference; references are main's. NULL: no memory. */
