@@ -23,6 +23,7 @@ struct cache {
     TAILQ_HEAD(, host) hosts;
     TAILQ_HEAD(, service) services;
     size_t n_unwanted; /* hosts */
+    size_t n_asked;    /* queries to DNS for hosts, ever */
     usec_t next;       /* when something is due */
     usec_t walked;     /* when all was last searched for it; 0: at once */
 };

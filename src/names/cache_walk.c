@@ -4,7 +4,7 @@
 #include "names/service.h"
 
 #define LOOK_EVERY (20 * USEC_PER_MSEC) /* since each time all that is known is walked */
-#define BURST      32 /* hosts asked before answers are read: more overflow a socket's buffer */
+#define BURST      64 /* queries before answers are read: more overflow a socket's buffer */
 
 void cache_init(struct cache *cache, const struct dns_ops *ops) {
     *cache = (struct cache){.ops = ops};
@@ -27,7 +27,7 @@ void cache_free(struct cache *cache) {
 static void begin_due_lookups(struct cache *cache, usec_t now) {
     struct service *service, *next_service;
     struct host *host, *next_host;
-    size_t begun = 0;
+    size_t most = cache->n_asked + BURST;
 
     cache->next = USEC_NEVER;
     cache->walked = now;
@@ -36,14 +36,12 @@ static void begin_due_lookups(struct cache *cache, usec_t now) {
         next_service = TAILQ_NEXT(service, entry);
         cache_expect(cache, service_go_on(service, now));
     }
-    for (host = TAILQ_FIRST(&cache->hosts); host != NULL && begun < BURST; host = next_host) {
+    for (host = TAILQ_FIRST(&cache->hosts); host != NULL && cache->n_asked < most;
+         host = next_host) {
         next_host = TAILQ_NEXT(host, entry);
-        usec_t due = host_go_on(host, now);
-
-        begun += due == USEC_NEVER; /* or it was freed */
-        cache_expect(cache, due);
+        cache_expect(cache, host_go_on(host, now));
     }
-    if (begun == BURST) {
+    if (cache->n_asked >= most) {
         cache->next = now;
         cache->walked = 0;
     }

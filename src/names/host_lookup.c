@@ -182,6 +182,7 @@ static void ask_dns(struct host *host, struct family *family, int candidate) {
     *query = (struct query){
         .host = host, .kind = kind, .serial = ++family->serial, .version = cache->etc.version};
     host->queries++;
+    cache->n_asked++;
     cache->ops->lookup(cache->dns, name, kind == FAMILY_IPV4 ? DNS_A : DNS_AAAA, on_host_answer,
                        query);
 }

@@ -261,3 +261,15 @@ def test_a_name_of_many_servers_is_asked_for_once(relay, dns, everywhere):
     one = site(relay, servers, wrap=dns.wrap, connect_attempts=20, fail_timeout="1h")
     assert answers(one, 1) == {"1": 1}
     assert dns.count("app.test") == 2
+
+
+def test_names_that_nobody_answers_hold_up_no_other(relay, dns, everywhere):
+    """However many there are, and wherever they stand."""
+    servers = {f"s{number}": f"n{number}.test:{everywhere}" for number in range(100)}
+    for number in range(100):
+        dns.set(f"n{number}.test", A=SWALLOW, AAAA=SWALLOW)
+    dns.set("app.test", A=["127.0.1.1"])
+    one = site(relay, {**servers, "a": f"app.test:{everywhere}"}, wrap=dns.wrap)
+    assert answers(one, 1) == {"1": 1}
+    asked = [query[:2] for query in dns.queries]
+    assert asked[:asked.index(("app.test", "A"))].count(("n0.test", "A")) <= 2   # its tries are not over
