@@ -12,6 +12,7 @@
 #include "config/warnings.h"
 #include "daemon/reload_request.h"
 #include "daemon/daemon.h"
+#include "daemon/name_check.h"
 #include "daemon/rights.h"
 #include "version.h"
 
@@ -92,6 +93,7 @@ static int check_config(const struct cli *cli) {
     warnings_tell_public(config, print_error, NULL);
     rights_check(config, from_file && strcmp(config_path(cli), CONFIG_DEFAULT_PATH) == 0,
                  print_error, NULL);
+    name_check(config, print_error, NULL);
     config_summarize(config, stdout);
     printf("%s: the configuration is valid.\n", from_file ? config_path(cli) : "--proxy");
     config_unref(config);

@@ -8,7 +8,7 @@ import pytest
 
 from client import connect
 from origin import http
-from relay import config, once
+from relay import complaints, config, once
 from settings import free_port
 
 TEXT = """workers = 2
@@ -30,7 +30,7 @@ def check(tmp_path):
     def run(text):
         path.write_text(text)
         done = once("-t", "-f", path)
-        errors = re.findall(rf"^{re.escape(str(path))}:(\d+): (.*)$", done.stderr, re.M)
+        errors = re.findall(rf"^{re.escape(str(path))}:(\d+): (.*)$", "\n".join(complaints(done)), re.M)
         if done.returncode == 0:
             assert not errors
         else:
