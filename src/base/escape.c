@@ -9,6 +9,8 @@
 
 #define UTF8_MAX 4 /* bytes of a character */
 
+static const char digits[] = "0123456789abcdef";
+
 struct range {
     uint32_t first, last;
 };
@@ -77,7 +79,6 @@ static bool is_escaped(uint32_t c, enum escape what) {
 }
 
 char *escape_text(const char *bytes, size_t n, enum escape what, char *buf, size_t size) {
-    static const char digits[] = "0123456789abcdef";
     const unsigned char *p = (const unsigned char *)bytes;
     size_t used = 0;
 
@@ -109,16 +110,17 @@ char *escape_json(const char *text, char *buf, size_t size) {
     size_t used = 0;
 
     for (; *text != '\0'; text++) {
-        char c = *text, escaped[ESCAPE_JSON_MAX + 1] = {c, '\0'};
+        unsigned char c = (unsigned char)*text;
+        bool control = c < ' ' || c == 0x7f, marked = c == '"' || c == '\\';
+        size_t n = control ? ESCAPE_JSON_MAX : marked ? 2 : 1;
 
-        if (c == '"' || c == '\\')
-            snprintf(escaped, sizeof(escaped), "\\%c", c);
-        else if ((unsigned char)c < ' ' || c == 0x7f)
-            snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned char)c);
-        size_t n = strlen(escaped);
         if (used + n >= size)
             break;
-        memcpy(buf + used, escaped, n);
+        if (control)
+            memcpy(buf + used, (const char[]){'\\', 'u', '0', '0', digits[c >> 4]}, 5);
+        else if (marked)
+            buf[used] = '\\';
+        buf[used + n - 1] = control ? digits[c & 15] : *text;
         used += n;
     }
     buf[used] = '\0';

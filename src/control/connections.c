@@ -1,17 +1,15 @@
 #include "control/connections.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/escape.h"
+#include "base/buffer.h"
 #include "conn/sweep.h"
 
 struct conn_list {
     struct filter filter;
-    FILE *out;
-    size_t n;               /* that were found */
+    struct buffer out;
     struct glimpse *coming; /* not yet established when it was looked, by number */
     size_t n_coming;
 };
@@ -58,10 +56,15 @@ bool connections_lingers(struct conn *conn) {
     return lingers;
 }
 
-static void write_text(FILE *out, const char *name, const char *text) {
-    char escaped[ESCAPE_JSON_MAX * ADDR_TEXT_MAX];
+/* head: what stands before the text, to its quotation mark. */
+static void write_text(struct buffer *out, const char *head, const char *text) {
+    buffer_add_text(out, head);
+    buffer_add_json(out, text);
+}
 
-    fprintf(out, "\"%s\":\"%s\",", name, escape_json(text, escaped, sizeof(escaped)));
+static void write_count(struct buffer *out, const char *head, uint64_t n) {
+    buffer_add_text(out, head);
+    buffer_add_number(out, n);
 }
 
 /* What is written of a connection. */
@@ -83,23 +86,23 @@ bool connections_takes(const struct filter *filter, const struct conn *conn) {
                                  atomic_load(&conn->state->flow[DIR_DOWN].bytes));
 }
 
-/* Written without jansson: there may be many, and it would take most of the time. */
-static void write_shown(struct conn_list *list, const struct shown *shown) {
-    char client[ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
+/* Written without jansson or stdio: there may be many, and they would take most of the time. */
+static void write_shown(struct buffer *out, const struct shown *shown) {
+    char addr[ADDR_TEXT_MAX];
 
-    fprintf(list->out, "%s{\"id\":%llu,", list->n++ > 0 ? "," : "",
-            (unsigned long long)shown->number);
-    write_text(list->out, "client", addr_format(shown->client, client, sizeof(client)));
-    write_text(list->out, "listener", shown->listener);
-    write_text(list->out, "upstream", shown->upstream);
-    write_text(list->out, "server", shown->server);
-    write_text(list->out, "address",
-               shown->address != NULL ? addr_format(shown->address, address, sizeof(address)) : "");
-    fprintf(list->out,
-            "\"age_us\":%lld,\"idle_us\":%lld,\"up\":%llu,\"down\":%llu,\"phase\":\"%s\","
-            "\"tls\":null,\"request\":null}",
-            (long long)usec_later(shown->age, 0), (long long)usec_later(shown->idle, 0),
-            (unsigned long long)shown->up, (unsigned long long)shown->down, shown->phase);
+    write_count(out, out->n > 1 ? ",{\"id\":" : "{\"id\":", shown->number);
+    write_text(out, ",\"client\":\"", addr_format(shown->client, addr, sizeof(addr)));
+    write_text(out, "\",\"listener\":\"", shown->listener);
+    write_text(out, "\",\"upstream\":\"", shown->upstream);
+    write_text(out, "\",\"server\":\"", shown->server);
+    write_text(out, "\",\"address\":\"",
+               shown->address != NULL ? addr_format(shown->address, addr, sizeof(addr)) : "");
+    write_count(out, "\",\"age_us\":", (uint64_t)usec_later(shown->age, 0));
+    write_count(out, ",\"idle_us\":", (uint64_t)usec_later(shown->idle, 0));
+    write_count(out, ",\"up\":", shown->up);
+    write_count(out, ",\"down\":", shown->down);
+    write_text(out, ",\"phase\":\"", shown->phase);
+    buffer_add_text(out, "\",\"tls\":null,\"request\":null}");
 }
 
 static void write_conn(void *arg, struct conn *conn) {
@@ -123,7 +126,7 @@ static void write_conn(void *arg, struct conn *conn) {
                                 .idle = now - active,
                                 .up = atomic_load(&up->bytes),
                                 .down = atomic_load(&down->bytes)};
-    write_shown(list, &shown);
+    write_shown(&list->out, &shown);
 }
 
 static void write_coming(struct conn_list *list) {
@@ -143,34 +146,29 @@ static void write_coming(struct conn_list *list) {
         if (filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "",
                          &glimpse->client) &&
             filter_takes_live(&list->filter, glimpse->number, shown.age, 0))
-            write_shown(list, &shown);
+            write_shown(&list->out, &shown);
     }
 }
 
 /* Takes the list's filter. */
 static struct reply write_list(struct road *road, struct conn_list *list) {
-    struct reply reply = {.status = 200, .type = "application/json"};
-    size_t n = 0;
+    struct buffer *out = &list->out;
 
-    list->out = look_at_coming(road, list) ? open_memstream(&reply.body, &n) : NULL;
-    if (list->out != NULL) {
-        putc('[', list->out);
+    if (look_at_coming(road, list)) {
+        buffer_add_text(out, "[");
         sweep_visit(&road->registry, write_conn, list);
         write_coming(list);
-        fputs("]\n", list->out);
-        bool failed = ferror(list->out);
-        if (fclose(list->out) != 0 || failed) {
-            free(reply.body);
-            reply.body = NULL;
-        }
+        buffer_add_text(out, "]\n");
     }
+    if (out->failed)
+        buffer_free(out);
     free(list->coming);
     filter_clear(&list->filter);
-    return reply;
+    return (struct reply){.status = 200, .type = "application/json", .body = out->bytes};
 }
 
 struct reply connections_reply(const struct question *question) {
-    struct conn_list list = {.n = 0};
+    struct conn_list list = {.n_coming = 0};
     char why[FILTER_WHY_MAX];
 
     if (!filter_read(&list.filter, question->argument, question->arg, why))
