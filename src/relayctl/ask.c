@@ -7,23 +7,15 @@
 #include <sysexits.h>
 
 #define PATIENCE_SEC      10L
-#define LONG_PATIENCE_SEC 90L /* with a file system or a name server: reload, check */
-
-bool ask_add_text(struct text *text, const char *bytes, size_t n) {
-    char *more = realloc(text->bytes, text->n + n + 1);
-
-    if (more == NULL)
-        return false;
-    memcpy(more + text->n, bytes, n);
-    text->bytes = more;
-    text->n += n;
-    more[text->n] = '\0';
-    return true;
-}
+#define READ_SIZE         131072L /* of what may be megabytes */
+#define LONG_PATIENCE_SEC 90L     /* with a file system or a name server: reload, check */
 
 /* A CURLOPT_WRITEFUNCTION. */
 static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
-    return ask_add_text(arg, bytes, one * n) ? one * n : 0;
+    struct buffer *buffer = arg;
+
+    buffer_add(buffer, bytes, one * n);
+    return buffer->failed ? 0 : one * n;
 }
 
 int ask_complain(const char *socket, const char *why) {
@@ -35,10 +27,10 @@ int ask_complain(const char *socket, const char *why) {
     return EX_UNAVAILABLE;
 }
 
-int ask_page(const struct ask *ask, enum ask_method method, const char *path, struct text *ret_text,
-             long *ret_status) {
+int ask_page(const struct ask *ask, enum ask_method method, const char *path,
+             struct buffer *ret_text, long *ret_status) {
     char url[1024], why[CURL_ERROR_SIZE] = "";
-    struct text text = {0};
+    struct buffer text = {0};
     CURL *curl = curl_easy_init();
 
     if (curl == NULL)
@@ -51,6 +43,7 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT,
                            method == ASK_POST ? LONG_PATIENCE_SEC : PATIENCE_SEC);
+    (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, READ_SIZE);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
@@ -63,7 +56,7 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path, st
         *ret_text = text;
         return EX_OK;
     }
-    free(text.bytes);
+    buffer_free(&text);
     return ask->quiet ? EX_UNAVAILABLE
                       : ask_complain(ask->socket, error != 0       ? strerror((int)error)
                                                   : why[0] != '\0' ? why
@@ -85,7 +78,7 @@ int ask_judge(const char *socket, const json_t *json, long status) {
 
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
              char **ret_text) {
-    struct text text;
+    struct buffer text;
     long status = 0;
     int r = ask_page(ask, method, path, &text, &status);
 
@@ -102,46 +95,6 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
         *ret_json = json;
     else
         json_decref(json);
-    return r;
-}
-
-/* Reads the items of "[item,item...]". False: it is no such list. */
-static bool read_items(const struct text *text, void (*each)(void *arg, const json_t *item),
-                       void *arg) {
-    const char *at = text->bytes + 1, *end = text->bytes + text->n;
-    json_error_t where;
-
-    if (text->n < 2 || text->bytes[0] != '[')
-        return false;
-    while (at < end && *at != ']') {
-        json_t *item = json_loadb(at, (size_t)(end - at), JSON_DISABLE_EOF_CHECK, &where);
-
-        if (item == NULL)
-            return false;
-        each(arg, item);
-        json_decref(item);
-        at += where.position;
-        at += at < end && *at == ',';
-    }
-    return at < end;
-}
-
-int ask_list(const struct ask *ask, const char *path, void (*each)(void *arg, const json_t *item),
-             void *arg) {
-    struct text text;
-    long status = 0;
-    int r = ask_page(ask, ASK_GET, path, &text, &status);
-
-    if (r != EX_OK)
-        return r;
-    if (status != 200 || !read_items(&text, each, arg)) {
-        json_t *json = json_loadb(text.bytes, text.n, 0, NULL);
-
-        r = ask_judge(ask->socket, json, status);
-        json_decref(json);
-        r = r == EX_OK ? ASK_REFUSED : r;
-    }
-    free(text.bytes);
     return r;
 }
 

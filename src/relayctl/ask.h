@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "base/check.h"
 
 #define ASK_REFUSED 1 /* an exit status */
@@ -25,22 +26,14 @@ struct ask {
     const char *timeout, *span; /* --for; NULL: not given */
 };
 
-struct text {
-    char *bytes; /* the caller frees it */
-    size_t n;
-};
-
-/* Appends, with a NUL after it. False: no memory. */
-bool ask_add_text(struct text *text, const char *bytes, size_t n) MUST_USE;
-
 enum ask_method {
     ASK_GET,  /* changes nothing */
     ASK_POST, /* without a body: the arguments are in the path */
 };
 
-/* EX_OK with an answer of *ret_status; else says why not. */
-int ask_page(const struct ask *ask, enum ask_method method, const char *path, struct text *ret_text,
-             long *ret_status) MUST_USE;
+/* EX_OK with an answer of *ret_status, which the caller frees; else says why not. */
+int ask_page(const struct ask *ask, enum ask_method method, const char *path,
+             struct buffer *ret_text, long *ret_status) MUST_USE;
 
 /* What relayd answered with this status; NULL: no JSON. Says what is wrong with it: EX_OK,
  * ASK_REFUSED, or EX_UNAVAILABLE. */
@@ -53,11 +46,6 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
 
 /* Says that nobody answers there. Returns EX_UNAVAILABLE. */
 int ask_complain(const char *socket, const char *why);
-
-/* As ask_json, of a list: calls each for every item, one after the other, so that a long one needs
- * no memory for all. */
-int ask_list(const struct ask *ask, const char *path, void (*each)(void *arg, const json_t *item),
-             void *arg) MUST_USE;
 
 /* "/connections?listener=web&client=10.0.0.0%2F8" of words "listener=web"; the caller frees it.
  * NULL: a word is not of this form, or there is no memory. */

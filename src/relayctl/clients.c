@@ -5,23 +5,24 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "relayctl/commands.h"
+#include "relayctl/rows.h"
 #include "relayctl/screens.h"
 
 #define FILTERS                                                                                    \
     "a filter is listener=NAME, server=UPSTREAM/NAME, client=PREFIX, id=N, age=TIME or rate=BYTES"
 
 /* What `sort` goes by, the largest first; -1: there is no such order. */
-static double sort_key(const json_t *connection, const char *by) {
-    double up = (double)json_integer_value(json_object_get(connection, "up")),
-           down = (double)json_integer_value(json_object_get(connection, "down")),
-           age = (double)json_integer_value(json_object_get(connection, "age_us"));
+static double sort_key(const struct connection_row *row, const char *by) {
+    double up = (double)row->number[ROW_UP], down = (double)row->number[ROW_DOWN],
+           age = (double)row->number[ROW_AGE];
 
     if (strcmp(by, "age") == 0)
         return age;
     if (strcmp(by, "idle") == 0)
-        return (double)json_integer_value(json_object_get(connection, "idle_us"));
+        return (double)row->number[ROW_IDLE];
     if (strcmp(by, "up") == 0)
         return up;
     if (strcmp(by, "down") == 0)
@@ -29,36 +30,6 @@ static double sort_key(const json_t *connection, const char *by) {
     if (strcmp(by, "rate") == 0)
         return (up + down) / (age > 1 ? age : 1);
     return -1;
-}
-
-struct keyed {
-    double key;
-    json_t *connection;
-};
-
-static int compare_keyed(const void *a, const void *b) {
-    const struct keyed *x = a, *y = b;
-
-    return x->key < y->key ? 1 : x->key > y->key ? -1 : 0;
-}
-
-/* A list in that order; NULL: no memory. */
-static json_t *sort_connections(const json_t *list, const char *by) {
-    size_t n = json_array_size(list);
-    struct keyed *keyed = calloc(n + 1, sizeof(*keyed));
-    json_t *sorted = keyed != NULL ? json_array() : NULL;
-
-    for (size_t i = 0; keyed != NULL && i < n; i++) {
-        json_t *connection = json_array_get(list, i);
-
-        keyed[i] = (struct keyed){sort_key(connection, by), connection};
-    }
-    if (keyed != NULL && n > 1)
-        qsort(keyed, n, sizeof(*keyed), compare_keyed);
-    for (size_t i = 0; sorted != NULL && i < n; i++)
-        json_array_append(sorted, keyed[i].connection);
-    free(keyed);
-    return sorted;
 }
 
 /* Takes "sort=" out of the words, of which a copy with room for all is in ret_words. */
@@ -74,22 +45,44 @@ static const char *take_sort(const struct ask *ask, char **ret_words, size_t *re
     return by;
 }
 
-struct connection_rows {
+/* Calls each for every row. EX_OK: *ret_answer is what came; else says why not. */
+static int ask_rows(const struct ask *ask, const char *path,
+                    void (*each)(void *arg, const struct connection_row *row), void *arg,
+                    struct buffer *ret_answer) {
+    struct buffer answer;
+    long status = 0;
+    int r = ask_page(ask, ASK_GET, path, &answer, &status);
+
+    if (r != EX_OK)
+        return r;
+    if (status == 200 && rows_read(&answer, each, arg)) {
+        *ret_answer = answer;
+        return EX_OK;
+    }
+    json_t *json = json_loadb(answer.bytes, answer.n, 0, NULL);
+    r = ask_judge(ask->socket, json, status);
+    json_decref(json);
+    buffer_free(&answer);
+    return r == EX_OK ? ASK_REFUSED : r;
+}
+
+struct row_grid {
     struct grid grid;
     const char *by; /* NULL: in the order of relayd's */
 };
 
-static void add_row(void *arg, const json_t *connection) {
-    struct connection_rows *rows = arg;
+static void add_row(void *arg, const struct connection_row *row) {
+    struct row_grid *rows = arg;
 
-    screen_add_connection(&rows->grid, connection);
+    screen_add_connection(&rows->grid, row);
     if (rows->by != NULL && rows->grid.n > 0)
-        rows->grid.rows[rows->grid.n - 1].key = sort_key(connection, rows->by);
+        rows->grid.rows[rows->grid.n - 1].key = sort_key(row, rows->by);
 }
 
 static int print_connection_grid(const struct ask *ask, const char *path, const char *by) {
-    struct connection_rows rows = {.grid = screen_connection_grid(), .by = by};
-    int r = ask_list(ask, path, add_row, &rows);
+    struct row_grid rows = {.grid = screen_connection_grid(), .by = by};
+    struct buffer answer = {0};
+    int r = ask_rows(ask, path, add_row, &rows, &answer);
 
     if (r == EX_OK && by != NULL)
         grid_sort(&rows.grid);
@@ -98,26 +91,66 @@ static int print_connection_grid(const struct ask *ask, const char *path, const 
     if (r == EX_OK && rows.grid.failed)
         r = EX_OSERR;
     grid_free(&rows.grid);
+    buffer_free(&answer);
     return r;
+}
+
+struct row_json {
+    double key;
+    const char *json;
+    size_t n;
+};
+
+struct row_jsons {
+    const char *by; /* NULL: they are not kept */
+    struct row_json *list;
+    size_t n, room;
+    bool failed; /* there was no memory */
+};
+
+static void keep_row(void *arg, const struct connection_row *row) {
+    struct row_jsons *rows = arg;
+
+    if (rows->by == NULL)
+        return;
+    void *list = grow_list(rows->list, rows->n, &rows->room, sizeof(*rows->list));
+    if (list == NULL) {
+        rows->failed = true;
+        return;
+    }
+    rows->list = list;
+    rows->list[rows->n++] = (struct row_json){sort_key(row, rows->by), row->json, row->json_n};
+}
+
+static int compare_rows(const void *a, const void *b) {
+    const struct row_json *one = a, *other = b;
+
+    return (one->key < other->key) - (one->key > other->key);
+}
+
+static void print_sorted(struct row_jsons *rows) {
+    if (rows->n > 1)
+        qsort(rows->list, rows->n, sizeof(*rows->list), compare_rows);
+    putchar('[');
+    for (size_t i = 0; i < rows->n; i++)
+        printf("%s%.*s", i > 0 ? "," : "", (int)rows->list[i].n, rows->list[i].json);
+    puts("]");
 }
 
 /* As they came; or sorted. */
 static int print_connection_json(const struct ask *ask, const char *path, const char *by) {
-    json_t *list = NULL;
-    char *text = NULL;
-    int r = ask_json(ask, ASK_GET, path, &list, &text);
+    struct row_jsons rows = {.by = by};
+    struct buffer answer = {0};
+    int r = ask_rows(ask, path, keep_row, &rows, &answer);
 
-    if (r == EX_OK && by == NULL) {
-        fputs(text, stdout);
-    } else if (r == EX_OK) {
-        json_t *sorted = sort_connections(list, by);
-
-        r = sorted != NULL && json_dumpf(sorted, stdout, JSON_COMPACT) == 0 ? EX_OK : EX_OSERR;
-        putchar('\n');
-        json_decref(sorted);
-    }
-    json_decref(list);
-    free(text);
+    if (r == EX_OK && rows.failed)
+        r = EX_OSERR;
+    if (r == EX_OK && by != NULL)
+        print_sorted(&rows);
+    else if (r == EX_OK)
+        fputs(answer.bytes, stdout);
+    free(rows.list);
+    buffer_free(&answer);
     return r;
 }
 
@@ -133,7 +166,7 @@ int show_connections(const struct ask *ask) {
     free(words);
     if (path == NULL)
         return wrong_command(FILTERS "; sort= sorts them", "");
-    if (by != NULL && sort_key(NULL, by) < 0)
+    if (by != NULL && sort_key(&(const struct connection_row){0}, by) < 0)
         r = wrong_command("sort is by age, idle, up, down or rate", by);
     else
         r = ask->json ? print_connection_json(ask, path, by) : print_connection_grid(ask, path, by);
@@ -141,28 +174,22 @@ int show_connections(const struct ask *ask) {
     return r;
 }
 
-/* Those that are established: others cannot be ended. */
-static size_t count_established(const json_t *list) {
-    const json_t *connection;
-    size_t i, n = 0;
+/* One that is established: others cannot be ended. */
+static void count_row(void *arg, const struct connection_row *row) {
+    const char *phase = row->text[ROW_PHASE];
 
-    json_array_foreach(list, i, connection) {
-        const char *phase = json_string_value(json_object_get(connection, "phase"));
-
-        n += phase != NULL && (strcmp(phase, "relay") == 0 || strcmp(phase, "linger") == 0);
-    }
-    return n;
+    *(long long *)arg += strcmp(phase, "relay") == 0 || strcmp(phase, "linger") == 0;
 }
 
 /* How many there are now; -1: no answer. */
 static long long count_connections(const struct ask *ask) {
     char *path = ask_path("/connections", ask->words, ask->n_words);
-    json_t *list = NULL;
-    long long n = -1;
+    struct buffer answer = {0};
+    long long n = 0;
 
-    if (path != NULL && ask_json(ask, ASK_GET, path, &list, NULL) == EX_OK)
-        n = (long long)count_established(list);
-    json_decref(list);
+    if (path == NULL || ask_rows(ask, path, count_row, &n, &answer) != EX_OK)
+        n = -1;
+    buffer_free(&answer);
     free(path);
     return n;
 }

@@ -235,7 +235,7 @@ static int show_answer(const struct ask *ask, const char *text) {
 
 int show_connection(const struct ask *ask) {
     char word[64], *words[] = {word};
-    struct text text;
+    struct buffer text;
     long status;
     int64_t id;
 

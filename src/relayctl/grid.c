@@ -4,9 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/grow.h"
 
-#define GAP 2
+#define GAP   2
+#define PIECE ((size_t)65536) /* bytes that are printed at once */
 
 static size_t count_columns(const struct grid *grid) {
     size_t n = 0;
@@ -65,45 +67,70 @@ static const char *const tints[] = {[TINT_NONE] = "",
                                     [TINT_AWAY] = "34",
                                     [TINT_BAD] = "31"};
 
-static void print_cell(const char *cell, enum tint tint, FILE *out) {
-    if (tint == TINT_NONE)
-        fputs(cell, out);
-    else
-        fprintf(out, "\033[%sm%s\033[0m", tints[tint], cell);
+static void write_blanks(struct buffer *out, size_t n) {
+    char *to = buffer_reserve(out, n);
+
+    if (to != NULL)
+        buffer_wrote(out, (char *)memset(to, ' ', n) + n);
 }
 
-static void print_row(const struct grid *grid, const size_t *widths, const char *const *cells,
-                      enum tint tint, FILE *out) {
-    size_t blanks = 0; /* not yet printed: none end a line */
+static void write_grid_cell(struct buffer *out, const char *cell, size_t width, enum tint tint) {
+    if (tint != TINT_NONE) {
+        buffer_add_text(out, "\033[");
+        buffer_add_text(out, tints[tint]);
+        buffer_add_text(out, "m");
+    }
+    buffer_add(out, cell, width);
+    if (tint != TINT_NONE)
+        buffer_add_text(out, "\033[0m");
+}
 
-    for (size_t i = 0; i < count_columns(grid); i++) {
+static void write_grid_row(struct buffer *out, const struct grid *grid, size_t n,
+                           const size_t *widths, const char *const *cells, enum tint tint) {
+    size_t blanks = 0; /* not yet written: none end a line */
+
+    for (size_t i = 0; i < n; i++) {
         size_t width = cell_width(cells[i]), pad = widths[i] - width;
 
         blanks += (i > 0 ? GAP : 0) + (grid->right[i] ? pad : 0);
         if (width > 0) {
-            fprintf(out, "%*s", (int)blanks, "");
-            print_cell(cells[i], i == grid->tinted ? tint : TINT_NONE, out);
+            write_blanks(out, blanks);
+            write_grid_cell(out, cells[i], width, i == grid->tinted ? tint : TINT_NONE);
             blanks = 0;
         }
         blanks += grid->right[i] ? 0 : pad;
     }
-    putc('\n', out);
+    buffer_add(out, "\n", 1);
 }
 
-void grid_print(const struct grid *grid, FILE *out) {
-    size_t widths[GRID_COLUMNS] = {0};
+/* There may be thousands of rows: they go out by the piece. */
+static void print_piece(struct buffer *text, size_t piece, FILE *out) {
+    if (text->n < piece)
+        return;
+    (void)fwrite(text->bytes, 1, text->n, out);
+    text->n = 0;
+}
 
-    for (size_t i = 0; i < count_columns(grid); i++) {
+void grid_print(struct grid *grid, FILE *out) {
+    size_t widths[GRID_COLUMNS] = {0}, n = count_columns(grid);
+    struct buffer text = {0};
+
+    for (size_t i = 0; i < n; i++) {
         widths[i] = cell_width(grid->heads[i]);
         for (size_t k = 0; k < grid->n; k++)
             if (cell_width(grid->rows[k].cells[i]) > widths[i])
                 widths[i] = cell_width(grid->rows[k].cells[i]);
     }
     bool colour = grid_has_colour(out);
-    print_row(grid, widths, grid->heads, TINT_NONE, out);
-    for (size_t k = 0; k < grid->n; k++)
-        print_row(grid, widths, (const char *const *)grid->rows[k].cells,
-                  colour ? grid->rows[k].tint : TINT_NONE, out);
+    write_grid_row(&text, grid, n, widths, grid->heads, TINT_NONE);
+    for (size_t k = 0; k < grid->n; k++) {
+        write_grid_row(&text, grid, n, widths, (const char *const *)grid->rows[k].cells,
+                       colour ? grid->rows[k].tint : TINT_NONE);
+        print_piece(&text, PIECE, out);
+    }
+    print_piece(&text, 1, out);
+    grid->failed |= text.failed;
+    buffer_free(&text);
 }
 
 static int compare_keys(const void *a, const void *b) {

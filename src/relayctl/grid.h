@@ -37,7 +37,7 @@ void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], e
 bool grid_has_colour(FILE *out);
 
 /* Prints the heads and the rows, two blanks between columns, none at the end of a line. */
-void grid_print(const struct grid *grid, FILE *out);
+void grid_print(struct grid *grid, FILE *out);
 
 /* By the rows' keys, the largest first. */
 void grid_sort(struct grid *grid);

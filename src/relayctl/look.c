@@ -91,7 +91,7 @@ int show_servers(const struct ask *ask) {
 }
 
 int show_metrics(const struct ask *ask) {
-    struct text text;
+    struct buffer text;
     long status = 0;
     int r = ask_page(ask, ASK_GET, "/metrics", &text, &status);
 

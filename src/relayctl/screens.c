@@ -110,9 +110,8 @@ static void add_listener(struct grid *grid, const json_t *listener) {
 
 /* Prints it and frees it. False: it is not whole. */
 static bool finish_grid(struct grid *grid, FILE *out) {
-    bool whole = !grid->failed;
-
     grid_print(grid, out);
+    bool whole = !grid->failed;
     grid_free(grid);
     return whole;
 }
@@ -265,24 +264,25 @@ bool screen_servers(const json_t *servers, time_t now, FILE *out) {
     return whole && json_is_array(servers);
 }
 
-static const char *get_span(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
-    return text_human_time(json_integer_value(json_object_get(object, name)), buf, NUMBER_MAX);
-}
+void screen_add_connection(struct grid *grid, const struct connection_row *row) {
+    char id[NUMBER_MAX] = "-", age[NUMBER_MAX], idle[NUMBER_MAX], up[NUMBER_MAX], down[NUMBER_MAX],
+         server[PLACE_MAX];
+    const char *chosen = row->text[ROW_SERVER];
 
-void screen_add_connection(struct grid *grid, const json_t *connection) {
-    char id[NUMBER_MAX], age[NUMBER_MAX], idle[NUMBER_MAX], up[NUMBER_MAX], down[NUMBER_MAX],
-        server[PLACE_MAX];
-
-    const char *chosen = get_text(connection, "server");
-
-    snprintf(server, sizeof(server), "%s%s%s", get_text(connection, "upstream"),
+    if (row->has_id)
+        snprintf(id, NUMBER_MAX, "%lld", row->number[ROW_ID]);
+    snprintf(server, sizeof(server), "%s%s%s", row->text[ROW_UPSTREAM],
              chosen[0] != '\0' ? "/" : "", chosen);
     const char *cells[GRID_COLUMNS] = {
-        get_number(connection, "id", id),      get_span(connection, "age_us", age),
-        get_span(connection, "idle_us", idle), get_text(connection, "client"),
-        get_text(connection, "listener"),      server,
-        get_text(connection, "phase"),         get_bytes(connection, "up", up),
-        get_bytes(connection, "down", down)};
+        id,
+        text_human_time(row->number[ROW_AGE], age, NUMBER_MAX),
+        text_human_time(row->number[ROW_IDLE], idle, NUMBER_MAX),
+        row->text[ROW_CLIENT],
+        row->text[ROW_LISTENER],
+        server,
+        row->text[ROW_PHASE],
+        text_human_bytes((uint64_t)row->number[ROW_UP], up, NUMBER_MAX),
+        text_human_bytes((uint64_t)row->number[ROW_DOWN], down, NUMBER_MAX)};
     grid_add(grid, cells);
 }
 

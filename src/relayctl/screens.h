@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "relayctl/grid.h"
+#include "relayctl/rows.h"
 
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) MUST_USE;
 bool screen_servers(const json_t *servers, time_t now, FILE *out) MUST_USE;
@@ -18,6 +19,6 @@ bool screen_ready(const json_t *ready, FILE *out) MUST_USE;
 
 /* Of /connections there may be many: the grid's rows are added one by one. */
 struct grid screen_connection_grid(void);
-void screen_add_connection(struct grid *grid, const json_t *connection);
+void screen_add_connection(struct grid *grid, const struct connection_row *row);
 
 #endif

@@ -15,8 +15,8 @@ struct stream_reading {
     CURLM *multi;
     CURL *curl;
     char why[CURL_ERROR_SIZE];
-    struct text line; /* as far as it has come */
-    struct text refusal;
+    struct buffer line; /* as far as it has come */
+    struct buffer refusal;
     void (*on_line)(void *arg, const char *line);
     void *arg;
 };
@@ -28,19 +28,23 @@ static size_t take_lines(char *bytes, size_t one, size_t n, void *arg) {
     long status = 0;
 
     (void)curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200)
-        return ask_add_text(&reading->refusal, bytes, left) ? left : 0;
+    if (status != 200) {
+        buffer_add(&reading->refusal, bytes, left);
+        return reading->refusal.failed ? 0 : left;
+    }
     for (const char *end; (end = memchr(bytes, '\n', left)) != NULL;) {
         size_t length = (size_t)(end - bytes);
 
-        if (!ask_add_text(&reading->line, bytes, length))
+        buffer_add(&reading->line, bytes, length);
+        if (reading->line.failed)
             return 0;
         reading->on_line(reading->arg, reading->line.bytes);
         reading->line.n = 0;
         bytes += length + 1;
         left -= length + 1;
     }
-    return left == 0 || ask_add_text(&reading->line, bytes, left) ? one * n : 0;
+    buffer_add(&reading->line, bytes, left);
+    return reading->line.failed ? 0 : one * n;
 }
 
 static CURL *new_request(const char *socket, const char *path, struct stream_reading *reading) {
@@ -107,8 +111,8 @@ void stream_close(struct stream_reading *reading) {
         (void)curl_multi_remove_handle(reading->multi, reading->curl);
     curl_easy_cleanup(reading->curl);
     (void)curl_multi_cleanup(reading->multi);
-    free(reading->line.bytes);
-    free(reading->refusal.bytes);
+    buffer_free(&reading->line);
+    buffer_free(&reading->refusal);
     free(reading);
 }
 

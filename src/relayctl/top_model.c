@@ -19,7 +19,7 @@ struct seen {
 
 /* NULL: no answer. */
 static json_t *ask_top(const struct ask *ask, const char *path) {
-    struct text text;
+    struct buffer text;
     long status = 0;
 
     if (ask_page(ask, ASK_GET, path, &text, &status) != EX_OK)
@@ -31,7 +31,7 @@ static json_t *ask_top(const struct ask *ask, const char *path) {
 
 /* A list of the lines. */
 static json_t *ask_events(const struct ask *ask) {
-    struct text text;
+    struct buffer text;
     long status = 0;
 
     if (ask_page(ask, ASK_GET, "/events?follow=no", &text, &status) != EX_OK)
@@ -209,7 +209,7 @@ json_int_t top_act(const struct ask *ask, const char *page, char *const words[],
                    char *ret_said, size_t size) {
     json_int_t connections = 0;
     char *path = ask_path(page, words, n);
-    struct text text = {0};
+    struct buffer text = {0};
     long status = 0;
 
     snprintf(ret_said, size, "relayd does not answer.");

@@ -6,7 +6,7 @@
 
 #include "relayctl/grid.h"
 
-static void expect_print(const struct grid *grid, const char *wanted) {
+static void expect_print(struct grid *grid, const char *wanted) {
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
