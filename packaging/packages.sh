@@ -25,6 +25,7 @@ test_packages=(
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     strace iproute2 procps util-linux
     python3-pyte                                               # a terminal, for relayctl top
+    python3-cryptography                                       # certificates that tests make
     zsh fish                                                   # completion of relayctl
     prometheus python3-prometheus-client                       # promtool, and a parser of metrics
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots

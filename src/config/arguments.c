@@ -37,6 +37,7 @@ static bool fill_config(struct config *config, const char *listen,
     upstream->n_servers = 1;
     if (!config_set_defaults(SECTION_GLOBAL, &config->global) ||
         !config_set_defaults(SECTION_LISTENER, listener) ||
+        !config_set_defaults(SECTION_LISTENER_TLS, &listener->tls) ||
         !config_set_defaults(SECTION_UPSTREAM, upstream) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||

@@ -82,6 +82,25 @@ static void note_value(const struct build *build, size_t section, const struct t
                  length > 1 && value->text[length - 1] == ';' ? "; no \";\" ends it" : "");
 }
 
+static void add_text(const struct build *build, size_t section, const struct tree_value *value,
+                     void *base) {
+    struct text_list *list = (struct text_list *)(void *)((char *)base + value->row->offset);
+    const char *why = config_check_item(value->row, value->text);
+    char **bigger = reallocarray(list->texts, list->n + 1, sizeof(*bigger));
+    char *copy = strdup(value->text);
+
+    if (why != NULL)
+        note_value(build, section, value, why);
+    if (bigger != NULL)
+        list->texts = bigger;
+    if (bigger != NULL && copy != NULL) {
+        bigger[list->n++] = copy;
+        return;
+    }
+    free(copy);
+    build->problems->out_of_memory = true;
+}
+
 /* One that is empty is none, as it has always been: it stands for the kernel's choice. */
 static void set_source(const struct build *build, size_t section, const struct tree_value *value,
                        struct upstream_config *upstream) {
@@ -114,7 +133,7 @@ static bool note_secret(struct config *config, const struct tree_value *value, c
 
 static void set_text(const struct build *build, size_t section, const struct tree_value *value,
                      void *base) {
-    const char *name = credential_name(value->text);
+    const char *name = config_is_path(value->row) ? NULL : credential_name(value->text);
     char *secret = NULL;
     const char *why = name ? credential_read(name, &secret) : NULL;
 
@@ -173,6 +192,8 @@ static void set_value(const struct build *build, size_t section, const struct tr
             build->problems->out_of_memory = true;
     } else if (value->row->type == OPTION_SOURCES) {
         set_source(build, section, value, base);
+    } else if (value->row->type == OPTION_TEXTS) {
+        add_text(build, section, value, base);
     } else if (value->row->type == OPTION_TEXT) {
         set_text(build, section, value, base);
     }
@@ -221,13 +242,9 @@ static size_t count_sections(const struct tree *tree, size_t parent, enum option
 static bool build_health_check(const struct build *build, size_t upstream,
                                struct health_check_config *check) {
     const struct tree *tree = build->tree;
-    size_t at = upstream + 1;
+    size_t at = tree_inside(tree, upstream, SECTION_HEALTH_CHECK);
 
-    /* What is inside a section follows it at once. */
-    while (at < tree->n && tree->sections[at].parent == upstream &&
-           tree->sections[at].kind != SECTION_HEALTH_CHECK)
-        at++;
-    if (at == tree->n || tree->sections[at].parent != upstream)
+    if (at == tree->n)
         return config_set_defaults(SECTION_HEALTH_CHECK, check);
     check->given = true;
     check->line = tree->sections[at].line;
@@ -237,6 +254,20 @@ static bool build_health_check(const struct build *build, size_t upstream,
     if (why != NULL && why != CONFIG_NO_MEMORY && value != NULL)
         note_value(build, at, value, why);
     return why != CONFIG_NO_MEMORY;
+}
+
+static bool build_listener(const struct build *build, size_t section,
+                           struct listener_config *listener) {
+    size_t at = tree_inside(build->tree, section, SECTION_LISTENER_TLS);
+
+    set_title(build, section, listener->name, &listener->line);
+    set_values(build, section, listener);
+    if (at == build->tree->n)
+        return config_set_defaults(SECTION_LISTENER_TLS, &listener->tls);
+    listener->tls.given = true;
+    listener->tls.line = build->tree->sections[at].line;
+    set_values(build, at, &listener->tls);
+    return true;
 }
 
 static bool build_upstream(const struct build *build, size_t section,
@@ -281,11 +312,9 @@ static bool build_sections(const struct build *build) {
     if (!config->listeners || !config->upstreams)
         return false;
     for (size_t i = 0; i < listeners; i++) {
-        struct listener_config *listener = &config->listeners[config->n_listeners++];
-
         at = tree_next(tree, at, SECTION_LISTENER);
-        set_title(build, at, listener->name, &listener->line);
-        set_values(build, at, listener);
+        if (!build_listener(build, at, &config->listeners[config->n_listeners++]))
+            return false;
     }
     at = 0;
     for (size_t i = 0; i < upstreams; i++) {

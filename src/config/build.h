@@ -31,6 +31,13 @@ bool config_set_defaults(enum option_section section, void *base) MUST_USE;
 extern const char CONFIG_NO_MEMORY[];
 const char *config_set_text(const struct option_info *row, const char *text, void *base);
 
+/* Whether a row of type TEXT or TEXTS is a file's path: a credential there stands for its file,
+ * not for its text. */
+bool config_is_path(const struct option_info *row);
+
+/* Why the value may not stand in a row of type TEXTS, in a clause, or NULL. */
+const char *config_check_item(const struct option_info *row, const char *text);
+
 /* Reads expect as the type wants it, once both are set. Returns the same. */
 const char *config_read_expect(struct health_check_config *check);
 
@@ -38,6 +45,9 @@ const char *config_read_expect(struct health_check_config *check);
  * validate_listener.c). */
 void config_validate_upstream(const struct tree *tree, size_t section,
                               const struct upstream_config *upstream, struct problems *problems);
+void config_validate_tls(const struct tree *tree, size_t section, struct config *config,
+                         struct listener_config *listener,
+                         struct problems *problems); /* validate_tls.c: reads its files */
 void config_validate_loops(const struct tree *tree, const struct config *config,
                            struct problems *problems); /* validate_loops.c */
 void config_validate_listener(const struct tree *tree, size_t section,

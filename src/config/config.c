@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/error_pages.h"
+#include "tls/server.h"
 #include "wire/proxy_protocol.h"
 
 #define WARNING_MAX 1024 /* beside the path */
@@ -47,6 +48,23 @@ static void free_prefixes(struct prefix_list *list) {
     free(list->texts);
 }
 
+static void free_text_list(struct text_list *list) {
+    for (size_t i = 0; i < list->n; i++)
+        free(list->texts[i]);
+    free(list->texts);
+}
+
+static void free_listener_tls(struct listener_tls_config *tls) {
+    free_text_list(&tls->certificate);
+    free(tls->key);
+    free(tls->ciphers);
+    free(tls->groups);
+    free_text_list(&tls->alpn);
+    free(tls->ca);
+    free(tls->crl);
+    tls_server_unref(tls->server);
+}
+
 static void free_addresses(struct listen_address *list, size_t n) {
     for (size_t i = 0; i < n; i++)
         free(list[i].text);
@@ -65,6 +83,7 @@ static void free_listener(struct listener_config *listener) {
     error_pages_unref(listener->pages);
     prefix_set_free(listener->senders);
     prefix_set_free(listener->access);
+    free_listener_tls(&listener->tls);
 }
 
 static void free_upstream(struct upstream_config *upstream) {
@@ -95,6 +114,9 @@ void config_unref(struct config *config) {
     for (size_t i = 0; i < config->n_secrets; i++)
         free(config->secrets[i].written);
     free(config->secrets);
+    for (size_t i = 0; i < config->n_notes; i++)
+        free(config->notes[i].what);
+    free(config->notes);
     free(config->listeners);
     free(config->upstreams);
     free_addresses(config->status.address, config->status.n_address);

@@ -51,6 +51,11 @@ struct prefix_list {
     size_t n;
 };
 
+struct text_list {
+    char **texts;
+    size_t n;
+};
+
 struct global_config {
     int64_t workers;
     int64_t queue_size;
@@ -97,6 +102,22 @@ struct status_config {
 };
 
 struct error_pages; /* config/error_pages.h */
+struct tls_server;  /* tls/server.h */
+
+/* Its values are the defaults if the section is not there. */
+struct listener_tls_config {
+    bool given;
+    int line;
+    struct text_list certificate; /* paths, or credentials */
+    char *key;
+    int min_version; /* enum tls_least_version */
+    char *ciphers, *groups;
+    struct text_list alpn;
+    int verify_client; /* enum tls_verify_client */
+    char *ca, *crl;
+    bool tickets;
+    struct tls_server *server; /* what all that means; NULL: not given */
+};
 
 struct listener_config {
     char name[CONFIG_NAME_MAX];
@@ -128,6 +149,7 @@ struct listener_config {
     int access_line;   /* of the last of these three in the file; 0: none */
     char *error_pages; /* a folder, or ""; and what it holds: */
     struct error_pages *pages;
+    struct listener_tls_config tls;
 };
 
 struct server_config {
@@ -191,6 +213,12 @@ struct secret {
     char *written;
 };
 
+/* What is doubtful in files that the configuration names, found as they were read. */
+struct config_note {
+    int line;
+    char *what; /* a clause */
+};
+
 struct config {
     char *path;           /* as given; "command line" without a file */
     bool from_arguments;  /* nobody chose defaults, or wants to hear of them */
@@ -203,6 +231,8 @@ struct config {
     size_t n_upstreams; /* at least 1 */
     struct secret *secrets;
     size_t n_secrets;
+    struct config_note *notes; /* in the order of the file, for warnings.c */
+    size_t n_notes;
     uint32_t fingerprint; /* of what config_dump prints: secrets are not in it */
 };
 

@@ -55,10 +55,8 @@ static int read_secret(const char *path, char **ret_text) {
     return strlen(text) == n ? 0 : -EILSEQ;
 }
 
-const char *credential_read(const char *name, char **ret_text) {
+const char *credential_path(const char *name, char **ret_path) {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    char *path, *text = NULL;
-    int r;
 
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
         return "the name of a credential has no \"/\" and does not begin with \".\"";
@@ -66,9 +64,16 @@ const char *credential_read(const char *name, char **ret_text) {
         return "$CREDENTIALS_DIRECTORY is not set: the service has it if its unit has "
                "LoadCredential=; a check by hand needs the service's, as in "
                "CREDENTIALS_DIRECTORY=/run/credentials/relayd.service relayd -t";
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return CREDENTIAL_NO_MEMORY;
-    r = read_secret(path, &text);
+    return asprintf(ret_path, "%s/%s", folder, name) < 0 ? CREDENTIAL_NO_MEMORY : NULL;
+}
+
+const char *credential_read(const char *name, char **ret_text) {
+    char *path, *text = NULL;
+    const char *why = credential_path(name, &path);
+
+    if (why != NULL)
+        return why;
+    int r = read_secret(path, &text);
     free(path);
     if (r == 0) {
         *ret_text = text;

@@ -11,4 +11,7 @@ const char *credential_name(const char *text);
 extern const char CREDENTIAL_NO_MEMORY[];
 const char *credential_read(const char *name, char **ret_text);
 
+/* Where its file is, to be freed. Returns the same. */
+const char *credential_path(const char *name, char **ret_path);
+
 #endif

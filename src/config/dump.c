@@ -32,11 +32,12 @@ static void print_addresses(const struct listen_address *list, size_t n, FILE *o
     putc('}', out);
 }
 
-/* Of prefixes and IP addresses: they have nothing to escape. */
 static void print_list(char *const *texts, size_t n, FILE *out) {
     putc('{', out);
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "%s\"%s\"", i ? ", " : "", texts[i]);
+    for (size_t i = 0; i < n; i++) {
+        fputs(i ? ", " : "", out);
+        print_quoted(texts[i], out);
+    }
     putc('}', out);
 }
 
@@ -60,6 +61,7 @@ static void print_value(const struct config *config, const struct option_info *r
     const struct server_config *server = base;
     const struct upstream_config *upstream = base;
     const struct prefix_list *prefixes;
+    const struct text_list *texts;
     const void *member = (const char *)base + row->offset;
     char text[OPTIONS_TEXT_MAX];
 
@@ -75,6 +77,8 @@ static void print_value(const struct config *config, const struct option_info *r
         prefixes = member, print_list(prefixes->texts, prefixes->n, out);
     else if (row->type == OPTION_SOURCES)
         print_list(upstream->source_address.texts, upstream->source_address.n, out);
+    else if (row->type == OPTION_TEXTS)
+        texts = member, print_list(texts->texts, texts->n, out);
     else if (row->type == OPTION_TEXT)
         print_text(config, *(char *const *)member, out);
     else
@@ -91,6 +95,8 @@ static bool is_left_out(const struct config *config, const struct option_info *r
         return ((const struct prefix_list *)member)->n == 0;
     if (row->type == OPTION_SOURCES)
         return ((const struct source_list *)member)->n == 0;
+    if (row->type == OPTION_TEXTS)
+        return ((const struct text_list *)member)->n == 0;
     if (row == &option_infos[OPT_health_check_expect] && check->type == CHECK_TALK)
         return false; /* it must be given */
     if (row->type == OPTION_TEXT && find_secret(config, *(char *const *)member))
@@ -145,6 +151,11 @@ void config_dump(const struct config *config, bool changed, FILE *out) {
     for (size_t i = 0; i < config->n_listeners; i++) {
         fprintf(out, "%slistener %s {\n", i > 0 ? "\n" : before, config->listeners[i].name);
         print_options(&dump, SECTION_LISTENER, &config->listeners[i], 4);
+        if (config->listeners[i].tls.given) {
+            fputs("    tls {\n", out);
+            print_options(&dump, SECTION_LISTENER_TLS, &config->listeners[i].tls, 8);
+            fputs("    }\n", out);
+        }
         fputs("}\n", out);
     }
     for (size_t i = 0; i < config->n_upstreams; i++)

@@ -46,11 +46,16 @@ struct load {
 static struct lock loading = LOCK_INITIAL(RANK_OUTER);
 static struct load *current GUARDED;
 
-static enum option_section kind_of(const char *name) {
+/* Of kinds with the same name, in different sections, that whose section comes first: those before
+ * have ended (sections_note). */
+static enum option_section kind_of(const char *name) REQUIRES(loading) {
+    enum option_section found = SECTION_GLOBAL; /* libconfuse calls it "root" */
+
     for (size_t i = SECTION_GLOBAL + 1; i < SECTION_COUNT; i++)
-        if (strcmp(options_section_name((enum option_section)i), name) == 0)
-            return (enum option_section)i;
-    return SECTION_GLOBAL; /* libconfuse calls it "root" */
+        if (strcmp(options_section_name((enum option_section)i), name) == 0 &&
+            (found == SECTION_GLOBAL || current->at[i] < current->at[found]))
+            found = (enum option_section)i;
+    return found;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result) REQUIRES(loading) {

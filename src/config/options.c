@@ -13,6 +13,7 @@
 #define SECTION_OF_upstream     SECTION_UPSTREAM
 #define SECTION_OF_server       SECTION_SERVER
 #define SECTION_OF_health_check SECTION_HEALTH_CHECK
+#define SECTION_OF_listener_tls SECTION_LISTENER_TLS
 
 const struct option_info option_infos[OPTIONS_COUNT] = {
 #define OPTION(in, word, kind, def, least, most, words, sentence)                                  \
@@ -39,6 +40,7 @@ static const struct {
     [SECTION_SERVER] = {"server", SECTION_UPSTREAM},
     [SECTION_HEALTH_CHECK] = {"health_check", SECTION_UPSTREAM},
     [SECTION_STATUS] = {"status", SECTION_GLOBAL},
+    [SECTION_LISTENER_TLS] = {"tls", SECTION_LISTENER},
 };
 
 const struct option_info *options_find(enum option_section section, const char *name) {
@@ -73,11 +75,12 @@ bool options_is_scalar(const struct option_info *row) {
 
 bool options_is_list(const struct option_info *row) {
     return row->type == OPTION_ADDRESSES || row->type == OPTION_PREFIXES ||
-           row->type == OPTION_SOURCES;
+           row->type == OPTION_SOURCES || row->type == OPTION_TEXTS;
 }
 
 bool options_section_has_title(enum option_section section) {
-    return section != SECTION_HEALTH_CHECK && section != SECTION_STATUS;
+    return section != SECTION_HEALTH_CHECK && section != SECTION_STATUS &&
+           section != SECTION_LISTENER_TLS;
 }
 
 /* The word at the start of a row's choices, or of what is left of them; *ret_next is where the next
@@ -200,6 +203,7 @@ bool options_is_default(const struct option_info *row, const void *base) {
         struct upstream_config upstream;
         struct server_config server;
         struct health_check_config health_check;
+        struct listener_tls_config listener_tls;
     } plain;
 
     if (row->type == OPTION_TEXT)
@@ -249,6 +253,9 @@ const char *options_allowed(const struct option_info *row, char *buf, size_t siz
     case OPTION_SOURCES:
         snprintf(buf, size,
                  "must be an IP address or a list of them, as in {\"10.0.0.5\", \"10.0.0.6\"}");
+        break;
+    case OPTION_TEXTS:
+        snprintf(buf, size, "must be one value or a list of them in braces");
         break;
     case OPTION_TEXT:
         snprintf(buf, size, "must be one value");

@@ -15,6 +15,7 @@ enum option_section {
     SECTION_SERVER,       /* inside an upstream */
     SECTION_HEALTH_CHECK, /* inside an upstream, without a title */
     SECTION_STATUS,       /* without a title */
+    SECTION_LISTENER_TLS, /* tls, inside a listener, without a title */
     SECTION_COUNT
 };
 
@@ -29,6 +30,7 @@ enum option_type {
     OPTION_PREFIXES, /* struct prefix_list */
     OPTION_SOURCES,  /* struct source_list */
     OPTION_TEXT,     /* char *, never NULL */
+    OPTION_TEXTS,    /* struct text_list */
 };
 
 /* OPT_listener_copy and so on: the index in option_infos. */

@@ -23,7 +23,7 @@ bool suggest_is_section(const char *name) {
 
 /* Where the name is known, as "in section listener or server"; false if it is nowhere. */
 static bool where_it_belongs(const char *name, bool is_section, char *buf, size_t size) {
-    const char *before = "in section ";
+    const char *before = "in section ", *last = "";
 
     buf[0] = '\0';
     for (size_t i = 0; i < SECTION_COUNT; i++) {
@@ -31,6 +31,9 @@ static bool where_it_belongs(const char *name, bool is_section, char *buf, size_
 
         if (is_section ? !options_section_find(at, name, &inner) : !options_find(at, name))
             continue;
+        if (strcmp(last, options_section_name(at)) == 0 && at != SECTION_GLOBAL)
+            continue; /* tls is in two kinds of sections */
+        last = options_section_name(at);
         if (at == SECTION_GLOBAL) {
             text_append(buf, size, "at the top level, outside of any section");
         } else {

@@ -10,6 +10,7 @@
 #include "base/pattern.h"
 #include "base/text.h"
 #include "config/build.h"
+#include "config/credential.h"
 #include "keeper/message.h"
 
 #define PATH_MOST 512 /* bytes of a path; every server should take 8000 (RFC 9112, 3) */
@@ -187,6 +188,13 @@ static const char *check_folder(const char *text) {
                : "must be the path of a folder, as in \"/etc/relayd/errors\"";
 }
 
+/* validate_tls.c has it read. */
+static const char *check_file(const char *text) {
+    return text[0] == '\0' || text[0] == '/' || credential_name(text) != NULL
+               ? NULL
+               : "must be the path of a file from / on, or credential:NAME";
+}
+
 static const char *check_instance(const char *text) {
     size_t n = strlen(text);
 
@@ -194,6 +202,24 @@ static const char *check_instance(const char *text) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
             return "must have no control characters";
     return n < KEEPER_NAME_MAX ? NULL : "must not be longer than 127 bytes";
+}
+
+bool config_is_path(const struct option_info *row) {
+    switch ((int)(row - option_infos)) {
+    case OPT_listener_tls_certificate:
+    case OPT_listener_tls_key:
+    case OPT_listener_tls_ca:
+    case OPT_listener_tls_crl:
+        return true;
+    default:
+        return false;
+    }
+}
+
+const char *config_check_item(const struct option_info *row, const char *text) {
+    if (!config_is_path(row))
+        return NULL;
+    return text[0] != '\0' ? check_file(text) : check_file("?");
 }
 
 const char *config_set_text(const struct option_info *row, const char *text, void *base) {
@@ -233,6 +259,14 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         break;
     case OPT_health_check_send:
         why = check_send(text);
+        break;
+    case OPT_listener_tls_key:
+    case OPT_listener_tls_ca:
+    case OPT_listener_tls_crl:
+        why = check_file(text);
+        break;
+    case OPT_listener_tls_ciphers: /* these two: tls/suites.h */
+    case OPT_listener_tls_groups:
         break;
     case OPT_health_check_expect: /* config_read_expect, once the type is known */
         break;

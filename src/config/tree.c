@@ -66,6 +66,14 @@ size_t tree_next(const struct tree *tree, size_t index, enum option_section kind
     return index < tree->n ? index : tree->n;
 }
 
+/* What is inside a section follows it at once. */
+size_t tree_inside(const struct tree *tree, size_t parent, enum option_section kind) {
+    for (size_t at = parent + 1; at < tree->n && tree->sections[at].parent == parent; at++)
+        if (tree->sections[at].kind == kind)
+            return at;
+    return tree->n;
+}
+
 const struct tree_value *tree_value(const struct tree_section *section, enum option_id id) {
     for (size_t i = section->n_values; i > 0; i--)
         if (section->values[i - 1].row == &option_infos[id])

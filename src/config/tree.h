@@ -51,6 +51,9 @@ bool tree_add_value(struct tree *tree, size_t section, const struct option_info 
 /* The next section of this kind after index (0: the first), or tree->n. */
 size_t tree_next(const struct tree *tree, size_t index, enum option_section kind);
 
+/* The first section of this kind inside the one at parent, or tree->n. */
+size_t tree_inside(const struct tree *tree, size_t parent, enum option_section kind);
+
 /* The last one, or NULL. */
 const struct tree_value *tree_value(const struct tree_section *section, enum option_id id);
 

@@ -23,6 +23,7 @@ static void check_missing(const struct validation *validation, size_t section) {
         [OPTION_ADDRESSES] = "\":8080\"",
         [OPTION_ADDRESS] = "\"127.0.0.1:80\"",
         [OPTION_UPSTREAM] = "app",
+        [OPTION_TEXTS] = "\"/etc/relayd/tls/site.pem\"",
     };
     const struct tree_section *at = &validation->tree->sections[section];
     char where[TREE_WHERE_MAX];
@@ -36,9 +37,9 @@ static void check_missing(const struct validation *validation, size_t section) {
         if (at->given[i] == 0)
             problems_add(validation->problems, at->line, "%s%s must be given, as in %s = %s", where,
                          row->name, row->name, examples[row->type]);
-        else if (row->type == OPTION_ADDRESSES && !tree_value(at, (enum option_id)i))
-            problems_add(validation->problems, at->given[i],
-                         "%s%s = {}: must have at least one address", where, row->name);
+        else if (options_is_list(row) && !tree_value(at, (enum option_id)i))
+            problems_add(validation->problems, at->given[i], "%s%s = {}: must have at least one %s",
+                         where, row->name, row->type == OPTION_ADDRESSES ? "address" : "file");
     }
 }
 
@@ -162,6 +163,8 @@ static void check_listener(const struct validation *validation, size_t section,
                            struct listener_config *listener) {
     check_upstream_name(validation, section, listener);
     config_validate_listener(validation->tree, section, listener, validation->problems);
+    config_validate_tls(validation->tree, section, validation->config, listener,
+                        validation->problems);
 }
 
 /* One address that is listened on, and where the file says so. */

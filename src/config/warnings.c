@@ -15,6 +15,8 @@ void warnings_tell(const struct config *config, config_error_fn *on_warning, voi
                            "are refused",
                            upstream->name);
     }
+    for (size_t i = 0; i < config->n_notes; i++)
+        config_warn_of(config, config->notes[i].line, on_warning, arg, "%s", config->notes[i].what);
     overlaps_warn(config, on_warning, arg);
 }
 

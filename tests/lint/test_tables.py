@@ -85,8 +85,8 @@ TOKEN = re.compile(r'#[^\n]*|(?P<word>"[^"]*"|[^\s{}=,"#]+)|(?P<mark>[{}=])')
 
 def sample_options():
     """(section, name) -> value of every option that is set in conf/relayd.conf; a list's value is its text."""
-    text = re.sub(r"^# status \{\n(?:#     .*\n)*# \}\n", lambda off: re.sub(r"^# ", "", off[0], flags=re.M),   # off by default
-                  tree.read("conf/relayd.conf"), flags=re.M)
+    text = re.sub(r"^( *)# (?:status|tls) \{\n(?:\1#     .*\n)*\1# \}\n", lambda off: re.sub(r"^( *)# ", r"\1", off[0], flags=re.M),
+                  tree.read("conf/relayd.conf"), flags=re.M)   # off by default
     words = [match[0] for match in TOKEN.finditer(text) if not match[0].startswith("#")]
     found, sections, i = {}, ["global"], 0
     while i < len(words):
@@ -97,7 +97,7 @@ def sample_options():
             found[sections[-1], words[i]] = "".join(words[i + 2:end + 1]).strip('"')
             i = end
         else:
-            sections.append(words[i])
+            sections.append(f"{sections[-1]}_tls" if words[i] == "tls" else words[i])
             i = words.index("{", i)
         i += 1
     return found
@@ -122,6 +122,12 @@ def test_sample_has_no_option_of_its_own():
 
 # Options: the manual. An entry is ".It Cm NAME No = Ar TYPE" in the .Ss of its section, up to the next.
 
+def section_of(heading):
+    """listener_tls of "tls in a listener", else the first word."""
+    inside = re.match(r"tls in an? (\w+)", heading)
+    return f"{inside[1]}_tls" if inside else heading.split()[0]
+
+
 def manual_options():
     """(section, name) -> (type, mdoc of the entry)."""
     found = {}
@@ -129,13 +135,13 @@ def manual_options():
     for section in re.split(r"^\.Ss ", options, flags=re.M)[1:]:
         entries = re.split(r"^\.It Cm (\w+) No = Ar (\w+)\n", section, flags=re.M)
         for option_name, kind, text in zip(entries[1::3], entries[2::3], entries[3::3]):
-            found[section.split()[0], option_name] = kind, text
+            found[section_of(section), option_name] = kind, text
     return found
 
 
 KINDS = {"NUMBER": "number", "DURATION": "duration", "BOOL": "boolean", "CHOICE": "choice",
          "ADDRESSES": "list", "ADDRESS": "address", "UPSTREAM": "title", "PREFIXES": "prefixes",
-         "SOURCES": "list", "TEXT": "text"}
+         "SOURCES": "list", "TEXT": "text", "TEXTS": "list"}
 
 
 def constant(expression):
@@ -205,7 +211,7 @@ def other_names():
     for section in re.split(r"^\.Ss Options of ", names, flags=re.M)[1:]:
         entries = re.split(r"^\.It Cm (\w+)\n", section, flags=re.M)
         for option_name, text in zip(entries[1::2], entries[2::2]):
-            found[section.split()[0], option_name] = text
+            found[section_of(section), option_name] = text
     return found
 
 

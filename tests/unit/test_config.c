@@ -28,6 +28,7 @@ static void test_defaults_are_the_tables(void **state) {
         [SECTION_SERVER] = &config->upstreams[0].servers[0],
         [SECTION_HEALTH_CHECK] = &config->upstreams[0].health_check,
         [SECTION_STATUS] = &config->status,
+        [SECTION_LISTENER_TLS] = &config->listeners[0].tls,
     };
 
     (void)state;
@@ -40,6 +41,7 @@ static void test_defaults_are_the_tables(void **state) {
             struct upstream_config upstream;
             struct server_config server;
             struct health_check_config health_check;
+            struct listener_tls_config listener_tls;
         } values;
 
         if (!options_is_scalar(row))
@@ -222,6 +224,8 @@ static void test_dump_has_every_option(void **state) {
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         char line[64];
 
+        if (option_infos[i].section == SECTION_LISTENER_TLS)
+            continue; /* needs files: test_tls_config.c */
         snprintf(line, sizeof line, "%s = ", option_infos[i].name);
         assert_non_null(strstr(text, line));
     }

@@ -1,0 +1,210 @@
+/* The tls sections of listeners: what must hold between options, and what their files hold. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/build.h"
+#include "config/credential.h"
+#include "tls/server.h"
+
+#define FILES_MOST 4096 /* paths in a list; a folder has any number */
+
+struct validation {
+    const struct tree *tree;
+    size_t section; /* tls */
+    struct config *config;
+    struct listener_config *listener;
+    struct problems *problems;
+};
+
+static const struct tree_section *section_of(const struct validation *validation) {
+    return &validation->tree->sections[validation->section];
+}
+
+/* Where an option is written: a value of its list, or its last. NULL: it is not. */
+static const struct tree_value *find_written(const struct validation *validation,
+                                             const char *option, size_t value) {
+    const struct tree_section *at = section_of(validation);
+    const struct tree_value *found = NULL;
+
+    for (size_t i = 0, nth = 0; option != NULL && i < at->n_values; i++)
+        if (strcmp(at->values[i].row->name, option) == 0 &&
+            (value == TLS_ONLY_VALUE || nth++ == value))
+            found = &at->values[i];
+    return found;
+}
+
+static void add_note(const struct validation *validation, int line, char *what) {
+    struct config *config = validation->config;
+    struct config_note *bigger = reallocarray(config->notes, config->n_notes + 1, sizeof(*bigger));
+
+    if (bigger == NULL) {
+        free(what);
+        validation->problems->out_of_memory = true;
+        return;
+    }
+    config->notes = bigger;
+    bigger[config->n_notes++] = (struct config_note){line, what};
+}
+
+/* What is wrong is an error, what is doubtful a note for the warnings. */
+static void on_tls_problem(void *arg, enum tls_weight weight, const char *option, size_t value,
+                           const char *what) {
+    const struct validation *validation = arg;
+    const struct tree_value *written = find_written(validation, option, value);
+    int line = written != NULL ? written->line : section_of(validation)->line;
+    char where[TREE_WHERE_MAX], *sentence;
+
+    tree_where(validation->tree, validation->section, where);
+    if (asprintf(&sentence, "%s%s%s%s", where, option != NULL ? option : "",
+                 option != NULL ? ": " : "", what) < 0) {
+        validation->problems->out_of_memory = true;
+    } else if (weight == TLS_WRONG) {
+        problems_add(validation->problems, line, "%s", sentence);
+        free(sentence);
+    } else {
+        add_note(validation, line, sentence);
+    }
+}
+
+static void note_meaning(const struct validation *validation, enum option_id option,
+                         const char *what) {
+    char where[TREE_WHERE_MAX];
+    const struct tree_value *value = tree_value(section_of(validation), option);
+
+    problems_add(validation->problems, value != NULL ? value->line : section_of(validation)->line,
+                 "%s%s", tree_where(validation->tree, validation->section, where), what);
+}
+
+/* False: told. */
+static bool check_between(const struct validation *validation) {
+    const struct listener_tls_config *tls = &validation->listener->tls;
+    size_t before = validation->problems->n;
+
+    if (tls->verify_client != TLS_VERIFY_OFF && tls->ca[0] == '\0')
+        note_meaning(
+            validation, OPT_listener_tls_verify_client,
+            "verify_client needs ca: a file with the authorities that sign certificates of "
+            "clients");
+    if (tls->verify_client == TLS_VERIFY_OFF && tls->ca[0] != '\0')
+        note_meaning(validation, OPT_listener_tls_ca,
+                     "ca has no meaning without verify_client = optional or required");
+    if (tls->verify_client == TLS_VERIFY_OFF && tls->crl[0] != '\0')
+        note_meaning(validation, OPT_listener_tls_crl,
+                     "crl has no meaning without verify_client = optional or required");
+    if (tls->key[0] != '\0' && tls->certificate.n > 1)
+        note_meaning(validation, OPT_listener_tls_key,
+                     "key goes with one certificate; of several, each has its key in its file or "
+                     "beside it");
+    if (tls->certificate.n > FILES_MOST)
+        note_meaning(validation, OPT_listener_tls_certificate,
+                     "certificate must have at most 4096 paths; name a folder");
+    return validation->problems->n == before;
+}
+
+/* The path that a value stands for. NULL: told. */
+static char *resolve(struct validation *validation, const char *option, size_t nth,
+                     const char *value) {
+    const char *credential = credential_name(value), *why;
+    char *path = NULL;
+
+    if (credential == NULL) {
+        path = strdup(value);
+        validation->problems->out_of_memory |= path == NULL;
+    } else if ((why = credential_path(credential, &path)) == CREDENTIAL_NO_MEMORY) {
+        validation->problems->out_of_memory = true;
+        path = NULL;
+    } else if (why != NULL) {
+        on_tls_problem(validation, TLS_WRONG, option, nth, why);
+        path = NULL;
+    }
+    return path;
+}
+
+/* Its paths, resolved, for as long as the settings are used. */
+struct paths {
+    char **certificates;
+    char *key, *ca, *crl;
+    size_t n;
+};
+
+/* build.c has told of others. */
+static bool have_sound_paths(const struct validation *validation) {
+    const struct tree_section *at = section_of(validation);
+    bool certificate = false;
+
+    for (size_t i = 0; i < at->n_values; i++) {
+        const struct tree_value *value = &at->values[i];
+
+        certificate |= value->row == &option_infos[OPT_listener_tls_certificate];
+        if (value->text[0] != '\0' && config_check_item(value->row, value->text) != NULL)
+            return false;
+    }
+    return certificate;
+}
+
+/* False: told. */
+static bool resolve_paths(struct validation *validation, struct paths *paths) {
+    const struct listener_tls_config *tls = &validation->listener->tls;
+
+    paths->certificates = calloc(tls->certificate.n + 1, sizeof(char *));
+    if (paths->certificates == NULL) {
+        validation->problems->out_of_memory = true;
+        return false;
+    }
+    for (; paths->n < tls->certificate.n; paths->n++) {
+        char *path = resolve(validation, "certificate", paths->n, tls->certificate.texts[paths->n]);
+
+        if (path == NULL)
+            return false;
+        paths->certificates[paths->n] = path;
+    }
+    paths->key = resolve(validation, "key", TLS_ONLY_VALUE, tls->key);
+    paths->ca = resolve(validation, "ca", TLS_ONLY_VALUE, tls->ca);
+    paths->crl = resolve(validation, "crl", TLS_ONLY_VALUE, tls->crl);
+    return paths->key != NULL && paths->ca != NULL && paths->crl != NULL;
+}
+
+static void free_paths(struct paths *paths) {
+    for (size_t i = 0; i < paths->n; i++)
+        free(paths->certificates[i]);
+    free(paths->certificates);
+    free(paths->key);
+    free(paths->ca);
+    free(paths->crl);
+}
+
+static void read_server(struct validation *validation) {
+    struct listener_tls_config *tls = &validation->listener->tls;
+    struct paths paths = {0};
+
+    if (resolve_paths(validation, &paths)) {
+        const struct tls_server_settings settings = {
+            .listener = validation->listener->name,
+            .certificates = (const char *const *)paths.certificates,
+            .n_certificates = paths.n,
+            .key = paths.key,
+            .min_version = tls->min_version,
+            .ciphers = tls->ciphers,
+            .groups = tls->groups,
+            .alpn = (const char *const *)tls->alpn.texts,
+            .n_alpn = tls->alpn.n,
+            .verify_client = tls->verify_client,
+            .ca = paths.ca,
+            .crl = paths.crl,
+            .tickets = tls->tickets,
+        };
+
+        tls->server = tls_server_new(&settings, on_tls_problem, validation);
+    }
+    free_paths(&paths);
+}
+
+void config_validate_tls(const struct tree *tree, size_t section, struct config *config,
+                         struct listener_config *listener, struct problems *problems) {
+    struct validation validation = {tree, tree_inside(tree, section, SECTION_LISTENER_TLS), config,
+                                    listener, problems};
+
+    if (validation.section < tree->n && check_between(&validation) && have_sound_paths(&validation))
+        read_server(&validation);
+}

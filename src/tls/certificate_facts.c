@@ -1,0 +1,230 @@
+#include "tls/certificate_facts.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RSA_LEAST   2048 /* bits: CA/Browser Forum, Baseline Requirements, 6.1.5 */
+#define ECDSA_LEAST 224  /* the same strength: NIST SP 800-57 part 1, table 2 */
+#define DAY         86400
+#define PEOPLE_MAX  256 /* of a name of an issuer */
+
+static bool add_name(struct tls_certificate *certificate, const char *name, size_t n) {
+    char **bigger = reallocarray(certificate->names, certificate->n_names + 1, sizeof(*bigger));
+    char *copy = strndup(name, n);
+
+    if (bigger != NULL)
+        certificate->names = bigger;
+    if (bigger == NULL || copy == NULL) {
+        free(copy);
+        return false;
+    }
+    for (char *at = copy; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    bigger[certificate->n_names++] = copy;
+    return true;
+}
+
+/* Those of one kind among its names. */
+static bool add_names(struct tls_certificate *certificate, const GENERAL_NAMES *names, int kind) {
+    char text[INET6_ADDRSTRLEN];
+    bool good = true;
+
+    for (int i = 0; good && i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+        if (name->type != kind)
+            continue;
+        const unsigned char *bytes = ASN1_STRING_get0_data(name->d.ia5);
+        int n = ASN1_STRING_length(name->d.ia5);
+        if (kind == GEN_IPADD && (n == 4 || n == 16) &&
+            inet_ntop(n == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text)) != NULL)
+            good = add_name(certificate, text, strlen(text));
+        else if (kind == GEN_DNS && n > 0 && memchr(bytes, '\0', (size_t)n) == NULL)
+            good = add_name(certificate, (const char *)bytes, (size_t)n);
+    }
+    return good;
+}
+
+/* Clients look at nothing else (RFC 9525, 2). */
+static bool note_names(struct tls_certificate *certificate, struct tls_problems *problems) {
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate->leaf, NID_subject_alt_name, NULL, NULL);
+    bool good = add_names(certificate, names, GEN_DNS) && add_names(certificate, names, GEN_IPADD);
+
+    GENERAL_NAMES_free(names);
+    if (good && certificate->n_names == 0)
+        tls_tell(
+            problems, TLS_DOUBTFUL,
+            "%s: the certificate names no host (subjectAltName), so no client accepts it for any "
+            "name; issue one with DNS names",
+            certificate->file);
+    return good;
+}
+
+/* "E7 (Let's Encrypt)", in one line. */
+static char *say_name(const X509_NAME *name) {
+    char common[PEOPLE_MAX] = "", owner[PEOPLE_MAX] = "", *text;
+    int r;
+
+    X509_NAME_get_text_by_NID(name, NID_commonName, common, sizeof(common));
+    X509_NAME_get_text_by_NID(name, NID_organizationName, owner, sizeof(owner));
+    if (common[0] != '\0' && owner[0] != '\0')
+        r = asprintf(&text, "%s (%s)", common, owner);
+    else
+        r = asprintf(&text, "%s%s", common, owner);
+    for (char *at = text; r >= 0 && *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    return r < 0 ? NULL : text;
+}
+
+static char *say_serial(const X509 *leaf) {
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
+    char *hex = number != NULL ? BN_bn2hex(number) : NULL;
+    char *text = hex != NULL ? strdup(hex) : NULL;
+
+    for (char *at = text; at != NULL && *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    OPENSSL_free(hex);
+    BN_free(number);
+    return text;
+}
+
+static int64_t seconds_of(const ASN1_TIME *time) {
+    struct tm tm = {0};
+
+    return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static void check_strength(struct tls_certificate *certificate, struct tls_problems *problems) {
+    int kind = EVP_PKEY_get_base_id(certificate->key), bits = EVP_PKEY_get_bits(certificate->key);
+
+    certificate->key_bits = bits;
+    certificate->type = kind == EVP_PKEY_RSA  ? TLS_KEY_RSA
+                        : kind == EVP_PKEY_EC ? TLS_KEY_ECDSA
+                                              : TLS_KEY_ED25519;
+    if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_EC && kind != EVP_PKEY_ED25519)
+        tls_tell(problems, TLS_WRONG,
+                 "%s: keys of this kind are not served; it must be RSA, ECDSA or Ed25519",
+                 certificate->key_file);
+    else if ((kind == EVP_PKEY_RSA && bits < RSA_LEAST) ||
+             (kind == EVP_PKEY_EC && bits < ECDSA_LEAST))
+        tls_tell(problems, TLS_WRONG,
+                 "%s: the key is too weak: it has %d bits, and clients want at least %d; issue the "
+                 "certificate anew for a new key",
+                 certificate->key_file, bits, kind == EVP_PKEY_RSA ? RSA_LEAST : ECDSA_LEAST);
+}
+
+/* What this machine trusts, read once: it only decides whether a doubt is told. */
+static pthread_once_t trusted_once = PTHREAD_ONCE_INIT;
+static X509_STORE *trusted;
+
+static void read_trusted(void) {
+    trusted = X509_STORE_new();
+    if (trusted != NULL)
+        (void)X509_STORE_set_default_paths(trusted);
+    ERR_clear_error();
+}
+
+/* Whether this machine itself trusts the issuer, so that clients will have it, too. */
+static bool is_issuer_trusted(X509 *last) {
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    X509 *issuer = NULL;
+
+    pthread_once(&trusted_once, read_trusted);
+    bool found = trusted != NULL && ctx != NULL &&
+                 X509_STORE_CTX_init(ctx, trusted, NULL, NULL) == 1 &&
+                 X509_STORE_CTX_get1_issuer(&issuer, ctx, last) == 1;
+    X509_free(issuer);
+    X509_STORE_CTX_free(ctx);
+    ERR_clear_error();
+    return found;
+}
+
+/* Each must be signed by the next (RFC 5246, 7.4.2). */
+static void check_chain(const struct tls_certificate *certificate, struct tls_problems *problems) {
+    X509 *last = certificate->leaf;
+
+    for (int i = 0; i < sk_X509_num(certificate->chain); i++) {
+        X509 *next = sk_X509_value(certificate->chain, i);
+
+        if (X509_check_issued(next, last) != X509_V_OK) {
+            char *wanted = say_name(X509_get_issuer_name(last)),
+                 *there = say_name(X509_get_subject_name(next));
+
+            tls_tell(
+                problems, TLS_WRONG,
+                "%s: the chain is in the wrong order or has a gap: certificate %d must be that "
+                "of \"%s\", which signed the one before it, and is that of \"%s\"",
+                certificate->file, i + 2, wanted != NULL ? wanted : "", there != NULL ? there : "");
+            free(wanted);
+            free(there);
+            return;
+        }
+        last = next;
+    }
+    if (X509_check_issued(last, last) == X509_V_OK || is_issuer_trusted(last))
+        return;
+    char *missing = say_name(X509_get_issuer_name(last));
+    tls_tell(
+        problems, TLS_DOUBTFUL,
+        "%s: the chain may be incomplete: the certificate of \"%s\" comes next, and is neither "
+        "in the file nor trusted by this machine; append it, unless all clients have it",
+        certificate->file, missing != NULL ? missing : "");
+    free(missing);
+}
+
+static void check_time(const struct tls_certificate *certificate, struct tls_problems *problems) {
+    int64_t now = (int64_t)time(NULL), days;
+
+    if (now >= certificate->not_after) {
+        days = (now - certificate->not_after) / DAY;
+        tls_tell(problems, TLS_DOUBTFUL,
+                 "%s: the certificate has expired %lld day%s ago, so clients refuse it; renew it",
+                 certificate->file, (long long)days, days == 1 ? "" : "s");
+    } else if (now < certificate->not_before) {
+        days = (certificate->not_before - now) / DAY;
+        tls_tell(problems, TLS_DOUBTFUL,
+                 "%s: the certificate is not yet valid, for %lld more day%s, so clients refuse it; "
+                 "is this machine's clock right?",
+                 certificate->file, (long long)days, days == 1 ? "" : "s");
+    }
+}
+
+/* RFC 7633: such a certificate is refused without a stapled answer of OCSP. */
+static void check_must_staple(const struct tls_certificate *certificate,
+                              struct tls_problems *problems) {
+    if (X509_get_ext_by_NID(certificate->leaf, NID_tlsfeature, -1) >= 0)
+        tls_tell(
+            problems, TLS_DOUBTFUL,
+            "%s: the certificate wants OCSP stapling (must-staple), which relayd does not do, so "
+            "some clients refuse it; issue it without",
+            certificate->file);
+}
+
+void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems) {
+    unsigned int n = TLS_FINGERPRINT_SIZE;
+
+    certificate->issuer = say_name(X509_get_issuer_name(certificate->leaf));
+    certificate->serial = say_serial(certificate->leaf);
+    if (!note_names(certificate, problems) || certificate->issuer == NULL ||
+        certificate->serial == NULL ||
+        X509_digest(certificate->leaf, EVP_sha256(), certificate->fingerprint, &n) != 1) {
+        tls_tell_no_memory(problems);
+        return;
+    }
+    certificate->not_before = seconds_of(X509_get0_notBefore(certificate->leaf));
+    certificate->not_after = seconds_of(X509_get0_notAfter(certificate->leaf));
+    check_strength(certificate, problems);
+    check_chain(certificate, problems);
+    check_time(certificate, problems);
+    check_must_staple(certificate, problems);
+}

@@ -1,0 +1,11 @@
+/* What a certificate says, and what is doubtful about it. Any thread. */
+#ifndef TLS_CERTIFICATE_FACTS_H
+#define TLS_CERTIFICATE_FACTS_H
+
+#include "tls/certificate.h"
+
+/* Sets the facts of a certificate whose chain and key were read, and tells of what is wrong: a weak
+ * key, a chain that is incomplete or in disorder, a time that is not now. */
+void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems);
+
+#endif

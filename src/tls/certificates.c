@@ -1,0 +1,155 @@
+#include "tls/certificates.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/grow.h"
+
+void certificates_free(struct tls_certificates *certificates) {
+    for (size_t i = 0; i < certificates->n; i++)
+        tls_certificate_unref(certificates->list[i]);
+    free(certificates->list);
+    free(certificates->choices);
+    *certificates = (struct tls_certificates){0};
+}
+
+static bool add_certificate(struct tls_certificates *to, const char *file, const char *key_file,
+                            struct tls_problems *problems) {
+    struct tls_certificate **bigger = grow_list(to->list, to->n, &to->room, sizeof(*to->list));
+
+    if (bigger == NULL) {
+        tls_tell_no_memory(problems);
+        return false;
+    }
+    to->list = bigger;
+    bigger[to->n] = tls_certificate_read(file, key_file, problems);
+    if (bigger[to->n] == NULL)
+        return false;
+    to->n++;
+    return true;
+}
+
+/* Of two for the same name the one that lasts longer: a renewed one may lie beside the old. */
+static void offer(struct tls_choice *choice, const struct tls_certificate *certificate) {
+    const struct tls_certificate **at = &choice->by_type[certificate->type];
+
+    if (*at == NULL || certificate->not_after > (*at)->not_after)
+        *at = certificate;
+}
+
+static int compare_choices(const void *a, const void *b) {
+    const struct tls_choice *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static int match_choice(const void *name, const void *element) {
+    const struct tls_choice *choice = element;
+
+    return strcmp(name, choice->name);
+}
+
+/* A choice for each name; those of one name become one. */
+static bool index_names(struct tls_certificates *certificates) {
+    struct tls_choice *all;
+    size_t n = 0, unique = 0;
+
+    for (size_t i = 0; i < certificates->n; i++)
+        n += certificates->list[i]->n_names;
+    all = calloc(n + 1, sizeof(*all));
+    if (all == NULL)
+        return false;
+    n = 0;
+    for (size_t i = 0; i < certificates->n; i++) {
+        const struct tls_certificate *one = certificates->list[i];
+
+        for (size_t j = 0; j < one->n_names; j++) {
+            all[n].name = one->names[j];
+            offer(&all[n++], one);
+        }
+    }
+    qsort(all, n, sizeof(*all), compare_choices);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(all[unique - 1].name, all[i].name) != 0) {
+            all[unique++] = all[i];
+            continue;
+        }
+        for (size_t type = 0; type < TLS_KEY_TYPES; type++)
+            if (all[i].by_type[type] != NULL)
+                offer(&all[unique - 1], all[i].by_type[type]);
+    }
+    certificates->choices = all;
+    certificates->n_choices = unique;
+    return true;
+}
+
+static const struct tls_choice *find_choice(const struct tls_certificates *certificates,
+                                            const char *name) {
+    return bsearch(name, certificates->choices, certificates->n_choices, sizeof(struct tls_choice),
+                   match_choice);
+}
+
+/* The first certificate, with those of other types that serve its first name. */
+static void choose_fallback(struct tls_certificates *certificates) {
+    const struct tls_certificate *first = certificates->list[0];
+    const struct tls_choice *beside =
+        first->n_names > 0 ? find_choice(certificates, first->names[0]) : NULL;
+
+    if (beside != NULL)
+        certificates->fallback = *beside;
+    certificates->fallback.by_type[first->type] = first;
+    certificates->fallback.name = "";
+}
+
+bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
+                       const char *key, struct tls_problems *problems) {
+    bool good = true;
+
+    for (size_t i = 0; i < n; i++) {
+        problems->value = i;
+        good &= add_certificate(ret, paths[i], key[0] != '\0' ? key : NULL, problems);
+    }
+    problems->value = TLS_ONLY_VALUE;
+    if (good && ret->n > 0 && !index_names(ret)) {
+        tls_tell_no_memory(problems);
+        good = false;
+    }
+    if (good && ret->n > 0)
+        choose_fallback(ret);
+    return good;
+}
+
+static bool bind_choice(struct tls_choice *choice, const EVP_MD_CTX *digest, EVP_MD_CTX *own) {
+    bool good = EVP_MD_CTX_copy_ex(own, digest) == 1;
+
+    for (size_t i = 0; good && i < TLS_KEY_TYPES; i++)
+        if (choice->by_type[i] != NULL)
+            good =
+                EVP_DigestUpdate(own, choice->by_type[i]->fingerprint, TLS_FINGERPRINT_SIZE) == 1;
+    return good && EVP_DigestFinal_ex(own, choice->session, NULL) == 1;
+}
+
+bool certificates_bind(struct tls_certificates *certificates, const EVP_MD_CTX *digest) {
+    EVP_MD_CTX *own = EVP_MD_CTX_new();
+    bool good = own != NULL && bind_choice(&certificates->fallback, digest, own);
+
+    for (size_t i = 0; good && i < certificates->n_choices; i++)
+        good = bind_choice(&certificates->choices[i], digest, own);
+    EVP_MD_CTX_free(own);
+    return good;
+}
+
+const struct tls_choice *certificates_find(const struct tls_certificates *certificates,
+                                           const char *name) {
+    const struct tls_choice *found = name != NULL ? find_choice(certificates, name) : NULL;
+    const char *dot = name != NULL ? strchr(name, '.') : NULL;
+    char wildcard[256]; /* a name has at most 253 bytes (RFC 1035, 2.3.4) */
+
+    if (found == NULL && dot != NULL && dot != name && strlen(dot) + 2 <= sizeof(wildcard)) {
+        wildcard[0] = '*';
+        memcpy(wildcard + 1, dot, strlen(dot) + 1);
+        found = find_choice(certificates, wildcard);
+    }
+    return found != NULL ? found : &certificates->fallback;
+}

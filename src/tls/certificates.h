@@ -1,0 +1,43 @@
+/* The certificates of a listener, found by the name that a client asks for. Immutable. */
+#ifndef TLS_CERTIFICATES_H
+#define TLS_CERTIFICATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "tls/certificate.h"
+
+/* What serves a name: at most one certificate for each type of key. */
+struct tls_choice {
+    const char *name;
+    const struct tls_certificate *by_type[TLS_KEY_TYPES]; /* NULL: none */
+    uint8_t session[TLS_FINGERPRINT_SIZE];                /* certificates_bind */
+};
+
+struct tls_certificates {
+    struct tls_certificate **list; /* with a reference to each */
+    size_t n, room;
+    struct tls_choice *choices; /* in the order of names */
+    size_t n_choices;
+    struct tls_choice fallback; /* the first certificate's; its name is "" */
+};
+
+/* Reads the files, and those of the directories, among these paths; key goes with the only path,
+ * "" for where it lies beside it. All problems are told. False: some were wrong. Call
+ * certificates_free in either case; ret is zeroed. Waits for the medium alone. */
+bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
+                       const char *key, struct tls_problems *problems) MUST_USE;
+
+void certificates_free(struct tls_certificates *certificates);
+
+/* Sets session of each choice: what was digested so far, and its certificates. False: no memory. */
+bool certificates_bind(struct tls_certificates *certificates, const EVP_MD_CTX *digest) MUST_USE;
+
+/* By this name, in small letters and without a dot at its end; else by the wildcard of its first
+ * label; else the fallback. NULL is none. Any thread, without a lock. */
+const struct tls_choice *certificates_find(const struct tls_certificates *certificates,
+                                           const char *name);
+
+#endif

@@ -1,0 +1,51 @@
+/* TLS towards the clients of a listener: its settings and certificates, as an SSL_CTX.
+ *
+ * wrong_session: the certificate is chosen in the ClientHello callback, since libssl decides about
+ * resumption before it asks the servername callback (nginx, CVE-2025-23419); and the session's
+ * context is a hash of the listener, the certificates that were chosen, and what verifies clients.
+ * So no ticket is worth anything where it would say less than a full handshake. */
+#ifndef TLS_SERVER_H
+#define TLS_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+#include "tls/problems.h"
+
+typedef struct ssl_ctx_st SSL_CTX; /* as libssl has it; a build without it has none */
+
+/* In the order of options.def. */
+enum tls_least_version { TLS_LEAST_1_2, TLS_LEAST_1_3 };
+enum tls_verify_client { TLS_VERIFY_OFF, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRED };
+
+/* Options of a listener's tls section; "" is none. */
+struct tls_server_settings {
+    const char *listener;
+    const char *const *certificates; /* paths */
+    size_t n_certificates;
+    const char *key; /* path; "": beside the certificate */
+    int min_version; /* enum tls_least_version */
+    const char *ciphers, *groups;
+    const char *const *alpn;
+    size_t n_alpn;
+    int verify_client; /* enum tls_verify_client */
+    const char *ca, *crl;
+    bool tickets;
+};
+
+struct tls_server;
+
+/* Reads all files. Tells of each problem; one reference, or NULL: one was wrong. Copies what it
+ * keeps. Waits for the medium alone. Any thread. */
+struct tls_server *tls_server_new(const struct tls_server_settings *settings,
+                                  tls_problem_fn *on_problem, void *arg) MUST_USE;
+
+/* NULL is fine for both. Any thread. */
+struct tls_server *tls_server_ref(struct tls_server *server);
+void tls_server_unref(struct tls_server *server);
+
+/* The SSL_CTX of this moment, with a reference for the caller (SSL_CTX_free). Any thread. */
+SSL_CTX *tls_server_context(struct tls_server *server) MUST_USE;
+
+#endif

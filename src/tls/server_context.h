@@ -1,0 +1,17 @@
+/* The SSL_CTX of a listener, made from its settings and files. */
+#ifndef TLS_SERVER_CONTEXT_H
+#define TLS_SERVER_CONTEXT_H
+
+#include "base/check.h"
+#include "tls/certificates.h"
+#include "tls/server.h"
+
+/* Reads all files and tells of each problem. One reference, or NULL: told. What it stands on is
+ * freed with it. Any thread. */
+SSL_CTX *server_context_new(const struct tls_server_settings *settings,
+                            struct tls_problems *problems) MUST_USE;
+
+/* The certificates of such an SSL_CTX, for as long as it is there. */
+const struct tls_certificates *server_context_certificates(const SSL_CTX *ctx);
+
+#endif

@@ -1,0 +1,169 @@
+"""The tls section of a listener at relayd -t: files that are read, and each that is wrong, with its remedy."""
+import re
+
+import pytest
+
+from certificates import DAY, Authority
+from relay import once
+
+SITE = "www.example"
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return Authority()
+
+
+@pytest.fixture
+def check(tmp_path):
+    """check(option = value, ...) runs relayd -t with these in a tls section; %s is the folder of files."""
+    def run(**options):
+        lines = "".join(f"        {name} = {value}\n" for name, value in options.items()).replace("%s", str(tmp_path))
+        conf = tmp_path / "relayd.conf"
+        conf.write_text('listener web {\n    address = "127.0.0.1:1"\n    upstream = app\n    tls {\n' + lines
+                        + '    }\n}\nupstream app { server a { address = "127.0.0.1:2" } }\n')
+        done = once("-t", "-f", conf)
+        said = re.sub(rf"^{re.escape(str(conf))}:(\d+): ", r"\1: ", done.stderr, flags=re.M).replace(str(tmp_path) + "/", "")
+        return done.returncode, said
+    return run
+
+
+def write(folder, **texts):
+    for name, text in texts.items():
+        path = folder / name.replace("__", "/").replace("_", ".", 1)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_certificate_with_its_key_where_each_tool_has_it(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    whole = one.pem + authority.pem
+    write(tmp_path, whole_pem=whole + one.key_pem, site_crt=whole, site_key=one.key_pem,
+          live__fullchain_pem=whole, live__privkey_pem=one.key_pem)
+    (tmp_path / "proxy.pem").write_text(whole)
+    (tmp_path / "proxy.pem.key").write_text(one.key_pem)
+    for name in ("whole.pem", "site.crt", "live/fullchain.pem", "proxy.pem"):
+        assert check(certificate=f'"%s/{name}"') == (0, ""), name
+    assert check(certificate='"%s/live/fullchain.pem"', key='"%s/site.key"') == (0, "")
+    assert check(certificate='{"%s/site.crt", "%s/whole.pem"}') == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa384", "ed25519"])
+def test_keys_of_each_kind(check, tmp_path, authority, kind):
+    one = authority.issue(SITE, kind=kind)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem)
+    assert check(certificate='"%s/site.pem"') == (0, "")
+
+
+def test_all_options(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem, ca_pem=authority.pem, crl_pem=authority.revoked())
+    assert check(certificate='"%s/site.pem"', min_version="1.3", ciphers='"TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-GCM-SHA256"',
+                 groups='"X25519:P-256"', alpn='{"h2", "http/1.1"}', verify_client="required", ca='"%s/ca.pem"', crl='"%s/crl.pem"',
+                 tickets="false") == (0, "")
+
+
+def test_what_is_wrong_with_files(check, tmp_path, authority):
+    """Each is told with the line of its option, and what to do."""
+    middle = Authority("Middle", authority)
+    one, other, weak, small = authority.issue(SITE), middle.issue(SITE), authority.issue(SITE, kind="rsa1024"), authority.issue(SITE, kind="ecdsa192")
+    write(tmp_path, alone_crt=one.pem, locked_pem=one.pem + one.locked("x"), wrong_pem=one.pem + other.key_pem,
+          order_pem=authority.pem + one.pem + one.key_pem, gap_pem=other.pem + authority.pem + other.key_pem, weak_pem=weak.pem + weak.key_pem,
+          small_pem=small.pem + small.key_pem, only_key=one.key_pem, text_pem="hello\n", cut_pem=one.pem[:200], bad_pem=one.pem.replace("M", "N", 3),
+          none_pem="")
+    for name, expected in {
+        "missing.pem": "missing.pem: there is no such file",
+        "alone.crt": "alone.crt: its key is missing: there is none in the file, and none in alone.key beside it; name it with key",
+        "locked.pem": "locked.pem: the key is encrypted, and nobody can type its password here; openssl pkey",
+        "wrong.pem": "wrong.pem: the key in wrong.pem does not fit this certificate; take both from the same issue",
+        "order.pem": "order.pem: the certificates stand in the wrong order: the site's own must be the first",
+        "gap.pem": 'gap.pem: the chain is in the wrong order or has a gap: certificate 2 must be that of "Middle", '
+                   'which signed the one before it, and is that of "Test CA"',
+        "weak.pem": "weak.pem: the key is too weak: it has 1024 bits, and clients want at least 2048",
+        "small.pem": "small.pem: the key is too weak: it has 192 bits, and clients want at least 224",
+        "only.key": "only.key: there is no certificate in it",
+        "text.pem": 'text.pem: no "-----BEGIN" stands in it, so it is not in PEM',
+        "none.pem": 'none.pem: no "-----BEGIN" stands in it, so it is not in PEM',
+        "cut.pem": "cut.pem: block 1 is damaged, or its end is missing",
+        "bad.pem": "bad.pem: block 1",
+    }.items():
+        code, said = check(min_version="1.2", certificate=f'"%s/{name}"')
+        assert code == 78 and said.count("\n") == 1, said
+        assert said.startswith(f"6: listener web: tls: certificate: {expected}"), said
+
+
+def test_a_key_of_its_own_option(check, tmp_path, authority):
+    one, other = authority.issue(SITE), authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem, other_key=other.key_pem, site_key=one.key_pem)
+    assert "the key in other.key does not fit" in check(certificate='"%s/site.pem"', key='"%s/other.key"')[1]
+    assert "there is no private key in it" in check(certificate='"%s/site.pem"', key='"%s/site.pem"')[1]
+    code, said = check(certificate='{"%s/site.pem", "%s/site.pem"}', key='"%s/site.key"')
+    assert code == 78 and said.startswith("6: listener web: tls: key goes with one certificate")
+
+
+def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
+    middle = Authority("Middle", authority)
+    alone = middle.issue(SITE)
+    late, early = authority.issue(SITE, begin=-9 * DAY, end=-2 * DAY), authority.issue(SITE, begin=3 * DAY)
+    staple, nameless = authority.issue(SITE, staple=True), authority.issue()
+    for name, one in {"alone": alone, "late": late, "early": early, "staple": staple, "nameless": nameless}.items():
+        chain = "" if one is alone else authority.pem
+        (tmp_path / f"{name}.pem").write_text(one.pem + chain + one.key_pem)
+    for name, expected in {
+        "alone": 'the chain may be incomplete: the certificate of "Middle" comes next, and is neither in the file nor trusted',
+        "late": "the certificate has expired 2 days ago, so clients refuse it; renew it",
+        "early": "the certificate is not yet valid, for 2 more days",
+        "staple": "the certificate wants OCSP stapling (must-staple)",
+        "nameless": "the certificate names no host (subjectAltName)",
+    }.items():
+        code, said = check(certificate=f'"%s/{name}.pem"')
+        assert code == 0 and said.startswith(f"5: warning: listener web: tls: certificate: {name}.pem: {expected}"), said
+
+
+def test_suites_groups_and_protocols(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem)
+    code, said = check(certificate='"%s/site.pem"', ciphers='"ECDHE-RSA-AES128-SHA:TLS_AES_128_GCM_SHA256"')
+    assert code == 78 and '6: listener web: tls: ciphers: "ECDHE-RSA-AES128-SHA" is none of the suites' in said
+    assert "TLS_AES_128_GCM_SHA256, " in said and "ECDHE-RSA-CHACHA20-POLY1305" in said
+    code, said = check(certificate='"%s/site.pem"', groups='"X25519:P-9999"')
+    assert (code, said) == (0, "6: warning: listener web: tls: groups: P-9999 is unknown to this machine's libssl, and left out.\n")
+    code, said = check(certificate='"%s/site.pem"', groups='"P-9999"')
+    assert code == 78 and "knows none of these groups" in said
+    code, said = check(certificate='"%s/site.pem"', alpn=f'{{"http/1.1",\n"{"x" * 256}"}}')
+    assert code == 78 and said.startswith("7: listener web: tls: alpn: must be the name of a protocol")
+
+
+def test_clients_with_certificates(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem, ca_pem=authority.pem, old_crl=authority.revoked(end=-2 * DAY / 2),
+          none_pem=one.key_pem)
+    for options, expected in [
+        ({"verify_client": "required"}, "verify_client needs ca"),
+        ({"ca": '"%s/ca.pem"'}, "ca has no meaning without verify_client"),
+        ({"crl": '"%s/old.crl"'}, "crl has no meaning without verify_client"),
+        ({"verify_client": "optional", "ca": '"%s/none.pem"'}, "ca: none.pem: there is no certificate in it"),
+        ({"verify_client": "optional", "ca": '"%s/ca.pem"', "crl": '"%s/ca.pem"'}, "crl: ca.pem: there is no list of revoked"),
+        ({"verify_client": "optional", "ca": '"%s/ca.pem"', "crl": '"%s/old.crl"'}, "crl: old.crl: the list of revoked certificates has expired"),
+    ]:
+        code, said = check(certificate='"%s/site.pem"', **options)
+        assert code == 78 and expected in said, said
+
+
+def test_what_must_be_given(check):
+    assert check() == (78, '4: listener web: tls: certificate must be given, as in certificate = "/etc/relayd/tls/site.pem"\n')
+    assert check(certificate="{}") == (78, "5: listener web: tls: certificate = {}: must have at least one file\n")
+    assert check(certificate="site.pem") == (
+        78, "5: listener web: tls: certificate = site.pem: must be the path of a file from / on, or credential:NAME\n")
+    code, said = check(certificate='"credential:site.pem"')
+    assert code == 78 and "$CREDENTIALS_DIRECTORY is not set" in said
+
+
+def test_a_credential_is_a_file(check, tmp_path, authority, monkeypatch):
+    one = authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem + authority.pem, site_key=one.key_pem)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert check(certificate='"credential:site.pem"', key='"credential:site.key"') == (0, "")
+    assert check(certificate='"credential:site.pem"') == (0, "")
+    dump = once("-T", "-f", tmp_path / "relayd.conf").stdout
+    assert 'certificate = {"credential:site.pem"}' in dump and "BEGIN" not in dump
