@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* -1: it is none. */
-static int hex_digit(char c) {
+int bytes_hex_digit(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     if (c >= 'a' && c <= 'f')
@@ -22,7 +22,8 @@ static bool read_escape(const char **at, char *ret_byte) {
         ++*at;
         return true;
     }
-    int high = c == 'x' ? hex_digit((*at)[1]) : -1, low = high >= 0 ? hex_digit((*at)[2]) : -1;
+    int high = c == 'x' ? bytes_hex_digit((*at)[1]) : -1,
+        low = high >= 0 ? bytes_hex_digit((*at)[2]) : -1;
     if (low < 0)
         return false;
     *ret_byte = (char)(high * 16 + low);

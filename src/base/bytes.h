@@ -12,4 +12,7 @@
  * before something else; *ret_n is untouched. */
 bool bytes_decode(const char *text, char *buf, size_t size, size_t *ret_n) MUST_USE;
 
+/* 0 to 15, or -1. */
+int bytes_hex_digit(char c);
+
 #endif

@@ -88,3 +88,9 @@ int sockopt_set_receive_timeout(int fd, usec_t span) {
 
     return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
+
+int sockopt_set_send_timeout(int fd, usec_t span) {
+    struct timeval timeout = clock_timeval(span);
+
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
+}

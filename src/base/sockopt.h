@@ -29,4 +29,7 @@ void sockopt_make_room(int fd, size_t n);
 /* SO_RCVTIMEO; span 0: for ever. 0 or -errno. */
 int sockopt_set_receive_timeout(int fd, usec_t span) MUST_USE;
 
+/* SO_SNDTIMEO, which bounds connect(2), too; likewise. */
+int sockopt_set_send_timeout(int fd, usec_t span) MUST_USE;
+
 #endif

@@ -152,5 +152,5 @@ int config_log_level(const struct config *config) {
 }
 
 bool listener_opens(const struct listener_config *listener) {
-    return listener->accept_proxy != PROXY_OFF;
+    return listener->accept_proxy != PROXY_OFF || listener->tls.given;
 }

@@ -2,12 +2,14 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "base/check.h"
 #include "base/sockopt.h"
+#include "tls/session.h"
 
 /* RFC 9110, 15.5 and 15.6; RFC 6585, 4. */
 static const struct answer {
@@ -51,7 +53,30 @@ static struct error_page page_for(enum end end, const struct answer *answer,
     return (struct error_page){"text/plain", words, strlen(words)};
 }
 
-void answer_send(int fd, enum end end, const struct error_pages *pages) {
+/* The socket is new and its send buffer empty, and has room: this cannot block, and if the client
+ * is gone there is nobody to tell. */
+static void send_parts(int fd, struct iovec *parts, size_t n) {
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = n};
+    size_t size = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size += parts[i].iov_len;
+    sockopt_make_room(fd, size);
+    (void)sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void send_sealed(int fd, struct tls_session *tls, const struct iovec *parts, size_t n) {
+    struct iovec sealed;
+    uint8_t *records = tls_session_seal_all(tls, parts, n, &sealed.iov_len);
+
+    if (records == NULL)
+        return;
+    sealed.iov_base = records;
+    send_parts(fd, &sealed, 1);
+    free(records);
+}
+
+void answer_send(int fd, struct tls_session *tls, enum end end, const struct error_pages *pages) {
     const struct answer *answer = find_answer(end_infos[end].status);
     const char *field = wordings[end].field;
     char head[512];
@@ -67,12 +92,11 @@ void answer_send(int fd, enum end end, const struct error_pages *pages) {
                      "\r\n",
                      answer->status, answer->reason, page.type, page.n, field != NULL ? field : "");
     struct iovec parts[] = {{head, (size_t)n}, {(void *)(uintptr_t)page.body, page.n}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = ARRAY_LEN(parts)};
 
-    /* The socket is new and its send buffer empty, and has room: this cannot block, and if the
-     * client is gone there is nobody to tell. */
-    sockopt_make_room(fd, (size_t)n + page.n);
-    (void)sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (tls != NULL)
+        send_sealed(fd, tls, parts, ARRAY_LEN(parts));
+    else
+        send_parts(fd, parts, ARRAY_LEN(parts));
     (void)shutdown(fd, SHUT_WR);
     sockopt_set_for_end(fd);
 }

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/stats.h"
 #include "config/error_pages.h"
+#include "tls/session.h"
 
 enum side conn_source(enum direction dir) {
     return dir == DIR_UP ? SIDE_CLIENT : SIDE_SERVER;
@@ -65,6 +66,8 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->pipes = pipes;
     conn->fd[SIDE_CLIENT] = taken.client;
     conn->fd[SIDE_SERVER] = taken.server;
+    conn->tls[SIDE_CLIENT] = taken.client_tls;
+    conn->tls[SIDE_SERVER] = taken.server_tls;
     conn->seat = taken.seat;
     conn->member = taken.member;
     conn->line = taken.line;
@@ -101,7 +104,9 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has) {
     uint32_t slot = 0;
-    bool keeps = link != NULL && link_serves(link);
+    /* keys_die: a connection whose TLS ends here has no place in the table. */
+    bool speaks_tls = has->client_tls != NULL || has->server_tls != NULL;
+    bool keeps = link != NULL && link_serves(link) && !speaks_tls;
     bool kept = keeps && table_take(link->table, &slot) == 0;
     struct conn *conn = make_conn(kept ? &link->table->states[slot] : NULL, registry, gate);
 
@@ -136,13 +141,16 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
-                              struct error_pages *pages, int *client) UNCHECKED {
+                              struct error_pages *pages, int *client,
+                              struct tls_session **client_tls) UNCHECKED {
     struct conn *conn = make_conn(NULL, registry, gate);
 
     if (conn == NULL)
         return NULL;
     describe_state(conn->state, record, options);
     conn->fd[SIDE_CLIENT] = fd_take(client);
+    conn->tls[SIDE_CLIENT] = *client_tls;
+    *client_tls = NULL;
     conn->pages = error_pages_ref(pages);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     conn_register(conn);
@@ -202,6 +210,8 @@ void conn_unref(struct conn *conn) {
     bool left = is_left(conn), was_refused = conn->fd[SIDE_SERVER] < 0;
     fd_close(&conn->fd[SIDE_CLIENT]);
     fd_close(&conn->fd[SIDE_SERVER]);
+    tls_session_free(conn->tls[SIDE_CLIENT]);
+    tls_session_free(conn->tls[SIDE_SERVER]);
     line_leave(conn->line, conn->member);
     seat_leave(&conn->seat);
     if (!left)

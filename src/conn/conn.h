@@ -42,6 +42,7 @@ struct conn {
     struct registry_node node GUARDED;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server: the client was refused and is to read why */
+    struct tls_session *tls[2]; /* by side; NULL: plain */
     /* Given back once its end is sure (conn_take_unneeded), under the registry's lock: */
     struct seat seat;
     struct member *member; /* NULL: refused, or given back */
@@ -76,10 +77,12 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
 /* The same for a refused client: one pump (DIR_UP) answers once the client begins to ask
- * (answer.h), and drops what it sends. record->end is final. pages: the listener's, or NULL. */
+ * (answer.h), and drops what it sends. record->end is final. pages: the listener's, or NULL.
+ * client_tls: the client's, blanked. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
-                              struct error_pages *pages, int *client);
+                              struct error_pages *pages, int *client,
+                              struct tls_session **client_tls);
 
 /* For an adopted one: the reaper sees it from now on. */
 void conn_register(struct conn *conn);
@@ -115,10 +118,19 @@ bool conn_parks(const struct conn *conn);
 enum side conn_source(enum direction dir);
 enum side conn_sink(enum direction dir);
 
-/* What the pump of dir met; the first two finish it. bytes_read: all that came from this source,
- * and was written. */
+/* What the pump of dir met; the first three finish it. bytes_read: all that came from this source,
+ * and was written; or CONN_END_SURE. cut: TLS broke off; error 0: without close_notify. */
+#define CONN_END_SURE UINT64_MAX
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read);
 void conn_source_failed(struct conn *conn, enum direction dir, int error);
+void conn_source_cut(struct conn *conn, enum direction dir, int error);
+
+/* For the pump that has read an end, before it tells a sink that speaks TLS: whether the end is to
+ * be passed on in order. */
+bool conn_end_is_true(struct conn *conn, enum direction dir, uint64_t bytes_read);
+
+/* Its time is up: what is read as an end is one in order. */
+bool conn_is_expired(struct conn *conn);
 /* The pump goes on reading, and drops it, until conn->over. */
 void conn_sink_failed(struct conn *conn, enum direction dir, int error);
 

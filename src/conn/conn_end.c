@@ -31,6 +31,10 @@
  * and a connection of mode http over which no byte has passed, end in order. A side that was given
  * its end is not reset.
  *
+ * cut: A peer that speaks TLS ends with close_notify. Its FIN alone may be anybody's (RFC 8446,
+ * 6.1), and is passed on as a reset, as a record that breaks the rules is. What close_notify says
+ * is true: no other doubt is looked into.
+ *
  * silent_wake: A pump blocked in reading is woken by shutdown(SHUT_RD), which sends nothing over
  * TCP, still delivers what has arrived, and then reads as an end (or, where both directions are
  * shut and bytes come all the same, as a reset: RFC 1122, 4.2.2.13). shutdown(SHUT_WR) would tell
@@ -146,9 +150,31 @@ static void end_side(int sink) {
     sockopt_set_for_end(sink);
 }
 
+static int source_error(struct conn *conn, enum direction dir, uint64_t bytes_read) {
+    uint64_t before =
+        dir == DIR_UP ? conn->state->record.header : conn->state->record.server_header;
+
+    return bytes_read == CONN_END_SURE ? 0 : hidden_reset(conn, dir, bytes_read + before);
+}
+
+bool conn_end_is_true(struct conn *conn, enum direction dir, uint64_t bytes_read) {
+    int error = source_error(conn, dir, bytes_read);
+
+    lock_acquire(&conn->registry->lock);
+    bool is_true = !conn->state->aborted && (error == 0 || conn->state->expired != 0);
+    lock_release(&conn->registry->lock);
+    return is_true;
+}
+
+bool conn_is_expired(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    bool expired = conn->state->expired != 0;
+    lock_release(&conn->registry->lock);
+    return expired;
+}
+
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read) {
-    uint64_t header = dir == DIR_UP ? conn->state->record.header : 0;
-    int error = hidden_reset(conn, dir, bytes_read + header);
+    int error = source_error(conn, dir, bytes_read);
     int sink = conn->fd[conn_sink(dir)];
 
     lock_acquire(&conn->registry->lock);
@@ -171,18 +197,25 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         end_side(sink);
 }
 
-void conn_source_failed(struct conn *conn, enum direction dir, int error) {
+/* How a source that has failed ends the connection. */
+static void fail_source(struct conn *conn, enum direction dir, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
     /* A client that resets after the server's end, when it has all it wanted, is everyday. */
     bool keep =
         conn->state->decided && conn->state->record.end == END_SERVER_ENDED && dir == DIR_UP;
-    bool expired = conn->state->expired != 0;
     lock_release(&conn->registry->lock);
-    if (expired) { /* silent_wake: what it reads no more, and is sent all the same */
+    conn_abort(conn, keep ? END_SERVER_ENDED : end, keep ? 0 : error);
+}
+
+void conn_source_failed(struct conn *conn, enum direction dir, int error) {
+    if (conn_is_expired(conn)) /* silent_wake: what it reads no more, and is sent all the same */
         conn_source_ended(conn, dir, 0);
-        return;
-    }
-    conn_abort(conn, keep ? END_SERVER_ENDED : reset_by(dir), keep ? 0 : error);
+    else
+        fail_source(conn, dir, reset_by(dir), error);
+}
+
+void conn_source_cut(struct conn *conn, enum direction dir, int error) {
+    fail_source(conn, dir, dir == DIR_UP ? END_CLIENT_CUT : END_SERVER_CUT, error);
 }
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {

@@ -65,8 +65,14 @@ void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffe
                           .buffer = buffer};
 }
 
+void copy_init_tls(struct copy *copy, struct copy_tls *tls) {
+    *copy = (struct copy){.tls = tls, .pipe = {.read = -1, .write = -1}};
+}
+
 void copy_release(struct copy *copy) {
-    if (copy->kept != NULL)
+    if (copy->tls != NULL)
+        copy_tls_release(copy->tls);
+    if (copy->kept != NULL || copy->tls != NULL)
         return;
     pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0 || !copy->in_pipe);
     copy->in_hand = 0;
@@ -184,17 +190,47 @@ static ssize_t read_any(struct copy *copy, int from) {
     return n;
 }
 
+static ssize_t read_tls(struct copy *copy, int from) {
+    size_t received;
+    ssize_t n = copy_tls_read(copy->tls, from, &received);
+
+    copy->received += received;
+    return n;
+}
+
 ssize_t copy_read(struct copy *copy, int from) {
     CHECK(copy->in_hand == 0);
-    ssize_t n = copy->kept != NULL ? read_kept(copy, from) : read_any(copy, from);
+    ssize_t n = copy->tls != NULL    ? read_tls(copy, from)
+                : copy->kept != NULL ? read_kept(copy, from)
+                                     : read_any(copy, from);
 
     if (n > 0)
         copy->in_hand = (size_t)n;
     return n;
 }
 
+bool copy_end_is_sure(const struct copy *copy) {
+    return copy->tls != NULL && copy->tls->from != NULL;
+}
+
+bool copy_tells_end(const struct copy *copy) {
+    return copy->tls != NULL && copy->tls->to != NULL;
+}
+
+int copy_end(struct copy *copy, int to) {
+    return copy_tls_end(copy->tls, to);
+}
+
+static int write_tls(struct copy *copy, int to) {
+    copy->in_hand = 0;
+    return copy_tls_write(copy->tls, to, &copy->written);
+}
+
 int copy_write(struct copy *copy, int to) {
     size_t all = copy->in_hand;
+
+    if (copy->tls != NULL)
+        return write_tls(copy, to);
 
     while (copy->in_hand > 0) {
         if (is_to_park(copy))

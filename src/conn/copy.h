@@ -6,7 +6,9 @@
  *   costs no memory but the thread's.
  * - buffer, once messages come quickly: one system call less each.
  * - pipe, while reads come large: kept, so that wait and read are one call.
- * Without a pipe, the buffer serves. */
+ * Without a pipe, the buffer serves.
+ *
+ * Where a side speaks TLS, the third engine does it all (copy_tls.h). */
 #ifndef CONN_COPY_H
 #define CONN_COPY_H
 
@@ -17,6 +19,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "conn/copy_tls.h"
 #include "conn/pipe_pool.h"
 
 #define COPY_BUFFER_SIZE 16384 /* bytes: most answers fit; larger ones are spliced */
@@ -27,6 +30,7 @@ enum copy_way { COPY_WAY_LOAN, COPY_WAY_BUFFER, COPY_WAY_PIPE };
 struct copy {
     bool adapts;                  /* COPY_AUTO */
     const struct kept_pipe *kept; /* for all bytes, or NULL */
+    struct copy_tls *tls;         /* does all of it, where a side speaks TLS; or NULL */
     enum copy_way way;
     struct pipe_pool *pipes;
     struct pipe_ends pipe; /* of COPY_WAY_PIPE; of COPY_WAY_LOAN while bytes are in hand */
@@ -37,6 +41,7 @@ struct copy {
     unsigned streak;       /* how much the last reads favour another way */
     usec_t last;           /* COPY_WAY_LOAN: last message written */
     uint64_t written;      /* bytes, in all */
+    uint64_t received;     /* of TLS: bytes on the wire, of the source, in all */
 };
 
 /* With a keeper: the connection's own pipe, outliving this process with its contents. */
@@ -50,16 +55,25 @@ struct kept_pipe {
 
 void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer);
 void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer);
+void copy_init_tls(struct copy *copy, struct copy_tls *tls);
 
 /* Gives the pipe back. Bytes in hand are lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
 
 /* Waits for bytes and takes them in hand: how many, 0 at the end of data, or -errno (-EINTR:
- * interrupted, and the kept pipe parks). Only with nothing in hand. */
+ * interrupted, and the kept pipe parks; of TLS also what copy_tls.h says). Only with nothing in
+ * hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
 /* Writes all in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as above). */
 int copy_write(struct copy *copy, int to) MUST_USE;
+
+/* The source has told its end by itself (TLS: close_notify): no need to ask the kernel. */
+bool copy_end_is_sure(const struct copy *copy);
+
+/* The sink speaks TLS, and is to be told of the end by copy_end: 0 or -errno. */
+bool copy_tells_end(const struct copy *copy);
+int copy_end(struct copy *copy, int to) MUST_USE;
 
 /* One attempt each: bytes moved, 0 at the end of data, or -errno. */
 ssize_t copy_buffer_read(struct copy *copy, int from);

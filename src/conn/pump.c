@@ -53,28 +53,58 @@ static bool deliver_bytes(struct conn *conn, enum direction dir, struct copy *co
     return r == 0;
 }
 
+/* close_notify goes before the end of the socket, and may have to wait for room like all else. */
+static bool tell_end(struct conn *conn, enum direction dir, struct copy *copy, uint64_t read) {
+    struct flow *flow = &conn->state->flow[dir];
+
+    if (!copy_tells_end(copy) || !conn_end_is_true(conn, dir, read))
+        return true;
+    atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
+    int r = copy_end(copy, conn->fd[conn_sink(dir)]);
+    if (r < 0)
+        conn_sink_failed(conn, dir, -r);
+    end_writing(flow, copy);
+    return r == 0;
+}
+
+static enum carried pass_end(struct conn *conn, enum direction dir, struct copy *copy) {
+    uint64_t read = copy_end_is_sure(copy) ? CONN_END_SURE
+                    : copy->tls != NULL    ? copy->received
+                                           : copy->written;
+
+    if (!tell_end(conn, dir, copy, read))
+        return SINK_OVER;
+    conn_source_ended(conn, dir, read);
+    return SOURCE_OVER;
+}
+
+/* n: what copy_read returned instead of bytes. */
+static enum carried end_carrying(struct conn *conn, enum direction dir, struct copy *copy,
+                                 ssize_t n) {
+    if (n == -EINTR)
+        return PARKED;
+    if (n == 0 || (n == COPY_CUT && conn_is_expired(conn)))
+        return pass_end(conn, dir, copy);
+    if (n == COPY_CUT)
+        conn_source_cut(conn, dir, 0);
+    else if (n == COPY_BROKEN || n == COPY_ALERTED)
+        conn_source_cut(conn, dir, (int)-n);
+    else
+        conn_source_failed(conn, dir, (int)-n);
+    return SOURCE_OVER;
+}
+
 static enum carried carry_bytes(struct conn *conn, enum direction dir, struct copy *copy) {
     int from = conn->fd[conn_source(dir)];
     enum carried how;
+    ssize_t n;
 
     if (copy->in_hand > 0 && !deliver_bytes(conn, dir, copy, &how))
         return how;
-    for (;;) {
-        ssize_t n = copy_read(copy, from);
-
-        if (n > 0) {
-            if (deliver_bytes(conn, dir, copy, &how))
-                continue;
+    while ((n = copy_read(copy, from)) > 0)
+        if (!deliver_bytes(conn, dir, copy, &how))
             return how;
-        }
-        if (n == 0)
-            conn_source_ended(conn, dir, copy->written);
-        else if (n == -EINTR)
-            return PARKED;
-        else
-            conn_source_failed(conn, dir, (int)-n);
-        return SOURCE_OVER;
-    }
+    return end_carrying(conn, dir, copy, n);
 }
 
 /* Nobody wants what the source still sends; reading it lets the source come to its end. */
@@ -97,10 +127,16 @@ static enum carried drop_bytes(struct conn *conn, enum direction dir, char *buff
 }
 
 static enum carried copy_all(struct conn *conn, enum direction dir, struct pump_room *room) {
-    if (conn_kept_pipe(conn, dir, &room->kept))
+    struct tls_session *from = conn->tls[conn_source(dir)], *to = conn->tls[conn_sink(dir)];
+
+    if (conn_kept_pipe(conn, dir, &room->kept)) {
         copy_init_kept(&room->copy, &room->kept, room->buffer);
-    else
+    } else if (from != NULL || to != NULL) {
+        copy_tls_init(&room->tls, from, to, room->buffers, &conn->state->flow[dir].active);
+        copy_init_tls(&room->copy, &room->tls);
+    } else {
         copy_init(&room->copy, conn->state->options.copy, conn->pipes, room->buffer);
+    }
     enum carried how = carry_bytes(conn, dir, &room->copy);
     copy_release(&room->copy);
     return how;
@@ -120,7 +156,7 @@ static void answer_refused(struct conn *conn) {
         continue;
     if (bounded && sockopt_set_receive_timeout(fd, 0) < 0)
         return;
-    answer_send(fd, conn->state->record.end, conn->pages);
+    answer_send(fd, conn->tls[SIDE_CLIENT], conn->state->record.end, conn->pages);
     atomic_store(&conn->state->flow[DIR_UP].active, clock_coarse());
 }
 

@@ -11,6 +11,8 @@ struct pump_room {
     char *buffer; /* COPY_BUFFER_SIZE bytes */
     struct copy copy;
     struct kept_pipe kept;
+    struct copy_tls tls;
+    struct tls_buffers *buffers; /* the pool's */
 };
 
 /* Carries bytes until the direction has ended, the conn is over, or it is to park. The caller holds

@@ -43,6 +43,7 @@ void pump_pool_init(struct pump_pool *pool) UNCHECKED {
     TAILQ_INIT(&pool->idle);
     TAILQ_INIT(&pool->working);
     pool->busy = 0;
+    tls_buffers_init(&pool->buffers);
 }
 
 static void one_less_busy(struct pump_pool *pool) REQUIRES(pool->lock) {
@@ -115,6 +116,7 @@ static int start_pump(struct pump_pair *pair, enum direction dir) {
         return r;
     pump->pair = pair;
     pump->room.buffer = pump->stack.extra;
+    pump->room.buffers = &pair->pool->buffers;
     pump->dir = dir;
     return thread_start(&pump->thread, names[dir], &pump->stack, pump_thread, pump);
 }
@@ -205,6 +207,7 @@ void pump_pool_trim(struct pump_pool *pool) {
         if (pair != NULL)
             end_pair(pair);
     } while (pair != NULL);
+    tls_buffers_trim(&pool->buffers);
 }
 
 void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {
@@ -218,6 +221,7 @@ void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {
         TAILQ_REMOVE(&pool->idle, pair, entry);
         end_pair(pair);
     }
+    tls_buffers_destroy(&pool->buffers);
     cond_destroy(&pool->all_idle);
     lock_destroy(&pool->lock);
 }

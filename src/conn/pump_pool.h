@@ -11,6 +11,7 @@
 #include "base/sync.h"
 #include "base/thread.h"
 #include "conn/conn.h"
+#include "conn/tls_buffers.h"
 
 #define PUMP_IDLE_MAX (60 * USEC_PER_SEC) /* then an idle pair is ended */
 
@@ -22,6 +23,7 @@ struct pump_pool {
     TAILQ_HEAD(pair_list, pump_pair) idle GUARDED; /* most recently used first */
     struct pair_list working GUARDED;
     size_t busy GUARDED; /* that work or are being made */
+    struct tls_buffers buffers;
 };
 
 void pump_pool_init(struct pump_pool *pool);

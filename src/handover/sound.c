@@ -44,6 +44,12 @@ static bool is_bool(const void *byte) {
     return value <= 1;
 }
 
+/* keys_die in conn.c */
+static bool speaks_no_tls(const struct record *record) {
+    return record->server_header == 0 && record->tls_version == 0 && record->tls_suite == 0 &&
+           is_bool(&record->tls_resumed) && record->why[0] == '\0';
+}
+
 static bool is_record(const struct record *record, usec_t now) {
     return record->number > 0 && is_config_name(record->listener) &&
            is_config_name(record->upstream) && is_config_name(record->server) &&
@@ -52,7 +58,7 @@ static bool is_record(const struct record *record, usec_t now) {
            is_addr(&record->listen_addr) && is_moment(record->accepted, now) &&
            is_moment(record->queued, now) && is_moment(record->popped, now) &&
            is_moment(record->dialled, now) && is_moment(record->answered, now) &&
-           record->end < END_COUNT && record->error >= 0;
+           record->end < END_COUNT && record->error >= 0 && speaks_no_tls(record);
 }
 
 static bool are_options(const struct conn_options *options) {

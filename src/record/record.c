@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "record/spans.h"
+#include "wire/tls_suite.h"
 
 _Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
 
@@ -22,14 +23,16 @@ static const char *error_name(int error) {
 
 static void format_sentence(struct log_line *line, const struct record *r, const char *client) {
     char server[ADDR_TEXT_MAX + CONFIG_NAME_MAX + 8] = "", address[ADDR_TEXT_MAX];
-    char up[32], down[32], queue[32], dial[32], lasted[32], error[96] = "";
+    char up[32], down[32], queue[32], dial[32], lasted[32], error[RECORD_WHY_MAX + 8] = "";
 
     if (r->server_addr.len > 0)
         snprintf(server, sizeof(server), "/%s (%s)", r->server,
                  addr_format(&r->server_addr, address, sizeof(address)));
     else if (r->server[0] != '\0')
         snprintf(server, sizeof(server), "/%s", r->server);
-    if (r->error != 0)
+    if (r->why[0] != '\0')
+        snprintf(error, sizeof(error), ": %s", r->why);
+    else if (r->error != 0)
         snprintf(error, sizeof(error), " (%s)", strerrordesc_np(r->error));
     log_line_text(line,
                   "Connection %llu from %s to %s at %s%s %s%s. %s up, %s down; %s in the queue, "
@@ -80,6 +83,10 @@ static void format_record(struct log_line *line, const void *payload) {
     log_line_number(line, "RELAYD_ATTEMPTS", r->attempts);
     log_line_field(line, "RELAYD_END", end_infos[r->end].code);
     log_line_field(line, "RELAYD_ERROR", r->error != 0 ? error_name(r->error) : "");
+    log_line_field(line, "RELAYD_TLS_VERSION", tls_version_name(r->tls_version));
+    log_line_field(line, "RELAYD_TLS_CIPHER", tls_suite_name(r->tls_suite));
+    if (r->tls_version != 0)
+        log_line_field(line, "RELAYD_TLS_RESUMED", r->tls_resumed ? "yes" : "no");
     log_line_number(line, "RELAYD_BYTES_UP", r->bytes[DIR_UP]);
     log_line_number(line, "RELAYD_BYTES_DOWN", r->bytes[DIR_DOWN]);
     add_span(line, "RELAYD_QUEUE_USEC", r->queued, r->popped);

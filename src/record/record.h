@@ -14,6 +14,8 @@
 enum side { SIDE_CLIENT, SIDE_SERVER };
 enum direction { DIR_UP, DIR_DOWN };
 
+#define RECORD_WHY_MAX 96
+
 struct record {
     uint64_t number; /* from 1, in the order of accept */
     char listener[CONFIG_NAME_MAX];
@@ -30,12 +32,16 @@ struct record {
     usec_t dialled;          /* the dial ended, well or not; 0: never begun */
     usec_t answered;         /* the first byte came from the server; 0: never, or it lives */
     usec_t ended;
-    uint64_t bytes[2]; /* by direction: written to the other side */
-    uint64_t header;   /* of the PROXY header that came from the client */
-    uint64_t greeting; /* of the one sent to the server */
+    uint64_t bytes[2];      /* by direction: written to the other side */
+    uint64_t header;        /* that came from the client before: a PROXY header, a TLS handshake */
+    uint64_t greeting;      /* of the one sent to the server */
+    uint64_t server_header; /* that came from the server before: a TLS handshake */
     enum end end;
-    int error;         /* the errno behind it, or 0 */
-    unsigned attempts; /* to connect to a server, begun */
+    int error;                       /* the errno behind it, or 0 */
+    unsigned attempts;               /* to connect to a server, begun */
+    uint16_t tls_version, tls_suite; /* the client's, as on the wire; 0: plain */
+    bool tls_resumed;
+    char why[RECORD_WHY_MAX]; /* a clause, where TLS failed; or "" */
 };
 
 /* Counts its times (spans.h) and logs it. Any thread. */

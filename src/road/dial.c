@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -36,19 +35,13 @@ struct attempts {
     enum end end;   /* of the last attempt */
 };
 
-static int set_connect_timeout(int fd, usec_t span) {
-    struct timeval timeout = clock_timeval(span);
-
-    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
-}
-
 /* connect(2) with SO_SNDTIMEO gives up with EINPROGRESS, and for a unix socket whose backlog is
  * full with EAGAIN (socket(7)). After that, and after a signal, a second connect waits for the same
  * attempt. */
 static int connect_within(int fd, const struct addr *addr, const struct attempts *attempts) {
     usec_t left = attempts->timeout, patience = turn_patience(attempts->turn);
     usec_t span = patience < left ? patience : left;
-    int r = set_connect_timeout(fd, span);
+    int r = sockopt_set_send_timeout(fd, span);
 
     while (r == 0 && connect(fd, &addr->u.sa, addr->len) < 0) {
         if (errno == EISCONN)
@@ -59,7 +52,7 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
                 return -ETIMEDOUT;
             turn_leave(attempts->turn);
             span = left;
-            r = set_connect_timeout(fd, span);
+            r = sockopt_set_send_timeout(fd, span);
         } else if (errno != EINTR) {
             return -errno;
         } else if (atomic_load(attempts->stop)) {
@@ -67,7 +60,7 @@ static int connect_within(int fd, const struct addr *addr, const struct attempts
         }
     }
     /* From here on writes wait for as long as the peer does. */
-    return r == 0 ? set_connect_timeout(fd, 0) : r;
+    return r == 0 ? sockopt_set_send_timeout(fd, 0) : r;
 }
 
 /* Takes a local address, and where the dial leads to ourselves a port as well. */

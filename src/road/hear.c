@@ -11,6 +11,7 @@
 #include "road/generation.h"
 #include "road/greet.h"
 #include "road/refuse.h"
+#include "road/shake.h"
 
 /* What was wrong with a PROXY header. */
 struct bad_header {
@@ -52,9 +53,7 @@ static void say_header_bad(const struct job *job, const char *why) {
     log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
 }
 
-/* Reads what it has to send before there is a server to dial, and judges it. END_NONE, or how the
- * connection ends. */
-static enum end admit_opening(struct opening *opening) {
+static enum end read_greeting(struct opening *opening) {
     struct job *job = &opening->job;
     const char *why = NULL;
 
@@ -62,9 +61,24 @@ static enum end admit_opening(struct opening *opening) {
     enum end end = greet_read(opening, &why);
     if (why != NULL)
         say_header_bad(job, why);
+    return end;
+}
+
+/* Reads what it has to send before there is a server to dial, and judges it. END_NONE, or how the
+ * connection ends. */
+static enum end admit_opening(struct opening *opening) {
+    struct job *job = &opening->job;
+    const struct listener_config *config = job->route->config;
+    bool greets = config->accept_proxy != PROXY_OFF;
+    enum end end = greets ? read_greeting(opening) : END_NONE;
+
     if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;
-    return end != END_NONE ? end : admit_named(job);
+    if (end == END_NONE && greets)
+        end = admit_named(job);
+    if (end == END_NONE && config->tls.given)
+        end = shake_client(job, opening->deadline, &opening->openings->stop);
+    return end;
 }
 
 /* As the acceptor does for those that have nothing to send first. What it waits for comes from the

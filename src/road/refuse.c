@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/sockopt.h"
 #include "conn/answer.h"
 #include "conn/copy.h"
 #include "road/generation.h"
@@ -22,7 +23,7 @@ static bool let_linger(struct road *road, struct job *job) {
         return false;
     }
     conn = conn_new_refused(&job->record, &job->route->options, &road->registry, &road->refused,
-                            job->route->config->pages, &job->has.client);
+                            job->route->config->pages, &job->has.client, &job->has.client_tls);
     if (conn == NULL) {
         pump_pool_put(&road->pumps, pair);
         gate_leave(&road->refused);
@@ -46,6 +47,11 @@ static enum end_answer answer_to(const struct job *job, enum end end) {
     return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;
 }
 
+/* By an alert of TLS, which a reset might overtake. */
+static bool was_told(enum end end) {
+    return end == END_CLIENT_HELLO || end == END_UNKNOWN_NAME;
+}
+
 void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
     enum end_answer answer = answer_to(job, end);
 
@@ -56,8 +62,12 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
     bool lingers = answer == END_ANSWER_ONCE_ASKED && let_linger(road, job);
     if (!lingers && answer != END_ANSWER_NEVER) {
         /* nobody can wait for its request */
-        answer_send(job->has.client, end, job->route->config->pages);
+        answer_send(job->has.client, job->has.client_tls, end, job->route->config->pages);
         drop_what_came(job->has.client);
+    } else if (!lingers && was_told(end)) {
+        drop_what_came(job->has.client);
+        (void)shutdown(job->has.client, SHUT_WR);
+        sockopt_set_for_end(job->has.client);
     } else if (!lingers) {
         fd_reset(job->has.client);
     }

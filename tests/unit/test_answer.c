@@ -46,7 +46,7 @@ static void each_end_with_a_status_has_words(void **state) {
         if (end_infos[end].status == 0)
             continue;
         tcp_pair(&near, &far);
-        answer_send(near, (enum end)end, NULL);
+        answer_send(near, NULL, (enum end)end, NULL);
         size_t n = read_all(far, answer, sizeof(answer) - 1);
         snprintf(line, sizeof(line), "HTTP/1.1 %d ", end_infos[end].status);
         assert_memory_equal(answer, line, strlen(line));
@@ -84,7 +84,7 @@ static void the_largest_page_arrives(void **state) {
     tcp_pair(&pairs[0][0], &pairs[0][1]);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[1]), 0);
     for (int i = 0; i < 2; i++) {
-        answer_send(pairs[i][0], END_QUEUE_FULL, pages);
+        answer_send(pairs[i][0], NULL, END_QUEUE_FULL, pages);
         close(pairs[i][0]);
         size_t n = read_all(pairs[i][1], answer, sizeof(answer));
         const char *body = body_of(answer, n);

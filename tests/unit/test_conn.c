@@ -922,13 +922,14 @@ static void a_refused_client_is_read_until_it_closes(void **state) {
     struct record record = {.number = 1, .end = END_QUEUE_FULL};
     struct world world = {.server = -1};
     struct pump_pair *pair;
+    struct tls_session *none = NULL;
     int near;
 
     (void)state;
     tcp_pair(&near, &world.client);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
     gate_force_enter(&gate);
-    world.conn = conn_new_refused(&record, &options, &registry, &gate, NULL, &near);
+    world.conn = conn_new_refused(&record, &options, &registry, &gate, NULL, &near, &none);
     assert_non_null(world.conn);
     conn_ref(world.conn);
     pump_pool_run(pair, world.conn);

@@ -229,12 +229,13 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_4(void **state) {
+static void the_layout_of_version_5(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 4);
+    assert_int_equal(KEEPER_VERSION, 5);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
+    assert_int_equal(END_SERVER_TLS, 45);
     AT(table_head, counter_names, 16);
     AT(table_head, parked, 24);
     AT(table_head, accepted, 32);
@@ -268,15 +269,15 @@ static void the_layout_of_version_4(void **state) {
     assert_int_equal(sizeof(struct listen_description), 216);
     AT(conn_state, live, 0);
     AT(conn_state, record, 8);
-    AT(conn_state, options, 768);
-    AT(conn_state, flow, 832);
-    AT(conn_state, aborted, 960);
-    AT(conn_state, lingering, 961);
-    AT(conn_state, hard, 962);
-    AT(conn_state, decided, 963);
-    AT(conn_state, expired, 968);
-    AT(conn_state, crashes, 976);
-    assert_int_equal(sizeof(struct conn_state), 1024);
+    AT(conn_state, options, 880);
+    AT(conn_state, flow, 960);
+    AT(conn_state, aborted, 1088);
+    AT(conn_state, lingering, 1089);
+    AT(conn_state, hard, 1090);
+    AT(conn_state, decided, 1091);
+    AT(conn_state, expired, 1096);
+    AT(conn_state, crashes, 1104);
+    assert_int_equal(sizeof(struct conn_state), 1152);
     AT(record, listener, 8);
     AT(record, upstream, 72);
     AT(record, server, 136);
@@ -293,9 +294,14 @@ static void the_layout_of_version_4(void **state) {
     AT(record, bytes, 712);
     AT(record, header, 728);
     AT(record, greeting, 736);
-    AT(record, end, 744);
-    AT(record, error, 748);
-    AT(record, attempts, 752);
+    AT(record, server_header, 744);
+    AT(record, end, 752);
+    AT(record, error, 756);
+    AT(record, attempts, 760);
+    AT(record, tls_version, 764);
+    AT(record, tls_suite, 766);
+    AT(record, tls_resumed, 768);
+    AT(record, why, 769);
     AT(conn_options, linger_timeout, 8);
     AT(conn_options, keepalive, 16);
     AT(conn_options, half_close, 24);
@@ -326,7 +332,7 @@ int main(void) {
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_4),
+        cmocka_unit_test(the_layout_of_version_5),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,259 @@
+"""TLS that ends at relayd: bytes, ends, cuts, and handshakes that fail."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+
+import pytest
+from client import connect, curl
+from origin import echo, http, sends
+from peer import EOF, RESET, request
+from settings import DEADLINE, free_port
+from tls import CUT, Site, TlsPeer, https
+
+BOTH = {"1.3": ssl.TLSVersion.TLSv1_3, "1.2": ssl.TLSVersion.TLSv1_2}
+CIPHERS = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
+           "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+def reads_all(peer):
+    """An origin that reads to the end and tells what came, and how it ended."""
+    return peer.read_end()
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_requests_and_answers(relay, origin, site, version):
+    one = https(relay, site, origin(http), mode="http")
+    with site.connect(one, least=BOTH[version], most=BOTH[version]) as client:
+        for path in ("/a", "/b", "/c"):
+            assert client.get(path).status == 200
+        client.tell_end()
+        assert client.ending() == EOF
+    record = one.record(client)
+    assert (record.end, record.tls_version, record.tls_resumed) == ("CE", f"TLSv{version}", "no")
+    assert record.tls_cipher.startswith("TLS_")
+
+
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_each_cipher_carries_much_both_ways(relay, origin, site, cipher):
+    """Bytes of the application are counted, not those of records."""
+    data = os.urandom(3_000_001)
+    one = https(relay, site, origin(echo), half_close=True)
+    modern = cipher.startswith("TLS_")
+    command = ["openssl", "s_client", "-quiet", "-connect", one.address, "-CAfile", site.ca, "-verify_return_error",
+               "-ciphersuites" if modern else "-cipher", cipher, "-tls1_3" if modern else "-tls1_2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
+        got = bytearray()
+        os.set_blocking(client.stdin.fileno(), True)
+        writer = os.fork()
+        if writer == 0:
+            client.stdin.write(data)
+            client.stdin.flush()
+            os._exit(0)
+        while len(got) < len(data):
+            got += os.read(client.stdout.fileno(), 1 << 16)
+        os.waitpid(writer, 0)
+        client.kill()
+    assert bytes(got) == data
+    record = one.only_record()
+    assert (record.bytes_up, record.bytes_down) == (len(data), len(data))
+
+
+def test_rsa_and_curl_of_both_kinds(relay, origin, tmp_path):
+    site = Site(tmp_path, kind="rsa2048")
+    one = https(relay, site, origin(http), mode="http")
+    url = f"https://{one.address}/x"
+    assert b"200" in curl(url, "-i", "--cacert", site.ca)
+    assert b"200" in curl(url, "-i", "--cacert", site.ca, "--tls-max", "1.2")
+
+
+def test_a_certificate_is_as_good_as_its_name(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        site.connect(one, name="other.test")
+    assert one.wait_records(1)[0].end == "CG"
+    one.wait_log("its TLS handshake failed: it (refuses the certificate|left in the handshake|does not)")
+
+
+# Ends
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_close_notify_is_an_end_in_both_directions(relay, origin, site, version):
+    server = origin(reads_all)
+    one = https(relay, site, server)
+    with site.connect(one, least=BOTH[version], most=BOTH[version]) as client:
+        client.send(b"hello").tell_end()
+        assert client.ending() == EOF
+    assert server.result() == (b"hello", EOF)
+    assert one.record(client).end == "CE"
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_the_end_of_a_server_is_a_close_notify(relay, origin, site, version):
+    one = https(relay, site, origin(sends(b"x" * 100_000)))
+    with site.connect(one, least=BOTH[version], most=BOTH[version]) as client:
+        assert client.read_end() == (b"x" * 100_000, EOF)
+        client.tell_end()
+    assert one.record(client).end == "SE"
+
+
+def test_an_end_without_close_notify_is_a_cut(relay, origin, site):
+    """The server is reset: what it got may not be whole."""
+    server = origin(reads_all)
+    one = https(relay, site, server)
+    with site.connect(one) as client:
+        client.send(b"half of it").cut()
+        client.ending()
+    record = one.record(client)
+    assert record.end == "CT"
+    assert server.result()[1] == RESET
+
+
+def test_a_reset_of_the_server_is_no_end(relay, origin, site):
+    def script(peer):
+        peer.send(b"some").read(1)
+        peer.reset()
+    one = https(relay, site, origin(script))
+    with site.connect(one) as client:
+        assert client.read(4) == b"some"
+        client.send(b"x")
+        assert client.ending() in (RESET, CUT)
+    assert one.record(client).end == "SR"
+
+
+def test_bytes_behind_a_good_record_that_are_none(relay, origin, site):
+    """An alert, then a reset of both sides."""
+    server = origin(reads_all)
+    one = https(relay, site, server)
+    client = site.connect(one)
+    client.send(b"good")
+    raw = socket.socket(fileno=os.dup(client.sock.fileno()))
+    raw.sendall(b"\x17\x03\x03\x00\x20" + b"n" * 32)
+    with pytest.raises((ssl.SSLError, ConnectionResetError)) as failed:
+        client.read(1)
+    assert "BAD_RECORD_MAC" in str(failed.value).upper().replace(" ", "_") or isinstance(failed.value, ConnectionResetError)
+    record = one.record(client)
+    assert (record.end, record.error) == ("CT", "EPROTO")
+    assert server.result()[1] == RESET
+    raw.close()
+    client.close()
+
+
+def test_a_client_may_go_on_reading_after_its_end(relay, origin, site):
+    def script(peer):
+        assert peer.read_end() == (b"question", EOF)
+        peer.send(b"answer")
+    one = https(relay, site, origin(script), half_close=True)
+    with site.connect(one, least=BOTH["1.3"]) as client:
+        client.send(b"question").tell_end()
+        assert client.read(6) == b"answer"
+        assert client.ending() == EOF
+
+
+def test_a_drain_ends_in_order(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http", top='drain_idle = 100ms')
+    with site.connect(one) as client:
+        assert client.get("/").status == 200
+        os.kill(one.pid, signal.SIGTERM)
+        assert client.ending() == EOF
+    one.record(client)
+
+
+# Refused
+
+
+def test_who_cannot_be_relayed_is_answered_over_tls(relay, site):
+    one = https(relay, site, f"127.0.0.1:{free_port()}", mode="http")
+    with site.connect(one) as client:
+        answer = client.get("/")
+        assert answer.status == 502
+        assert client.ending() == EOF
+    assert one.record(client).end == "SD"
+
+
+def test_plain_http_is_told_so(relay, origin, site):
+    one = https(relay, site, origin(http))
+    with connect(one) as client:
+        client.send(request())
+        client.ending()
+    record = one.record(client)
+    assert record.end == "CG" and "it speaks plain HTTP, not TLS" in record.line.text
+
+
+def test_an_old_version_is_refused_with_an_alert(relay, origin, site):
+    one = https(relay, site, origin(http))
+    done = subprocess.run(["openssl", "s_client", "-connect", one.address, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+    assert "alert protocol version" in done.stderr
+    one.wait_log("handshake failed: it offers no version of TLS that is allowed")
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02"])
+def test_who_is_silent_is_refused_in_time(relay, origin, site, sent):
+    one = https(relay, site, origin(http), opening_timeout="200ms")
+    with connect(one) as client:
+        client.send(sent)
+        client.ending()
+    assert one.record(client).end == "TG"
+
+
+def test_who_leaves_in_the_handshake_is_no_error_of_ours(relay, origin, site):
+    one = https(relay, site, origin(http))
+    for sent in (b"", b"\x16\x03\x01\x02"):
+        with connect(one) as client:
+            client.send(sent)
+        assert one.record(client).end == "CG"
+
+
+# Beside the rest
+
+
+def test_behind_a_balancer_and_before_a_server_that_ask_for_the_client(relay, origin, site):
+    """The PROXY header comes before the handshake, and goes before what was sent over TLS."""
+    def script(peer):
+        return peer.read_to(b"\r\n"), peer.read_to(b"\r\n")
+    server = origin(script)
+    one = https(relay, site, server, accept_proxy="v1", proxy_from=["127.0.0.1"], upstream="    send_proxy = v1\n")
+    plain = connect(one).send(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n")
+    with TlsPeer(plain, site.context(), server_hostname="site.test") as client:
+        client.send(b"hello\r\n")
+        header, line = server.result()
+    assert header.startswith(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443") and line == b"hello\r\n"
+
+
+def test_keys_that_are_changed_on_the_way(relay, origin, site):
+    """openssl s_client: K asks for a change of both keys, k of its own."""
+    one = https(relay, site, origin(echo))
+    with subprocess.Popen(["openssl", "s_client", "-connect", one.address, "-CAfile", site.ca, "-tls1_3"], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        for line in ("one", "K", "two", "k", "three", "K", "four"):
+            client.stdin.write(line + "\n")
+            client.stdin.flush()
+            answer = "KEYUPDATE" if line in "Kk" else line
+            while client.stdout.readline() != answer + "\n":
+                pass
+        client.kill()
+
+
+def test_many_at_once(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http")
+    clients = [site.connect(one) for _ in range(50)]
+    for _ in range(3):
+        for client in clients:
+            client.send(request("/x"))
+        for client in clients:
+            assert client.read_response().status == 200
+    for client in clients:
+        client.tell_end().close()
+    assert {record.end for record in one.wait_records(50)} == {"CE"}

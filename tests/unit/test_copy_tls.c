@@ -1,0 +1,365 @@
+/* The handshake and the copy engine, with libssl at the other end. */
+#include "conn/copy_tls.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tls_peers.h"
+
+#define MOST ((size_t)3 << 20)
+
+static const size_t sizes[] = {1, 100, 16383, 16384, 16385, 131072, 131073, 400000, MOST};
+
+static struct tls_buffers buffers;
+static _Atomic bool stop;
+static _Atomic usec_t active;
+
+struct kind {
+    const char *name;
+    int version;
+    const char *suite;
+    bool is_client; /* we are */
+};
+
+static const struct kind kinds[] = {
+    {"1.3, AES-128, server", TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", false},
+    {"1.3, AES-256, server", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", false},
+    {"1.3, ChaCha20, server", TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", false},
+    {"1.2, AES-128, server", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", false},
+    {"1.2, AES-256, server", TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", false},
+    {"1.2, ChaCha20, server", TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", false},
+    {"1.3, AES-256, client", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", true},
+    {"1.3, ChaCha20, client", TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", true},
+    {"1.2, AES-128, client", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true},
+    {"1.2, ChaCha20, client", TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", true},
+};
+
+static void choose(SSL_CTX *ctx, const struct kind *kind) {
+    SSL_CTX_set_min_proto_version(ctx, kind->version);
+    SSL_CTX_set_max_proto_version(ctx, kind->version);
+    if (kind->version == TLS1_3_VERSION)
+        assert_int_equal(SSL_CTX_set_ciphersuites(ctx, kind->suite), 1);
+    else
+        assert_int_equal(SSL_CTX_set_cipher_list(ctx, kind->suite), 1);
+}
+
+/* The other end: libssl, in a thread of its own. */
+struct other {
+    pthread_t thread;
+    SSL *ssl;
+    int fd;
+    uint8_t *sent, *got;
+    size_t n_sent, n_got; /* of n_got: what is expected */
+    bool updates;         /* asks for new keys now and then */
+    bool cuts;            /* ends without close_notify */
+    int result;           /* of the last SSL_read */
+};
+
+static void *other_thread(void *arg) {
+    struct other *other = arg;
+    size_t at = 0;
+
+    SSL_set_fd(other->ssl, other->fd);
+    if (SSL_do_handshake(other->ssl) != 1)
+        return NULL;
+    for (size_t i = 0; at < other->n_got; i++) {
+        int n = SSL_read(other->ssl, other->got + at, (int)(other->n_got - at));
+
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+        if (other->updates && i % 16 == 0) /* sent at once: fewer than TLS_IDLE_MAX */
+            SSL_key_update(other->ssl, SSL_KEY_UPDATE_REQUESTED);
+    }
+    other->n_got = at;
+    for (at = 0; at < other->n_sent;) {
+        size_t step = other->n_sent - at < 50000 ? other->n_sent - at : 50000;
+        int n = SSL_write(other->ssl, other->sent + at, (int)step);
+
+        if (n <= 0)
+            break;
+        at += (size_t)n;
+        if (other->updates && at < other->n_sent)
+            SSL_key_update(other->ssl, SSL_KEY_UPDATE_REQUESTED);
+    }
+    if (!other->cuts)
+        SSL_shutdown(other->ssl);
+    shutdown(other->fd, SHUT_WR);
+    char byte;
+    other->result = SSL_read(other->ssl, &byte, 1);
+    return NULL;
+}
+
+/* A connection whose other end is libssl's, and whose plain end is this program's. */
+struct world {
+    SSL_CTX *ours, *theirs;
+    SSL *ssl;
+    struct other other;
+    bool joined;
+    struct tls_session *session;
+    int tls, plain, near; /* tls and plain are relayed; near is plain's other end */
+    struct tls_facts facts;
+    enum tls_handshake_outcome outcome;
+    char why[TLS_WHY_MAX];
+};
+
+static void make_pair(int *a, int *b) {
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    *a = fds[0];
+    *b = fds[1];
+}
+
+static void begin(struct world *world, const struct kind *kind) {
+    world->ours = kind->is_client ? tls_make_client(true) : tls_make_server(true);
+    world->theirs = kind->is_client ? tls_make_server(false) : tls_make_client(false);
+    choose(world->theirs, kind);
+    make_pair(&world->tls, &world->other.fd);
+    make_pair(&world->plain, &world->near);
+    world->other.ssl = SSL_new(world->theirs);
+    world->ssl = SSL_new(world->ours);
+    if (kind->is_client) {
+        SSL_set_accept_state(world->other.ssl);
+        SSL_set_connect_state(world->ssl);
+    } else {
+        SSL_set_connect_state(world->other.ssl);
+        SSL_set_accept_state(world->ssl);
+    }
+    struct tls_wire wire = {
+        .fd = world->tls, .deadline = clock_now() + 10 * USEC_PER_SEC, .stop = &stop};
+    assert_int_equal(pthread_create(&world->other.thread, NULL, other_thread, &world->other), 0);
+    world->outcome = tls_handshake(world->ssl, &wire, &world->session, &world->facts, world->why);
+    SSL_free(world->ssl);
+}
+
+static void end(struct world *world) {
+    close(world->tls);
+    close(world->plain);
+    close(world->near);
+    if (!world->joined)
+        pthread_join(world->other.thread, NULL);
+    SSL_free(world->other.ssl);
+    close(world->other.fd);
+    SSL_CTX_free(world->ours);
+    SSL_CTX_free(world->theirs);
+    tls_session_free(world->session);
+}
+
+/* Moves bytes until the source ends: what copy_tls_read returned then. */
+static ssize_t carry(struct copy_tls *copy, int from, int to, uint64_t *written) {
+    size_t wire;
+    ssize_t n;
+
+    while ((n = copy_tls_read(copy, from, &wire)) > 0)
+        assert_int_equal(copy_tls_write(copy, to, written), 0);
+    return n;
+}
+
+struct sender {
+    int fd;
+    const uint8_t *bytes;
+    size_t n;
+};
+
+static void *send_thread(void *arg) {
+    const struct sender *sender = arg;
+
+    for (size_t at = 0; at < sender->n;) {
+        ssize_t n = send(sender->fd, sender->bytes + at, sender->n - at, MSG_NOSIGNAL);
+
+        assert_true(n > 0);
+        at += (size_t)n;
+    }
+    shutdown(sender->fd, SHUT_WR);
+    return NULL;
+}
+
+struct receiver {
+    int fd;
+    uint8_t *bytes;
+    size_t n;
+};
+
+static void *receive_thread(void *arg) {
+    struct receiver *receiver = arg;
+    ssize_t n;
+
+    while ((n = recv(receiver->fd, receiver->bytes + receiver->n, MOST + 1 - receiver->n, 0)) > 0)
+        receiver->n += (size_t)n;
+    return NULL;
+}
+
+static void exchange(const struct kind *kind, size_t size, bool updates) {
+    uint8_t *sent = malloc(MOST), *got = malloc(MOST + 1), *back = malloc(MOST + 1);
+    struct world world = {
+        .other = {.sent = sent, .n_sent = size, .got = got, .n_got = size, .updates = updates}};
+    struct sender sender = {.bytes = sent, .n = size};
+    struct receiver receiver = {.bytes = back};
+    struct copy_tls down, up;
+    pthread_t sending, receiving;
+    uint64_t written = 0, written_up = 0;
+
+    RAND_bytes(sent, (int)size);
+    begin(&world, kind);
+    if (world.outcome != TLS_DONE)
+        fail_msg("%s: %d %s", kind->name, (int)world.outcome, world.why);
+    assert_int_equal(world.facts.version, kind->version);
+    sender.fd = receiver.fd = world.near;
+    assert_int_equal(pthread_create(&sending, NULL, send_thread, &sender), 0);
+    copy_tls_init(&down, NULL, world.session, &buffers, &active);
+    assert_int_equal(carry(&down, world.plain, world.tls, &written), 0);
+    assert_int_equal(written, size);
+    pthread_join(sending, NULL);
+
+    assert_int_equal(pthread_create(&receiving, NULL, receive_thread, &receiver), 0);
+    copy_tls_init(&up, world.session, NULL, &buffers, &active);
+    assert_int_equal(carry(&up, world.tls, world.plain, &written_up), 0);
+    shutdown(world.plain, SHUT_WR);
+    pthread_join(receiving, NULL);
+    assert_int_equal(written_up, size);
+    assert_int_equal(receiver.n, size);
+    assert_memory_equal(back, sent, size);
+
+    assert_int_equal(copy_tls_end(&down, world.tls), 0);
+    shutdown(world.tls, SHUT_WR);
+    copy_tls_release(&down);
+    copy_tls_release(&up);
+    pthread_join(world.other.thread, NULL);
+    assert_int_equal(world.other.n_got, size);
+    assert_memory_equal(got, sent, size);
+    assert_int_equal(SSL_get_error(world.other.ssl, world.other.result), SSL_ERROR_ZERO_RETURN);
+    world.joined = true;
+    end(&world);
+    free(sent);
+    free(got);
+    free(back);
+}
+
+static void bytes_go_both_ways(void **state) {
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+            exchange(&kinds[k], sizes[i], false);
+}
+
+static void keys_change_on_the_way(void **state) {
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        if (kinds[k].version == TLS1_3_VERSION)
+            exchange(&kinds[k], MOST, true);
+}
+
+static void a_cut_is_no_end(void **state) {
+    struct world world = {.other = {.cuts = true}};
+    struct copy_tls up;
+    uint64_t written = 0;
+
+    (void)state;
+    begin(&world, &kinds[0]);
+    assert_int_equal(world.outcome, TLS_DONE);
+    copy_tls_init(&up, world.session, NULL, &buffers, &active);
+    assert_int_equal(carry(&up, world.tls, world.plain, &written), COPY_CUT);
+    copy_tls_release(&up);
+    end(&world);
+}
+
+static void a_torn_record_is_answered_by_an_alert(void **state) {
+    struct world world = {.other = {.n_got = 1}};
+    uint8_t got[1];
+    struct copy_tls up;
+    uint64_t written = 0;
+
+    (void)state;
+    world.other.got = got;
+    begin(&world, &kinds[0]);
+    assert_int_equal(world.outcome, TLS_DONE);
+    assert_int_equal(send(world.other.fd,
+                          "\x17\x03\x03\x00\x20"
+                          "01234567890123456789012345678901",
+                          37, 0),
+                     37);
+    copy_tls_init(&up, world.session, NULL, &buffers, &active);
+    assert_int_equal(carry(&up, world.tls, world.plain, &written), COPY_BROKEN);
+    assert_false(tls_session_begin_writing(world.session));
+    copy_tls_release(&up);
+    end(&world);
+    assert_int_equal(world.other.n_got, 0);
+}
+
+static void a_deadline_ends_a_handshake(void **state) {
+    SSL_CTX *ctx = tls_make_server(true);
+    SSL *ssl = SSL_new(ctx);
+    struct tls_session *session = NULL;
+    struct tls_facts facts;
+    char why[TLS_WHY_MAX] = "";
+    int near, far;
+
+    (void)state;
+    make_pair(&near, &far);
+    SSL_set_accept_state(ssl);
+    struct tls_wire wire = {
+        .fd = near, .deadline = clock_now() + 20 * USEC_PER_MSEC, .stop = &stop};
+    assert_int_equal(tls_handshake(ssl, &wire, &session, &facts, why), TLS_TIMEOUT);
+    SSL_free(ssl);
+    close(near);
+    close(far);
+    SSL_CTX_free(ctx);
+}
+
+static void plain_bytes_are_named(void **state) {
+    static const struct {
+        const char *bytes;
+        enum tls_handshake_outcome outcome;
+        const char *why;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", TLS_FAILED, "it speaks plain HTTP, not TLS"},
+        {"SSH-2.0-OpenSSH\r\n", TLS_FAILED, "it does not speak TLS"},
+        {"", TLS_LEFT, ""},
+        {"\x16\x03\x01", TLS_LEFT, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        SSL_CTX *ctx = tls_make_server(true);
+        SSL *ssl = SSL_new(ctx);
+        struct tls_session *session = NULL;
+        struct tls_facts facts;
+        char why[TLS_WHY_MAX] = "";
+        int near, far;
+
+        make_pair(&near, &far);
+        SSL_set_accept_state(ssl);
+        (void)!send(far, cases[i].bytes, strlen(cases[i].bytes), 0);
+        shutdown(far, SHUT_WR);
+        struct tls_wire wire = {.fd = near, .deadline = clock_now() + USEC_PER_SEC, .stop = &stop};
+        assert_int_equal(tls_handshake(ssl, &wire, &session, &facts, why), cases[i].outcome);
+        assert_string_equal(why, cases[i].why);
+        SSL_free(ssl);
+        close(near);
+        close(far);
+        SSL_CTX_free(ctx);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_go_both_ways),
+        cmocka_unit_test(keys_change_on_the_way),
+        cmocka_unit_test(a_cut_is_no_end),
+        cmocka_unit_test(a_torn_record_is_answered_by_an_alert),
+        cmocka_unit_test(a_deadline_ends_a_handshake),
+        cmocka_unit_test(plain_bytes_are_named),
+    };
+
+    signal(SIGPIPE, SIG_IGN); /* libssl writes with write(2) */
+    tls_buffers_init(&buffers);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tls_buffers_destroy(&buffers);
+    return failed;
+}
