@@ -93,19 +93,36 @@ static const char *explain_none(enum search_outcome outcome) {
     }
 }
 
+/* What was last found wrong with one of them, where one was tried: a sentence without its stop. */
+static json_t *explain_nowhere(struct upstream *upstream, enum search_outcome none) {
+    char trouble[BULLETIN_TROUBLE_MAX];
+
+    bulletin_trouble(upstream->bulletin, trouble, sizeof(trouble));
+    if (none != SEARCH_DOWN || trouble[0] == '\0')
+        return json_string(explain_none(none));
+    return json_sprintf("%s; the last one: %s", explain_none(none), trouble);
+}
+
+/* A server that may be chosen. last_failure: null, unless its last dial failed. */
+static json_t *explain_server(const struct member *member) {
+    char address[ADDR_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:s?}", "server", member->server, "address",
+                     addr_format(&member->addr, address, sizeof(address)), "last_failure",
+                     member_is_failing(member) ? member_dial_error(member) : NULL);
+}
+
 /* Where it would go. */
 static void explain_way(json_t *json, struct upstream *upstream, const struct addr *client) {
     struct member *list[SERVERS_MOST];
     json_t *servers = json_array();
     enum search_outcome none = SEARCH_FOUND;
     size_t n = search_look(upstream, client, list, SERVERS_MOST, &none);
-    char address[ADDR_TEXT_MAX], balance[OPTIONS_TEXT_MAX];
+    char balance[OPTIONS_TEXT_MAX];
 
     options_format(&option_infos[OPT_upstream_balance], upstream->config, balance, sizeof(balance));
     for (size_t i = 0; i < n && i < SERVERS_MOST; i++) {
-        json_array_append_new(servers,
-                              json_pack("{s:s, s:s}", "server", list[i]->server, "address",
-                                        addr_format(&list[i]->addr, address, sizeof(address))));
+        json_array_append_new(servers, explain_server(list[i]));
         member_unref(list[i]);
     }
     (void)json_object_set_new(json, "upstream", json_string(upstream->config->name));
@@ -113,7 +130,7 @@ static void explain_way(json_t *json, struct upstream *upstream, const struct ad
     (void)json_object_set_new(json, "servers", servers);
     (void)json_object_set_new(json, "may_be_chosen", json_integer((json_int_t)n));
     (void)json_object_set_new(json, "no_server",
-                              n == 0 ? json_string(explain_none(none)) : json_null());
+                              n == 0 ? explain_nowhere(upstream, none) : json_null());
 }
 
 static json_t *explain_at(const struct route *route, const struct addr *client) {

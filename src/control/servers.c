@@ -57,9 +57,9 @@ static void explain_standing(const struct member *member, enum member_standing s
         (void)member_trouble(member, ret_reason, SERVER_REASON_MAX);
     else if (standing == MEMBER_CUT_OFF)
         snprintf(ret_reason, SERVER_REASON_MAX, "no way to it: %s", strerrordesc_np(cut_off));
-    else if (standing == MEMBER_DUE || standing == MEMBER_OUT)
-        snprintf(ret_reason, SERVER_REASON_MAX, "%u failed connect%s in a row", failed,
-                 failed == 1 ? "" : "s");
+    else if (failed > 0 && standing >= MEMBER_FAILING)
+        snprintf(ret_reason, SERVER_REASON_MAX, "%u failed connect%s in a row: %s", failed,
+                 failed == 1 ? "" : "s", member_dial_error(member));
 }
 
 static void append_standing(const struct member *member, enum member_standing standing,

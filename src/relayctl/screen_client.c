@@ -75,8 +75,13 @@ static void print_way(const json_t *listener, FILE *out) {
             json_is_true(json_object_get(listener, "admitted")) ? "It goes to" : "It would go to",
             n == 1 ? "the server" : "one of the servers", text_at(listener, "upstream"),
             text_at(listener, "balance"));
-    json_array_foreach(servers, i, server) fprintf(
-        out, "%s%s (%s)", i > 0 ? ", " : "", text_at(server, "server"), text_at(server, "address"));
+    json_array_foreach(servers, i, server) {
+        const char *failure = text_at(server, "last_failure");
+
+        fprintf(out, "%s%s (%s%s%s)", i > 0 ? ", " : "", text_at(server, "server"),
+                text_at(server, "address"),
+                failure[0] != '\0' ? ", whose last connect failed: " : "", failure);
+    }
     if (n > (long long)json_array_size(servers))
         fprintf(out, ", and %lld more", n - (long long)json_array_size(servers));
     fputs(".\n", out);

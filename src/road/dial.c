@@ -179,11 +179,11 @@ static void say_loop(const struct job *job, const struct member *member) {
 }
 
 /* Gives the member back. */
-static void tell_failure(struct search *search, struct member *member, enum end end) {
+static void tell_failure(struct search *search, struct member *member, enum end end, int error) {
     if (end == END_STOPPED || end == END_NO_SOCKET)
         search_not_asked(search, &member);
     else
-        search_failed(search, &member, end == END_DIAL_TIMEOUT);
+        search_failed(search, &member, error);
     if (end != END_STOPPED)
         stats_add(STAT_dial_failures, 1);
 }
@@ -218,7 +218,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     if (end == END_CUT_OFF)
         search_cut_off(&attempts->search, &member, lack);
     else
-        tell_failure(&attempts->search, member, end);
+        tell_failure(&attempts->search, member, end, error);
     return end;
 }
 

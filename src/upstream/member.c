@@ -1,5 +1,6 @@
 #include "upstream/member.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,17 @@ const char *member_trouble(const struct member *member, char *buf, size_t size) 
     snprintf(buf, size, "%s", member->trouble);
     lock_release(&troubles);
     return buf;
+}
+
+const char *member_dial_error(const struct member *member) {
+    int error = atomic_load(&member->dial_error);
+    const char *words = strerrordesc_np(error);
+
+    if (error == ETIMEDOUT)
+        return "No answer within connect_timeout";
+    if (error == ELOOP)
+        return "It is this relayd itself"; /* dial.c */
+    return words != NULL ? words : "Unknown error";
 }
 
 bool member_is_failing(const struct member *member) {

@@ -56,6 +56,7 @@ struct member {
     _Atomic bool drained;                  /* weight 0 in the last configuration that has it */
     _Atomic usec_t since;                  /* when its state changed last */
     _Atomic unsigned char stood;           /* that state */
+    _Atomic int dial_error;                /* errno of the last one that failed; 0: none */
     char trouble[MEMBER_TROUBLE_MAX];      /* see member_note_trouble */
 };
 
@@ -86,6 +87,9 @@ const struct log_field *member_fields(struct member_fields *fields, const struct
  * leaf lock held. */
 void member_note_trouble(struct member *member, const char *why);
 const char *member_trouble(const struct member *member, char *buf, size_t size); /* returns buf */
+
+/* How its last failed dial failed, in words. */
+const char *member_dial_error(const struct member *member);
 
 /* The best first. */
 enum member_standing {

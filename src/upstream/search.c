@@ -1,5 +1,6 @@
 #include "upstream/search.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,11 +52,13 @@ void search_succeeded(struct search *search, struct member *member, usec_t took)
     upstream_say_reachable(upstream);
 }
 
-void search_failed(struct search *search, struct member **member, bool timed_out) {
+void search_failed(struct search *search, struct member **member, int error) {
+    bool timed_out = error == ETIMEDOUT;
     const struct upstream_config *config = search->upstream->config;
     struct member *failed = *member;
-    char what[128], span[32];
+    char what[MEMBER_TROUBLE_MAX], span[32];
 
+    atomic_store(&failed->dial_error, error);
     if (atomic_load_explicit(&failed->cut_off, memory_order_relaxed) != 0)
         reach_review(search->upstream, failed);
     /* Refused when asked again: not asked a third time. */
@@ -63,9 +66,11 @@ void search_failed(struct search *search, struct member **member, bool timed_out
         if (search->tries.list[i].member == failed && !timed_out)
             search->tries.list[i].hurried = false;
     if (member_failed(failed, config->max_fails, config->fail_timeout, clock_coarse())) {
-        snprintf(what, sizeof(what), "is taken out for %s: %lld attempts in a row %s",
+        snprintf(what, sizeof(what), "is taken out for %s: %lld attempts in a row %s%s",
                  text_format_duration(config->fail_timeout, span, sizeof(span)),
-                 (long long)config->max_fails, timed_out ? "were not answered" : "failed");
+                 (long long)config->max_fails,
+                 timed_out ? "were not answered" : "failed, the last one: ",
+                 timed_out ? "" : member_dial_error(failed));
         upstream_note_trouble(search->upstream, failed, what);
         log_member_change(MSG_SERVER_OUT, search, failed, what);
     }

@@ -49,9 +49,9 @@ enum search_outcome search_next(struct search *search, struct member **ret_membe
                                 usec_t *ret_timeout) MUST_USE;
 
 /* Logs changes. After success the member stays the caller's; else it is counted out and blanked.
- * timed_out: unanswered, not refused. */
+ * error: errno; ETIMEDOUT: unanswered, not refused. */
 void search_succeeded(struct search *search, struct member *member, usec_t took);
-void search_failed(struct search *search, struct member **member, bool timed_out);
+void search_failed(struct search *search, struct member **member, int error);
 void search_not_asked(struct search *search, struct member **member); /* the fault is ours */
 void search_cut_off(struct search *search, struct member **member,
                     int error); /* no way there: route_error */

@@ -92,7 +92,7 @@ def test_the_next_server_is_tried_at_once(relay, named):
     dead = f"127.0.0.1:{free_port()}"
     one = site(relay, {"x": dead, **named("a")}, fail_timeout="1h")
     assert answers(one, 10) == {"a": 10}
-    line = one.wait_log("Server app/x .* is taken out for 1h: 3 attempts in a row failed. 1 of 2 addresses")[0]
+    line = one.wait_log("Server app/x .* is taken out for 1h: 3 attempts in a row failed, the last one: Connection refused. 1 of 2 addresses")[0]
     assert line.level == "warning" and line.about == ("app", "x", dead, "left_alone")
     attempts = [record.dial_usec for record in one.wait_records(10)]
     assert len(attempts) == 10

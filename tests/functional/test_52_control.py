@@ -52,7 +52,7 @@ def test_servers_and_ready(relay, at):
     assert "no server of upstream app is up" in relayctl("-s", at, "ready", status=1)
     assert asked(at, "/ready")[0] == 503
     (line,) = relayctl("-s", at, "servers").splitlines()[1:]
-    assert " left alone " in line and line.endswith("(1 failed connect in a row)")
+    assert " left alone " in line and line.endswith("(1 failed connect in a row: Connection refused)")
 
 
 def test_fingerprint_is_the_configurations(relay, origin, at):

@@ -1,7 +1,9 @@
 """What relayctl explain says of a client is what then happens to one of that address."""
 
 import json
+import os
 import re
+import socket
 
 import pytest
 
@@ -18,6 +20,10 @@ def explained(at, client, *words):
     found = json.loads(relayctl("-s", at, "--json", "explain", client, *words))
     assert len(found) == 1
     return found[0]
+
+
+def listed(at):
+    return json.loads(relayctl("-s", at, "--json", "servers"))
 
 
 def said(at, client, *words):
@@ -176,3 +182,28 @@ def test_what_cannot_be_explained(relay, origin, at):
     for page in ("/explain", "/explain?client=", "/explain?client=unix:/x", "/explain?client=1.2.3.4:80"):
         assert asked(at, page)[0] == 400, page
     assert "LC: a connection " in relayctl("explain", "LC")
+
+
+WITHOUT_POWER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("how, words", [("not there", "No such file or directory"), ("forbidden", "Permission denied"),
+                                        ("refused", "Connection refused")])
+def test_how_the_last_connect_failed(relay, at, short_path, how, words):
+    """A server that is there for nobody says why, wherever an operator looks: its list, a client's way, and the log."""
+    path = short_path / "app.sock"
+    if how != "not there":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    if how == "forbidden":
+        os.chown(path, 65534, 65534)
+        path.chmod(0o600)
+    one = site(relay, {"a": f"unix:{path}"}, top=f'control = "{at}"\n', max_fails=2, fail_timeout="1h", connect_attempts=1,
+               wrap=WITHOUT_POWER if os.geteuid() == 0 else ())
+    for times in ("1 failed connect", "2 failed connects"):
+        with connect(one) as client:
+            assert client.read_end() == (b"", RESET)
+        until(lambda: listed(at)[0]["reason"] == f"{times} in a row: {words}", f"the list says {words}")   # noqa: B023
+        way = "whose last connect failed: " if times[0] == "1" else "2 attempts in a row failed, the last one: "
+        assert f"{way}{words}" in said(at, "127.0.0.1")
+    one.wait_log(f"Server app/a .* is taken out for 1h: 2 attempts in a row failed, the last one: {words}")

@@ -2,6 +2,7 @@
  * how long, and what its failures do. */
 #include "unit.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ static const char *next(struct search *search, usec_t *timeout, bool timed_out) 
     if (outcome != SEARCH_FOUND)
         return outcomes[outcome];
     snprintf(name, sizeof(name), "%s", member->server);
-    search_failed(search, &member, timed_out);
+    search_failed(search, &member, timed_out ? ETIMEDOUT : ECONNREFUSED);
     assert_null(member);
     return name;
 }

@@ -53,7 +53,7 @@ static int connect_once(struct upstream *app, bool swallow, struct member **ret_
         }
         if (swallow)
             assert_in_range(timeout, 1, 250 * USEC_PER_MSEC); /* nobody waits for long */
-        search_failed(&search, &member, swallow);
+        search_failed(&search, &member, swallow ? ETIMEDOUT : ECONNREFUSED);
         failed++;
     }
     search_end(&search);
@@ -138,7 +138,7 @@ static void srv_priorities_are_no_wall(void **state) UNCHECKED {
         search_begin(&search, app, &nobody);
         struct member *member = found(&search);
         if (member != good) {
-            search_failed(&search, &member, false);
+            search_failed(&search, &member, ECONNREFUSED);
             member = found(&search);
         }
         assert_ptr_equal(member, good);
@@ -187,7 +187,7 @@ static void a_test_is_made_by_one_at_a_time(void **state) {
             assert_string_equal(second->server, "g");
             member_leave(second);
         }
-        search_failed(&one, &first, false);
+        search_failed(&one, &first, ECONNREFUSED);
         first = found(&one); /* the test was no attempt */
         assert_string_equal(first->server, "g");
         member_leave(first);
@@ -219,7 +219,7 @@ static void who_fails_draws_nobody_by_being_idle(void **state) {
             search_begin(&search, app, &nobody);
             struct member *member = found(&search);
             if (member->server[0] == 'a') {
-                search_failed(&search, &member, false);
+                search_failed(&search, &member, ECONNREFUSED);
                 failed++;
                 member = found(&search);
             }
@@ -242,7 +242,7 @@ static void source_hash_does_not_move_for_a_failure(void **state) {
     (void)member_dialled(named(app, "c"), 100, 1);
     search_begin(&one, app, &nobody);
     struct member *first = found(&one), *again, *chosen = first;
-    search_failed(&one, &first, false);
+    search_failed(&one, &first, ECONNREFUSED);
     search_begin(&one, app, &nobody);
     first = found(&one);
     assert_ptr_equal(first, chosen);
@@ -272,10 +272,10 @@ static void if_all_are_out_one_at_a_time_probes(void **state) {
     assert_string_equal(member->server, "b"); /* left alone for longest */
     assert_int_equal(search_next(&two, &other, &timeout), SEARCH_DOWN);
     search_end(&two);
-    search_failed(&one, &member, false);
+    search_failed(&one, &member, ECONNREFUSED);
     member = found(&one);
     assert_string_equal(member->server, "c");
-    search_failed(&one, &member, false);
+    search_failed(&one, &member, ECONNREFUSED);
     assert_int_equal(search_next(&one, &member, &timeout), SEARCH_OVER);
     search_end(&one);
     search_begin(&two, app, &nobody);
@@ -325,10 +325,10 @@ static void the_last_attempt_is_the_proven_ones(void **state) {
     search_begin(&search, app, &nobody);
     member = found(&search);
     assert_string_equal(member->server, "g");
-    search_failed(&search, &member, true); /* a packet was lost */
+    search_failed(&search, &member, ETIMEDOUT); /* a packet was lost */
     member = found(&search);
     assert_string_not_equal(member->server, "g");
-    search_failed(&search, &member, false);
+    search_failed(&search, &member, ECONNREFUSED);
     assert_int_equal(search_next(&search, &member, &timeout), SEARCH_FOUND);
     assert_string_equal(member->server, "g");
     assert_int_equal(timeout, 5 * USEC_PER_SEC);
@@ -354,7 +354,7 @@ static void who_waits_for_a_full_one_does_not_probe(void **state) {
     search_begin(&search, app, &nobody);
     assert_int_equal(search_next(&search, &member, &timeout), SEARCH_FOUND); /* its test */
     assert_int_equal(timeout, 250 * USEC_PER_MSEC);
-    search_failed(&search, &member, true);
+    search_failed(&search, &member, ETIMEDOUT);
     assert_int_equal(search_next(&search, &member, &timeout), SEARCH_FULL);
     search_end(&search);
 }
@@ -378,7 +378,7 @@ static void who_is_cut_off_costs_no_attempt(void **state) {
     }
     member = found(&search);
     assert_string_equal(member->server, "g");
-    search_failed(&search, &member, false);
+    search_failed(&search, &member, ECONNREFUSED);
     assert_int_equal(search_next(&search, &member, &timeout), SEARCH_OVER);
     search_end(&search);
     assert_int_equal(atomic_load(&named(app, "a")->failed), 0);
