@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "relayctl/grid.h"
 #include "relayctl/user.h"
 
 static bool is_of_server(const json_t *server, const char *upstream, const char *name) {
@@ -41,7 +42,7 @@ void deviations_print(const json_t *servers, time_t now, FILE *out) {
 
     json_array_foreach(servers, i, server) {
         const json_t *ordered = json_object_get(server, "ordered");
-        char what[256];
+        char what[256], line[512];
 
         if (!json_is_object(ordered) || is_of_server(server, upstream, name))
             continue;
@@ -51,6 +52,9 @@ void deviations_print(const json_t *servers, time_t now, FILE *out) {
             return;
         describe_order(ordered, what, sizeof(what));
         append_orderer(ordered, now, what, sizeof(what));
-        fprintf(out, "* %s/%s differs from the configuration (%s)\n", upstream, name, what);
+        snprintf(line, sizeof(line), "* %s/%s differs from the configuration (%s)", upstream, name,
+                 what);
+        grid_print_words(line, 0, 2, grid_room(out), out);
+        putc('\n', out);
     }
 }

@@ -13,6 +13,8 @@
 #include "relayctl/grid.h"
 #include "relayctl/stream.h"
 
+#define MOMENT (sizeof("12:00:31 ") - 1)
+
 static volatile sig_atomic_t interrupted;
 
 static void note_interrupt(int signal) {
@@ -84,12 +86,15 @@ static void print_event(const struct follow *follow, const json_t *line) {
     bool error = strcmp(level, "error") == 0, warning = strcmp(level, "warning") == 0;
 
     print_moment(follow, line, false);
-    printf("%s%s%s%s%s\n",
+    size_t said = error || warning ? strlen(level) + strlen(": ") : 0;
+
+    printf("%s%s%s",
            error     ? follow->look.bad
            : warning ? follow->look.warn
                      : "",
-           error || warning ? level : "", error || warning ? ": " : "", line_text(line, "message"),
-           follow->look.end);
+           error || warning ? level : "", error || warning ? ": " : "");
+    grid_print_words(line_text(line, "message"), MOMENT + said, MOMENT, grid_room(stdout), stdout);
+    printf("%s\n", follow->look.end);
 }
 
 static void print_followed(void *arg, const char *text) {

@@ -2,13 +2,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/grow.h"
 
-#define GAP   2
-#define PIECE ((size_t)65536) /* bytes that are printed at once */
+#define GAP         2
+#define NOTE_INDENT 4
+#define PIECE       ((size_t)65536) /* bytes that are printed at once */
 
 static size_t count_columns(const struct grid *grid) {
     size_t n = 0;
@@ -85,22 +87,70 @@ static void write_grid_cell(struct buffer *out, const char *cell, size_t width, 
         buffer_add_text(out, "\033[0m");
 }
 
-static void write_grid_row(struct buffer *out, const struct grid *grid, size_t n,
-                           const size_t *widths, const char *const *cells, enum tint tint) {
+/* How a grid is printed: at a terminal that is too narrow, in less room. */
+struct layout {
+    size_t n; /* columns side by side */
+    size_t widths[GRID_COLUMNS];
+    size_t gap;
+    size_t room; /* of the terminal; 0: no end */
+    bool apart;  /* the note is below its row */
+};
+
+/* The text, which begins in this column, in lines that end before room; later ones indented. */
+static void write_words(struct buffer *out, const char *text, size_t column, size_t indent,
+                        size_t room) {
+    bool begins = true;
+
+    while (*text != '\0') {
+        size_t blanks = strspn(text, " "), word = strcspn(text + blanks, " ");
+
+        if (room > 0 && !begins && column + blanks + word > room) {
+            buffer_add(out, "\n", 1);
+            write_blanks(out, indent);
+            column = indent;
+            text += blanks;
+            blanks = 0;
+        }
+        buffer_add(out, text, blanks + word);
+        column += blanks + word;
+        text += blanks + word;
+        begins = false;
+    }
+}
+
+static void write_grid_row(struct buffer *out, const struct grid *grid, const struct layout *layout,
+                           const char *const *cells, enum tint tint) {
     size_t blanks = 0; /* not yet written: none end a line */
 
-    for (size_t i = 0; i < n; i++) {
-        size_t width = cell_width(cells[i]), pad = widths[i] - width;
+    for (size_t i = 0; i < layout->n; i++) {
+        size_t width = cell_width(cells[i]);
+        bool alone = width > layout->widths[i]; /* the first, on a line of its own */
+        size_t pad = alone ? 0 : layout->widths[i] - width;
 
-        blanks += (i > 0 ? GAP : 0) + (grid->right[i] ? pad : 0);
+        blanks += (i > 0 ? layout->gap : 0) + (grid->right[i] ? pad : 0);
         if (width > 0) {
             write_blanks(out, blanks);
             write_grid_cell(out, cells[i], width, i == grid->tinted ? tint : TINT_NONE);
             blanks = 0;
         }
         blanks += grid->right[i] ? 0 : pad;
+        if (alone) {
+            buffer_add(out, "\n", 1);
+            blanks = layout->widths[i];
+        }
     }
     buffer_add(out, "\n", 1);
+    if (layout->apart && cell_width(cells[layout->n]) > 0) {
+        write_blanks(out, NOTE_INDENT);
+        write_words(out, cells[layout->n], NOTE_INDENT, NOTE_INDENT, layout->room);
+        buffer_add(out, "\n", 1);
+    }
+}
+
+size_t grid_room(FILE *out) {
+    struct winsize size;
+
+    return isatty(fileno(out)) == 1 && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 /* There may be thousands of rows: they go out by the piece. */
@@ -111,20 +161,56 @@ static void print_piece(struct buffer *text, size_t piece, FILE *out) {
     text->n = 0;
 }
 
-void grid_print(struct grid *grid, FILE *out) {
-    size_t widths[GRID_COLUMNS] = {0}, n = count_columns(grid);
-    struct buffer text = {0};
+void grid_print_words(const char *text, size_t column, size_t indent, size_t room, FILE *out) {
+    struct buffer words = {0};
 
-    for (size_t i = 0; i < n; i++) {
-        widths[i] = cell_width(grid->heads[i]);
-        for (size_t k = 0; k < grid->n; k++)
-            if (cell_width(grid->rows[k].cells[i]) > widths[i])
-                widths[i] = cell_width(grid->rows[k].cells[i]);
+    write_words(&words, text, column, indent, room);
+    print_piece(&words, 1, out);
+    buffer_free(&words);
+}
+
+static size_t total_width(const struct layout *layout) {
+    size_t total = 0;
+
+    for (size_t i = 0; i < layout->n; i++)
+        total += layout->widths[i] + (i > 0 ? layout->gap : 0);
+    return total;
+}
+
+/* One after the other, as far as it must be. */
+static void make_narrow(const struct grid *grid, struct layout *layout) {
+    size_t last = layout->n - 1;
+
+    if (last > 0 && grid->heads[last][0] == '\0') {
+        layout->apart = true;
+        layout->n--;
     }
+    if (total_width(layout) > layout->room)
+        layout->gap = 1;
+    size_t total = total_width(layout), head = cell_width(grid->heads[0]);
+    if (total > layout->room && layout->widths[0] > head) {
+        size_t most = layout->widths[0], others = total - most;
+
+        layout->widths[0] = others + head < layout->room ? layout->room - others : head;
+    }
+}
+
+void grid_print(struct grid *grid, FILE *out) {
+    struct buffer text = {0};
+    struct layout layout = {.n = count_columns(grid), .gap = GAP, .room = grid_room(out)};
+
+    for (size_t i = 0; i < layout.n; i++) {
+        layout.widths[i] = cell_width(grid->heads[i]);
+        for (size_t k = 0; k < grid->n; k++)
+            if (cell_width(grid->rows[k].cells[i]) > layout.widths[i])
+                layout.widths[i] = cell_width(grid->rows[k].cells[i]);
+    }
+    if (layout.room > 0 && total_width(&layout) > layout.room)
+        make_narrow(grid, &layout);
     bool colour = grid_has_colour(out);
-    write_grid_row(&text, grid, n, widths, grid->heads, TINT_NONE);
+    write_grid_row(&text, grid, &layout, grid->heads, TINT_NONE);
     for (size_t k = 0; k < grid->n; k++) {
-        write_grid_row(&text, grid, n, widths, (const char *const *)grid->rows[k].cells,
+        write_grid_row(&text, grid, &layout, (const char *const *)grid->rows[k].cells,
                        colour ? grid->rows[k].tint : TINT_NONE);
         print_piece(&text, PIECE, out);
     }

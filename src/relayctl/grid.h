@@ -36,8 +36,17 @@ void grid_add_tinted(struct grid *grid, const char *const cells[GRID_COLUMNS], e
 /* Whether tints are written: out is a terminal, and NO_COLOR is not in the environment. */
 bool grid_has_colour(FILE *out);
 
-/* Prints the heads and the rows, two blanks between columns, none at the end of a line. */
+/* Prints the heads and the rows, two blanks between columns, none at the end of a line. At a
+ * terminal that is too narrow, a last column without a head stands below its row, there is one
+ * blank, and a first cell that is too long has a line of its own: nothing is cut. */
 void grid_print(struct grid *grid, FILE *out);
+
+/* Columns of the terminal; 0: it is none, or does not say. */
+size_t grid_room(FILE *out);
+
+/* Prints words from this column on; lines end within the room (0: none ends) and go on with an
+ * indent. */
+void grid_print_words(const char *text, size_t column, size_t indent, size_t room, FILE *out);
 
 /* By the rows' keys, the largest first. */
 void grid_sort(struct grid *grid);

@@ -147,7 +147,7 @@ static struct look find_look(const char *state) {
     return (struct look){state, state, TINT_NONE};
 }
 
-/* "0.3/1.1 ms" */
+/* "0.3/1.1" */
 static const char *get_connect_times(const json_t *server, char buf[NUMBER_MAX]) {
     const json_t *p50 = json_object_get(server, "connect_p50_us"),
                  *p99 = json_object_get(server, "connect_p99_us");
@@ -156,7 +156,7 @@ static const char *get_connect_times(const json_t *server, char buf[NUMBER_MAX])
 
     snprintf(buf, NUMBER_MAX, "-");
     if (json_is_integer(p50) && json_is_integer(p99))
-        snprintf(buf, NUMBER_MAX, "%.*f/%.*f ms", usual < 10 ? 1 : 0, usual, worst < 10 ? 1 : 0,
+        snprintf(buf, NUMBER_MAX, "%.*f/%.*f", usual < 10 ? 1 : 0, usual, worst < 10 ? 1 : 0,
                  worst);
     return buf;
 }
@@ -212,10 +212,9 @@ static void add_server(struct grid *grid, const json_t *server, bool indented, t
     grid_add_tinted(grid, cells, look.tint);
 }
 
-/* The last column, why a server is not up, goes beyond the 80th. */
+/* The last column is why a server is not up. */
 static const struct grid server_grid = {.heads = {"UPSTREAM/SERVER", "STATE", "CONNS", "WEIGHT",
-                                                  "NEW/s", "CONNECT p50/p99", "FAILED/min", "SINCE",
-                                                  ""},
+                                                  "NEW/s", "p50/p99 ms", "FAILED/min", "SINCE", ""},
                                         .right = {[2] = true, [3] = true, [4] = true, [6] = true},
                                         .tinted = 1};
 

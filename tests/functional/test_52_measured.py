@@ -1,14 +1,20 @@
 """What relayd says of itself at the control socket: rates, times, failures, limits that are near."""
 
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
+import termios
 import time
+
+import pytest
 
 import control
 from client import close_all, connect, connect_many
-from control import RELAYCTL
+from control import RELAYCTL, relayctl
 from origin import echo, silent
 from relay import environment, section
 from settings import DEADLINE, free_port, until
@@ -125,13 +131,14 @@ def test_status_shows_what_is_measured(relay, origin, at):
     head = next(line for line in lines if line.startswith("UPSTREAM/SERVER"))
     assert head.split("  ")[0] == "UPSTREAM/SERVER" and head.endswith("FAILED/min  SINCE")
     server = next(line for line in lines if line.startswith("  a  "))
-    assert " up " in server and " ms " in server and server.endswith(" s")
+    assert " up " in server and re.search(r" \d+\.\d/\d+\.\d ", server) and server.endswith(" s")
 
 
-def at_a_terminal(at, **more):
+def at_a_terminal(at, *words, columns=0, **more):
     control, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with os.fdopen(control, "rb", buffering=0) as shown:
-        done = subprocess.run([RELAYCTL, "-s", at, "servers"], stdout=terminal, check=True, env={**environment(), **more},
+        done = subprocess.run([RELAYCTL, "-s", at, *(words or ["servers"])], stdout=terminal, check=True, env={**environment(), **more},
                               timeout=DEADLINE)
         text = shown.read(65536).decode()
         os.close(terminal)
@@ -144,6 +151,31 @@ def test_a_terminal_has_colours_unless_it_is_told_not_to(relay, origin, at):
     assert "\033[32mup\033[0m" in at_a_terminal(at, NO_COLOR="")
     assert "\033" not in at_a_terminal(at, NO_COLOR="1") and " up " in at_a_terminal(at, NO_COLOR="1")
     assert "\033" not in screen(at, "servers")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("names", [("app", "a"), ("production-frontends", "app-server-17.rack-3.example")], ids=["short", "long"])
+def test_a_terminal_is_not_too_narrow(relay, at, columns, names):
+    """What does not fit goes on in another line; nothing is cut, and a pipe gets each row whole."""
+    upstream, server = names
+    dead = f"127.0.0.1:{free_port()}"
+    one = relay(text=f"""control = "{at}"
+        listener web {{ address = "127.0.0.1:{free_port()}" upstream = "{upstream}" }}
+        upstream "{upstream}" {{ max_fails = 1 fail_timeout = 1h
+            server "{server}" {{ address = "{dead}" }}
+            server "{server}2" {{ address = "{dead}1" }}
+            health_check {{ type = tcp fall = 1 interval = 100ms }} }}""".replace(f"{dead}1", f"127.0.0.2:{dead.split(':')[1]}"))
+    one.wait_log("No server of upstream")
+    relayctl("-s", at, "down", f"{upstream}/{server}")
+    for words in (["servers"], ["status"], ["events", "follow=no"]):
+        whole = screen(at, *words).splitlines()
+        lines = at_a_terminal(at, *words, columns=columns, NO_COLOR="1").replace("\r", "").splitlines()
+        if words != ["status"]:   # its head is as long as a version
+            assert max(map(len, lines)) <= columns, "\n".join(lines)
+        shown = re.sub(r"\d+ s\b", "AGE", " ".join(" ".join(lines).split()))
+        for row in whole:
+            assert all(cell in shown for cell in re.split(" {2,}", re.sub(r"\d+ s\b", "AGE", row.strip()))), (row, shown)
+    assert any("(by " in line and line.endswith("Connection refused)") for line in screen(at, "servers").splitlines())
 
 
 def phases(at, *filters):

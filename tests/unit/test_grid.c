@@ -43,6 +43,22 @@ static void an_empty_one_has_its_heads(void **state) {
     grid_free(&grid);
 }
 
+static void words_go_on_below(void **state) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+
+    (void)state;
+    assert_non_null(out);
+    grid_print_words("one two  three a-word-without-an-end four", 3, 2, 12, out);
+    putc('\n', out);
+    grid_print_words("one two", 3, 2, 0, out);
+    assert_int_equal(grid_room(out), 0);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "one two\n  three\n  a-word-without-an-end\n  four\none two");
+    free(text);
+}
+
 static void many_rows_fit(void **state) {
     struct grid grid = {.heads = {"A"}};
 
@@ -57,6 +73,7 @@ static void many_rows_fit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_stand_to_the_right),
+        cmocka_unit_test(words_go_on_below),
         cmocka_unit_test(an_empty_one_has_its_heads),
         cmocka_unit_test(many_rows_fit),
     };
