@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "relay/steer.h"
 
 #define STATUS_INTERVAL  (2 * USEC_PER_SEC)
 #define PATIENCE         (10 * USEC_PER_SEC) /* with a thread that has been given work, at most */
@@ -71,8 +72,9 @@ static void describe_relay(const struct notify *notify, struct relay *relay, cha
                            size_t size) {
     size_t live = relay_count_live(relay), listeners = relay_config(relay)->n_listeners;
 
-    snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s", live,
+    snprintf(text, size, "Relaying %zu connection%s for %zu listener%s.%s%s%s%s", live,
              live == 1 ? "" : "s", listeners, listeners == 1 ? "" : "s",
+             steer_is_lame(NULL) ? " Not ready (relayctl lame-duck)." : "",
              notify->reloading ? " Reloading." : "",
              notify->refused[0] != '\0' ? " The last reload was refused: " : "", notify->refused);
     relay_describe(relay, text, size);

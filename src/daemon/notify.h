@@ -35,10 +35,10 @@ void notify_reloading(struct notify *notify);
 /* live: connections that may finish until the deadline. */
 void notify_draining(struct notify *notify, size_t live, usec_t deadline);
 
-/* live: connections left to the next relayd. */
 /* The stop begins, and clients are served until then; the drain follows. */
 void notify_lame(struct notify *notify, usec_t until);
 
+/* live: connections left to the next relayd. */
 void notify_leaving(struct notify *notify, size_t live);
 
 /* When notify_tick or notify_draining is due; USEC_NEVER without a manager. */

@@ -101,6 +101,7 @@ def test_lame_duck_time(relay, origin, at):
         until(lambda: asked(at, "/ready")[0] == 503, "it is not ready")
         assert "relayd stops soon (lame_duck_time)" in relayctl("-s", at, "ready", status=1)
         assert "lame duck" in relayctl("-s", at, "status")
+        one.wait_notified("STATUS=Not ready, and serving until ")
         assert client.send(b"y").read(1) == b"y"
         with connect(one) as other:
             assert other.send(b"z").read(1) == b"z"   # clients are served
@@ -108,6 +109,14 @@ def test_lame_duck_time(relay, origin, at):
         client.ending()
     assert one.wait_exit() == 0
     one.wait_log("Asked again: stopping at once")
+
+
+def test_the_manager_is_told_of_a_lame_duck(relay, origin, at):
+    one = site(relay, {"a": origin(echo)}, top=f'control = "{at}"\n')
+    relayctl("-s", at, "lame-duck")
+    one.wait_notified("STATUS=Relaying 0 connections for 1 listener. Not ready (relayctl lame-duck).")
+    relayctl("-s", at, "lame-duck", "off")
+    until(lambda: one.read_notified() or "Not ready" not in one.status, "it is ready again")
 
 
 def test_the_drain_follows(relay, origin, at):
