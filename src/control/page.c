@@ -266,14 +266,20 @@ static void fill_servers(FILE *out, const json_t *data) {
         put_html(out, member_text(upstream, "name"));
         fputs(" <small>", out);
         put_html(out, member_text(upstream, "balance"));
-        fprintf(out, ", </small><span class=\"%s\">%s%lld of %lld up</span></th></tr>\n",
-                up == all ? "up"
-                : up > 0  ? "warning"
-                          : "error",
-                up == all ? ""
-                : up > 0  ? "&#x25b2; "
-                          : "&#x2716; ",
-                up, all);
+        fprintf(out, ", </small><span class=\"%s\">%s",
+                up == 0     ? "error"
+                : up == all ? "up"
+                            : "warning",
+                up == 0     ? "&#x2716; "
+                : up == all ? ""
+                            : "&#x25b2; ");
+        if (json_is_true(json_object_get(upstream, "drained")))
+            fputs("all drained", out);
+        else if (all == 0)
+            fputs("no address", out);
+        else
+            fprintf(out, "%lld of %lld up", up, all);
+        fputs("</span></th></tr>\n", out);
         json_array_foreach(
             json_object_get(data, "servers"), k,
             server) if (strcmp(member_text(server, "upstream"), member_text(upstream, "name")) == 0)

@@ -95,9 +95,10 @@ static json_t *list_upstreams(const struct generation *generation) {
         upstream_count(upstream, &all, &up);
         options_format(&option_infos[OPT_upstream_balance], upstream->config, balance,
                        sizeof(balance));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "name",
-                                              upstream->config->name, "balance", balance, "servers",
-                                              (json_int_t)all, "up", (json_int_t)up));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", upstream->config->name,
+                                        "balance", balance, "servers", (json_int_t)all, "up",
+                                        (json_int_t)up, "drained", upstream_is_drained(upstream)));
     }
     return list;
 }

@@ -223,8 +223,13 @@ static void add_upstream_head(struct grid *grid, const json_t *upstream) {
 
     snprintf(name, sizeof(name), "%s  %s", get_text(upstream, "name"),
              get_text(upstream, "balance"));
-    snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
-             get_number(upstream, "servers", all));
+    if (json_is_true(json_object_get(upstream, "drained")))
+        snprintf(state, sizeof(state), "all drained");
+    else if (json_integer_value(json_object_get(upstream, "servers")) == 0)
+        snprintf(state, sizeof(state), "no address");
+    else
+        snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
+                 get_number(upstream, "servers", all));
     grid_add(grid, (const char *[GRID_COLUMNS]){name, state});
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from exposition import parse, values
 from origin import echo, http, silent
 from settings import DEADLINE, free_port, until
 
+
 def test_status(relay, origin, at):
     one = relay(origin(http), control=at)
     status = json.loads(relayctl("-s", at, "--json"))
@@ -24,7 +26,7 @@ def test_status(relay, origin, at):
     assert 0 < status["max"] <= 10000 and status["live"] == 0
     assert status["keeper"] in ("off", "absent", "holds all")
     assert [listener["name"] for listener in status["listeners"]] == ["web"]
-    assert status["upstreams"] == [{"name": "app", "balance": "round_robin", "servers": 1, "up": 1}]
+    assert status["upstreams"] == [{"name": "app", "balance": "round_robin", "servers": 1, "up": 1, "drained": False}]
     screen = relayctl("-s", at)
     assert screen == relayctl("-s", at, "status") or screen.startswith("relayd ")
     assert f"0 of {status['max']} connections" in screen and one.server.address in screen and "1 of 1 up" in screen
@@ -281,3 +283,16 @@ def test_wrong_commands(at):
     assert "takes no argument: x" in relayctl("status", "x", status=64)
     assert "wrong arguments" in relayctl("--nonsense", status=64)
     assert "no relayd answers" in relayctl("-s", at, status=69)
+
+
+def test_an_upstream_without_servers_to_count(relay, origin, at):
+    relay(text=f"""control = "{at}"
+        listener web {{ address = "127.0.0.1:{free_port()}" upstream = app }}
+        upstream app {{ server a {{ address = "127.0.0.1:1" }} }}
+        upstream gone {{ server a {{ address = "localhost.invalid:80" }} }}""")
+    relayctl("-s", at, "drain", "app/a")
+    until(lambda: not any(one["servers"] for one in json.loads(relayctl("-s", at, "--json", "status"))["upstreams"]), "no server counts")
+    shown, page = relayctl("-s", at, "status"), asked(at, "/")[2]
+    assert re.search(r"^app  round_robin +all drained$", shown, re.M) and re.search(r"^gone  round_robin +no address$", shown, re.M), shown
+    assert "all drained" in page and "no address" in page and " of 0 up" not in shown + page
+    assert [one["drained"] for one in json.loads(relayctl("-s", at, "--json", "status"))["upstreams"]] == [True, False]
