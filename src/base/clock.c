@@ -15,6 +15,12 @@ usec_t clock_coarse(void) {
     return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+time_t clock_wall(usec_t moment) {
+    usec_t wall = read_clock(CLOCK_REALTIME) + moment - clock_now();
+
+    return (wall + USEC_PER_SEC / 2) / USEC_PER_SEC;
+}
+
 struct timespec clock_timespec(usec_t t) {
     return (struct timespec){.tv_sec = t / USEC_PER_SEC, .tv_nsec = (t % USEC_PER_SEC) * 1000};
 }

@@ -133,16 +133,30 @@ const char *text_human_time(usec_t t, char *buf, size_t size) {
     return buf;
 }
 
-const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size) {
-    static const struct {
-        int64_t seconds;
-        const char *name;
-    } spans[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+static const struct {
+    int64_t seconds;
+    const char *name;
+} spans[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+
+/* The largest that it has one of; or seconds. */
+static size_t find_span(int64_t seconds) {
     size_t i = 0;
 
-    seconds = seconds > 0 ? seconds : 0;
-    while (i < 3 && seconds < spans[i].seconds)
+    while (i < ARRAY_LEN(spans) - 1 && seconds < spans[i].seconds)
         i++;
+    return i;
+}
+
+const char *text_human_left(int64_t seconds, char *buf, size_t size) {
+    int64_t unit = spans[find_span(seconds)].seconds;
+
+    return text_human_age((seconds + unit / 2) / unit * unit, 1, buf, size);
+}
+
+const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size) {
+    seconds = seconds > 0 ? seconds : 0;
+    size_t i = find_span(seconds);
+
     snprintf(buf, size, "%" PRId64 " %s", seconds / spans[i].seconds, spans[i].name);
     if (units > 1 && i < 3 && seconds % spans[i].seconds / spans[i + 1].seconds > 0)
         text_append(buf, size, " %" PRId64 " %s", seconds % spans[i].seconds / spans[i + 1].seconds,

@@ -32,6 +32,9 @@ const char *text_human_bytes(uint64_t n, char *buf, size_t size);
 /* The largest units, at most so many: "3 d 4 h". Returns buf. */
 const char *text_human_age(int64_t seconds, size_t units, char *buf, size_t size);
 
+/* What is left of a span, to the nearest of its largest unit: 599 is "10 min". Returns buf. */
+const char *text_human_left(int64_t seconds, char *buf, size_t size);
+
 /* Removes what a cut has left of the last character in UTF-8. */
 void text_trim(char *text);
 

@@ -14,10 +14,6 @@
 
 #define SENTENCE_MAX 512
 
-static time_t wall_clock(usec_t moment) {
-    return time(NULL) + (time_t)((moment - clock_now()) / USEC_PER_SEC);
-}
-
 struct reply blocks_reply(const struct question *question) {
     struct blocked_prefix *rows = calloc(STEERING_BLOCKS, sizeof(*rows));
     size_t n = rows != NULL ? blocks_list(rows) : 0;
@@ -30,8 +26,8 @@ struct reply blocks_reply(const struct question *question) {
             list,
             json_pack("{s:s, s:I, s:o, s:I}", "prefix",
                       prefix_format(&rows[i].prefix, text, sizeof(text)), "since",
-                      (json_int_t)wall_clock(rows[i].since), "until",
-                      rows[i].until != 0 ? json_integer(wall_clock(rows[i].until)) : json_null(),
+                      (json_int_t)clock_wall(rows[i].since), "until",
+                      rows[i].until != 0 ? json_integer(clock_wall(rows[i].until)) : json_null(),
                       "by_uid", (json_int_t)rows[i].by_uid));
     free(rows);
     return reply_json(200, list);

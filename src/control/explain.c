@@ -42,12 +42,10 @@ static json_t *explain_block(const struct addr *client) {
     for (size_t i = 0; i < n_within && row == NULL; i++)
         row = find_longest(rows, n, &within[i]);
     if (row != NULL)
-        json = json_pack(
-            "{s:s, s:o, s:I}", "prefix", prefix_format(&row->prefix, text, sizeof(text)), "until",
-            row->until != 0
-                ? json_integer(time(NULL) + (time_t)((row->until - clock_now()) / USEC_PER_SEC))
-                : json_null(),
-            "by_uid", (json_int_t)row->by_uid);
+        json =
+            json_pack("{s:s, s:o, s:I}", "prefix", prefix_format(&row->prefix, text, sizeof(text)),
+                      "until", row->until != 0 ? json_integer(clock_wall(row->until)) : json_null(),
+                      "by_uid", (json_int_t)row->by_uid);
     free(rows);
     return json;
 }

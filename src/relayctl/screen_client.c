@@ -24,7 +24,7 @@ static void print_block(const json_t *block, time_t now, FILE *out) {
             user_format(block, user, sizeof(user)));
     if (json_is_integer(until))
         fprintf(out, "for %s more",
-                text_human_age(json_integer_value(until) - now, 1, span, sizeof(span)));
+                text_human_left(json_integer_value(until) - now, span, sizeof(span)));
     else
         fputs("until it is lifted", out);
 }

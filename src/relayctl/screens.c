@@ -296,7 +296,7 @@ struct grid screen_connection_grid(void) {
         .right = {true, true, true, [7] = true, [8] = true}};
 }
 
-/* "in 59 min"; "-": until it is lifted. */
+/* "in 10 min"; "-": until it is lifted. */
 static const char *get_end(const json_t *block, time_t now, char buf[NUMBER_MAX]) {
     const json_t *until = json_object_get(block, "until");
     char left[NUMBER_MAX];
@@ -304,7 +304,7 @@ static const char *get_end(const json_t *block, time_t now, char buf[NUMBER_MAX]
     snprintf(buf, NUMBER_MAX, "-");
     if (json_is_integer(until))
         snprintf(buf, NUMBER_MAX, "in %.24s",
-                 text_human_age(json_integer_value(until) - now, 1, left, sizeof(left)));
+                 text_human_left(json_integer_value(until) - now, left, sizeof(left)));
     return buf;
 }
 

@@ -71,7 +71,7 @@ def test_a_block(relay, origin, at):
     relayctl("-s", at, "block", "127.0.0.0/8", "--yes")
     found = explained(at, "127.0.3.9")
     assert (found["admitted"], found["end"], found["block"]["prefix"]) == (False, "OA", "127.0.3.0/24")
-    assert re.search(r"^web: 127.0.3.9 is refused \(OA\): an operator blocks it, as 127.0.3.0/24, by \S+, for 59 min more\.$",
+    assert re.search(r"^web: 127.0.3.9 is refused \(OA\): an operator blocks it, as 127.0.3.0/24, by \S+, for 1 h more\.$",
                      said(at, "127.0.3.9"), re.M)
     assert "as 127.0.0.0/8, by " in said(at, "127.0.7.1") and "until it is lifted." in said(at, "127.0.7.1")
     with connect_from(one, "127.0.3.9") as peer:

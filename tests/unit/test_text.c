@@ -200,6 +200,21 @@ static void test_cuts_are_between_characters(void **state) {
     assert_string_equal(buf, "abcd\xd0\xb6");
 }
 
+static void test_what_is_left(void **state) {
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {{-3, "0 s"},      {0, "0 s"},    {59, "59 s"},    {60, "1 min"},
+                 {89, "1 min"},    {90, "2 min"}, {599, "10 min"}, {600, "10 min"},
+                 {3569, "59 min"}, {3599, "1 h"}, {86399, "1 d"},  {90000, "1 d"}};
+    char buf[32];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(text_human_left(cases[i].seconds, buf, sizeof(buf)), cases[i].text);
+    assert_string_equal(text_human_age(599, 1, buf, sizeof(buf)), "9 min");
+}
+
 static void test_distance(void **state) {
     char longer[80];
 
@@ -225,6 +240,7 @@ int main(void) {
         cmocka_unit_test(test_other_durations_are_refused),
         cmocka_unit_test(test_durations_come_back),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_what_is_left),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_human_time),
         cmocka_unit_test(test_human_bytes),
