@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -29,9 +30,9 @@ def test_the_argument_is_looked_at_before_the_build(argument, status, said):
 
 
 class Quickstart:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **env):
         self.out = []
-        self.process = subprocess.Popen([QUICKSTART, *arguments], env={**os.environ, "RELAYD": RELAYD}, text=True, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([QUICKSTART, *arguments], env={**os.environ, "RELAYD": RELAYD, **env}, text=True, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
 
     def read_to(self, pattern):
@@ -53,8 +54,8 @@ class Quickstart:
 def quickstart():
     made = []
 
-    def start(*arguments):
-        made.append(Quickstart(*arguments))
+    def start(*arguments, **env):
+        made.append(Quickstart(*arguments, **env))
         return made[-1]
     yield start
     for one in made:
@@ -66,6 +67,7 @@ def test_it_relays_and_says_what_is_next(quickstart, origin):
     """One test, since each run writes the same file."""
     relays_to_its_demo_origin(quickstart)
     relays_to_a_server_and_tells_of_one_that_is_not_there(quickstart, origin(http))
+    strangers_reach_it_only_if_it_was_asked_to(quickstart, origin(http))
 
 
 def relays_to_its_demo_origin(quickstart):
@@ -90,3 +92,13 @@ def relays_to_a_server_and_tells_of_one_that_is_not_there(quickstart, server):
     url = one.read_to(r"curl -i (http://localhost:\d+/)")[1]
     assert re.search(r"Nothing takes connections at 127.0.0.1:\d+ now \(Connection refused\)", "".join(one.out))
     assert b"502" in curl(url, "-i")
+
+
+def strangers_reach_it_only_if_it_was_asked_to(quickstart, server):
+    for env, stranger in (({}, False), ({"LISTEN": "0.0.0.0"}, True), ({"LISTEN": ""}, True)):
+        one = quickstart(server.address, **env)
+        port = int(one.read_to(r"curl -i http://localhost:(\d+)/")[1])
+        for host in ("127.0.0.1", "127.0.0.2"):   # another address of this machine
+            with socket.socket() as client:
+                assert (client.connect_ex((host, port)) == 0) == (stranger or host == "127.0.0.1"), (env, host)
+        one.interrupt()
