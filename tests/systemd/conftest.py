@@ -25,6 +25,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    # One worker has a whole file: that which compiles begins, so that nobody is left alone with it.
+    items.sort(key=lambda item: item.path.name != "test_90_packages.py")
     for item in items:
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(120))
