@@ -21,10 +21,10 @@
 #include "control/status.h"
 #include "control/steer.h"
 
-#define PER_ADDRESS_MOST 16u /* of an open place */
-#define MEMORY_MOST      ((size_t)16384)
-#define SILENCE_MOST     10u /* seconds */
-#define GROUPS_ROOM      1024
+#define PER_CLIENT_MOST 16u /* of an open place */
+#define MEMORY_MOST     ((size_t)16384)
+#define SILENCE_MOST    10u /* seconds */
+#define GROUPS_ROOM     1024
 
 static const struct page {
     const char *path;
@@ -323,16 +323,15 @@ void http_place_init(struct http_place *place, bool open, size_t most, const str
     memset(place, 0, sizeof(*place));
     place->open = open;
     place->hosts = *hosts;
-    visitors_init(&place->visitors, most);
+    visitors_init(&place->visitors, most, open ? PER_CLIENT_MOST : 0);
     LIST_INIT(&place->streams);
     LIST_INIT(&place->waiters);
 }
 
 struct MHD_Daemon *http_start(int listening, struct http_place *place, unsigned most) {
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, place,
-        MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT, most,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, place->open ? PER_ADDRESS_MOST : 0,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, visitors_admit, &place->visitors, on_request,
+        place, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_CONNECTION_LIMIT, most,
         MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MOST, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         MEMORY_MOST, MHD_OPTION_NOTIFY_CONNECTION, visitors_note, &place->visitors, MHD_OPTION_END);
 }

@@ -1,12 +1,43 @@
 #include "control/visitors.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
+#include <string.h>
 
-void visitors_init(struct visitors *visitors, size_t most) {
+#include "listen/client_table.h"
+
+/* Zeros: it is no IP address. */
+static void find_client(const struct sockaddr *addr, socklen_t len, unsigned char ret_client[16]) {
+    struct addr client = {.len = len};
+
+    memset(ret_client, 0, 16);
+    if (addr == NULL || len > sizeof(client.u))
+        return;
+    memcpy(&client.u, addr, len);
+    if (!client_table_prefix(&client, CLIENT_TABLE_PREFIX_V6, ret_client))
+        memset(ret_client, 0, 16);
+}
+
+enum MHD_Result visitors_admit(void *arg, const struct sockaddr *addr, socklen_t len) {
+    static const unsigned char nobody[16];
+    const struct visitors *visitors = arg;
+    const struct visitor *visitor;
+    unsigned char client[16];
+    size_t n = 0;
+
+    find_client(addr, len, client);
+    if (visitors->most_of_one == 0 || memcmp(client, nobody, sizeof(client)) == 0)
+        return MHD_YES;
+    TAILQ_FOREACH(visitor, &visitors->list, entry)
+        n += memcmp(visitor->client, client, sizeof(client)) == 0;
+    return n < visitors->most_of_one ? MHD_YES : MHD_NO;
+}
+
+void visitors_init(struct visitors *visitors, size_t most, size_t most_of_one) {
     TAILQ_INIT(&visitors->list);
     visitors->n = 0;
     visitors->most = most;
+    visitors->most_of_one = most_of_one;
 }
 
 /* MHD sees the end and closes. */
@@ -23,7 +54,14 @@ static void put_out_silent(struct visitors *visitors) {
     }
 }
 
-static struct visitor *add_visitor(struct visitors *visitors, int fd) {
+/* MHD does not tell. */
+static socklen_t length_of(const struct sockaddr *peer) {
+    return peer->sa_family == AF_INET    ? sizeof(struct sockaddr_in)
+           : peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                         : 0;
+}
+
+static struct visitor *add_visitor(struct visitors *visitors, int fd, struct sockaddr *peer) {
     struct visitor *visitor = calloc(1, sizeof(*visitor));
 
     if (visitor == NULL)
@@ -31,6 +69,7 @@ static struct visitor *add_visitor(struct visitors *visitors, int fd) {
     if (visitors->n >= visitors->most)
         put_out_silent(visitors);
     visitor->fd = fd;
+    find_client(peer, peer != NULL ? length_of(peer) : 0, visitor->client);
     visitors->n++;
     TAILQ_INSERT_TAIL(&visitors->list, visitor, entry);
     return visitor;
@@ -45,7 +84,12 @@ void visitors_note(void *arg, struct MHD_Connection *connection, void **visitor,
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-        *visitor = info != NULL ? add_visitor(visitors, info->connect_fd) : NULL;
+        const union MHD_ConnectionInfo *peer =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+        *visitor = info != NULL ? add_visitor(visitors, info->connect_fd,
+                                              peer != NULL ? peer->client_addr : NULL)
+                                : NULL;
     } else if (known != NULL) {
         TAILQ_REMOVE(&visitors->list, known, entry);
         visitors->n -= !known->gone;

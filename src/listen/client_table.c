@@ -105,6 +105,17 @@ static struct key client_key(const struct key *whole, unsigned prefix_v6) {
     return key;
 }
 
+bool client_table_prefix(const struct addr *client, unsigned prefix_v6,
+                         unsigned char ret_bytes[16]) {
+    struct key key;
+
+    if (!read_whole(client, &key))
+        return false;
+    key = client_key(&key, prefix_v6);
+    memcpy(ret_bytes, key.bytes, 16);
+    return true;
+}
+
 static struct bucket *bucket_of(struct client_table *table, const struct key *key)
     REQUIRES(table->lock) {
     uint64_t high, low;

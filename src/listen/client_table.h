@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/check.h"
 #include "base/clock.h"
 
 #define CLIENT_TABLE_IDLE_MAX  65536
@@ -30,6 +31,10 @@ enum client_outcome {
     CLIENT_TOO_MANY, /* it has max_connections already */
     CLIENT_TOO_FAST, /* than max_rate a second, after a burst of twice that */
 };
+
+/* The client that an address is of, IPv4 as ::ffff:a.b.c.d. False: no IP address. Pure. */
+bool client_table_prefix(const struct addr *client, unsigned prefix_v6,
+                         unsigned char ret_bytes[16]) MUST_USE;
 
 /* Counts a new connection. max_connections, max_rate: 0 is no limit. now: clock_now() or
  * clock_coarse(). On CLIENT_OK *ret_seat is for client_table_leave; NULL if it cannot be counted (a

@@ -1,5 +1,6 @@
 """The status section: what whoever can connect sees, and that nobody there holds up anybody else."""
 
+import contextlib
 import json
 import os
 import re
@@ -208,3 +209,24 @@ def test_wrong_addresses(relay, origin, address):
     one.expected_exit = 78
     assert one.wait_exit(DEADLINE) == 78
     assert "status: address = " in one.log
+
+
+def test_an_ipv6_host_is_one_client_at_all_its_addresses(relay, origin, netns):
+    """It has a /64 to choose from, and would else take all places."""
+    port = free_port()
+    netns.add_ipv6("fd00::1", "fd01::1", *[f"fd00::2:{number:x}" for number in range(1, 41)])
+    inner = f"127.0.0.1:{free_port()}"
+    relay(text=text_of(inner, f"[fd00::1]:{port}", server=origin(echo)), address=inner, wrap=netns.wrap)
+
+    def served(source):
+        with contextlib.suppress(OSError):
+            client = socket.create_connection(("fd00::1", port), source_address=(source, 0), timeout=DEADLINE)
+            held.append(client)
+            client.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return client.recv(1) == b"H"
+        return False
+    held = []
+    with netns.inside():
+        assert sum(served(f"fd00::2:{number:x}") for number in range(1, 41)) == 16
+        assert served("fd01::1")   # another
+    close_all(held)
