@@ -93,7 +93,7 @@ const char *text_format_duration(usec_t t, char *buf, size_t size) {
 }
 
 const char *text_format_moment(usec_t moment, char *buf, size_t size) {
-    time_t when = time(NULL) + (time_t)((moment - clock_now()) / USEC_PER_SEC);
+    time_t when = clock_wall(moment);
     struct tm tm;
 
     if (localtime_r(&when, &tm) == NULL || strftime(buf, size, "%H:%M:%S", &tm) == 0)

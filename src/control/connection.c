@@ -93,15 +93,15 @@ static json_t *describe_moments(const struct conn_state *state) {
     const struct record *record = &state->record;
     const struct flow *up = &state->flow[DIR_UP], *down = &state->flow[DIR_DOWN];
 
-    return json_pack(
-        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "accepted",
-        (json_int_t)(time(NULL) - (time_t)((clock_now() - record->accepted) / USEC_PER_SEC)),
-        "queued_us", span_since(record, record->queued), "popped_us",
-        span_since(record, record->popped), "connected_us", span_since(record, record->dialled),
-        "first_up_us", span_since(record, atomic_load(&up->first)), "first_down_us",
-        span_since(record, atomic_load(&down->first)), "last_up_us",
-        span_since(record, atomic_load(&up->spoke)), "last_down_us",
-        span_since(record, atomic_load(&down->spoke)));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "accepted",
+                     (json_int_t)clock_wall(record->accepted), "queued_us",
+                     span_since(record, record->queued), "popped_us",
+                     span_since(record, record->popped), "connected_us",
+                     span_since(record, record->dialled), "first_up_us",
+                     span_since(record, atomic_load(&up->first)), "first_down_us",
+                     span_since(record, atomic_load(&down->first)), "last_up_us",
+                     span_since(record, atomic_load(&up->spoke)), "last_down_us",
+                     span_since(record, atomic_load(&down->spoke)));
 }
 
 /* null: there is no keeper. */

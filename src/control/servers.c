@@ -111,13 +111,13 @@ time_t servers_since(const struct member *member, usec_t slow_start, usec_t now)
     if (back != 0 && now - back >= slow_start && back + slow_start > since &&
         member_is_used(member, now))
         since = back + slow_start; /* it has regained its share */
-    return time(NULL) - (now - since) / USEC_PER_SEC;
+    return clock_wall(since);
 }
 
 static json_t *get_since(const struct upstream *upstream, const struct member *member,
                          const struct server_order *order, usec_t now) {
     if (order != NULL && order->state != ORDER_NONE)
-        return json_integer(time(NULL) - (now - order->since) / USEC_PER_SEC);
+        return json_integer(clock_wall(order->since));
     return member != NULL ? json_integer(servers_since(member, upstream->config->slow_start, now))
                           : json_null();
 }

@@ -110,12 +110,11 @@ json_t *steer_json(const struct server_order *order) {
 
     if (order == NULL)
         return json_null();
-    time_t since = time(NULL) - (time_t)((clock_now() - order->since) / USEC_PER_SEC);
-    return json_pack("{s:o, s:o, s:I, s:I}", "state",
-                     order->state == ORDER_NONE ? json_null() : json_string(states[order->state]),
-                     "weight",
-                     order->weight == ORDER_FILE ? json_null() : json_integer(order->weight),
-                     "by_uid", (json_int_t)order->by_uid, "since", (json_int_t)since);
+    return json_pack(
+        "{s:o, s:o, s:I, s:I}", "state",
+        order->state == ORDER_NONE ? json_null() : json_string(states[order->state]), "weight",
+        order->weight == ORDER_FILE ? json_null() : json_integer(order->weight), "by_uid",
+        (json_int_t)order->by_uid, "since", (json_int_t)clock_wall(order->since));
 }
 
 /* False: *ret_why is a sentence. */
