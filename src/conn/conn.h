@@ -135,8 +135,8 @@ bool conn_is_expired(struct conn *conn);
 void conn_sink_failed(struct conn *conn, enum direction dir, int error);
 
 /* Resets each side not given its end of data, and wakes both pumps; once. Any thread with a
- * reference. */
-void conn_abort(struct conn *conn, enum end end, int error);
+ * reference. False: it was aborted already. */
+bool conn_abort(struct conn *conn, enum end end, int error);
 
 /* The same, and resets sides given their end, too: the peer is gone. Not if both have ended. */
 void conn_abort_hard(struct conn *conn, enum end end, int error);

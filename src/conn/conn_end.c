@@ -250,7 +250,7 @@ static void cut_conn(struct conn *conn) {
     cut_side(conn, SIDE_SERVER, server_given);
 }
 
-static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
+static bool abort_conn(struct conn *conn, enum end end, int error, bool hard) {
     lock_acquire(&conn->registry->lock);
     bool first = !conn->state->aborted;
     bool over = conn->state->flow[DIR_UP].ended && conn->state->flow[DIR_DOWN].ended;
@@ -265,14 +265,15 @@ static void abort_conn(struct conn *conn, enum end end, int error, bool hard) {
     holdings_give_back(&taken);
     if (first)
         cut_conn(conn);
+    return first;
 }
 
-void conn_abort(struct conn *conn, enum end end, int error) {
-    abort_conn(conn, end, error, false);
+bool conn_abort(struct conn *conn, enum end end, int error) {
+    return abort_conn(conn, end, error, false);
 }
 
 void conn_abort_hard(struct conn *conn, enum end end, int error) {
-    abort_conn(conn, end, error, true);
+    (void)abort_conn(conn, end, error, true);
 }
 
 static void end_sources(struct conn *conn) {

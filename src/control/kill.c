@@ -17,24 +17,13 @@ struct killing {
     size_t n;
 };
 
-static bool is_over(struct conn *conn) {
-    lock_acquire(&conn->registry->lock);
-    bool over = conn->state->aborted;
-    lock_release(&conn->registry->lock);
-    return over;
-}
-
 static void kill_one(void *arg, struct conn *conn) {
     struct killing *killing = arg;
 
     if (!connections_takes(&killing->filter, conn))
         return;
-    if (killing->idle > 0) {
-        killing->n += conn_tell(conn, killing->idle);
-    } else if (!is_over(conn)) {
-        killing->n++;
-        conn_abort(conn, END_KILLED, 0);
-    }
+    killing->n +=
+        killing->idle > 0 ? conn_tell(conn, killing->idle) : conn_abort(conn, END_KILLED, 0);
 }
 
 /* " client=192.0.2.0/24 server=app/a", as it was asked for. */

@@ -460,7 +460,8 @@ static void min_rate_concerns_nobody_else(void **state) {
             sent / 40; /* its window opens in steps of some 64 KiB on the loopback interface */
         assert_int_equal(look_on(&world, world.client, each > 200000 ? each : 200000, 12).what,
                          CONN_LIVE);
-        conn_abort(world.conn, END_STOPPED, 0);
+        assert_true(conn_abort(world.conn, END_STOPPED, 0));
+    assert_false(conn_abort(world.conn, END_SERVER_DOWN, 0));
         finish(&world, END_STOPPED);
     }
 }
