@@ -110,6 +110,12 @@ bool prefix_covers(const struct prefix *a, const struct prefix *b) {
            common_bits(a->bytes, b->bytes, a->bits) == a->bits;
 }
 
+bool prefix_has(const struct prefix *prefix, const struct addr *addr) {
+    struct prefix whole = {.bits = ALL_BITS};
+
+    return addr_ipv6_bytes(addr, whole.bytes) && prefix_covers(prefix, &whole);
+}
+
 const char *prefix_format(const struct prefix *prefix, char *buf, size_t size) {
     bool ipv4 = is_ipv4(prefix);
     unsigned bits = ipv4 ? prefix->bits - MAPPED_BITS : prefix->bits;

@@ -24,6 +24,9 @@ bool prefix_equal(const struct prefix *a, const struct prefix *b);
 /* Whether a covers all of b. Pure. */
 bool prefix_covers(const struct prefix *a, const struct prefix *b);
 
+/* Whether it covers the address; never one that is no IP address. Pure. */
+bool prefix_has(const struct prefix *prefix, const struct addr *addr);
+
 /* "192.0.2.0/24"; an address without a length. Returns buf. */
 #define PREFIX_TEXT_MAX 64
 const char *prefix_format(const struct prefix *prefix, char *buf, size_t size);

@@ -48,7 +48,7 @@ static bool read_prefix_argument(const struct question *question, struct prefix 
 }
 
 struct prefix_count {
-    struct prefix_set *set;
+    const struct prefix *prefix;
     size_t n;
 };
 
@@ -58,19 +58,17 @@ static void count_of_prefix(void *arg, struct conn *conn) {
     const struct addr *client = &conn->state->record.client;
     struct addr within[EMBEDDED_MOST];
     size_t n = embedded_find(client, within);
-    bool is = prefix_set_find(count->set, client) >= 0;
+    bool is = prefix_has(count->prefix, client);
 
     for (size_t i = 0; i < n && !is; i++)
-        is = prefix_set_find(count->set, &within[i]) >= 0;
+        is = prefix_has(count->prefix, &within[i]);
     count->n += is;
 }
 
 static size_t count_there(const struct question *question, const struct prefix *prefix) {
-    struct prefix_count count = {.set = prefix_set_new()};
+    struct prefix_count count = {.prefix = prefix};
 
-    if (count.set != NULL && prefix_set_add(count.set, prefix, 0))
-        sweep_visit(&question->relay->road.registry, count_of_prefix, &count);
-    prefix_set_free(count.set);
+    sweep_visit(&question->relay->road.registry, count_of_prefix, &count);
     return count.n;
 }
 

@@ -150,7 +150,6 @@ static void write_coming(struct conn_list *list) {
     }
 }
 
-/* Takes the list's filter. */
 static struct reply write_list(struct road *road, struct conn_list *list) {
     struct buffer *out = &list->out;
 
@@ -163,7 +162,6 @@ static struct reply write_list(struct road *road, struct conn_list *list) {
     if (out->failed)
         buffer_free(out);
     free(list->coming);
-    filter_clear(&list->filter);
     return (struct reply){.status = 200, .type = "application/json", .body = out->bytes};
 }
 

@@ -18,12 +18,9 @@
 static const struct blocked_prefix *find_longest(const struct blocked_prefix *rows, size_t n,
                                                  const struct addr *client) {
     const struct blocked_prefix *longest = NULL;
-    struct prefix whole = {.bits = 128};
 
-    if (!addr_ipv6_bytes(client, whole.bytes))
-        return NULL;
     for (size_t i = 0; i < n; i++)
-        if (prefix_covers(&rows[i].prefix, &whole) &&
+        if (prefix_has(&rows[i].prefix, client) &&
             (longest == NULL || rows[i].prefix.bits > longest->prefix.bits))
             longest = &rows[i];
     return longest;

@@ -7,22 +7,6 @@
 #include "base/text.h"
 #include "record/ends.h"
 
-/* False: *ret_why is a clause. */
-static bool read_prefix(const char *text, struct prefix_set **ret_client, const char **ret_why) {
-    struct prefix prefix;
-
-    *ret_why = "there is no memory";
-    if (!prefix_parse(text, &prefix, ret_why))
-        return false;
-    struct prefix_set *set = prefix_set_new();
-    if (set != NULL && prefix_set_add(set, &prefix, 0)) {
-        *ret_client = set;
-        return true;
-    }
-    prefix_set_free(set);
-    return false;
-}
-
 static bool is_end_code(const char *text) {
     for (int end = END_NONE + 1; end < END_COUNT; end++)
         if (strcasecmp(end_infos[end].code, text) == 0)
@@ -71,18 +55,14 @@ bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, c
     filter.failed = failed != NULL && strcmp(failed, "yes") == 0;
     if (!read_numbers(&filter, argument, arg, ret_why))
         return false;
-    if (client != NULL && !read_prefix(client, &filter.client, &why)) {
+    filter.by_client = client != NULL;
+    if (filter.by_client && !prefix_parse(client, &filter.client, &why)) {
         snprintf(ret_why, FILTER_WHY_MAX,
                  "client=%.64s: must be an address or a prefix, as 192.0.2.0/24: %s", client, why);
         return false;
     }
     *ret_filter = filter;
     return true;
-}
-
-void filter_clear(struct filter *filter) {
-    prefix_set_free(filter->client);
-    filter->client = NULL;
 }
 
 static bool is_server(const char *upstream, const char *server, const char *wanted) {
@@ -96,7 +76,7 @@ bool filter_takes(const struct filter *filter, const char *listener, const char 
                   const char *server, const struct addr *client) {
     return (filter->listener[0] == '\0' || strcmp(listener, filter->listener) == 0) &&
            (filter->server[0] == '\0' || is_server(upstream, server, filter->server)) &&
-           (filter->client == NULL || prefix_set_find(filter->client, client) >= 0);
+           (!filter->by_client || prefix_has(&filter->client, client));
 }
 
 bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age, uint64_t bytes) {
@@ -107,6 +87,6 @@ bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age,
 }
 
 bool filter_is_empty(const struct filter *filter) {
-    return filter->listener[0] == '\0' && filter->server[0] == '\0' && filter->client == NULL &&
+    return filter->listener[0] == '\0' && filter->server[0] == '\0' && !filter->by_client &&
            filter->id < 0 && filter->age == 0 && filter->rate == 0;
 }

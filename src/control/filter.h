@@ -13,20 +13,18 @@ struct filter {
     char listener[CONFIG_NAME_MAX + 1], server[2 * CONFIG_NAME_MAX + 1]; /* "": whichever */
     char end[4];
     bool failed;
-    struct prefix_set *client; /* of one prefix; NULL: whoever */
-    int64_t id;                /* -1: whichever */
-    usec_t age;                /* so old, or older */
-    int64_t rate;              /* bytes a second over its life, both ways, or more */
+    bool by_client; /* else whoever */
+    struct prefix client;
+    int64_t id;   /* -1: whichever */
+    usec_t age;   /* so old, or older */
+    int64_t rate; /* bytes a second over its life, both ways, or more */
 };
 
 #define FILTER_WHY_MAX 256
 
-/* argument: as in struct question. False: ret_why is a sentence, nothing is to be freed. Pure. */
+/* argument: as in struct question. False: ret_why is a sentence. Pure. */
 bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, const char *name),
                  void *arg, char ret_why[FILTER_WHY_MAX]) MUST_USE;
-
-/* Frees what is in it. */
-void filter_clear(struct filter *filter);
 
 /* Whether all that is asked of these is met. client: of any port. Pure; any thread. */
 bool filter_takes(const struct filter *filter, const char *listener, const char *upstream,

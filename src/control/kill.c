@@ -50,7 +50,6 @@ static bool read_killing(const struct question *question, struct killing *ret,
     }
     if (!filter_is_empty(&ret->filter) || (all != NULL && strcmp(all, "yes") == 0))
         return true;
-    filter_clear(&ret->filter);
     *ret_refusal = steer_refuse(
         question, 400,
         "which connections? client=PREFIX, server=UPSTREAM/SERVER, listener=NAME, id=N, age=TIME, "
@@ -70,7 +69,6 @@ static struct reply kill_matching(const struct question *question, struct killin
     if (!read_killing(question, killing, &refusal))
         return refusal;
     sweep_visit(&question->relay->road.registry, kill_one, killing);
-    filter_clear(&killing->filter);
     snprintf(sentence, sizeof(sentence), "%zu connection%s %s %s", killing->n,
              killing->n == 1 ? "" : "s", killing->n == 1 ? "is" : "are", what);
     char *filters = sentence + strlen(sentence);

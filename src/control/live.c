@@ -7,7 +7,7 @@
 
 #define LINES "application/x-ndjson"
 
-static struct reply reply_stream(enum log_tap_hears hears, struct filter *filter) {
+static struct reply reply_stream(enum log_tap_hears hears, const struct filter *filter) {
     bool full = false;
     char sentence[64];
     struct stream *stream = stream_new(hears, filter, &full);

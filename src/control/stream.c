@@ -30,7 +30,7 @@ static bool stream_wants(const void *arg, const struct log_line *line) {
         return false;
     if (filter->end[0] != '\0' && strcasecmp(log_line_value(line, "RELAYD_END"), filter->end) != 0)
         return false;
-    if (filter->client != NULL &&
+    if (filter->by_client &&
         !addr_parse_ip(log_line_value(line, "RELAYD_CLIENT_ADDRESS"), &client, &why))
         return false;
     return filter_takes(filter, log_line_value(line, "RELAYD_LISTENER"),
@@ -38,7 +38,7 @@ static bool stream_wants(const void *arg, const struct log_line *line) {
                         log_line_value(line, "RELAYD_SERVER"), &client);
 }
 
-struct stream *stream_new(enum log_tap_hears hears, struct filter *filter, bool *ret_full) {
+struct stream *stream_new(enum log_tap_hears hears, const struct filter *filter, bool *ret_full) {
     struct stream *stream = calloc(1, sizeof(*stream));
 
     *ret_full = atomic_fetch_add(&streams, 1) >= STREAMS_MOST;
@@ -51,7 +51,6 @@ struct stream *stream_new(enum log_tap_hears hears, struct filter *filter, bool 
             return stream;
     }
     atomic_fetch_sub(&streams, 1);
-    filter_clear(filter);
     free(stream);
     return NULL;
 }
@@ -62,7 +61,6 @@ void stream_free(struct stream *stream) {
     if (stream->list != NULL)
         LIST_REMOVE(stream, entry);
     log_tap_close(stream->tap);
-    filter_clear(&stream->filter);
     free(stream);
     atomic_fetch_sub(&streams, 1);
 }

@@ -17,9 +17,8 @@
 struct stream;
 LIST_HEAD(stream_list, stream);
 
-/* Takes the filter (and frees it), which is of ends alone. NULL: no memory, or STREAMS_MOST
- * are there (*ret_full). */
-struct stream *stream_new(enum log_tap_hears hears, struct filter *filter, bool *ret_full);
+/* The filter is of ends alone. NULL: no memory, or STREAMS_MOST are there (*ret_full). */
+struct stream *stream_new(enum log_tap_hears hears, const struct filter *filter, bool *ret_full);
 void stream_free(struct stream *stream); /* NULL is fine */
 
 /* An answer of it, which it belongs to from now on, at the connection of this descriptor. NULL: no

@@ -33,7 +33,6 @@ static void each_filter_narrows(void **state) {
     assert_false(filter_takes(&filter, "web", "app", "a", &out));
     assert_false(filter_takes(&filter, "web2", "app", "a", &in));
     assert_false(filter_takes(&filter, "web", "ap", "a", &in));
-    filter_clear(&filter);
 }
 
 static void a_name_that_is_too_long_is_nobodys(void **state) {
@@ -48,7 +47,6 @@ static void a_name_that_is_too_long_is_nobodys(void **state) {
     name[sizeof(name) - 1] = known[sizeof(known) - 1] = '\0';
     assert_true(filter_read(&filter, find_word, &words, why));
     assert_false(filter_takes(&filter, known, "app", "a", &client));
-    filter_clear(&filter);
 }
 
 static void what_is_wrong_is_said(void **state) {

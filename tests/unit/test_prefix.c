@@ -92,6 +92,30 @@ static void test_the_longest_decides(void **state) {
     prefix_set_free(NULL);
 }
 
+static bool has(const char *text, const char *of) {
+    struct addr addr = address(of);
+    struct prefix prefix;
+    const char *why;
+
+    assert_true(prefix_parse(text, &prefix, &why));
+    return prefix_has(&prefix, &addr);
+}
+
+static void test_one_prefix(void **state) {
+    struct addr unix_addr = {.len = sizeof(sa_family_t), .u.sa.sa_family = AF_UNIX};
+    struct prefix all = {.bits = 0};
+
+    (void)state;
+    assert_true(has("10.0.0.0/8", "10.2.0.1"));
+    assert_true(has("10.0.0.0/8", "::ffff:10.2.0.1"));
+    assert_false(has("10.0.0.0/8", "11.0.0.1"));
+    assert_true(has("192.0.2.1", "192.0.2.1"));
+    assert_false(has("::/0", "192.0.2.1"));
+    assert_true(has("::/0", "2001:db8::1"));
+    assert_false(has("0.0.0.0/0", "2001:db8::1"));
+    assert_false(prefix_has(&all, &unix_addr));
+}
+
 #define MANY 10000
 
 static struct prefix many[MANY];
@@ -173,6 +197,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_the_longest_decides),
+        cmocka_unit_test(test_one_prefix),
         cmocka_unit_test(test_against_a_search_and_its_cost),
     };
 
