@@ -125,19 +125,12 @@ static struct reply refuse_argument(const struct argument_check *check) {
 }
 
 /* POST /check of a server. */
-static struct reply answer_probe(struct http_place *place, struct question *question,
+static struct reply answer_probe(struct http_place *place, const struct question *question,
                                  struct MHD_Connection *connection) {
-    struct reply reply = reply_error(503, "relayd is starting");
+    struct reply refusal;
+    struct probe *probe = probe_begin(question, &refusal);
 
-    vitals_begin(&place->vitals, question);
-    if (question->generation != NULL) {
-        free(reply.body);
-        struct probe *probe = probe_begin(question, &reply);
-        if (probe != NULL)
-            reply = waiter_begin_probe(&place->waiters, connection, probe);
-    }
-    vitals_end(question);
-    return reply;
+    return probe != NULL ? waiter_begin_probe(&place->waiters, connection, probe) : refusal;
 }
 
 static struct reply answer_page(struct http_place *place, const struct page *page,
@@ -153,16 +146,16 @@ static struct reply answer_page(struct http_place *place, const struct page *pag
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, check_argument, &check);
     if (check.wrong[0] != '\0')
         return refuse_argument(&check);
-    if (page->errand > 0 && get_argument(connection, "server") != NULL)
-        return answer_probe(place, &question, connection);
-    if (page->errand > 0) {
+    bool probes = page->errand > 0 && get_argument(connection, "server") != NULL;
+    if (page->errand > 0 && !probes) {
         steer_log(&question, NULL, NULL,
                   page->errand - 1 == ERRAND_RELOAD ? "A reload" : "A check of the configuration");
         return waiter_begin(&place->waiters, connection, (enum errand_kind)(page->errand - 1));
     }
     vitals_begin(&place->vitals, &question);
-    struct reply reply = question.generation != NULL ? page->reply(&question)
-                                                     : reply_error(503, "relayd is starting");
+    struct reply reply = question.generation == NULL ? reply_error(503, "relayd is starting")
+                         : probes                    ? answer_probe(place, &question, connection)
+                                                     : page->reply(&question);
     vitals_end(&question);
     return reply;
 }
