@@ -241,10 +241,6 @@ struct reply gauges_reply(const struct question *question) {
     write_upstreams(&metrics, question);
     bool written = write_servers(&metrics, generation);
     metrics_end(&metrics);
-    written = written && !ferror(metrics.out);
-    if (fclose(metrics.out) != 0 || !written) {
-        free(reply.body);
-        reply.body = NULL;
-    }
+    reply_close(&reply, metrics.out, written);
     return reply;
 }

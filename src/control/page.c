@@ -44,14 +44,6 @@ static json_t *list_events(bool all) {
     return list;
 }
 
-/* What another page answers. */
-static json_t *read_reply(struct reply reply) {
-    json_t *json = reply.body != NULL ? json_loads(reply.body, 0, NULL) : NULL;
-
-    free(reply.body);
-    return json;
-}
-
 static const char *member_text(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
 
@@ -93,8 +85,7 @@ static json_t *list_problems(const json_t *status, const json_t *servers) {
 
 /* NULL: no memory. */
 static json_t *make_data(const struct question *question) {
-    json_t *status = read_reply(status_reply(question)),
-           *servers = read_reply(servers_reply(question));
+    json_t *status = status_json(question), *servers = servers_json(question);
     json_t *problems = list_problems(status, servers);
 
     return json_pack("{s:o, s:o, s:o, s:o}", "status", status, "servers", servers, "events",
@@ -344,10 +335,7 @@ struct reply page_reply(const struct question *question) {
             page_pieces[i].fill(out, data);
     }
     json_decref(data);
-    bool failed = out != NULL && ferror(out);
-    if (out != NULL && (fclose(out) != 0 || failed)) {
-        free(reply.body);
-        reply.body = NULL;
-    }
+    if (out != NULL)
+        reply_close(&reply, out, true);
     return reply;
 }

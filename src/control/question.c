@@ -25,3 +25,11 @@ struct reply reply_error(unsigned status, const char *sentence) {
     escape_text(sentence, strlen(sentence), ESCAPE_UNPRINTABLE, text, sizeof(text));
     return reply_json(status, json_pack("{s:s}", "error", text));
 }
+
+void reply_close(struct reply *reply, FILE *out, bool whole) {
+    whole = whole && !ferror(out);
+    if (fclose(out) == 0 && whole)
+        return;
+    free(reply->body);
+    reply->body = NULL;
+}

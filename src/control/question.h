@@ -3,6 +3,7 @@
 #define CONTROL_QUESTION_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -39,5 +40,9 @@ struct reply reply_json(unsigned status, json_t *json);
 
 /* {"error": "..."}; what a request said in it is escaped. */
 struct reply reply_error(unsigned status, const char *sentence);
+
+/* Closes the memory stream that its body is written to. Without a body, if that failed or it is not
+ * whole. */
+void reply_close(struct reply *reply, FILE *out, bool whole);
 
 #endif

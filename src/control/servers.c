@@ -257,7 +257,7 @@ static void list_strangers(const struct question *question, struct listing *list
     free(orders);
 }
 
-struct reply servers_reply(const struct question *question) {
+json_t *servers_json(const struct question *question) {
     struct listing listing = {.list = json_array()};
 
     listing.whole = find_live(question->generation->upstreams->shared.members, &listing);
@@ -271,7 +271,11 @@ struct reply servers_reply(const struct question *question) {
     free(listing.listed);
     list_strangers(question, &listing);
     if (listing.whole)
-        return reply_json(200, listing.list);
+        return listing.list;
     json_decref(listing.list);
-    return reply_json(200, NULL);
+    return NULL;
+}
+
+struct reply servers_reply(const struct question *question) {
+    return reply_json(200, servers_json(question));
 }

@@ -6,6 +6,8 @@
 
 #include "control/question.h"
 
+/* What servers_reply says. NULL: no memory. */
+json_t *servers_json(const struct question *question);
 struct reply servers_reply(const struct question *question);
 
 /* Calls visit for each member of each upstream, without a lock; for a server without an address

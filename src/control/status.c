@@ -118,7 +118,7 @@ static double sum_rates(const struct generation *generation) {
     return rate;
 }
 
-struct reply status_reply(const struct question *question) {
+json_t *status_json(const struct question *question) {
     const struct generation *generation = question->generation;
     struct gate *gate = &question->relay->road.gate;
     char keeper[64], fingerprint[16];
@@ -128,18 +128,20 @@ struct reply status_reply(const struct question *question) {
     samples_take(question->samples, question->relay, &sum);
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", generation->config->fingerprint);
-    return reply_json(
-        200,
-        json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}",
-                  "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
-                  (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
-                  sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
-                  pack_rate(bytes[DIR_DOWN]), "keeper",
-                  describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint",
-                  fingerprint, "near", near_list(question), "failures", list_failures(),
-                  "listeners", list_listeners(generation), "upstreams", list_upstreams(generation),
-                  "lame", steer_is_lame(NULL) || steer_stops_soon(), "stopping",
-                  atomic_load(&question->relay->road.stop_accept)));
+    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}",
+                     "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
+                     (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
+                     sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
+                     pack_rate(bytes[DIR_DOWN]), "keeper",
+                     describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint",
+                     fingerprint, "near", near_list(question), "failures", list_failures(),
+                     "listeners", list_listeners(generation), "upstreams",
+                     list_upstreams(generation), "lame", steer_is_lame(NULL) || steer_stops_soon(),
+                     "stopping", atomic_load(&question->relay->road.stop_accept));
+}
+
+struct reply status_reply(const struct question *question) {
+    return reply_json(200, status_json(question));
 }
 
 static void add_reason(json_t *reasons, const char *sentence) {

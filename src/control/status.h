@@ -4,6 +4,8 @@
 
 #include "control/question.h"
 
+/* What status_reply says. NULL: no memory. */
+json_t *status_json(const struct question *question);
 struct reply status_reply(const struct question *question);
 
 /* 200: listeners take connections, and each upstream has a server that is up. Else 503, and why. */
