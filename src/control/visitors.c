@@ -7,7 +7,7 @@
 #include "listen/client_table.h"
 
 /* Zeros: it is no IP address. */
-static void find_client(const struct sockaddr *addr, socklen_t len, unsigned char ret_client[16]) {
+static void find_visitor(const struct sockaddr *addr, socklen_t len, unsigned char ret_client[16]) {
     struct addr client = {.len = len};
 
     memset(ret_client, 0, 16);
@@ -25,7 +25,7 @@ enum MHD_Result visitors_admit(void *arg, const struct sockaddr *addr, socklen_t
     unsigned char client[16];
     size_t n = 0;
 
-    find_client(addr, len, client);
+    find_visitor(addr, len, client);
     if (visitors->most_of_one == 0 || memcmp(client, nobody, sizeof(client)) == 0)
         return MHD_YES;
     TAILQ_FOREACH(visitor, &visitors->list, entry)
@@ -69,7 +69,7 @@ static struct visitor *add_visitor(struct visitors *visitors, int fd, struct soc
     if (visitors->n >= visitors->most)
         put_out_silent(visitors);
     visitor->fd = fd;
-    find_client(peer, peer != NULL ? length_of(peer) : 0, visitor->client);
+    find_visitor(peer, peer != NULL ? length_of(peer) : 0, visitor->client);
     visitors->n++;
     TAILQ_INSERT_TAIL(&visitors->list, visitor, entry);
     return visitor;

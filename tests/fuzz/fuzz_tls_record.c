@@ -1,6 +1,6 @@
-/* Records of TLS behind a handshake. The first byte says version, cipher and role. Then come pieces:
- * two bytes of type and size, and as many bytes. They are sealed as a hostile peer can, who has
- * keys, or come as they are. */
+/* Records of TLS behind a handshake. The first byte says version, cipher and role. Then come
+ * pieces: two bytes of type and size, and as many bytes. They are sealed as a hostile peer can, who
+ * has keys, or come as they are. */
 #include "fuzz.h"
 
 #include <stdlib.h>

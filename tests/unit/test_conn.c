@@ -461,7 +461,7 @@ static void min_rate_concerns_nobody_else(void **state) {
         assert_int_equal(look_on(&world, world.client, each > 200000 ? each : 200000, 12).what,
                          CONN_LIVE);
         assert_true(conn_abort(world.conn, END_STOPPED, 0));
-    assert_false(conn_abort(world.conn, END_SERVER_DOWN, 0));
+        assert_false(conn_abort(world.conn, END_SERVER_DOWN, 0));
         finish(&world, END_STOPPED);
     }
 }
