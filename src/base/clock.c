@@ -18,7 +18,7 @@ usec_t clock_coarse(void) {
 time_t clock_wall(usec_t moment) {
     usec_t wall = read_clock(CLOCK_REALTIME) + moment - clock_now();
 
-    return (wall + USEC_PER_SEC / 2) / USEC_PER_SEC;
+    return wall / USEC_PER_SEC;
 }
 
 struct timespec clock_timespec(usec_t t) {

@@ -19,7 +19,7 @@ usec_t clock_now(void);
  * CLOCK_MONOTONIC_COARSE). */
 usec_t clock_coarse(void);
 
-/* What the wall clock says at a moment of clock_now(), to the nearest second. */
+/* What the wall clock says at a moment of clock_now(), as time(2) would have: in whole seconds. */
 time_t clock_wall(usec_t moment);
 
 static inline usec_t usec_earlier(usec_t a, usec_t b) {
