@@ -39,6 +39,7 @@ static bool fill_config(struct config *config, const char *listen,
         !config_set_defaults(SECTION_LISTENER, listener) ||
         !config_set_defaults(SECTION_LISTENER_TLS, &listener->tls) ||
         !config_set_defaults(SECTION_UPSTREAM, upstream) ||
+        !config_set_defaults(SECTION_UPSTREAM_TLS, &upstream->tls) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||
         config_set_text(&option_infos[OPT_global_keeper], "off", &config->global) != NULL ||

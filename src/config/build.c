@@ -270,6 +270,18 @@ static bool build_listener(const struct build *build, size_t section,
     return true;
 }
 
+static bool build_upstream_tls(const struct build *build, size_t section,
+                               struct upstream_tls_config *tls) {
+    size_t at = tree_inside(build->tree, section, SECTION_UPSTREAM_TLS);
+
+    if (at == build->tree->n)
+        return config_set_defaults(SECTION_UPSTREAM_TLS, tls);
+    tls->given = true;
+    tls->line = build->tree->sections[at].line;
+    set_values(build, at, tls);
+    return true;
+}
+
 static bool build_upstream(const struct build *build, size_t section,
                            struct upstream_config *upstream) {
     size_t n = count_sections(build->tree, section, SECTION_SERVER), at = section;
@@ -288,7 +300,8 @@ static bool build_upstream(const struct build *build, size_t section,
         set_values(build, at, server);
         upstream->drained = (i == 0 || upstream->drained) && server->weight == 0;
     }
-    return build_health_check(build, section, &upstream->health_check);
+    return build_upstream_tls(build, section, &upstream->tls) &&
+           build_health_check(build, section, &upstream->health_check);
 }
 
 static void build_status(const struct build *build) {

@@ -48,6 +48,8 @@ void config_validate_upstream(const struct tree *tree, size_t section,
 void config_validate_tls(const struct tree *tree, size_t section, struct config *config,
                          struct listener_config *listener,
                          struct problems *problems); /* validate_tls.c: reads its files */
+void config_validate_upstream_tls(const struct tree *tree, size_t section, struct config *config,
+                                  struct upstream_config *upstream, struct problems *problems);
 void config_validate_loops(const struct tree *tree, const struct config *config,
                            struct problems *problems); /* validate_loops.c */
 void config_validate_listener(const struct tree *tree, size_t section,

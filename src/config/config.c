@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/error_pages.h"
+#include "tls/client.h"
 #include "tls/server.h"
 #include "wire/proxy_protocol.h"
 
@@ -65,6 +66,15 @@ static void free_listener_tls(struct listener_tls_config *tls) {
     tls_server_unref(tls->server);
 }
 
+static void free_upstream_tls(struct upstream_tls_config *tls) {
+    free(tls->ca);
+    free(tls->name);
+    free_text_list(&tls->alpn);
+    free(tls->certificate);
+    free(tls->key);
+    tls_client_unref(tls->client);
+}
+
 static void free_addresses(struct listen_address *list, size_t n) {
     for (size_t i = 0; i < n; i++)
         free(list[i].text);
@@ -100,6 +110,7 @@ static void free_upstream(struct upstream_config *upstream) {
     free(upstream->health_check.send);
     free(upstream->health_check.expect);
     pattern_free(upstream->health_check.pattern);
+    free_upstream_tls(&upstream->tls);
 }
 
 void config_unref(struct config *config) {

@@ -187,6 +187,20 @@ struct health_check_config {
     struct pattern *pattern; /* and for type talk; else NULL */
 };
 
+struct tls_client; /* tls/client.h */
+
+/* Its values are the defaults if the section is not there. */
+struct upstream_tls_config {
+    bool given;
+    int line;
+    bool verify;
+    char *ca;
+    char *name; /* "": the host of a server's address */
+    struct text_list alpn;
+    char *certificate, *key;
+    struct tls_client *client; /* what all that means; NULL: not given */
+};
+
 struct upstream_config {
     char name[CONFIG_NAME_MAX];
     int line;
@@ -202,6 +216,7 @@ struct upstream_config {
     usec_t slow_start;
     int on_down; /* enum on_down */
     struct health_check_config health_check;
+    struct upstream_tls_config tls;
     struct server_config *servers;
     size_t n_servers; /* at least 1 */
     bool drained;     /* all of them have weight 0 */

@@ -135,6 +135,11 @@ static void print_upstream(const struct dump *dump, const struct upstream_config
         print_options(dump, SECTION_HEALTH_CHECK, &upstream->health_check, 8);
         fputs("    }\n", dump->out);
     }
+    if (upstream->tls.given) {
+        fputs("    tls {\n", dump->out);
+        print_options(dump, SECTION_UPSTREAM_TLS, &upstream->tls, 8);
+        fputs("    }\n", dump->out);
+    }
     fputs("}\n", dump->out);
 }
 

@@ -14,6 +14,7 @@
 #define SECTION_OF_server       SECTION_SERVER
 #define SECTION_OF_health_check SECTION_HEALTH_CHECK
 #define SECTION_OF_listener_tls SECTION_LISTENER_TLS
+#define SECTION_OF_upstream_tls SECTION_UPSTREAM_TLS
 
 const struct option_info option_infos[OPTIONS_COUNT] = {
 #define OPTION(in, word, kind, def, least, most, words, sentence)                                  \
@@ -41,6 +42,7 @@ static const struct {
     [SECTION_HEALTH_CHECK] = {"health_check", SECTION_UPSTREAM},
     [SECTION_STATUS] = {"status", SECTION_GLOBAL},
     [SECTION_LISTENER_TLS] = {"tls", SECTION_LISTENER},
+    [SECTION_UPSTREAM_TLS] = {"tls", SECTION_UPSTREAM},
 };
 
 const struct option_info *options_find(enum option_section section, const char *name) {
@@ -80,7 +82,7 @@ bool options_is_list(const struct option_info *row) {
 
 bool options_section_has_title(enum option_section section) {
     return section != SECTION_HEALTH_CHECK && section != SECTION_STATUS &&
-           section != SECTION_LISTENER_TLS;
+           section != SECTION_LISTENER_TLS && section != SECTION_UPSTREAM_TLS;
 }
 
 /* The word at the start of a row's choices, or of what is left of them; *ret_next is where the next
@@ -204,6 +206,7 @@ bool options_is_default(const struct option_info *row, const void *base) {
         struct server_config server;
         struct health_check_config health_check;
         struct listener_tls_config listener_tls;
+        struct upstream_tls_config upstream_tls;
     } plain;
 
     if (row->type == OPTION_TEXT)

@@ -16,6 +16,7 @@ enum option_section {
     SECTION_HEALTH_CHECK, /* inside an upstream, without a title */
     SECTION_STATUS,       /* without a title */
     SECTION_LISTENER_TLS, /* tls, inside a listener, without a title */
+    SECTION_UPSTREAM_TLS, /* the same, inside an upstream */
     SECTION_COUNT
 };
 

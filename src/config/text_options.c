@@ -195,6 +195,17 @@ static const char *check_file(const char *text) {
                : "must be the path of a file from / on, or credential:NAME";
 }
 
+static const char *check_tls_name(const char *text) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    struct addr addr;
+    const char *why;
+
+    if (strspn(text, letters) != strlen(text) && !addr_parse_ip(text, &addr, &why))
+        return "must be a host's name or an IP address, without a port";
+    return strlen(text) > HOST_MOST ? "must not be longer than 253 bytes" : NULL;
+}
+
 static const char *check_instance(const char *text) {
     size_t n = strlen(text);
 
@@ -210,6 +221,9 @@ bool config_is_path(const struct option_info *row) {
     case OPT_listener_tls_key:
     case OPT_listener_tls_ca:
     case OPT_listener_tls_crl:
+    case OPT_upstream_tls_ca:
+    case OPT_upstream_tls_certificate:
+    case OPT_upstream_tls_key:
         return true;
     default:
         return false;
@@ -263,7 +277,13 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     case OPT_listener_tls_key:
     case OPT_listener_tls_ca:
     case OPT_listener_tls_crl:
+    case OPT_upstream_tls_ca:
+    case OPT_upstream_tls_certificate:
+    case OPT_upstream_tls_key:
         why = check_file(text);
+        break;
+    case OPT_upstream_tls_name:
+        why = check_tls_name(text);
         break;
     case OPT_listener_tls_ciphers: /* these two: tls/suites.h */
     case OPT_listener_tls_groups:

@@ -167,6 +167,13 @@ static void check_listener(const struct validation *validation, size_t section,
                         validation->problems);
 }
 
+static void check_upstream(const struct validation *validation, size_t section,
+                           struct upstream_config *upstream) {
+    config_validate_upstream(validation->tree, section, upstream, validation->problems);
+    config_validate_upstream_tls(validation->tree, section, validation->config, upstream,
+                                 validation->problems);
+}
+
 /* One address that is listened on, and where the file says so. */
 struct listened {
     const struct tree_value *value;
@@ -287,7 +294,7 @@ void config_validate(const struct tree *tree, struct config *config, struct prob
         if (tree->sections[i].kind == SECTION_LISTENER)
             check_listener(&validation, i, &config->listeners[listeners++]);
         else if (tree->sections[i].kind == SECTION_UPSTREAM)
-            config_validate_upstream(tree, i, &config->upstreams[upstreams++], problems);
+            check_upstream(&validation, i, &config->upstreams[upstreams++]);
     }
     free(validation.by_name);
     check_addresses(&validation);

@@ -1,10 +1,11 @@
-/* The tls sections of listeners: what must hold between options, and what their files hold. */
+/* The tls sections: what must hold between options, and what their files hold. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/build.h"
 #include "config/credential.h"
+#include "tls/client.h"
 #include "tls/server.h"
 
 #define FILES_MOST 4096 /* paths in a list; a folder has any number */
@@ -13,7 +14,8 @@ struct validation {
     const struct tree *tree;
     size_t section; /* tls */
     struct config *config;
-    struct listener_config *listener;
+    struct listener_config *listener; /* one of these two */
+    struct upstream_config *upstream;
     struct problems *problems;
 };
 
@@ -131,7 +133,7 @@ struct paths {
 /* build.c has told of others. */
 static bool have_sound_paths(const struct validation *validation) {
     const struct tree_section *at = section_of(validation);
-    bool certificate = false;
+    bool certificate = at->kind == SECTION_UPSTREAM_TLS;
 
     for (size_t i = 0; i < at->n_values; i++) {
         const struct tree_value *value = &at->values[i];
@@ -202,9 +204,68 @@ static void read_server(struct validation *validation) {
 
 void config_validate_tls(const struct tree *tree, size_t section, struct config *config,
                          struct listener_config *listener, struct problems *problems) {
-    struct validation validation = {tree, tree_inside(tree, section, SECTION_LISTENER_TLS), config,
-                                    listener, problems};
+    struct validation validation = {
+        tree, tree_inside(tree, section, SECTION_LISTENER_TLS), config, listener, NULL, problems};
 
     if (validation.section < tree->n && check_between(&validation) && have_sound_paths(&validation))
         read_server(&validation);
+}
+
+static bool check_client_options(const struct validation *validation) {
+    const struct upstream_tls_config *tls = &validation->upstream->tls;
+    size_t before = validation->problems->n;
+
+    if (!tls->verify && tls->ca[0] != '\0')
+        note_meaning(validation, OPT_upstream_tls_ca,
+                     "ca has no meaning with verify = false: nothing is verified");
+    if (tls->key[0] != '\0' && tls->certificate[0] == '\0')
+        note_meaning(validation, OPT_upstream_tls_key, "key has no meaning without certificate");
+    for (size_t i = 0; i < validation->upstream->n_servers; i++)
+        if (tls->verify && tls->name[0] == '\0' &&
+            addr_is_unix(&validation->upstream->servers[i].address.addr)) {
+            note_meaning(validation, OPT_upstream_tls_verify,
+                         "name must be given, since a unix socket has no host whose name could be "
+                         "verified");
+            break;
+        }
+    return validation->problems->n == before;
+}
+
+static void read_client(struct validation *validation) {
+    struct upstream_tls_config *tls = &validation->upstream->tls;
+    char *ca = resolve(validation, "ca", TLS_ONLY_VALUE, tls->ca);
+    char *certificate = resolve(validation, "certificate", TLS_ONLY_VALUE, tls->certificate);
+    char *key = resolve(validation, "key", TLS_ONLY_VALUE, tls->key);
+
+    if (ca != NULL && certificate != NULL && key != NULL) {
+        const struct tls_client_settings settings = {
+            .verify = tls->verify,
+            .ca = ca,
+            .name = tls->name,
+            .alpn = (const char *const *)tls->alpn.texts,
+            .n_alpn = tls->alpn.n,
+            .certificate = certificate,
+            .key = key,
+        };
+
+        tls->client = tls_client_new(&settings, on_tls_problem, validation);
+    }
+    free(ca);
+    free(certificate);
+    free(key);
+    if (!tls->verify)
+        on_tls_problem(
+            validation, TLS_DOUBTFUL, "verify", TLS_ONLY_VALUE,
+            "the certificates of servers are not verified, so whoever stands between can "
+            "read and change all; name their authority as ca instead");
+}
+
+void config_validate_upstream_tls(const struct tree *tree, size_t section, struct config *config,
+                                  struct upstream_config *upstream, struct problems *problems) {
+    struct validation validation = {
+        tree, tree_inside(tree, section, SECTION_UPSTREAM_TLS), config, NULL, upstream, problems};
+
+    if (validation.section < tree->n && check_client_options(&validation) &&
+        have_sound_paths(&validation))
+        read_client(&validation);
 }

@@ -9,6 +9,7 @@
 #include "control/servers.h"
 #include "listen/blocks.h"
 #include "record/spans.h"
+#include "tls/server.h"
 #include "upstream/orders.h"
 #include "version.h"
 
@@ -220,6 +221,31 @@ static bool write_servers(const struct metrics *metrics, const struct generation
     return true;
 }
 
+struct certificate_gauge {
+    const struct metrics *metrics;
+    const char *listener;
+};
+
+static void write_certificate(void *arg, const struct tls_facts *facts) {
+    const struct certificate_gauge *gauge = arg;
+
+    metrics_sample(gauge->metrics, &rows[GAUGE_certificate_not_after_seconds],
+                   LABELS({"listener", gauge->listener},
+                          {"name", facts->n_names > 0 ? facts->names[0] : ""},
+                          {"serial", facts->serial}),
+                   (double)facts->not_after);
+}
+
+static void write_certificates(const struct metrics *metrics, const struct config *config) {
+    metrics_begin(metrics, &rows[GAUGE_certificate_not_after_seconds]);
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        struct certificate_gauge gauge = {metrics, config->listeners[i].name};
+
+        if (config->listeners[i].tls.server != NULL)
+            tls_server_visit(config->listeners[i].tls.server, write_certificate, &gauge);
+    }
+}
+
 struct reply gauges_reply(const struct question *question) {
     struct metrics metrics = {.open = metrics_wants_open(question->accept)};
     struct reply reply = {.status = 200, .type = metrics_type(metrics.open)};
@@ -239,6 +265,7 @@ struct reply gauges_reply(const struct question *question) {
     write_listeners(&metrics, generation, GAUGE_listener_connections);
     write_listeners(&metrics, generation, GAUGE_listener_max_connections);
     write_upstreams(&metrics, question);
+    write_certificates(&metrics, generation->config);
     bool written = write_servers(&metrics, generation);
     metrics_end(&metrics);
     reply_close(&reply, metrics.out, written);

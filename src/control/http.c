@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "control/blocks.h"
+#include "control/certificates.h"
 #include "control/connection.h"
 #include "control/connections.h"
 #include "control/explain.h"
@@ -63,6 +64,7 @@ static const struct page {
      false,
      drain_client_reply,
      {"listener", "server", "client", "id", "age", "rate", "all", NULL}},
+    {"/certificates.json", false, false, certificates_reply, {NULL}},
     {"/blocks", false, false, blocks_reply, {NULL}},
     {"/block", true, false, block_reply, {"prefix", "for", "all", NULL}},
     {"/unblock", true, false, unblock_reply, {"prefix", NULL}},

@@ -29,6 +29,7 @@ int force_config(struct relay *relay, struct passed *passed, struct config *conf
 
     if (outcome == APPLY_OK) {
         relay_note_reload(relay, true);
+        relay_watch_certificates(relay);
         force_log(config);
         warnings_tell(config, log_config_warning, NULL);
     }

@@ -353,6 +353,10 @@ static struct table *end_link(struct relay *relay, enum link_end end) {
     return table;
 }
 
+void relay_watch_certificates(struct relay *relay) {
+    renewal_use(&relay->renewal, relay->current->config, RENEWAL_INTERVAL);
+}
+
 struct table *relay_free(struct relay *relay, enum link_end end) {
     struct generation *generation;
 
@@ -360,6 +364,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
         return NULL;
     (void)end_accepting(relay, 0, end);
     cut_relay(relay, end);
+    renewal_stop(&relay->renewal);
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
     while ((generation = SLIST_FIRST(&relay->retired)) != NULL) {

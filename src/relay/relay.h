@@ -13,6 +13,7 @@
 #include "conn/reaper.h"
 #include "listen/listen_names.h"
 #include "listen/listen_socket.h"
+#include "relay/renewal.h"
 #include "road/acceptor.h"
 #include "road/generation.h"
 #include "road/road.h"
@@ -34,6 +35,7 @@ struct relay {
     struct spares spares;
     struct usher usher;
     struct reaper reaper;
+    struct renewal renewal;
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
     struct heritage heritage;   /* what the keeper held, until adopted */
     _Atomic bool adopts;        /* until then */
@@ -84,6 +86,9 @@ struct reload_result {
     time_t succeeded; /* when one last was */
 };
 struct reload_result relay_last_reload(const struct relay *relay);
+
+/* Looks at the files of certificates of what is in force, from now on. The owner's. */
+void relay_watch_certificates(struct relay *relay);
 
 /* In force; the relay's reference. After the first relay_apply. The owner's. */
 struct config *relay_config(const struct relay *relay);

@@ -156,3 +156,11 @@ int show_ready(const struct ask *ask) {
     json_decref(ready);
     return r;
 }
+
+int show_certificates(const struct ask *ask) {
+    json_t *certificates;
+    int r = show_page(ask, "/certificates.json", screen_certificates, &certificates);
+
+    json_decref(certificates);
+    return r;
+}

@@ -324,6 +324,47 @@ bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
     return finish_grid(&grid, out) && json_is_array(blocks);
 }
 
+/* "www.example +2" */
+static const char *get_first_name(const json_t *certificate, char *buf, size_t size) {
+    const json_t *names = json_object_get(certificate, "names");
+    const char *first = json_string_value(json_array_get(names, 0));
+    size_t n = json_array_size(names);
+
+    if (n > 1)
+        snprintf(buf, size, "%.200s +%zu", first != NULL ? first : "", n - 1);
+    else
+        snprintf(buf, size, "%.200s", first != NULL ? first : "-");
+    return buf;
+}
+
+static const char *get_date(const json_t *certificate, char buf[NUMBER_MAX]) {
+    time_t end = (time_t)json_integer_value(json_object_get(certificate, "not_after"));
+    struct tm tm;
+
+    if (gmtime_r(&end, &tm) == NULL || strftime(buf, NUMBER_MAX, "%Y-%m-%d", &tm) == 0)
+        snprintf(buf, NUMBER_MAX, "?");
+    return buf;
+}
+
+bool screen_certificates(const json_t *certificates, FILE *out) {
+    struct grid grid = {.heads = {"LISTENER", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"},
+                        .right = {[3] = true}};
+    const json_t *certificate;
+    size_t i;
+
+    json_array_foreach(certificates, i, certificate) {
+        char name[256], date[NUMBER_MAX], days[NUMBER_MAX];
+        const char *cells[GRID_COLUMNS] = {
+            get_text(certificate, "listener"), get_first_name(certificate, name, sizeof(name)),
+            get_date(certificate, date),       get_number(certificate, "days_left", days),
+            get_text(certificate, "key"),      get_text(certificate, "issuer"),
+            get_text(certificate, "file")};
+
+        grid_add(&grid, cells);
+    }
+    return finish_grid(&grid, out) && json_is_array(certificates);
+}
+
 bool screen_ready(const json_t *ready, FILE *out) {
     const json_t *reason, *reasons = json_object_get(ready, "reasons");
     size_t i;

@@ -14,6 +14,7 @@
 bool screen_status(const json_t *status, const json_t *servers, time_t now, FILE *out) MUST_USE;
 bool screen_servers(const json_t *servers, time_t now, FILE *out) MUST_USE;
 bool screen_blocks(const json_t *blocks, time_t now, FILE *out) MUST_USE;
+bool screen_certificates(const json_t *certificates, FILE *out) MUST_USE;
 bool screen_client(const char *client, const json_t *listeners, time_t now, FILE *out) MUST_USE;
 bool screen_ready(const json_t *ready, FILE *out) MUST_USE;
 

@@ -1,4 +1,5 @@
 /* Instead of the rest of this room, in a build without it. */
+#include "tls/client.h"
 #include "tls/server.h"
 #include "tls/session.h"
 
@@ -18,9 +19,50 @@ void tls_server_unref(struct tls_server *server) {
     (void)server;
 }
 
+void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg) {
+    (void)server, (void)fn, (void)arg;
+}
+
+enum tls_look tls_server_look(struct tls_server *server, tls_facts_fn *on_fresh,
+                              tls_problem_fn *on_problem, void *arg) {
+    (void)server, (void)on_fresh, (void)on_problem, (void)arg;
+    return TLS_LOOK_SAME;
+}
+
 SSL_CTX *tls_server_context(struct tls_server *server) {
     (void)server;
     return NULL;
+}
+
+struct tls_client *tls_client_new(const struct tls_client_settings *settings,
+                                  tls_problem_fn *on_problem, void *arg) {
+    (void)settings;
+    on_problem(arg, TLS_WRONG, NULL, TLS_ONLY_VALUE,
+               "this relayd was built without TLS (meson -Dtls)");
+    return NULL;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *client) {
+    return client;
+}
+
+void tls_client_unref(struct tls_client *client) {
+    (void)client;
+}
+
+SSL_CTX *tls_client_context(struct tls_client *client) {
+    (void)client;
+    return NULL;
+}
+
+bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host) {
+    (void)client, (void)ssl, (void)host;
+    return false;
+}
+
+bool tls_client_why(const SSL *ssl, char *buf, size_t size) {
+    (void)ssl, (void)buf, (void)size;
+    return false;
 }
 
 /* There are no sessions. */

@@ -44,6 +44,11 @@ void tls_certificate_unref(struct tls_certificate *certificate) {
     free(shared);
 }
 
+bool tls_certificate_is_current(const struct tls_certificate *certificate) {
+    return file_mark_is(&certificate->mark, certificate->file) &&
+           file_mark_is(&certificate->key_mark, certificate->key_file);
+}
+
 const char *tls_certificate_say_key(const struct tls_certificate *certificate, char *buf,
                                     size_t size) {
     static const char *const words[] = {
@@ -80,6 +85,8 @@ static bool adopt_key(struct tls_certificate *certificate, struct pem *pem, cons
 static bool read_key_file(struct tls_certificate *certificate, const char *file,
                           struct tls_problems *problems) {
     struct pem pem = {0};
+
+    certificate->key_mark = file_mark_take(file);
     bool good = pem_read(file, &pem, problems) && adopt_key(certificate, &pem, file, problems);
 
     pem_free(&pem);
@@ -175,6 +182,7 @@ struct tls_certificate *tls_certificate_read(const char *file, const char *key_f
     struct tls_certificate *certificate = &shared->certificate;
     atomic_init(&shared->references, 1);
     problems->failed = false;
+    certificate->mark = certificate->key_mark = file_mark_take(file);
     if (pem_read(file, &pem, problems) && take_chain(certificate, &pem, file, problems) &&
         (key_file != NULL ? read_key_file(certificate, key_file, problems)
                           : find_key(certificate, &pem, file, problems))) {

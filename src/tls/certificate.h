@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "tls/mark.h"
 #include "tls/problems.h"
 
 #define TLS_FINGERPRINT_SIZE 32 /* SHA-256 of the certificate */
@@ -21,8 +22,9 @@ struct tls_certificate {
     X509 *leaf;
     STACK_OF(X509) * chain; /* what is sent after it */
     EVP_PKEY *key;
-    char *file, *key_file; /* absolute, or as written */
-    char **names;          /* in small letters: those of DNS, then IP addresses */
+    char *file, *key_file;
+    struct file_mark mark, key_mark; /* as they were when they were read */
+    char **names;                    /* in small letters: those of DNS, then IP addresses */
     size_t n_names;
     enum tls_key_type type;
     int key_bits;
@@ -40,6 +42,9 @@ struct tls_certificate *tls_certificate_read(const char *file, const char *key_f
 /* NULL is fine for the second. */
 struct tls_certificate *tls_certificate_ref(struct tls_certificate *certificate);
 void tls_certificate_unref(struct tls_certificate *certificate);
+
+/* Whether its files are still what was read. Waits for the medium alone. */
+bool tls_certificate_is_current(const struct tls_certificate *certificate);
 
 /* "rsa 2048", "ecdsa 256". Returns buf. */
 const char *tls_certificate_say_key(const struct tls_certificate *certificate, char *buf,

@@ -55,22 +55,15 @@ static bool add_names(struct tls_certificate *certificate, const GENERAL_NAMES *
 }
 
 /* Clients look at nothing else (RFC 9525, 2). */
-static bool note_names(struct tls_certificate *certificate, struct tls_problems *problems) {
+static bool note_names(struct tls_certificate *certificate) {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate->leaf, NID_subject_alt_name, NULL, NULL);
     bool good = add_names(certificate, names, GEN_DNS) && add_names(certificate, names, GEN_IPADD);
 
     GENERAL_NAMES_free(names);
-    if (good && certificate->n_names == 0)
-        tls_tell(
-            problems, TLS_DOUBTFUL,
-            "%s: the certificate names no host (subjectAltName), so no client accepts it for any "
-            "name; issue one with DNS names",
-            certificate->file);
     return good;
 }
 
-/* "E7 (Let's Encrypt)", in one line. */
-static char *say_name(const X509_NAME *name) {
+char *certificate_say_name(const X509_NAME *name) {
     char common[PEOPLE_MAX] = "", owner[PEOPLE_MAX] = "", *text;
     int r;
 
@@ -157,8 +150,8 @@ static void check_chain(const struct tls_certificate *certificate, struct tls_pr
         X509 *next = sk_X509_value(certificate->chain, i);
 
         if (X509_check_issued(next, last) != X509_V_OK) {
-            char *wanted = say_name(X509_get_issuer_name(last)),
-                 *there = say_name(X509_get_subject_name(next));
+            char *wanted = certificate_say_name(X509_get_issuer_name(last)),
+                 *there = certificate_say_name(X509_get_subject_name(next));
 
             tls_tell(
                 problems, TLS_WRONG,
@@ -173,7 +166,7 @@ static void check_chain(const struct tls_certificate *certificate, struct tls_pr
     }
     if (X509_check_issued(last, last) == X509_V_OK || is_issuer_trusted(last))
         return;
-    char *missing = say_name(X509_get_issuer_name(last));
+    char *missing = certificate_say_name(X509_get_issuer_name(last));
     tls_tell(
         problems, TLS_DOUBTFUL,
         "%s: the chain may be incomplete: the certificate of \"%s\" comes next, and is neither "
@@ -213,10 +206,9 @@ static void check_must_staple(const struct tls_certificate *certificate,
 void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems) {
     unsigned int n = TLS_FINGERPRINT_SIZE;
 
-    certificate->issuer = say_name(X509_get_issuer_name(certificate->leaf));
+    certificate->issuer = certificate_say_name(X509_get_issuer_name(certificate->leaf));
     certificate->serial = say_serial(certificate->leaf);
-    if (!note_names(certificate, problems) || certificate->issuer == NULL ||
-        certificate->serial == NULL ||
+    if (!note_names(certificate) || certificate->issuer == NULL || certificate->serial == NULL ||
         X509_digest(certificate->leaf, EVP_sha256(), certificate->fingerprint, &n) != 1) {
         tls_tell_no_memory(problems);
         return;

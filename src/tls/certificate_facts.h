@@ -8,4 +8,7 @@
  * key, a chain that is incomplete or in disorder, a time that is not now. */
 void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems);
 
+/* For people, in one line: "E7 (Let's Encrypt)". To be freed; NULL: no memory. */
+char *certificate_say_name(const X509_NAME *name);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "tls/certificate_paths.h"
 
 void certificates_free(struct tls_certificates *certificates) {
     for (size_t i = 0; i < certificates->n; i++)
@@ -14,8 +15,37 @@ void certificates_free(struct tls_certificates *certificates) {
     *certificates = (struct tls_certificates){0};
 }
 
-static bool add_certificate(struct tls_certificates *to, const char *file, const char *key_file,
-                            struct tls_problems *problems) {
+/* Of this file. NULL: none. */
+static struct tls_certificate *find_former(const struct tls_certificates *former,
+                                           const char *file) {
+    for (size_t i = 0; former != NULL && i < former->n; i++)
+        if (strcmp(former->list[i]->file, file) == 0)
+            return former->list[i];
+    return NULL;
+}
+
+/* That of the former in its place, if nothing else can be had. NULL: told. */
+static struct tls_certificate *get_certificate(struct tls_certificate *former, const char *file,
+                                               const char *key_file,
+                                               struct tls_problems *problems) {
+    if (former != NULL && tls_certificate_is_current(former))
+        return tls_certificate_ref(former);
+    bool failed_before = problems->failed;
+    struct tls_certificate *fresh = tls_certificate_read(file, key_file, problems);
+    if (fresh != NULL && fresh->n_names == 0)
+        tls_tell(
+            problems, TLS_DOUBTFUL,
+            "%s: the certificate names no host (subjectAltName), so no client accepts it for any "
+            "name; issue one with DNS names",
+            file);
+    if (fresh != NULL || former == NULL)
+        return fresh;
+    problems->failed = failed_before;
+    return tls_certificate_ref(former);
+}
+
+static bool add_certificate(struct tls_certificates *to, struct tls_certificate *former,
+                            const char *file, const char *key_file, struct tls_problems *problems) {
     struct tls_certificate **bigger = grow_list(to->list, to->n, &to->room, sizeof(*to->list));
 
     if (bigger == NULL) {
@@ -23,7 +53,7 @@ static bool add_certificate(struct tls_certificates *to, const char *file, const
         return false;
     }
     to->list = bigger;
-    bigger[to->n] = tls_certificate_read(file, key_file, problems);
+    bigger[to->n] = get_certificate(former, file, key_file, problems);
     if (bigger[to->n] == NULL)
         return false;
     to->n++;
@@ -103,21 +133,45 @@ static void choose_fallback(struct tls_certificates *certificates) {
 }
 
 bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
-                       const char *key, struct tls_problems *problems) {
-    bool good = true;
+                       const char *key, const struct tls_certificates *former,
+                       struct tls_problems *problems) {
+    struct certificate_paths files = {0};
+    bool good = certificate_paths_find(&files, paths, n, problems);
 
-    for (size_t i = 0; i < n; i++) {
-        problems->value = i;
-        good &= add_certificate(ret, paths[i], key[0] != '\0' ? key : NULL, problems);
+    for (size_t i = 0; i < files.n; i++) {
+        const char *file = files.list[i].path;
+
+        problems->value = files.list[i].value;
+        good &= add_certificate(ret, find_former(former, file), file, key[0] != '\0' ? key : NULL,
+                                problems);
     }
     problems->value = TLS_ONLY_VALUE;
+    certificate_paths_free(&files);
     if (good && ret->n > 0 && !index_names(ret)) {
         tls_tell_no_memory(problems);
         good = false;
     }
     if (good && ret->n > 0)
         choose_fallback(ret);
-    return good;
+    return good && ret->n > 0;
+}
+
+static void ignore_tls_problem(void *arg, enum tls_weight weight, const char *option, size_t value,
+                               const char *what) {
+    (void)arg, (void)weight, (void)option, (void)value, (void)what;
+}
+
+bool certificates_are_current(const struct tls_certificates *certificates, const char *const *paths,
+                              size_t n) {
+    struct tls_problems problems = {.fn = ignore_tls_problem};
+    struct certificate_paths files = {0};
+    bool same = certificate_paths_find(&files, paths, n, &problems) && files.n == certificates->n;
+
+    for (size_t i = 0; same && i < files.n; i++)
+        same = strcmp(files.list[i].path, certificates->list[i]->file) == 0 &&
+               tls_certificate_is_current(certificates->list[i]);
+    certificate_paths_free(&files);
+    return same;
 }
 
 static bool bind_choice(struct tls_choice *choice, const EVP_MD_CTX *digest, EVP_MD_CTX *own) {

@@ -24,11 +24,18 @@ struct tls_certificates {
     struct tls_choice fallback; /* the first certificate's; its name is "" */
 };
 
-/* Reads the files, and those of the directories, among these paths; key goes with the only path,
- * "" for where it lies beside it. All problems are told. False: some were wrong. Call
- * certificates_free in either case; ret is zeroed. Waits for the medium alone. */
+/* Reads the files that these paths stand for (certificate_paths.h). key goes with the only one, ""
+ * for where it lies beside it. Of former (NULL: none) those are taken whose files have not
+ * changed, and those whose files are wrong now. All problems are told. False: there is a file
+ * without a certificate. Call certificates_free in either case; ret is zeroed. Waits for the
+ * medium alone. */
 bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
-                       const char *key, struct tls_problems *problems) MUST_USE;
+                       const char *key, const struct tls_certificates *former,
+                       struct tls_problems *problems) MUST_USE;
+
+/* Whether all files are those that were read: none is new, changed or gone. Waits the same. */
+bool certificates_are_current(const struct tls_certificates *certificates, const char *const *paths,
+                              size_t n);
 
 void certificates_free(struct tls_certificates *certificates);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stats.h"
 #include "tls/alpn.h"
 #include "tls/authorities.h"
 #include "tls/handshake.h"
@@ -81,11 +82,13 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg) {
     const struct footing *footing = arg;
     const struct tls_certificates *certificates = &footing->certificates;
     char name[NAME_MOST + 1];
-    const struct tls_choice *choice =
-        certificates_find(certificates, read_name(ssl, name) ? name : NULL);
+    bool named = read_name(ssl, name);
+    const struct tls_choice *choice = certificates_find(certificates, named ? name : NULL);
     bool same =
         memcmp(choice->by_type, certificates->fallback.by_type, sizeof(choice->by_type)) == 0;
 
+    if (named && choice == &certificates->fallback)
+        stats_add(STAT_unknown_names, 1);
     if (SSL_set_session_id_context(ssl, choice->session, sizeof(choice->session)) == 1 &&
         (same || use_choice(ssl, choice)))
         return SSL_CLIENT_HELLO_SUCCESS;
@@ -168,7 +171,8 @@ static bool begin_digest(EVP_MD_CTX *digest, const struct tls_server_settings *s
 }
 
 static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *settings,
-                         struct footing *footing, struct tls_problems *problems) {
+                         struct footing *footing, const struct tls_certificates *former,
+                         struct tls_problems *problems) {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
     tls_handshake_prepare(ctx);
@@ -182,7 +186,7 @@ static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *setting
     bool good = use_verification(ctx, settings, digest, problems);
     problems->option = "certificate";
     good &= certificates_read(&footing->certificates, settings->certificates,
-                              settings->n_certificates, settings->key, problems);
+                              settings->n_certificates, settings->key, former, problems);
     if (good)
         good = use_fallback(ctx, &footing->certificates, problems);
     if (good && !certificates_bind(&footing->certificates, digest)) {
@@ -194,7 +198,7 @@ static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *setting
 }
 
 SSL_CTX *server_context_new(const struct tls_server_settings *settings,
-                            struct tls_problems *problems) {
+                            const struct tls_certificates *former, struct tls_problems *problems) {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     struct footing *footing = calloc(1, sizeof(*footing));
 
@@ -205,7 +209,7 @@ SSL_CTX *server_context_new(const struct tls_server_settings *settings,
         tls_tell_no_memory(problems);
         return NULL;
     }
-    if (fill_context(ctx, settings, footing, problems))
+    if (fill_context(ctx, settings, footing, former, problems))
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;

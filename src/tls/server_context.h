@@ -6,9 +6,10 @@
 #include "tls/certificates.h"
 #include "tls/server.h"
 
-/* Reads all files and tells of each problem. One reference, or NULL: told. What it stands on is
- * freed with it. Any thread. */
+/* Reads all files and tells of each problem. former: as certificates_read takes it. One reference,
+ * or NULL: told. What it stands on is freed with it. Any thread. */
 SSL_CTX *server_context_new(const struct tls_server_settings *settings,
+                            const struct tls_certificates *former,
                             struct tls_problems *problems) MUST_USE;
 
 /* The certificates of such an SSL_CTX, for as long as it is there. */

@@ -1,10 +1,15 @@
 """The tls section of a listener at relayd -t: files that are read, and each that is wrong, with its remedy."""
+import json
+import os
 import re
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from certificates import DAY, Authority
-from relay import once
+from control import asked, relayctl
+from relay import once, section
+from settings import free_port
 
 SITE = "www.example"
 
@@ -167,3 +172,100 @@ def test_a_credential_is_a_file(check, tmp_path, authority, monkeypatch):
     assert check(certificate='"credential:site.pem"') == (0, "")
     dump = once("-T", "-f", tmp_path / "relayd.conf").stdout
     assert 'certificate = {"credential:site.pem"}' in dump and "BEGIN" not in dump
+
+
+def test_folders_as_tools_leave_them(check, tmp_path, authority):
+    one, other, third = authority.issue("a.example"), authority.issue("b.example"), authority.issue("c.example")
+    for folder in ("flat", "lego", "live/c.example", "live/empty", "live/c.example", "bare"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "flat" / "a.pem").write_text(one.pem + authority.pem + one.key_pem)
+    (tmp_path / "flat" / ".a.pem.tmp").write_text("half")
+    (tmp_path / "flat" / "README").write_text("for people")
+    (tmp_path / "lego" / "b.crt").write_text(other.pem + authority.pem)
+    (tmp_path / "lego" / "b.key").write_text(other.key_pem)
+    (tmp_path / "lego" / "b.issuer.crt").write_text(authority.pem)
+    (tmp_path / "lego" / "b.json").write_text("{}")
+    (tmp_path / "live" / "README").write_text("for people")
+    for name, text in {"fullchain": third.pem + authority.pem, "cert": third.pem, "chain": authority.pem, "privkey": third.key_pem}.items():
+        (tmp_path / "live" / "c.example" / f"{name}.pem").write_text(text)
+    for folder in ("flat", "lego", "live", "live/c.example"):
+        assert check(certificate=f'"%s/{folder}"') == (0, ""), folder
+    assert check(certificate='{"%s/flat/", "%s/lego", "%s/live"}') == (0, "")
+    code, said = check(certificate='"%s/bare"')
+    assert code == 78 and said.startswith("5: listener web: tls: certificate: bare: there is no certificate in this folder; it must have"), said
+    (tmp_path / "lego" / "b.key").unlink()
+    code, said = check(certificate='"%s/lego"')
+    assert code == 78 and "lego/b.crt: its key is missing" in said
+
+
+def test_an_unreadable_file(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    path = tmp_path / "site.pem"
+    path.write_text(one.pem + authority.pem + one.key_pem)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root reads all")
+    code, said = check(certificate='"%s/site.pem"')
+    assert code == 78 and "permission denied: relayd runs as user" in said and "setfacl or LoadCredential=" in said
+
+
+# Upstreams
+
+def test_an_upstream(tmp_path, authority):
+    one = authority.issue("relayd", client=True)
+    write(tmp_path, ca_pem=authority.pem, own_pem=one.pem + authority.pem + one.key_pem, none_pem=one.key_pem)
+    conf = tmp_path / "relayd.conf"
+
+    def run(options, server="localhost:443"):
+        conf.write_text('listener web { address = "127.0.0.1:1" upstream = app }\nupstream app {\n'
+                        + f'    server a {{ address = "{server}" }}\n    tls {{\n{options}\n    }}\n}}\n'.replace("%s", str(tmp_path)))
+        done = once("-t", "-f", conf)
+        return done.returncode, done.stderr.replace(str(tmp_path) + "/", "")
+
+    assert run("") == (0, "")
+    assert run('ca = "%s/ca.pem" name = x.example alpn = {"http/1.1"} certificate = "%s/own.pem" key = "%s/own.pem"') == (0, "")
+    assert run('name = "2001:db8::1"', "unix:/run/app.sock") == (0, "")
+    code, said = run("verify = false")
+    assert code == 0 and said.startswith("relayd.conf:5: warning: upstream app: tls: verify: the certificates of servers are not verified"), said
+    for options, expected in {
+        'ca = "%s/none.pem"': "ca: none.pem: there is no certificate in it",
+        'ca = "%s/ca.pem" verify = false': "ca has no meaning with verify = false",
+        'key = "%s/own.pem"': "key has no meaning without certificate",
+        'certificate = "%s/ca.pem"': "certificate: ca.pem: its key is missing",
+        'name = "x.example:443"': "must be a host's name or an IP address, without a port",
+        "alpn = {\"\"}": "alpn: must be the name of a protocol",
+    }.items():
+        code, said = run(options)
+        assert code == 78 and f"relayd.conf:5: upstream app: tls: {expected}" in said or expected in said, said
+    code, said = run("", "unix:/run/app.sock")
+    assert code == 78 and "name must be given, since a unix socket has no host" in said
+    assert once("-T", "-f", conf).returncode == 78
+    run("verify = false")
+    assert "    tls {\n        verify = false\n        ca = \"\"\n" in once("-T", "-f", conf).stdout
+
+
+# While it runs
+
+def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
+    """relayctl, the page and the metric list them; a reload takes new ones, all or none."""
+    first, second = authority.issue("www.example", "example"), authority.issue("www.example", end=30 * DAY)
+    (tmp_path / "site.pem").write_text(first.pem + authority.pem + first.key_pem)
+    address = f"127.0.0.1:{free_port()}"
+    one = relay(text=f'control = "{at}"\nlistener web {{ address = "{address}" upstream = app\n'
+                f'    tls {{ certificate = "{tmp_path}/site.pem" }}\n}}\n' + section("upstream", "app", server="127.0.0.1:1"))
+    listed = json.loads(relayctl("-s", at, "--json", "certificates"))
+    assert [(row["listener"], row["names"], row["issuer"], row["serial"], row["days_left"], row["key"], row["file"]) for row in listed] == [
+        ("web", ["www.example", "example"], "Test CA", first.serial, 89, "ecdsa 256", f"{tmp_path}/site.pem")]
+    assert listed[0]["fingerprint"] == first.certificate.fingerprint(hashes.SHA256()).hex()
+    assert json.loads(asked(at, "/certificates.json")[2]) == listed
+    text = relayctl("-s", at, "certificates").splitlines()
+    assert text[0].split() == ["LISTENER", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"]
+    assert text[1].split()[:3] == ["web", "www.example", "+1"]
+    metric = f'relayd_certificate_not_after_seconds{{listener="web",name="www.example",serial="{first.serial}"}} {listed[0]["not_after"]}'
+    assert metric in asked(at, "/metrics")[2]
+    (tmp_path / "site.pem").write_text(second.pem + first.key_pem)
+    assert "the key in" in one.hup()
+    assert json.loads(relayctl("-s", at, "--json", "certificates"))[0]["serial"] == first.serial
+    (tmp_path / "site.pem").write_text(second.pem + authority.pem + second.key_pem)
+    one.reload(text=one.conf_text) if hasattr(one, "conf_text") else one.hup()
+    assert json.loads(relayctl("-s", at, "--json", "certificates"))[0]["serial"] == second.serial

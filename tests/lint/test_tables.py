@@ -247,6 +247,6 @@ def test_manual_has_the_commands_of_relayctl():
 
 
 def test_manual_has_the_pages_of_the_control_socket():
-    pages = set(re.findall(r'^    \{"(/[a-z-]+)",', tree.read("src/control/http.c"), re.M))
+    pages = set(re.findall(r'^    \{"(/[a-z.-]+)",', tree.read("src/control/http.c"), re.M))
     listed = re.search(r"^\.Sh PAGES$.*?^\.El$", tree.read("man/relayctl.8"), re.M | re.S)[0]
-    assert pages and pages == set(re.findall(r"(?<= )/[a-z-]+", "\n".join(re.findall(r"^\.It Pa.*$", listed, re.M))))
+    assert pages and pages == set(re.findall(r"(?<= )/[a-z.-]+", "\n".join(re.findall(r"^\.It Pa.*$", listed, re.M))))

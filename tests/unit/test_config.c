@@ -29,6 +29,7 @@ static void test_defaults_are_the_tables(void **state) {
         [SECTION_HEALTH_CHECK] = &config->upstreams[0].health_check,
         [SECTION_STATUS] = &config->status,
         [SECTION_LISTENER_TLS] = &config->listeners[0].tls,
+        [SECTION_UPSTREAM_TLS] = &config->upstreams[0].tls,
     };
 
     (void)state;
@@ -42,6 +43,7 @@ static void test_defaults_are_the_tables(void **state) {
             struct server_config server;
             struct health_check_config health_check;
             struct listener_tls_config listener_tls;
+            struct upstream_tls_config upstream_tls;
         } values;
 
         if (!options_is_scalar(row))
@@ -216,7 +218,7 @@ static void test_dump_has_every_option(void **state) {
     struct config *config =
         good(WEB
              "status { address = 127.0.0.1:9000 }\n"
-             "upstream app { server a { address = \"[::]:81\" } health_check { } }");
+             "upstream app { server a { address = \"[::]:81\" } health_check { } tls { } }");
     char *text = dump(config);
 
     (void)state;
@@ -225,7 +227,7 @@ static void test_dump_has_every_option(void **state) {
         char line[64];
 
         if (option_infos[i].section == SECTION_LISTENER_TLS)
-            continue; /* needs files: test_tls_config.c */
+            continue; /* needs files: tests/functional/test_06_tls_certificates.py */
         snprintf(line, sizeof line, "%s = ", option_infos[i].name);
         assert_non_null(strstr(text, line));
     }

@@ -81,7 +81,7 @@ static void test_unknown_sections(void **state) {
         "f:1: section \"health_check\" belongs in section upstream\n"
         "f:2: unknown section \"listenner\"; did you mean listener?\n");
     bad(WEB "upstream app {\n helth {\n type = tcp }\n server a { tlss { } address = b:1 } }",
-        "f:3: upstream app: unknown section \"helth\"; known here: server, health_check\n"
+        "f:3: upstream app: unknown section \"helth\"; known here: server, health_check, tls\n"
         "f:5: upstream app: server a: unknown section \"tlss\"; no section is known here\n");
     bad("listener web { address = :80 upstream = app\nupstream app { server a { address = b:1 } }",
         "f:2: listener web: section \"upstream\" belongs at the top level, outside of any section; "

@@ -20,6 +20,7 @@ union any_config {
     struct server_config server;
     struct health_check_config health_check;
     struct listener_tls_config listener_tls;
+    struct upstream_tls_config upstream_tls;
 };
 
 static const struct option_info *row(enum option_section section, const char *name) {

@@ -1,0 +1,58 @@
+#include "control/certificates.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "tls/server.h"
+
+#define DAY               86400
+#define FINGERPRINT_BYTES 32 /* SHA-256 */
+
+struct listing {
+    json_t *list;
+    const char *listener;
+};
+
+static json_t *list_certified(const struct tls_facts *facts) {
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < facts->n_names; i++)
+        json_array_append_new(names, json_string(facts->names[i]));
+    return names;
+}
+
+/* Hexadecimal. */
+static const char *format_fingerprint(const struct tls_facts *facts, char *buf, size_t size) {
+    buf[0] = '\0';
+    for (size_t i = 0, n = 0; i < FINGERPRINT_BYTES && n + 2 < size; i++, n += 2)
+        snprintf(buf + n, size - n, "%02x", facts->fingerprint[i]);
+    return buf;
+}
+
+static void list_certificate(void *arg, const struct tls_facts *facts) {
+    const struct listing *listing = arg;
+    char fingerprint[2 * FINGERPRINT_BYTES + 1];
+    int64_t left = facts->not_after - (int64_t)time(NULL);
+
+    format_fingerprint(facts, fingerprint, sizeof(fingerprint));
+    json_array_append_new(
+        listing->list,
+        json_pack("{s:s, s:o, s:s*, s:s, s:I, s:I, s:I, s:s, s:s*, s:s*, s:s}", "listener",
+                  listing->listener, "names", list_certified(facts), "issuer", facts->issuer,
+                  "serial", facts->serial, "not_before", (json_int_t)facts->not_before, "not_after",
+                  (json_int_t)facts->not_after, "days_left",
+                  (json_int_t)(left >= 0 ? left / DAY : -1 - (-left - 1) / DAY), "key", facts->key,
+                  "file", facts->file, "key_file", facts->key_file, "fingerprint", fingerprint));
+}
+
+struct reply certificates_reply(const struct question *question) {
+    const struct config *config = question->generation->config;
+    struct listing listing = {.list = json_array()};
+
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        listing.listener = config->listeners[i].name;
+        if (config->listeners[i].tls.server != NULL)
+            tls_server_visit(config->listeners[i].tls.server, list_certificate, &listing);
+    }
+    return reply_json(200, listing.list);
+}

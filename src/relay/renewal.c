@@ -1,0 +1,186 @@
+#include "relay/renewal.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "tls/server.h"
+
+#define DAY        86400
+#define LAST_DAYS  7
+#define NAMES_TOLD 3
+
+static bool is_between(int64_t moment, int64_t looked, int64_t now) {
+    return looked < moment && moment <= now;
+}
+
+bool renewal_is_told(int64_t not_before, int64_t not_after, int64_t looked, int64_t now) {
+    int64_t third = not_after - (not_after - not_before) / 3;
+
+    for (int day = 0; day <= LAST_DAYS; day++) {
+        int64_t moment = not_after - (int64_t)day * DAY;
+
+        if (moment >= third && is_between(moment, looked, now))
+            return true;
+    }
+    return is_between(third, looked, now);
+}
+
+/* "www.example, example and 4 more", or the file's path. */
+static const char *say_names(const struct tls_facts *facts, char *buf, size_t size) {
+    size_t shown = facts->n_names < NAMES_TOLD ? facts->n_names : NAMES_TOLD;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < shown; i++)
+        text_append(buf, size, "%s%s", i > 0 ? ", " : "", facts->names[i]);
+    if (facts->n_names > shown)
+        text_append(buf, size, " and %zu more", facts->n_names - shown);
+    if (facts->n_names == 0)
+        text_append(buf, size, "no name");
+    return buf;
+}
+
+static const char *say_day(int64_t moment, char *buf, size_t size) {
+    time_t seconds = (time_t)moment;
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm) == NULL || strftime(buf, size, "%Y-%m-%d", &tm) == 0)
+        snprintf(buf, size, "?");
+    return buf;
+}
+
+struct looking {
+    const char *listener;
+    int64_t looked, now;
+};
+
+static void log_fresh(void *arg, const struct tls_facts *facts) {
+    const struct looking *looking = arg;
+    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
+    char names[256], day[16];
+
+    log_msg_with(MSG_CERTIFICATE_TAKEN, fields,
+                 "Listener %s: a new certificate of %s is in force: serial %s, until %s, from %s.",
+                 looking->listener, say_names(facts, names, sizeof(names)), facts->serial,
+                 say_day(facts->not_after, day, sizeof(day)), facts->file);
+}
+
+static void log_finding(void *arg, enum tls_weight weight, const char *option, size_t value,
+                        const char *what) {
+    const struct looking *looking = arg;
+    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
+
+    (void)value;
+    if (weight == TLS_WRONG)
+        log_msg_with(MSG_CERTIFICATE_WRONG, fields,
+                     "Listener %s: what is in force stays, since a file has changed and cannot be "
+                     "taken: %s: %s.",
+                     looking->listener, option, what);
+    else
+        log_msg_with(MSG_CERTIFICATE_WRONG, fields, "Listener %s: %s: %s.", looking->listener,
+                     option, what);
+}
+
+static void log_end(void *arg, const struct tls_facts *facts) {
+    const struct looking *looking = arg;
+    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
+    int64_t left = facts->not_after - looking->now, days = left / DAY;
+    char names[256], day[16];
+
+    if (!renewal_is_told(facts->not_before, facts->not_after, looking->looked, looking->now))
+        return;
+    say_names(facts, names, sizeof(names));
+    say_day(facts->not_after, day, sizeof(day));
+    if (left <= 0)
+        log_msg_with(
+            MSG_CERTIFICATE_ENDS, fields,
+            "Listener %s: the certificate of %s (%s) has expired: clients refuse it. Renew "
+            "it.",
+            looking->listener, names, facts->file);
+    else
+        log_msg_with(
+            MSG_CERTIFICATE_ENDS, fields,
+            "Listener %s: the certificate of %s (%s) ends in %lld day%s, on %s, and nobody "
+            "has renewed it.",
+            looking->listener, names, facts->file, (long long)days, days == 1 ? "" : "s", day);
+}
+
+static void look_at_certificates(struct renewal *renewal, const struct config *config) {
+    int64_t now = (int64_t)time(NULL);
+
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        const struct listener_config *listener = &config->listeners[i];
+        struct looking looking = {listener->name, renewal->looked, now};
+
+        if (listener->tls.server == NULL)
+            continue;
+        (void)tls_server_look(listener->tls.server, log_fresh, log_finding, &looking);
+        tls_server_visit(listener->tls.server, log_end, &looking);
+    }
+    renewal->looked = now;
+}
+
+static void renewal_thread(void *arg) {
+    struct renewal *renewal = arg;
+
+    lock_acquire(&renewal->lock);
+    while (!renewal->stop) {
+        struct config *config = config_ref(renewal->config);
+
+        lock_release(&renewal->lock);
+        look_at_certificates(renewal, config);
+        config_unref(config);
+        lock_acquire(&renewal->lock);
+        if (!renewal->stop)
+            (void)cond_wait_until(&renewal->changed, &renewal->lock,
+                                  clock_now() + renewal->interval);
+    }
+    lock_release(&renewal->lock);
+}
+
+static bool has_certificates(const struct config *config) {
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].tls.server != NULL)
+            return true;
+    return false;
+}
+
+UNCHECKED static void begin_renewal(struct renewal *renewal, struct config *config,
+                                    usec_t interval) {
+    *renewal = (struct renewal){.config = config_ref(config), .interval = interval};
+    lock_init(&renewal->lock, RANK_LEAF);
+    cond_init(&renewal->changed);
+    int r = thread_start(&renewal->thread, "renewal", NULL, renewal_thread, renewal);
+    if (r == 0)
+        return;
+    log_msg(MSG_CERTIFICATE_WRONG,
+            "No thread looks at the files of certificates (%s): reload after each renewal.",
+            strerrordesc_np(-r));
+    config_unref(renewal->config);
+}
+
+void renewal_use(struct renewal *renewal, struct config *config, usec_t interval) {
+    if (!renewal->thread.running) {
+        if (has_certificates(config))
+            begin_renewal(renewal, config, interval);
+        return;
+    }
+    lock_acquire(&renewal->lock);
+    struct config *before = renewal->config;
+    renewal->config = config_ref(config);
+    cond_signal(&renewal->changed);
+    lock_release(&renewal->lock);
+    config_unref(before);
+}
+
+void renewal_stop(struct renewal *renewal) UNCHECKED {
+    if (!renewal->thread.running)
+        return;
+    lock_acquire(&renewal->lock);
+    renewal->stop = true;
+    cond_signal(&renewal->changed);
+    lock_release(&renewal->lock);
+    thread_join(&renewal->thread);
+    config_unref(renewal->config);
+}

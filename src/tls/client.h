@@ -1,0 +1,50 @@
+/* TLS towards the servers of an upstream: its settings as an SSL_CTX, and why a server's
+ * certificate was refused. */
+#ifndef TLS_CLIENT_H
+#define TLS_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/check.h"
+#include "tls/problems.h"
+
+typedef struct ssl_ctx_st SSL_CTX; /* as libssl has them; a build without it has none */
+typedef struct ssl_st SSL;
+
+#define TLS_WHY_MAX 400 /* bytes of a reason, NUL included */
+
+/* Options of an upstream's tls section; "" is none. */
+struct tls_client_settings {
+    bool verify;
+    const char *ca;   /* path; "": this machine's */
+    const char *name; /* that is asked for and verified; "": the server's host */
+    const char *const *alpn;
+    size_t n_alpn;
+    const char *certificate, *key; /* paths; key "": beside the certificate */
+};
+
+struct tls_client;
+
+/* Reads all files. Tells of each problem; one reference, or NULL: one was wrong. Copies what it
+ * keeps. Waits for the medium alone. Any thread. */
+struct tls_client *tls_client_new(const struct tls_client_settings *settings,
+                                  tls_problem_fn *on_problem, void *arg) MUST_USE;
+
+/* NULL is fine for both. Any thread. */
+struct tls_client *tls_client_ref(struct tls_client *client);
+void tls_client_unref(struct tls_client *client);
+
+/* With a reference for the caller (SSL_CTX_free). Any thread. */
+SSL_CTX *tls_client_context(struct tls_client *client) MUST_USE;
+
+/* After SSL_new of that context, before the handshake: the name that is sent (SNI) and verified is
+ * the settings', else this host, as the operator wrote it. An IP address is verified as such, and
+ * not sent (RFC 6066, 3). False: no memory. */
+bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host) MUST_USE;
+
+/* Why the server's certificate was refused, in a clause with its remedy: "its certificate is for
+ * a.example, not for b.example ...". False: it was not. */
+bool tls_client_why(const SSL *ssl, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,185 @@
+/* Files of certificates that change while they are in use, and when their end is told. */
+#include "tls_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "relay/renewal.h"
+#include "tls/server.h"
+
+static struct pair authority, old, fresh;
+static struct tls_server *server;
+static const char *paths[1];
+static char path[128];
+
+static int make_server(void **state) {
+    const struct tls_server_settings settings = {.listener = "web",
+                                                 .certificates = paths,
+                                                 .n_certificates = 1,
+                                                 .key = "",
+                                                 .ciphers = "",
+                                                 .groups = "",
+                                                 .ca = "",
+                                                 .crl = "",
+                                                 .tickets = true};
+
+    (void)state;
+    make_folder();
+    authority = make_pair("Authority", NULL, NULL, false, 900);
+    old = make_pair("old", "DNS:www.example", &authority, false, 90);
+    fresh = make_pair("fresh", "DNS:www.example", &authority, false, 90);
+    write_pair("site.pem", &old, &authority, true);
+    write_pair("second.pem", &old, &authority, true);
+    snprintf(path, sizeof(path), "%s", folder);
+    paths[0] = path; /* the folder */
+    server = tls_server_new(&settings, on_problem, NULL);
+    assert_non_null(server);
+    return 0;
+}
+
+static int free_server_of_test(void **state) {
+    (void)state;
+    tls_server_unref(server);
+    free_pair(&authority);
+    free_pair(&old);
+    free_pair(&fresh);
+    remove_folder();
+    return 0;
+}
+
+/* Two marks in the same moment would be one. */
+static void make_older(const char *name) {
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+
+    assert_int_equal(utimensat(AT_FDCWD, in_folder(name), times, 0), 0);
+}
+
+static int n_fresh;
+
+static void count_one(void *arg, const struct tls_facts *facts) {
+    (void)arg;
+    assert_int_equal(facts->n_names, 1);
+    assert_string_equal(facts->names[0], "www.example");
+    n_fresh++;
+}
+
+static void check_look(enum tls_look expected, int fresh_ones, const char *told) {
+    char *said = NULL;
+
+    n_fresh = 0;
+    assert_int_equal(tls_server_look(server, count_one, on_problem, &said), expected);
+    assert_int_equal(n_fresh, fresh_ones);
+    if (told == NULL)
+        assert_null(said);
+    else
+        assert_non_null(said != NULL ? strstr(said, told) : NULL);
+    free(said);
+}
+
+static void check_serves(const char *name, const char *common) {
+    SSL_CTX *ctx = tls_server_context(server), *visitor = new_visitor();
+    struct visit visit = {.name = name};
+
+    meet(visitor, ctx, &visit);
+    assert_true(visit.good);
+    assert_string_equal(visit.common, common);
+    end_visit(&visit);
+    SSL_CTX_free(ctx);
+    SSL_CTX_free(visitor);
+}
+
+static void test_nothing_has_changed(void **state) {
+    (void)state;
+    check_look(TLS_LOOK_SAME, 0, NULL);
+}
+
+static void test_a_renewed_one_is_taken(void **state) {
+    (void)state;
+    make_older("site.pem");
+    write_pair("site.pem", &fresh, &authority, true);
+    unlink(in_folder("second.pem"));
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    check_look(TLS_LOOK_SAME, 0, NULL);
+    check_serves("www.example", "fresh");
+}
+
+/* The first look says nothing, the second does, the third does not again; then it is mended. */
+static void test_a_half_written_one_waits(void **state) {
+    FILE *out = fopen(in_folder("site.pem"), "w");
+
+    (void)state;
+    assert_non_null(out);
+    fputs("-----BEGIN CERTIFICATE-----\nMII", out);
+    fclose(out);
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    check_serves("www.example", "fresh");
+    check_look(TLS_LOOK_WAITS, 0, "certificate: ");
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    write_pair("site.pem", &old, &authority, true);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    check_serves("www.example", "old");
+}
+
+/* The certificate first, then its key: nothing is taken in between, but others are. */
+static void test_a_pair_is_taken_whole(void **state) {
+    FILE *key;
+
+    (void)state;
+    write_pair("pair.crt", &old, &authority, false);
+    key = fopen(in_folder("pair.key"), "w");
+    assert_int_equal(PEM_write_PrivateKey(key, old.key, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(key);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    write_pair("pair.crt", &fresh, &authority, false);
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    write_pair("site.pem", &fresh, &authority, true); /* another goes on */
+    check_look(TLS_LOOK_TAKEN, 1, "does not fit");
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    key = fopen(in_folder("pair.key"), "w");
+    assert_int_equal(PEM_write_PrivateKey(key, fresh.key, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(key);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    check_look(TLS_LOOK_SAME, 0, NULL);
+}
+
+static void test_an_empty_folder_leaves_all(void **state) {
+    (void)state;
+    unlink(in_folder("site.pem"));
+    unlink(in_folder("pair.crt"));
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    check_look(TLS_LOOK_WAITS, 0, "there is no certificate in this folder");
+    check_serves("www.example", "fresh");
+}
+
+#define DAY 86400
+
+static void test_when_an_end_is_told(void **state) {
+    const int64_t begin = 1000 * DAY, end = 1090 * DAY;
+
+    (void)state;
+    assert_false(renewal_is_told(begin, end, 0, end - 31 * DAY)); /* more than a third is left */
+    assert_true(renewal_is_told(begin, end, 0, end - 29 * DAY));  /* as found at the start */
+    assert_true(renewal_is_told(begin, end, end - 30 * DAY - 60, end - 30 * DAY));
+    assert_false(renewal_is_told(begin, end, end - 30 * DAY, end - 29 * DAY));
+    assert_false(renewal_is_told(begin, end, end - 8 * DAY, end - 7 * DAY - 1));
+    for (int day = 7; day >= 0; day--) {
+        assert_true(renewal_is_told(begin, end, end - day * DAY - 60, end - day * DAY));
+        assert_false(renewal_is_told(begin, end, end - day * DAY, end - day * DAY + 60));
+    }
+    /* six days long in all: a third is two */
+    assert_false(renewal_is_told(end - 6 * DAY, end, 0, end - 3 * DAY));
+    assert_true(renewal_is_told(end - 6 * DAY, end, end - 3 * DAY, end - 2 * DAY));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_has_changed),
+        cmocka_unit_test(test_a_renewed_one_is_taken),
+        cmocka_unit_test(test_a_half_written_one_waits),
+        cmocka_unit_test(test_a_pair_is_taken_whole),
+        cmocka_unit_test(test_an_empty_folder_leaves_all),
+        cmocka_unit_test(test_when_an_end_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, make_server, free_server_of_test);
+}
