@@ -108,11 +108,13 @@ static bool fill_roster(struct roster *fresh, struct upstream *upstream, const s
     for (size_t i = 0; i < upstream->config->n_servers; i++) {
         struct server *server = &upstream->servers[i];
         size_t first = fresh->n, at = server->first_slot, n = server->n_slots;
+        struct slot *slots = n > 0 ? &old->slots[at] : NULL; /* the first roster follows none */
+        bool *go_on = n > 0 ? &taken[at] : NULL;
 
         if (server->changed)
-            whole = fill_changed(fresh, server, &old->slots[at], n, &taken[at]) && whole;
+            whole = fill_changed(fresh, server, slots, n, go_on) && whole;
         else
-            fill_unchanged(fresh, &old->slots[at], n, &taken[at]);
+            fill_unchanged(fresh, slots, n, go_on);
         server->changed = false;
         server->first_slot = first;
         server->n_slots = fresh->n - first;

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         CHECK(c >= ' ' && c != 0x7f && (c != ' ' || (what & ESCAPE_BLANKS) == 0));
         CHECK(c != 0xc2 || (unsigned char)text[i + 1] >= 0xa0); /* no C1 */
     }
-    escape_text(text, length, what & ~ESCAPE_BACKSLASH, again, sizeof(again));
+    escape_text(text, length, what & ~(unsigned)ESCAPE_BACKSLASH, again, sizeof(again));
     CHECK(strcmp(again, text) == 0);
     if ((what & ESCAPE_BACKSLASH) != 0) {
         size_t taken = read_back(text, back);
