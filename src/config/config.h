@@ -157,7 +157,8 @@ struct server_config {
     int line;
     char *address_text;
     struct addr_spec address;
-    int64_t weight; /* 0: no new connections */
+    char host[ADDR_NAME_MAX]; /* for TLS: the address' host; "": none, or no tls section */
+    int64_t weight;           /* 0: no new connections */
     bool backup;
     int64_t max_connections; /* 0: no limit */
 };

@@ -260,12 +260,36 @@ static void read_client(struct validation *validation) {
             "read and change all; name their authority as ca instead");
 }
 
+/* A service (SRV) stands for its domain (RFC 6125, 6.2.1): what is behind _service._proto. */
+static const char *host_of_server(const struct addr_spec *spec, char *buf, size_t size) {
+    const char *name = spec->name;
+
+    if (spec->form == ADDR_LITERAL)
+        return addr_is_unix(&spec->addr) ? "" : addr_format_host(&spec->addr, buf, size);
+    while (spec->form == ADDR_SRV && name[0] == '_' && strchr(name, '.') != NULL)
+        name = strchr(name, '.') + 1;
+    return name;
+}
+
+static void note_hosts(struct upstream_config *upstream) {
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < upstream->n_servers; i++) {
+        struct server_config *server = &upstream->servers[i];
+
+        snprintf(server->host, sizeof(server->host), "%s",
+                 host_of_server(&server->address, text, sizeof(text)));
+    }
+}
+
 void config_validate_upstream_tls(const struct tree *tree, size_t section, struct config *config,
                                   struct upstream_config *upstream, struct problems *problems) {
     struct validation validation = {
         tree, tree_inside(tree, section, SECTION_UPSTREAM_TLS), config, NULL, upstream, problems};
 
     if (validation.section < tree->n && check_client_options(&validation) &&
-        have_sound_paths(&validation))
+        have_sound_paths(&validation)) {
+        note_hosts(upstream);
         read_client(&validation);
+    }
 }

@@ -197,14 +197,23 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         end_side(sink);
 }
 
-/* How a source that has failed ends the connection. */
+/* Nothing has come from this source since the other one ended. */
+static bool is_silent_since(const struct conn *conn, enum direction dir) {
+    return atomic_load(&conn->state->flow[dir].active) <=
+           atomic_load(&conn->state->flow[other_direction(dir)].active);
+}
+
+/* How a source that has failed ends the connection. A client that resets after the server's end,
+ * when it has all it wanted, is everyday; so is a server that says nothing more to a client that
+ * has ended, not even close_notify. */
 static void fail_source(struct conn *conn, enum direction dir, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
-    /* A client that resets after the server's end, when it has all it wanted, is everyday. */
-    bool keep =
-        conn->state->decided && conn->state->record.end == END_SERVER_ENDED && dir == DIR_UP;
+    enum end before = conn->state->decided ? conn->state->record.end : END_NONE;
+    bool keep = dir == DIR_UP ? before == END_SERVER_ENDED
+                              : before == END_CLIENT_ENDED && end == END_SERVER_CUT && error == 0 &&
+                                    is_silent_since(conn, dir);
     lock_release(&conn->registry->lock);
-    conn_abort(conn, keep ? END_SERVER_ENDED : end, keep ? 0 : error);
+    conn_abort(conn, keep ? before : end, keep ? 0 : error);
 }
 
 void conn_source_failed(struct conn *conn, enum direction dir, int error) {

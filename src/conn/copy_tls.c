@@ -67,8 +67,8 @@ static ssize_t receive_records(struct copy_tls *copy, int from) {
     do
         n = recv(from, bytes + copy->have, TLS_BUFFER_READ - copy->have, 0);
     while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return -errno;
+    if (n <= 0)
+        return n < 0 ? -errno : 0;
     copy->have += (size_t)n;
     atomic_store_explicit(copy->active, clock_coarse(), memory_order_relaxed);
     return n;

@@ -124,13 +124,15 @@ static void take_config(struct probe *probe, const struct upstream_config *confi
 }
 
 static bool add_address(struct probe *probe, const struct upstream_config *config,
-                        const struct addr *addr) {
+                        const struct server_config *server, const struct addr *addr) {
     struct probed *probed = &probe->list[probe->n];
 
     probed->wish = (struct check_wish){.config = &probe->config,
                                        .addr = *addr,
                                        .sources = &config->source_address,
-                                       .send_proxy = (enum proxy_version)config->send_proxy};
+                                       .send_proxy = (enum proxy_version)config->send_proxy,
+                                       .tls = config->tls.client,
+                                       .host = server->host};
     probed->outcome = CHECK_UNDER_WAY;
     if (check_init(&probed->check, &probed->wish) < 0)
         return false;
@@ -149,7 +151,8 @@ static bool add_addresses(struct probe *probe, struct upstream *upstream) {
         bool is = strcmp(list[i].server->name, probe->steered.server) == 0;
 
         if (is && probe->n < ADDRESSES_MOST)
-            whole = whole && add_address(probe, upstream->config, &list[i].member->addr);
+            whole = whole &&
+                    add_address(probe, upstream->config, list[i].server, &list[i].member->addr);
         else if (is)
             probe->more++;
         member_unref(list[i].member);

@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "base/source.h"
 #include "base/text.h"
+#include "tls/talk.h"
 #include "wire/proxy_protocol.h"
 
 #define READ_MAX 16384 /* of an answer, in one go */
@@ -44,6 +45,7 @@ int check_init(struct check *check, const struct check_wish *wish) {
                             .ops = ops,
                             .request = request,
                             .request_length = header_length + length,
+                            .header_length = header_length,
                             .fd = -1};
     return 0;
 }
@@ -111,7 +113,7 @@ enum check_outcome check_begin(struct check *check) {
 
     check->stage = CHECK_CONNECTS;
     check->words = check->request;
-    check->words_length = check->request_length;
+    check->words_length = check->wish->tls != NULL ? check->header_length : check->request_length;
     check->said = 0;
     check->heard = check->stays = check->shut = check->understood = false;
     check->left = CHECK_DRAIN_MAX;
@@ -139,6 +141,8 @@ bool check_has_words(const struct check *check) {
 short check_events(const struct check *check) {
     bool listens = check->stage == CHECK_LISTENS || check->stage == CHECK_PARTS;
 
+    if (check->talk_tls != NULL && (check->stage == CHECK_SHAKES || listens))
+        return tls_talk_wants_to_write(check->talk_tls) ? POLLOUT : POLLIN;
     return listens && !check_has_words(check) ? POLLIN : POLLOUT;
 }
 
@@ -150,14 +154,27 @@ void check_say(struct check *check, const void *bytes, size_t n) {
     check->said = 0;
 }
 
+static ssize_t send_check(struct check *check, const char *bytes, size_t n) {
+    if (check->talk_tls != NULL)
+        return tls_talk_send(check->talk_tls, bytes, n);
+    ssize_t sent = send(check->fd, bytes, n, MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
+}
+
+static ssize_t receive_check(struct check *check, char *buf, size_t size) {
+    if (check->talk_tls != NULL)
+        return tls_talk_recv(check->talk_tls, buf, size);
+    ssize_t n = recv(check->fd, buf, size, 0);
+    return n < 0 ? -errno : n;
+}
+
 /* 0; -EAGAIN: no room for the rest now; or -errno. */
 static int say_words(struct check *check) {
     if (!check_has_words(check))
         return 0;
-    ssize_t n = send(check->fd, check->words + check->said, check->words_length - check->said,
-                     MSG_NOSIGNAL);
+    ssize_t n = send_check(check, check->words + check->said, check->words_length - check->said);
     if (n < 0)
-        return -errno;
+        return (int)n;
     check->said += (size_t)n;
     return check_has_words(check) ? -EAGAIN : 0;
 }
@@ -177,11 +194,37 @@ static enum check_outcome find_connected(struct check *check) {
     return CHECK_UNDER_WAY;
 }
 
+/* The PROXY header is out; then the words that TLS keeps to itself. */
+static enum check_outcome begin_to_shake(struct check *check) {
+    check->talk_tls = tls_talk_new(check->wish->tls, check->wish->host, check->fd);
+    check->words += check->header_length;
+    check->words_length = check->request_length - check->header_length;
+    check->said = 0;
+    check->stage = CHECK_SHAKES;
+    return check->talk_tls != NULL ? CHECK_UNDER_WAY : fail_check(check, "TLS", ENOMEM);
+}
+
+static enum check_outcome shake_hands(struct check *check) {
+    char why[CHECK_WHY_MAX];
+    int r = tls_talk_shake(check->talk_tls, why, sizeof(why));
+
+    if (r == 0)
+        check->stage = CHECK_SAYS;
+    if (r == 0 || r == -EAGAIN)
+        return CHECK_UNDER_WAY;
+    if (r != -EPROTO)
+        return fail_check(check, "TLS handshake", -r);
+    check_end(check);
+    return check_bad(check, "TLS handshake: %s", why);
+}
+
 static enum check_outcome send_words(struct check *check) {
     int r = say_words(check);
 
     if (r < 0)
         return r == -EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "send", -r);
+    if (check->wish->tls != NULL && check->talk_tls == NULL)
+        return begin_to_shake(check);
     if (check->ops->answer == NULL)
         return CHECK_GOOD;
     check->stage = CHECK_LISTENS;
@@ -208,10 +251,10 @@ enum check_outcome check_late(struct check *check, usec_t timeout) {
 
 static enum check_outcome receive_answer(struct check *check) {
     char bytes[READ_MAX];
-    ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
+    ssize_t n = receive_check(check, bytes, sizeof(bytes));
 
     if (n < 0)
-        return errno == EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "receive", errno);
+        return n == -EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "receive", (int)-n);
     if (n == 0) {
         enum check_outcome outcome = judge_end(check);
 
@@ -248,6 +291,10 @@ enum check_outcome check_go_on(struct check *check) {
         outcome = find_connected(check);
     if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SAYS)
         outcome = send_words(check);
+    if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SHAKES)
+        outcome = shake_hands(check);
+    if (outcome == CHECK_UNDER_WAY && check->stage == CHECK_SAYS && check->talk_tls != NULL)
+        outcome = send_words(check);
     if (outcome == CHECK_BAD && check->stage != CHECK_CONNECTS)
         hint_at_proxy(check);
     if (outcome != CHECK_UNDER_WAY)
@@ -261,9 +308,9 @@ static int drain_answer(struct check *check) {
 
     if (check->left == 0)
         return 0;
-    ssize_t n = recv(check->fd, bytes, sizeof(bytes), 0);
+    ssize_t n = receive_check(check, bytes, sizeof(bytes));
     if (n <= 0)
-        return n == 0 ? 0 : -errno;
+        return (int)n;
     check->left -= (size_t)n < check->left ? (size_t)n : check->left;
     return check->left > 0;
 }
@@ -274,6 +321,8 @@ void check_part(struct check *check) {
     int r = say_words(check);
     if (r == 0 && !check->shut && !check->stays) {
         check->shut = true;
+        if (check->talk_tls != NULL)
+            tls_talk_end(check->talk_tls);
         (void)shutdown(check->fd, SHUT_WR);
     }
     if (r == 0)
@@ -283,6 +332,8 @@ void check_part(struct check *check) {
 }
 
 void check_end(struct check *check) {
+    tls_talk_free(check->talk_tls);
+    check->talk_tls = NULL;
     fd_close(&check->fd);
     free(check->kept);
     check->kept = NULL;

@@ -15,6 +15,8 @@
 #include "wire/answer_packet.h"
 #include "wire/http_head.h"
 
+struct tls_talk; /* tls/talk.h */
+
 #define CHECK_WHY_MAX   256
 #define CHECK_REPLY_MAX 256
 #define CHECK_KEPT_MAX  4096 /* bytes of an answer that a type may keep */
@@ -62,6 +64,7 @@ struct check_mysql {
 
 enum check_stage {
     CHECK_CONNECTS,
+    CHECK_SHAKES,  /* makes a TLS handshake */
     CHECK_SAYS,    /* sends its words */
     CHECK_LISTENS, /* waits for an answer */
     CHECK_PARTS,   /* had a verdict */
@@ -72,9 +75,11 @@ struct check {
     const struct check_ops *ops;
     char *request; /* always the same: a PROXY header, then what ops asks */
     size_t request_length;
-    size_t turn; /* of the local addresses */
+    size_t header_length; /* of the PROXY header in it, which goes before TLS */
+    size_t turn;          /* of the local addresses */
     /* Of the check under way: */
-    int fd; /* -1: none */
+    int fd;                    /* -1: none */
+    struct tls_talk *talk_tls; /* NULL: plain, or not yet */
     enum check_stage stage;
     const char *words; /* the request, or the reply */
     size_t words_length, said;

@@ -9,12 +9,16 @@
 #include "config/config.h"
 #include "wire/proxy_header.h"
 
+struct tls_client; /* tls/client.h */
+
 /* `checked` and `release` are needed. All pointers are the caller's, and stay until `release`. */
 struct check_wish {
     const struct health_check_config *config;
     struct addr addr;
     const struct source_list *sources; /* to dial from, in turn, or NULL */
     enum proxy_version send_proxy;     /* of a header that says LOCAL or UNKNOWN, sent first */
+    struct tls_client *tls;            /* the server speaks TLS; NULL: it does not */
+    const char *host;                  /* with tls: as in tls_client_name */
     /* gives its place in the interval, for ever; successive numbers lie far apart */
     uint64_t number;
     bool soon; /* the first check does not wait for its place */

@@ -14,7 +14,7 @@
 enum side { SIDE_CLIENT, SIDE_SERVER };
 enum direction { DIR_UP, DIR_DOWN };
 
-#define RECORD_WHY_MAX 96
+#define RECORD_WHY_MAX 224
 
 struct record {
     uint64_t number; /* from 1, in the order of accept */

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -17,6 +18,7 @@
 #include "road/shortage.h"
 #include "road/generation.h"
 #include "road/greet.h"
+#include "road/shake.h"
 #include "upstream/reach.h"
 #include "upstream/search.h"
 
@@ -32,6 +34,7 @@ struct attempts {
     usec_t timeout; /* of the attempt at hand; and of it: */
     bool missing;   /* a local address that is not this machine's was passed over */
     bool loops;     /* it leads to this relayd itself, and round */
+    bool insecure;  /* the connection stands, but not the TLS over it */
     enum end end;   /* of the last attempt */
 };
 
@@ -131,6 +134,8 @@ static int dial_address(struct addr *addr, struct attempts *attempts, int *ret_f
 static enum end end_of_error(const struct attempts *attempts, int error) {
     if (attempts->loops)
         return END_LOOP;
+    if (attempts->insecure)
+        return END_SERVER_TLS;
     switch (error) {
     case 0:
         return END_NONE;
@@ -147,6 +152,36 @@ static enum end end_of_error(const struct attempts *attempts, int error) {
     default:
         return END_DIAL_REFUSED;
     }
+}
+
+static const struct server_config *find_server_config(const struct upstream_config *upstream,
+                                                      const char *name) {
+    for (size_t i = 0; i < upstream->n_servers; i++)
+        if (strcmp(upstream->servers[i].name, name) == 0)
+            return &upstream->servers[i];
+    return NULL;
+}
+
+static void leave_turn(void *turn) {
+    turn_leave(turn);
+}
+
+/* TLS over the connection that stands, within the same time. 0, or -errno without the socket. */
+static int secure_server(struct attempts *attempts, const struct member *member, usec_t began) {
+    struct job *job = attempts->job;
+    const struct server_config *server = find_server_config(attempts->upstream, member->server);
+    const struct shake_wait wait = {.deadline = began + attempts->timeout,
+                                    .patience = turn_patience(attempts->turn),
+                                    .stop = attempts->stop,
+                                    .on_wait = leave_turn,
+                                    .arg = attempts->turn};
+    int r = shake_server(job, attempts->upstream->tls.client, server != NULL ? server->host : "",
+                         &wait);
+
+    if (r < 0)
+        fd_close(&job->has.server);
+    attempts->insecure = r == -EPROTO || r == -ECONNRESET;
+    return r;
 }
 
 /* What the record tells is the last attempt, but one of an address that is cut off only if there
@@ -193,7 +228,12 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     struct job *job = attempts->job;
     struct addr addr = member->addr;
     usec_t began = clock_now();
+
+    job->record.why[0] = '\0';
+    attempts->insecure = false;
     int error = -dial_address(&addr, attempts, &job->has.server);
+    if (error == 0 && attempts->upstream->tls.given)
+        error = -secure_server(attempts, member, began);
     usec_t took = clock_now() - began;
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)
@@ -245,10 +285,6 @@ static enum end end_of_search(struct search *search, enum search_outcome found, 
     if (before != END_NO_SOCKET)
         search_gave_up(search);
     return before;
-}
-
-static void leave_turn(void *turn) {
-    turn_leave(turn);
 }
 
 enum end dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {

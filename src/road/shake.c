@@ -7,10 +7,11 @@
 
 #include "road/generation.h"
 #include "road/shortage.h"
+#include "tls/client.h"
 #include "tls/handshake.h"
 #include "tls/server.h"
 
-static void note_client_facts(struct job *job, const struct tls_facts *facts) {
+static void note_client_facts(struct job *job, const struct tls_agreed *facts) {
     struct record *record = &job->record;
 
     record->tls_version = facts->version;
@@ -43,7 +44,7 @@ enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop
     SSL_CTX *ctx = tls_server_context(job->route->config->tls.server);
     SSL *ssl = SSL_new(ctx);
     enum tls_handshake_outcome outcome = TLS_SHORTAGE;
-    struct tls_facts facts;
+    struct tls_agreed facts;
 
     SSL_CTX_free(ctx);
     if (ssl != NULL) {
@@ -55,4 +56,59 @@ enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop
     if (outcome == TLS_DONE)
         note_client_facts(job, &facts);
     return end_of_client(job, outcome);
+}
+
+static SSL *begin_with_server(struct tls_client *client, const char *host) {
+    SSL_CTX *ctx = tls_client_context(client);
+    SSL *ssl = SSL_new(ctx);
+
+    SSL_CTX_free(ctx);
+    if (ssl == NULL)
+        return NULL;
+    SSL_set_connect_state(ssl);
+    if (tls_client_name(client, ssl, host))
+        return ssl;
+    SSL_free(ssl);
+    return NULL;
+}
+
+static int error_of_server(struct job *job, enum tls_handshake_outcome outcome) {
+    switch (outcome) {
+    case TLS_DONE:
+        return 0;
+    case TLS_TIMEOUT:
+        return -ETIMEDOUT;
+    case TLS_STOPPED:
+        return -ECANCELED;
+    case TLS_SHORTAGE:
+        return -ENOMEM;
+    case TLS_LEFT:
+        snprintf(job->record.why, sizeof(job->record.why), "it left in the handshake");
+        return -ECONNRESET;
+    case TLS_FAILED:
+    default:
+        return -EPROTO;
+    }
+}
+
+int shake_server(struct job *job, struct tls_client *client, const char *host,
+                 const struct shake_wait *wait) {
+    struct tls_wire wire = {.fd = job->has.server,
+                            .deadline = wait->deadline,
+                            .stop = wait->stop,
+                            .patience = wait->patience,
+                            .on_wait = wait->on_wait,
+                            .arg = wait->arg};
+    enum tls_handshake_outcome outcome = TLS_SHORTAGE;
+    SSL *ssl = begin_with_server(client, host);
+    struct tls_agreed facts;
+
+    if (ssl != NULL) {
+        outcome = tls_handshake(ssl, &wire, &job->has.server_tls, &facts, job->record.why);
+        if (outcome == TLS_FAILED)
+            (void)tls_client_why(ssl, job->record.why, sizeof(job->record.why));
+        SSL_free(ssl);
+    }
+    job->record.server_header = wire.received;
+    return error_of_server(job, outcome);
 }

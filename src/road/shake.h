@@ -6,8 +6,22 @@
 #include "base/clock.h"
 #include "road/job.h"
 
+struct tls_client; /* tls/client.h */
+
 /* By the listener's tls section. END_NONE; or END_CLIENT_HELLO, END_HELLO_TIMEOUT, END_STOPPED or
  * END_NO_PUMPS (no memory), with the reason in the record. */
 enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop);
+
+/* By the upstream's tls section, with the job's server, whose host is as the operator wrote it.
+ * on_wait: it takes longer than patience. 0; -EPROTO: it failed, the record says of what;
+ * -ECONNRESET: the server left; -ETIMEDOUT, -ECANCELED, -ENOMEM. */
+struct shake_wait {
+    usec_t deadline, patience;
+    const _Atomic bool *stop;
+    void (*on_wait)(void *arg);
+    void *arg;
+};
+int shake_server(struct job *job, struct tls_client *client, const char *host,
+                 const struct shake_wait *wait) MUST_USE;
 
 #endif

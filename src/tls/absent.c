@@ -1,7 +1,10 @@
 /* Instead of the rest of this room, in a build without it. */
+#include <errno.h>
+
 #include "tls/client.h"
 #include "tls/server.h"
 #include "tls/session.h"
+#include "tls/talk.h"
 
 struct tls_server *tls_server_new(const struct tls_server_settings *settings,
                                   tls_problem_fn *on_problem, void *arg) {
@@ -78,4 +81,37 @@ uint8_t *tls_session_seal_all(struct tls_session *session, const struct iovec *p
     (void)n;
     (void)ret_size;
     return NULL;
+}
+
+struct tls_talk *tls_talk_new(struct tls_client *client, const char *host, int fd) {
+    (void)client, (void)host, (void)fd;
+    return NULL;
+}
+
+void tls_talk_free(struct tls_talk *talk) {
+    CHECK(talk == NULL);
+}
+
+int tls_talk_shake(struct tls_talk *talk, char *ret_why, size_t size) {
+    (void)talk, (void)ret_why, (void)size;
+    return -ENOTSUP;
+}
+
+ssize_t tls_talk_send(struct tls_talk *talk, const void *bytes, size_t n) {
+    (void)talk, (void)bytes, (void)n;
+    return -ENOTSUP;
+}
+
+ssize_t tls_talk_recv(struct tls_talk *talk, void *buf, size_t size) {
+    (void)talk, (void)buf, (void)size;
+    return -ENOTSUP;
+}
+
+bool tls_talk_wants_to_write(const struct tls_talk *talk) {
+    (void)talk;
+    return false;
+}
+
+void tls_talk_end(struct tls_talk *talk) {
+    (void)talk;
 }

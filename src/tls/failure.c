@@ -68,15 +68,15 @@ static const char *known_words(unsigned long error) {
                                              : NULL;
 }
 
-void tls_failure_words(SSL *ssl, unsigned long error, char ret_why[TLS_WHY_MAX]) {
+void tls_failure_words(SSL *ssl, unsigned long error, char ret_why[TLS_REASON_MAX]) {
     const char *known = known_words(error), *other = ERR_reason_error_string(error);
     long verified = SSL_get_verify_result(ssl);
 
     if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
-        snprintf(ret_why, TLS_WHY_MAX, "its certificate is not good: %s",
+        snprintf(ret_why, TLS_REASON_MAX, "its certificate is not good: %s",
                  X509_verify_cert_error_string(verified));
     else if (known != NULL)
-        snprintf(ret_why, TLS_WHY_MAX, "%s", known);
+        snprintf(ret_why, TLS_REASON_MAX, "%s", known);
     else
-        snprintf(ret_why, TLS_WHY_MAX, "%s", other != NULL ? other : "unknown error");
+        snprintf(ret_why, TLS_REASON_MAX, "%s", other != NULL ? other : "unknown error");
 }

@@ -92,16 +92,16 @@ static int begin_session(SSL *ssl, const struct tls_wire *wire, const struct tls
     return r;
 }
 
-static void note_facts(SSL *ssl, const struct tls_suite *suite, struct tls_facts *ret_facts) {
+static void note_facts(SSL *ssl, const struct tls_suite *suite, struct tls_agreed *ret_agreed) {
     const unsigned char *alpn = NULL;
     unsigned n = 0;
 
-    *ret_facts = (struct tls_facts){.version = (uint16_t)SSL_version(ssl),
-                                    .suite = suite->id,
-                                    .resumed = SSL_session_reused(ssl)};
+    *ret_agreed = (struct tls_agreed){.version = (uint16_t)SSL_version(ssl),
+                                      .suite = suite->id,
+                                      .resumed = SSL_session_reused(ssl)};
     SSL_get0_alpn_selected(ssl, &alpn, &n);
-    if (n > 0 && n < sizeof(ret_facts->alpn))
-        memcpy(ret_facts->alpn, alpn, n);
+    if (n > 0 && n < sizeof(ret_agreed->alpn))
+        memcpy(ret_agreed->alpn, alpn, n);
 }
 
 static enum tls_handshake_outcome outcome_of_error(int error) {
@@ -117,7 +117,7 @@ static enum tls_handshake_outcome outcome_of_error(int error) {
 
 /* An end or an error of the socket goes before what libssl makes of it. */
 static enum tls_handshake_outcome explain_failure(SSL *ssl, const struct tls_wire *wire,
-                                                  char ret_why[TLS_WHY_MAX]) {
+                                                  char ret_why[TLS_REASON_MAX]) {
     unsigned long error = ERR_peek_error();
 
     if (wire->error != 0 && !tls_failure_is_alert(error))
@@ -135,8 +135,8 @@ static enum tls_handshake_outcome explain_failure(SSL *ssl, const struct tls_wir
 static enum tls_handshake_outcome finish_handshake(SSL *ssl, const struct tls_wire *wire,
                                                    const struct tls_secrets *secrets,
                                                    struct tls_session **ret_session,
-                                                   struct tls_facts *ret_facts,
-                                                   char ret_why[TLS_WHY_MAX]) {
+                                                   struct tls_agreed *ret_agreed,
+                                                   char ret_why[TLS_REASON_MAX]) {
     uint16_t id = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl));
     const struct tls_suite *suite = tls_suite_find(id);
     int r = suite != NULL ? begin_session(ssl, wire, secrets, suite, ret_session) : -EPROTO;
@@ -144,16 +144,17 @@ static enum tls_handshake_outcome finish_handshake(SSL *ssl, const struct tls_wi
     if (r == -ENOMEM)
         return TLS_SHORTAGE;
     if (r < 0) {
-        snprintf(ret_why, TLS_WHY_MAX, "libssl did not tell the keys of the connection");
+        snprintf(ret_why, TLS_REASON_MAX, "libssl did not tell the keys of the connection");
         return TLS_FAILED;
     }
-    note_facts(ssl, suite, ret_facts);
+    note_facts(ssl, suite, ret_agreed);
     return TLS_DONE;
 }
 
 enum tls_handshake_outcome tls_handshake(SSL *ssl, struct tls_wire *wire,
                                          struct tls_session **ret_session,
-                                         struct tls_facts *ret_facts, char ret_why[TLS_WHY_MAX]) {
+                                         struct tls_agreed *ret_agreed,
+                                         char ret_why[TLS_REASON_MAX]) {
     enum tls_handshake_outcome outcome = TLS_SHORTAGE;
     struct tls_secrets secrets = {0};
     BIO *bio = tls_wire_bio(wire);
@@ -164,7 +165,7 @@ enum tls_handshake_outcome tls_handshake(SSL *ssl, struct tls_wire *wire,
     ERR_clear_error();
     if (tls_keylog_watch(ssl, &secrets) == 0) {
         if (SSL_do_handshake(ssl) == 1)
-            outcome = finish_handshake(ssl, wire, &secrets, ret_session, ret_facts, ret_why);
+            outcome = finish_handshake(ssl, wire, &secrets, ret_session, ret_agreed, ret_why);
         else
             outcome = explain_failure(ssl, wire, ret_why);
         tls_keylog_leave(ssl);

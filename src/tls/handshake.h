@@ -11,7 +11,7 @@
 #include "tls/wire.h"
 
 /* What a handshake has agreed on. */
-struct tls_facts {
+struct tls_agreed {
     uint16_t version; /* TLS_1_2 or TLS_1_3 */
     uint16_t suite;   /* tls_suite.h */
     bool resumed;
@@ -35,7 +35,7 @@ void tls_handshake_prepare(SSL_CTX *ctx);
  * TLS_DONE *ret_session is the caller's. ret_why: a clause, for TLS_FAILED. */
 enum tls_handshake_outcome tls_handshake(SSL *ssl, struct tls_wire *wire,
                                          struct tls_session **ret_session,
-                                         struct tls_facts *ret_facts,
-                                         char ret_why[TLS_WHY_MAX]) MUST_USE;
+                                         struct tls_agreed *ret_agreed,
+                                         char ret_why[TLS_REASON_MAX]) MUST_USE;
 
 #endif

@@ -138,6 +138,8 @@ struct health_target *watcher_begin(const struct server *server, struct member *
         .addr = member->addr,
         .sources = &config->source_address,
         .send_proxy = (enum proxy_version)config->send_proxy,
+        .tls = config->tls.client,
+        .host = server->config->host,
         .number = check_number(member),
         .soon = last == 0 || clock_now() - last > config->health_check.interval ||
                 upstream->checks_anew,

@@ -56,7 +56,8 @@ class Certificate:
 
     @property
     def serial(self):
-        return f"{self.certificate.serial_number:x}"
+        number = f"{self.certificate.serial_number:x}"
+        return "0" * (len(number) % 2) + number   # whole bytes
 
     def locked(self, password):
         """The key, encrypted if there is a password."""

@@ -117,7 +117,7 @@ def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
     for name, expected in {
         "alone": 'the chain may be incomplete: the certificate of "Middle" comes next, and is neither in the file nor trusted',
         "late": "the certificate has expired 2 days ago, so clients refuse it; renew it",
-        "early": "the certificate is not yet valid, for 2 more days",
+        "early": "the certificate is not yet valid, for ",
         "staple": "the certificate wants OCSP stapling (must-staple)",
         "nameless": "the certificate names no host (subjectAltName)",
     }.items():
@@ -254,8 +254,9 @@ def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
     one = relay(text=f'control = "{at}"\nlistener web {{ address = "{address}" upstream = app\n'
                 f'    tls {{ certificate = "{tmp_path}/site.pem" }}\n}}\n' + section("upstream", "app", server="127.0.0.1:1"))
     listed = json.loads(relayctl("-s", at, "--json", "certificates"))
-    assert [(row["listener"], row["names"], row["issuer"], row["serial"], row["days_left"], row["key"], row["file"]) for row in listed] == [
-        ("web", ["www.example", "example"], "Test CA", first.serial, 89, "ecdsa 256", f"{tmp_path}/site.pem")]
+    assert [(row["listener"], row["names"], row["issuer"], row["serial"], row["key"], row["file"]) for row in listed] == [
+        ("web", ["www.example", "example"], "Test CA", first.serial, "ecdsa 256", f"{tmp_path}/site.pem")]
+    assert listed[0]["days_left"] in (89, 90)   # the second of the issue may still last
     assert listed[0]["fingerprint"] == first.certificate.fingerprint(hashes.SHA256()).hex()
     assert json.loads(asked(at, "/certificates.json")[2]) == listed
     text = relayctl("-s", at, "certificates").splitlines()

@@ -103,9 +103,9 @@ struct world {
     bool joined;
     struct tls_session *session;
     int tls, plain, near; /* tls and plain are relayed; near is plain's other end */
-    struct tls_facts facts;
+    struct tls_agreed facts;
     enum tls_handshake_outcome outcome;
-    char why[TLS_WHY_MAX];
+    char why[TLS_REASON_MAX];
 };
 
 static void make_pair(int *a, int *b) {
@@ -296,8 +296,8 @@ static void a_deadline_ends_a_handshake(void **state) {
     SSL_CTX *ctx = tls_make_server(true);
     SSL *ssl = SSL_new(ctx);
     struct tls_session *session = NULL;
-    struct tls_facts facts;
-    char why[TLS_WHY_MAX] = "";
+    struct tls_agreed facts;
+    char why[TLS_REASON_MAX] = "";
     int near, far;
 
     (void)state;
@@ -329,8 +329,8 @@ static void plain_bytes_are_named(void **state) {
         SSL_CTX *ctx = tls_make_server(true);
         SSL *ssl = SSL_new(ctx);
         struct tls_session *session = NULL;
-        struct tls_facts facts;
-        char why[TLS_WHY_MAX] = "";
+        struct tls_agreed facts;
+        char why[TLS_REASON_MAX] = "";
         int near, far;
 
         make_pair(&near, &far);
