@@ -11,7 +11,8 @@ import threading
 from settings import DEADLINE, REPO
 
 HEAD = struct.Struct("=IHHIIq")
-MAGIC, VERSION = 0x504b5952, 4
+MAGIC = 0x504b5952
+VERSION = int(re.search(r"KEEPER_VERSION +(\d+)", (REPO / "src/keeper/message.h").read_text())[1])
 ATTACH, HOLD, RELEASE, PATIENCE, FORGET, PING, HELLO, END, REFUSED, LOST, PONG = range(1, 12)
 TABLE, LISTENERS, CONNECTIONS = 0, 1, 256
 
