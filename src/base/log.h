@@ -32,7 +32,7 @@ enum log_kind {
 
 #define LOG_QUEUE_SIZE  4096 /* messages that may wait */
 #define LOG_TEXT_MAX    640  /* bytes, with NUL; longer is cut */
-#define LOG_PAYLOAD_MAX 1280 /* bytes */
+#define LOG_PAYLOAD_MAX 1408 /* bytes */
 
 /* What a formatter fills in, on the log thread. A field without value is left out. */
 struct log_line;

@@ -94,3 +94,7 @@ int sockopt_set_send_timeout(int fd, usec_t span) {
 
     return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ? -errno : 0;
 }
+
+int sockopt_set_peek_offset(int fd, int offset) {
+    return setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) < 0 ? -errno : 0;
+}

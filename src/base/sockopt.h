@@ -26,6 +26,9 @@ void sockopt_set_for_end(int fd);
 /* A new socket takes n bytes at once, as far as wmem_max allows. */
 void sockopt_make_room(int fd, size_t n);
 
+/* Of a unix socket: where MSG_PEEK begins; -1: at the first byte, as at first. 0 or -errno. */
+int sockopt_set_peek_offset(int fd, int offset) MUST_USE;
+
 /* SO_RCVTIMEO; span 0: for ever. 0 or -errno. */
 int sockopt_set_receive_timeout(int fd, usec_t span) MUST_USE;
 

@@ -6,6 +6,7 @@
 
 #include "config/credential.h"
 #include "config/options.h"
+#include "config/routes.h"
 
 struct build {
     const struct tree *tree;
@@ -256,12 +257,41 @@ static bool build_health_check(const struct build *build, size_t upstream,
     return why != CONFIG_NO_MEMORY;
 }
 
+/* With good patterns or not. */
+static bool build_routes(const struct build *build, size_t section,
+                         struct listener_config *listener) {
+    size_t n = count_sections(build->tree, section, SECTION_ROUTE), at = section;
+    char shown[PROBLEMS_SHOWN_MAX];
+
+    listener->routes = calloc(n ? n : 1, sizeof *listener->routes);
+    if (!listener->routes)
+        return false;
+    listener->n_routes = n;
+    for (size_t i = 0; i < n; i++) {
+        struct route_config *route = &listener->routes[i];
+
+        at = tree_next(build->tree, at, SECTION_ROUTE);
+        const struct tree_section *from = &build->tree->sections[at];
+        const char *why = route_read(from->title, route);
+        if (why)
+            problems_add(build->problems, from->line, "listener %s: route \"%s\": %s",
+                         listener->name, problems_show(from->title, shown), why);
+        set_values(build, at, route);
+        route->line = from->line;
+        route->upstream = NO_UPSTREAM;
+    }
+    return true;
+}
+
 static bool build_listener(const struct build *build, size_t section,
                            struct listener_config *listener) {
     size_t at = tree_inside(build->tree, section, SECTION_LISTENER_TLS);
 
     set_title(build, section, listener->name, &listener->line);
     set_values(build, section, listener);
+    listener->upstream = NO_UPSTREAM;
+    if (!build_routes(build, section, listener))
+        return false;
     if (at == build->tree->n)
         return config_set_defaults(SECTION_LISTENER_TLS, &listener->tls);
     listener->tls.given = true;

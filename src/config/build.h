@@ -54,5 +54,8 @@ void config_validate_loops(const struct tree *tree, const struct config *config,
                            struct problems *problems); /* validate_loops.c */
 void config_validate_listener(const struct tree *tree, size_t section,
                               struct listener_config *listener, struct problems *problems);
+void config_validate_routes(const struct tree *tree, size_t section,
+                            const struct listener_config *listener,
+                            struct problems *problems); /* validate_routes.c */
 
 #endif

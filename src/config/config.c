@@ -91,6 +91,7 @@ static void free_listener(struct listener_config *listener) {
     free(listener->socket_group);
     free(listener->error_pages);
     error_pages_unref(listener->pages);
+    free(listener->routes);
     prefix_set_free(listener->senders);
     prefix_set_free(listener->access);
     free_listener_tls(&listener->tls);
@@ -162,6 +163,10 @@ int config_log_level(const struct config *config) {
     return (int)levels[config->global.log_level];
 }
 
+size_t listener_upstream(const struct listener_config *listener, size_t i) {
+    return i < listener->n_routes ? listener->routes[i].upstream : listener->upstream;
+}
+
 bool listener_opens(const struct listener_config *listener) {
-    return listener->accept_proxy != PROXY_OFF || listener->tls.given;
+    return listener->accept_proxy != PROXY_OFF || listener->n_routes > 0 || listener->tls.given;
 }

@@ -119,12 +119,31 @@ struct listener_tls_config {
     struct tls_server *server; /* what all that means; NULL: not given */
 };
 
+#define NO_UPSTREAM SIZE_MAX
+
+#define ROUTE_PATTERN_SIZE 264 /* "alpn:" and 255 bytes, with NUL */
+
+enum route_kind {
+    ROUTE_SNI,  /* "sni:NAME", or "sni:*.NAME": one label more */
+    ROUTE_ALPN, /* "alpn:PROTOCOL" */
+};
+
+struct route_config {
+    char
+        pattern[ROUTE_PATTERN_SIZE]; /* its title; a name in lower case, without a dot at its end */
+    int line;
+    enum route_kind kind;
+    size_t upstream; /* index in config.upstreams */
+};
+
 struct listener_config {
     char name[CONFIG_NAME_MAX];
     int line;
     struct listen_address *address;
     size_t n_address;
-    size_t upstream; /* index in config.upstreams */
+    size_t upstream; /* index in config.upstreams, for whom no route takes; or NO_UPSTREAM */
+    struct route_config *routes;
+    size_t n_routes; /* at least 1 without an upstream */
     int mode;        /* enum listener_mode */
     int64_t backlog;
     usec_t idle_timeout; /* 0: never */
@@ -286,6 +305,10 @@ struct config *config_new(const char *path);
 /* Any thread. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
+
+/* The i-th upstream, of n_routes + 1, that its connections may go to, or NO_UPSTREAM: the routes'
+ * in their order, then its own. */
+size_t listener_upstream(const struct listener_config *listener, size_t i);
 
 /* Whether clients send something before a server is dialled. */
 bool listener_opens(const struct listener_config *listener);

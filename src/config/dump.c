@@ -82,7 +82,7 @@ static void print_value(const struct config *config, const struct option_info *r
     else if (row->type == OPTION_TEXT)
         print_text(config, *(char *const *)member, out);
     else
-        fputs(config->upstreams[listener->upstream].name, out);
+        fputs(config->upstreams[*(const size_t *)member].name, out);
 }
 
 /* Whether it would be the same if the file had nothing of it. */
@@ -91,6 +91,8 @@ static bool is_left_out(const struct config *config, const struct option_info *r
     const struct health_check_config *check = base;
     const void *member = (const char *)base + row->offset;
 
+    if (row->type == OPTION_UPSTREAM)
+        return *(const size_t *)member == NO_UPSTREAM;
     if (row->type == OPTION_PREFIXES)
         return ((const struct prefix_list *)member)->n == 0;
     if (row->type == OPTION_SOURCES)
@@ -112,7 +114,8 @@ static size_t print_options(const struct dump *dump, enum option_section section
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         const struct option_info *row = &option_infos[i];
 
-        if (row->section != section || (dump->changed && is_left_out(dump->config, row, base)))
+        if (row->section != section || ((dump->changed || row->type == OPTION_UPSTREAM) &&
+                                        is_left_out(dump->config, row, base)))
             continue;
         fprintf(dump->out, "%*s%s = ", indent, "", row->name);
         print_value(dump->config, row, base, dump->out);
@@ -120,6 +123,24 @@ static size_t print_options(const struct dump *dump, enum option_section section
         n++;
     }
     return n;
+}
+
+static void print_listener(const struct dump *dump, const struct listener_config *listener) {
+    fprintf(dump->out, "listener %s {\n", listener->name);
+    print_options(dump, SECTION_LISTENER, listener, 4);
+    if (listener->tls.given) {
+        fputs("    tls {\n", dump->out);
+        print_options(dump, SECTION_LISTENER_TLS, &listener->tls, 8);
+        fputs("    }\n", dump->out);
+    }
+    for (size_t i = 0; i < listener->n_routes; i++) {
+        fputs("    route ", dump->out);
+        print_quoted(listener->routes[i].pattern, dump->out);
+        fputs(" {\n", dump->out);
+        print_options(dump, SECTION_ROUTE, &listener->routes[i], 8);
+        fputs("    }\n", dump->out);
+    }
+    fputs("}\n", dump->out);
 }
 
 static void print_upstream(const struct dump *dump, const struct upstream_config *upstream) {
@@ -154,14 +175,8 @@ void config_dump(const struct config *config, bool changed, FILE *out) {
         before = "\n";
     }
     for (size_t i = 0; i < config->n_listeners; i++) {
-        fprintf(out, "%slistener %s {\n", i > 0 ? "\n" : before, config->listeners[i].name);
-        print_options(&dump, SECTION_LISTENER, &config->listeners[i], 4);
-        if (config->listeners[i].tls.given) {
-            fputs("    tls {\n", out);
-            print_options(&dump, SECTION_LISTENER_TLS, &config->listeners[i].tls, 8);
-            fputs("    }\n", out);
-        }
-        fputs("}\n", out);
+        fputs(i > 0 ? "\n" : before, out);
+        print_listener(&dump, &config->listeners[i]);
     }
     for (size_t i = 0; i < config->n_upstreams; i++)
         print_upstream(&dump, &config->upstreams[i]);

@@ -15,6 +15,7 @@
 #define SECTION_OF_health_check SECTION_HEALTH_CHECK
 #define SECTION_OF_listener_tls SECTION_LISTENER_TLS
 #define SECTION_OF_upstream_tls SECTION_UPSTREAM_TLS
+#define SECTION_OF_route        SECTION_ROUTE
 
 const struct option_info option_infos[OPTIONS_COUNT] = {
 #define OPTION(in, word, kind, def, least, most, words, sentence)                                  \
@@ -43,6 +44,7 @@ static const struct {
     [SECTION_STATUS] = {"status", SECTION_GLOBAL},
     [SECTION_LISTENER_TLS] = {"tls", SECTION_LISTENER},
     [SECTION_UPSTREAM_TLS] = {"tls", SECTION_UPSTREAM},
+    [SECTION_ROUTE] = {"route", SECTION_LISTENER},
 };
 
 const struct option_info *options_find(enum option_section section, const char *name) {

@@ -17,6 +17,7 @@ enum option_section {
     SECTION_STATUS,       /* without a title */
     SECTION_LISTENER_TLS, /* tls, inside a listener, without a title */
     SECTION_UPSTREAM_TLS, /* the same, inside an upstream */
+    SECTION_ROUTE,        /* inside a listener */
     SECTION_COUNT
 };
 
@@ -27,7 +28,7 @@ enum option_type {
     OPTION_CHOICE,    /* int: the index in choices */
     OPTION_ADDRESSES, /* not scalar: build.c reads these */
     OPTION_ADDRESS,
-    OPTION_UPSTREAM,
+    OPTION_UPSTREAM, /* size_t: the index in config.upstreams; config_validate finds it */
     OPTION_PREFIXES, /* struct prefix_list */
     OPTION_SOURCES,  /* struct source_list */
     OPTION_TEXT,     /* char *, never NULL */

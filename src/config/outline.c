@@ -9,7 +9,7 @@
 #include "config/variables.h"
 
 #define INCLUDE        "include"
-#define NAME_MAX_BYTES 128 /* no name or title is longer and still right */
+#define NAME_MAX_BYTES 320 /* no name or title is longer and still right: config/routes.h */
 
 struct outline {
     struct scan scan;

@@ -12,8 +12,14 @@ static void summarize_listener(const struct config *config, const struct listene
     fprintf(out, "listener %s: ", listener->name);
     for (size_t i = 0; i < listener->n_address; i++)
         fprintf(out, "%s%s", i > 0 ? ", " : "", listener->address[i].text);
-    fprintf(out, "; mode %s; upstream %s\n", format_option(OPT_listener_mode, listener, mode),
-            config->upstreams[listener->upstream].name);
+    fprintf(out, "; mode %s; ", format_option(OPT_listener_mode, listener, mode));
+    if (listener->upstream == NO_UPSTREAM)
+        fputs("no upstream without a route\n", out);
+    else
+        fprintf(out, "upstream %s\n", config->upstreams[listener->upstream].name);
+    for (size_t i = 0; i < listener->n_routes; i++)
+        fprintf(out, "    route %s: upstream %s\n", listener->routes[i].pattern,
+                config->upstreams[listener->routes[i].upstream].name);
 }
 
 static void summarize_upstream(const struct upstream_config *upstream, FILE *out) {

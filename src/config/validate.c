@@ -31,7 +31,9 @@ static void check_missing(const struct validation *validation, size_t section) {
     for (size_t i = 0; i < OPTIONS_COUNT; i++) {
         const struct option_info *row = &option_infos[i];
 
-        if (row->section != at->kind || row->default_text)
+        if (row->section != at->kind || row->default_text ||
+            (i == OPT_listener_upstream &&
+             tree_inside(validation->tree, section, SECTION_ROUTE) < validation->tree->n))
             continue;
         tree_where(validation->tree, section, where);
         if (at->given[i] == 0)
@@ -55,8 +57,10 @@ static int compare_titles(const void *a, const void *b) {
     return order != 0 ? order : *x < *y ? -1 : *x > *y;
 }
 
+/* Of routes, their patterns say it (validate_routes.c). */
 static bool same_title(const struct tree_section *a, const struct tree_section *b) {
-    return a->parent == b->parent && a->kind == b->kind && strcmp(a->title, b->title) == 0;
+    return a->kind != SECTION_ROUTE && a->parent == b->parent && a->kind == b->kind &&
+           strcmp(a->title, b->title) == 0;
 }
 
 /* A title may stand once among its kind, in its parent. There may be many: they are sorted
@@ -145,13 +149,13 @@ static void suggest_upstream(const struct config *config, const char *name, char
         text_append(buf, size, "there is no upstream section at all");
 }
 
+/* Finds the upstream that the option names. */
 static void check_upstream_name(const struct validation *validation, size_t section,
-                                struct listener_config *listener) {
-    const struct tree_value *value =
-        tree_value(&validation->tree->sections[section], OPT_listener_upstream);
+                                enum option_id option, size_t *ret) {
+    const struct tree_value *value = tree_value(&validation->tree->sections[section], option);
     char where[TREE_WHERE_MAX], shown[PROBLEMS_SHOWN_MAX], suggested[LIST_MAX];
 
-    if (!value || find_upstream(validation, value->text, &listener->upstream))
+    if (!value || find_upstream(validation, value->text, ret))
         return;
     suggest_upstream(validation->config, value->text, suggested, sizeof suggested);
     problems_add(validation->problems, value->line, "%supstream \"%s\" does not exist; %s",
@@ -161,7 +165,13 @@ static void check_upstream_name(const struct validation *validation, size_t sect
 
 static void check_listener(const struct validation *validation, size_t section,
                            struct listener_config *listener) {
-    check_upstream_name(validation, section, listener);
+    size_t at = section;
+
+    check_upstream_name(validation, section, OPT_listener_upstream, &listener->upstream);
+    for (size_t i = 0; i < listener->n_routes; i++) {
+        at = tree_next(validation->tree, at, SECTION_ROUTE);
+        check_upstream_name(validation, at, OPT_route_upstream, &listener->routes[i].upstream);
+    }
     config_validate_listener(validation->tree, section, listener, validation->problems);
     config_validate_tls(validation->tree, section, validation->config, listener,
                         validation->problems);

@@ -157,4 +157,5 @@ void config_validate_listener(const struct tree *tree, size_t section,
     check_prefixes(&validation, OPT_listener_allow);
     check_prefixes(&validation, OPT_listener_deny);
     read_error_pages(&validation);
+    config_validate_routes(tree, section, listener, problems);
 }

@@ -7,7 +7,7 @@
 #include "base/grow.h"
 #include "config/build.h"
 
-/* A server of the upstream `from` is the listener whose upstream is `to`. */
+/* A server of the upstream `from` is the listener that leads to the upstream `to`. */
 struct edge {
     size_t from, to;
     size_t server, listener;
@@ -138,8 +138,7 @@ static bool list_doors(const struct config *config, struct doors *doors) {
         for (size_t k = 0; k < listener->n_address; k++) {
             const struct addr_spec *spec = &listener->address[k].spec;
 
-            if (listener->upstream >= config->n_upstreams || listener->address[k].systemd ||
-                spec->form == ADDR_NAME)
+            if (listener->address[k].systemd || spec->form == ADDR_NAME)
                 continue;
             doors->list[doors->n] = (struct door){spec->port, spec, i, doors->n};
             doors->n++;
@@ -165,6 +164,20 @@ static size_t find_door(const struct doors *doors, unsigned port, const struct a
     return low;
 }
 
+/* To wherever a listener's connections may go. */
+static bool add_edges_by(const struct config *config, struct edges *edges, const struct edge *from,
+                         size_t listener) {
+    const struct listener_config *by = &config->listeners[listener];
+
+    for (size_t i = 0; i <= by->n_routes; i++) {
+        const struct edge edge = {from->from, listener_upstream(by, i), from->server, listener};
+
+        if (edge.to != NO_UPSTREAM && !add_edge(edges, &edge))
+            return false;
+    }
+    return true;
+}
+
 /* To those doors at this port and address that lead there. */
 static bool find_edges_at(const struct config *config, const struct doors *doors,
                           struct edges *edges, const struct edge *from, const struct addr *host) {
@@ -176,9 +189,7 @@ static bool find_edges_at(const struct config *config, const struct doors *doors
 
         if (door->port != port || compare_hosts(&door->spec->addr, host) != 0)
             break;
-        if (leads_to(&spec->addr, door->spec) &&
-            !add_edge(edges, &(struct edge){from->from, config->listeners[door->listener].upstream,
-                                            from->server, door->listener}))
+        if (leads_to(&spec->addr, door->spec) && !add_edges_by(config, edges, from, door->listener))
             return false;
     }
     return true;

@@ -20,13 +20,19 @@ void warnings_tell(const struct config *config, config_error_fn *on_warning, voi
     overlaps_warn(config, on_warning, arg);
 }
 
+static void note_upstreams(const struct listener_config *listener, bool *used) {
+    for (size_t i = 0; i <= listener->n_routes; i++)
+        if (listener_upstream(listener, i) != NO_UPSTREAM)
+            used[listener_upstream(listener, i)] = true;
+}
+
 void warnings_tell_unused(const struct config *config, config_error_fn *on_warning, void *arg) {
     bool *used = calloc(config->n_upstreams, sizeof(*used));
 
     if (used == NULL)
         return;
     for (size_t i = 0; i < config->n_listeners; i++)
-        used[config->listeners[i].upstream] = true;
+        note_upstreams(&config->listeners[i], used);
     for (size_t i = 0; i < config->n_upstreams; i++)
         if (!used[i])
             config_warn_of(config, config->upstreams[i].line, on_warning, arg,

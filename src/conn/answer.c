@@ -53,6 +53,14 @@ static struct error_page page_for(enum end end, const struct answer *answer,
     return (struct error_page){"text/plain", words, strlen(words)};
 }
 
+/* The handshake has not begun: in plaintext, fatal, unrecognized_name (RFC 6066, 3; RFC 8446, 5.1
+ * and 6). */
+static unsigned char alert[] = {21, 3, 3, 0, 2, 2, 112};
+
+bool answer_is_alert(enum end end) {
+    return end == END_UNKNOWN_NAME;
+}
+
 /* The socket is new and its send buffer empty, and has room: this cannot block, and if the client
  * is gone there is nobody to tell. */
 static void send_parts(int fd, struct iovec *parts, size_t n) {
@@ -76,7 +84,8 @@ static void send_sealed(int fd, struct tls_session *tls, const struct iovec *par
     free(records);
 }
 
-void answer_send(int fd, struct tls_session *tls, enum end end, const struct error_pages *pages) {
+static void send_page(int fd, struct tls_session *tls, enum end end,
+                      const struct error_pages *pages) {
     const struct answer *answer = find_answer(end_infos[end].status);
     const char *field = wordings[end].field;
     char head[512];
@@ -97,6 +106,15 @@ void answer_send(int fd, struct tls_session *tls, enum end end, const struct err
         send_sealed(fd, tls, parts, ARRAY_LEN(parts));
     else
         send_parts(fd, parts, ARRAY_LEN(parts));
+}
+
+void answer_send(int fd, struct tls_session *tls, enum end end, const struct error_pages *pages) {
+    struct iovec part = {alert, sizeof(alert)};
+
+    if (answer_is_alert(end))
+        send_parts(fd, &part, 1);
+    else
+        send_page(fd, tls, end, pages);
     (void)shutdown(fd, SHUT_WR);
     sockopt_set_for_end(fd);
 }

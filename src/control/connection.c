@@ -135,15 +135,14 @@ static json_t *describe_connection(const struct question *question, struct conn 
                                record->accepted);
 
     return json_pack(
-        "{s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o}, s:o, s:o, "
-        "s:o, "
-        "s:o}",
+        "{s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o}, "
+        "s:o, s:o, s:o, s:o}",
         "id", (json_int_t)record->number, "client",
         addr_format(&record->client, client, sizeof(client)), "proxy",
         record->peer.len > 0 ? addr_format(&record->peer, peer, sizeof(peer)) : NULL, "listener",
-        record->listener, "upstream", record->upstream, "server", record->server, "phase",
-        connections_lingers(conn) ? "linger" : "relay", "age_us",
-        (json_int_t)usec_later(now - record->accepted, 0), "idle_us",
+        record->listener, "upstream", record->upstream, "server", record->server, "sni",
+        record->sni, "alpn", record->alpn, "phase", connections_lingers(conn) ? "linger" : "relay",
+        "age_us", (json_int_t)usec_later(now - record->accepted, 0), "idle_us",
         (json_int_t)usec_later(now - active, 0), "up",
         (json_int_t)atomic_load(&state->flow[DIR_UP].bytes), "down",
         (json_int_t)atomic_load(&state->flow[DIR_DOWN].bytes), "attempts",

@@ -7,6 +7,7 @@
 #include "base/embedded.h"
 #include "base/text.h"
 #include "config/options.h"
+#include "config/routes.h"
 #include "listen/blocks.h"
 #include "road/admit.h"
 #include "upstream/search.h"
@@ -107,9 +108,14 @@ static json_t *explain_server(const struct member *member) {
                      member_is_failing(member) ? member_dial_error(member) : NULL);
 }
 
-/* Where it would go. */
+/* Where it would go (upstream NULL: nowhere). */
 static void explain_way(json_t *json, struct upstream *upstream, const struct addr *client) {
     struct member *list[SERVERS_MOST];
+
+    if (upstream == NULL) {
+        (void)json_object_set_new(json, "upstream", json_string(""));
+        return;
+    }
     json_t *servers = json_array();
     enum search_outcome none = SEARCH_FOUND;
     size_t n = search_look(upstream, client, list, SERVERS_MOST, &none);
@@ -128,22 +134,35 @@ static void explain_way(json_t *json, struct upstream *upstream, const struct ad
                               n == 0 ? explain_nowhere(upstream, none) : json_null());
 }
 
-static json_t *explain_at(const struct route *route, const struct addr *client) {
-    const struct listener_config *config = route->config;
+/* The route section that a client who asks for the name takes; null: none. */
+static json_t *explain_section(const struct route_config *section) {
+    return section != NULL ? json_string(section->pattern) : json_null();
+}
+
+static json_t *explain_at(const struct route *trunk, const struct addr *client, const char *name) {
+    const struct listener_config *config = trunk->config;
+    const struct route_config *section = route_choose_name(config, name);
+    const struct route *route =
+        section != NULL ? &trunk->branches[section - config->routes] : trunk;
     struct admit_look look = admit_look(route, client);
     struct gate *gate = &route->limit->gate;
     char why[CLAUSE_MAX];
 
     explain_admission(config, &look, why);
-    json_t *json =
-        json_pack("{s:s, s:b, s:o, s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "listener",
-                  config->name, "admitted", look.end == END_NONE, "end",
-                  look.end != END_NONE ? json_string(end_infos[look.end].code) : json_null(), "why",
-                  why, "block", look.end == END_BLOCKED ? explain_block(client) : json_null(),
-                  "full", gate_live(gate) >= gate_max(gate), "by_proxy_header",
-                  config->accept_proxy != PROXY_OFF, "connections", (json_int_t)look.count.live,
-                  "max_connections", (json_int_t)config->max_connections_per_client, "max_rate",
-                  (json_int_t)config->max_rate_per_client, "burst", (json_int_t)look.count.burst);
+    if (look.end == END_NONE && route->upstream == NULL) {
+        look.end = END_UNKNOWN_NAME;
+        snprintf(why, sizeof(why), "no route is for %s, and there is no upstream for the rest",
+                 name[0] != '\0' ? "its name" : "clients without a name");
+    }
+    json_t *json = json_pack(
+        "{s:s, s:o, s:b, s:o, s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "listener", config->name,
+        "route", explain_section(section), "admitted", look.end == END_NONE, "end",
+        look.end != END_NONE ? json_string(end_infos[look.end].code) : json_null(), "why", why,
+        "block", look.end == END_BLOCKED ? explain_block(client) : json_null(), "full",
+        gate_live(gate) >= gate_max(gate), "by_proxy_header", config->accept_proxy != PROXY_OFF,
+        "connections", (json_int_t)look.count.live, "max_connections",
+        (json_int_t)config->max_connections_per_client, "max_rate",
+        (json_int_t)config->max_rate_per_client, "burst", (json_int_t)look.count.burst);
 
     if (json != NULL)
         explain_way(json, route->upstream, client);
@@ -154,18 +173,21 @@ struct reply explain_reply(const struct question *question) {
     const struct generation *generation = question->generation;
     const char *text = question->argument(question->arg, "client"),
                *listener = question->argument(question->arg, "listener"),
+               *asked = question->argument(question->arg, "name"),
                *why = "which client? client=ADDRESS says it, as 198.51.100.7";
-    char sentence[CLAUSE_MAX];
+    char sentence[CLAUSE_MAX], name[HOST_NAME_SIZE] = "";
     struct addr client;
 
     if (text == NULL || !addr_parse_ip(text, &client, &why)) {
         snprintf(sentence, sizeof(sentence), "client=%.64s: %s", text != NULL ? text : "", why);
         return reply_error(400, sentence);
     }
+    if (asked != NULL && host_name_read(asked, strlen(asked), name) != HOST_NAME_GOOD)
+        return reply_error(400, "name=NAME is what a client asks for by SNI, as www.example.com");
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->n_listeners; i++)
         if (listener == NULL || strcmp(listener, generation->config->listeners[i].name) == 0)
-            json_array_append_new(list, explain_at(&generation->routes[i], &client));
+            json_array_append_new(list, explain_at(&generation->routes[i], &client, name));
     if (json_array_size(list) > 0)
         return reply_json(200, list);
     json_decref(list);

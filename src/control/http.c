@@ -44,7 +44,7 @@ static const struct page {
      {"listener", "server", "client", "id", "age", "rate", NULL}},
     {"/connection", false, false, connection_reply, {"id", NULL}},
     {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
-    {"/explain", false, false, explain_reply, {"client", "listener", NULL}},
+    {"/explain", false, false, explain_reply, {"client", "listener", "name", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},
     {"/", false, true, page_reply, {NULL}},
     {"/status.json", false, true, page_json_reply, {NULL}},

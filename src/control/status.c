@@ -37,20 +37,32 @@ static json_t *list_addresses(const struct listener_config *listener) {
     return list;
 }
 
+static json_t *list_routes(const struct config *config, const struct listener_config *listener) {
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < listener->n_routes; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:s}", "route", listener->routes[i].pattern, "upstream",
+                            config->upstreams[listener->routes[i].upstream].name));
+    return list;
+}
+
 static json_t *describe_listener(const struct generation *generation, size_t i, usec_t now) {
     const struct listener_config *listener = &generation->config->listeners[i];
     struct limit *limit = generation->limits[i];
     enum end why;
     double refused = limit_count_refused(limit, now, &why);
 
-    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:f, s:I, s:s}", "name", listener->name,
-                     "addresses", list_addresses(listener), "upstream",
-                     generation->config->upstreams[listener->upstream].name, "live",
-                     (json_int_t)gate_live(&limit->gate), "max_connections",
-                     (json_int_t)listener->max_connections, "rate",
-                     meter_rate(&limit->accepted, LIMIT_RATE_PERIOD, now), "refused_min",
-                     (json_int_t)(refused + 0.5), "refused_why",
-                     why != END_NONE ? end_infos[why].brief : "");
+    return json_pack(
+        "{s:s, s:o, s:s, s:o, s:I, s:I, s:f, s:I, s:s}", "name", listener->name, "addresses",
+        list_addresses(listener), "upstream",
+        listener->upstream != NO_UPSTREAM ? generation->config->upstreams[listener->upstream].name
+                                          : "",
+        "routes", list_routes(generation->config, listener), "live",
+        (json_int_t)gate_live(&limit->gate), "max_connections",
+        (json_int_t)listener->max_connections, "rate",
+        meter_rate(&limit->accepted, LIMIT_RATE_PERIOD, now), "refused_min",
+        (json_int_t)(refused + 0.5), "refused_why", why != END_NONE ? end_infos[why].brief : "");
 }
 
 static json_t *list_listeners(const struct generation *generation) {

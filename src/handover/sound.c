@@ -50,6 +50,16 @@ static bool speaks_no_tls(const struct record *record) {
            is_bool(&record->tls_resumed) && record->why[0] == '\0';
 }
 
+/* What a stranger's ClientHello said, made safe (record.h). */
+static bool is_safe_word(const char *word, size_t size) {
+    size_t n = strnlen(word, size);
+
+    for (size_t i = 0; i < n; i++)
+        if (word[i] <= ' ' || word[i] > '~')
+            return false;
+    return n < size;
+}
+
 static bool is_record(const struct record *record, usec_t now) {
     return record->number > 0 && is_config_name(record->listener) &&
            is_config_name(record->upstream) && is_config_name(record->server) &&
@@ -58,7 +68,9 @@ static bool is_record(const struct record *record, usec_t now) {
            is_addr(&record->listen_addr) && is_moment(record->accepted, now) &&
            is_moment(record->queued, now) && is_moment(record->popped, now) &&
            is_moment(record->dialled, now) && is_moment(record->answered, now) &&
-           record->end < END_COUNT && record->error >= 0 && speaks_no_tls(record);
+           record->end < END_COUNT && record->error >= 0 &&
+           is_safe_word(record->sni, sizeof(record->sni)) &&
+           is_safe_word(record->alpn, sizeof(record->alpn)) && speaks_no_tls(record);
 }
 
 static bool are_options(const struct conn_options *options) {

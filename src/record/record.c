@@ -24,6 +24,7 @@ static const char *error_name(int error) {
 static void format_sentence(struct log_line *line, const struct record *r, const char *client) {
     char server[ADDR_TEXT_MAX + CONFIG_NAME_MAX + 8] = "", address[ADDR_TEXT_MAX];
     char up[32], down[32], queue[32], dial[32], lasted[32], error[RECORD_WHY_MAX + 8] = "";
+    bool known = r->upstream[0] != '\0'; /* else it did not come so far */
 
     if (r->server_addr.len > 0)
         snprintf(server, sizeof(server), "/%s (%s)", r->server,
@@ -35,10 +36,11 @@ static void format_sentence(struct log_line *line, const struct record *r, const
     else if (r->error != 0)
         snprintf(error, sizeof(error), " (%s)", strerrordesc_np(r->error));
     log_line_text(line,
-                  "Connection %llu from %s to %s at %s%s %s%s. %s up, %s down; %s in the queue, "
+                  "Connection %llu from %s to %s%s%s%s%s%s %s%s. %s up, %s down; %s in the queue, "
                   "%s to connect, %s in all. [%s]",
-                  (unsigned long long)r->number, client, r->listener, r->upstream, server,
-                  end_infos[r->end].sentence, error,
+                  (unsigned long long)r->number, client, r->listener,
+                  r->sni[0] != '\0' ? " for " : "", r->sni, known ? " at " : "", r->upstream,
+                  server, end_infos[r->end].sentence, error,
                   text_human_bytes(r->bytes[DIR_UP], up, sizeof(up)),
                   text_human_bytes(r->bytes[DIR_DOWN], down, sizeof(down)),
                   text_human_time(span_between(r->queued, r->popped), queue, sizeof(queue)),
@@ -92,6 +94,8 @@ static void format_record(struct log_line *line, const void *payload) {
     add_span(line, "RELAYD_QUEUE_USEC", r->queued, r->popped);
     add_span(line, "RELAYD_DIAL_USEC", r->popped, r->dialled);
     add_span(line, "RELAYD_DURATION_USEC", r->accepted, r->ended);
+    log_line_field(line, "RELAYD_TLS_SNI", r->sni);
+    log_line_field(line, "RELAYD_TLS_ALPN", r->alpn);
 }
 
 static void format_more_records(struct log_line *line, const void *last, unsigned long count) {

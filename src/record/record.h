@@ -14,7 +14,9 @@
 enum side { SIDE_CLIENT, SIDE_SERVER };
 enum direction { DIR_UP, DIR_DOWN };
 
-#define RECORD_WHY_MAX 224
+#define RECORD_WHY_MAX  224
+#define RECORD_SNI_MAX  256
+#define RECORD_ALPN_MAX 32
 
 struct record {
     uint64_t number; /* from 1, in the order of accept */
@@ -42,6 +44,10 @@ struct record {
     uint16_t tls_version, tls_suite; /* the client's, as on the wire; 0: plain */
     bool tls_resumed;
     char why[RECORD_WHY_MAX]; /* a clause, where TLS failed; or "" */
+    /* What its ClientHello asks for; "": nothing, or it sent none. Printable, without blanks. */
+    char sni[RECORD_SNI_MAX];
+    /* the first protocol that is offered, or the one that its route is for; cut if it is longer */
+    char alpn[RECORD_ALPN_MAX];
 };
 
 /* Counts its times (spans.h) and logs it. Any thread. */

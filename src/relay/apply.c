@@ -239,8 +239,10 @@ void relay_announce(struct relay *relay) {
         if (acceptor->announced)
             continue;
         acceptor->announced = true;
-        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s.",
-                acceptor->serves->config->name, acceptor->socket.text,
-                acceptor->serves->upstream->config->name);
+        const struct route *route = acceptor->serves;
+        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.",
+                route->config->name, acceptor->socket.text,
+                route->upstream != NULL ? route->upstream->config->name : "their routes",
+                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "");
     }
 }

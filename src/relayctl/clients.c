@@ -263,13 +263,18 @@ int act_unblock(const struct ask *ask) {
 
 int show_client(const struct ask *ask) {
     char client[128];
-    char *words[] = {client, ask->n_words > 1 ? ask->words[1] : NULL};
+    char *words[3] = {client};
     json_t *listeners = NULL;
     char *text = NULL;
 
-    if (ask->n_words > 2 ||
-        (ask->n_words == 2 && strncmp(ask->words[1], "listener=", strlen("listener=")) != 0))
-        return wrong_command("explain takes an address, and listener=NAME", ask->words[1]);
+    for (size_t i = 1; i < ask->n_words; i++) {
+        if (i >= ARRAY_LEN(words) ||
+            (strncmp(ask->words[i], "listener=", strlen("listener=")) != 0 &&
+             strncmp(ask->words[i], "name=", strlen("name=")) != 0))
+            return wrong_command("explain takes an address, listener=NAME and name=NAME",
+                                 ask->words[i]);
+        words[i] = ask->words[i];
+    }
     snprintf(client, sizeof(client), "client=%s", ask->words[0]);
     char *path = ask_path("/explain", words, ask->n_words);
     if (path == NULL)

@@ -59,6 +59,11 @@ static void write_route(struct detail *detail) {
     ADD("%s -> %s -> %s%s%s", detail_text(of, "client"), detail_text(of, "listener"),
         detail_text(of, "upstream"), server[0] != '\0' ? "/" : "", server);
     end_detail(detail);
+    if (detail_text(of, "sni")[0] != '\0' || detail_text(of, "alpn")[0] != '\0') {
+        begin_detail(detail, "TLS asks for");
+        ADD("%s %s", detail_text(of, "sni"), detail_text(of, "alpn"));
+        end_detail(detail);
+    }
     if (json_is_string(json_object_get(of, "proxy"))) {
         begin_detail(detail, "PROXY header");
         ADD("from %s", detail_text(of, "proxy"));

@@ -63,15 +63,18 @@ static void print_counts(const json_t *listener, FILE *out) {
 static void print_way(const json_t *listener, FILE *out) {
     const char *none = json_string_value(json_object_get(listener, "no_server"));
     const json_t *server, *servers = json_object_get(listener, "servers");
+    const char *route = text_at(listener, "route"); /* "": none takes it */
     long long n = number_at(listener, "may_be_chosen");
     size_t i;
 
+    if (text_at(listener, "upstream")[0] == '\0')
+        return;
     if (none != NULL) {
         fprintf(out, "  %s would have no server for it: %s.\n", text_at(listener, "upstream"),
                 none);
         return;
     }
-    fprintf(out, "  %s %s of %s, by %s: ",
+    fprintf(out, "  %s%s%s %s of %s, by %s: ", route, route[0] != '\0' ? ": " : "",
             json_is_true(json_object_get(listener, "admitted")) ? "It goes to" : "It would go to",
             n == 1 ? "the server" : "one of the servers", text_at(listener, "upstream"),
             text_at(listener, "balance"));

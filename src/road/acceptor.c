@@ -82,7 +82,9 @@ static void begin_record(struct job *job, const struct acceptor *acceptor) {
     record->accepted = clock_now();
     record->listen_addr = listen_socket_addr(&acceptor->socket);
     snprintf(record->listener, sizeof(record->listener), "%s", job->route->config->name);
-    snprintf(record->upstream, sizeof(record->upstream), "%s", job->route->upstream->config->name);
+    if (job->route->upstream != NULL)
+        snprintf(record->upstream, sizeof(record->upstream), "%s",
+                 job->route->upstream->config->name);
 }
 
 /* Nobody is let in any more. */
@@ -181,7 +183,7 @@ static enum end push_to_openings(struct acceptor *acceptor, struct job *job) {
 
     while ((r = openings_push(&road->openings, job, atomic_load(&road->stop_accept))) < 0) {
         if (r != -EAGAIN) {
-            shortage_log("read a PROXY header", -r);
+            shortage_log("read what a client sends first", -r);
             return END_NO_PUMPS;
         }
         if (!atomic_load(&acceptor->waits) || is_acceptor_over(acceptor))

@@ -1,7 +1,6 @@
 #include "road/generation.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,14 +28,17 @@ static bool init_lines(struct generation *generation, const struct generation *f
     return generation->lines != NULL;
 }
 
-static void init_route(struct generation *generation, size_t i) {
+static void init_route(struct generation *generation, size_t i, struct route *route,
+                       const struct route_config *section) {
     const struct config *config = generation->config;
     const struct listener_config *lc = &config->listeners[i];
+    size_t upstream = section != NULL ? section->upstream : lc->upstream;
 
-    generation->routes[i] = (struct route){
+    *route = (struct route){
         .generation = generation,
         .config = lc,
-        .upstream = &generation->upstreams->list[lc->upstream],
+        .section = section,
+        .trunk = &generation->routes[i],
         .options = {.idle_timeout = lc->idle_timeout,
                     .linger_timeout = lc->linger_timeout,
                     .keepalive = lc->keepalive,
@@ -47,21 +49,40 @@ static void init_route(struct generation *generation, size_t i) {
                     .log = (enum log_connections)config->global.log_connections,
                     .min_rate = lc->min_rate},
         .limit = generation->limits[i],
-        .line = generation->lines[lc->upstream],
     };
+    if (upstream != NO_UPSTREAM) {
+        route->upstream = &generation->upstreams->list[upstream];
+        route->line = generation->lines[upstream];
+    }
+}
+
+/* The listener's own, and its branches, from here on. How many these are. */
+static size_t init_listener_routes(struct generation *generation, size_t i,
+                                   struct route *branches) {
+    const struct listener_config *lc = &generation->config->listeners[i];
+
+    init_route(generation, i, &generation->routes[i], NULL);
+    generation->routes[i].branches = branches;
+    for (size_t k = 0; k < lc->n_routes; k++)
+        init_route(generation, i, &branches[k], &lc->routes[k]);
+    return lc->n_routes;
 }
 
 static bool init_routes(struct generation *generation, const struct generation *former,
                         const struct limit_list *limits) {
     const struct config *config = generation->config;
+    size_t n_branches = 0, made = 0;
 
+    for (size_t i = 0; i < config->n_listeners; i++)
+        n_branches += config->listeners[i].n_routes;
     generation->routes = calloc(config->n_listeners, sizeof(*generation->routes));
+    generation->branches = calloc(n_branches + 1, sizeof(*generation->branches));
     generation->limits = calloc(config->n_listeners, sizeof(struct limit *));
-    if (generation->routes == NULL || generation->limits == NULL ||
+    if (generation->routes == NULL || generation->branches == NULL || generation->limits == NULL ||
         !init_lines(generation, former) || !limit_list_choose(limits, config, generation->limits))
         return false;
     for (size_t i = 0; i < config->n_listeners; i++)
-        init_route(generation, i);
+        made += init_listener_routes(generation, i, generation->branches + made);
     return true;
 }
 
@@ -74,6 +95,7 @@ static void free_generation(struct generation *generation) {
     free(generation->limits);
     free(generation->lines);
     free(generation->routes);
+    free(generation->branches);
     config_unref(generation->config);
     free(generation);
 }
@@ -154,17 +176,12 @@ void route_unref(struct route *route) {
     generation_unref(route->generation);
 }
 
-bool route_follow(struct job *job) {
-    struct route *before = job->route, *now = before, *next;
+struct route *route_newest(struct route *route) {
+    struct route *now = route->trunk, *next;
 
     while ((next = atomic_load(&now->next)) != NULL)
         now = next;
-    if (now == before)
-        return false;
-    job->route = route_ref(now);
-    route_unref(before);
-    snprintf(job->record.upstream, sizeof(job->record.upstream), "%s", now->upstream->config->name);
-    return true;
+    return now;
 }
 
 bool generation_unused(const struct generation *generation) {

@@ -15,15 +15,19 @@
 struct generation;
 struct job;
 
-/* Where a listener's connections go, and how. */
+/* Where a listener's connections go, and how. A listener has one of its own, and a branch of that
+ * for each of its route sections (config/routes.h), which job_branch chooses. */
 struct route {
     struct generation *generation;
     const struct listener_config *config;
-    struct upstream *upstream;
+    const struct route_config *section; /* of a branch; NULL: the listener's own */
+    struct route *trunk;                /* the listener's own */
+    struct route *branches;             /* of that, in the order of config->routes */
+    struct upstream *upstream;          /* NULL: it only leads to branches */
     struct conn_options options;
     struct limit *limit;        /* the generation's reference */
-    struct line *line;          /* the upstream's; likewise */
-    struct route *_Atomic next; /* in the next generation; NULL: none (yet) */
+    struct line *line;          /* the upstream's, or NULL; likewise */
+    struct route *_Atomic next; /* of a trunk, in the next generation; NULL: none (yet) */
 };
 
 struct generation {
@@ -31,9 +35,10 @@ struct generation {
     _Atomic size_t refs;           /* held routes, and others who hold it */
     struct config *config;         /* a reference */
     struct upstreams *upstreams;
-    struct route *routes;  /* in the order of config->listeners */
-    struct limit **limits; /* the same; references */
-    struct line **lines;   /* in the order of config->upstreams; references */
+    struct route *routes;   /* in the order of config->listeners */
+    struct route *branches; /* of all of them */
+    struct limit **limits;  /* the same; references */
+    struct line **lines;    /* in the order of config->upstreams; references */
 };
 
 /* Takes over the upstreams, on success. Lines (by upstream) go on from the former one (or NULL),
@@ -59,9 +64,8 @@ void generation_unref(struct generation *generation);
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route);
 
-/* Changes the job over to its listener's newest route. False: it has that, or the listener is gone.
- * Any thread. */
-bool route_follow(struct job *job) MUST_USE;
+/* The listener's own route in the newest generation that has the listener. */
+struct route *route_newest(struct route *route);
 
 /* No route is held. It can be freed if that is true of all before it, and none can be got. */
 bool generation_unused(const struct generation *generation);

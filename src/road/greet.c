@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/sockopt.h"
 #include "road/generation.h"
 #include "road/openings.h"
 
@@ -76,8 +75,6 @@ enum end greet_read(struct opening *opening, const char **ret_why) {
     enum end end = read_header(opening, deadline < opening->deadline ? deadline : opening->deadline,
                                &header, ret_why);
 
-    if (end == END_NONE && sockopt_set_receive_timeout(job->has.client, 0) < 0)
-        end = END_HEADER_BAD;
     if (end == END_NONE && header.known) {
         job->record.client = header.source;
         job->destination = header.destination;

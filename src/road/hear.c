@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/sockopt.h"
 #include "road/admit.h"
-#include "road/shortage.h"
+#include "road/branch.h"
 #include "road/generation.h"
 #include "road/greet.h"
+#include "road/hello.h"
 #include "road/refuse.h"
 #include "road/shake.h"
+#include "road/shortage.h"
 
 /* What was wrong with a PROXY header. */
 struct bad_header {
@@ -53,7 +56,9 @@ static void say_header_bad(const struct job *job, const char *why) {
     log_event_grouped(MSG_PROXY_HEADER, format_bad_header, &bad, sizeof(bad), &group);
 }
 
-static enum end read_greeting(struct opening *opening) {
+/* Takes the PROXY header, and judges whom it names. END_NONE, or how the connection ends; as of the
+ * next. */
+static enum end hear_header(struct opening *opening) {
     struct job *job = &opening->job;
     const char *why = NULL;
 
@@ -61,21 +66,40 @@ static enum end read_greeting(struct opening *opening) {
     enum end end = greet_read(opening, &why);
     if (why != NULL)
         say_header_bad(job, why);
+    return end != END_NONE ? end : admit_named(job);
+}
+
+/* Looks at the ClientHello, and takes the route that it asks for. */
+static enum end hear_hello(struct opening *opening) {
+    struct job *job = &opening->job;
+    struct client_hello hello;
+    const char *why = NULL;
+    bool tls = false;
+
+    enum end end = hello_look(opening, &hello, &tls, &why);
+    if (end == END_NONE)
+        end = branch_choose(job, tls ? &hello : NULL);
+    if (end == END_CLIENT_HELLO && why == NULL && !tls)
+        why = "it speaks no TLS";
+    if (why != NULL)
+        snprintf(job->record.why, sizeof(job->record.why), "%s", why);
     return end;
 }
 
-/* Reads what it has to send before there is a server to dial, and judges it. END_NONE, or how the
- * connection ends. */
+/* Reads what it has to send before there is a server to dial, and judges it. */
 static enum end admit_opening(struct opening *opening) {
     struct job *job = &opening->job;
     const struct listener_config *config = job->route->config;
-    bool greets = config->accept_proxy != PROXY_OFF;
-    enum end end = greets ? read_greeting(opening) : END_NONE;
+    enum end end = END_NONE;
 
+    if (config->accept_proxy != PROXY_OFF)
+        end = hear_header(opening);
+    if (end == END_NONE && config->n_routes > 0)
+        end = hear_hello(opening);
     if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;
-    if (end == END_NONE && greets)
-        end = admit_named(job);
+    if (end == END_NONE && sockopt_set_receive_timeout(job->has.client, 0) < 0)
+        end = END_NO_SOCKET;
     if (end == END_NONE && config->tls.given)
         end = shake_client(job, opening->deadline, &opening->openings->stop);
     return end;

@@ -166,7 +166,7 @@ int openings_push(struct openings *openings, struct job *job, bool beyond) {
     int r = make != NULL ? openings_add_opener(openings, make) : 0;
     if (r < 0) {
         put_back_opening(openings, make);
-        shortage_log("start one more thread that reads PROXY headers", -r);
+        shortage_log("start one more thread that reads what clients send first", -r);
     }
     return 0;
 }

@@ -95,6 +95,12 @@ bool openings_stop_until(struct openings *openings, usec_t deadline) MUST_USE;
  * -ETIMEDOUT at the deadline, -EUSERS if put out, -ECANCELED at the stop. */
 ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) MUST_USE;
 
+/* The same, once `have` bytes were seen in buf, until `need` are there, which fit in it. Returns
+ * need, or as above. After the last, openings_peek_end (0 or -errno). */
+ssize_t openings_peek_more(struct opening *opening, void *buf, size_t have, size_t need,
+                           usec_t deadline) MUST_USE;
+int openings_peek_end(struct opening *opening) MUST_USE;
+
 /* An opener's. The opening has sent all: nobody else touches its socket. False: it was put out. */
 bool openings_keep(struct opening *opening) MUST_USE;
 

@@ -78,10 +78,28 @@ static usec_t next_opening_look(const struct opening *opening, usec_t deadline) 
     return !opening->stays && opening->ripens < deadline ? opening->ripens : deadline;
 }
 
+#define SHORT_LOOKS 4 /* in a row that end before their time, without news: the end of data */
+
+/* What recv(2) is asked for, and how it has gone on. */
+struct peek {
+    void *buf;
+    size_t size, least; /* the room, and what will do */
+    ssize_t before;     /* bytes at the last look */
+    unsigned looks;     /* in a row that were short */
+};
+
+/* recv(2) waits for all that it is asked for (MSG_WAITALL), and returns less at the end of data,
+ * but also for a signal, which only another look tells from it. True: it was the end. */
+static bool is_at_end(struct peek *peek, ssize_t n) {
+    peek->looks = n == peek->before ? peek->looks + 1 : 0;
+    peek->before = n;
+    return peek->looks == SHORT_LOOKS;
+}
+
 /* Each moment that it waits for is looked at once more without waiting: what came in time counts,
  * even if the opener comes late. */
-ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) {
-    int fd = opening->job.has.client;
+static ssize_t peek_until(struct opening *opening, struct peek *peek, usec_t deadline) {
+    int fd = opening->job.has.client, all = peek->least > 1 ? MSG_WAITALL : 0;
 
     for (;;) {
         usec_t now = clock_now(), until = next_opening_look(opening, deadline);
@@ -92,14 +110,16 @@ ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t de
         int r = waits ? sockopt_set_receive_timeout(fd, until - now) : 0;
         if (r < 0)
             return r;
-        ssize_t n = recv(fd, buf, size, MSG_PEEK | (waits ? 0 : MSG_DONTWAIT));
-        if (n == 0 && was_put_out(opening))
-            return -EUSERS;
-        if (n >= 0)
+        ssize_t n = recv(fd, peek->buf, peek->size, MSG_PEEK | (waits ? all : MSG_DONTWAIT));
+        if (n >= (ssize_t)peek->least)
             return n;
-        if (errno != EAGAIN && errno != EINTR)
+        if (n >= 0 && was_put_out(opening))
+            return -EUSERS;
+        if (n == 0 || (n > 0 && waits && clock_now() < until && is_at_end(peek, n)))
+            return 0;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -errno;
-        if (waits || errno == EINTR)
+        if (waits || (n < 0 && errno == EINTR))
             continue;
         if (until == deadline)
             return -ETIMEDOUT;
@@ -107,6 +127,39 @@ ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t de
             return -EUSERS;
         opening->stays = true;
     }
+}
+
+ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) {
+    struct peek peek = {.buf = buf, .size = size, .least = 1};
+
+    return peek_until(opening, &peek, deadline);
+}
+
+static bool is_on_unix_socket(const struct opening *opening) {
+    return addr_is_unix(&opening->job.record.listen_addr);
+}
+
+/* A unix socket's peek never waits for all, but it can begin behind what was seen (SO_PEEK_OFF,
+ * unix(7)); of TCP, Linux before 6.9 knows the former alone. */
+ssize_t openings_peek_more(struct opening *opening, void *buf, size_t have, size_t need,
+                           usec_t deadline) {
+    struct peek all = {.buf = buf, .size = need, .least = need};
+
+    if (!is_on_unix_socket(opening))
+        return peek_until(opening, &all, deadline);
+    while (have < need) {
+        int r = sockopt_set_peek_offset(opening->job.has.client, (int)have);
+        ssize_t n = r < 0 ? r : openings_peek(opening, (char *)buf + have, need - have, deadline);
+
+        if (n <= 0)
+            return n;
+        have += (size_t)n;
+    }
+    return (ssize_t)need;
+}
+
+int openings_peek_end(struct opening *opening) {
+    return is_on_unix_socket(opening) ? sockopt_set_peek_offset(opening->job.has.client, -1) : 0;
 }
 
 bool openings_keep(struct opening *opening) {

@@ -42,14 +42,16 @@ static void drop_what_came(int fd) {
         reads++;
 }
 
-/* How the client of a connection that ends so is answered. */
+/* How the client of a connection that ends so is answered. Who is sent an alert has asked. */
 static enum end_answer answer_to(const struct job *job, enum end end) {
+    if (answer_is_alert(end))
+        return END_ANSWER_ONCE_ASKED;
     return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;
 }
 
-/* By an alert of TLS, which a reset might overtake. */
-static bool was_told(enum end end) {
-    return end == END_CLIENT_HELLO || end == END_UNKNOWN_NAME;
+/* By an alert, in the handshake, which a reset might overtake. */
+static bool was_told(const struct job *job, enum end end) {
+    return job->route->config->tls.given && (end == END_CLIENT_HELLO || end == END_UNKNOWN_NAME);
 }
 
 void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
@@ -64,7 +66,7 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
         /* nobody can wait for its request */
         answer_send(job->has.client, job->has.client_tls, end, job->route->config->pages);
         drop_what_came(job->has.client);
-    } else if (!lingers && was_told(end)) {
+    } else if (!lingers && was_told(job, end)) {
         drop_what_came(job->has.client);
         (void)shutdown(job->has.client, SHUT_WR);
         sockopt_set_for_end(job->has.client);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/stats.h"
+#include "road/branch.h"
 #include "road/dial.h"
 #include "road/shortage.h"
 #include "road/generation.h"
@@ -61,7 +62,7 @@ static enum end serve_job(struct road *road, struct job *job, struct turn *turn,
         return job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT;
     enum end end = dial(job, turn, &road->stop_now);
     /* A newer configuration may have servers with room. */
-    while (end == END_SERVERS_FULL && route_follow(job))
+    while (end == END_SERVERS_FULL && branch_follow(job))
         end = dial(job, turn, &road->stop_now);
     if (end == END_SERVERS_FULL && job->full_since == 0)
         stats_add(STAT_waited_servers_full, 1);

@@ -1,6 +1,5 @@
 #include "wire/client_hello.h"
 
-#include <arpa/inet.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,8 +10,7 @@
 #define MESSAGE_HELLO     1
 #define RANDOM_LENGTH     32
 #define SESSION_ID_MAX    32
-#define NAME_IS_HOST      0  /* RFC 6066, 3 */
-#define LABEL_MAX         63 /* RFC 1035, 2.3.4 */
+#define NAME_IS_HOST      0 /* RFC 6066, 3 */
 #define EXTENSION_NAME    0
 #define EXTENSION_ALPN    16
 #define EXTENSION_VERSION 43
@@ -61,53 +59,13 @@ static bool cut_vector(struct bytes *from, size_t size, struct bytes *ret) {
 
 /* Extensions */
 
-static bool is_name_byte(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
-           byte == '_';
-}
-
-/* In brackets, too, as some clients have it. */
-static bool is_ip_literal(const char *name) {
-    struct in6_addr addr;
-    char inner[INET6_ADDRSTRLEN];
-    size_t n = strlen(name);
-
-    if (n > 2 && n < sizeof(inner) && name[0] == '[' && name[n - 1] == ']') {
-        memcpy(inner, name + 1, n - 2);
-        inner[n - 2] = '\0';
-        return inet_pton(AF_INET6, inner, &addr) == 1;
-    }
-    return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
-}
-
-static bool is_host_name(const char *name) {
-    size_t label = 0;
-
-    for (; *name != '\0'; name++) {
-        if (*name == '.' ? label == 0 : !is_name_byte(*name))
-            return false;
-        label = *name == '.' ? 0 : label + 1;
-        if (label > LABEL_MAX)
-            return false;
-    }
-    return label > 0;
-}
-
 static bool read_host_name(struct bytes from, char *ret_name, const char **ret_why) {
-    char name[CLIENT_HELLO_NAME_MAX];
-
-    if (from.n == 0 || from.n >= sizeof(name))
+    if (from.n == 0 || from.n >= CLIENT_HELLO_NAME_MAX)
         return hello_fails(ret_why, "its server name is empty, or longer than 255 bytes");
-    for (size_t i = 0; i < from.n; i++)
-        name[i] = (char)(from.at[i] >= 'A' && from.at[i] <= 'Z' ? from.at[i] + 32 : from.at[i]);
-    if (memchr(name, '\0', from.n) != NULL)
+    if (memchr(from.at, '\0', from.n) != NULL)
         return hello_fails(ret_why, "its server name has a NUL in it");
-    name[name[from.n - 1] == '.' ? from.n - 1 : from.n] = '\0';
-    if (is_ip_literal(name))
-        return true;
-    if (!is_host_name(name))
+    if (host_name_read((const char *)from.at, from.n, ret_name) == HOST_NAME_BAD)
         return hello_fails(ret_why, "its server name is no name of a host");
-    strcpy(ret_name, name);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "base/host_name.h"
 
 /* The message, its header included, and the records that it may be cut into (RFC 8446, 5.1, sets no
  * such bounds; a browser's has some 2 KiB, and one record). */
@@ -18,12 +19,12 @@
 /* With the headers of the records: more bytes are never asked for. */
 #define CLIENT_HELLO_WIRE_MAX (CLIENT_HELLO_MAX + CLIENT_HELLO_RECORDS * 5)
 
-#define CLIENT_HELLO_NAME_MAX      256 /* with NUL; RFC 6066, 3, and RFC 1035, 2.3.4: 255 bytes */
+#define CLIENT_HELLO_NAME_MAX      HOST_NAME_SIZE
 #define CLIENT_HELLO_PROTOCOLS_MAX 512 /* all that IANA has registered take less */
 
 struct client_hello {
-    /* The server_name (SNI), in lower case, without a dot at its end. Letters, digits, "-" and "_"
-     * in labels alone. "": none, or an IP address, which is no name there (RFC 6066, 3). */
+    /* The server_name (SNI), as host_name_read has it. "": none, or an IP address, which is no name
+     * there (RFC 6066, 3). */
     char name[CLIENT_HELLO_NAME_MAX];
     /* ALPN (RFC 7301), as sent: names of 1 to 255 bytes, each after its length. */
     unsigned char protocols[CLIENT_HELLO_PROTOCOLS_MAX];

@@ -20,7 +20,7 @@ def options_of(section):
     """Those that no other section has, from the table: of the others config() takes that of the top level."""
     table = (Path(__file__).parents[2] / "src/config/options.def").read_text()
     rows = re.findall(r"^OPTION\((\w+), (\w+)", table, re.M)
-    names = [name for _, name in rows]
+    names = [name for in_section, name in rows if in_section != "route"]   # which has the listener's
     return [name for in_section, name in rows if in_section == section and names.count(name) == 1]
 
 

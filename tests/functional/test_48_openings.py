@@ -74,7 +74,7 @@ def test_who_was_put_out_is_told_in_the_log(relay, origin):
     with silent(at["web"], 40):
         ask(at["web"], HEADER)
     line = one.wait_log(r"RELAYD_END=LO")[0]
-    assert "was reset: it had not sent its PROXY header within a second, and others waited" in line.text
+    assert "was reset: it had not sent its PROXY header or ClientHello within a second, and others waited" in line.text
     assert line.level == "notice"
 
 

@@ -85,8 +85,8 @@ TOKEN = re.compile(r'#[^\n]*|(?P<word>"[^"]*"|[^\s{}=,"#]+)|(?P<mark>[{}=])')
 
 def sample_options():
     """(section, name) -> value of every option that is set in conf/relayd.conf; a list's value is its text."""
-    text = re.sub(r"^( *)# (?:status|tls) \{\n(?:\1#     .*\n)*\1# \}\n", lambda off: re.sub(r"^( *)# ", r"\1", off[0], flags=re.M),
-                  tree.read("conf/relayd.conf"), flags=re.M)   # off by default
+    text = re.sub(r'^( *)# (?:status|tls|route "[^"]*") \{\n(?:\1#     .*\n)*\1# \}\n',   # off by default
+                  lambda off: re.sub(r"^( *)# ", r"\1", off[0], flags=re.M), tree.read("conf/relayd.conf"), flags=re.M)
     words = [match[0] for match in TOKEN.finditer(text) if not match[0].startswith("#")]
     found, sections, i = {}, ["global"], 0
     while i < len(words):

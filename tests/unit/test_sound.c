@@ -42,6 +42,8 @@ static void a_sound_one_is_sound(void **state) UNCHECKED {
     good.flow[DIR_UP].sink_error = 104;
     good.record.end = END_CLIENT_ENDED;
     good.decided = true;
+    strcpy(good.record.sni, "www.example.com");
+    strcpy(good.record.alpn, "h2");
     assert_true(state_is_sound(&good));
     atomic_store(&good.flow[DIR_DOWN].in_memory, true);
     assert_true(state_lacks_bytes(&good));
@@ -76,6 +78,9 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.record.server_addr.len = 0);
     REFUSE(bad.record.server_addr.u.sa.sa_family = AF_INET);
     REFUSE(bad.record.listen_addr.len = 1);
+    REFUSE(memset(bad.record.sni, 'x', sizeof(bad.record.sni)));
+    REFUSE(strcpy(bad.record.sni, "a b"));
+    REFUSE(strcpy(bad.record.alpn, "\x1b[31m"));
     REFUSE(bad.record.accepted = -1);
     REFUSE(bad.record.accepted = later);
     REFUSE(bad.record.queued = later);

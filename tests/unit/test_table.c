@@ -229,9 +229,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_5(void **state) {
+static void the_layout_of_version_6(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 5);
+    assert_int_equal(KEEPER_VERSION, 6);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
@@ -269,15 +269,15 @@ static void the_layout_of_version_5(void **state) {
     assert_int_equal(sizeof(struct listen_description), 216);
     AT(conn_state, live, 0);
     AT(conn_state, record, 8);
-    AT(conn_state, options, 1008);
-    AT(conn_state, flow, 1088);
-    AT(conn_state, aborted, 1216);
-    AT(conn_state, lingering, 1217);
-    AT(conn_state, hard, 1218);
-    AT(conn_state, decided, 1219);
-    AT(conn_state, expired, 1224);
-    AT(conn_state, crashes, 1232);
-    assert_int_equal(sizeof(struct conn_state), 1280);
+    AT(conn_state, options, 1296);
+    AT(conn_state, flow, 1344);
+    AT(conn_state, aborted, 1472);
+    AT(conn_state, lingering, 1473);
+    AT(conn_state, hard, 1474);
+    AT(conn_state, decided, 1475);
+    AT(conn_state, expired, 1480);
+    AT(conn_state, crashes, 1488);
+    assert_int_equal(sizeof(struct conn_state), 1536);
     AT(record, listener, 8);
     AT(record, upstream, 72);
     AT(record, server, 136);
@@ -302,6 +302,8 @@ static void the_layout_of_version_5(void **state) {
     AT(record, tls_suite, 766);
     AT(record, tls_resumed, 768);
     AT(record, why, 769);
+    AT(record, sni, 865);
+    AT(record, alpn, 1121);
     AT(conn_options, linger_timeout, 8);
     AT(conn_options, keepalive, 16);
     AT(conn_options, half_close, 24);
@@ -332,7 +334,7 @@ int main(void) {
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_5),
+        cmocka_unit_test(the_layout_of_version_6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
