@@ -53,6 +53,7 @@ struct conn {
     struct error_pages *pages; /* refused: a reference, or NULL */
     struct review review;
     usec_t told_idle GUARDED; /* conn_tell; 0: not told */
+    usec_t told_at GUARDED;   /* clock_now() of conn_begin_to_tell, the last one */
     _Atomic unsigned refs;
     _Atomic bool over;   /* aborted or expired: dropping pumps stop */
     struct hold hold;    /* what the keeper has */
@@ -128,6 +129,9 @@ void conn_source_cut(struct conn *conn, enum direction dir, int error);
 /* For the pump that has read an end, before it tells a sink that speaks TLS: whether the end is to
  * be passed on in order. */
 bool conn_end_is_true(struct conn *conn, enum direction dir, uint64_t bytes_read);
+
+/* Before it tells, the end is decided: the sink may answer at once, by its own. */
+void conn_begin_to_tell(struct conn *conn, enum direction dir);
 
 /* Its time is up: what is read as an end is one in order. */
 bool conn_is_expired(struct conn *conn);

@@ -144,6 +144,10 @@ static enum end reset_by(enum direction dir) {
     return dir == DIR_UP ? END_CLIENT_RESET : END_SERVER_RESET;
 }
 
+static enum end ended_by(enum direction dir) {
+    return dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED;
+}
+
 /* Passes the end on. What is on its way there arrives, even if this process is killed now. */
 static void end_side(int sink) {
     (void)shutdown(sink, SHUT_WR); /* ENOTCONN: the peer is gone already */
@@ -166,6 +170,15 @@ bool conn_end_is_true(struct conn *conn, enum direction dir, uint64_t bytes_read
     return is_true;
 }
 
+void conn_begin_to_tell(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    touch_flow(&conn->state->flow[dir]);
+    conn->told_at = clock_now();
+    if (!conn->state->aborted)
+        decide_end(conn, ended_by(dir), 0);
+    lock_release(&conn->registry->lock);
+}
+
 bool conn_is_expired(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool expired = conn->state->expired != 0;
@@ -184,7 +197,7 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         touch_flow(&conn->state->flow[dir]);
         if (!conn->state->options.half_close)
             begin_to_linger(conn);
-        decide_end(conn, dir == DIR_UP ? END_CLIENT_ENDED : END_SERVER_ENDED, 0);
+        decide_end(conn, ended_by(dir), 0);
         in_this_order();
         conn->state->flow[dir].ended = true;
     }
@@ -197,21 +210,16 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         end_side(sink);
 }
 
-/* Nothing has come from this source since the other one ended. */
-static bool is_silent_since(const struct conn *conn, enum direction dir) {
-    return atomic_load(&conn->state->flow[dir].active) <=
-           atomic_load(&conn->state->flow[other_direction(dir)].active);
-}
-
 /* How a source that has failed ends the connection. A client that resets after the server's end,
  * when it has all it wanted, is everyday; so is a server that says nothing more to a client that
  * has ended, not even close_notify. */
 static void fail_source(struct conn *conn, enum direction dir, enum end end, int error) {
     lock_acquire(&conn->registry->lock);
     enum end before = conn->state->decided ? conn->state->record.end : END_NONE;
-    bool keep = dir == DIR_UP ? before == END_SERVER_ENDED
-                              : before == END_CLIENT_ENDED && end == END_SERVER_CUT && error == 0 &&
-                                    is_silent_since(conn, dir);
+    bool silent = atomic_load(&conn->state->flow[dir].spoke) <= conn->told_at;
+    bool keep = dir == DIR_UP
+                    ? before == END_SERVER_ENDED
+                    : before == END_CLIENT_ENDED && end == END_SERVER_CUT && error == 0 && silent;
     lock_release(&conn->registry->lock);
     conn_abort(conn, keep ? before : end, keep ? 0 : error);
 }

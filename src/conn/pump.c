@@ -59,6 +59,7 @@ static bool tell_end(struct conn *conn, enum direction dir, struct copy *copy, u
 
     if (!copy_tells_end(copy) || !conn_end_is_true(conn, dir, read))
         return true;
+    conn_begin_to_tell(conn, dir);
     atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
     int r = copy_end(copy, conn->fd[conn_sink(dir)]);
     if (r < 0)
