@@ -69,15 +69,17 @@ static enum end hear_header(struct opening *opening) {
     return end != END_NONE ? end : admit_named(job);
 }
 
-/* Looks at the ClientHello, and takes the route that it asks for. */
+/* Looks at the ClientHello, and takes the route that it asks for. Where TLS ends here, the
+ * handshake has the better words, and an alert, for what is none. */
 static enum end hear_hello(struct opening *opening) {
     struct job *job = &opening->job;
+    bool ends_here = job->route->config->tls.given;
     struct client_hello hello;
     const char *why = NULL;
     bool tls = false;
 
     enum end end = hello_look(opening, &hello, &tls, &why);
-    if (end == END_NONE)
+    if (end == END_NONE && (tls || !ends_here))
         end = branch_choose(job, tls ? &hello : NULL);
     if (end == END_CLIENT_HELLO && why == NULL && !tls)
         why = "it speaks no TLS";
@@ -94,7 +96,7 @@ static enum end admit_opening(struct opening *opening) {
 
     if (config->accept_proxy != PROXY_OFF)
         end = hear_header(opening);
-    if (end == END_NONE && config->n_routes > 0)
+    if (end == END_NONE && (config->n_routes > 0 || config->tls.given))
         end = hear_hello(opening);
     if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;

@@ -17,6 +17,7 @@ static void note_client_facts(struct job *job, const struct tls_agreed *facts) {
     record->tls_version = facts->version;
     record->tls_suite = facts->suite;
     record->tls_resumed = facts->resumed;
+    snprintf(record->alpn, sizeof(record->alpn), "%s", facts->alpn);
 }
 
 static enum end end_of_client(struct job *job, enum tls_handshake_outcome outcome) {

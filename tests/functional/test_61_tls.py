@@ -170,6 +170,46 @@ def test_a_drain_ends_in_order(relay, origin, site):
     one.record(client)
 
 
+# Before there is a server
+
+
+def test_the_name_and_the_protocol_are_told(relay, origin, site):
+    one = https(relay, site, origin(http), tls={"alpn": ["http/1.1"]}, mode="http")
+    with site.connect(one, alpn=["h2", "http/1.1"]) as client:
+        assert client.sock.selected_alpn_protocol() == "http/1.1"
+        assert client.get("/").status == 200
+        client.tell_end()
+    record = one.record(client)
+    assert (record.tls_sni, record.tls_alpn) == ("site.test", "http/1.1")
+
+
+def test_a_route_is_taken_by_name(relay, origin, tmp_path):
+    site = Site(tmp_path, "a.test", "b.test")
+    port, a, b = free_port(), origin(sends(b"a")), origin(sends(b"b"))
+    one = relay(address=f"127.0.0.1:{port}", text=f"""
+listener web {{
+    address = "127.0.0.1:{port}"
+    upstream = a
+{site.section()}    route "sni:b.test" {{ upstream = b }}
+}}
+upstream a {{ server a {{ address = "{a.address}" }} }}
+upstream b {{ server b {{ address = "{b.address}" }} }}
+""")
+    for name in ("a", "b"):
+        with site.connect(one, name=f"{name}.test") as client:
+            assert client.read(1) == name.encode()
+
+
+def test_the_silent_make_room_for_who_speaks(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http", top="max_openings = 4")
+    silent = [connect(one) for _ in range(20)]
+    with site.connect(one) as client:
+        assert client.get("/").status == 200
+    assert one.wait_log("RELAYD_END=LO")
+    for client in silent:
+        client.close()
+
+
 # Refused
 
 

@@ -86,13 +86,8 @@ static void test_a_dump_loads_to_the_same(void **state) {
 }
 
 static void test_what_is_no_route(void **state) {
-    static const char *const names[] = {"sni:a..b",
-                                        "sni:",
-                                        "sni:.",
-                                        "sni:a b",
-                                        "sni:*.",
-                                        "sni:b\xc3\xbc"
-                                        "cher"};
+    static const char *const names[] = {"sni:a..b", "sni:",   "sni:.",
+                                        "sni:a b",  "sni:*.", "sni:b\xc3\xbc"};
     char text[512], error[512];
 
     (void)state;

@@ -302,8 +302,8 @@ static void the_layout_of_version_6(void **state) {
     AT(record, tls_suite, 766);
     AT(record, tls_resumed, 768);
     AT(record, why, 769);
-    AT(record, sni, 865);
-    AT(record, alpn, 1121);
+    AT(record, sni, 993);
+    AT(record, alpn, 1249);
     AT(conn_options, linger_timeout, 8);
     AT(conn_options, keepalive, 16);
     AT(conn_options, half_close, 24);
