@@ -55,7 +55,7 @@ static struct error_page page_for(enum end end, const struct answer *answer,
 
 /* The handshake has not begun: in plaintext, fatal, unrecognized_name (RFC 6066, 3; RFC 8446, 5.1
  * and 6). */
-static unsigned char alert[] = {21, 3, 3, 0, 2, 2, 112};
+static const unsigned char alert[] = {21, 3, 3, 0, 2, 2, 112};
 
 bool answer_is_alert(enum end end) {
     return end == END_UNKNOWN_NAME;
@@ -109,7 +109,7 @@ static void send_page(int fd, struct tls_session *tls, enum end end,
 }
 
 void answer_send(int fd, struct tls_session *tls, enum end end, const struct error_pages *pages) {
-    struct iovec part = {alert, sizeof(alert)};
+    struct iovec part = {(void *)(uintptr_t)alert, sizeof(alert)};
 
     if (answer_is_alert(end))
         send_parts(fd, &part, 1);

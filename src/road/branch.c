@@ -55,10 +55,12 @@ enum end branch_choose(struct job *job, const struct client_hello *hello) {
 
     if (hello != NULL)
         note_hello(&job->record, hello, section);
-    if (route == NULL)
-        return hello != NULL ? END_UNKNOWN_NAME : END_CLIENT_HELLO;
-    take_route(job, route);
-    return END_NONE;
+    if (route != NULL) {
+        take_route(job, route);
+        return END_NONE;
+    }
+    job->record.upstream[0] = '\0'; /* an older generation's */
+    return hello != NULL ? END_UNKNOWN_NAME : END_CLIENT_HELLO;
 }
 
 /* What else the client offers is not known any more: it keeps to the protocol that it came by, or

@@ -16,7 +16,7 @@ struct generation;
 struct job;
 
 /* Where a listener's connections go, and how. A listener has one of its own, and a branch of that
- * for each of its route sections (config/routes.h), which job_branch chooses. */
+ * for each of its route sections (config/routes.h), which branch_choose takes. */
 struct route {
     struct generation *generation;
     const struct listener_config *config;
