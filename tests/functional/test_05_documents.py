@@ -12,6 +12,7 @@ import documents
 from documents import add_to, all_displays, body
 from relay import complaints, once
 from settings import REPO
+from tls import Site
 
 BASE = next(one.text for one in documents.displays_of_manual("relayd-operations.7") if one.section == "TWO SERVERS")
 
@@ -51,7 +52,7 @@ def kind(one):
             return "sysctl"
         if suffix in ("service", "timer", "socket") or path.endswith("override.conf"):
             return "unit"
-        return {"/etc/nginx/nginx.conf": "nginx", "/etc/haproxy/haproxy.cfg": "haproxy", "/etc/hitch/hitch.conf": "hitch",
+        return {"/etc/nginx/nginx.conf": "nginx", "/etc/haproxy/haproxy.cfg": "haproxy",
                 "/etc/systemd/journal-upload.conf": "unit", "/etc/logrotate.d/relayd": "logrotate",
                 "/usr/local/bin/relayd-alert": "shell"}.get(path, suffix)
     if re.match(r"\[\w+\]$", one.first):
@@ -66,7 +67,7 @@ def of_kind(*wanted):
 
 
 def test_every_display_is_a_file_or_commands_or_named_here():
-    known = {"neither", "relayd", "sysctl", "unit", "nginx", "haproxy", "hitch", "logrotate", "shell", "yaml", "yml", "commands"}
+    known = {"neither", "relayd", "sysctl", "unit", "nginx", "haproxy", "logrotate", "shell", "yaml", "yml", "commands"}
     assert not [str(one) for one in SHOWN if kind(one) not in known]
 
 
@@ -103,7 +104,9 @@ def completed(shown):
 @of_kind("relayd")
 def test_a_configuration_has_no_error(shown, tmp_path, monkeypatch):
     file = tmp_path / "relayd.conf"
-    file.write_text(completed(shown))
+    site = Site(tmp_path)
+    site.file.write_text(site.certificate.pem + site.authority.pem + site.certificate.key_pem)
+    file.write_text(completed(shown).replace("/etc/relayd/tls/site.pem", str(site.file)))
     (tmp_path / "check").write_text("secret\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     done = once("-t", "-f", file)
@@ -131,17 +134,6 @@ def test_nginx_takes_its_file(shown, tmp_path):
         head = f"load_module {module};\n{head}"
     (tmp_path / "nginx.conf").write_text(head + body(shown) + "\n")
     passes("nginx", "-t", "-q", "-e", tmp_path / "log", "-c", tmp_path / "nginx.conf")
-
-
-@of_kind("hitch")
-def test_hitch_takes_its_file(shown, tmp_path):
-    pem = tmp_path / "site.pem"
-    passes("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=site.example", "-keyout", pem,
-           "-out", tmp_path / "certificate")
-    pem.write_text(pem.read_text() + (tmp_path / "certificate").read_text())
-    text = re.sub(r"(?m)^(user|group) .*\n", "", body(shown)).replace("/etc/hitch/site.pem", str(pem))
-    (tmp_path / "hitch.conf").write_text(text + "\n")
-    passes("hitch", "--test", f"--config={tmp_path}/hitch.conf")
 
 
 @of_kind("logrotate")
