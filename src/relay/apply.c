@@ -232,6 +232,12 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     return outcome;
 }
 
+/* With a client, or with the server: then the keys die with this process (conn.c). */
+static bool speaks_tls(const struct route *route) {
+    return route->config->tls.given ||
+           (route->upstream != NULL && route->upstream->config->tls.given);
+}
+
 void relay_announce(struct relay *relay) {
     struct acceptor *acceptor;
 
@@ -240,9 +246,12 @@ void relay_announce(struct relay *relay) {
             continue;
         acceptor->announced = true;
         const struct route *route = acceptor->serves;
-        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.",
+        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.%s",
                 route->config->name, acceptor->socket.text,
                 route->upstream != NULL ? route->upstream->config->name : "their routes",
-                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "");
+                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "",
+                relay->road.link != NULL && speaks_tls(route)
+                    ? " Where TLS ends in relayd, they do not outlive it yet."
+                    : "");
     }
 }
