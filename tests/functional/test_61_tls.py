@@ -297,3 +297,52 @@ def test_many_at_once(relay, origin, site):
     for client in clients:
         client.tell_end().close()
     assert {record.end for record in one.wait_records(50)} == {"CE"}
+
+
+# Beside relayd-keeper
+
+
+def keyed(keeper, site, server):
+    """Two listeners, one that ends TLS and one that does not."""
+    port, plain = free_port(), free_port()
+    return f"127.0.0.1:{port}", f"127.0.0.1:{plain}", f"""
+keeper = "{keeper.path}"
+on_term = leave
+drain_timeout = 20s
+listener web {{
+    address = "127.0.0.1:{port}"
+    upstream = app
+{site.section()}}}
+listener plain {{ address = "127.0.0.1:{plain}" upstream = app }}
+upstream app {{ server a {{ address = "{server.address}" }} }}
+"""
+
+
+def test_a_restart_drains_those_that_the_keeper_cannot_hold(revived, keeper, origin, site):
+    address, plain, text = keyed(keeper, site, origin(echo))
+    one = revived(address=address, text=text)
+    assert one.wait_log("Listener web .* Where TLS ends in relayd, they do not outlive it yet.")
+    kept, client = connect(plain), site.connect(one)
+    for peer in (kept, client):
+        assert peer.send(b"a").read(1) == b"a"
+    one.signal(signal.SIGTERM)
+    one.wait_log("(?i)drain|finish|wait")
+    assert client.send(b"b").read(1) == b"b"      # while it drains
+    client.tell_end()
+    assert client.ending() == EOF
+    assert one.wait_exit() == 0
+    one.again()
+    assert kept.send(b"c").read(1) == b"c"
+    kept.close()
+
+
+def test_a_kill_resets_them(revived, keeper, origin, site):
+    address, plain, text = keyed(keeper, site, origin(echo))
+    one = revived(address=address, text=text)
+    kept, client = connect(plain), site.connect(one)
+    for peer in (kept, client):
+        assert peer.send(b"a").read(1) == b"a"
+    one.crash()
+    assert client.ending() in (RESET, CUT)        # either way no end
+    assert kept.send(b"c").read(1) == b"c"
+    kept.close()
