@@ -50,8 +50,8 @@ long_test_packages=(
 # Beyond those to build it, to compare it with its peers (tests/bench).
 # shellcheck disable=SC2034
 bench_packages=(
-    haproxy nginx-light libnginx-mod-stream systemd # the peers, and the origin
-    wrk python3                                     # the client, and what drives it
+    haproxy nginx-light libnginx-mod-stream hitch systemd # the peers, and the origin
+    wrk python3                                           # the client, and what drives it
 )
 
 # need_packages PACKAGE...: returns once all are installed. As root it installs what is missing; for

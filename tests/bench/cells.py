@@ -35,6 +35,7 @@ class Cell:
     figures: tuple
     bulk: bool = False      # relays are set up for bulk
     upload: bool = False    # the origin is the sink
+    tls: bool = False       # clients speak TLS with the relay
     quick: bool = False     # part of --quick
     once: bool = False      # slow: once in --quick
     extra: bool = False     # only when it is asked for by name
@@ -49,13 +50,14 @@ class Context:
     seconds: float
     idle: int
     many: int
+    certificate: pathlib.Path   # with its key
 
 
 def wrk(context, relay, path, connections, close=False):
     child = process.start(
         ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(context.seconds))}s", "--timeout", "5s",
          *(["-H", "Connection: close"] if close else []), "-s", HERE / "wrk.lua",
-         f"http://127.0.0.1:{relay.port}/{path}"],
+         f"{'https' if relay.tls else 'http'}://127.0.0.1:{relay.port}/{path}"],
         context.log, stdout=subprocess.PIPE)
     return child, max(1, context.seconds) + 20
 
@@ -106,6 +108,14 @@ def bulk(context, relay, what, connections, put=False):
             "errors": got["errors"]}
 
 
+def sealed_bulk(context, relay, what, connections):
+    """By wrk, which speaks TLS."""
+    cpu = relay_cpu(relay)
+    got = wrk_result(*wrk(context, relay, what, connections))
+    return {"bytes": got["bytes"] / got["seconds"] / MIB, "cpu": per(got["bytes"] / GIB, cpu()),
+            "errors": got["errors"]}
+
+
 def mixed(context, relay):
     seconds = max(1, round(context.seconds))
     big = load(context, "get", relay, "/fair/1g", 8, seconds + 0.3)
@@ -137,9 +147,29 @@ def many(context, relay, connections=None):
             "p99": got["p99"], "open": got["open_seconds"], "errors": got["errors"]}
 
 
+def tls_matrix():
+    """Full handshakes: wrk keeps no session."""
+    without = ("haproxy-splice", "socket-proxyd", "direct")   # they speak none
+    for connections, aim, cpu in (1, 1.1, None), (16, 1.1, 0.85), (64, 1.0, 1.0), (512, 0.8, None):
+        yield Cell(f"tls-keep-{connections}", f"TLS, keep-alive, 128 bytes, {connections} connection{'s' * (connections > 1)}",
+                   functools.partial(requests, path="128", connections=connections),
+                   (Figure("rate", "requests/s", ratio=aim), Figure("p99", "p99, us", less=True),
+                    Figure("cpu", "CPU us per request", 1, less=True, ratio=cpu)), tls=True, without=without)
+    for connections in 16, 64:
+        yield Cell(f"tls-close-{connections}", f"TLS, a connection and a full handshake per request, {connections} at a time",
+                   functools.partial(requests, path="128", connections=connections, close=True),
+                   (Figure("rate", "handshakes/s", ratio=0.95), Figure("cpu", "CPU us per request", 1, less=True)),
+                   tls=True, without=without)
+    for what, connections, aim, cpu in ("16k", 16, 1.2, 0.7), ("1m", 16, 1.05, 0.85), ("1g", 1, 1.1, 0.88):
+        yield Cell(f"tls-{what}-{connections}", f"TLS, download, {what.upper()}iB x {connections}",
+                   functools.partial(sealed_bulk, what=what, connections=connections),
+                   (Figure("bytes", "MiB/s", ratio=aim), Figure("cpu", "CPU s per GiB", 2, less=True, ratio=cpu)),
+                   tls=True, without=without)
+
+
 def matrix():
-    small = ("haproxy-splice",)               # splicing is for bulk
-    few = ("haproxy-splice", "socket-proxyd")  # the latter needs six descriptors for each connection
+    small = ("haproxy-splice", "hitch")               # splicing is for bulk, hitch for TLS
+    few = ("haproxy-splice", "socket-proxyd", "hitch")  # socket-proxyd needs six descriptors for each connection
     latencies = (Figure("p50", "p50, us", less=True), Figure("p99", "p99, us", less=True))
     cpu_request = Figure("cpu", "CPU us per request", 1, less=True)
     for connections, aim, quick in (1, 1.0, True), (16, 1.0, True), (64, 0.9, True), (512, 0.8, True):
@@ -166,11 +196,11 @@ def matrix():
                                          put=put),
                        (Figure("bytes", "MiB/s", ratio=aim),
                         Figure("cpu", "CPU s per GB", 3, less=True, ratio=1.0 if aim else None)),
-                       bulk=True, upload=put, quick=aim is not None)
+                       bulk=True, upload=put, quick=aim is not None, without=("hitch",))
     yield Cell("mixed", "8 small keep-alive connections beside 8 bulk ones", mixed,
                (Figure("rate", "requests/s", ratio=1.5), latencies[0],
                 Figure("p99", "p99, us", less=True, ratio=1.0), Figure("bytes", "MiB/s", ratio=1.0)),
-               bulk=True, quick=True)
+               bulk=True, quick=True, without=("hitch",))
     yield Cell("idle", "connections that are idle after one request", idle,
                (Figure("memory", "KiB each, beyond direct", 1, less=True, limit=72),
                 Figure("open", "s to open them", 2, less=True)),
@@ -183,6 +213,7 @@ def matrix():
         yield Cell(f"scale-{connections}", f"{connections:,} connections, 64 requests under way by turns",
                    functools.partial(many, connections=connections),
                    (Figure("rate", "requests/s"), *latencies), extra=True, without=few)
+    yield from tls_matrix()
 
 
 MATRIX = tuple(matrix())

@@ -48,6 +48,16 @@ def helpers():
     return BUILD
 
 
+def certificate(folder):
+    """One of P-256, with its key, for all."""
+    path = folder / "site.pem"
+    _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=bench", "-keyout", folder / "key.pem", "-out", folder / "certificate.pem")
+    path.write_text((folder / "certificate.pem").read_text() + (folder / "key.pem").read_text())
+    path.chmod(0o644)   # hitch reads it as nobody
+    return path
+
+
 def _first_line(*command):
     try:
         done = subprocess.run(command, text=True, check=False, stdin=subprocess.DEVNULL,
@@ -62,6 +72,7 @@ def versions(relays):
     asked = {"relayd": lambda r: _first_line(str(r.program), "--version"),
              "haproxy": lambda r: _first_line(r.program or "haproxy", "-v").split(" - ")[0],
              "nginx": lambda _: _first_line("nginx", "-v").removeprefix("nginx version: "),
+             "hitch": lambda _: _first_line("hitch", "--version"),
              "socket-proxyd": lambda _: _first_line("systemctl", "--version")}
     return {relay.name: asked[relay.kind](relay) for relay in relays if relay.kind in asked}
 

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -120,14 +121,23 @@ def ports(count):
     raise Failed("no free ports")
 
 
-def wait_for_answer(port, child, name, seconds=10):
+def over(tls, sock):
+    """TLS with whoever it is, or the socket as it is."""
+    if not tls:
+        return sock
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def wait_for_answer(port, child, name, tls=None, seconds=10):
     """Until one request has been answered on that port."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if child.poll() is not None:
             raise Failed(f"{name} ended with status {child.returncode}")
         try:
-            with socket.create_connection(("127.0.0.1", port), 2) as sock:
+            with over(tls, socket.create_connection(("127.0.0.1", port), 2)) as sock:
                 sock.settimeout(5)
                 sock.sendall(b"GET /128 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                 if sock.recv(4096).startswith(b"HTTP/1.1 200"):

@@ -9,7 +9,7 @@ import process
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # haproxy-splice, for bulk: HAProxy that always splices. By itself (splice-auto) it seldom does.
-PEERS = ("haproxy", "haproxy-splice", "nginx", "socket-proxyd")
+PEERS = ("haproxy", "haproxy-splice", "nginx", "socket-proxyd", "hitch")
 NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
 SOCKET_PROXYD = "/lib/systemd/systemd-socket-proxyd"
 
@@ -22,12 +22,14 @@ class Relay:
     program: str = ""
     options: tuple = ()  # of relayd: lines for its configuration
     port: int = 0        # where it listens
+    tls: object = None   # the file with certificate and key, if it speaks TLS now
     keeper: bool = False # of relayd: it has a relayd-keeper, which counts as part of it
     child: object = None
     helper: object = None
 
-    def start(self, folder, origin, bulk, most):
+    def start(self, folder, origin, bulk, most, tls=None):
         """Starts it: port -> origin, for at most so many connections. Direct: it is the origin."""
+        self.tls = tls
         self.port = origin if self.kind == "direct" else self.port
         if self.kind == "direct":
             return
@@ -41,7 +43,7 @@ class Relay:
 
     def wait(self):
         if self.child:
-            process.wait_for_answer(self.port, self.child, self.name)
+            process.wait_for_answer(self.port, self.child, self.name, self.tls)
 
     def stop(self):
         if self.child:
@@ -66,6 +68,8 @@ class Relay:
         for line in self.options:   # instead of the same option above
             section, name = section_of(line), line.split("=")[0].strip()
             lines[section] = [old for old in lines[section] if old.split(" =")[0] != name] + [line]
+        if self.tls:
+            lines["listener"].append(f'tls {{ certificate = "{self.tls}" }}')
         path = folder / f"{self.name}.conf"
         path.write_text("\n".join([
             *lines["global"], "listener bench {", *lines["listener"], "}",
@@ -91,7 +95,7 @@ defaults
     timeout client 1h
     timeout server 1h
 frontend bench
-    bind 127.0.0.1:{self.port} backlog 4096
+    bind 127.0.0.1:{self.port} backlog 4096 {f"ssl crt {self.tls}" if self.tls else ""}
     default_backend origin
 backend origin
     server a 127.0.0.1:{origin}
@@ -117,12 +121,26 @@ stream {{
     proxy_timeout 1h;
     {buffer}
     server {{
-        listen 127.0.0.1:{self.port} reuseport backlog=4096;
+        listen 127.0.0.1:{self.port} {'ssl' if self.tls else ''} reuseport backlog=4096;
+        {f'ssl_certificate {self.tls}; ssl_certificate_key {self.tls};' if self.tls else ''}
         proxy_pass 127.0.0.1:{origin};
     }}
 }}
 """)
         return ["nginx", "-e", f"{folder}/{self.name}.error.log", "-c", path], signal.SIGTERM
+
+    def _hitch(self, folder, origin, bulk, most):
+        del bulk, most
+        path = folder / f"{self.name}.conf"
+        user = 'user = "nobody"\n' if os.geteuid() == 0 else ""
+        path.write_text(f'''frontend = "[127.0.0.1]:{self.port}"
+backend = "[127.0.0.1]:{origin}"
+pem-file = "{self.tls}"
+workers = 2
+backlog = 4096
+ciphers = ""
+{user}''')
+        return ["hitch", f"--config={path}"], signal.SIGTERM
 
     def _socket_proxyd(self, folder, origin, bulk, most):
         del folder, bulk
