@@ -126,6 +126,19 @@ static bool use_fallback(SSL_CTX *ctx, const struct tls_certificates *certificat
 }
 
 /* Who verifies clients, and how. */
+/* A session that is resumed is not verified again: its certificate's end is looked at here (that of
+ * its authority, and lists of revoked ones, make another context). */
+static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                   size_t n, SSL_TICKET_STATUS status, void *arg) {
+    const X509 *peer = session != NULL ? SSL_SESSION_get0_peer(session) : NULL;
+
+    (void)ssl, (void)name, (void)n, (void)arg;
+    if ((status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) ||
+        (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0))
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
 static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *settings,
                              EVP_MD_CTX *digest, struct tls_problems *problems) {
     bool off = settings->verify_client == TLS_VERIFY_OFF;
@@ -137,6 +150,7 @@ static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *set
         SSL_VERIFY_PEER |
             (settings->verify_client == TLS_VERIFY_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         NULL);
+    (void)SSL_CTX_set_session_ticket_cb(ctx, NULL, on_ticket, NULL);
     problems->option = "ca";
     bool good = authorities_read(ctx, settings->ca, true, digest, problems);
     problems->option = "crl";
