@@ -230,6 +230,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     usec_t began = clock_now();
 
     job->record.why[0] = '\0';
+    job->record.server_header = 0;
     attempts->insecure = false;
     int error = -dial_address(&addr, attempts, &job->has.server);
     if (error == 0 && attempts->upstream->tls.given)

@@ -102,6 +102,7 @@ static enum end admit_opening(struct opening *opening) {
         end = END_PUT_OUT;
     if (end == END_NONE && sockopt_set_receive_timeout(job->has.client, 0) < 0)
         end = END_NO_SOCKET;
+    config = job->route->config; /* of a reload since, perhaps: the former one may be gone */
     if (end == END_NONE && config->tls.given)
         end = shake_client(job, opening->deadline, &opening->openings->stop);
     return end;

@@ -256,6 +256,33 @@ def test_who_leaves_in_the_handshake_is_no_error_of_ours(relay, origin, site):
         assert one.record(client).end == "CG"
 
 
+def test_before_the_handshake_nobody_is_answered_in_plain(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http", max_connections_per_client=1)
+    with site.connect(one) as first, connect(one) as second:
+        assert first.get("/").status == 200
+        got, _ = second.read_end()
+        assert got == b""
+        assert one.record(second).end == "LN"
+        first.tell_end()
+
+
+def test_a_reload_takes_the_section_away_from_who_has_not_spoken(relay, origin, site):
+    """And gives it to those of another listener."""
+    server, ports = origin(echo), [free_port(), free_port()]
+
+    def text(*sections):
+        return "".join(f'listener l{port} {{ address = "127.0.0.1:{port}" upstream = app\n{section} }}\n'
+                       for port, section in zip(ports, sections)) + f'upstream app {{ server a {{ address = "{server.address}" }} }}\n'
+    route = '    route "sni:site.test" { upstream = app }\n'
+    one = relay(address=f"127.0.0.1:{ports[0]}", text=text(site.section(), route))
+    ended, passed = (connect(f"127.0.0.1:{port}") for port in ports)
+    one.reload(text=text("", site.section() + route))
+    with ended.send(b"\x16\x03\x01\x00\x05hello"):
+        ended.ending()
+    with TlsPeer(passed, site.context(), server_hostname="site.test") as client:
+        assert client.send(b"x").read(1) == b"x"
+
+
 # Beside the rest
 
 
