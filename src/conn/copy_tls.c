@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "base/check.h"
+#include "base/sockopt.h"
 #include "tls/session.h"
 
 /* Bytes of the places that plain bytes are read into. */
@@ -16,18 +17,33 @@ _Static_assert(TLS_BUFFER_RECORDS *PLACE_SIZE(TLS_BEFORE_MAX, TLS_AFTER_MAX) <= 
                "the places of full records fit a buffer");
 
 /* This many messages in a row, each within BUSY_WITHIN of the last: then the buffer is kept, which
- * saves the wait without it. */
+ * saves the wait without it; until nothing has come for KEPT_FOR (SO_RCVTIMEO). */
 #define BUSY_MESSAGES 16
 #define BUSY_WITHIN   (100 * USEC_PER_MSEC)
+#define KEPT_FOR      USEC_PER_SEC
 
 #define OVER_IN_ORDER 1
 
 void copy_tls_init(struct copy_tls *copy, struct tls_session *from, struct tls_session *to,
                    struct tls_buffers *buffers, _Atomic usec_t *active) {
-    *copy = (struct copy_tls){.from = from, .to = to, .buffers = buffers, .active = active};
+    *copy = (struct copy_tls){
+        .from = from, .to = to, .buffers = buffers, .active = active, .timed = -1};
+}
+
+bool copy_tls_is_torn(const struct copy_tls *copy) {
+    return copy->have_at < copy->have;
+}
+
+/* Reads wait without end again. */
+static void untime_reads(struct copy_tls *copy) {
+    int r = copy->timed >= 0 ? sockopt_set_receive_timeout(copy->timed, 0) : 0;
+
+    CHECK(r == 0); /* it is an open socket */
+    copy->timed = -1;
 }
 
 void copy_tls_release(struct copy_tls *copy) {
+    untime_reads(copy);
     tls_buffers_put(copy->buffers, copy->in);
     tls_buffers_put(copy->buffers, copy->out);
     copy->in = copy->out = NULL;
@@ -51,22 +67,36 @@ static ssize_t await_buffer(struct copy_tls *copy, int from) {
     return copy->in != NULL ? 1 : -ENOMEM;
 }
 
+/* A read came to nothing. True: it is to be tried anew. */
+static bool reads_again(struct copy_tls *copy) {
+    if (errno == EINTR)
+        return true;
+    if (errno != EAGAIN || copy->timed < 0)
+        return false;
+    copy->streak = 0;
+    untime_reads(copy);
+    if (!copy_tls_is_torn(copy))
+        copy_tls_release(copy);
+    return true;
+}
+
 /* From a peer that speaks TLS */
 
 /* The rest of a record goes to the front, and more comes behind it. */
 static ssize_t receive_records(struct copy_tls *copy, int from) {
-    ssize_t n = await_buffer(copy, from);
+    ssize_t n;
 
-    if (n <= 0)
-        return n;
-    uint8_t *bytes = copy->in->bytes;
-    if (copy->have_at > 0)
-        memmove(bytes, bytes + copy->have_at, copy->have - copy->have_at);
-    copy->have -= copy->have_at;
-    copy->have_at = 0;
-    do
+    do {
+        n = await_buffer(copy, from);
+        if (n <= 0)
+            return n;
+        uint8_t *bytes = copy->in->bytes;
+        if (copy->have_at > 0)
+            memmove(bytes, bytes + copy->have_at, copy->have - copy->have_at);
+        copy->have -= copy->have_at;
+        copy->have_at = 0;
         n = recv(from, bytes + copy->have, TLS_BUFFER_READ - copy->have, 0);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && reads_again(copy));
     if (n <= 0)
         return n < 0 ? -errno : 0;
     copy->have += (size_t)n;
@@ -153,30 +183,35 @@ static size_t place_size(const struct copy_tls *copy) {
 }
 
 /* Straight to where the records will be: one system call, no copy. */
-static ssize_t read_places(struct copy_tls *copy, int from) {
-    ssize_t n = await_buffer(copy, from);
-
-    if (n <= 0)
-        return n;
-    struct iovec *pieces = copy->in->pieces;
+static void set_places(struct copy_tls *copy) {
     for (size_t i = 0; i < TLS_BUFFER_RECORDS; i++)
-        pieces[i] = (struct iovec){.iov_base = copy->in->bytes + i * place_size(copy) +
-                                               tls_before(&copy->to->out),
-                                   .iov_len = TLS_PLAIN_MAX};
-    do
-        n = readv(from, pieces, TLS_BUFFER_RECORDS);
-    while (n < 0 && errno == EINTR);
+        copy->in->pieces[i] = (struct iovec){.iov_base = copy->in->bytes + i * place_size(copy) +
+                                                         tls_before(&copy->to->out),
+                                             .iov_len = TLS_PLAIN_MAX};
+}
+
+static ssize_t read_places(struct copy_tls *copy, int from) {
+    ssize_t n;
+
+    do {
+        n = await_buffer(copy, from);
+        if (n <= 0)
+            return n;
+        set_places(copy);
+        n = readv(from, copy->in->pieces, TLS_BUFFER_RECORDS);
+    } while (n < 0 && reads_again(copy));
     if (n <= 0)
         return n < 0 ? -errno : 0;
     copy->piece = 0;
     copy->n_pieces = ((size_t)n + TLS_PLAIN_MAX - 1) / TLS_PLAIN_MAX;
-    pieces[copy->n_pieces - 1].iov_len = ((size_t)n - 1) % TLS_PLAIN_MAX + 1;
+    copy->in->pieces[copy->n_pieces - 1].iov_len = ((size_t)n - 1) % TLS_PLAIN_MAX + 1;
     return n;
 }
 
 ssize_t copy_tls_read(struct copy_tls *copy, int from, size_t *ret_wire) {
     CHECK(copy->piece == copy->n_pieces);
     copy->piece = copy->n_pieces = 0;
+    copy->source = from;
     if (copy->from != NULL)
         return read_records(copy, from, ret_wire);
     ssize_t n = read_places(copy, from);
@@ -192,9 +227,12 @@ static void give_buffers(struct copy_tls *copy) {
 
     copy->streak = now - copy->last <= BUSY_WITHIN ? copy->streak + 1 : 0;
     copy->last = now;
-    if (copy->streak >= BUSY_MESSAGES || copy->have_at < copy->have)
-        return;
-    copy_tls_release(copy);
+    if (copy->streak >= BUSY_MESSAGES) {
+        if (copy->timed < 0 && sockopt_set_receive_timeout(copy->source, KEPT_FOR) == 0)
+            copy->timed = copy->source;
+    } else if (!copy_tls_is_torn(copy)) {
+        copy_tls_release(copy);
+    }
 }
 
 static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
@@ -315,7 +353,9 @@ int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) {
         r = write_plain(copy, to, ret_written);
     } else if (tls_session_begin_writing(copy->to)) {
         r = write_records(copy, to, ret_written);
-        tls_session_end_writing(copy->to);
+        if (r ==
+            0) /* else nothing is sealed any more, lest a record be torn or a nonce used twice */
+            tls_session_end_writing(copy->to);
     }
     if (r == 0)
         give_buffers(copy);
@@ -332,7 +372,5 @@ int copy_tls_end(struct copy_tls *copy, int to) {
     if (!tls_session_begin_writing(copy->to))
         return -EPIPE;
     ssize_t n = tls_session_seal_end(copy->to, record);
-    int r = n < 0 ? (int)n : send_all(to, record, (size_t)n);
-    tls_session_end_writing(copy->to);
-    return r;
+    return n < 0 ? (int)n : send_all(to, record, (size_t)n); /* nothing is sealed after it */
 }

@@ -28,6 +28,8 @@ struct copy_tls {
     int over;               /* rest_opened: 0, or what the next read returns; 1: close_notify */
     unsigned streak;        /* messages that came quickly, one after the other */
     usec_t last;            /* message written */
+    int source;             /* the socket that was read from last */
+    int timed;              /* the source, whose reads end by themselves now; or -1 */
 };
 
 /* How a read comes to nothing, besides 0 (close_notify, or the end of a plain side) and -errno. */
@@ -46,6 +48,9 @@ ssize_t copy_tls_read(struct copy_tls *copy, int from, size_t *ret_wire) MUST_US
 
 /* Writes what is in hand. *ret_written grows by what of it was written. 0 or -errno. */
 int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) MUST_USE;
+
+/* Part of a record has come. */
+bool copy_tls_is_torn(const struct copy_tls *copy);
 
 /* Tells a sink that speaks TLS that this was all. 0 or -errno. */
 int copy_tls_end(struct copy_tls *copy, int to) MUST_USE;

@@ -84,11 +84,14 @@ static enum carried end_carrying(struct conn *conn, enum direction dir, struct c
                                  ssize_t n) {
     if (n == -EINTR)
         return PARKED;
-    if (n == 0 || (n == COPY_CUT && conn_is_expired(conn)))
+    bool broken = n == COPY_BROKEN || n == COPY_ALERTED;
+    /* silent_wake in conn_end.c: the end that is read is our own, unless it is within a record */
+    if (n == 0 ||
+        (copy->tls != NULL && !broken && conn_is_expired(conn) && !copy_tls_is_torn(copy->tls)))
         return pass_end(conn, dir, copy);
     if (n == COPY_CUT)
         conn_source_cut(conn, dir, 0);
-    else if (n == COPY_BROKEN || n == COPY_ALERTED)
+    else if (broken)
         conn_source_cut(conn, dir, (int)-n);
     else
         conn_source_failed(conn, dir, (int)-n);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/rand.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -255,6 +256,48 @@ static void keys_change_on_the_way(void **state) {
             exchange(&kinds[k], MOST, true);
 }
 
+/* Sends the last byte once nobody has a buffer. */
+static void *wait_for_buffers(void *arg) {
+    const int *near = arg;
+    bool back = false;
+
+    while (!back) {
+        lock_acquire(&buffers.lock);
+        back = buffers.n_free == 1;
+        lock_release(&buffers.lock);
+        sched_yield();
+    }
+    assert_int_equal(send(*near, "x", 1, 0), 1);
+    return NULL;
+}
+
+static void who_falls_silent_has_no_buffer(void **state) {
+    enum { MESSAGES = 40 };
+    uint8_t got[MESSAGES + 1];
+    struct world world = {.other = {.got = got, .n_got = sizeof(got)}};
+    struct copy_tls down;
+    uint64_t written = 0;
+    pthread_t waiting;
+    size_t wire;
+
+    (void)state;
+    begin(&world, &kinds[0]);
+    assert_int_equal(world.outcome, TLS_DONE);
+    copy_tls_init(&down, NULL, world.session, &buffers, &active);
+    for (int i = 0; i < MESSAGES; i++) {
+        assert_int_equal(send(world.near, "x", 1, 0), 1);
+        assert_int_equal(copy_tls_read(&down, world.plain, &wire), 1);
+        assert_int_equal(copy_tls_write(&down, world.tls, &written), 0);
+    }
+    assert_non_null(down.in); /* busy */
+    pthread_create(&waiting, NULL, wait_for_buffers, &world.near);
+    assert_int_equal(copy_tls_read(&down, world.plain, &wire), 1);
+    pthread_join(waiting, NULL);
+    assert_int_equal(copy_tls_write(&down, world.tls, &written), 0);
+    copy_tls_release(&down);
+    end(&world);
+}
+
 static void a_cut_is_no_end(void **state) {
     struct world world = {.other = {.cuts = true}};
     struct copy_tls up;
@@ -351,6 +394,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_go_both_ways),
         cmocka_unit_test(keys_change_on_the_way),
+        cmocka_unit_test(who_falls_silent_has_no_buffer),
         cmocka_unit_test(a_cut_is_no_end),
         cmocka_unit_test(a_torn_record_is_answered_by_an_alert),
         cmocka_unit_test(a_deadline_ends_a_handshake),
