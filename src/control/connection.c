@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "conn/sweep.h"
 #include "control/connections.h"
+#include "wire/tls_suite.h"
 
 /* As the kernel numbers them (linux/tcp_states.h, which is not for programs). */
 static const char *const tcp_states[] = {"?",          "established", "syn_sent",  "syn_recv",
@@ -83,6 +84,14 @@ static json_t *describe_options(const struct conn_options *options) {
         "half_close", options->half_close, "min_rate", (json_int_t)options->min_rate);
 }
 
+/* null: it is plain, or passes through. */
+static json_t *describe_tls(const struct record *record) {
+    if (record->tls_version == 0)
+        return json_null();
+    return json_pack("{s:s, s:s, s:b}", "version", tls_version_name(record->tls_version), "cipher",
+                     tls_suite_name(record->tls_suite), "resumed", (int)record->tls_resumed);
+}
+
 /* Since the accept; null: not yet, or never. */
 static json_t *span_since(const struct record *record, usec_t moment) {
     return moment > 0 ? json_integer((json_int_t)usec_later(moment - record->accepted, 0))
@@ -135,9 +144,9 @@ static json_t *describe_connection(const struct question *question, struct conn 
                                record->accepted);
 
     return json_pack(
-        "{s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:{s:o, s:o}, "
-        "s:o, s:o, s:o, s:o}",
-        "id", (json_int_t)record->number, "client",
+        "{s:o, s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
+        "s:{s:o, s:o}, s:o, s:o, s:o, s:o}",
+        "tls", describe_tls(record), "id", (json_int_t)record->number, "client",
         addr_format(&record->client, client, sizeof(client)), "proxy",
         record->peer.len > 0 ? addr_format(&record->peer, peer, sizeof(peer)) : NULL, "listener",
         record->listener, "upstream", record->upstream, "server", record->server, "sni",

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "conn/sweep.h"
+#include "wire/tls_suite.h"
 
 struct conn_list {
     struct filter filter;
@@ -72,6 +73,7 @@ struct shown {
     uint64_t number;
     const struct addr *client, *address;
     const char *listener, *upstream, *server, *phase;
+    const char *tls; /* the version; "": plain, or not yet */
     usec_t age, idle;
     uint64_t up, down;
 };
@@ -102,7 +104,12 @@ static void write_shown(struct buffer *out, const struct shown *shown) {
     write_count(out, ",\"up\":", shown->up);
     write_count(out, ",\"down\":", shown->down);
     write_text(out, ",\"phase\":\"", shown->phase);
-    buffer_add_text(out, "\",\"tls\":null,\"request\":null}");
+    if (shown->tls[0] != '\0') {
+        write_text(out, "\",\"tls\":\"", shown->tls);
+        buffer_add_text(out, "\",\"request\":null}");
+    } else {
+        buffer_add_text(out, "\",\"tls\":null,\"request\":null}");
+    }
 }
 
 static void write_conn(void *arg, struct conn *conn) {
@@ -121,6 +128,7 @@ static void write_conn(void *arg, struct conn *conn) {
                                 .listener = record->listener,
                                 .upstream = record->upstream,
                                 .server = record->server,
+                                .tls = tls_version_name(record->tls_version),
                                 .phase = connections_lingers(conn) ? "linger" : "relay",
                                 .age = now - record->accepted,
                                 .idle = now - active,
@@ -139,6 +147,7 @@ static void write_coming(struct conn_list *list) {
                                     .listener = glimpse->listener,
                                     .upstream = glimpse->upstream,
                                     .server = "",
+                                    .tls = "",
                                     .phase = glimpse->phase,
                                     .age = now - glimpse->accepted,
                                     .idle = now - glimpse->accepted};

@@ -64,6 +64,14 @@ static void write_route(struct detail *detail) {
         ADD("%s %s", detail_text(of, "sni"), detail_text(of, "alpn"));
         end_detail(detail);
     }
+    if (json_is_object(json_object_get(of, "tls"))) {
+        const json_t *tls = json_object_get(of, "tls");
+
+        begin_detail(detail, "TLS");
+        ADD("%s %s%s", detail_text(tls, "version"), detail_text(tls, "cipher"),
+            json_is_true(json_object_get(tls, "resumed")) ? ", resumed" : "");
+        end_detail(detail);
+    }
     if (json_is_string(json_object_get(of, "proxy"))) {
         begin_detail(detail, "PROXY header");
         ADD("from %s", detail_text(of, "proxy"));

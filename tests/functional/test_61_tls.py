@@ -1,5 +1,6 @@
 """TLS that ends at relayd: bytes, ends, cuts, and handshakes that fail."""
 
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 
 import pytest
 from client import connect, curl
+from control import relayctl
 from origin import echo, http, sends
 from peer import EOF, RESET, request
 from settings import DEADLINE, free_port
@@ -373,3 +375,18 @@ def test_a_kill_resets_them(revived, keeper, origin, site):
     assert client.ending() in (RESET, CUT)        # either way no end
     assert kept.send(b"c").read(1) == b"c"
     kept.close()
+
+
+# relayctl
+
+
+def test_it_is_shown(relay, origin, site, short_path):
+    at = short_path / "control.sock"
+    one = https(relay, site, origin(echo), top=f'control = "{at}"')
+    with site.connect(one, least=BOTH["1.3"]) as client:
+        assert client.send(b"x").read(1) == b"x"
+        (row,) = json.loads(relayctl("-s", at, "--json", "connections"))
+        assert row["tls"] == "TLSv1.3"
+        whole = json.loads(relayctl("-s", at, "--json", "connection", str(row["id"])))
+        assert (whole["tls"]["version"], whole["tls"]["resumed"], whole["sni"]) == ("TLSv1.3", False, "site.test")
+        assert "TLSv1.3 TLS_" in relayctl("-s", at, "connection", str(row["id"]))
