@@ -89,7 +89,7 @@ def test_backups_that_fail_are_no_drained_upstream(relay, mode):
 def test_to_drain_to_backups_is_no_warning(tmp_path):
     path = tmp_path / "relayd.conf"
     path.write_text('listener web { address = "127.0.0.1:1234" upstream = app }\n'
-                    "upstream app {\n server a { address = a:1 weight = 0 }\n server b { address = b:1 backup = true }\n}\n")
+                    "upstream app {\n server a { address = 10.0.0.1:1 weight = 0 }\n server b { address = 10.0.0.2:1 backup = true }\n}\n")
     done = once("-t", "-f", path)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -97,7 +97,7 @@ def test_to_drain_to_backups_is_no_warning(tmp_path):
 def test_the_check_of_a_file_warns(tmp_path):
     path = tmp_path / "relayd.conf"
     path.write_text('listener web { address = "127.0.0.1:1234" upstream = app }\n'
-                    "upstream app {\n server a { address = a:1 weight = 0 }\n}\n")
+                    "upstream app {\n server a { address = 10.0.0.1:1 weight = 0 }\n}\n")
     done = once("-t", "-f", path)
     assert done.returncode == 0
     assert done.stderr == (f"{path}:2: warning: upstream app is drained: all its servers have weight 0, so its clients are "
