@@ -41,6 +41,7 @@ COMMON = {
     "/usr/lib/systemd/catalog/relayd.catalog",
     "/usr/lib/sysusers.d/relayd.conf",
     "/usr/lib/sysctl.d/50-relayd.conf",
+    "/usr/share/relayd/acme-deploy",
     "/usr/share/man/man8/relayctl.8",
     "/usr/share/man/man8/relayd.8",
     "/usr/share/man/man8/relayd-keeper.8",
