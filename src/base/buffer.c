@@ -8,6 +8,7 @@
 #define BUFFER_FIRST ((size_t)256)
 #define DIGITS_MAX   20 /* of 2^64 - 1 */
 
+/* More than PTRDIFF_MAX is never there (malloc(3)). */
 char *buffer_reserve(struct buffer *buffer, size_t n) {
     size_t needed = buffer->n + n + 1,
            room = buffer->room * 2 > BUFFER_FIRST ? buffer->room * 2 : BUFFER_FIRST;
@@ -16,7 +17,7 @@ char *buffer_reserve(struct buffer *buffer, size_t n) {
         return NULL;
     if (needed > buffer->room) {
         room = needed > room ? needed : room;
-        char *more = realloc(buffer->bytes, room);
+        char *more = n < PTRDIFF_MAX && room <= PTRDIFF_MAX ? realloc(buffer->bytes, room) : NULL;
         if (more == NULL) {
             buffer->failed = true;
             return NULL;
