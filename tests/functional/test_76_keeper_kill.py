@@ -221,8 +221,12 @@ def test_postgres_pgbench(revived, server):
                         timeout=seconds + 4 * DEADLINE).stdout)
     thread = threading.Thread(target=bench, daemon=True)
     thread.start()
-    # Its first connection, by which it asks how large the tables are, is none of them: it has ended, and has its record.
-    until(lambda: (one.records() and len(one.thread_ids("pump-up")) >= 20) or not thread.is_alive(), "20 sessions begin")
+
+    def sessions():
+        """As the server counts them: who was accepted but not yet relayed would be lost."""
+        return int(run("psql", "-AtX", *where, "-p", postgres.port, "postgres", "-c",
+                       "select count(*) from pg_stat_activity where application_name = 'pgbench'", text=True).stdout)
+    until(lambda: not thread.is_alive() or sessions() >= 20, "20 sessions begin", pause=0.1)
     with seeded() as dice:
         storm(one, dice, max(1, KILLS // 2), going=thread.is_alive)
         thread.join()
