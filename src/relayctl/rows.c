@@ -114,14 +114,14 @@ static char *read_row(char *at, const char *end, row_fn *each, void *arg) {
 }
 
 bool rows_read(struct buffer *answer, row_fn *each, void *arg) {
-    char *at = answer->bytes;
-    const char *end = at + answer->n;
-
-    if (answer->n == 0 || *at++ != '[')
+    if (answer->n == 0 || answer->bytes[0] != '[')
         return false;
+    const char *end = answer->bytes + answer->n;
+    char *at = answer->bytes + 1;
     while (at != NULL && *at != ']') {
         at = read_row(at, end, each, arg);
-        at += at != NULL && *at == ',';
+        if (at != NULL && *at == ',')
+            at++;
     }
     return at != NULL;
 }
