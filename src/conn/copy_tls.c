@@ -182,7 +182,6 @@ static size_t place_size(const struct copy_tls *copy) {
     return PLACE_SIZE(tls_before(&copy->to->out), tls_after(&copy->to->out));
 }
 
-/* Straight to where the records will be: one system call, no copy. */
 static void set_places(struct copy_tls *copy) {
     for (size_t i = 0; i < TLS_BUFFER_RECORDS; i++)
         copy->in->pieces[i] = (struct iovec){.iov_base = copy->in->bytes + i * place_size(copy) +
@@ -190,6 +189,7 @@ static void set_places(struct copy_tls *copy) {
                                              .iov_len = TLS_PLAIN_MAX};
 }
 
+/* Straight to where the records will be: one system call, no copy. */
 static ssize_t read_places(struct copy_tls *copy, int from) {
     ssize_t n;
 
@@ -235,6 +235,17 @@ static void give_buffers(struct copy_tls *copy) {
     }
 }
 
+/* Up to n bytes leave the piece in hand; at its end the next one is in hand. Returns how many. */
+static size_t take_from_piece(struct copy_tls *copy, size_t n) {
+    struct iovec *piece = &copy->in->pieces[copy->piece];
+    size_t taken = n < piece->iov_len ? n : piece->iov_len;
+
+    piece->iov_base = (uint8_t *)piece->iov_base + taken;
+    piece->iov_len -= taken;
+    copy->piece += piece->iov_len == 0;
+    return taken;
+}
+
 static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
     while (copy->piece < copy->n_pieces) {
         struct msghdr message = {.msg_iov = &copy->in->pieces[copy->piece],
@@ -246,15 +257,8 @@ static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
         if (n < 0)
             return -errno;
         *ret_written += (uint64_t)n;
-        for (size_t left = (size_t)n; left > 0;) {
-            struct iovec *piece = &copy->in->pieces[copy->piece];
-            size_t taken = left < piece->iov_len ? left : piece->iov_len;
-
-            piece->iov_base = (uint8_t *)piece->iov_base + taken;
-            piece->iov_len -= taken;
-            left -= taken;
-            copy->piece += piece->iov_len == 0;
-        }
+        for (size_t left = (size_t)n; left > 0;)
+            left -= take_from_piece(copy, left);
     }
     return 0;
 }
@@ -290,14 +294,11 @@ static size_t gather_pieces(struct copy_tls *copy, uint8_t *plain) {
     size_t n = 0;
 
     while (copy->piece < copy->n_pieces && n < TLS_PLAIN_MAX) {
-        struct iovec *piece = &copy->in->pieces[copy->piece];
-        size_t room = TLS_PLAIN_MAX - n, taken = room < piece->iov_len ? room : piece->iov_len;
+        const uint8_t *bytes = copy->in->pieces[copy->piece].iov_base;
+        size_t taken = take_from_piece(copy, TLS_PLAIN_MAX - n);
 
-        memcpy(plain + n, piece->iov_base, taken);
-        piece->iov_base = (uint8_t *)piece->iov_base + taken;
-        piece->iov_len -= taken;
+        memcpy(plain + n, bytes, taken);
         n += taken;
-        copy->piece += piece->iov_len == 0;
     }
     return n;
 }

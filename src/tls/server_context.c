@@ -125,7 +125,6 @@ static bool use_fallback(SSL_CTX *ctx, const struct tls_certificates *certificat
     return true;
 }
 
-/* Who verifies clients, and how. */
 /* A session that is resumed is not verified again: its certificate's end is looked at here (that of
  * its authority, and lists of revoked ones, make another context). */
 static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
@@ -139,6 +138,7 @@ static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigne
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
+/* Who verifies clients, and how. */
 static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *settings,
                              EVP_MD_CTX *digest, struct tls_problems *problems) {
     bool off = settings->verify_client == TLS_VERIFY_OFF;

@@ -10,9 +10,8 @@
 #define KEY_RECORDS_MOST ((uint64_t)1 << 23)
 
 /* RFC 8446, 6. */
-#define ALERT_WARNING      1
-#define ALERT_FATAL        2
-#define ALERT_CLOSE_NOTIFY 0
+#define ALERT_WARNING 1
+#define ALERT_FATAL   2
 
 struct tls_session *tls_session_new(bool is_client, const struct tls_keys *in,
                                     const struct tls_keys *out) {
@@ -85,7 +84,7 @@ static ssize_t seal_alert(struct tls_session *session, uint8_t level, uint8_t al
 }
 
 ssize_t tls_session_seal_end(struct tls_session *session, uint8_t *record) {
-    return seal_alert(session, ALERT_WARNING, ALERT_CLOSE_NOTIFY, record);
+    return seal_alert(session, ALERT_WARNING, TLS_CLOSE_NOTIFY, record);
 }
 
 /* Bytes at `at` of all parts, n at most; how many. */

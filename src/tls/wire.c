@@ -107,7 +107,6 @@ static int write_wire(BIO *bio, const char *buf, int size) {
         wire->error = errno;
         return -1;
     }
-    wire->sent += (uint64_t)n;
     follow_records(wire, buf, (size_t)n);
     return (int)n;
 }

@@ -18,10 +18,10 @@ struct tls_wire {
     usec_t patience;          /* a wait for longer than that is told by on_wait, once; 0: never */
     void (*on_wait)(void *arg);
     void *arg;
-    uint64_t received, sent; /* bytes, in all */
-    int error;               /* the errno that ended it: ETIMEDOUT, ECANCELED, ...; 0: none */
-    bool ended;              /* the peer's end of data came */
-    usec_t armed;            /* when the socket's own timeouts were last set; 0: never */
+    uint64_t received; /* bytes, in all */
+    int error;         /* the errno that ended it: ETIMEDOUT, ECANCELED, ...; 0: none */
+    bool ended;        /* the peer's end of data came */
+    usec_t armed;      /* when the socket's own timeouts were last set; 0: never */
     /* Of what was sent: how many records since the last byte came; and of the last record, how much
      * of it is out, how long it is, and how it began. */
     unsigned records;
