@@ -80,6 +80,8 @@ static enum stream_end judge_answer(const struct stream_reading *reading, const 
     (void)curl_easy_getinfo(reading->curl, CURLINFO_OS_ERRNO, &error);
     if (status == 200)
         return STREAM_ENDED;
+    if (status == 503 && quiet) /* it starts or ends, or has no room yet */
+        return STREAM_NOBODY;
     if (status != 0)
         return say_refused(socket, status, reading->refusal.bytes);
     if (!quiet)

@@ -7,7 +7,7 @@
 
 enum stream_end {
     STREAM_ENDED,   /* relayd has ended it */
-    STREAM_NOBODY,  /* nobody answers; said on stderr, unless quiet */
+    STREAM_NOBODY,  /* nobody answers; said on stderr, unless quiet (then also: not yet, as 503) */
     STREAM_REFUSED, /* said on stderr */
     STREAM_INTERRUPTED,
 };

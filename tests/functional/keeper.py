@@ -96,7 +96,7 @@ class Keeper:
 
     def sockets(self):
         """How many TCP sockets it holds, dead ones too."""
-        with open("/proc/net/unix", encoding="ascii") as table:   # Num RefCount Protocol Flags Type St Inode Path
+        with open("/proc/net/unix", encoding="ascii", errors="replace") as table:   # Num RefCount Protocol Flags Type St Inode Path
             lines = [line.split() for line in table.readlines()[1:]]   # one of them may be read in its making
         unix = {f"socket:[{line[6]}]" for line in lines if len(line) > 6}
         return sum(link.startswith("socket:") and link not in unix for link in self.links())

@@ -100,6 +100,24 @@ def test_tail_goes_on_with_the_next(relay, origin, at, following):
     assert events.interrupt()[0] == 0
 
 
+def test_tail_waits_for_one_that_is_not_ready(at, following):
+    """The next one answers before it can show anything, and the one before it as long as it ends."""
+    stream = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n" + '{{"level":"notice","message":"This is {}."}}\n'
+    busy = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\n\r\n{"error":"relayd is starting"}\r\n'
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(at)
+        server.listen()
+        server.settimeout(DEADLINE)
+        events = following(at, "--reconnect", "events")
+        for answer in stream.format("one"), busy, busy, stream.format("another"):
+            with server.accept()[0] as peer:
+                assert peer.recv(65536).startswith(b"GET /events "), answer
+                peer.sendall(answer.encode())
+        assert [events.line()[9:] for _ in range(2)] == ["This is one.", "This is another."]
+        code, said = events.interrupt()
+    assert code == 0 and "starting" not in said, said
+
+
 def test_filters_of_tail(relay, origin, at):
     dead = f"127.0.0.1:{free_port()}"
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]

@@ -101,7 +101,7 @@ def say_as_nobody(name, word):
 def test_an_answer_from_another_user_is_not_believed(relay, origin):
     """The names of abstract sockets can be read by everybody."""
     def names():
-        with open("/proc/net/unix", encoding="ascii") as lines:
+        with open("/proc/net/unix", encoding="ascii", errors="replace") as lines:
             return {line.split()[-1][1:] for line in lines if "@relayd-reload-" in line}
     one = relay(origin(http))
     one.write_conf(one.server, workers=0)
