@@ -52,8 +52,7 @@ struct conn {
     struct pipe_pool *pipes;
     struct error_pages *pages; /* refused: a reference, or NULL */
     struct review review;
-    usec_t told_idle GUARDED; /* conn_tell; 0: not told */
-    usec_t told_at GUARDED;   /* clock_now() of conn_begin_to_tell, the last one */
+    usec_t told_at GUARDED; /* clock_now() of conn_begin_to_tell, the last one */
     _Atomic unsigned refs;
     _Atomic bool over;   /* aborted or expired: dropping pumps stop */
     struct hold hold;    /* what the keeper has */

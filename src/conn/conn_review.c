@@ -36,7 +36,7 @@ bool conn_tell(struct conn *conn, usec_t idle) {
     lock_acquire(&conn->registry->lock);
     bool lives = !conn->state->aborted && conn->state->expired == 0 && conn->fd[SIDE_SERVER] >= 0;
     if (lives) {
-        conn->told_idle = idle;
+        conn->state->told_idle = idle;
         registry_review_by(conn->registry, &conn->node, clock_now());
     }
     lock_release(&conn->registry->lock);
@@ -44,8 +44,8 @@ bool conn_tell(struct conn *conn, usec_t idle) {
 }
 
 usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn) {
-    if (conn->told_idle != 0)
-        return conn->told_idle;
+    if (conn->state->told_idle != 0)
+        return conn->state->told_idle;
     if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
         conn_is_held(conn, registry->drain_epoch))
         return USEC_NEVER;
@@ -312,7 +312,7 @@ static struct verdict silence_is_over(const struct conn *conn) REQUIRES(conn->re
     enum end told = in_order ? END_OPERATOR_ENDED : END_KILLED;
 
     return (struct verdict){.what = in_order ? CONN_EXPIRE : CONN_ABORT,
-                            .end = conn->told_idle != 0 ? told : END_DRAIN_IDLE};
+                            .end = conn->state->told_idle != 0 ? told : END_DRAIN_IDLE};
 }
 
 /* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless

@@ -32,7 +32,7 @@ static struct fate read_fate(struct conn *conn) {
                               .lingering = state->lingering,
                               .end = state->record.end,
                               .error = state->record.error,
-                              .told_idle = conn->told_idle};
+                              .told_idle = conn->state->told_idle};
     lock_release(&conn->registry->lock);
     return fate;
 }

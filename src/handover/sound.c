@@ -104,7 +104,7 @@ bool state_is_sound(const struct conn_state *state) UNCHECKED {
            are_options(&state->options) && is_flow(&state->flow[DIR_UP], now) &&
            is_flow(&state->flow[DIR_DOWN], now) && is_bool(&state->aborted) &&
            is_bool(&state->hard) && is_bool(&state->lingering) && is_bool(&state->decided) &&
-           is_moment(state->expired, now) && is_decision(state);
+           is_moment(state->expired, now) && is_timeout(state->told_idle) && is_decision(state);
 }
 
 bool listener_is_sound(const struct listen_description *listener) {

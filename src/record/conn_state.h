@@ -50,6 +50,7 @@ struct conn_state {
     bool hard GUARDED;            /* also to a side that had its end */
     bool decided GUARDED;         /* record.end says how it ends */
     usec_t expired GUARDED;       /* when the reaper shut it for reading; 0: not yet */
+    usec_t told_idle GUARDED;     /* conn_tell; 0: not told */
     usec_t crashes[CONN_CRASHES]; /* of a relayd at work for this one; 0: none */
 };
 

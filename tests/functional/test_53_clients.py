@@ -12,7 +12,7 @@ import pytest
 from client import close_all, connect, connect_many, refused_in_http
 from control import RELAYCTL, asked, relayctl
 from fleet import conf, site
-from keeper import ask
+from keeper import ask, farewell
 from origin import echo, flood, http, sends
 from peer import EOF, RESET, request
 from relay import environment
@@ -187,6 +187,23 @@ def test_in_mode_tcp_as_idle_end_says(relay, origin, at, idle_end, how, end):
         assert told(at, "drain-client", "client=127.0.0.1") == "1 connection is to end once silent; those that never are: relayctl kill.\n"
         assert client.read_end() == (b"", how)
     assert one.record(client).end == end
+
+
+def test_what_was_told_is_told_for_good(revived, meeting, at):
+    one = revived(meeting, control=at, drain_idle="1h")
+    pair = meeting.pair(one)
+
+    def silence():
+        return [ends["ending"]["once_silent_us"] for ends in
+                (json.loads(relayctl("-s", at, "--json", "connection", str(found["id"])))
+                 for found in json.loads(relayctl("-s", at, "--json", "connections")))]
+    assert silence() == [None]
+    assert told(at, "drain-client", "client=127.0.0.1").startswith("1 connection is to end once silent")
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        one.crash(how)
+        ask(*pair)
+        assert silence() == [3600 * 10**6]
+    farewell(*pair)
 
 
 # block

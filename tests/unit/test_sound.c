@@ -116,6 +116,8 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.aborted = true);
     REFUSE(bad.expired = bad.record.accepted);
     REFUSE(bad.expired = later);
+    REFUSE(bad.told_idle = -1);
+    REFUSE(bad.told_idle = later);
 }
 
 static void a_listening_socket_makes_sense_or_does_not(void **state) {

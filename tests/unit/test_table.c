@@ -229,9 +229,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_6(void **state) {
+static void the_layout_of_version_7(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 6);
+    assert_int_equal(KEEPER_VERSION, 7);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
@@ -276,7 +276,8 @@ static void the_layout_of_version_6(void **state) {
     AT(conn_state, hard, 1474);
     AT(conn_state, decided, 1475);
     AT(conn_state, expired, 1480);
-    AT(conn_state, crashes, 1488);
+    AT(conn_state, told_idle, 1488);
+    AT(conn_state, crashes, 1496);
     assert_int_equal(sizeof(struct conn_state), 1536);
     AT(record, listener, 8);
     AT(record, upstream, 72);
@@ -334,7 +335,7 @@ int main(void) {
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_6),
+        cmocka_unit_test(the_layout_of_version_7),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
