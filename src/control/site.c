@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -105,14 +106,20 @@ static void stop_daemons(struct site *site) {
     site->n = 0;
 }
 
-/* Without a thread of its own. */
+/* Takes the socket over, also if it fails. Without a thread of its own. */
 static bool start_daemon_on(struct site *site, int listening, unsigned most) {
+    struct stat before = {0}, after;
+    bool known = fstat(listening, &before) == 0;
     struct MHD_Daemon *daemon = http_start(listening, &site->place, most + MAKE_ROOM);
     const union MHD_DaemonInfo *info =
         daemon != NULL ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 
-    if (daemon == NULL)
+    if (daemon == NULL) {
+        /* Some of its failures close it, others do not; the number may be another's by now. */
+        if (known && fstat(listening, &after) == 0 && after.st_ino == before.st_ino)
+            (void)close(listening);
         return false;
+    }
     site->daemons[site->n] = daemon;
     site->polls[site->n++] =
         (struct pollfd){.fd = info != NULL ? info->epoll_fd : -1, .events = POLLIN};
@@ -139,7 +146,7 @@ struct site *site_start(const int *listening, size_t n, const struct site_wish *
     if (started && thread_start(&site->thread, wish->thread, NULL, serve_until_stop, site) == 0)
         return site;
     for (; i < n; i++)
-        (void)close(listening[i]); /* of those before, some failures close it, others do not */
+        (void)close(listening[i]);
     if (site != NULL) {
         stop_daemons(site);
         free_site(site);
