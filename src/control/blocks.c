@@ -22,13 +22,12 @@ struct reply blocks_reply(const struct question *question) {
 
     (void)question;
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(
-            list,
-            json_pack("{s:s, s:I, s:o, s:I}", "prefix",
-                      prefix_format(&rows[i].prefix, text, sizeof(text)), "since",
-                      (json_int_t)clock_wall(rows[i].since), "until",
-                      rows[i].until != 0 ? json_integer(clock_wall(rows[i].until)) : json_null(),
-                      "by_uid", (json_int_t)rows[i].by_uid));
+        json_add(&list, json_pack("{s:s, s:I, s:o, s:I}", "prefix",
+                                  prefix_format(&rows[i].prefix, text, sizeof(text)), "since",
+                                  (json_int_t)clock_wall(rows[i].since), "until",
+                                  rows[i].until != 0 ? json_integer(clock_wall(rows[i].until))
+                                                     : json_null(),
+                                  "by_uid", (json_int_t)rows[i].by_uid));
     free(rows);
     return reply_json(200, list);
 }

@@ -17,7 +17,7 @@ static json_t *list_certified(const struct tls_facts *facts) {
     json_t *names = json_array();
 
     for (size_t i = 0; i < facts->n_names; i++)
-        json_array_append_new(names, json_string(facts->names[i]));
+        json_add(&names, json_string(facts->names[i]));
     return names;
 }
 
@@ -30,19 +30,19 @@ static const char *format_fingerprint(const struct tls_facts *facts, char *buf, 
 }
 
 static void list_certificate(void *arg, const struct tls_facts *facts) {
-    const struct listing *listing = arg;
+    struct listing *listing = arg;
     char fingerprint[2 * FINGERPRINT_BYTES + 1];
     int64_t left = facts->not_after - (int64_t)time(NULL);
 
     format_fingerprint(facts, fingerprint, sizeof(fingerprint));
-    json_array_append_new(
-        listing->list,
-        json_pack("{s:s, s:o, s:s*, s:s, s:I, s:I, s:I, s:s, s:s*, s:s*, s:s}", "listener",
-                  listing->listener, "names", list_certified(facts), "issuer", facts->issuer,
-                  "serial", facts->serial, "not_before", (json_int_t)facts->not_before, "not_after",
-                  (json_int_t)facts->not_after, "days_left",
-                  (json_int_t)(left >= 0 ? left / DAY : -1 - (-left - 1) / DAY), "key", facts->key,
-                  "file", facts->file, "key_file", facts->key_file, "fingerprint", fingerprint));
+    json_add(&listing->list,
+             json_pack("{s:s, s:o, s:s*, s:s, s:I, s:I, s:I, s:s, s:s*, s:s*, s:s}", "listener",
+                       listing->listener, "names", list_certified(facts), "issuer", facts->issuer,
+                       "serial", facts->serial, "not_before", (json_int_t)facts->not_before,
+                       "not_after", (json_int_t)facts->not_after, "days_left",
+                       (json_int_t)(left >= 0 ? left / DAY : -1 - (-left - 1) / DAY), "key",
+                       facts->key, "file", facts->file, "key_file", facts->key_file, "fingerprint",
+                       fingerprint));
 }
 
 struct reply certificates_reply(const struct question *question) {

@@ -109,11 +109,11 @@ static json_t *explain_server(const struct member *member) {
 }
 
 /* Where it would go (upstream NULL: nowhere). */
-static void explain_way(json_t *json, struct upstream *upstream, const struct addr *client) {
+static void explain_way(json_t **json, struct upstream *upstream, const struct addr *client) {
     struct member *list[SERVERS_MOST];
 
     if (upstream == NULL) {
-        (void)json_object_set_new(json, "upstream", json_string(""));
+        json_put(json, "upstream", json_string(""));
         return;
     }
     json_t *servers = json_array();
@@ -123,15 +123,14 @@ static void explain_way(json_t *json, struct upstream *upstream, const struct ad
 
     options_format(&option_infos[OPT_upstream_balance], upstream->config, balance, sizeof(balance));
     for (size_t i = 0; i < n && i < SERVERS_MOST; i++) {
-        json_array_append_new(servers, explain_server(list[i]));
+        json_add(&servers, explain_server(list[i]));
         member_unref(list[i]);
     }
-    (void)json_object_set_new(json, "upstream", json_string(upstream->config->name));
-    (void)json_object_set_new(json, "balance", json_string(balance));
-    (void)json_object_set_new(json, "servers", servers);
-    (void)json_object_set_new(json, "may_be_chosen", json_integer((json_int_t)n));
-    (void)json_object_set_new(json, "no_server",
-                              n == 0 ? explain_nowhere(upstream, none) : json_null());
+    json_put(json, "upstream", json_string(upstream->config->name));
+    json_put(json, "balance", json_string(balance));
+    json_put(json, "servers", servers);
+    json_put(json, "may_be_chosen", json_integer((json_int_t)n));
+    json_put(json, "no_server", n == 0 ? explain_nowhere(upstream, none) : json_null());
 }
 
 /* The route section that a client who asks for the name takes; null: none. */
@@ -164,8 +163,7 @@ static json_t *explain_at(const struct route *trunk, const struct addr *client, 
         (json_int_t)config->max_connections_per_client, "max_rate",
         (json_int_t)config->max_rate_per_client, "burst", (json_int_t)look.count.burst);
 
-    if (json != NULL)
-        explain_way(json, route->upstream, client);
+    explain_way(&json, route->upstream, client);
     return json;
 }
 
@@ -187,8 +185,8 @@ struct reply explain_reply(const struct question *question) {
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->n_listeners; i++)
         if (listener == NULL || strcmp(listener, generation->config->listeners[i].name) == 0)
-            json_array_append_new(list, explain_at(&generation->routes[i], &client, name));
-    if (json_array_size(list) > 0)
+            json_add(&list, explain_at(&generation->routes[i], &client, name));
+    if (list == NULL || json_array_size(list) > 0)
         return reply_json(200, list);
     json_decref(list);
     snprintf(sentence, sizeof(sentence), "there is no listener %.64s",

@@ -60,14 +60,14 @@ static bool is_near(struct fill fill) {
            (double)fill.taken * 100 >= (double)fill.most * NEAR_PARTS;
 }
 
-static void add_near(json_t *list, struct fill fill, const char *what, const char *limit) {
+static void add_near(json_t **list, struct fill fill, const char *what, const char *limit) {
     char sentence[CONFIG_NAME_MAX + 160];
 
     if (!is_near(fill))
         return;
     snprintf(sentence, sizeof(sentence), "%zu of %zu %s are taken (%s).", fill.taken, fill.most,
              what, limit);
-    json_array_append_new(list, json_string(sentence));
+    json_add(list, json_string(sentence));
 }
 
 json_t *near_list(const struct question *question) {
@@ -75,7 +75,7 @@ json_t *near_list(const struct question *question) {
     struct gate *gate = &question->relay->road.gate;
     json_t *list = json_array();
 
-    add_near(list, (struct fill){gate_live(gate), gate_max(gate)}, "connections",
+    add_near(&list, (struct fill){gate_live(gate), gate_max(gate)}, "connections",
              "max_connections");
     for (size_t i = 0; i < generation->config->n_listeners; i++) {
         char what[CONFIG_NAME_MAX + 32];
@@ -83,13 +83,14 @@ json_t *near_list(const struct question *question) {
         snprintf(what, sizeof(what), "connections of listener %s",
                  generation->config->listeners[i].name);
         gate = &generation->limits[i]->gate;
-        add_near(list, (struct fill){gate_live(gate), gate_max(gate)}, what, "its max_connections");
+        add_near(&list, (struct fill){gate_live(gate), gate_max(gate)}, what,
+                 "its max_connections");
     }
-    add_near(list, fill_queue(question), "places in the queue", "queue_size");
+    add_near(&list, fill_queue(question), "places in the queue", "queue_size");
     if (generation_count_opening(generation) > 0)
-        add_near(list, fill_openings(question), "openings", "max_openings");
-    add_near(list, fill_descriptors(), "descriptors", "LimitNOFILE");
-    add_near(list, fill_slots(question), "connections that the keeper can hold",
+        add_near(&list, fill_openings(question), "openings", "max_openings");
+    add_near(&list, fill_descriptors(), "descriptors", "LimitNOFILE");
+    add_near(&list, fill_slots(question), "connections that the keeper can hold",
              "its table and descriptors");
     return list;
 }

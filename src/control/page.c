@@ -36,7 +36,7 @@ static json_t *list_events(bool all) {
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
         if (line[0] == '\0')
             continue;
-        json_array_append_new(list, json_loads(line, 0, NULL));
+        json_add(&list, json_loads(line, 0, NULL));
         if (json_array_size(list) > EVENTS)
             json_array_remove(list, 0);
     }
@@ -67,19 +67,18 @@ static json_t *list_problems(const json_t *status, const json_t *servers) {
 
     json_array_foreach(json_object_get(status, "upstreams"), i, one) {
         if (member_number(one, "up") == 0)
-            json_array_append_new(problems,
-                                  json_sprintf("No server of %s is up: its clients are refused.",
-                                               member_text(one, "name")));
+            json_add(&problems, json_sprintf("No server of %s is up: its clients are refused.",
+                                             member_text(one, "name")));
     }
     json_array_foreach(servers, i, one) {
         if (!is_well(member_text(one, "state")))
-            json_array_append_new(
-                problems, json_sprintf("%s/%s (%s) gets no connections: %s.",
-                                       member_text(one, "upstream"), member_text(one, "server"),
-                                       member_text(one, "address"), member_text(one, "reason")));
+            json_add(&problems,
+                     json_sprintf("%s/%s (%s) gets no connections: %s.",
+                                  member_text(one, "upstream"), member_text(one, "server"),
+                                  member_text(one, "address"), member_text(one, "reason")));
     }
     json_array_foreach(json_object_get(status, "near"), i, one)
-        json_array_append_new(problems, json_sprintf("Near its limit: %s", json_string_value(one)));
+        json_add(&problems, json_sprintf("Near its limit: %s", json_string_value(one)));
     return problems;
 }
 

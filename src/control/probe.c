@@ -216,7 +216,7 @@ struct reply probe_reply(const struct probe *probe) {
                                            [CHECK_VOID] = "void",
                                            [CHECK_CUT_OFF] = "cut_off"};
     json_t *list = json_array();
-    bool good = probe->more == 0, whole = true;
+    bool good = probe->more == 0;
     char address[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < probe->n; i++) {
@@ -226,17 +226,10 @@ struct reply probe_reply(const struct probe *probe) {
                                                            : probed->check.why;
 
         good = good && probed->outcome == CHECK_GOOD;
-        whole =
-            json_array_append_new(
-                list, json_pack("{s:s, s:s, s:s, s:I}", "address",
-                                addr_format(&probed->wish.addr, address, sizeof(address)),
-                                "outcome", outcomes[probed->outcome], "why", why != NULL ? why : "",
-                                "took_us", (json_int_t)probed->took)) == 0 &&
-            whole;
-    }
-    if (!whole) {
-        json_decref(list);
-        return reply_json(200, NULL);
+        json_add(&list, json_pack("{s:s, s:s, s:s, s:I}", "address",
+                                  addr_format(&probed->wish.addr, address, sizeof(address)),
+                                  "outcome", outcomes[probed->outcome], "why",
+                                  why != NULL ? why : "", "took_us", (json_int_t)probed->took));
     }
     return reply_json(200, json_pack("{s:b, s:s, s:s, s:b, s:o, s:I}", "good", good, "upstream",
                                      probe->steered.upstream, "server", probe->steered.server,

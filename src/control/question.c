@@ -19,6 +19,21 @@ struct reply reply_json(unsigned status, json_t *json) {
     return reply;
 }
 
+static void drop_if_failed(json_t **json, int r) {
+    if (r == 0)
+        return;
+    json_decref(*json);
+    *json = NULL;
+}
+
+void json_add(json_t **json, json_t *item) {
+    drop_if_failed(json, json_array_append_new(*json, item));
+}
+
+void json_put(json_t **json, const char *name, json_t *item) {
+    drop_if_failed(json, json_object_set_new(*json, name, item));
+}
+
 struct reply reply_error(unsigned status, const char *sentence) {
     char text[SENTENCE_MAX];
 

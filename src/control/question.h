@@ -38,6 +38,11 @@ struct reply {
 /* JSON, which it frees, as a reply. */
 struct reply reply_json(unsigned status, json_t *json);
 
+/* Appends to a list, or sets in an object, what it takes over. Without memory (*json or item NULL,
+ * too) frees all of it, and *json is NULL from then on: no answer has a part missing. */
+void json_add(json_t **json, json_t *item);
+void json_put(json_t **json, const char *name, json_t *item);
+
 /* {"error": "..."}; what a request said in it is escaped. */
 struct reply reply_error(unsigned status, const char *sentence);
 

@@ -139,16 +139,10 @@ double servers_failed_min(const struct member *member, usec_t now) {
 
 struct listing {
     json_t *list;
-    bool whole;           /* no row is missing */
     struct member **live; /* with connections, by pointer: references */
     bool *listed;         /* whether it has a row */
     size_t n_live;
 };
-
-/* A server that is not listed would seem not to be there. row: NULL, if it could not be made. */
-static void add_server_row(struct listing *listing, json_t *row) {
-    listing->whole = json_array_append_new(listing->list, row) == 0 && listing->whole;
-}
 
 static int compare_pointers(const void *a, const void *b) {
     const struct member *one = *(struct member *const *)a, *other = *(struct member *const *)b;
@@ -191,8 +185,8 @@ static void list_server(void *arg, const struct upstream *upstream,
 
     note_listed(list, member);
     servers_address(listed, address);
-    add_server_row(
-        list,
+    json_add(
+        &list->list,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", upstream->config->name, "server", listed->server->name, "address",
                   address, "state", state, "reason", reason, "since",
@@ -216,8 +210,8 @@ static void list_departed(const struct question *question, struct listing *list,
     usec_t now = clock_now();
     bool ordered = orders_find(member->upstream, member->server, &order);
 
-    add_server_row(
-        list,
+    json_add(
+        &list->list,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:i, s:I, s:f, s:o, s:o, s:I, s:I, s:b, s:o}",
                   "upstream", member->upstream, "server", member->server, "address",
                   addr_format(&member->addr, address, sizeof(address)), "state",
@@ -237,14 +231,15 @@ static void list_strangers(const struct question *question, struct listing *list
     struct server_order *orders = calloc(STEERING_SERVERS, sizeof(*orders));
     size_t n = orders != NULL ? orders_list(orders) : 0;
 
-    listing->whole = listing->whole && orders != NULL;
+    if (orders == NULL)
+        json_add(&listing->list, NULL);
     for (size_t i = 0; i < n; i++) {
         const struct server_order *order = &orders[i];
 
         if (steer_find_server(question->generation->config, order->upstream, order->server) != NULL)
             continue;
-        add_server_row(
-            listing,
+        json_add(
+            &listing->list,
             json_pack("{s:s, s:s, s:s, s:s, s:s, s:n, s:n, s:i, s:n, s:n, s:n, s:i, s:i, s:b, s:o}",
                       "upstream", order->upstream, "server", order->server, "address", "", "state",
                       order->state == ORDER_DOWN    ? "maintenance"
@@ -260,8 +255,9 @@ static void list_strangers(const struct question *question, struct listing *list
 json_t *servers_json(const struct question *question) {
     struct listing listing = {.list = json_array()};
 
-    listing.whole = find_live(question->generation->upstreams->shared.members, &listing);
-    listing.whole = servers_visit(question->generation, list_server, &listing) && listing.whole;
+    if (!find_live(question->generation->upstreams->shared.members, &listing) ||
+        !servers_visit(question->generation, list_server, &listing))
+        json_add(&listing.list, NULL); /* a server that is not listed would seem not to be there */
     for (size_t i = 0; i < listing.n_live; i++) {
         if (!listing.listed[i])
             list_departed(question, &listing, listing.live[i]);
@@ -270,10 +266,7 @@ json_t *servers_json(const struct question *question) {
     free(listing.live);
     free(listing.listed);
     list_strangers(question, &listing);
-    if (listing.whole)
-        return listing.list;
-    json_decref(listing.list);
-    return NULL;
+    return listing.list;
 }
 
 struct reply servers_reply(const struct question *question) {

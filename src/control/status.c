@@ -30,10 +30,9 @@ static json_t *list_addresses(const struct listener_config *listener) {
     char shown[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < listener->n_address; i++)
-        json_array_append_new(
-            list,
-            json_string(escape_text(listener->address[i].text, strlen(listener->address[i].text),
-                                    ESCAPE_UNPRINTABLE, shown, sizeof(shown))));
+        json_add(&list, json_string(escape_text(listener->address[i].text,
+                                                strlen(listener->address[i].text),
+                                                ESCAPE_UNPRINTABLE, shown, sizeof(shown))));
     return list;
 }
 
@@ -41,9 +40,8 @@ static json_t *list_routes(const struct config *config, const struct listener_co
     json_t *list = json_array();
 
     for (size_t i = 0; i < listener->n_routes; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "route", listener->routes[i].pattern, "upstream",
-                            config->upstreams[listener->routes[i].upstream].name));
+        json_add(&list, json_pack("{s:s, s:s}", "route", listener->routes[i].pattern, "upstream",
+                                  config->upstreams[listener->routes[i].upstream].name));
     return list;
 }
 
@@ -70,7 +68,7 @@ static json_t *list_listeners(const struct generation *generation) {
     usec_t now = clock_now();
 
     for (size_t i = 0; i < generation->config->n_listeners; i++)
-        json_array_append_new(list, describe_listener(generation, i, now));
+        json_add(&list, describe_listener(generation, i, now));
     return list;
 }
 
@@ -89,9 +87,8 @@ static json_t *list_failures(void) {
                 most = i;
         if (counts[most] == 0)
             return list;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "code", end_infos[most].code,
-                                              "why", end_infos[most].brief, "last_5_min",
-                                              (json_int_t)counts[most]));
+        json_add(&list, json_pack("{s:s, s:s, s:I}", "code", end_infos[most].code, "why",
+                                  end_infos[most].brief, "last_5_min", (json_int_t)counts[most]));
         counts[most] = 0;
     }
 }
@@ -107,10 +104,9 @@ static json_t *list_upstreams(const struct generation *generation) {
         upstream_count(upstream, &all, &up);
         options_format(&option_infos[OPT_upstream_balance], upstream->config, balance,
                        sizeof(balance));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", upstream->config->name,
-                                        "balance", balance, "servers", (json_int_t)all, "up",
-                                        (json_int_t)up, "drained", upstream_is_drained(upstream)));
+        json_add(&list, json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", upstream->config->name,
+                                  "balance", balance, "servers", (json_int_t)all, "up",
+                                  (json_int_t)up, "drained", upstream_is_drained(upstream)));
     }
     return list;
 }
@@ -140,24 +136,26 @@ json_t *status_json(const struct question *question) {
     samples_take(question->samples, question->relay, &sum);
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", generation->config->fingerprint);
-    return json_pack("{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b}",
-                     "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
-                     (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
-                     sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
-                     pack_rate(bytes[DIR_DOWN]), "keeper",
-                     describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint",
-                     fingerprint, "near", near_list(question), "failures", list_failures(),
-                     "listeners", list_listeners(generation), "upstreams",
-                     list_upstreams(generation), "lame", steer_is_lame(NULL) || steer_stops_soon(),
-                     "stopping", atomic_load(&question->relay->road.stop_accept));
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
+        "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
+        (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
+        sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
+        pack_rate(bytes[DIR_DOWN]), "keeper",
+        describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint", fingerprint,
+        "near", near_list(question), "failures", list_failures(), "listeners",
+        list_listeners(generation), "upstreams", list_upstreams(generation), "lame",
+        steer_is_lame(NULL) || steer_stops_soon(), "stopping",
+        atomic_load(&question->relay->road.stop_accept), "adopting",
+        atomic_load(&question->relay->adopts));
 }
 
 struct reply status_reply(const struct question *question) {
     return reply_json(200, status_json(question));
 }
 
-static void add_reason(json_t *reasons, const char *sentence) {
-    json_array_append_new(reasons, json_string(sentence));
+static void add_reason(json_t **reasons, const char *sentence) {
+    json_add(reasons, json_string(sentence));
 }
 
 struct reply ready_reply(const struct question *question) {
@@ -165,11 +163,11 @@ struct reply ready_reply(const struct question *question) {
     json_t *reasons = json_array();
 
     if (atomic_load(&question->relay->road.stop_accept))
-        add_reason(reasons, "relayd stops: it takes no new connections");
+        add_reason(&reasons, "relayd stops: it takes no new connections");
     else if (steer_stops_soon())
-        add_reason(reasons, "relayd stops soon (lame_duck_time)");
+        add_reason(&reasons, "relayd stops soon (lame_duck_time)");
     if (steer_is_lame(NULL))
-        add_reason(reasons, "an operator said lame-duck");
+        add_reason(&reasons, "an operator said lame-duck");
     for (size_t i = 0; i < upstreams->n; i++) {
         char sentence[CONFIG_NAME_MAX + 64];
         size_t all, up;
@@ -178,7 +176,7 @@ struct reply ready_reply(const struct question *question) {
         snprintf(sentence, sizeof(sentence), "no server of upstream %s is up",
                  upstreams->list[i].config->name);
         if (up == 0)
-            add_reason(reasons, sentence);
+            add_reason(&reasons, sentence);
     }
     bool ready = json_array_size(reasons) == 0;
     return reply_json(ready ? 200 : 503,

@@ -61,7 +61,7 @@ static json_t *list_lines(const char *text) {
     while (*text != '\0') {
         size_t n = strcspn(text, "\n");
 
-        json_array_append_new(lines, json_stringn(text, n));
+        json_add(&lines, json_stringn(text, n));
         text += n + (text[n] == '\n');
     }
     return lines;

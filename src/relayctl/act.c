@@ -9,7 +9,9 @@
 #include "base/text.h"
 #include "relayctl/commands.h"
 
-#define LOOK_AGAIN (200 * USEC_PER_MSEC) /* --wait */
+/* --wait: */
+#define LOOK_AGAIN       (200 * USEC_PER_MSEC)
+#define RESTART_PATIENCE (30 * USEC_PER_SEC) /* with no relayd */
 
 /* Says what was done, and what is to be known of it. Frees both. */
 static int say_done(const struct ask *ask, json_t *answer, char *text) {
@@ -55,15 +57,18 @@ static void note_interrupted_wait(int signal) {
     interrupted = 1;
 }
 
-/* Connections of all addresses of app/a; -1: no answer. */
-static long long count_server_live(const struct ask *ask, const char *name) {
+/* Connections of all addresses of app/a; -1: not known now. *ret_answers: whether a relayd does. */
+static long long count_server_live(const struct ask *ask, const char *name, bool *ret_answers) {
+    struct ask quiet = *ask;
+
+    quiet.quiet = true;
+    json_t *status = ask_look(&quiet, "/status"), *servers = ask_look(&quiet, "/servers");
+    bool counted =
+        status != NULL && servers != NULL && !json_is_true(json_object_get(status, "adopting"));
     const json_t *server;
-    json_t *servers;
     long long live = 0;
     size_t i;
 
-    if (ask_json(ask, ASK_GET, "/servers", &servers, NULL) != EX_OK)
-        return -1;
     json_array_foreach(servers, i, server) {
         const char *upstream = json_string_value(json_object_get(server, "upstream")),
                    *its = json_string_value(json_object_get(server, "server"));
@@ -74,8 +79,10 @@ static long long count_server_live(const struct ask *ask, const char *name) {
         if (strcmp(whole, name) == 0)
             live += json_integer_value(json_object_get(server, "live"));
     }
+    *ret_answers = status != NULL;
+    json_decref(status);
     json_decref(servers);
-    return live;
+    return counted ? live : -1;
 }
 
 static void say_progress(const char *name, long long live, long long before, bool rewrites) {
@@ -85,34 +92,48 @@ static void say_progress(const char *name, long long live, long long before, boo
         fprintf(stderr, "%s: %lld connection%s left\n", name, live, live == 1 ? "" : "s");
 }
 
-/* Until it has no connection. */
+/* Says why the wait ends before its server is empty. live: as last known; -1: never. */
+static int end_wait(const struct ask *ask, bool answers, long long live) {
+    const char *name = ask->words[0];
+    char left[64] = "";
+
+    if (!answers && interrupted == 0)
+        return ask_complain(ask->socket, "since the order was given, it has ended");
+    if (live >= 0)
+        snprintf(left, sizeof(left), "%s still has %lld connection%s; ", name, live,
+                 live == 1 ? "" : "s");
+    fprintf(stderr, "relayctl: %s: %sthe order stays in force (relayctl ready %s lifts it).\n",
+            interrupted != 0 ? "interrupted" : "time is up", left, name);
+    return ASK_REFUSED;
+}
+
+/* Until it has no connection; over a restart of relayd, too. */
 static int await_empty(const struct ask *ask, usec_t timeout) {
     const struct sigaction act = {.sa_handler = note_interrupted_wait};
-    const char *name = ask->words[0];
-    usec_t until = timeout > 0 ? clock_now() + timeout : USEC_NEVER;
+    usec_t until = timeout > 0 ? clock_now() + timeout : USEC_NEVER, answered = clock_now();
     long long live, before = -1;
-    bool rewrites = isatty(STDERR_FILENO);
+    bool rewrites = isatty(STDERR_FILENO), answers;
 
     (void)sigaction(SIGINT, &act, NULL);
-    while ((live = count_server_live(ask, name)) > 0 && interrupted == 0 && clock_now() < until) {
-        say_progress(name, live, before, rewrites);
-        before = live;
+    while ((live = count_server_live(ask, ask->words[0], &answers)) != 0 && interrupted == 0 &&
+           clock_now() < until) {
+        if (answers)
+            answered = clock_now();
+        else if (clock_now() - answered > RESTART_PATIENCE)
+            break;
+        if (live > 0) {
+            say_progress(ask->words[0], live, before, rewrites);
+            before = live;
+        }
         (void)usleep(LOOK_AGAIN);
     }
     if (rewrites && before >= 0)
         fputs("\r\033[K", stderr);
-    if (live == 0) {
-        if (!ask->json)
-            printf("%s has no connection.\n", name);
-        return EX_OK;
-    }
-    if (live > 0)
-        fprintf(stderr,
-                "relayctl: %s: %s still has %lld connection%s; the order stays in force "
-                "(relayctl ready %s lifts it).\n",
-                interrupted != 0 ? "interrupted" : "time is up", name, live, live == 1 ? "" : "s",
-                name);
-    return live > 0 ? ASK_REFUSED : EX_UNAVAILABLE;
+    if (live != 0)
+        return end_wait(ask, answers, live > 0 ? live : before);
+    if (!ask->json)
+        printf("%s has no connection.\n", ask->words[0]);
+    return EX_OK;
 }
 
 static int act_and_wait(const struct ask *ask, const char *page) {

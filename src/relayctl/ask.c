@@ -98,6 +98,17 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
     return r;
 }
 
+json_t *ask_look(const struct ask *ask, const char *path) {
+    struct buffer text;
+    long status = 0;
+
+    if (ask_page(ask, ASK_GET, path, &text, &status) != EX_OK)
+        return NULL;
+    json_t *json = status == 200 ? json_loads(text.bytes, 0, NULL) : NULL;
+    free(text.bytes);
+    return json;
+}
+
 char *ask_path(const char *page, char *const words[], size_t n) {
     char *path = strdup(page);
 

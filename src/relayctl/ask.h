@@ -44,6 +44,10 @@ int ask_judge(const char *socket, const json_t *json, long status);
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
              char **ret_text) MUST_USE;
 
+/* What a page that is looked at answers; the caller frees it. NULL: no answer, or another one than
+ * this page has. Says nothing but that nobody answers, and that unless ask->quiet. */
+json_t *ask_look(const struct ask *ask, const char *path);
+
 /* Says that nobody answers there. Returns EX_UNAVAILABLE. */
 int ask_complain(const char *socket, const char *why);
 

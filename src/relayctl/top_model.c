@@ -17,18 +17,6 @@ struct seen {
     json_int_t id, up, down;
 };
 
-/* NULL: no answer. */
-static json_t *ask_top(const struct ask *ask, const char *path) {
-    struct buffer text;
-    long status = 0;
-
-    if (ask_page(ask, ASK_GET, path, &text, &status) != EX_OK)
-        return NULL;
-    json_t *json = status == 200 ? json_loads(text.bytes, 0, NULL) : NULL;
-    free(text.bytes);
-    return json;
-}
-
 /* A list of the lines. */
 static json_t *ask_events(const struct ask *ask) {
     struct buffer text;
@@ -131,16 +119,16 @@ static void count_refusal(void *arg, const char *line) {
 }
 
 void top_refresh(struct top_model *model, const struct ask *ask) {
-    json_t *status = ask_top(ask, "/status");
+    json_t *status = ask_look(ask, "/status");
     usec_t now = clock_now();
 
     model->answers = status != NULL;
     if (!model->answers)
         return;
     replace_answer(&model->status, status);
-    replace_answer(&model->servers, ask_top(ask, "/servers"));
+    replace_answer(&model->servers, ask_look(ask, "/servers"));
     replace_answer(&model->events, ask_events(ask));
-    json_t *connections = ask_top(ask, "/connections");
+    json_t *connections = ask_look(ask, "/connections");
     set_rates(connections, model->connections, now - model->at);
     replace_answer(&model->connections, connections);
     model->at = now;
@@ -154,7 +142,7 @@ json_t *top_ask_connection(const struct ask *ask, json_int_t id) {
     char path[64];
 
     snprintf(path, sizeof(path), "/connection?id=%lld", (long long)id);
-    return ask_top(ask, path);
+    return ask_look(ask, path);
 }
 
 void top_complete(const struct ask *ask, json_t *connection) {

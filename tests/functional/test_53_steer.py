@@ -1,11 +1,13 @@
 """Orders to a running relayd: servers that are drained, taken down, weighed; clients that are ended or blocked; reloads."""
 
+import http.server
 import json
 import os
 import pty
 import pwd
 import re
 import signal
+import socketserver
 import subprocess
 import threading
 
@@ -14,7 +16,7 @@ import pytest
 from client import connect, refused_in_http
 from control import RELAYCTL, asked, relayctl
 from fleet import Load, Named, failures, site
-from keeper import ask
+from keeper import ask, farewell
 from origin import echo, sends
 from peer import RESET, request
 from relay import environment
@@ -332,6 +334,60 @@ def test_wait(relay, origin, at):
                                                       "refused.\nNote: no relayd-keeper holds this: it survives reloads, and "
                                                       "ends with this relayd.\napp/a has no connection.\n")
     assert waits.returncode == 0
+
+
+def test_wait_goes_on_with_the_next_relayd(revived, meeting, at):
+    one = revived(meeting, control=at)
+    client, server = meeting.pair(one)
+    with subprocess.Popen([RELAYCTL, "-s", at, "drain", "app/a", "--wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env=environment()) as waits:
+        assert waits.stderr.readline() == "app/a: 1 connection left\n"
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            one.crash(how)
+        ask(client, server)
+        assert waits.poll() is None
+        farewell(client, server)
+        out, said = waits.communicate(timeout=DEADLINE)
+    assert (waits.returncode, said) == (0, "") and out.endswith("app/a has no connection.\n"), (out, said)
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """A relayd that has just started, and then one that has adopted its connections; it ends as `ends` says."""
+    protocol_version = "HTTP/1.0"
+    adopting, live, answers = True, 0, 0
+
+    def log_message(self, *_):
+        pass
+
+    def address_string(self):
+        return ""
+
+    def do_GET(self):
+        Stub.answers += 1
+        if Stub.answers == 6:
+            Stub.adopting, Stub.live = False, 1
+        if Stub.answers == 12:
+            Stub.live = 0
+        self.answer({"adopting": Stub.adopting} if self.path == "/status" else
+                    [{"upstream": "app", "server": "a", "live": Stub.live}])
+
+    def do_POST(self):
+        self.answer({"done": "app/a is drained"})
+
+    def answer(self, json_value):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(json_value).encode() + b"\n")
+
+
+def test_wait_counts_once_all_are_adopted(at):
+    with socketserver.UnixStreamServer(at, Stub) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        done = subprocess.run([RELAYCTL, "-s", at, "drain", "app/a", "--wait"], capture_output=True, text=True, check=False,
+                              env=environment(), timeout=DEADLINE)
+        server.shutdown()
+    assert done.stderr == "app/a: 1 connection left\n" and done.returncode == 0
+    assert Stub.answers >= 12
 
 
 def test_an_interrupted_wait_leaves_the_order(relay, origin, at):
