@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "relayctl/commands.h"
+#include "relayctl/member.h"
 
 /* --wait: */
 #define LOOK_AGAIN       (200 * USEC_PER_MSEC)
@@ -70,14 +71,12 @@ static long long count_server_live(const struct ask *ask, const char *name, bool
     size_t i;
 
     json_array_foreach(servers, i, server) {
-        const char *upstream = json_string_value(json_object_get(server, "upstream")),
-                   *its = json_string_value(json_object_get(server, "server"));
         char whole[256];
 
-        snprintf(whole, sizeof(whole), "%s/%s", upstream != NULL ? upstream : "",
-                 its != NULL ? its : "");
+        snprintf(whole, sizeof(whole), "%s/%s", member_text(server, "upstream", ""),
+                 member_text(server, "server", ""));
         if (strcmp(whole, name) == 0)
-            live += json_integer_value(json_object_get(server, "live"));
+            live += member_number(server, "live");
     }
     *ret_answers = status != NULL;
     json_decref(status);
@@ -202,20 +201,18 @@ int act_reload(const struct ask *ask) {
 
 /* "app/a (10.0.0.1:80): good, in 0.4 ms" */
 static void print_probed(const json_t *answer, const json_t *address) {
-    const char *outcome = json_string_value(json_object_get(address, "outcome")),
-               *why = json_string_value(json_object_get(address, "why"));
-    double took = (double)json_integer_value(json_object_get(address, "took_us")) / 1000;
-    bool good = outcome != NULL && strcmp(outcome, "good") == 0;
+    const char *outcome = member_text(address, "outcome", "");
+    double took = (double)member_number(address, "took_us") / 1000;
+    bool good = strcmp(outcome, "good") == 0;
 
-    printf("%s/%s (%s): ", json_string_value(json_object_get(answer, "upstream")),
-           json_string_value(json_object_get(answer, "server")),
-           json_string_value(json_object_get(address, "address")));
+    printf("%s/%s (%s): ", member_text(answer, "upstream", "-"), member_text(answer, "server", "-"),
+           member_text(address, "address", "-"));
     if (good)
         printf("good, in %.1f ms\n", took);
     else
         printf("%s, in %.1f ms: %s\n",
-               outcome != NULL && strcmp(outcome, "bad") == 0 ? "failed" : "could not be checked",
-               took, why != NULL ? why : "");
+               strcmp(outcome, "bad") == 0 ? "failed" : "could not be checked", took,
+               member_text(address, "why", ""));
 }
 
 static int act_probe(const struct ask *ask) {
@@ -237,7 +234,7 @@ static int act_probe(const struct ask *ask) {
     else
         json_array_foreach(json_object_get(answer, "addresses"), i, address)
             print_probed(answer, address);
-    long long more = (long long)json_integer_value(json_object_get(answer, "not_checked"));
+    long long more = member_number(answer, "not_checked");
     if (!ask->json && more > 0)
         printf("%lld more addresses were not checked.\n", more);
     if (!ask->json && !json_is_true(json_object_get(answer, "health_check")))

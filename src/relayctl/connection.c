@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "relayctl/commands.h"
+#include "relayctl/member.h"
 
 #define DETAIL_MAX 512
 
@@ -18,16 +19,6 @@ struct detail {
     char text[DETAIL_MAX];
 };
 
-static const char *detail_text(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "-";
-}
-
-static long long detail_number(const json_t *object, const char *name) {
-    return json_integer_value(json_object_get(object, name));
-}
-
 /* "-": it is not known. */
 static const char *detail_span(const json_t *object, const char *name, char buf[32]) {
     const json_t *value = json_object_get(object, name);
@@ -37,7 +28,7 @@ static const char *detail_span(const json_t *object, const char *name, char buf[
 }
 
 static const char *detail_bytes(const json_t *object, const char *name, char buf[32]) {
-    return text_human_bytes((uint64_t)detail_number(object, name), buf, 32);
+    return text_human_bytes((uint64_t)member_number(object, name), buf, 32);
 }
 
 /* Begins a line. */
@@ -53,28 +44,28 @@ static void end_detail(struct detail *detail) {
 
 static void write_route(struct detail *detail) {
     const json_t *of = detail->of;
-    const char *server = detail_text(of, "server");
+    const char *server = member_text(of, "server", "-");
 
     begin_detail(detail, "route");
-    ADD("%s -> %s -> %s%s%s", detail_text(of, "client"), detail_text(of, "listener"),
-        detail_text(of, "upstream"), server[0] != '\0' ? "/" : "", server);
+    ADD("%s -> %s -> %s%s%s", member_text(of, "client", "-"), member_text(of, "listener", "-"),
+        member_text(of, "upstream", "-"), server[0] != '\0' ? "/" : "", server);
     end_detail(detail);
-    if (detail_text(of, "sni")[0] != '\0' || detail_text(of, "alpn")[0] != '\0') {
+    if (member_text(of, "sni", "-")[0] != '\0' || member_text(of, "alpn", "-")[0] != '\0') {
         begin_detail(detail, "TLS asks for");
-        ADD("%s %s", detail_text(of, "sni"), detail_text(of, "alpn"));
+        ADD("%s %s", member_text(of, "sni", "-"), member_text(of, "alpn", "-"));
         end_detail(detail);
     }
     if (json_is_object(json_object_get(of, "tls"))) {
         const json_t *tls = json_object_get(of, "tls");
 
         begin_detail(detail, "TLS");
-        ADD("%s %s%s", detail_text(tls, "version"), detail_text(tls, "cipher"),
+        ADD("%s %s%s", member_text(tls, "version", "-"), member_text(tls, "cipher", "-"),
             json_is_true(json_object_get(tls, "resumed")) ? ", resumed" : "");
         end_detail(detail);
     }
     if (json_is_string(json_object_get(of, "proxy"))) {
         begin_detail(detail, "PROXY header");
-        ADD("from %s", detail_text(of, "proxy"));
+        ADD("from %s", member_text(of, "proxy", "-"));
         end_detail(detail);
     }
 }
@@ -85,11 +76,11 @@ static void write_sockets(struct detail *detail) {
                  *server = json_object_get(sockets, "server");
 
     begin_detail(detail, "client's socket");
-    ADD("%s -> %s", detail_text(client, "remote"), detail_text(client, "local"));
+    ADD("%s -> %s", member_text(client, "remote", "-"), member_text(client, "local", "-"));
     end_detail(detail);
     begin_detail(detail, "server's socket");
     if (json_is_object(server))
-        ADD("%s -> %s", detail_text(server, "local"), detail_text(server, "remote"));
+        ADD("%s -> %s", member_text(server, "local", "-"), member_text(server, "remote", "-"));
     else
         ADD("none: the client was refused, and reads why");
     end_detail(detail);
@@ -121,9 +112,9 @@ static void write_tcp(struct detail *detail) {
             char text[32] = "-";
 
             if (json_is_object(tcp) && rows[i].kind == WORD)
-                snprintf(text, sizeof(text), "%s", detail_text(tcp, rows[i].name));
+                snprintf(text, sizeof(text), "%s", member_text(tcp, rows[i].name, "-"));
             else if (json_is_object(tcp) && rows[i].kind == COUNT)
-                snprintf(text, sizeof(text), "%lld", detail_number(tcp, rows[i].name));
+                snprintf(text, sizeof(text), "%lld", member_number(tcp, rows[i].name));
             else if (json_is_object(tcp) && rows[i].kind == SPAN)
                 (void)detail_span(tcp, rows[i].name, text);
             else if (json_is_object(tcp))
@@ -139,17 +130,17 @@ static void write_options(struct detail *detail) {
     char idle[32], linger[32], keepalive[32];
 
     begin_detail(detail, "options");
-    ADD("mode %s, copy %s%s", detail_text(options, "mode"), detail_text(options, "copy"),
+    ADD("mode %s, copy %s%s", member_text(options, "mode", "-"), member_text(options, "copy", "-"),
         json_is_true(json_object_get(options, "half_close")) ? ", half_close" : "");
-    if (detail_number(options, "min_rate") > 0)
-        ADD(", min_rate %lld", detail_number(options, "min_rate"));
+    if (member_number(options, "min_rate") > 0)
+        ADD(", min_rate %lld", member_number(options, "min_rate"));
     end_detail(detail);
     begin_detail(detail, "timeouts");
     ADD("idle %s (then %s), linger %s, keepalive %s",
-        text_format_duration(detail_number(options, "idle_timeout_us"), idle, sizeof(idle)),
-        detail_text(options, "idle_end"),
-        text_format_duration(detail_number(options, "linger_timeout_us"), linger, sizeof(linger)),
-        text_format_duration(detail_number(options, "keepalive_us"), keepalive, sizeof(keepalive)));
+        text_format_duration(member_number(options, "idle_timeout_us"), idle, sizeof(idle)),
+        member_text(options, "idle_end", "-"),
+        text_format_duration(member_number(options, "linger_timeout_us"), linger, sizeof(linger)),
+        text_format_duration(member_number(options, "keepalive_us"), keepalive, sizeof(keepalive)));
     end_detail(detail);
 }
 
@@ -159,7 +150,7 @@ static void write_moments(struct detail *detail) {
     } spans[] = {
         {"connected_us", "connected"}, {"first_up_us", "first byte up"}, {"first_down_us", "down"}};
     const json_t *moments = json_object_get(detail->of, "moments");
-    time_t accepted = (time_t)detail_number(moments, "accepted");
+    time_t accepted = (time_t)member_number(moments, "accepted");
     char text[32] = "?";
     struct tm tm;
 
@@ -185,11 +176,11 @@ static void write_fate(struct detail *detail) {
     end_detail(detail);
     begin_detail(detail, "end");
     if (json_is_true(json_object_get(ending, "decided")))
-        ADD("decided: %s, it %s", detail_text(ending, "end"), detail_text(ending, "why"));
+        ADD("decided: %s, it %s", member_text(ending, "end", "-"), member_text(ending, "why", "-"));
     else
         ADD("not decided");
     if (json_is_string(json_object_get(ending, "error")))
-        ADD(" (%s)", detail_text(ending, "error"));
+        ADD(" (%s)", member_text(ending, "error", "-"));
     if (json_is_integer(json_object_get(ending, "once_silent_us")))
         ADD("; told to end once silent for %s", detail_span(ending, "once_silent_us", silence));
     end_detail(detail);
@@ -204,11 +195,11 @@ bool connection_write(const json_t *connection, void (*write)(void *arg, const c
         !json_is_object(json_object_get(connection, "sockets")))
         return false;
     begin_detail(detail, "connection");
-    if (detail_number(connection, "attempts") > 1)
+    if (member_number(connection, "attempts") > 1)
         snprintf(attempts, sizeof(attempts), ", connected at attempt %lld",
-                 detail_number(connection, "attempts"));
-    ADD("%lld, %s, %s old, silent for %s%s", detail_number(connection, "id"),
-        detail_text(connection, "phase"), detail_span(connection, "age_us", age),
+                 member_number(connection, "attempts"));
+    ADD("%lld, %s, %s old, silent for %s%s", member_number(connection, "id"),
+        member_text(connection, "phase", "-"), detail_span(connection, "age_us", age),
         detail_span(connection, "idle_us", idle), attempts);
     end_detail(detail);
     write_route(detail);

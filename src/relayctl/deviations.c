@@ -5,14 +5,12 @@
 
 #include "base/text.h"
 #include "relayctl/grid.h"
+#include "relayctl/member.h"
 #include "relayctl/user.h"
 
 static bool is_of_server(const json_t *server, const char *upstream, const char *name) {
-    const char *its_upstream = json_string_value(json_object_get(server, "upstream")),
-               *its_name = json_string_value(json_object_get(server, "server"));
-
-    return its_upstream != NULL && its_name != NULL && strcmp(its_upstream, upstream) == 0 &&
-           strcmp(its_name, name) == 0;
+    return strcmp(member_text(server, "upstream", ""), upstream) == 0 &&
+           strcmp(member_text(server, "server", ""), name) == 0;
 }
 
 /* "drain and weight 5" */
@@ -28,7 +26,7 @@ static void describe_order(const json_t *ordered, char *buf, size_t size) {
 
 /* "root, 4 min ago" */
 static void append_orderer(const json_t *ordered, time_t now, char *buf, size_t size) {
-    int64_t age = (int64_t)now - json_integer_value(json_object_get(ordered, "since"));
+    int64_t age = (int64_t)now - member_number(ordered, "since");
     char span[32], user[USER_TEXT_MAX];
 
     text_append(buf, size, " by %s, %s ago", user_format(ordered, user, sizeof(user)),
@@ -46,10 +44,8 @@ void deviations_print(const json_t *servers, time_t now, FILE *out) {
 
         if (!json_is_object(ordered) || is_of_server(server, upstream, name))
             continue;
-        upstream = json_string_value(json_object_get(server, "upstream"));
-        name = json_string_value(json_object_get(server, "server"));
-        if (upstream == NULL || name == NULL)
-            return;
+        upstream = member_text(server, "upstream", "");
+        name = member_text(server, "server", "");
         describe_order(ordered, what, sizeof(what));
         append_orderer(ordered, now, what, sizeof(what));
         snprintf(line, sizeof(line), "* %s/%s differs from the configuration (%s)", upstream, name,

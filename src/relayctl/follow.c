@@ -11,6 +11,7 @@
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
 #include "relayctl/grid.h"
+#include "relayctl/member.h"
 #include "relayctl/stream.h"
 
 #define MOMENT (sizeof("12:00:31 ") - 1)
@@ -37,19 +38,9 @@ struct follow {
     void (*print)(const struct follow *follow, const json_t *line);
 };
 
-static const char *line_text(const json_t *line, const char *name) {
-    const char *text = json_string_value(json_object_get(line, name));
-
-    return text != NULL ? text : "";
-}
-
-static long long line_number(const json_t *line, const char *name) {
-    return json_integer_value(json_object_get(line, name));
-}
-
 /* Local time of "2026-11-29T11:22:58.598219Z". */
 static void print_moment(const struct follow *follow, const json_t *line, bool fraction) {
-    const char *text = line_text(line, "time"), *rest;
+    const char *text = member_text(line, "time", ""), *rest;
     char shown[16] = "--:--:--";
     struct tm tm = {0};
 
@@ -65,24 +56,25 @@ static void print_moment(const struct follow *follow, const json_t *line, bool f
 }
 
 static void print_end(const struct follow *follow, const json_t *line) {
-    const char *server = line_text(line, "server"), *code = line_text(line, "end"),
-               *error = line_text(line, "error");
+    const char *server = member_text(line, "server", ""), *code = member_text(line, "end", ""),
+               *error = member_text(line, "error", "");
     char up[32], down[32], lasted[32];
-    struct explanation end = {.sentence = line_text(line, "message")};
+    struct explanation end = {.sentence = member_text(line, "message", "")};
     bool known = explain_end(code, &end);
 
     print_moment(follow, line, true);
-    printf("%s -> %s -> %s%s%s  %s%s%s%s%s%s [%s]  %s up, %s down  %s\n", line_text(line, "client"),
-           line_text(line, "listener"), line_text(line, "upstream"), server[0] != '\0' ? "/" : "",
-           server, known && end.failed ? follow->look.bad : "", end.sentence,
-           error[0] != '\0' ? " (" : "", error, error[0] != '\0' ? ")" : "", follow->look.end, code,
-           text_human_bytes((uint64_t)line_number(line, "bytes_up"), up, sizeof(up)),
-           text_human_bytes((uint64_t)line_number(line, "bytes_down"), down, sizeof(down)),
-           text_human_time(line_number(line, "duration_usec"), lasted, sizeof(lasted)));
+    printf("%s -> %s -> %s%s%s  %s%s%s%s%s%s [%s]  %s up, %s down  %s\n",
+           member_text(line, "client", ""), member_text(line, "listener", ""),
+           member_text(line, "upstream", ""), server[0] != '\0' ? "/" : "", server,
+           known && end.failed ? follow->look.bad : "", end.sentence, error[0] != '\0' ? " (" : "",
+           error, error[0] != '\0' ? ")" : "", follow->look.end, code,
+           text_human_bytes((uint64_t)member_number(line, "bytes_up"), up, sizeof(up)),
+           text_human_bytes((uint64_t)member_number(line, "bytes_down"), down, sizeof(down)),
+           text_human_time(member_number(line, "duration_usec"), lasted, sizeof(lasted)));
 }
 
 static void print_event(const struct follow *follow, const json_t *line) {
-    const char *level = line_text(line, "level");
+    const char *level = member_text(line, "level", "");
     bool error = strcmp(level, "error") == 0, warning = strcmp(level, "warning") == 0;
 
     print_moment(follow, line, false);
@@ -93,7 +85,8 @@ static void print_event(const struct follow *follow, const json_t *line) {
            : warning ? follow->look.warn
                      : "",
            error || warning ? level : "", error || warning ? ": " : "");
-    grid_print_words(line_text(line, "message"), MOMENT + said, MOMENT, grid_room(stdout), stdout);
+    grid_print_words(member_text(line, "message", ""), MOMENT + said, MOMENT, grid_room(stdout),
+                     stdout);
     printf("%s\n", follow->look.end);
 }
 

@@ -1,18 +1,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "relayctl/member.h"
 #include "relayctl/screens.h"
 #include "relayctl/user.h"
-
-static const char *text_at(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "";
-}
-
-static long long number_at(const json_t *object, const char *name) {
-    return (long long)json_integer_value(json_object_get(object, name));
-}
 
 static void print_block(const json_t *block, time_t now, FILE *out) {
     const json_t *until = json_object_get(block, "until");
@@ -20,7 +11,7 @@ static void print_block(const json_t *block, time_t now, FILE *out) {
 
     if (!json_is_object(block))
         return;
-    fprintf(out, ", as %s, by %s, ", text_at(block, "prefix"),
+    fprintf(out, ", as %s, by %s, ", member_text(block, "prefix", ""),
             user_format(block, user, sizeof(user)));
     if (json_is_integer(until))
         fprintf(out, "for %s more",
@@ -32,14 +23,15 @@ static void print_block(const json_t *block, time_t now, FILE *out) {
 static void print_admission(const char *client, const json_t *listener, time_t now, FILE *out) {
     bool admitted = json_is_true(json_object_get(listener, "admitted"));
 
-    fprintf(out, "%s: %s%s is ", text_at(listener, "listener"), client,
+    fprintf(out, "%s: %s%s is ", member_text(listener, "listener", ""), client,
             json_is_true(json_object_get(listener, "by_proxy_header"))
                 ? ", named by a PROXY header,"
                 : "");
     if (admitted)
-        fprintf(out, "let in: %s", text_at(listener, "why"));
+        fprintf(out, "let in: %s", member_text(listener, "why", ""));
     else
-        fprintf(out, "refused (%s): %s", text_at(listener, "end"), text_at(listener, "why"));
+        fprintf(out, "refused (%s): %s", member_text(listener, "end", ""),
+                member_text(listener, "why", ""));
     print_block(json_object_get(listener, "block"), now, out);
     fputs(".\n", out);
     if (json_is_true(json_object_get(listener, "full")))
@@ -47,9 +39,9 @@ static void print_admission(const char *client, const json_t *listener, time_t n
 }
 
 static void print_counts(const json_t *listener, FILE *out) {
-    long long live = number_at(listener, "connections"),
-              most = number_at(listener, "max_connections"), rate = number_at(listener, "max_rate"),
-              burst = number_at(listener, "burst");
+    long long live = member_number(listener, "connections"),
+              most = member_number(listener, "max_connections"),
+              rate = member_number(listener, "max_rate"), burst = member_number(listener, "burst");
 
     fprintf(out, "  It has %lld", live);
     if (most > 0)
@@ -63,26 +55,26 @@ static void print_counts(const json_t *listener, FILE *out) {
 static void print_way(const json_t *listener, FILE *out) {
     const char *none = json_string_value(json_object_get(listener, "no_server"));
     const json_t *server, *servers = json_object_get(listener, "servers");
-    const char *route = text_at(listener, "route"); /* "": none takes it */
-    long long n = number_at(listener, "may_be_chosen");
+    const char *route = member_text(listener, "route", ""); /* "": none takes it */
+    long long n = member_number(listener, "may_be_chosen");
     size_t i;
 
-    if (text_at(listener, "upstream")[0] == '\0')
+    if (member_text(listener, "upstream", "")[0] == '\0')
         return;
     if (none != NULL) {
-        fprintf(out, "  %s would have no server for it: %s.\n", text_at(listener, "upstream"),
-                none);
+        fprintf(out, "  %s would have no server for it: %s.\n",
+                member_text(listener, "upstream", ""), none);
         return;
     }
     fprintf(out, "  %s%s%s %s of %s, by %s: ", route, route[0] != '\0' ? ": " : "",
             json_is_true(json_object_get(listener, "admitted")) ? "It goes to" : "It would go to",
-            n == 1 ? "the server" : "one of the servers", text_at(listener, "upstream"),
-            text_at(listener, "balance"));
+            n == 1 ? "the server" : "one of the servers", member_text(listener, "upstream", ""),
+            member_text(listener, "balance", ""));
     json_array_foreach(servers, i, server) {
-        const char *failure = text_at(server, "last_failure");
+        const char *failure = member_text(server, "last_failure", "");
 
-        fprintf(out, "%s%s (%s%s%s)", i > 0 ? ", " : "", text_at(server, "server"),
-                text_at(server, "address"),
+        fprintf(out, "%s%s (%s%s%s)", i > 0 ? ", " : "", member_text(server, "server", ""),
+                member_text(server, "address", ""),
                 failure[0] != '\0' ? ", whose last connect failed: " : "", failure);
     }
     if (n > (long long)json_array_size(servers))

@@ -6,16 +6,11 @@
 #include "base/text.h"
 #include "relayctl/deviations.h"
 #include "relayctl/grid.h"
+#include "relayctl/member.h"
 #include "relayctl/user.h"
 
 #define NUMBER_MAX 32
 #define PLACE_MAX  256
-
-static const char *get_text(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "-";
-}
 
 /* "-": it is not known. */
 static const char *get_number(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
@@ -32,8 +27,7 @@ static const char *get_number(const json_t *object, const char *name, char buf[N
 }
 
 static const char *get_bytes(const json_t *object, const char *name, char buf[NUMBER_MAX]) {
-    return text_human_bytes((uint64_t)json_integer_value(json_object_get(object, name)), buf,
-                            NUMBER_MAX);
+    return text_human_bytes((uint64_t)member_number(object, name), buf, NUMBER_MAX);
 }
 
 static void print_byte_rate(const json_t *status, const char *name, const char *word, FILE *out) {
@@ -51,8 +45,8 @@ static void print_failures(const json_t *failures, FILE *out) {
         char n[NUMBER_MAX];
 
         fprintf(out, "%s%s %s (%s)", i == 0 ? "failed in 5 min: " : ", ",
-                get_number(failure, "last_5_min", n), get_text(failure, "code"),
-                get_text(failure, "why"));
+                get_number(failure, "last_5_min", n), member_text(failure, "code", "-"),
+                member_text(failure, "why", "-"));
     }
     if (json_array_size(failures) > 0)
         putc('\n', out);
@@ -61,12 +55,13 @@ static void print_failures(const json_t *failures, FILE *out) {
 static void print_head(const json_t *status, time_t now, FILE *out) {
     char live[NUMBER_MAX], max[NUMBER_MAX], rate[NUMBER_MAX], age[NUMBER_MAX];
     const json_t *sentence, *near = json_object_get(status, "near");
-    long long since = json_integer_value(json_object_get(status, "since"));
+    long long since = member_number(status, "since");
     size_t i;
 
-    fprintf(out, "relayd %s   up %s   keeper: %s   configuration %s\n", get_text(status, "version"),
-            text_human_age((long long)now - since, 2, age, NUMBER_MAX), get_text(status, "keeper"),
-            get_text(status, "fingerprint"));
+    fprintf(out, "relayd %s   up %s   keeper: %s   configuration %s\n",
+            member_text(status, "version", "-"),
+            text_human_age((long long)now - since, 2, age, NUMBER_MAX),
+            member_text(status, "keeper", "-"), member_text(status, "fingerprint", "-"));
     fprintf(out, "%s of %s connections   %s/s", get_number(status, "live", live),
             get_number(status, "max", max), get_number(status, "rate", rate));
     print_byte_rate(status, "up_rate", "in", out);
@@ -83,9 +78,9 @@ static void print_head(const json_t *status, time_t now, FILE *out) {
 
 /* "2 (rate)" */
 static const char *get_refused(const json_t *listener, char buf[PLACE_MAX]) {
-    const char *why = get_text(listener, "refused_why");
+    const char *why = member_text(listener, "refused_why", "-");
     char n[NUMBER_MAX];
-    bool told = json_integer_value(json_object_get(listener, "refused_min")) > 0;
+    bool told = member_number(listener, "refused_min") > 0;
 
     snprintf(buf, PLACE_MAX, told ? "%s (%s)" : "%s", get_number(listener, "refused_min", n), why);
     return buf;
@@ -99,9 +94,9 @@ static void add_listener(struct grid *grid, const json_t *listener) {
     for (size_t i = 0; i < json_array_size(addresses); i++) {
         const char *address = json_string_value(json_array_get(addresses, i));
         const char *first[GRID_COLUMNS] = {
-            get_text(listener, "name"),         address != NULL ? address : "-",
-            get_text(listener, "upstream"),     get_number(listener, "live", live),
-            get_number(listener, "rate", rate), get_refused(listener, refused)};
+            member_text(listener, "name", "-"),     address != NULL ? address : "-",
+            member_text(listener, "upstream", "-"), get_number(listener, "live", live),
+            get_number(listener, "rate", rate),     get_refused(listener, refused)};
         const char *more[GRID_COLUMNS] = {"", address != NULL ? address : "-"};
 
         grid_add(grid, i == 0 ? first : more);
@@ -182,7 +177,7 @@ static const char *shown_weight(const json_t *server, char buf[NUMBER_MAX]) {
 static void format_reason(const json_t *server, char *buf, size_t size) {
     static const char operator[] = "by an operator";
     const json_t *ordered = json_object_get(server, "ordered");
-    const char *reason = get_text(server, "reason");
+    const char *reason = member_text(server, "reason", "-");
     char user[USER_TEXT_MAX];
 
     if (json_is_object(ordered) && strncmp(reason, operator, strlen(operator)) == 0)
@@ -195,10 +190,11 @@ static void format_reason(const json_t *server, char *buf, size_t size) {
 static void add_server(struct grid *grid, const json_t *server, bool indented, time_t now) {
     char name[PLACE_MAX], why[PLACE_MAX] = "", live[NUMBER_MAX], weight[NUMBER_MAX],
                           rate[NUMBER_MAX], times[NUMBER_MAX], failed[NUMBER_MAX], age[NUMBER_MAX];
-    struct look look = find_look(get_text(server, "state"));
+    struct look look = find_look(member_text(server, "state", "-"));
 
-    snprintf(name, sizeof(name), "%s%s%s  %s", indented ? "" : get_text(server, "upstream"),
-             indented ? "  " : "/", get_text(server, "server"), get_text(server, "address"));
+    snprintf(name, sizeof(name), "%s%s%s  %s", indented ? "" : member_text(server, "upstream", "-"),
+             indented ? "  " : "/", member_text(server, "server", "-"),
+             member_text(server, "address", "-"));
     format_reason(server, why, sizeof(why));
     const char *cells[GRID_COLUMNS] = {name,
                                        look.shown,
@@ -221,11 +217,11 @@ static const struct grid server_grid = {.heads = {"UPSTREAM/SERVER", "STATE", "C
 static void add_upstream_head(struct grid *grid, const json_t *upstream) {
     char name[PLACE_MAX], all[NUMBER_MAX], up[NUMBER_MAX], state[PLACE_MAX];
 
-    snprintf(name, sizeof(name), "%s  %s", get_text(upstream, "name"),
-             get_text(upstream, "balance"));
+    snprintf(name, sizeof(name), "%s  %s", member_text(upstream, "name", "-"),
+             member_text(upstream, "balance", "-"));
     if (json_is_true(json_object_get(upstream, "drained")))
         snprintf(state, sizeof(state), "all drained");
-    else if (json_integer_value(json_object_get(upstream, "servers")) == 0)
+    else if (member_number(upstream, "servers") == 0)
         snprintf(state, sizeof(state), "no address");
     else
         snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
@@ -240,8 +236,8 @@ static bool print_upstreams(const json_t *status, const json_t *servers, time_t 
 
     json_array_foreach(upstreams, i, upstream) {
         add_upstream_head(&grid, upstream);
-        json_array_foreach(servers, k, server) if (strcmp(get_text(server, "upstream"),
-                                                          get_text(upstream, "name")) == 0)
+        json_array_foreach(servers, k, server) if (strcmp(member_text(server, "upstream", "-"),
+                                                          member_text(upstream, "name", "-")) == 0)
             add_server(&grid, server, true, now);
     }
     bool whole = finish_grid(&grid, out);
@@ -316,8 +312,8 @@ bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
     json_array_foreach(blocks, i, block) {
         char age[NUMBER_MAX], end[NUMBER_MAX], user[USER_TEXT_MAX];
         const char *cells[GRID_COLUMNS] = {
-            get_text(block, "prefix"), get_age(block, "since", now, age), get_end(block, now, end),
-            user_format(block, user, sizeof(user))};
+            member_text(block, "prefix", "-"), get_age(block, "since", now, age),
+            get_end(block, now, end), user_format(block, user, sizeof(user))};
 
         grid_add(&grid, cells);
     }
@@ -338,7 +334,7 @@ static const char *get_first_name(const json_t *certificate, char *buf, size_t s
 }
 
 static const char *get_date(const json_t *certificate, char buf[NUMBER_MAX]) {
-    time_t end = (time_t)json_integer_value(json_object_get(certificate, "not_after"));
+    time_t end = (time_t)member_number(certificate, "not_after");
     struct tm tm;
 
     if (gmtime_r(&end, &tm) == NULL || strftime(buf, NUMBER_MAX, "%Y-%m-%d", &tm) == 0)
@@ -354,11 +350,13 @@ bool screen_certificates(const json_t *certificates, FILE *out) {
 
     json_array_foreach(certificates, i, certificate) {
         char name[256], date[NUMBER_MAX], days[NUMBER_MAX];
-        const char *cells[GRID_COLUMNS] = {
-            get_text(certificate, "listener"), get_first_name(certificate, name, sizeof(name)),
-            get_date(certificate, date),       get_number(certificate, "days_left", days),
-            get_text(certificate, "key"),      get_text(certificate, "issuer"),
-            get_text(certificate, "file")};
+        const char *cells[GRID_COLUMNS] = {member_text(certificate, "listener", "-"),
+                                           get_first_name(certificate, name, sizeof(name)),
+                                           get_date(certificate, date),
+                                           get_number(certificate, "days_left", days),
+                                           member_text(certificate, "key", "-"),
+                                           member_text(certificate, "issuer", "-"),
+                                           member_text(certificate, "file", "-")};
 
         grid_add(&grid, cells);
     }

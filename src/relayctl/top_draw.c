@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "relayctl/connection.h"
+#include "relayctl/member.h"
 
 #define LINE_MAX_BYTES 1024
 #define PICTURE_AT     22 /* columns before it */
@@ -58,18 +59,13 @@ unsigned top_room(const struct top_sheet *sheet) {
 
 static void draw_head(const struct top_state *state, const struct top_sheet *sheet) {
     const json_t *status = state->model.status;
-    const char *version = json_string_value(json_object_get(status, "version")),
-               *keeper = json_string_value(json_object_get(status, "keeper"));
     char line[LINE_MAX_BYTES], age[32];
 
-    text_human_time((time(NULL) - (time_t)json_integer_value(json_object_get(status, "since"))) *
-                        USEC_PER_SEC,
-                    age, sizeof(age));
+    text_human_time((time(NULL) - (time_t)member_number(status, "since")) * USEC_PER_SEC, age,
+                    sizeof(age));
     snprintf(line, sizeof(line), "relayd %s  up %s  %lld of %lld connections  keeper: %s",
-             version != NULL ? version : "?", age,
-             (long long)json_integer_value(json_object_get(status, "live")),
-             (long long)json_integer_value(json_object_get(status, "max")),
-             keeper != NULL ? keeper : "?");
+             member_text(status, "version", "?"), age, member_number(status, "live"),
+             member_number(status, "max"), member_text(status, "keeper", "?"));
     write_line_at(sheet, 0, 0, state->model.answers ? INK_PLAIN : INK_BAD,
                   state->model.answers ? line : "relayd does not answer; asking again");
     if (state->paused && sheet->width > 8)
@@ -163,7 +159,7 @@ static void draw_heads(const struct top_state *state, const struct top_sheet *sh
 }
 
 static bool is_tagged(const struct top_state *state, const struct top_row *row) {
-    json_int_t id = json_integer_value(json_object_get(row->of, "id"));
+    json_int_t id = member_number(row->of, "id");
 
     for (size_t i = 0; id > 0 && i < state->n_tags; i++)
         if (state->tags[i] == id)

@@ -8,6 +8,7 @@
 
 #include "base/order.h"
 #include "relayctl/explain.h"
+#include "relayctl/member.h"
 #include "relayctl/stream.h"
 #include "relayctl/top_table.h"
 
@@ -37,18 +38,14 @@ static int compare_seen(const void *a, const void *b) {
     return compare_numbers(((const struct seen *)a)->id, ((const struct seen *)b)->id);
 }
 
-static json_int_t get_integer(const json_t *object, const char *name) {
-    return json_integer_value(json_object_get(object, name));
-}
-
 /* In the order of their numbers; the caller frees it. NULL: no memory. */
 static struct seen *list_seen(const json_t *connections) {
     size_t n = json_array_size(connections), i;
     struct seen *list = calloc(n + 1, sizeof(*list));
     const json_t *one;
 
-    json_array_foreach(connections, i, one) if (list != NULL) list[i] =
-        (struct seen){get_integer(one, "id"), get_integer(one, "up"), get_integer(one, "down")};
+    json_array_foreach(connections, i, one) if (list != NULL) list[i] = (struct seen){
+        member_number(one, "id"), member_number(one, "up"), member_number(one, "down")};
     if (list != NULL)
         qsort(list, n, sizeof(*list), compare_seen);
     return list;
@@ -60,20 +57,20 @@ static void set_rates(json_t *connections, const json_t *before, usec_t span) {
     size_t i;
 
     json_array_foreach(connections, i, one) {
-        const struct seen key = {.id = get_integer(one, "id")};
+        const struct seen key = {.id = member_number(one, "id")};
         const struct seen *was =
             list != NULL ? bsearch(&key, list, json_array_size(before), sizeof(*list), compare_seen)
                          : NULL;
-        double age = (double)get_integer(one, "age_us"),
+        double age = (double)member_number(one, "age_us"),
                over = (was != NULL || age <= 0 ? (double)span : age) / (double)USEC_PER_SEC;
 
         over = over > 0.05 ? over : 1;
         json_object_set_new(
             one, "up_rate",
-            json_real((double)(get_integer(one, "up") - (was != NULL ? was->up : 0)) / over));
+            json_real((double)(member_number(one, "up") - (was != NULL ? was->up : 0)) / over));
         json_object_set_new(
             one, "down_rate",
-            json_real((double)(get_integer(one, "down") - (was != NULL ? was->down : 0)) / over));
+            json_real((double)(member_number(one, "down") - (was != NULL ? was->down : 0)) / over));
     }
     free(list);
 }
@@ -111,7 +108,7 @@ static void count_refusal(void *arg, const char *line) {
         model->refused = json_object();
     if (client != NULL && code != NULL && explain_end(code, &means) && means.refused) {
         top_client_host(client, host);
-        json_int_t before = get_integer(model->refused, host);
+        json_int_t before = member_number(model->refused, host);
         if (before > 0 || json_object_size(model->refused) < REFUSED_MOST)
             json_object_set_new(model->refused, host, json_integer(before + 1));
     }
@@ -148,7 +145,7 @@ json_t *top_ask_connection(const struct ask *ask, json_int_t id) {
 void top_complete(const struct ask *ask, json_t *connection) {
     if (json_object_get(connection, "held") != NULL)
         return;
-    json_t *answer = top_ask_connection(ask, get_integer(connection, "id")),
+    json_t *answer = top_ask_connection(ask, member_number(connection, "id")),
            *sockets = json_object_get(answer, "sockets"), *held = json_object_get(answer, "held");
     const json_t *client = json_object_get(json_object_get(sockets, "client"), "tcp"),
                  *server = json_object_get(json_object_get(sockets, "server"), "tcp");
@@ -158,9 +155,9 @@ void top_complete(const struct ask *ask, json_t *connection) {
                                     : json_is_false(held) ? "no"
                                                           : "-"));
     if (json_is_object(client) || json_is_object(server))
-        json_object_set_new(
-            connection, "retransmits",
-            json_integer(get_integer(client, "retransmits") + get_integer(server, "retransmits")));
+        json_object_set_new(connection, "retransmits",
+                            json_integer(member_number(client, "retransmits") +
+                                         member_number(server, "retransmits")));
     json_decref(answer);
 }
 
@@ -210,7 +207,7 @@ json_int_t top_act(const struct ask *ask, const char *page, char *const words[],
                  error != NULL  ? error
                  : done != NULL ? done
                                 : "Done");
-        connections = get_integer(json, "connections");
+        connections = member_number(json, "connections");
         json_decref(json);
     }
     free(text.bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "relayctl/member.h"
 #include "relayctl/top_terminal.h"
 
 /* Of a row without what a key acts on. */
@@ -20,7 +21,7 @@ static const struct top_row *selected_row(const struct top_state *state) {
 static void kill_connections(struct top_state *state, struct top_terminal *terminal,
                              const struct ask *ask) {
     const struct top_row *row = selected_row(state);
-    json_int_t id = row != NULL ? json_integer_value(json_object_get(row->of, "id")) : 0;
+    json_int_t id = row != NULL ? member_number(row->of, "id") : 0;
     size_t n = state->n_tags > 0 ? state->n_tags : id > 0;
     char question[96], said[sizeof(state->message)] = "", word[48];
     char *words[] = {word};
@@ -94,7 +95,7 @@ static void block_client(struct top_state *state, struct top_terminal *terminal,
 
 static void toggle_tag(struct top_state *state) {
     const struct top_row *row = selected_row(state);
-    json_int_t id = row != NULL ? json_integer_value(json_object_get(row->of, "id")) : 0;
+    json_int_t id = row != NULL ? member_number(row->of, "id") : 0;
 
     state->selected++;
     for (size_t i = 0; i < state->n_tags; i++) {
@@ -151,8 +152,7 @@ static void show_details(struct top_state *state, const struct ask *ask) {
         say_where(state, "The row is all that there is.");
         return;
     }
-    state->id =
-        state->view.tab == TOP_CONNECTIONS ? json_integer_value(json_object_get(row->of, "id")) : 0;
+    state->id = state->view.tab == TOP_CONNECTIONS ? member_number(row->of, "id") : 0;
     json_t *answer = state->id > 0 ? top_ask_connection(ask, state->id) : NULL;
     state->id = answer != NULL ? state->id : 0;
     replace_details(state, answer != NULL ? answer : json_deep_copy(row->of));

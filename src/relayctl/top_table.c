@@ -5,6 +5,7 @@
 
 #include "base/grow.h"
 #include "base/text.h"
+#include "relayctl/member.h"
 
 #define CLIENT_REFUSED 6 /* the column */
 
@@ -47,12 +48,6 @@ void top_view_init(struct top_view *view) {
     *view = (struct top_view){.tab = TOP_SERVERS};
     for (size_t i = 0; i < TOP_TABS; i++)
         view->sort[i] = tabs[i].sort;
-}
-
-static const char *field_text(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "";
 }
 
 /* NULL: no memory. */
@@ -105,12 +100,12 @@ static void set_bytes(struct top_row *row, size_t column, double value) {
 }
 
 static void fill_server(struct top_row *row, const json_t *server) {
-    const char *state = field_text(server, "state");
+    const char *state = member_text(server, "state", "");
     bool down = strcmp(state, "down") == 0, alone = strcmp(state, "left_alone") == 0;
 
-    snprintf(row->cells[0], TOP_CELL, "%.30s/%.30s", field_text(server, "upstream"),
-             field_text(server, "server"));
-    set_cell(row, 1, field_text(server, "address"));
+    snprintf(row->cells[0], TOP_CELL, "%.30s/%.30s", member_text(server, "upstream", ""),
+             member_text(server, "server", ""));
+    set_cell(row, 1, member_text(server, "address", ""));
     set_cell(row, 2, down ? "DOWN" : alone ? "left alone" : state);
     set_number(row, 3, json_object_get(server, "live"));
     set_weight(row, 4, json_object_get(server, "weight"));
@@ -118,7 +113,7 @@ static void fill_server(struct top_row *row, const json_t *server) {
     set_span(row, 6, json_object_get(server, "connect_p50_us"));
     set_span(row, 7, json_object_get(server, "connect_p99_us"));
     set_number(row, 8, json_object_get(server, "failed_min"));
-    row->wide = field_text(server, "reason");
+    row->wide = member_text(server, "reason", "");
     row->tint = down                       ? TINT_BAD
                 : strcmp(state, "up") == 0 ? TINT_GOOD
                 : alone || state[0] == 's' ? TINT_WARN
@@ -126,30 +121,30 @@ static void fill_server(struct top_row *row, const json_t *server) {
 }
 
 static void fill_connection(struct top_row *row, const json_t *connection) {
-    const char *server = field_text(connection, "server");
+    const char *server = member_text(connection, "server", "");
 
     set_number(row, 0, json_object_get(connection, "id"));
     set_span(row, 1, json_object_get(connection, "age_us"));
     set_span(row, 2, json_object_get(connection, "idle_us"));
-    set_cell(row, 3, field_text(connection, "client"));
-    set_cell(row, 4, field_text(connection, "listener"));
-    snprintf(row->cells[5], TOP_CELL, "%.30s%s%.30s", field_text(connection, "upstream"),
+    set_cell(row, 3, member_text(connection, "client", ""));
+    set_cell(row, 4, member_text(connection, "listener", ""));
+    snprintf(row->cells[5], TOP_CELL, "%.30s%s%.30s", member_text(connection, "upstream", ""),
              server[0] != '\0' ? "/" : "", server);
-    set_cell(row, 6, field_text(connection, "phase"));
+    set_cell(row, 6, member_text(connection, "phase", ""));
     set_bytes(row, 7, json_number_value(json_object_get(connection, "up_rate")));
     set_bytes(row, 8, json_number_value(json_object_get(connection, "down_rate")));
     set_bytes(row, 9, json_number_value(json_object_get(connection, "up")));
     set_bytes(row, 10, json_number_value(json_object_get(connection, "down")));
     set_number(row, 11, json_object_get(connection, "retransmits"));
-    set_cell(row, 12, field_text(connection, "held"));
+    set_cell(row, 12, member_text(connection, "held", ""));
 }
 
 static void fill_event(struct top_row *row, const json_t *event) {
-    const char *level = field_text(event, "level"), *time = field_text(event, "time");
+    const char *level = member_text(event, "level", ""), *time = member_text(event, "time", "");
 
     snprintf(row->cells[0], TOP_CELL, "%.8s", strlen(time) > 11 ? time + 11 : "");
     set_cell(row, 1, level);
-    row->wide = field_text(event, "message");
+    row->wide = member_text(event, "message", "");
     row->tint = strcmp(level, "error") == 0     ? TINT_BAD
                 : strcmp(level, "warning") == 0 ? TINT_WARN
                                                 : TINT_NONE;
@@ -207,7 +202,7 @@ static void add_refused(struct top_table *table, const struct top_model *model) 
 static void fill_client(struct top_row *row, const json_t *connection) {
     static const char *const sums[] = {"up_rate", "down_rate", "up", "down"};
 
-    top_client_host(field_text(connection, "client"), row->cells[0]);
+    top_client_host(member_text(connection, "client", ""), row->cells[0]);
     row->keys[1] = 1;
     for (size_t i = 0; i < ARRAY_LEN(sums); i++)
         row->keys[2 + i] = json_number_value(json_object_get(connection, sums[i]));

@@ -3,8 +3,10 @@
 #include <pwd.h>
 #include <stdio.h>
 
+#include "relayctl/member.h"
+
 const char *user_format(const json_t *object, char *buf, size_t size) {
-    uid_t uid = (uid_t)json_integer_value(json_object_get(object, "by_uid"));
+    uid_t uid = (uid_t)member_number(object, "by_uid");
     const struct passwd *user = getpwuid(uid);
 
     if (user != NULL)

@@ -1,0 +1,19 @@
+/* Members of objects that relayd answered: of another version, some may not be there. */
+#ifndef RELAYCTL_MEMBER_H
+#define RELAYCTL_MEMBER_H
+
+#include <jansson.h>
+
+/* The object's, and lives as long; none: what is said if it has no such text. */
+static inline const char *member_text(const json_t *object, const char *name, const char *none) {
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : none;
+}
+
+/* 0: it has no such number. */
+static inline long long member_number(const json_t *object, const char *name) {
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+#endif
