@@ -10,12 +10,6 @@
 #include "base/sockopt.h"
 #include "tls/session.h"
 
-/* Bytes of the places that plain bytes are read into. */
-#define PLACE_SIZE(before, after) ((before) + TLS_PLAIN_MAX + (after))
-
-_Static_assert(TLS_BUFFER_RECORDS *PLACE_SIZE(TLS_BEFORE_MAX, TLS_AFTER_MAX) <= TLS_BUFFER_SIZE,
-               "the places of full records fit a buffer");
-
 /* This many messages in a row, each within BUSY_WITHIN of the last: then the buffer is kept, which
  * saves the wait without it; until nothing has come for KEPT_FOR (SO_RCVTIMEO). */
 #define BUSY_MESSAGES 16
@@ -179,32 +173,40 @@ static ssize_t read_records(struct copy_tls *copy, int from, size_t *ret_wire) {
 /* From a plain peer */
 
 static size_t place_size(const struct copy_tls *copy) {
-    return PLACE_SIZE(tls_before(&copy->to->out), tls_after(&copy->to->out));
+    const struct tls_half *out = &copy->to->out;
+
+    return tls_before(out) + tls_most(out) + tls_after(out);
 }
 
-static void set_places(struct copy_tls *copy) {
-    for (size_t i = 0; i < TLS_BUFFER_RECORDS; i++)
-        copy->in->pieces[i] = (struct iovec){.iov_base = copy->in->bytes + i * place_size(copy) +
-                                                         tls_before(&copy->to->out),
-                                             .iov_len = TLS_PLAIN_MAX};
+/* How many there are. */
+static size_t set_places(struct copy_tls *copy) {
+    size_t size = place_size(copy), n = TLS_BUFFER_SIZE / size;
+
+    if (n > TLS_BUFFER_PIECES)
+        n = TLS_BUFFER_PIECES;
+    for (size_t i = 0; i < n; i++)
+        copy->in->pieces[i] =
+            (struct iovec){.iov_base = copy->in->bytes + i * size + tls_before(&copy->to->out),
+                           .iov_len = tls_most(&copy->to->out)};
+    return n;
 }
 
 /* Straight to where the records will be: one system call, no copy. */
 static ssize_t read_places(struct copy_tls *copy, int from) {
+    size_t most = tls_most(&copy->to->out);
     ssize_t n;
 
     do {
         n = await_buffer(copy, from);
         if (n <= 0)
             return n;
-        set_places(copy);
-        n = readv(from, copy->in->pieces, TLS_BUFFER_RECORDS);
+        n = readv(from, copy->in->pieces, (int)set_places(copy));
     } while (n < 0 && reads_again(copy));
     if (n <= 0)
         return n < 0 ? -errno : 0;
     copy->piece = 0;
-    copy->n_pieces = ((size_t)n + TLS_PLAIN_MAX - 1) / TLS_PLAIN_MAX;
-    copy->in->pieces[copy->n_pieces - 1].iov_len = ((size_t)n - 1) % TLS_PLAIN_MAX + 1;
+    copy->n_pieces = ((size_t)n + most - 1) / most;
+    copy->in->pieces[copy->n_pieces - 1].iov_len = ((size_t)n - 1) % most + 1;
     return n;
 }
 
@@ -286,16 +288,17 @@ static ssize_t seal_places(struct copy_tls *copy) {
             return n;
         size += (size_t)n; /* all but the last one are full, so there are no gaps */
     }
+    copy->piece = copy->n_pieces;
     return (ssize_t)size;
 }
 
 /* Fills the next record with what is in hand, across the records that it came in. */
 static size_t gather_pieces(struct copy_tls *copy, uint8_t *plain) {
-    size_t n = 0;
+    size_t n = 0, most = tls_most(&copy->to->out);
 
-    while (copy->piece < copy->n_pieces && n < TLS_PLAIN_MAX) {
+    while (copy->piece < copy->n_pieces && n < most) {
         const uint8_t *bytes = copy->in->pieces[copy->piece].iov_base;
-        size_t taken = take_from_piece(copy, TLS_PLAIN_MAX - n);
+        size_t taken = take_from_piece(copy, most - n);
 
         memcpy(plain + n, bytes, taken);
         n += taken;
@@ -303,7 +306,15 @@ static size_t gather_pieces(struct copy_tls *copy, uint8_t *plain) {
     return n;
 }
 
-/* From one TLS to the other: their records differ, so the bytes are copied. */
+/* Whether the next record fits `out` behind size bytes. */
+static bool fits_out(const struct copy_tls *copy, size_t size) {
+    size_t full = place_size(copy), most = tls_most(&copy->to->out), left = count_pieces(copy);
+
+    return size + full - most + (left < most ? left : most) <= TLS_BUFFER_SIZE;
+}
+
+/* From one TLS to the other: their records differ, so the bytes are copied; all of them, unless the
+ * records must be small and add more to them than there is room for. */
 static ssize_t seal_again(struct copy_tls *copy) {
     size_t size = 0;
 
@@ -311,7 +322,7 @@ static ssize_t seal_again(struct copy_tls *copy) {
         copy->out = tls_buffers_get(copy->buffers);
     if (copy->out == NULL)
         return -ENOMEM;
-    while (copy->piece < copy->n_pieces) {
+    while (copy->piece < copy->n_pieces && fits_out(copy, size)) {
         uint8_t *record = copy->out->bytes + size;
         size_t n = gather_pieces(copy, record + tls_before(&copy->to->out));
         ssize_t sealed = tls_session_seal(copy->to, TLS_DATA, record, n);
@@ -332,18 +343,18 @@ static int send_update(struct copy_tls *copy, int to) {
 }
 
 static int write_records(struct copy_tls *copy, int to, uint64_t *ret_written) {
-    size_t plain = count_pieces(copy);
     int r = send_update(copy, to);
 
-    if (r < 0)
-        return r;
-    ssize_t n = copy->from == NULL ? seal_places(copy) : seal_again(copy);
-    if (n < 0)
-        return (int)n;
-    copy->piece = copy->n_pieces;
-    r = send_all(to, copy->from == NULL ? copy->in->bytes : copy->out->bytes, (size_t)n);
-    if (r == 0)
-        *ret_written += plain;
+    while (r == 0 && copy->piece < copy->n_pieces) {
+        size_t plain = count_pieces(copy);
+        ssize_t n = copy->from == NULL ? seal_places(copy) : seal_again(copy);
+
+        if (n < 0)
+            return (int)n;
+        r = send_all(to, copy->from == NULL ? copy->in->bytes : copy->out->bytes, (size_t)n);
+        if (r == 0)
+            *ret_written += plain - count_pieces(copy);
+    }
     return r;
 }
 

@@ -72,6 +72,16 @@ static void set_first_sequence(const struct tls_wire *wire, bool is_client, stru
     }
 }
 
+/* What a client that has little room has asked for, and libssl agreed to: RFC 6066, 4. 0: nothing.
+ */
+static uint16_t most_in_record(const SSL *ssl) {
+    uint8_t asked = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
+
+    return asked >= TLSEXT_max_fragment_length_512 && asked <= TLSEXT_max_fragment_length_4096
+               ? (uint16_t)(256u << asked)
+               : 0;
+}
+
 static int begin_session(SSL *ssl, const struct tls_wire *wire, const struct tls_secrets *secrets,
                          const struct tls_suite *suite, struct tls_session **ret_session) {
     bool is_client = !SSL_is_server(ssl);
@@ -86,6 +96,8 @@ static int begin_session(SSL *ssl, const struct tls_wire *wire, const struct tls
         set_first_sequence(wire, is_client, out);
         *ret_session = tls_session_new(is_client, in, out);
         r = *ret_session != NULL ? 0 : -ENOMEM;
+        if (r == 0)
+            (*ret_session)->in.most = (*ret_session)->out.most = most_in_record(ssl);
     }
     tls_keys_erase(&keys.client);
     tls_keys_erase(&keys.server);

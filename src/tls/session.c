@@ -113,7 +113,7 @@ static size_t seal_parts(struct tls_session *session, const struct iovec *parts,
     ssize_t sealed;
 
     while ((plain = copy_parts(parts, n, at, records + size + tls_before(&session->out),
-                               TLS_PLAIN_MAX)) > 0) {
+                               tls_most(&session->out))) > 0) {
         sealed = tls_seal(&session->out, TLS_DATA, records + size, plain);
         if (sealed < 0)
             return 0;
@@ -130,7 +130,7 @@ uint8_t *tls_session_seal_all(struct tls_session *session, const struct iovec *p
 
     for (size_t i = 0; i < n; i++)
         plain += parts[i].iov_len;
-    size_t n_records = plain / TLS_PLAIN_MAX + 2;
+    size_t n_records = plain / tls_most(&session->out) + 2;
     uint8_t *records = malloc(plain + n_records * (TLS_BEFORE_MAX + TLS_AFTER_MAX) + 2);
     size_t size = records != NULL && tls_session_begin_writing(session)
                       ? seal_parts(session, parts, n, records)

@@ -83,6 +83,10 @@ size_t tls_after(const struct tls_half *half) {
     return half->keys.version == TLS_1_3 ? 1 + TLS_TAG_SIZE : TLS_TAG_SIZE;
 }
 
+size_t tls_most(const struct tls_half *half) {
+    return half->most > 0 ? half->most : TLS_PLAIN_MAX;
+}
+
 /* The nonce of a record: the iv combined with the sequence number (RFC 8446, 5.3; RFC 7905, 2), or
  * the implicit bytes and those that stand in the record (RFC 5288, 3). */
 static void make_nonce(const struct tls_keys *keys, const uint8_t *explicit_nonce,
@@ -137,7 +141,7 @@ ssize_t tls_seal(struct tls_half *half, enum tls_content content, uint8_t *recor
     bool modern = keys->version == TLS_1_3, is_explicit = tls_nonce_is_explicit(keys);
     size_t before = tls_before(half), after = tls_after(half), size = before + n + after;
 
-    CHECK(half->seals && n <= TLS_PLAIN_MAX);
+    CHECK(half->seals && n <= tls_most(half));
     if (keys->sequence == UINT64_MAX)
         return -EOVERFLOW;
     record[AT_TYPE] = modern ? TLS_DATA : (uint8_t)content;
@@ -224,6 +228,8 @@ enum tls_outcome tls_open(struct tls_half *half, uint8_t *bytes, size_t have,
     }
     if (half->keys.version == TLS_1_3 && find_content(&opened, ret) != TLS_OPENED)
         return TLS_BAD;
+    if (opened.n > tls_most(half))
+        return bad_record(ret, TLS_RECORD_OVERFLOW);
     half->keys.sequence++;
     *ret = opened;
     return TLS_OPENED;

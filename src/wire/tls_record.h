@@ -46,6 +46,7 @@ struct tls_half {
     struct tls_keys keys; /* what the next record needs */
     EVP_CIPHER_CTX *ctx;  /* has the key, too */
     bool seals;
+    uint16_t most; /* plaintext bytes of a record, if fewer were agreed on (RFC 6066, 4); or 0 */
 };
 
 /* Takes a copy of keys, which may be the half's own (after tls_keys_update); uses the context that
@@ -60,9 +61,13 @@ void tls_half_end(struct tls_half *half);
 size_t tls_before(const struct tls_half *half);
 size_t tls_after(const struct tls_half *half);
 
-/* The plaintext, n bytes, at most TLS_PLAIN_MAX, lies at record + tls_before(half); tls_after(half)
- * bytes behind it are written, too. Returns the record's size; -EOVERFLOW when the sequence number
- * would wrap (RFC 8446, 5.3; RFC 5246, 6.1); -EIO: libcrypto failed, and the half is of no use. */
+/* The plaintext bytes that a record may have. */
+size_t tls_most(const struct tls_half *half);
+
+/* The plaintext, n bytes, at most tls_most(half), lies at record + tls_before(half), and
+ * tls_after(half) bytes behind it are written, too. Returns the record's size; -EOVERFLOW when the
+ * sequence number would wrap (RFC 8446, 5.3; RFC 5246, 6.1); -EIO: libcrypto failed, and the half
+ * is of no use. */
 ssize_t tls_seal(struct tls_half *half, enum tls_content content, uint8_t *record,
                  size_t n) MUST_USE;
 

@@ -71,6 +71,16 @@ def test_each_cipher_carries_much_both_ways(relay, origin, site, cipher):
     assert (record.bytes_up, record.bytes_down) == (len(data), len(data))
 
 
+@pytest.mark.parametrize("version", ["-tls1_3", "-tls1_2"])
+def test_a_client_with_little_room_gets_small_records(relay, origin, site, version):
+    """RFC 6066, 4. libssl, at the other end, takes no larger ones."""
+    data = os.urandom(100_000)
+    one = https(relay, site, origin(sends(data)))
+    command = ["openssl", "s_client", "-quiet", "-connect", one.address, "-maxfraglen", "512", version]
+    client = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=DEADLINE, check=False)
+    assert client.stdout == data, client.stderr
+
+
 def test_rsa_and_curl_of_both_kinds(relay, origin, tmp_path):
     site = Site(tmp_path, kind="rsa2048")
     one = https(relay, site, origin(http), mode="http")

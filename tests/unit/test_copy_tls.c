@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls_by_hand.h"
 #include "tls_peers.h"
 
 #define MOST ((size_t)3 << 20)
@@ -24,7 +25,8 @@ struct kind {
     const char *name;
     int version;
     const char *suite;
-    bool is_client; /* we are */
+    bool is_client;   /* we are */
+    uint8_t fragment; /* TLSEXT_max_fragment_length_*, which the peer asks for */
 };
 
 static const struct kind kinds[] = {
@@ -38,7 +40,16 @@ static const struct kind kinds[] = {
     {"1.3, ChaCha20, client", TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", true},
     {"1.2, AES-128, client", TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", true},
     {"1.2, ChaCha20, client", TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", true},
+    {"1.3, records of 512", TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", false, 1},
+    {"1.3, records of 4096", TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", false, 4},
+    {"1.2, records of 1024", TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", false, 2},
 };
+
+/* Contexts for one connection after the other, and a session to be resumed; or NULL. */
+static struct {
+    SSL_CTX *ours, *theirs;
+    SSL_SESSION *session;
+} again;
 
 static void choose(SSL_CTX *ctx, const struct kind *kind) {
     SSL_CTX_set_min_proto_version(ctx, kind->version);
@@ -68,13 +79,14 @@ static void *other_thread(void *arg) {
     SSL_set_fd(other->ssl, other->fd);
     if (SSL_do_handshake(other->ssl) != 1)
         return NULL;
-    for (size_t i = 0; at < other->n_got; i++) {
+    while (at < other->n_got) {
         int n = SSL_read(other->ssl, other->got + at, (int)(other->n_got - at));
 
         if (n <= 0)
             break;
+        bool far = (at + (size_t)n) >> 18 != at >> 18;
         at += (size_t)n;
-        if (other->updates && i % 16 == 0) /* sent at once: fewer than TLS_IDLE_MAX */
+        if (other->updates && far) /* sent at once: fewer than TLS_IDLE_MAX */
             SSL_key_update(other->ssl, SSL_KEY_UPDATE_REQUESTED);
     }
     other->n_got = at;
@@ -117,9 +129,18 @@ static void make_pair(int *a, int *b) {
     *b = fds[1];
 }
 
-static void begin(struct world *world, const struct kind *kind) {
+static void make_contexts(struct world *world, const struct kind *kind) {
+    if (again.ours != NULL) {
+        SSL_CTX_up_ref(world->ours = again.ours);
+        SSL_CTX_up_ref(world->theirs = again.theirs);
+        return;
+    }
     world->ours = kind->is_client ? tls_make_client(true) : tls_make_server(true);
     world->theirs = kind->is_client ? tls_make_server(false) : tls_make_client(false);
+}
+
+static void begin(struct world *world, const struct kind *kind) {
+    make_contexts(world, kind);
     choose(world->theirs, kind);
     make_pair(&world->tls, &world->other.fd);
     make_pair(&world->plain, &world->near);
@@ -131,6 +152,9 @@ static void begin(struct world *world, const struct kind *kind) {
     } else {
         SSL_set_connect_state(world->other.ssl);
         SSL_set_accept_state(world->ssl);
+        assert_int_equal(SSL_set_tlsext_max_fragment_length(world->other.ssl, kind->fragment), 1);
+        if (again.session != NULL)
+            assert_int_equal(SSL_set_session(world->other.ssl, again.session), 1);
     }
     struct tls_wire wire = {
         .fd = world->tls, .deadline = clock_now() + 10 * USEC_PER_SEC, .stop = &stop};
@@ -211,6 +235,7 @@ static void exchange(const struct kind *kind, size_t size, bool updates) {
     if (world.outcome != TLS_DONE)
         fail_msg("%s: %d %s", kind->name, (int)world.outcome, world.why);
     assert_int_equal(world.facts.version, kind->version);
+    assert_int_equal(world.facts.resumed, again.session != NULL);
     sender.fd = receiver.fd = world.near;
     assert_int_equal(pthread_create(&sending, NULL, send_thread, &sender), 0);
     copy_tls_init(&down, NULL, world.session, &buffers, &active);
@@ -236,6 +261,8 @@ static void exchange(const struct kind *kind, size_t size, bool updates) {
     assert_memory_equal(got, sent, size);
     assert_int_equal(SSL_get_error(world.other.ssl, world.other.result), SSL_ERROR_ZERO_RETURN);
     world.joined = true;
+    SSL_SESSION_free(again.session);
+    again.session = again.ours != NULL ? SSL_get1_session(world.other.ssl) : NULL;
     end(&world);
     free(sent);
     free(got);
@@ -254,6 +281,24 @@ static void keys_change_on_the_way(void **state) {
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
         if (kinds[k].version == TLS1_3_VERSION)
             exchange(&kinds[k], MOST, true);
+}
+
+/* Where the numbers go on is seen on the wire (first_sequence): with fewer tickets, and with our
+ * Finished before the peer's, too. */
+static void sessions_are_resumed(void **state) {
+    (void)state;
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        if (kinds[k].is_client)
+            continue;
+        again.ours = tls_make_server(true);
+        again.theirs = tls_make_client(false);
+        for (int times = 0; times < 3; times++)
+            exchange(&kinds[k], 20000, false);
+        SSL_CTX_free(again.ours);
+        SSL_CTX_free(again.theirs);
+        SSL_SESSION_free(again.session);
+        memset(&again, 0, sizeof(again));
+    }
 }
 
 /* Sends the last byte once nobody has a buffer. */
@@ -335,6 +380,61 @@ static void a_torn_record_is_answered_by_an_alert(void **state) {
     assert_int_equal(world.other.n_got, 0);
 }
 
+/* From one TLS to the other, whose records are so small that what came at once does not fit when it
+ * is sealed again. */
+static void large_records_become_small_ones(void **state) {
+    enum { N = 7 * TLS_PLAIN_MAX };
+    static uint8_t records[TLS_BUFFER_SIZE], got[2 * TLS_BUFFER_SIZE];
+    struct tls_keys keys = by_hand_keys(TLS_1_3, TLS_AES_128_GCM);
+    struct tls_half peer = {0}, reader = {0};
+    struct tls_session *from, *to;
+    struct receiver receiver = {.bytes = got};
+    struct sender sender = {.bytes = records};
+    struct copy_tls copy;
+    pthread_t sending, receiving;
+    uint64_t written = 0;
+    int in, out;
+
+    (void)state;
+    keys.sequence = 0; /* else an update is due */
+    from = tls_session_new(false, &keys, &keys);
+    to = tls_session_new(false, &keys, &keys);
+    to->out.most = reader.most = 512;
+    assert_int_equal(tls_half_begin(&peer, &keys, true), 0);
+    assert_int_equal(tls_half_begin(&reader, &keys, false), 0);
+    for (int i = 0; i < 7; i++) {
+        memset(records + sender.n + TLS_HEADER, 'a' + i, TLS_PLAIN_MAX);
+        sender.n += (size_t)tls_seal(&peer, TLS_DATA, records + sender.n, TLS_PLAIN_MAX);
+    }
+    make_pair(&in, &sender.fd);
+    make_pair(&out, &receiver.fd);
+    assert_int_equal(pthread_create(&sending, NULL, send_thread, &sender), 0);
+    assert_int_equal(pthread_create(&receiving, NULL, receive_thread, &receiver), 0);
+    copy_tls_init(&copy, from, to, &buffers, &active);
+    assert_int_equal(carry(&copy, in, out, &written), COPY_CUT);
+    assert_int_equal(written, N);
+    shutdown(out, SHUT_WR);
+    pthread_join(sending, NULL);
+    pthread_join(receiving, NULL);
+    size_t plain = 0;
+    for (size_t at = 0; at < receiver.n;) {
+        struct tls_opened opened;
+
+        assert_int_equal(tls_open(&reader, got + at, receiver.n - at, &opened), TLS_OPENED);
+        for (size_t i = 0; i < opened.n; i++, plain++)
+            assert_int_equal(opened.plain[i], 'a' + plain / TLS_PLAIN_MAX);
+        at += opened.size;
+    }
+    assert_int_equal(plain, N);
+    copy_tls_release(&copy);
+    tls_half_end(&peer);
+    tls_half_end(&reader);
+    tls_session_free(from);
+    tls_session_free(to);
+    for (int *fd = (int[]){in, out, sender.fd, receiver.fd, -1}; *fd >= 0; fd++)
+        close(*fd);
+}
+
 static void a_deadline_ends_a_handshake(void **state) {
     SSL_CTX *ctx = tls_make_server(true);
     SSL *ssl = SSL_new(ctx);
@@ -394,9 +494,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_go_both_ways),
         cmocka_unit_test(keys_change_on_the_way),
+        cmocka_unit_test(sessions_are_resumed),
         cmocka_unit_test(who_falls_silent_has_no_buffer),
         cmocka_unit_test(a_cut_is_no_end),
         cmocka_unit_test(a_torn_record_is_answered_by_an_alert),
+        cmocka_unit_test(large_records_become_small_ones),
         cmocka_unit_test(a_deadline_ends_a_handshake),
         cmocka_unit_test(plain_bytes_are_named),
     };

@@ -297,6 +297,35 @@ static void what_a_cleartext_says(void **state) {
     }
 }
 
+/* RFC 6066, 4. Padding does not count: it is of TLS 1.3 alone, and behind the content. */
+static void a_smaller_limit_holds(void **state) {
+    static const uint16_t limits[] = {512, 4096};
+
+    (void)state;
+    EACH_BY_HAND(keys) {
+        for (size_t i = 0; i < 2 * ARRAY_LEN(limits); i++) {
+            struct tls_half half = {.most = limits[i / 2]};
+            uint8_t inner[4096 + 100] = {0}, record[5000];
+            struct tls_keys sealing = keys;
+            bool modern = keys.version == TLS_1_3;
+            size_t n = limits[i / 2] + i % 2;
+            struct tls_opened opened;
+
+            assert_int_equal(tls_half_begin(&half, &keys, false), 0);
+            inner[n] = TLS_DATA;
+            size_t size =
+                by_hand_seal(&sealing, TLS_DATA, 0x0303, inner, n + (modern ? 10 : 0), record);
+            assert_int_equal(tls_open(&half, record, size, &opened),
+                             i % 2 == 0 ? TLS_OPENED : TLS_BAD);
+            if (i % 2 == 0)
+                assert_int_equal(opened.n, n);
+            else
+                assert_int_equal(opened.alert, TLS_RECORD_OVERFLOW);
+            tls_half_end(&half);
+        }
+    }
+}
+
 /* One bit of any byte. */
 static void no_changed_record_is_opened(void **state) {
     (void)state;
@@ -382,6 +411,7 @@ int main(void) {
         cmocka_unit_test(a_number_never_comes_again),
         cmocka_unit_test(what_a_header_alone_says),
         cmocka_unit_test(what_a_cleartext_says),
+        cmocka_unit_test(a_smaller_limit_holds),
         cmocka_unit_test(no_changed_record_is_opened),
         cmocka_unit_test(a_context_serves_another_cipher),
     };
