@@ -148,7 +148,9 @@ void tls_session_alert(struct tls_session *session, int fd, uint8_t alert) {
 
     if (!tls_session_begin_writing(session))
         return;
-    ssize_t size = seal_alert(session, ALERT_FATAL, alert, record);
+    /* always a warning, though the connection is reset all the same: RFC 5246, 7.2.2 */
+    uint8_t level = alert == TLS_NO_RENEGOTIATION ? ALERT_WARNING : ALERT_FATAL;
+    ssize_t size = seal_alert(session, level, alert, record);
     if (size > 0)
         (void)send(fd, record, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -69,8 +69,17 @@ struct other {
     size_t n_sent, n_got; /* of n_got: what is expected */
     bool updates;         /* asks for new keys now and then */
     bool cuts;            /* ends without close_notify */
+    bool renegotiates;    /* tries to */
+    int alert;            /* the last one it got: level << 8 | which */
     int result;           /* of the last SSL_read */
 };
+
+static void take_alert(const SSL *ssl, int where, int code) {
+    struct other *other = SSL_get_app_data(ssl);
+
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT)
+        other->alert = code;
+}
 
 static void *other_thread(void *arg) {
     struct other *other = arg;
@@ -79,6 +88,13 @@ static void *other_thread(void *arg) {
     SSL_set_fd(other->ssl, other->fd);
     if (SSL_do_handshake(other->ssl) != 1)
         return NULL;
+    if (other->renegotiates) {
+        SSL_set_app_data(other->ssl, other);
+        SSL_set_info_callback(other->ssl, take_alert);
+        SSL_renegotiate(other->ssl);
+        other->result = SSL_do_handshake(other->ssl);
+        return NULL;
+    }
     while (at < other->n_got) {
         int n = SSL_read(other->ssl, other->got + at, (int)(other->n_got - at));
 
@@ -380,6 +396,24 @@ static void a_torn_record_is_answered_by_an_alert(void **state) {
     assert_int_equal(world.other.n_got, 0);
 }
 
+/* RFC 5246, 7.2.2: no_renegotiation is always a warning. */
+static void who_renegotiates_is_told_no(void **state) {
+    struct world world = {.other = {.renegotiates = true}};
+    struct copy_tls up;
+    uint64_t written = 0;
+
+    (void)state;
+    begin(&world, &kinds[3]);
+    assert_int_equal(world.outcome, TLS_DONE);
+    copy_tls_init(&up, world.session, NULL, &buffers, &active);
+    assert_int_equal(carry(&up, world.tls, world.plain, &written), COPY_BROKEN);
+    copy_tls_release(&up);
+    pthread_join(world.other.thread, NULL);
+    world.joined = true;
+    assert_int_equal(world.other.alert, 1 << 8 | TLS_NO_RENEGOTIATION);
+    end(&world);
+}
+
 /* From one TLS to the other, whose records are so small that what came at once does not fit when it
  * is sealed again. */
 static void large_records_become_small_ones(void **state) {
@@ -498,6 +532,7 @@ int main(void) {
         cmocka_unit_test(who_falls_silent_has_no_buffer),
         cmocka_unit_test(a_cut_is_no_end),
         cmocka_unit_test(a_torn_record_is_answered_by_an_alert),
+        cmocka_unit_test(who_renegotiates_is_told_no),
         cmocka_unit_test(large_records_become_small_ones),
         cmocka_unit_test(a_deadline_ends_a_handshake),
         cmocka_unit_test(plain_bytes_are_named),

@@ -69,6 +69,47 @@ static void an_update_is_owed_once(void **state) {
     tls_session_free(session);
 }
 
+/* RFC 8446, 6.2, and RFC 5246, 7.2.2: an error is fatal, but for no_renegotiation, which is always
+ * a warning; and a close_notify is one. */
+static void alerts_have_their_levels(void **state) {
+    static const struct {
+        enum tls_alert alert;
+        const char *plain;
+    } cases[] = {
+        {TLS_BAD_RECORD_MAC, "\2\x14"},
+        {TLS_UNEXPECTED_MESSAGE, "\2\xa"},
+        {TLS_NO_RENEGOTIATION, "\1\x64"},
+    };
+    uint8_t bytes[TLS_SMALL_RECORD];
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    EACH_BY_HAND(keys) {
+        struct tls_half peer = {0};
+        ssize_t n;
+
+        assert_int_equal(tls_half_begin(&peer, &keys, false), 0);
+        struct tls_session *session = tls_session_new(false, &keys, &keys);
+        n = tls_session_seal_end(session, bytes);
+        expect_record(&peer, bytes, (size_t)n, TLS_ALERT, "\1\0", 2);
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            tls_session_alert(session, fds[0], (uint8_t)cases[i].alert);
+            n = recv(fds[1], bytes, sizeof(bytes), 0);
+            expect_record(&peer, bytes, (size_t)n, TLS_ALERT, cases[i].plain, 2);
+            /* one_writer: nothing comes behind it */
+            assert_false(tls_session_begin_writing(session));
+            tls_session_alert(session, fds[0], TLS_INTERNAL_ERROR);
+            assert_int_equal(recv(fds[1], bytes, 1, MSG_DONTWAIT), -1);
+            tls_session_end_writing(session);
+        }
+        tls_half_end(&peer);
+        tls_session_free(session);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* RFC 6066, 4: records as large as was agreed on, in both directions. */
 static void records_keep_to_what_was_agreed_on(void **state) {
     static const uint16_t limits[] = {0, 512, 4096};
@@ -105,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_seals_so_many_records),
         cmocka_unit_test(an_update_is_owed_once),
+        cmocka_unit_test(alerts_have_their_levels),
         cmocka_unit_test(records_keep_to_what_was_agreed_on),
     };
 
