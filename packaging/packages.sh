@@ -23,6 +23,7 @@ test_packages=(
     hitch jq systemd-journal-remote                            # what the manuals tell to use beside relayd
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
+    openssl gnutls-bin libnss3-tools python3-pycurl stunnel4   # TLS on the other side, by three libraries
     strace iproute2 procps util-linux
     python3-pyte                                               # a terminal, for relayctl top
     python3-cryptography                                       # certificates that tests make
@@ -93,7 +94,7 @@ apt_get() {
 # after the next boot; those that were there before are somebody's, and are left alone.
 absent_services() {
     local service
-    for service in nginx haproxy hitch redis-server postgresql; do
+    for service in nginx haproxy hitch stunnel4 redis-server postgresql; do
         [[ -e /etc/init.d/$service || -e /lib/systemd/system/$service.service ]] || echo "$service"
     done
 }
