@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* RFC 8446, 5.5: AES-GCM is good for 2^24.5 full records with a key. */
+/* RFC 8446, 5.5: AES-GCM is good for 2^24.5 full records with a key. TLS 1.2 has no other key
+ * without a handshake: there the first one stays. */
 #define KEY_RECORDS_MOST ((uint64_t)1 << 23)
 
 /* RFC 8446, 6. */

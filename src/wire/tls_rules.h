@@ -1,6 +1,6 @@
 /* What an opened record means, behind the handshake: RFC 8446, 4.6, 5 and 6; RFC 5246, 6.2 and
- * 7.2. Whatever breaks a rule ends the connection. Pure but for the keys that a KeyUpdate changes;
- * one direction's, one thread's; no lock. */
+ * 7.2, one by one in README.md. Whatever breaks a rule ends the connection. Pure but for the keys
+ * that a KeyUpdate changes; one direction's, one thread's; no lock. */
 #ifndef WIRE_TLS_RULES_H
 #define WIRE_TLS_RULES_H
 

@@ -46,4 +46,5 @@ def test_a_page_names_what_there_is(path):
             continue
         if not known:
             wrong.append(name)
+    wrong += [name for name in re.findall(r"\btest_\w+", text) if not tree.files(f"tests/**/{name}.*")]
     assert not wrong, "these are not in the tree: the page is to be true of the code beside it"

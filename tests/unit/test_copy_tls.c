@@ -469,6 +469,41 @@ static void large_records_become_small_ones(void **state) {
         close(*fd);
 }
 
+/* RFC 8446, 6.1: what comes behind close_notify is ignored, whatever it is. */
+static void nothing_counts_behind_the_end(void **state) {
+    (void)state;
+    EACH_BY_HAND(keys) {
+        struct tls_session *session = tls_session_new(false, &keys, &keys);
+        bool modern = keys.version == TLS_1_3;
+        struct tls_keys peer = keys;
+        uint8_t record[TLS_WIRE_MAX], got[64];
+        struct copy_tls up;
+        uint64_t written = 0;
+        int in, from, to, near;
+        size_t n = 0;
+
+        n += by_hand_seal(&peer, TLS_DATA, 0x0303, (const uint8_t *)"x\x17", 1 + modern, record);
+        n += by_hand_seal(&peer, modern ? TLS_DATA : TLS_ALERT, 0x0303, (const uint8_t *)"\1\0\x15",
+                          2 + modern, record + n);
+        n +=
+            by_hand_seal(&peer, TLS_DATA, 0x0303, (const uint8_t *)"y\x17", 1 + modern, record + n);
+        memset(record + n, 0xff, 64); /* no record at all */
+        make_pair(&in, &from);
+        make_pair(&to, &near);
+        assert_int_equal(send(from, record, n + 64, 0), n + 64);
+        copy_tls_init(&up, session, NULL, &buffers, &active);
+        assert_int_equal(carry(&up, in, to, &written), 0);
+        assert_int_equal(written, 1);
+        assert_int_equal(recv(near, got, sizeof(got), 0), 1);
+        assert_int_equal(got[0], 'x');
+        assert_int_equal(recv(from, got, 1, MSG_DONTWAIT), -1); /* no alert */
+        copy_tls_release(&up);
+        tls_session_free(session);
+        for (int *fd = (int[]){in, from, to, near, -1}; *fd >= 0; fd++)
+            close(*fd);
+    }
+}
+
 static void a_deadline_ends_a_handshake(void **state) {
     SSL_CTX *ctx = tls_make_server(true);
     SSL *ssl = SSL_new(ctx);
@@ -534,6 +569,7 @@ int main(void) {
         cmocka_unit_test(a_torn_record_is_answered_by_an_alert),
         cmocka_unit_test(who_renegotiates_is_told_no),
         cmocka_unit_test(large_records_become_small_ones),
+        cmocka_unit_test(nothing_counts_behind_the_end),
         cmocka_unit_test(a_deadline_ends_a_handshake),
         cmocka_unit_test(plain_bytes_are_named),
     };
