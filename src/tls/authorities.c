@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
+#include "tls/certificate_facts.h"
 #include "tls/pem.h"
 
 static bool trust(SSL_CTX *ctx, X509 *authority, bool names_it, EVP_MD_CTX *digest) {
@@ -64,7 +65,14 @@ static bool revoke(SSL_CTX *ctx, X509_CRL *crl, EVP_MD_CTX *digest) {
 }
 
 /* Each certificate's issuer must have a list then (X509_VERIFY_PARAM_set_flags(3)). */
-bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest,
+static void note_end(const X509_CRL *crl, int64_t *end) {
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+    int64_t one = next != NULL ? certificate_seconds(next) : INT64_MAX;
+
+    *end = one < *end ? one : *end;
+}
+
+bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest, int64_t *end,
                               struct tls_problems *problems) {
     struct pem pem = {0};
 
@@ -78,6 +86,7 @@ bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest
         X509_CRL *crl = sk_X509_CRL_value(pem.crls, i);
 
         good = is_crl_fresh(crl, file, problems);
+        note_end(crl, end);
         if (good && !revoke(ctx, crl, digest)) {
             tls_tell_no_memory(problems);
             good = false;

@@ -13,8 +13,9 @@ bool authorities_read(SSL_CTX *ctx, const char *file, bool names_them, EVP_MD_CT
                       struct tls_problems *problems) MUST_USE;
 
 /* Lets ctx refuse the certificates that the lists in this file revoke, and adds the lists to the
- * digest. False: told. */
-bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest,
+ * digest. *end becomes when the first of them expires (seconds since 1970), if that is sooner.
+ * False: told. */
+bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest, int64_t *end,
                               struct tls_problems *problems) MUST_USE;
 
 #endif

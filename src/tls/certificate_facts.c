@@ -91,7 +91,7 @@ static char *say_serial(const X509 *leaf) {
     return text;
 }
 
-static int64_t seconds_of(const ASN1_TIME *time) {
+int64_t certificate_seconds(const ASN1_TIME *time) {
     struct tm tm = {0};
 
     return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
@@ -213,8 +213,8 @@ void certificate_note_facts(struct tls_certificate *certificate, struct tls_prob
         tls_tell_no_memory(problems);
         return;
     }
-    certificate->not_before = seconds_of(X509_get0_notBefore(certificate->leaf));
-    certificate->not_after = seconds_of(X509_get0_notAfter(certificate->leaf));
+    certificate->not_before = certificate_seconds(X509_get0_notBefore(certificate->leaf));
+    certificate->not_after = certificate_seconds(X509_get0_notAfter(certificate->leaf));
     check_strength(certificate, problems);
     check_chain(certificate, problems);
     check_time(certificate, problems);

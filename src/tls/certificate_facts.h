@@ -8,6 +8,9 @@
  * key, a chain that is incomplete or in disorder, a time that is not now. */
 void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems);
 
+/* Since 1970; 0: it cannot be read. */
+int64_t certificate_seconds(const ASN1_TIME *time);
+
 /* For people, in one line: "E7 (Let's Encrypt)". To be freed; NULL: no memory. */
 char *certificate_say_name(const X509_NAME *name);
 

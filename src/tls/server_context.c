@@ -14,6 +14,7 @@
 #include "tls/authorities.h"
 #include "tls/handshake.h"
 #include "tls/suites.h"
+#include "tls/ticket_callback.h"
 
 #define NAME_MOST 253 /* RFC 1035, 2.3.4 */
 
@@ -21,6 +22,7 @@
 struct footing {
     struct tls_certificates certificates;
     struct alpn alpn;
+    int64_t lists_end; /* ended_certificate */
 };
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
@@ -125,22 +127,10 @@ static bool use_fallback(SSL_CTX *ctx, const struct tls_certificates *certificat
     return true;
 }
 
-/* A session that is resumed is not verified again: its certificate's end is looked at here (that of
- * its authority, and lists of revoked ones, make another context). */
-static SSL_TICKET_RETURN on_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
-                                   size_t n, SSL_TICKET_STATUS status, void *arg) {
-    const X509 *peer = session != NULL ? SSL_SESSION_get0_peer(session) : NULL;
-
-    (void)ssl, (void)name, (void)n, (void)arg;
-    if ((status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) ||
-        (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0))
-        return SSL_TICKET_RETURN_IGNORE_RENEW;
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
-}
-
 /* Who verifies clients, and how. */
 static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *settings,
-                             EVP_MD_CTX *digest, struct tls_problems *problems) {
+                             struct footing *footing, EVP_MD_CTX *digest,
+                             struct tls_problems *problems) {
     bool off = settings->verify_client == TLS_VERIFY_OFF;
 
     if (off)
@@ -150,12 +140,13 @@ static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *set
         SSL_VERIFY_PEER |
             (settings->verify_client == TLS_VERIFY_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         NULL);
-    (void)SSL_CTX_set_session_ticket_cb(ctx, NULL, on_ticket, NULL);
+    footing->lists_end = INT64_MAX;
+    ticket_ends_use(ctx, &footing->lists_end);
     problems->option = "ca";
     bool good = authorities_read(ctx, settings->ca, true, digest, problems);
     problems->option = "crl";
     return (settings->crl[0] == '\0' ||
-            authorities_read_revoked(ctx, settings->crl, digest, problems)) &&
+            authorities_read_revoked(ctx, settings->crl, digest, &footing->lists_end, problems)) &&
            good;
 }
 
@@ -197,7 +188,7 @@ static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *setting
         return false;
     }
     use_settings(ctx, settings, footing, problems);
-    bool good = use_verification(ctx, settings, digest, problems);
+    bool good = use_verification(ctx, settings, footing, digest, problems);
     problems->option = "certificate";
     good &= certificates_read(&footing->certificates, settings->certificates,
                               settings->n_certificates, settings->key, former, problems);

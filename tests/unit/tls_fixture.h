@@ -194,6 +194,8 @@ static inline void note_visit(SSL *client, SSL *server, struct visit *visit) {
     X509 *got = SSL_get1_peer_certificate(client);
 
     visit->resumed = SSL_session_reused(client) == 1;
+    if (visit->ticket == NULL) /* libssl tells of no new ticket in a session of 1.2 that goes on */
+        visit->ticket = SSL_get1_session(client);
     if (got != NULL)
         X509_NAME_get_text_by_NID(X509_get_subject_name(got), NID_commonName, visit->common,
                                   sizeof(visit->common));
