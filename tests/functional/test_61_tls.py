@@ -12,7 +12,7 @@ from client import connect, curl
 from control import relayctl
 from origin import echo, http, sends
 from peer import EOF, RESET, request
-from settings import DEADLINE, free_port
+from settings import DEADLINE, free_port, until
 from tls import CUT, Site, TlsPeer, https
 
 BOTH = {"1.3": ssl.TLSVersion.TLSv1_3, "1.2": ssl.TLSVersion.TLSv1_2}
@@ -288,6 +288,7 @@ def test_a_reload_takes_the_section_away_from_who_has_not_spoken(relay, origin, 
     route = '    route "sni:site.test" { upstream = app }\n'
     one = relay(address=f"127.0.0.1:{ports[0]}", text=text(site.section(), route))
     ended, passed = (connect(f"127.0.0.1:{port}") for port in ports)
+    until(lambda: len(one.thread_ids("opener")) == 2, "an opener for each")
     one.reload(text=text("", site.section() + route))
     with ended.send(b"\x16\x03\x01\x00\x05hello"):
         ended.ending()
