@@ -110,6 +110,23 @@ static void alerts_have_their_levels(void **state) {
     close(fds[1]);
 }
 
+/* A reader that waited there would wait for ever. */
+static void an_alert_waits_for_nobody(void **state) {
+    struct tls_keys keys = by_hand_keys(TLS_1_3, TLS_CHACHA20_POLY1305);
+    struct tls_session *session = tls_session_new(false, &keys, &keys);
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    while (send(fds[0], &keys, sizeof(keys), MSG_DONTWAIT) > 0)
+        continue;
+    tls_session_alert(session, fds[0], TLS_BAD_RECORD_MAC);
+    assert_false(tls_session_begin_writing(session));
+    tls_session_free(session);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* RFC 6066, 4: records as large as was agreed on, in both directions. */
 static void records_keep_to_what_was_agreed_on(void **state) {
     static const uint16_t limits[] = {0, 512, 4096};
@@ -147,6 +164,7 @@ int main(void) {
         cmocka_unit_test(a_key_seals_so_many_records),
         cmocka_unit_test(an_update_is_owed_once),
         cmocka_unit_test(alerts_have_their_levels),
+        cmocka_unit_test(an_alert_waits_for_nobody),
         cmocka_unit_test(records_keep_to_what_was_agreed_on),
     };
 
