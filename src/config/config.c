@@ -63,6 +63,7 @@ static void free_listener_tls(struct listener_tls_config *tls) {
     free_text_list(&tls->alpn);
     free(tls->ca);
     free(tls->crl);
+    free(tls->ticket_keys);
     tls_server_unref(tls->server);
 }
 

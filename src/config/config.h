@@ -116,6 +116,7 @@ struct listener_tls_config {
     int verify_client; /* enum tls_verify_client */
     char *ca, *crl;
     bool tickets;
+    char *ticket_keys;
     struct tls_server *server; /* what all that means; NULL: not given */
 };
 

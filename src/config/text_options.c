@@ -221,6 +221,7 @@ bool config_is_path(const struct option_info *row) {
     case OPT_listener_tls_key:
     case OPT_listener_tls_ca:
     case OPT_listener_tls_crl:
+    case OPT_listener_tls_ticket_keys:
     case OPT_upstream_tls_ca:
     case OPT_upstream_tls_certificate:
     case OPT_upstream_tls_key:
@@ -277,6 +278,7 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     case OPT_listener_tls_key:
     case OPT_listener_tls_ca:
     case OPT_listener_tls_crl:
+    case OPT_listener_tls_ticket_keys:
     case OPT_upstream_tls_ca:
     case OPT_upstream_tls_certificate:
     case OPT_upstream_tls_key:

@@ -94,6 +94,9 @@ static bool check_between(const struct validation *validation) {
     if (tls->verify_client == TLS_VERIFY_OFF && tls->crl[0] != '\0')
         note_meaning(validation, OPT_listener_tls_crl,
                      "crl has no meaning without verify_client = optional or required");
+    if (!tls->tickets && tls->ticket_keys[0] != '\0')
+        note_meaning(validation, OPT_listener_tls_ticket_keys,
+                     "ticket_keys has no meaning with tickets = false");
     if (tls->key[0] != '\0' && tls->certificate.n > 1)
         note_meaning(validation, OPT_listener_tls_key,
                      "key goes with one certificate; of several, each has its key in its file or "
@@ -126,7 +129,7 @@ static char *resolve(struct validation *validation, const char *option, size_t n
 /* Its paths, resolved, for as long as the settings are used. */
 struct paths {
     char **certificates;
-    char *key, *ca, *crl;
+    char *key, *ca, *crl, *ticket_keys;
     size_t n;
 };
 
@@ -164,7 +167,9 @@ static bool resolve_paths(struct validation *validation, struct paths *paths) {
     paths->key = resolve(validation, "key", TLS_ONLY_VALUE, tls->key);
     paths->ca = resolve(validation, "ca", TLS_ONLY_VALUE, tls->ca);
     paths->crl = resolve(validation, "crl", TLS_ONLY_VALUE, tls->crl);
-    return paths->key != NULL && paths->ca != NULL && paths->crl != NULL;
+    paths->ticket_keys = resolve(validation, "ticket_keys", TLS_ONLY_VALUE, tls->ticket_keys);
+    return paths->key != NULL && paths->ca != NULL && paths->crl != NULL &&
+           paths->ticket_keys != NULL;
 }
 
 static void free_paths(struct paths *paths) {
@@ -174,6 +179,7 @@ static void free_paths(struct paths *paths) {
     free(paths->key);
     free(paths->ca);
     free(paths->crl);
+    free(paths->ticket_keys);
 }
 
 static void read_server(struct validation *validation) {
@@ -195,6 +201,7 @@ static void read_server(struct validation *validation) {
             .ca = paths.ca,
             .crl = paths.crl,
             .tickets = tls->tickets,
+            .ticket_keys = paths.ticket_keys,
         };
 
         tls->server = tls_server_new(&settings, on_tls_problem, validation);

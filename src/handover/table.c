@@ -70,6 +70,7 @@ static int map_table(struct table *table, int fd) {
 
     if (memory == MAP_FAILED)
         return -errno;
+    (void)madvise(memory, table->size, MADV_DONTDUMP); /* there are keys in it */
     table->head = memory;
     table->states = (void *)((char *)memory + states_at());
     return 0;

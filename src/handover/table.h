@@ -17,6 +17,7 @@
 #include "listen/listen_socket.h"
 #include "record/conn_state.h"
 #include "record/steering.h"
+#include "tls/tickets.h"
 
 #define TABLE_COUNTERS_MAX 96
 
@@ -36,6 +37,7 @@ struct table_head {
     usec_t crashes[CONN_CRASHES]; /* at whatever work; 0: none */
     _Atomic uint32_t adopting;    /* slot, plus 1; 0: none */
     struct steering steering;     /* read after steering_tidy */
+    struct ticket_keys tickets;   /* read by tickets_begin */
 };
 
 /* This process's own. */

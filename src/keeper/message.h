@@ -18,7 +18,7 @@
 
 #define KEEPER_SOCKET   "/run/relayd/keeper.sock" /* unless said otherwise */
 #define KEEPER_MAGIC    0x504b5952u               /* "RYKP" */
-#define KEEPER_VERSION  7   /* of the messages, and of the table (handover/table.h) */
+#define KEEPER_VERSION  8   /* of the messages, and of the table (handover/table.h) */
 #define KEEPER_FDS      6   /* of a slot, at most */
 #define KEEPER_INDEXES  64  /* in one message */
 #define KEEPER_NAME_MAX 128 /* bytes of an instance's name, NUL included */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/stats.h"
 #include "base/text.h"
@@ -348,6 +349,9 @@ static struct table *end_link(struct relay *relay, enum link_end end) {
     link_stop(relay->road.link, end);
     stats_use(NULL);
     steer_end();
+    tickets_end();
+    if (end == LINK_FORGET)
+        explicit_bzero(&table->head->tickets, sizeof(table->head->tickets));
     link_free(relay->road.link);
     free(relay->road.link);
     return table;

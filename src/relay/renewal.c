@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "tls/server.h"
+#include "tls/tickets.h"
 
 #define DAY        86400
 #define LAST_DAYS  7
@@ -119,6 +120,7 @@ static void look_at_certificates(struct renewal *renewal, const struct config *c
         tls_server_visit(listener->tls.server, log_end, &looking);
     }
     renewal->looked = now;
+    tickets_tidy(now);
 }
 
 static void renewal_thread(void *arg) {

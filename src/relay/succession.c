@@ -78,8 +78,10 @@ static int get_table(int fd, size_t room, struct heritage *heritage, struct tabl
     if (useless != NULL) {
         drop_heirs(fd, heritage, useless);
         r = table_new(n, ret_table);
-        if (r == 0 && before != NULL) /* what operators ordered goes on */
+        if (r == 0 && before != NULL) { /* what operators ordered goes on, and keys of tickets */
             memcpy(&(*ret_table)->head->steering, &before->head->steering, sizeof(struct steering));
+            (*ret_table)->head->tickets = before->head->tickets;
+        }
         table_free(before);
         return r;
     }
@@ -122,6 +124,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
     steer_begin(&table->head->steering);
+    tickets_begin(&table->head->tickets);
     relay->road.link = link;
     crash_watch(table);
     return 0;

@@ -19,8 +19,8 @@ void pem_free(struct pem *pem) {
     *pem = (struct pem){0};
 }
 
-static void tell_unreadable(const char *path, int error, const char *kind,
-                            struct tls_problems *problems) {
+void pem_tell_unreadable(const char *path, int error, const char *kind,
+                         struct tls_problems *problems) {
     if (error == EACCES)
         tls_tell(problems, TLS_WRONG,
                  "%s: permission denied: relayd runs as user %u and group %u, which may not read "
@@ -28,7 +28,7 @@ static void tell_unreadable(const char *path, int error, const char *kind,
                  "the folders above it, too (relayd.conf(5), Keys)",
                  path, (unsigned)geteuid(), (unsigned)getegid());
     else if (error == EBADF)
-        tls_tell(problems, TLS_WRONG, "%s: %s; it must be a file in PEM", path, kind);
+        tls_tell(problems, TLS_WRONG, "%s: %s; it must be a regular file", path, kind);
     else if (error == ENOENT)
         tls_tell(problems, TLS_WRONG, "%s: there is no such file", path);
     else
@@ -129,7 +129,7 @@ bool pem_read(const char *path, struct pem *ret, struct tls_problems *problems) 
     bool good = false;
 
     if (r < 0)
-        tell_unreadable(path, -r, kind, problems);
+        pem_tell_unreadable(path, -r, kind, problems);
     else if (n > PEM_MOST)
         tls_tell(problems, TLS_WRONG, "%s: is larger than %d MiB", path, PEM_MOST >> 20);
     else if (bio == NULL || pem.certificates == NULL || pem.crls == NULL)

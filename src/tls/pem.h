@@ -22,6 +22,10 @@ struct pem {
  * from memory once they were read. Waits for the medium alone. */
 bool pem_read(const char *path, struct pem *ret, struct tls_problems *problems) MUST_USE;
 
+/* Says why a file could not be read: errno's number, and what kind of file it is (base/file.h). */
+void pem_tell_unreadable(const char *path, int error, const char *kind,
+                         struct tls_problems *problems);
+
 /* A zeroed one is fine. */
 void pem_free(struct pem *pem);
 

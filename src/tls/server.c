@@ -19,13 +19,14 @@ struct tls_server {
     struct lock lock;
     SSL_CTX *ctx GUARDED;
     /* of whoever looks: */
-    struct file_mark ca, crl;
+    struct file_mark ca, crl, ticket_keys;
     uint32_t wrong, told; /* a sum over what was wrong at the last look, and over what was told */
 };
 
 static void note_marks(struct tls_server *server) {
     server->ca = file_mark_take(server->settings.ca);
     server->crl = file_mark_take(server->settings.crl);
+    server->ticket_keys = file_mark_take(server->settings.ticket_keys);
 }
 
 UNCHECKED static void free_server(struct tls_server *server) {
@@ -193,17 +194,18 @@ static bool is_all_current(const struct tls_server *server,
     const struct tls_server_settings *settings = &server->settings;
 
     return file_mark_is(&server->ca, settings->ca) && file_mark_is(&server->crl, settings->crl) &&
+           file_mark_is(&server->ticket_keys, settings->ticket_keys) &&
            certificates_are_current(certificates, settings->certificates, settings->n_certificates);
 }
 
 /* Whether there is anything else in fresh than in ctx. */
-static bool take_fresh(struct tls_server *server, SSL_CTX *ctx, SSL_CTX *fresh, bool verifies_anew,
+static bool take_fresh(struct tls_server *server, SSL_CTX *ctx, SSL_CTX *fresh, bool is_else_new,
                        tls_facts_fn *on_fresh, void *arg) {
     const struct tls_certificates *old = server_context_certificates(ctx),
                                   *new = server_context_certificates(fresh);
 
     if (count_fresh(new, old, NULL, NULL) == 0 && count_fresh(old, new, NULL, NULL) == 0 &&
-        !verifies_anew)
+        !is_else_new)
         return false;
     swap_context(server, fresh);
     (void)count_fresh(new, old, on_fresh, arg);
@@ -216,7 +218,7 @@ enum tls_look tls_server_look(struct tls_server *server, tls_facts_fn *on_fresh,
     const struct tls_certificates *certificates = server_context_certificates(ctx);
     struct findings findings = {0};
     struct tls_problems problems = {.fn = keep_finding, .arg = &findings, .value = TLS_ONLY_VALUE};
-    const struct file_mark ca = server->ca, crl = server->crl;
+    const struct file_mark ca = server->ca, crl = server->crl, ticket_keys = server->ticket_keys;
     bool taken = false;
 
     if (is_all_current(server, certificates)) {
@@ -229,10 +231,12 @@ enum tls_look tls_server_look(struct tls_server *server, tls_facts_fn *on_fresh,
     if (fresh == NULL) { /* the next look tries them again */
         server->ca = ca;
         server->crl = crl;
+        server->ticket_keys = ticket_keys;
     } else {
-        bool verifies_anew = memcmp(&ca, &server->ca, sizeof(ca)) != 0 ||
-                             memcmp(&crl, &server->crl, sizeof(crl)) != 0;
-        taken = take_fresh(server, ctx, fresh, verifies_anew, on_fresh, arg);
+        bool is_else_new = memcmp(&ca, &server->ca, sizeof(ca)) != 0 ||
+                           memcmp(&crl, &server->crl, sizeof(crl)) != 0 ||
+                           memcmp(&ticket_keys, &server->ticket_keys, sizeof(ticket_keys)) != 0;
+        taken = take_fresh(server, ctx, fresh, is_else_new, on_fresh, arg);
         if (!taken)
             SSL_CTX_free(fresh);
     }

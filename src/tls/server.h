@@ -2,7 +2,8 @@
  *
  * wrong_session: the certificate is chosen in the ClientHello callback, since libssl decides about
  * resumption before it asks the servername callback (nginx, CVE-2025-23419); and the session's
- * context is a hash of the listener, the certificates that were chosen, and what verifies clients.
+ * context is a hash of the listener, its suites and groups, the certificates that were chosen, and
+ * what verifies clients.
  * So no ticket is worth anything where it would say less than a full handshake. */
 #ifndef TLS_SERVER_H
 #define TLS_SERVER_H
@@ -33,6 +34,7 @@ struct tls_server_settings {
     int verify_client; /* enum tls_verify_client */
     const char *ca, *crl;
     bool tickets;
+    const char *ticket_keys; /* path; "": this machine's own */
 };
 
 struct tls_server;

@@ -15,6 +15,7 @@
 #include "tls/handshake.h"
 #include "tls/suites.h"
 #include "tls/ticket_callback.h"
+#include "tls/ticket_file.h"
 
 #define NAME_MOST 253 /* RFC 1035, 2.3.4 */
 
@@ -22,7 +23,8 @@
 struct footing {
     struct tls_certificates certificates;
     struct alpn alpn;
-    int64_t lists_end; /* ended_certificate */
+    struct ticket_keys tickets; /* of a file */
+    int64_t lists_end;          /* ended_certificate */
 };
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
@@ -37,6 +39,7 @@ static void free_footing(void *parent, void *data, CRYPTO_EX_DATA *all, int inde
         return;
     certificates_free(&footing->certificates);
     free(footing->alpn.bytes);
+    explicit_bzero(&footing->tickets, sizeof(footing->tickets));
     free(footing);
 }
 
@@ -162,16 +165,27 @@ static void use_settings(SSL_CTX *ctx, const struct tls_server_settings *setting
     if (alpn_encode(settings->alpn, settings->n_alpn, &footing->alpn, problems) &&
         footing->alpn.n > 0)
         SSL_CTX_set_alpn_select_cb(ctx, on_alpn, &footing->alpn);
+    problems->option = "ticket_keys";
     if (!settings->tickets) {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         (void)SSL_CTX_set_num_tickets(ctx, 0);
+    } else if (settings->ticket_keys[0] == '\0') {
+        ticket_keys_use(ctx, NULL);
+    } else if (ticket_file_read(settings->ticket_keys, &footing->tickets, problems)) {
+        ticket_keys_use(ctx, &footing->tickets);
     }
 }
 
-/* wrong_session: all that a resumed session must have in common with a new one. */
+static bool digest_text(EVP_MD_CTX *digest, const char *text) {
+    return EVP_DigestUpdate(digest, text, strlen(text) + 1) == 1;
+}
+
+/* wrong_session: all that a resumed session must have in common with a new one. (In TLS 1.2 it goes
+ * on with its suite, whatever the list of suites is now; so does its secret, made in a group.) */
 static bool begin_digest(EVP_MD_CTX *digest, const struct tls_server_settings *settings) {
     return EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-           EVP_DigestUpdate(digest, settings->listener, strlen(settings->listener) + 1) == 1 &&
+           digest_text(digest, settings->listener) && digest_text(digest, settings->ciphers) &&
+           digest_text(digest, settings->groups) &&
            EVP_DigestUpdate(digest, &settings->verify_client, sizeof(settings->verify_client)) == 1;
 }
 

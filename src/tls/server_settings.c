@@ -28,9 +28,10 @@ bool server_settings_copy(const struct tls_server_settings *from, struct tls_ser
     ret->groups = strdup(from->groups);
     ret->ca = strdup(from->ca);
     ret->crl = strdup(from->crl);
+    ret->ticket_keys = strdup(from->ticket_keys);
     return ret->certificates != NULL && ret->alpn != NULL && ret->listener != NULL &&
            ret->key != NULL && ret->ciphers != NULL && ret->groups != NULL && ret->ca != NULL &&
-           ret->crl != NULL;
+           ret->crl != NULL && ret->ticket_keys != NULL;
 }
 
 /* They are ours, though the settings have them const. */
@@ -56,5 +57,6 @@ void server_settings_free(struct tls_server_settings *settings) {
     free_copy(settings->groups);
     free_copy(settings->ca);
     free_copy(settings->crl);
+    free_copy(settings->ticket_keys);
     *settings = (struct tls_server_settings){0};
 }

@@ -1,4 +1,5 @@
 """The tls section of a listener at relayd -t: files that are read, and each that is wrong, with its remedy."""
+import base64
 import json
 import os
 import re
@@ -153,6 +154,24 @@ def test_clients_with_certificates(check, tmp_path, authority):
     ]:
         code, said = check(certificate='"%s/site.pem"', **options)
         assert code == 78 and expected in said, said
+
+
+def test_keys_of_tickets(check, tmp_path, authority):
+    one = authority.issue(SITE)
+    line = base64.b64encode(bytes(80)).decode() + "\n"
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem, good_keys=3 * line, few_keys=2 * line, cut_keys=3 * line + "secret")
+    assert check(certificate='"%s/site.pem"', ticket_keys='"%s/good.keys"') == (0, "")
+    for options, expected in [
+        ({"tickets": "false", "ticket_keys": '"%s/good.keys"'}, "7: listener web: tls: ticket_keys has no meaning with tickets = false"),
+        ({"ticket_keys": '"good.keys"'}, "6: listener web: tls: ticket_keys = good.keys: must be the path of a file"),
+        ({"ticket_keys": '"%s/none.keys"'}, "6: listener web: tls: ticket_keys: none.keys: there is no such file"),
+        ({"ticket_keys": '"%s"'}, "this is a directory; it must be a regular file"),
+        ({"ticket_keys": '"%s/few.keys"'}, "6: listener web: tls: ticket_keys: few.keys: there are 2 keys in it; it must have at least 3"),
+        ({"ticket_keys": '"%s/cut.keys"'}, "6: listener web: tls: ticket_keys: cut.keys: line 4 has 6 characters; it must be a key of 80 bytes"),
+    ]:
+        code, said = check(certificate='"%s/site.pem"', **options)
+        assert code == 78 and expected in said, said
+        assert "secret" not in said
 
 
 def test_what_must_be_given(check):

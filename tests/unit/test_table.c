@@ -229,9 +229,9 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_7(void **state) {
+static void the_layout_of_version_8(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 7);
+    assert_int_equal(KEEPER_VERSION, 8);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
@@ -244,7 +244,14 @@ static void the_layout_of_version_7(void **state) {
     AT(table_head, crashes, 55888);
     AT(table_head, adopting, 55912);
     AT(table_head, steering, 55920);
-    assert_int_equal(sizeof(struct table_head), 144000);
+    AT(table_head, tickets, 144000);
+    assert_int_equal(sizeof(struct table_head), 144296);
+    AT(ticket_key, name, 8);
+    AT(ticket_key, cipher, 24);
+    AT(ticket_key, mac, 56);
+    AT(ticket_key, size, 88);
+    AT(ticket_key, sum, 92);
+    AT(ticket_keys, first, 288);
     AT(server_order, by_uid, 4);
     AT(server_order, upstream, 8);
     AT(server_order, server, 72);
@@ -335,7 +342,7 @@ int main(void) {
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_7),
+        cmocka_unit_test(the_layout_of_version_8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,18 @@
 static struct pair authority, old, fresh;
 static struct tls_server *server;
 static const char *paths[1];
-static char path[128];
+static char path[128], keys_path[128];
+
+static void write_ticket_keys(char fill) {
+    char line[109];
+    FILE *out = fopen(keys_path, "w");
+
+    memset(line, fill, 107);
+    strcpy(line + 107, "=");
+    assert_non_null(out);
+    fprintf(out, "%s\n%s\n%s\n", line, line, line);
+    assert_int_equal(fclose(out), 0);
+}
 
 static int make_server(void **state) {
     const struct tls_server_settings settings = {.listener = "web",
@@ -21,10 +32,13 @@ static int make_server(void **state) {
                                                  .groups = "",
                                                  .ca = "",
                                                  .crl = "",
-                                                 .tickets = true};
+                                                 .tickets = true,
+                                                 .ticket_keys = keys_path};
 
     (void)state;
     make_folder();
+    snprintf(keys_path, sizeof(keys_path), "%s", in_folder("tickets.keys"));
+    write_ticket_keys('A');
     authority = make_pair("Authority", NULL, NULL, false, 900);
     old = make_pair("old", "DNS:www.example", &authority, false, 90);
     fresh = make_pair("fresh", "DNS:www.example", &authority, false, 90);
@@ -103,6 +117,29 @@ static void test_a_renewed_one_is_taken(void **state) {
     check_serves("www.example", "fresh");
 }
 
+/* Sessions go on for as long as a key is there. */
+static void test_changed_keys_of_tickets_are_taken(void **state) {
+    SSL_CTX *before = tls_server_context(server);
+
+    (void)state;
+    make_older("tickets.keys");
+    check_look(TLS_LOOK_TAKEN, 0, NULL);
+    check_look(TLS_LOOK_SAME, 0, NULL);
+    SSL_CTX *after = tls_server_context(server);
+    assert_ptr_not_equal(before, after);
+    SSL_CTX_free(before);
+    assert_int_equal(truncate(keys_path, 150), 0);
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    check_look(TLS_LOOK_WAITS, 0, "ticket_keys: ");
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    before = tls_server_context(server);
+    assert_ptr_equal(before, after); /* what is in force stays */
+    SSL_CTX_free(before);
+    SSL_CTX_free(after);
+    write_ticket_keys('B');
+    check_look(TLS_LOOK_TAKEN, 0, NULL);
+}
+
 /* The first look says nothing, the second does, the third does not again; then it is mended. */
 static void test_a_half_written_one_waits(void **state) {
     FILE *out = fopen(in_folder("site.pem"), "w");
@@ -175,6 +212,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_has_changed),
         cmocka_unit_test(test_a_renewed_one_is_taken),
+        cmocka_unit_test(test_changed_keys_of_tickets_are_taken),
         cmocka_unit_test(test_a_half_written_one_waits),
         cmocka_unit_test(test_a_pair_is_taken_whole),
         cmocka_unit_test(test_an_empty_folder_leaves_all),

@@ -1,9 +1,10 @@
-/* Sessions that are resumed: no longer than what was verified for them lasts. */
+/* Sessions that are resumed: by which keys, and no longer than what was verified for them lasts. */
 #include "tls_fixture.h"
 
 #include <time.h>
 
 #include "tls/server.h"
+#include "tls/tickets.h"
 
 #define HOUR 3600
 
@@ -61,7 +62,8 @@ static struct tls_server_settings plain_site(void) {
                                         .groups = "",
                                         .ca = "",
                                         .crl = "",
-                                        .tickets = true};
+                                        .tickets = true,
+                                        .ticket_keys = ""};
 }
 
 static SSL_CTX *context_with(const struct tls_server_settings *settings) {
@@ -101,6 +103,96 @@ static enum outcome come(SSL_CTX *to, int version, const struct pair *own, SSL_S
     SSL_SESSION_free(before);
     end_visit(&visit);
     return outcome;
+}
+
+static void write_keys(int first) {
+    FILE *out = fopen(in_folder("tickets.keys"), "w");
+    unsigned char bytes[80], text[128];
+
+    assert_non_null(out);
+    for (int i = first; i < first + 3; i++) {
+        memset(bytes, i, sizeof(bytes));
+        EVP_EncodeBlock(text, bytes, sizeof(bytes));
+        fprintf(out, "%s\n", text);
+    }
+    assert_int_equal(fclose(out), 0);
+}
+
+/* What one encrypts is known to another that has read one key more, or one less. */
+static void test_machines_that_share_a_file(void **state) {
+    struct tls_server_settings settings = plain_site();
+    char path[128];
+    SSL_CTX *ctx[3];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s", in_folder("tickets.keys"));
+    settings.ticket_keys = path;
+    for (int i = 0; i < 3; i++) {
+        write_keys((int[]){1, 2, 5}[i]);
+        ctx[i] = context_with(&settings);
+    }
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        SSL_SESSION *session = NULL;
+
+        assert_int_equal(come(ctx[0], version, NULL, &session), FULL);
+        assert_int_equal(come(ctx[1], version, NULL, &session), RENEWED);
+        assert_int_equal(come(ctx[0], version, NULL, &session), RENEWED);
+        assert_int_equal(come(ctx[2], version, NULL, &session), FULL);
+        assert_int_equal(come(ctx[0], version, NULL, &session), FULL);
+        SSL_SESSION_free(session);
+    }
+    for (int i = 0; i < 3; i++)
+        SSL_CTX_free(ctx[i]);
+}
+
+/* A ticket by an older key is renewed; of TLS 1.3 each is. */
+static void test_tickets_are_renewed(void **state) {
+    struct tls_server_settings settings = plain_site();
+    struct ticket_keys memory = {0};
+    SSL_CTX *ctx = context_with(&settings);
+
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        SSL_SESSION *session = NULL;
+        struct ticket_key key;
+
+        memset(&memory, 0, sizeof(memory));
+        ahead = 0;
+        tickets_begin(&memory);
+        assert_true(tickets_get(time(NULL) - 11 * HOUR, &key));
+        assert_int_equal(come(ctx, version, NULL, &session), FULL);
+        SSL_SESSION *old = SSL_SESSION_dup(session); /* a client uses those of 1.3 once */
+        assert_int_equal(come(ctx, version, NULL, &session),
+                         version == TLS1_3_VERSION ? RENEWED : RESUMED);
+        SSL_SESSION_free(session);
+        session = old;
+        ahead = HOUR;
+        assert_int_equal(come(ctx, version, NULL, &session), RENEWED);
+        assert_int_equal(memory.first, 2);
+        assert_int_equal(come(ctx, version, NULL, &session),
+                         version == TLS1_3_VERSION ? RENEWED : RESUMED);
+        SSL_SESSION_free(session);
+        tickets_end();
+    }
+    SSL_CTX_free(ctx);
+}
+
+/* In TLS 1.2 libssl goes on with the suite of the session. */
+static void test_a_suite_that_was_taken_away(void **state) {
+    struct tls_server_settings before = plain_site(), after = plain_site();
+
+    (void)state;
+    after.ciphers = "ECDHE-ECDSA-CHACHA20-POLY1305:TLS_AES_128_GCM_SHA256";
+    SSL_CTX *old = context_with(&before), *new = context_with(&after);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        SSL_SESSION *session = NULL;
+
+        assert_int_equal(come(old, version, NULL, &session), FULL);
+        assert_int_equal(come(new, version, NULL, &session), FULL);
+        SSL_SESSION_free(session);
+    }
+    SSL_CTX_free(old);
+    SSL_CTX_free(new);
 }
 
 static void end_in_an_hour(struct pair *pair, const struct pair *by) {
@@ -187,6 +279,9 @@ static void test_a_list_of_revoked_ones_that_has_expired(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machines_that_share_a_file),
+        cmocka_unit_test_teardown(test_tickets_are_renewed, reset_clock),
+        cmocka_unit_test(test_a_suite_that_was_taken_away),
         cmocka_unit_test_teardown(test_a_client_certificate_that_has_expired, reset_clock),
         cmocka_unit_test_teardown(test_an_authority_that_has_expired, reset_clock),
         cmocka_unit_test_teardown(test_a_list_of_revoked_ones_that_has_expired, reset_clock),
