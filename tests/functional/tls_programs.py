@@ -91,3 +91,43 @@ class NginxClient(NginxHttp):
         super().__init__(f"listen PORT; location / {{ proxy_pass https://127.0.0.1:{port}; proxy_http_version 1.1; "
                          f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {site.ca}; proxy_ssl_name site.test; "
                          f"proxy_ssl_server_name on; proxy_ssl_protocols TLSv{version}; }}")
+
+
+# Servers that relayd speaks TLS to
+
+
+class HAProxyServer(servers.HAProxy):
+    def __init__(self, target, site, version):
+        super().__init__(f"listen tls\n    bind PORT ssl crt {site.file} ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}\n"
+                         f"    server a {target}\n")
+
+
+class HitchServer(servers.Server):
+    def __init__(self, target, site, version):
+        super().__init__()
+        host, port = target.split(":")
+        self.spawn("hitch", f"--tls-protos=TLSv{version}", "-f", f"[127.0.0.1]:{self.port}", "-b", f"[{host}]:{port}", "-n", 1,
+                   "-u", "root", "-g", "root", site.file)
+
+
+class NginxServer(NginxHttp):
+    def __init__(self, target, site, version):
+        super().__init__(f"listen PORT ssl; ssl_certificate {site.file}; ssl_certificate_key {site.file}; ssl_protocols TLSv{version}; "
+                         f"location / {{ proxy_pass http://{target}; proxy_http_version 1.1; }}")
+
+
+class OpensslServer(servers.Server):
+    """It sends each line back, reversed; CLOSE ends."""
+
+    def __init__(self, site, options):
+        super().__init__()
+        self.spawn("openssl", "s_server", "-accept", self.address, "-cert", site.file, "-rev", *options)
+
+
+class GnutlsServer(servers.Server):
+    """It sends back what it gets."""
+
+    def __init__(self, site, version):
+        super().__init__()
+        self.spawn("gnutls-serv", "--echo", "--crlf", "-p", self.port, "--x509certfile", site.file, "--x509keyfile", site.file,
+                   "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}")
