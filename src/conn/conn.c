@@ -68,6 +68,7 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->fd[SIDE_SERVER] = taken.server;
     conn->tls[SIDE_CLIENT] = taken.client_tls;
     conn->tls[SIDE_SERVER] = taken.server_tls;
+    free(taken.shown); /* the server was told */
     conn->seat = taken.seat;
     conn->member = taken.member;
     conn->line = taken.line;

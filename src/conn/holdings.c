@@ -1,5 +1,7 @@
 #include "conn/holdings.h"
 
+#include <stdlib.h>
+
 #include "base/fd.h"
 #include "tls/session.h"
 
@@ -10,6 +12,7 @@ void holdings_give_back(struct holdings *holdings) {
     fd_close(&taken.server);
     tls_session_free(taken.client_tls);
     tls_session_free(taken.server_tls);
+    free(taken.shown);
     line_leave(taken.line, taken.member);
     seat_leave(&taken.seat);
 }

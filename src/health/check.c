@@ -32,7 +32,7 @@ int check_init(struct check *check, const struct check_wish *wish) {
     size_t header_length = 0, length = 0;
 
     if (wish->send_proxy != PROXY_OFF)
-        header_length = proxy_write(wish->send_proxy, NULL, NULL, NULL, 0, header);
+        header_length = proxy_write(wish->send_proxy, NULL, NULL, NULL, 0, NULL, header);
     if (ops->request != NULL)
         length = ops->request(wish, NULL, 0);
     char *request = malloc(header_length + length + 1);

@@ -12,6 +12,7 @@
 
 #include "road/generation.h"
 #include "road/openings.h"
+#include "wire/tls_suite.h"
 
 /* Takes n bytes, which are there. */
 static bool consume_bytes(int fd, void *buf, size_t n) {
@@ -95,6 +96,12 @@ static size_t make_id(uint64_t number, char *id, size_t size) {
 }
 
 int greet_server(struct job *job, enum proxy_version version, int server) {
+    const struct record *record = &job->record;
+    const struct proxy_tls tls = {.version = tls_version_name(record->tls_version),
+                                  .cipher = tls_suite_name(record->tls_suite),
+                                  .alpn = record->alpn,
+                                  .name = record->sni,
+                                  .certificate = job->has.shown};
     struct addr destination = job->destination;
     unsigned char header[PROXY_WRITE_MAX];
     char id[64];
@@ -104,8 +111,9 @@ int greet_server(struct job *job, enum proxy_version version, int server) {
         if (getsockname(job->has.client, &destination.u.sa, &destination.len) < 0)
             destination.len = 0;
     }
-    size_t n = proxy_write(version, &job->record.client, &destination, id,
-                           make_id(job->record.number, id, sizeof(id)), header);
+    size_t n = proxy_write(version, &record->client, &destination, id,
+                           make_id(record->number, id, sizeof(id)),
+                           record->tls_version != 0 ? &tls : NULL, header);
     /* The send buffer is empty, and larger than a header. */
     ssize_t r = send(server, header, n, MSG_NOSIGNAL);
     if (r < 0)

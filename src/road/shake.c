@@ -9,6 +9,7 @@
 #include "road/shortage.h"
 #include "tls/client.h"
 #include "tls/handshake.h"
+#include "tls/identity.h"
 #include "tls/server.h"
 
 static void note_client_facts(struct job *job, const struct tls_agreed *facts) {
@@ -51,6 +52,8 @@ enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop
     if (ssl != NULL) {
         SSL_set_accept_state(ssl);
         outcome = tls_handshake(ssl, &wire, &job->has.client_tls, &facts, job->record.why);
+        if (outcome == TLS_DONE && tls_identity_new(ssl, &job->has.shown) < 0)
+            outcome = TLS_SHORTAGE;
         SSL_free(ssl);
     }
     job->record.header += wire.received;

@@ -12,7 +12,8 @@
 enum proxy_version { PROXY_OFF, PROXY_V1, PROXY_V2, PROXY_ANY };
 
 #define PROXY_HEADER_MAX 4096 /* bytes read, TLVs included */
-#define PROXY_WRITE_MAX  512  /* bytes written */
+#define PROXY_WRITE_MAX  1000 /* bytes written, at most: nginx 1.22 in mode http takes 1024, */
+#define PROXY_LEAN_MAX   107  /* and in mode stream so many, as many as v1 can have (2.1) */
 #define PROXY_ID_MAX     128  /* bytes of a unique id: proxy-protocol.txt, 2.2.5 */
 
 struct proxy_header {

@@ -24,9 +24,9 @@ enum proxy_outcome proxy_parse(enum proxy_version accept, const void *bytes, siz
 
 size_t proxy_write(enum proxy_version version, const struct addr *source,
                    const struct addr *destination, const void *id, size_t id_length,
-                   unsigned char *buf) {
+                   const struct proxy_tls *tls, unsigned char *buf) {
     CHECK(version == PROXY_V1 || version == PROXY_V2);
     CHECK(id_length <= PROXY_ID_MAX);
     return version == PROXY_V1 ? proxy_v1_write(source, destination, buf)
-                               : proxy_v2_write(source, destination, id, id_length, buf);
+                               : proxy_v2_write(source, destination, id, id_length, tls, buf);
 }

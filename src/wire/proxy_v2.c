@@ -15,7 +15,23 @@
 
 enum { COMMAND_LOCAL = 0, COMMAND_PROXY = 1 };
 enum { FAMILY_UNSPEC = 0x00, FAMILY_TCP4 = 0x11, FAMILY_TCP6 = 0x21, FAMILY_UNIX = 0x31 };
-enum { TLV_CRC32C = 0x03, TLV_UNIQUE_ID = 0x05, TLV_SSL = 0x20 }; /* 2.2 */
+enum {
+    TLV_ALPN = 0x01,
+    TLV_AUTHORITY = 0x02,
+    TLV_CRC32C = 0x03,
+    TLV_UNIQUE_ID = 0x05,
+    TLV_SSL = 0x20,
+    TLV_SSL_VERSION = 0x21,
+    TLV_SSL_CN = 0x22,
+    TLV_SSL_CIPHER = 0x23,
+    TLV_SSL_SIG_ALG = 0x24,
+    TLV_SSL_KEY_ALG = 0x25,
+    /* Ours: 0xE0 to 0xEF are for applications (2.2.8). */
+    TLV_FINGERPRINT = 0xe0,
+    TLV_SUBJECT = 0xe1,
+    TLV_ALT_NAME = 0xe2,
+};
+enum { CLIENT_SSL = 0x01, CLIENT_CERT_CONN = 0x02, CLIENT_CERT_SESS = 0x04 }; /* 2.2.6 */
 
 static unsigned read_header16(const unsigned char *at) {
     return (unsigned)at[0] << 8 | at[1];
@@ -204,32 +220,102 @@ static size_t write_addresses(const struct addr *source, const struct addr *dest
     return 2 * UNIX_SIZE;
 }
 
-static size_t write_tlv(unsigned char *at, unsigned char type, const void *value, size_t size) {
+/* Fields in the making: room for n of most bytes. */
+struct fields {
+    unsigned char *at;
+    size_t n, most;
+};
+
+/* Left out, if there is no room; none if it is empty. */
+static bool add_tlv(struct fields *fields, unsigned char type, const void *value, size_t size) {
+    if (size == 0 || fields->n + TLV_SIZE + size > fields->most)
+        return false;
+    unsigned char *at = fields->at + fields->n;
     at[0] = type;
     write_header16(at + 1, size);
     memcpy(at + TLV_SIZE, value, size);
-    return TLV_SIZE + size;
+    fields->n += TLV_SIZE + size;
+    return true;
+}
+
+static void add_text_tlv(struct fields *fields, unsigned char type, const char *text) {
+    (void)add_tlv(fields, type, text, strlen(text));
+}
+
+/* 2.2.6. cipher: also that. False: no room. */
+static bool add_ssl_tlv(struct fields *fields, const struct proxy_tls *tls, bool cipher) {
+    const struct proxy_certificate *shown = tls->certificate;
+    unsigned char value[SSL_LEAST + 512] = {CLIENT_SSL, 0, 0, 0, 1}; /* verify: 0 is good */
+    struct fields parts = {.at = value, .n = SSL_LEAST, .most = sizeof(value)};
+
+    add_text_tlv(&parts, TLV_SSL_VERSION, tls->version);
+    if (cipher)
+        add_text_tlv(&parts, TLV_SSL_CIPHER, tls->cipher);
+    if (shown != NULL) {
+        value[0] |= CLIENT_CERT_SESS | (shown->resumed ? 0 : CLIENT_CERT_CONN);
+        value[SSL_LEAST - 1] = !shown->verified;
+        add_text_tlv(&parts, TLV_SSL_CN, shown->common);
+        add_text_tlv(&parts, TLV_SSL_SIG_ALG, shown->signature);
+        add_text_tlv(&parts, TLV_SSL_KEY_ALG, shown->key);
+    }
+    return add_tlv(fields, TLV_SSL, value, parts.n);
+}
+
+/* A field for each name, or none: a server must not take some for all. */
+static void add_name_tlvs(struct fields *fields, const struct proxy_certificate *shown) {
+    const struct fields before = *fields;
+
+    for (size_t at = 0; at < shown->n_names; at += 1u + shown->names[at])
+        if (!add_tlv(fields, TLV_ALT_NAME, &shown->names[at + 1], shown->names[at])) {
+            *fields = before;
+            return;
+        }
+}
+
+/* What is worth most goes first; without a certificate the cipher is worth least. */
+static void add_tls_tlvs(struct fields *fields, const struct proxy_tls *tls) {
+    const struct proxy_certificate *shown = tls->certificate;
+
+    if (shown == NULL) {
+        struct fields least = *fields;
+
+        (void)add_ssl_tlv(&least, tls, false);
+        add_text_tlv(&least, TLV_ALPN, tls->alpn);
+        add_text_tlv(&least, TLV_AUTHORITY, tls->name);
+        size_t cipher = TLV_SIZE + strlen(tls->cipher);
+        (void)add_ssl_tlv(fields, tls, least.n + cipher <= fields->most);
+    } else {
+        (void)add_ssl_tlv(fields, tls, true);
+        (void)add_tlv(fields, TLV_FINGERPRINT, shown->fingerprint, sizeof(shown->fingerprint));
+        add_text_tlv(fields, TLV_SUBJECT, shown->subject);
+        add_name_tlvs(fields, shown);
+    }
+    add_text_tlv(fields, TLV_ALPN, tls->alpn);
+    add_text_tlv(fields, TLV_AUTHORITY, tls->name);
 }
 
 /* Neither family, and so UNSPEC, has no fields: a receiver skips what follows. */
 size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id,
-                      size_t id_length, unsigned char *buf) {
+                      size_t id_length, const struct proxy_tls *tls, unsigned char *buf) {
     static const unsigned char zeros[CRC_SIZE];
-    size_t n = HEAD_SIZE, crc_at;
+    struct fields fields = {.at = buf, .n = HEAD_SIZE, .most = PROXY_WRITE_MAX};
 
     memcpy(buf, PROXY_V2_SIGNATURE, PROXY_V2_SIGNATURE_SIZE);
     buf[12] = VERSION_TWO | (source != NULL ? COMMAND_PROXY : COMMAND_LOCAL);
-    n += write_addresses(source, destination, buf + n, &buf[13]);
-    if (buf[13] != FAMILY_UNSPEC) {
-        if (id_length > 0)
-            n += write_tlv(buf + n, TLV_UNIQUE_ID, id, id_length);
-        crc_at = n + TLV_SIZE;
-        n += write_tlv(buf + n, TLV_CRC32C, zeros, CRC_SIZE);
-        write_header16(buf + 14, n - HEAD_SIZE);
-        uint32_t crc = htonl(crc32c(0, buf, n));
-        memcpy(buf + crc_at, &crc, CRC_SIZE);
-    } else {
+    fields.n += write_addresses(source, destination, buf + fields.n, &buf[13]);
+    if (buf[13] == FAMILY_UNSPEC) {
         write_header16(buf + 14, 0);
+        return fields.n;
     }
-    return n;
+    (void)add_tlv(&fields, TLV_UNIQUE_ID, id, id_length);
+    (void)add_tlv(&fields, TLV_CRC32C, zeros, CRC_SIZE);
+    size_t crc_at = fields.n - CRC_SIZE;
+    if (tls != NULL && tls->certificate == NULL && fields.n <= PROXY_LEAN_MAX)
+        fields.most = PROXY_LEAN_MAX;
+    if (tls != NULL)
+        add_tls_tlvs(&fields, tls);
+    write_header16(buf + 14, fields.n - HEAD_SIZE);
+    uint32_t crc = htonl(crc32c(0, buf, fields.n));
+    memcpy(buf + crc_at, &crc, CRC_SIZE);
+    return fields.n;
 }

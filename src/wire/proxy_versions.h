@@ -3,6 +3,7 @@
 #define WIRE_PROXY_VERSIONS_H
 
 #include "wire/proxy_header.h"
+#include "wire/proxy_tls.h"
 
 #define PROXY_V2_SIGNATURE      "\r\n\r\n\0\r\nQUIT\n" /* proxy-protocol.txt, 2.2 */
 #define PROXY_V2_SIGNATURE_SIZE 12
@@ -31,6 +32,6 @@ enum proxy_outcome proxy_v2_parse(const unsigned char *bytes, size_t n,
 size_t proxy_v1_write(const struct addr *source, const struct addr *destination,
                       unsigned char *buf);
 size_t proxy_v2_write(const struct addr *source, const struct addr *destination, const void *id,
-                      size_t id_length, unsigned char *buf);
+                      size_t id_length, const struct proxy_tls *tls, unsigned char *buf);
 
 #endif

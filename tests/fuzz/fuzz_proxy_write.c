@@ -70,6 +70,20 @@ static void same_unix(const struct addr *a, const struct addr *b) {
     CHECK(addr_is_unix(a) && addr_is_unix(b) && strncmp(x, y, strlen(x)) == 0);
 }
 
+/* Of whatever lengths. */
+static void take_names(struct input *input, struct proxy_certificate *shown) {
+    uint8_t size = 0;
+
+    for (;;) {
+        take(input, &size, 1);
+        if (size == 0 || shown->n_names + 1 + size > sizeof(shown->names))
+            return;
+        shown->names[shown->n_names] = size;
+        take(input, shown->names + shown->n_names + 1, size);
+        shown->n_names += 1u + size;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct input input = {bytes, n};
     unsigned char header[PROXY_WRITE_MAX], id[PROXY_ID_MAX];
@@ -84,8 +98,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     take(&input, id, sizeof(id));
     struct addr source = take_addr(&input), destination = take_addr(&input);
     bool own = (head[0] & 2) != 0;
+    struct proxy_certificate shown = {.verified = (head[0] & 4) != 0};
+    struct proxy_tls tls = {.version = "TLSv1.3",
+                            .cipher = "TLS_AES_256_GCM_SHA384",
+                            .alpn = head[0] & 8 ? "http/1.1" : "",
+                            .name = head[0] & 16 ? "www.example.com" : ""};
+    if (head[0] & 32) {
+        take(&input, shown.common, sizeof(shown.common) - 1);
+        take(&input, shown.subject, sizeof(shown.subject) - 1);
+        take_names(&input, &shown);
+        tls.certificate = &shown;
+    }
     size_t size = proxy_write(version, own ? NULL : &source, own ? NULL : &destination, id,
-                              id_length, header);
+                              id_length, head[0] & 64 ? &tls : NULL, header);
 
     CHECK(size > 0 && size <= sizeof(header));
     CHECK(proxy_parse(version, header, size, &read, &length, &why) == PROXY_WHOLE &&

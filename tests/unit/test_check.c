@@ -343,7 +343,7 @@ static void a_proxy_header_comes_first(void **state) {
     (void)state;
     for (enum proxy_version version = PROXY_V1; version <= PROXY_V2; version++) {
         struct check_wish wish = wish_for("127.0.0.1:80");
-        size_t n = proxy_write(version, NULL, NULL, NULL, 0, header);
+        size_t n = proxy_write(version, NULL, NULL, NULL, 0, NULL, header);
 
         wish.send_proxy = version;
         config.type = CHECK_TCP;

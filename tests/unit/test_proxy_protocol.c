@@ -229,7 +229,7 @@ static void written_and_read_again(void **state) {
                 struct addr source = from_text(texts[a]), destination = from_text(texts[b]);
                 bool is_unix = a == 3 || b == 3,
                      told = is_unix ? version == PROXY_V2 && a == b : true;
-                size_t n = proxy_write(version, &source, &destination, "id", 2, buf);
+                size_t n = proxy_write(version, &source, &destination, "id", 2, NULL, buf);
                 struct proxy_header header = good(version, (const char *)buf, n);
                 char expected[ADDR_TEXT_MAX];
 
@@ -241,18 +241,141 @@ static void written_and_read_again(void **state) {
                 assert_addr(&header.destination, texts[b]);
                 assert_int_equal(header.id_length, version == PROXY_V2 ? 2 : 0);
             }
-    size_t n = proxy_write(PROXY_V1, &mapped, &mapped, NULL, 0, buf);
+    size_t n = proxy_write(PROXY_V1, &mapped, &mapped, NULL, 0, NULL, buf);
     assert_int_equal(n, strlen("PROXY TCP4 192.0.2.9 192.0.2.9 9 9\r\n"));
     assert_memory_equal(buf, "PROXY TCP4 192.0.2.9 192.0.2.9 9 9\r\n", n);
-    n = proxy_write(PROXY_V1, NULL, NULL, NULL, 0, buf);
+    n = proxy_write(PROXY_V1, NULL, NULL, NULL, 0, NULL, buf);
     assert_memory_equal(buf, "PROXY UNKNOWN\r\n", n);
-    n = proxy_write(PROXY_V2, NULL, NULL, NULL, 0, buf);
+    n = proxy_write(PROXY_V2, NULL, NULL, NULL, 0, NULL, buf);
     assert_int_equal(n, 16);
     assert_memory_equal(buf, SIGNATURE "\x20\x00\x00\x00", n);
 }
 
+static size_t read_length(const unsigned char *at) {
+    return (size_t)at[0] << 8 | at[1];
+}
+
+/* A field of this type among n bytes, and its size; NULL: none. Counts them in *ret_count. */
+static const unsigned char *field(const unsigned char *at, size_t n, unsigned char type,
+                                  size_t *ret_size, size_t *ret_count) {
+    const unsigned char *found = NULL;
+
+    *ret_count = 0;
+    for (size_t i = 0, size; i < n; i += 3 + size) {
+        size = read_length(at + i + 1);
+        assert_true(i + 3 + size <= n);
+        if (at[i] != type)
+            continue;
+        if (found == NULL)
+            *ret_size = size;
+        found = found != NULL ? found : at + i + 3;
+        ++*ret_count;
+    }
+    return found;
+}
+
+static void assert_field(const unsigned char *at, size_t n, unsigned char type,
+                         const char *expected) {
+    size_t size = 0, count;
+    const unsigned char *found = field(at, n, type, &size, &count);
+
+    assert_int_equal(count, 1);
+    assert_int_equal(size, strlen(expected));
+    assert_memory_equal(found, expected, size);
+}
+
+static size_t write_of_tls(const char *source, const struct proxy_tls *tls, unsigned char *buf) {
+    static const char id[] = "6563a1b2-1f40-1f";
+    struct addr client = from_text(source), here = from_text("192.0.2.2:443");
+    size_t n = proxy_write(PROXY_V2, &client, &here, id, strlen(id), tls, buf);
+
+    (void)good(PROXY_V2, (const char *)buf, n);
+    return n;
+}
+
+static void of_tls_is_told_what_fits(void **state) {
+    struct proxy_tls tls = {
+        .version = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .alpn = "h2", .name = ""};
+    unsigned char buf[PROXY_WRITE_MAX];
+    size_t n = write_of_tls("192.0.2.1:1", &tls, buf), size = 0, count;
+    const unsigned char *at = buf + 28, *ssl = field(at, n - 28, 0x20, &size, &count);
+
+    (void)state;
+    assert_in_range(n, 90, PROXY_LEAN_MAX);
+    assert_memory_equal(ssl, "\1\0\0\0\1", 5); /* TLS, without a certificate */
+    assert_field(ssl + 5, size - 5, 0x21, "TLSv1.3");
+    assert_field(ssl + 5, size - 5, 0x23, "TLS_AES_256_GCM_SHA384");
+    assert_field(at, n - 28, 0x01, "h2");
+    tls.name = "www.example.com"; /* now the cipher has no room */
+    n = write_of_tls("192.0.2.1:1", &tls, buf);
+    ssl = field(at, n - 28, 0x20, &size, &count);
+    assert_int_equal(size, 5 + 3 + strlen("TLSv1.3"));
+    assert_field(at, n - 28, 0x02, "www.example.com");
+    tls.name = "a-name.that-is-longer.than-what.is-left.example.com"; /* nor has the name */
+    n = write_of_tls("[2001:db8::1]:1", &tls, buf);
+    assert_true(n <= PROXY_LEAN_MAX);
+    (void)field(buf + 52, n - 52, 0x02, &size, &count);
+    assert_int_equal(count, 0);
+}
+
+static void add_name(struct proxy_certificate *shown, const char *name, size_t times) {
+    for (size_t i = 0; i < times; i++) {
+        shown->names[shown->n_names] = (uint8_t)strlen(name);
+        memcpy(shown->names + shown->n_names + 1, name, strlen(name));
+        shown->n_names += 1 + strlen(name);
+    }
+}
+
+static void of_a_certificate_all_is_told(void **state) {
+    struct proxy_certificate shown = {.verified = true,
+                                      .common = "alice",
+                                      .subject = "CN=alice,O=Example",
+                                      .signature = "ecdsa-with-SHA256",
+                                      .key = "EC256"};
+    const struct proxy_tls tls = {.version = "TLSv1.3",
+                                  .cipher = "TLS_AES_256_GCM_SHA384",
+                                  .alpn = "http/1.1",
+                                  .name = "www.example.com",
+                                  .certificate = &shown};
+    unsigned char buf[PROXY_WRITE_MAX];
+    size_t size = 0, count;
+
+    (void)state;
+    add_name(&shown, "DNS:alice.example", 2);
+    memset(shown.fingerprint, 0xf1, sizeof(shown.fingerprint));
+    size_t n = write_of_tls("192.0.2.1:1", &tls, buf);
+    const unsigned char *at = buf + 28, *ssl = field(at, n - 28, 0x20, &size, &count);
+    assert_memory_equal(ssl, "\7\0\0\0\0", 5);
+    assert_field(ssl + 5, size - 5, 0x22, "alice");
+    assert_field(ssl + 5, size - 5, 0x24, "ecdsa-with-SHA256");
+    assert_field(ssl + 5, size - 5, 0x25, "EC256");
+    assert_field(at, n - 28, 0xe1, "CN=alice,O=Example");
+    assert_field(at, n - 28, 0x01, "http/1.1");
+    assert_field(at, n - 28, 0x02, "www.example.com");
+    assert_non_null(field(at, n - 28, 0xe0, &size, &count));
+    assert_int_equal(size, PROXY_FINGERPRINT_MAX);
+    assert_non_null(field(at, n - 28, 0xe2, &size, &count));
+    assert_int_equal(count, 2);
+    shown.resumed = true;
+    shown.verified = false;
+    memset(shown.subject, 'x', sizeof(shown.subject) - 1);
+    memset(shown.common, 'y', sizeof(shown.common) - 1);
+    shown.n_names = 0;
+    add_name(&shown, "DNS:a-name-that-is-thirty-bytes", 16); /* no room for all: none */
+    n = write_of_tls("[2001:db8::1]:1", &tls, buf);
+    at = buf + 52;
+    assert_true(n <= PROXY_WRITE_MAX);
+    ssl = field(at, n - 52, 0x20, &size, &count);
+    assert_memory_equal(ssl, "\5\0\0\0\1", 5);
+    (void)field(at, n - 52, 0xe2, &size, &count);
+    assert_int_equal(count, 0);
+    assert_field(at, n - 52, 0x02, "www.example.com");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_tls_is_told_what_fits),
+        cmocka_unit_test(of_a_certificate_all_is_told),
         cmocka_unit_test(version_1),
         cmocka_unit_test(broken_version_1),
         cmocka_unit_test(version_2),
