@@ -24,6 +24,7 @@ test_packages=(
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
     openssl gnutls-bin libnss3-tools python3-pycurl stunnel4   # TLS on the other side, by three libraries
+    sslscan                                                    # what it looks like to a stranger
     strace iproute2 procps util-linux
     python3-pyte                                               # a terminal, for relayctl top
     python3-cryptography                                       # certificates that tests make
@@ -45,7 +46,8 @@ package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian deboots
 # Beyond those, with --long: they are large, and the tests that ask them are skipped without.
 # shellcheck disable=SC2034
 long_test_packages=(
-    chromium # the page, in a browser
+    chromium   # the page, in a browser
+    testssl.sh # TLS, as a scanner sees it
 )
 
 # Beyond those to build it, to compare it with its peers (tests/bench).

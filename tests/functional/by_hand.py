@@ -87,12 +87,12 @@ class Sealer:
     UPDATE, UPDATE_ASKED = bytes([24, 0, 0, 1, 0]), bytes([24, 0, 0, 1, 1])
     TICKET = bytes([4, 0, 0, 19]) + bytes(4) + bytes(4) + b"\x01n" + b"\x00\x05stale" + b"\x00\x00"
 
-    def __init__(self, done, keylog):
-        """done: a ByHand after its handshake, the last of those whose secrets are in the file."""
+    def __init__(self, done, keylog, secret=None):
+        """done: a ByHand after its handshake, the last of those whose secrets are in the file; or this secret."""
         side = "SERVER" if done.tls.server_side else "CLIENT"
         with open(keylog, encoding="ascii") as lines:
             secrets = [line.split()[2] for line in lines if line.startswith(f"{side}_TRAFFIC_SECRET_0 ")]
-        self.secret = bytes.fromhex(secrets[-1])
+        self.secret = secret or bytes.fromhex(secrets[-1])
         self.hash, self.key_size = {48: (hashes.SHA384(), 32), 32: (hashes.SHA256(), 16)}[len(self.secret)]
         self.use()
 

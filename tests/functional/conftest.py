@@ -25,7 +25,7 @@ def pytest_configure(config):
 #: programs that ask the same of relayd again and again.
 NEITHER = ("test_03_examples.py", "test_04_quickstart.py", "test_05_documents.py", "test_52_completion.py", "test_52_page.py",
            "test_52_rules.py", "test_63_tls_clients.py", "test_65_tls_origins.py",
-           "test_70_real.py")
+           "test_69_tls_scanned.py", "test_70_real.py")
 #: Not the address sanitizer: moments and orders of events, queues and crowds, which the thread sanitizer has. Their bytes and
 #: lives are those of other files.
 MOMENTS = ("test_30_queue_limits.py", "test_31_order.py", "test_32_fair_workers.py", "test_33_full_servers.py", "test_43_servers.py",
