@@ -17,6 +17,7 @@ static const struct answer {
     const char *reason;
     const char *body;
 } answers[] = {
+    {400, "Bad Request", "This port is for https: ask again by https.\n"},
     {403, "Forbidden", "You may not use this service.\n"},
     {429, "Too Many Requests", "Too many connections are open from your address.\n"},
     {502, "Bad Gateway", "The server could not be reached.\n"},

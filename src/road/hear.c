@@ -70,7 +70,8 @@ static enum end hear_header(struct opening *opening) {
 }
 
 /* Looks at the ClientHello, and takes the route that it asks for. Where TLS ends here, the
- * handshake has the better words, and an alert, for what is none. */
+ * handshake has the better words, and an alert, for what is none, but for one who asks in HTTP:
+ * he is answered so. */
 static enum end hear_hello(struct opening *opening) {
     struct job *job = &opening->job;
     bool ends_here = job->route->config->tls.given;
@@ -81,6 +82,10 @@ static enum end hear_hello(struct opening *opening) {
     enum end end = hello_look(opening, &hello, &tls, &why);
     if (end == END_NONE && (tls || !ends_here))
         end = branch_choose(job, tls ? &hello : NULL);
+    if (end == END_NONE && !tls && ends_here && job->route->config->mode == MODE_HTTP) {
+        job->plain = true;
+        end = END_CLIENT_HELLO;
+    }
     if (end == END_CLIENT_HELLO && why == NULL && !tls)
         why = "it speaks no TLS";
     if (why != NULL)

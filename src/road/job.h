@@ -12,8 +12,9 @@ struct job {
     struct holdings has;
     struct route *route;     /* a reference; NULL: none */
     struct addr destination; /* by the PROXY header; len 0: unknown */
-    usec_t full_since;       /* when its servers were first found full; 0: never */
-    struct record record;    /* the acceptor fills in number, names, client and accepted */
+    bool plain;           /* the client spoke no TLS where that is due: it understands plain HTTP */
+    usec_t full_since;    /* when its servers were first found full; 0: never */
+    struct record record; /* the acceptor fills in number, names, client and accepted */
 };
 
 /* What is shown of a connection that is not yet established. */

@@ -46,6 +46,8 @@ static void drop_what_came(int fd) {
 static enum end_answer answer_to(const struct job *job, enum end end) {
     if (answer_is_alert(end))
         return END_ANSWER_ONCE_ASKED;
+    if (job->plain)
+        return END_ANSWER_ONCE_ASKED;
     if (job->route->config->tls.given && job->has.client_tls == NULL)
         return END_ANSWER_NEVER; /* before its handshake it understands nothing */
     return job->route->config->mode == MODE_HTTP ? end_infos[end].answer : END_ANSWER_NEVER;

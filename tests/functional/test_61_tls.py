@@ -243,6 +243,19 @@ def test_plain_http_is_told_so(relay, origin, site):
     assert record.end == "CG" and "it speaks plain HTTP, not TLS" in record.line.text
 
 
+def test_in_mode_http_plain_http_is_answered(relay, origin, site):
+    one = https(relay, site, origin(http), mode="http", max_connections_per_client=1)
+    with connect(one) as client:
+        answer = client.get()
+        assert answer.status == 400 and answer.body == b"This port is for https: ask again by https.\n"
+        assert client.ending() == EOF
+        assert one.record(client).end == "CG" and "it speaks no TLS" in one.record(client).line.text
+    with site.connect(one) as client:
+        assert client.get().status == 200
+        with connect(one) as second:   # refused before it has said anything: it may be about to speak TLS
+            assert second.read_end()[0] == b""
+
+
 def test_an_old_version_is_refused_with_an_alert(relay, origin, site):
     one = https(relay, site, origin(http))
     done = subprocess.run(["openssl", "s_client", "-connect", one.address, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],

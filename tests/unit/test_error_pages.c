@@ -121,7 +121,7 @@ static void all_that_is_wrong_is_told(void **state) {
     assert_int_equal(symlink("nowhere", path_of("5xx.html")), 0);
     refused(folder,
             "403.html: is empty; write what clients are to see, or remove it\n"
-            "404.html: pages are for 403, 429, 502, 503 and 504, and 4xx or 5xx for the "
+            "404.html: pages are for 400, 403, 429, 502, 503 and 504, and 4xx or 5xx for the "
             "rest of these\n"
             "429.json: 429.html is there, too; a status has one page\n"
             "502.htm: the name of a page must end in .html, .json or .txt\n"
