@@ -121,6 +121,8 @@ const char *member_dial_error(const struct member *member) {
         return "No answer within connect_timeout";
     if (error == ELOOP)
         return "It is this relayd itself"; /* dial.c */
+    if (error == EPROTO)
+        return "The TLS handshake failed (the log says of what)"; /* shake.h */
     return words != NULL ? words : "Unknown error";
 }
 

@@ -93,7 +93,7 @@ def test_a_server_that_is_refused_again_is_taken_out(relay, origin, site, tmp_pa
     for _ in range(2):
         with connect(one) as client:
             assert client.get("/").status == 502
-    one.wait_log("Server app/a .* is taken out for 10s: 2 attempts in a row failed")
+    one.wait_log("Server app/a .* is taken out for 10s: 2 attempts in a row failed, the last one: The TLS handshake failed .the log says of what.")
 
 
 # Clients
