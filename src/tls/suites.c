@@ -6,25 +6,36 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "wire/tls_suite.h"
 
 #define LIST_MAX 1024 /* bytes; all that is known is shorter */
 #define ITEM_MAX 64
 
-/* What the record layer has (wire/tls_keys.h); by libssl's name and by IANA's. */
-static const struct suite {
-    const char *name, *iana;
-    bool is_1_3;
-} suites[] = {
-    {"TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", true},
-    {"TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384", true},
-    {"TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256", true},
-    {"ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", false},
-    {"ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", false},
-    {"ECDHE-ECDSA-AES256-GCM-SHA384", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", false},
-    {"ECDHE-RSA-AES256-GCM-SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", false},
-    {"ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", false},
-    {"ECDHE-RSA-CHACHA20-POLY1305", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", false},
+/* Lists for libssl, which has one for TLS 1.3 and one for all before it. */
+struct lists {
+    char old[LIST_MAX], new[LIST_MAX];
 };
+
+static void add_suite(struct lists *lists, const struct tls_suite *suite) {
+    char *to = suite->version == TLS_1_3 ? lists->new : lists->old;
+
+    text_append(to, LIST_MAX, "%s%s", to[0] != '\0' ? ":" : "", suite->openssl);
+}
+
+/* False: libssl does not take them. */
+static bool set_suites(SSL_CTX *ctx, const struct lists *lists) {
+    return (lists->old[0] == '\0' || SSL_CTX_set_cipher_list(ctx, lists->old) == 1) &&
+           (lists->new[0] == '\0' || SSL_CTX_set_ciphersuites(ctx, lists->new) == 1);
+}
+
+void suites_use_all(SSL_CTX *ctx) {
+    struct lists all = {0};
+    const struct tls_suite *suite;
+
+    for (size_t i = 0; (suite = tls_suite_at(i)) != NULL; i++)
+        add_suite(&all, suite);
+    CHECK(set_suites(ctx, &all));
+}
 
 /* The next item of a list, cut to ITEM_MAX; false: there is none. */
 static bool next_item(const char **list, char item[ITEM_MAX]) {
@@ -38,43 +49,44 @@ static bool next_item(const char **list, char item[ITEM_MAX]) {
     return true;
 }
 
-static const struct suite *find_suite(const char *name) {
-    for (size_t i = 0; i < ARRAY_LEN(suites); i++)
-        if (strcasecmp(suites[i].name, name) == 0 || strcasecmp(suites[i].iana, name) == 0)
-            return &suites[i];
-    return NULL;
+static const struct tls_suite *find_suite(const char *name) {
+    const struct tls_suite *suite;
+
+    for (size_t i = 0; (suite = tls_suite_at(i)) != NULL; i++)
+        if (strcasecmp(suite->openssl, name) == 0 || strcasecmp(suite->name, name) == 0)
+            break;
+    return suite;
 }
 
 static void tell_suite(const char *name, struct tls_problems *problems) {
+    const struct tls_suite *suite;
     char known[LIST_MAX] = "";
 
-    for (size_t i = 0; i < ARRAY_LEN(suites); i++)
-        text_append(known, sizeof(known), "%s%s", i > 0 ? ", " : "", suites[i].name);
+    for (size_t i = 0; (suite = tls_suite_at(i)) != NULL; i++)
+        text_append(known, sizeof(known), "%s%s", i > 0 ? ", " : "", suite->openssl);
     tls_tell(problems, TLS_WRONG,
              "\"%s\" is none of the suites that relayd has, all of AEAD with ECDHE: %s", name,
              known);
 }
 
 void suites_use(SSL_CTX *ctx, const char *list, struct tls_problems *problems) {
-    char item[ITEM_MAX], old[LIST_MAX] = "", new[LIST_MAX] = "";
-    bool good = true;
+    bool good = true, any = list[0] != '\0';
+    struct lists wanted = {0};
+    char item[ITEM_MAX];
 
     while (next_item(&list, item)) {
-        const struct suite *suite = find_suite(item);
+        const struct tls_suite *suite = find_suite(item);
 
-        if (suite == NULL) {
+        if (suite != NULL)
+            add_suite(&wanted, suite);
+        else
             tell_suite(item, problems);
-            good = false;
-            continue;
-        }
-        char *to = suite->is_1_3 ? new : old;
-        text_append(to, LIST_MAX, "%s%s", to[0] != '\0' ? ":" : "", suite->name);
+        good &= suite != NULL;
     }
-    if (good && ((old[0] != '\0' && SSL_CTX_set_cipher_list(ctx, old) != 1) ||
-                 (new[0] != '\0' && SSL_CTX_set_ciphersuites(ctx, new) != 1)))
+    if (good && !set_suites(ctx, &wanted))
         tls_tell(problems, TLS_WRONG, "this libssl does not take it");
     ERR_clear_error();
-    if (good && (old[0] != '\0' || new[0] != '\0'))
+    if (good && any)
         SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
 

@@ -7,6 +7,9 @@
 #include "base/check.h"
 #include "tls/problems.h"
 
+/* Sets all that relayd has. */
+void suites_use_all(SSL_CTX *ctx);
+
 /* Sets those of a list with ":" between them, of TLS 1.2 and 1.3; a version of which the list has
  * none keeps its own. Tells of what is unknown, or no AEAD with ECDHE. */
 void suites_use(SSL_CTX *ctx, const char *list, struct tls_problems *problems);

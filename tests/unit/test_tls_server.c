@@ -3,6 +3,7 @@
 #include "tls_fixture.h"
 
 #include "tls/server.h"
+#include "wire/tls_suite.h"
 
 static struct pair authority, site, other, wild, by_rsa, person, stranger;
 static SSL_CTX *visitor;
@@ -69,6 +70,28 @@ static SSL_CTX *context_of(const struct tls_server_settings *settings) {
 
     tls_server_unref(server); /* the SSL_CTX stands alone */
     return ctx;
+}
+
+/* In our order, both versions: 1.3 goes first (ssl(7)). */
+static void test_suites_are_those_of_the_record_layer(void **state) {
+    const struct tls_server_settings settings = plain();
+    SSL_CTX *ctx = context_of(&settings);
+    STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
+    const struct tls_suite *suite;
+    size_t n = 0;
+
+    (void)state;
+    for (; (suite = tls_suite_at(n)) != NULL; n++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, (int)n);
+
+        assert_non_null(cipher);
+        assert_int_equal(SSL_CIPHER_get_protocol_id(cipher), suite->id);
+        assert_string_equal(SSL_CIPHER_get_name(cipher), suite->openssl);
+        assert_string_equal(SSL_CIPHER_standard_name(cipher), suite->name);
+        assert_string_equal(SSL_CIPHER_get_version(cipher), tls_version_name(suite->version));
+    }
+    assert_int_equal(sk_SSL_CIPHER_num(ciphers), n);
+    SSL_CTX_free(ctx);
 }
 
 static void test_certificate_by_name(void **state) {
@@ -290,6 +313,7 @@ static void test_a_ticket_is_no_certificate(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_suites_are_those_of_the_record_layer),
         cmocka_unit_test(test_certificate_by_name),
         cmocka_unit_test(test_a_client_gets_the_key_it_can_verify),
         cmocka_unit_test(test_versions_suites_and_groups),
