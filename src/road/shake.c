@@ -62,20 +62,6 @@ enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop
     return end_of_client(job, outcome);
 }
 
-static SSL *begin_with_server(struct tls_client *client, const char *host) {
-    SSL_CTX *ctx = tls_client_context(client);
-    SSL *ssl = SSL_new(ctx);
-
-    SSL_CTX_free(ctx);
-    if (ssl == NULL)
-        return NULL;
-    SSL_set_connect_state(ssl);
-    if (tls_client_name(client, ssl, host))
-        return ssl;
-    SSL_free(ssl);
-    return NULL;
-}
-
 static int error_of_server(struct job *job, enum tls_handshake_outcome outcome) {
     switch (outcome) {
     case TLS_DONE:
@@ -104,7 +90,7 @@ int shake_server(struct job *job, struct tls_client *client, const char *host,
                             .on_wait = wait->on_wait,
                             .arg = wait->arg};
     enum tls_handshake_outcome outcome = TLS_SHORTAGE;
-    SSL *ssl = begin_with_server(client, host);
+    SSL *ssl = tls_client_open(client, host);
     struct tls_agreed facts;
 
     if (ssl != NULL) {

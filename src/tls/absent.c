@@ -54,14 +54,9 @@ void tls_client_unref(struct tls_client *client) {
     (void)client;
 }
 
-SSL_CTX *tls_client_context(struct tls_client *client) {
-    (void)client;
+SSL *tls_client_open(const struct tls_client *client, const char *host) {
+    (void)client, (void)host;
     return NULL;
-}
-
-bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host) {
-    (void)client, (void)ssl, (void)host;
-    return false;
 }
 
 bool tls_client_why(const SSL *ssl, char *buf, size_t size) {

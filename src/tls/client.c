@@ -137,18 +137,13 @@ void tls_client_unref(struct tls_client *client) {
     free(client);
 }
 
-SSL_CTX *tls_client_context(struct tls_client *client) {
-    (void)SSL_CTX_up_ref(client->ctx);
-    return client->ctx;
-}
-
 static bool is_ip(const char *name) {
     struct in6_addr address;
 
     return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
 }
 
-bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host) {
+static bool name_server(const struct tls_client *client, SSL *ssl, const char *host) {
     char name[256]; /* without a dot at its end; at most 253 bytes (RFC 1035, 2.3.4) */
     size_t n =
         (size_t)snprintf(name, sizeof(name), "%s", client->name[0] != '\0' ? client->name : host);
@@ -162,4 +157,15 @@ bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set_tlsext_host_name(ssl, name) == 1 &&
            (!client->verify || SSL_set1_host(ssl, name) == 1);
+}
+
+SSL *tls_client_open(const struct tls_client *client, const char *host) {
+    SSL *ssl = SSL_new(client->ctx);
+
+    if (ssl != NULL && name_server(client, ssl, host)) {
+        SSL_set_connect_state(ssl);
+        return ssl;
+    }
+    SSL_free(ssl);
+    return NULL;
 }

@@ -9,8 +9,7 @@
 #include "base/check.h"
 #include "tls/problems.h"
 
-typedef struct ssl_ctx_st SSL_CTX; /* as libssl has them; a build without it has none */
-typedef struct ssl_st SSL;
+typedef struct ssl_st SSL; /* as libssl has it; a build without it has none */
 
 #define TLS_WHY_MAX 400 /* bytes of a reason, NUL included */
 
@@ -35,13 +34,10 @@ struct tls_client *tls_client_new(const struct tls_client_settings *settings,
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_unref(struct tls_client *client);
 
-/* With a reference for the caller (SSL_CTX_free). Any thread. */
-SSL_CTX *tls_client_context(struct tls_client *client) MUST_USE;
-
-/* After SSL_new of that context, before the handshake: the name that is sent (SNI) and verified is
- * the settings', else this host, as the operator wrote it. An IP address is verified as such, and
- * not sent (RFC 6066, 3). False: no memory. */
-bool tls_client_name(const struct tls_client *client, SSL *ssl, const char *host) MUST_USE;
+/* For one connection, before its handshake: SSL_free is due. The name that is sent (SNI) and
+ * verified is the settings', else this host, as the operator wrote it. An IP address is verified as
+ * such, and not sent (RFC 6066, 3). NULL: no memory. Any thread. */
+SSL *tls_client_open(const struct tls_client *client, const char *host) MUST_USE;
 
 /* Why the server's certificate was refused, in a clause with its remedy: "its certificate is for
  * a.example, not for b.example ...". False: it was not. */

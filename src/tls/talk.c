@@ -16,18 +16,13 @@ struct tls_talk {
 
 struct tls_talk *tls_talk_new(struct tls_client *client, const char *host, int fd) {
     struct tls_talk *talk = calloc(1, sizeof(*talk));
-    SSL_CTX *ctx = tls_client_context(client);
 
     if (talk != NULL)
-        talk->ssl = SSL_new(ctx);
-    SSL_CTX_free(ctx);
-    if (talk == NULL || talk->ssl == NULL || SSL_set_fd(talk->ssl, fd) != 1 ||
-        !tls_client_name(client, talk->ssl, host)) {
-        tls_talk_free(talk);
-        return NULL;
-    }
-    SSL_set_connect_state(talk->ssl);
-    return talk;
+        talk->ssl = tls_client_open(client, host);
+    if (talk != NULL && talk->ssl != NULL && SSL_set_fd(talk->ssl, fd) == 1)
+        return talk;
+    tls_talk_free(talk);
+    return NULL;
 }
 
 void tls_talk_free(struct tls_talk *talk) {

@@ -12,7 +12,7 @@
 struct tls_client; /* tls/client.h */
 struct tls_talk;
 
-/* host: as in tls_client_name. fd stays the caller's. NULL: no memory. */
+/* host: as in tls_client_open. fd stays the caller's. NULL: no memory. */
 struct tls_talk *tls_talk_new(struct tls_client *client, const char *host, int fd) MUST_USE;
 
 /* Without an end being told. NULL is fine. */
