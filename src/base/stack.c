@@ -5,21 +5,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* linux/mman.h, since 6.13 */
 #endif
 
 /* The least stack that this build's code and instrumentation can run on, in bytes. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STACK_MIN ((size_t)2048 * 1024)
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STACK_MIN ((size_t)2048 * 1024)
-#endif
-#endif
-#ifndef STACK_MIN
-#define STACK_MIN ((size_t)32 * 1024)
-#endif
+#define STACK_MIN (SANITIZED ? (size_t)2048 * 1024 : (size_t)32 * 1024)
 
 static size_t whole_pages(size_t size, size_t page) {
     return (size + page - 1) / page * page;

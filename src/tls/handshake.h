@@ -27,8 +27,9 @@ enum tls_handshake_outcome {
     TLS_SHORTAGE, /* no memory */
 };
 
-/* For each SSL_CTX, before anything else: what the record layer can go on with (AEAD alone), and
- * the key log. No renegotiation, compression, early data or session cache. */
+/* For each SSL_CTX, before it gets a key: what the record layer can go on with (AEAD alone), and
+ * the key log. No renegotiation, compression, early data or session cache. This process is not
+ * dumpable from then on. */
 void tls_handshake_prepare(SSL_CTX *ctx);
 
 /* ssl: set to accept or to connect, otherwise new. The thread waits, up to the deadline. On

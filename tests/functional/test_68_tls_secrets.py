@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
 import re
+import resource
+import signal
+import subprocess
 
 import pytest
 from by_hand import BOTH, ByHand, Sealer
@@ -10,7 +14,7 @@ from client import connect
 from control import asked, relayctl
 from origin import echo
 from relay import once
-from settings import free_port, until
+from settings import RELAYD, SANITIZER, free_port, until
 from tls import Site, over_tls
 
 PAGES = ["/", "/metrics", "/status", "/status.json", "/servers.json", "/connections.json", "/certificates.json", "/gauges.json"]
@@ -185,3 +189,25 @@ def test_what_a_connection_had_is_erased_with_it(relay, origin, tmp_path, at):
 def left(pid, secrets):
     """Those that are in its memory, each time."""
     return [secret for data in memory(pid) for secret in secrets if secret in data]
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer reads the memory of its own process, and keeps the core away itself")
+@pytest.mark.parametrize("keys", [True, False])
+def test_there_is_no_core_of_it(tmp_path, keys):
+    """Whatever the limit; without keys there is one, if this machine makes any."""
+    address, site, conf = f"127.0.0.1:{free_port()}", Site(tmp_path), tmp_path / "relayd.conf"
+    conf.write_text(f'listener web {{ address = "{address}" upstream = app {site.section() if keys else ""} }}\n'
+                    f'upstream app {{ server a {{ address = "127.0.0.1:{free_port()}" }} }}\n')
+    limit = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    one = subprocess.Popen(["prlimit", f"--core={limit}", RELAYD, "-f", str(conf)], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with one:
+        until(lambda: "takes connections" in one.stderr.readline(), "it listens")
+        os.kill(one.pid, signal.SIGABRT)
+        _, status = os.waitpid(one.pid, 0)
+        one.returncode = -signal.SIGABRT
+    assert os.WTERMSIG(status) == signal.SIGABRT
+    if keys:
+        assert not os.WCOREDUMP(status)
+    elif not os.WCOREDUMP(status):
+        pytest.skip("this machine makes no core files")
