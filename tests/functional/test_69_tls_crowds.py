@@ -16,8 +16,8 @@ def site(tmp_path):
 
 
 def test_a_thousand_silent_clients_keep_nobody_waiting(relay, origin, site):
-    """At its default of max_openings. Half of them have begun to speak."""
-    one = https(relay, site, origin(echo))
+    """At the default of max_openings, or its share of a sanitizer's crowd. Half of them have begun to speak."""
+    one = https(relay, site, origin(echo), top=f"max_openings = {some(256)}")
     silent = []
     for number in range(some(1000)):
         silent.append(connect(one))
