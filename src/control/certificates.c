@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "tls/client.h"
 #include "tls/server.h"
 
 #define DAY               86400
@@ -10,7 +11,7 @@
 
 struct listing {
     json_t *list;
-    const char *listener;
+    const char *listener, *upstream; /* one of them; NULL: the other */
 };
 
 static json_t *list_certified(const struct tls_facts *facts) {
@@ -36,8 +37,9 @@ static void list_certificate(void *arg, const struct tls_facts *facts) {
 
     format_fingerprint(facts, fingerprint, sizeof(fingerprint));
     json_add(&listing->list,
-             json_pack("{s:s, s:o, s:s*, s:s, s:I, s:I, s:I, s:s, s:s*, s:s*, s:s}", "listener",
-                       listing->listener, "names", list_certified(facts), "issuer", facts->issuer,
+             json_pack("{s:s?, s:s?, s:o, s:s*, s:s*, s:s, s:I, s:I, s:I, s:s, s:s*, s:s*, s:s}",
+                       "listener", listing->listener, "upstream", listing->upstream, "names",
+                       list_certified(facts), "subject", facts->subject, "issuer", facts->issuer,
                        "serial", facts->serial, "not_before", (json_int_t)facts->not_before,
                        "not_after", (json_int_t)facts->not_after, "days_left",
                        (json_int_t)(left >= 0 ? left / DAY : -1 - (-left - 1) / DAY), "key",
@@ -53,6 +55,12 @@ struct reply certificates_reply(const struct question *question) {
         listing.listener = config->listeners[i].name;
         if (config->listeners[i].tls.server != NULL)
             tls_server_visit(config->listeners[i].tls.server, list_certificate, &listing);
+    }
+    listing.listener = NULL;
+    for (size_t i = 0; i < config->n_upstreams; i++) {
+        listing.upstream = config->upstreams[i].name;
+        if (config->upstreams[i].tls.client != NULL)
+            tls_client_visit(config->upstreams[i].tls.client, list_certificate, &listing);
     }
     return reply_json(200, listing.list);
 }

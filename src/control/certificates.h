@@ -1,4 +1,4 @@
-/* The certificates of listeners: GET /certificates.json. */
+/* The certificates of listeners and of upstreams: GET /certificates.json. */
 #ifndef CONTROL_CERTIFICATES_H
 #define CONTROL_CERTIFICATES_H
 

@@ -9,6 +9,7 @@
 #include "control/servers.h"
 #include "listen/blocks.h"
 #include "record/spans.h"
+#include "tls/client.h"
 #include "tls/server.h"
 #include "upstream/orders.h"
 #include "version.h"
@@ -223,26 +224,31 @@ static bool write_servers(const struct metrics *metrics, const struct generation
 
 struct certificate_gauge {
     const struct metrics *metrics;
-    const char *listener;
+    const char *section, *name; /* "listener", "web" */
 };
 
 static void write_certificate(void *arg, const struct tls_facts *facts) {
     const struct certificate_gauge *gauge = arg;
+    const char *name = facts->n_names > 0 ? facts->names[0] : facts->subject;
 
     metrics_sample(gauge->metrics, &rows[GAUGE_certificate_not_after_seconds],
-                   LABELS({"listener", gauge->listener},
-                          {"name", facts->n_names > 0 ? facts->names[0] : ""},
-                          {"serial", facts->serial}),
+                   LABELS({gauge->section, gauge->name}, {"name", name}, {"serial", facts->serial}),
                    (double)facts->not_after);
 }
 
 static void write_certificates(const struct metrics *metrics, const struct config *config) {
     metrics_begin(metrics, &rows[GAUGE_certificate_not_after_seconds]);
     for (size_t i = 0; i < config->n_listeners; i++) {
-        struct certificate_gauge gauge = {metrics, config->listeners[i].name};
+        struct certificate_gauge gauge = {metrics, "listener", config->listeners[i].name};
 
         if (config->listeners[i].tls.server != NULL)
             tls_server_visit(config->listeners[i].tls.server, write_certificate, &gauge);
+    }
+    for (size_t i = 0; i < config->n_upstreams; i++) {
+        struct certificate_gauge gauge = {metrics, "upstream", config->upstreams[i].name};
+
+        if (config->upstreams[i].tls.client != NULL)
+            tls_client_visit(config->upstreams[i].tls.client, write_certificate, &gauge);
     }
 }
 

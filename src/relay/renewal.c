@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "tls/client.h"
 #include "tls/server.h"
 #include "tls/tickets.h"
 
@@ -28,7 +29,7 @@ bool renewal_is_told(int64_t not_before, int64_t not_after, int64_t looked, int6
     return is_between(third, looked, now);
 }
 
-/* "www.example, example and 4 more", or the file's path. */
+/* "www.example, example and 4 more"; without names whose it is, as clients' have it. */
 static const char *say_names(const struct tls_facts *facts, char *buf, size_t size) {
     size_t shown = facts->n_names < NAMES_TOLD ? facts->n_names : NAMES_TOLD;
 
@@ -38,7 +39,7 @@ static const char *say_names(const struct tls_facts *facts, char *buf, size_t si
     if (facts->n_names > shown)
         text_append(buf, size, " and %zu more", facts->n_names - shown);
     if (facts->n_names == 0)
-        text_append(buf, size, "no name");
+        text_append(buf, size, "%s", facts->subject[0] != '\0' ? facts->subject : "no name");
     return buf;
 }
 
@@ -51,41 +52,47 @@ static const char *say_day(int64_t moment, char *buf, size_t size) {
     return buf;
 }
 
+/* Whose certificates are looked at. */
 struct looking {
-    const char *listener;
+    const char *section, *name; /* "Listener", "web" */
+    const char *peers;          /* who gets them */
+    struct log_field fields[2];
     int64_t looked, now;
 };
 
 static void log_fresh(void *arg, const struct tls_facts *facts) {
     const struct looking *looking = arg;
-    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
     char names[256], day[16];
 
-    log_msg_with(MSG_CERTIFICATE_TAKEN, fields,
-                 "Listener %s: a new certificate of %s is in force: serial %s, until %s, from %s.",
-                 looking->listener, say_names(facts, names, sizeof(names)), facts->serial,
-                 say_day(facts->not_after, day, sizeof(day)), facts->file);
+    log_msg_with(MSG_CERTIFICATE_TAKEN, looking->fields,
+                 "%s %s: a new certificate of %s is in force: serial %s, until %s, from %s.",
+                 looking->section, looking->name, say_names(facts, names, sizeof(names)),
+                 facts->serial, say_day(facts->not_after, day, sizeof(day)), facts->file);
+}
+
+static void log_file(void *arg, const char *option, const char *path) {
+    const struct looking *looking = arg;
+
+    log_msg_with(MSG_CERTIFICATE_TAKEN, looking->fields,
+                 "%s %s: a changed file is in force: %s: %s.", looking->section, looking->name,
+                 option, path);
 }
 
 static void log_finding(void *arg, enum tls_weight weight, const char *option, size_t value,
                         const char *what) {
     const struct looking *looking = arg;
-    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
 
     (void)value;
-    if (weight == TLS_WRONG)
-        log_msg_with(MSG_CERTIFICATE_WRONG, fields,
-                     "Listener %s: what is in force stays, since a file has changed and cannot be "
-                     "taken: %s: %s.",
-                     looking->listener, option, what);
-    else
-        log_msg_with(MSG_CERTIFICATE_WRONG, fields, "Listener %s: %s: %s.", looking->listener,
-                     option, what);
+    log_msg_with(MSG_CERTIFICATE_WRONG, looking->fields, "%s %s: %s%s: %s.", looking->section,
+                 looking->name,
+                 weight == TLS_WRONG ? "what is in force stays, since a file has changed and "
+                                       "cannot be taken: "
+                                     : "",
+                 option, what);
 }
 
 static void log_end(void *arg, const struct tls_facts *facts) {
     const struct looking *looking = arg;
-    const struct log_field fields[] = {{"RELAYD_LISTENER", looking->listener}, {0}};
     int64_t left = facts->not_after - looking->now, days = left / DAY;
     char names[256], day[16];
 
@@ -94,31 +101,48 @@ static void log_end(void *arg, const struct tls_facts *facts) {
     say_names(facts, names, sizeof(names));
     say_day(facts->not_after, day, sizeof(day));
     if (left <= 0)
-        log_msg_with(
-            MSG_CERTIFICATE_ENDS, fields,
-            "Listener %s: the certificate of %s (%s) has expired: clients refuse it. Renew "
-            "it.",
-            looking->listener, names, facts->file);
+        log_msg_with(MSG_CERTIFICATE_ENDS, looking->fields,
+                     "%s %s: the certificate of %s (%s) has expired: %s refuse it. Renew it.",
+                     looking->section, looking->name, names, facts->file, looking->peers);
     else
-        log_msg_with(
-            MSG_CERTIFICATE_ENDS, fields,
-            "Listener %s: the certificate of %s (%s) ends in %lld day%s, on %s, and nobody "
-            "has renewed it.",
-            looking->listener, names, facts->file, (long long)days, days == 1 ? "" : "s", day);
+        log_msg_with(MSG_CERTIFICATE_ENDS, looking->fields,
+                     "%s %s: the certificate of %s (%s) ends in %lld day%s, on %s, and nobody has "
+                     "renewed it.",
+                     looking->section, looking->name, names, facts->file, (long long)days,
+                     days == 1 ? "" : "s", day);
+}
+
+static void look_at_listener(const struct listener_config *listener, int64_t looked, int64_t now) {
+    struct looking looking = {"Listener", listener->name,
+                              "clients",  {{"RELAYD_LISTENER", listener->name}, {0}},
+                              looked,     now};
+    const struct tls_look_calls calls = {log_fresh, log_file, log_finding, &looking};
+
+    if (listener->tls.server == NULL)
+        return;
+    (void)tls_server_look(listener->tls.server, &calls);
+    tls_server_visit(listener->tls.server, log_end, &looking);
+}
+
+static void look_at_upstream(const struct upstream_config *upstream, int64_t looked, int64_t now) {
+    struct looking looking = {"Upstream", upstream->name,
+                              "servers",  {{"RELAYD_UPSTREAM", upstream->name}, {0}},
+                              looked,     now};
+    const struct tls_look_calls calls = {log_fresh, log_file, log_finding, &looking};
+
+    if (upstream->tls.client == NULL)
+        return;
+    (void)tls_client_look(upstream->tls.client, &calls);
+    tls_client_visit(upstream->tls.client, log_end, &looking);
 }
 
 static void look_at_certificates(struct renewal *renewal, const struct config *config) {
     int64_t now = (int64_t)time(NULL);
 
-    for (size_t i = 0; i < config->n_listeners; i++) {
-        const struct listener_config *listener = &config->listeners[i];
-        struct looking looking = {listener->name, renewal->looked, now};
-
-        if (listener->tls.server == NULL)
-            continue;
-        (void)tls_server_look(listener->tls.server, log_fresh, log_finding, &looking);
-        tls_server_visit(listener->tls.server, log_end, &looking);
-    }
+    for (size_t i = 0; i < config->n_listeners; i++)
+        look_at_listener(&config->listeners[i], renewal->looked, now);
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        look_at_upstream(&config->upstreams[i], renewal->looked, now);
     renewal->looked = now;
     tickets_tidy(now);
 }
@@ -144,6 +168,9 @@ static void renewal_thread(void *arg) {
 static bool has_certificates(const struct config *config) {
     for (size_t i = 0; i < config->n_listeners; i++)
         if (config->listeners[i].tls.server != NULL)
+            return true;
+    for (size_t i = 0; i < config->n_upstreams; i++)
+        if (config->upstreams[i].tls.client != NULL)
             return true;
     return false;
 }

@@ -1,6 +1,6 @@
 /* Certificates that are renewed while they are in use: the files of the configuration in force are
  * looked at again and again, by a thread of its own. What is new and sound is taken, and logged;
- * so is, in time, what nobody renews. */
+ * so is, in time, what nobody renews. Of listeners and of upstreams. */
 #ifndef RELAY_RENEWAL_H
 #define RELAY_RENEWAL_H
 

@@ -29,7 +29,7 @@ const struct command commands[] = {
     {"block", "PREFIX", "refuses these clients", act_block, OPTION_FOR | OPTION_YES},
     {"unblock", "PREFIX", "lets them in again", act_unblock},
     {"blocks", NULL, "who is blocked, by whom, until when", show_blocks},
-    {"certificates", NULL, "of listeners: names, until when, files", show_certificates},
+    {"certificates", NULL, "names, until when, files", show_certificates},
     {"reload", NULL, "puts the file in force, or says why not", act_reload},
     {"check", "[UPSTREAM/SERVER]", "what is wrong with the file; or: checks a server", act_check},
     {"lame-duck", "[off]", "GET /ready says no, clients are still served", act_lame_duck},

@@ -320,7 +320,16 @@ bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
     return finish_grid(&grid, out) && json_is_array(blocks);
 }
 
-/* "www.example +2" */
+/* "listener web" */
+static const char *get_section(const json_t *certificate, char *buf, size_t size) {
+    bool upstream = json_is_string(json_object_get(certificate, "upstream"));
+    const char *section = upstream ? "upstream" : "listener";
+
+    snprintf(buf, size, "%s %s", section, member_text(certificate, section, "-"));
+    return buf;
+}
+
+/* "www.example +2"; without names, as those of clients, whose it is */
 static const char *get_first_name(const json_t *certificate, char *buf, size_t size) {
     const json_t *names = json_object_get(certificate, "names");
     const char *first = json_string_value(json_array_get(names, 0));
@@ -329,7 +338,8 @@ static const char *get_first_name(const json_t *certificate, char *buf, size_t s
     if (n > 1)
         snprintf(buf, size, "%.200s +%zu", first != NULL ? first : "", n - 1);
     else
-        snprintf(buf, size, "%.200s", first != NULL ? first : "-");
+        snprintf(buf, size, "%.200s",
+                 first != NULL ? first : member_text(certificate, "subject", "-"));
     return buf;
 }
 
@@ -343,14 +353,14 @@ static const char *get_date(const json_t *certificate, char buf[NUMBER_MAX]) {
 }
 
 bool screen_certificates(const json_t *certificates, FILE *out) {
-    struct grid grid = {.heads = {"LISTENER", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"},
+    struct grid grid = {.heads = {"SECTION", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"},
                         .right = {[3] = true}};
     const json_t *certificate;
     size_t i;
 
     json_array_foreach(certificates, i, certificate) {
-        char name[256], date[NUMBER_MAX], days[NUMBER_MAX];
-        const char *cells[GRID_COLUMNS] = {member_text(certificate, "listener", "-"),
+        char section[PLACE_MAX], name[256], date[NUMBER_MAX], days[NUMBER_MAX];
+        const char *cells[GRID_COLUMNS] = {get_section(certificate, section, sizeof(section)),
                                            get_first_name(certificate, name, sizeof(name)),
                                            get_date(certificate, date),
                                            get_number(certificate, "days_left", days),

@@ -27,9 +27,8 @@ void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg) {
     (void)server, (void)fn, (void)arg;
 }
 
-enum tls_look tls_server_look(struct tls_server *server, tls_facts_fn *on_fresh,
-                              tls_problem_fn *on_problem, void *arg) {
-    (void)server, (void)on_fresh, (void)on_problem, (void)arg;
+enum tls_look tls_server_look(struct tls_server *server, const struct tls_look_calls *calls) {
+    (void)server, (void)calls;
     return TLS_LOOK_SAME;
 }
 
@@ -54,9 +53,18 @@ void tls_client_unref(struct tls_client *client) {
     (void)client;
 }
 
-SSL *tls_client_open(const struct tls_client *client, const char *host) {
+SSL *tls_client_open(struct tls_client *client, const char *host) {
     (void)client, (void)host;
     return NULL;
+}
+
+void tls_client_visit(struct tls_client *client, tls_facts_fn *fn, void *arg) {
+    (void)client, (void)fn, (void)arg;
+}
+
+enum tls_look tls_client_look(struct tls_client *client, const struct tls_look_calls *calls) {
+    (void)client, (void)calls;
+    return TLS_LOOK_SAME;
 }
 
 bool tls_client_why(const SSL *ssl, char *buf, size_t size) {

@@ -37,6 +37,7 @@ void tls_certificate_unref(struct tls_certificate *certificate) {
     for (size_t i = 0; i < certificate->n_names; i++)
         free(certificate->names[i]);
     free(certificate->names);
+    free(certificate->subject);
     free(certificate->issuer);
     free(certificate->serial);
     free(certificate->file);

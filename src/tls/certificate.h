@@ -28,7 +28,7 @@ struct tls_certificate {
     size_t n_names;
     enum tls_key_type type;
     int key_bits;
-    char *issuer;                  /* for people: its common name, or else its organisation */
+    char *subject, *issuer;        /* for people: common name and organisation */
     char *serial;                  /* in hexadecimal, in small letters */
     int64_t not_before, not_after; /* seconds since 1970 */
     uint8_t fingerprint[TLS_FINGERPRINT_SIZE];

@@ -181,12 +181,12 @@ static void check_time(const struct tls_certificate *certificate, struct tls_pro
     if (now >= certificate->not_after) {
         days = (now - certificate->not_after) / DAY;
         tls_tell(problems, TLS_DOUBTFUL,
-                 "%s: the certificate has expired %lld day%s ago, so clients refuse it; renew it",
+                 "%s: the certificate has expired %lld day%s ago, so nobody accepts it; renew it",
                  certificate->file, (long long)days, days == 1 ? "" : "s");
     } else if (now < certificate->not_before) {
         days = (certificate->not_before - now) / DAY;
         tls_tell(problems, TLS_DOUBTFUL,
-                 "%s: the certificate is not yet valid, for %lld more day%s, so clients refuse it; "
+                 "%s: the certificate is not yet valid, for %lld more day%s, so nobody accepts it; "
                  "is this machine's clock right?",
                  certificate->file, (long long)days, days == 1 ? "" : "s");
     }
@@ -206,9 +206,11 @@ static void check_must_staple(const struct tls_certificate *certificate,
 void certificate_note_facts(struct tls_certificate *certificate, struct tls_problems *problems) {
     unsigned int n = TLS_FINGERPRINT_SIZE;
 
+    certificate->subject = certificate_say_name(X509_get_subject_name(certificate->leaf));
     certificate->issuer = certificate_say_name(X509_get_issuer_name(certificate->leaf));
     certificate->serial = say_serial(certificate->leaf);
-    if (!note_names(certificate) || certificate->issuer == NULL || certificate->serial == NULL ||
+    if (!note_names(certificate) || certificate->subject == NULL || certificate->issuer == NULL ||
+        certificate->serial == NULL ||
         X509_digest(certificate->leaf, EVP_sha256(), certificate->fingerprint, &n) != 1) {
         tls_tell_no_memory(problems);
         return;

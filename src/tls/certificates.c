@@ -32,12 +32,6 @@ static struct tls_certificate *get_certificate(struct tls_certificate *former, c
         return tls_certificate_ref(former);
     bool failed_before = problems->failed;
     struct tls_certificate *fresh = tls_certificate_read(file, key_file, problems);
-    if (fresh != NULL && fresh->n_names == 0)
-        tls_tell(
-            problems, TLS_DOUBTFUL,
-            "%s: the certificate names no host (subjectAltName), so no client accepts it for any "
-            "name; issue one with DNS names",
-            file);
     if (fresh != NULL || former == NULL)
         return fresh;
     problems->failed = failed_before;
@@ -58,6 +52,21 @@ static bool add_certificate(struct tls_certificates *to, struct tls_certificate 
         return false;
     to->n++;
     return true;
+}
+
+bool certificates_read_one(struct tls_certificates *ret, const char *file, const char *key,
+                           const struct tls_certificates *former, struct tls_problems *problems) {
+    return add_certificate(ret, find_former(former, file), file, key[0] != '\0' ? key : NULL,
+                           problems);
+}
+
+static void check_names(const struct tls_certificate *certificate, struct tls_problems *problems) {
+    if (certificate->n_names == 0)
+        tls_tell(
+            problems, TLS_DOUBTFUL,
+            "%s: the certificate names no host (subjectAltName), so no client accepts it for any "
+            "name; issue one with DNS names",
+            certificate->file);
 }
 
 /* Of two for the same name the one that lasts longer: a renewed one may lie beside the old. */
@@ -142,8 +151,10 @@ bool certificates_read(struct tls_certificates *ret, const char *const *paths, s
         const char *file = files.list[i].path;
 
         problems->value = files.list[i].value;
-        good &= add_certificate(ret, find_former(former, file), file, key[0] != '\0' ? key : NULL,
-                                problems);
+        if (!certificates_read_one(ret, file, key, former, problems))
+            good = false;
+        else if (ret->list[ret->n - 1] != find_former(former, file))
+            check_names(ret->list[ret->n - 1], problems);
     }
     problems->value = TLS_ONLY_VALUE;
     certificate_paths_free(&files);

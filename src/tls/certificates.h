@@ -33,6 +33,11 @@ bool certificates_read(struct tls_certificates *ret, const char *const *paths, s
                        const char *key, const struct tls_certificates *former,
                        struct tls_problems *problems) MUST_USE;
 
+/* Reads a single one and appends it, without an index of names: the same otherwise. */
+bool certificates_read_one(struct tls_certificates *ret, const char *file, const char *key,
+                           const struct tls_certificates *former,
+                           struct tls_problems *problems) MUST_USE;
+
 /* Whether all files are those that were read: none is new, changed or gone. Waits the same. */
 bool certificates_are_current(const struct tls_certificates *certificates, const char *const *paths,
                               size_t n);

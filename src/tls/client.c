@@ -12,19 +12,30 @@
 
 #include "tls/alpn.h"
 #include "tls/authorities.h"
-#include "tls/certificate.h"
+#include "tls/certificates.h"
 #include "tls/handshake.h"
 #include "tls/refusal.h"
+#include "tls/renewed.h"
 
 struct tls_client {
     atomic_uint references;
-    SSL_CTX *ctx;
-    char *name; /* "": the server's host */
     bool verify;
+    char *name;                   /* "": the server's host */
+    char *ca, *certificate, *key; /* paths; "": none */
+    struct alpn alpn;
+    struct renewed renewed;
 };
 
-static pthread_once_t refusal_once = PTHREAD_ONCE_INIT;
-static int refusal_index;
+static pthread_once_t index_made = PTHREAD_ONCE_INIT;
+static int refusal_index, own_index;
+
+static void free_own(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
+                     void *argp) {
+    (void)parent, (void)all, (void)index, (void)argl, (void)argp;
+    if (data != NULL)
+        certificates_free(data);
+    free(data);
+}
 
 static void free_refusal(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
                          void *argp) {
@@ -32,9 +43,10 @@ static void free_refusal(void *parent, void *data, CRYPTO_EX_DATA *all, int inde
     free(data);
 }
 
-static void make_refusal_index(void) {
+static void make_indexes(void) {
     refusal_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refusal);
-    CHECK(refusal_index >= 0);
+    own_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_own);
+    CHECK(refusal_index >= 0 && own_index >= 0);
 }
 
 /* Keeps the reason: after the failure libssl has no certificate to ask any more. */
@@ -59,41 +71,115 @@ bool tls_client_why(const SSL *ssl, char *buf, size_t size) {
     return why != NULL;
 }
 
-/* Its certificate, if servers ask for one. */
-static void use_own(SSL_CTX *ctx, const struct tls_client_settings *settings,
-                    struct tls_problems *problems) {
-    if (settings->certificate[0] == '\0')
-        return;
+/* relayd's own, if there is one, for servers that ask. It is there as long as the SSL_CTX is. */
+static bool use_own(SSL_CTX *ctx, const struct tls_client *client,
+                    const struct tls_certificates *former, struct tls_problems *problems) {
+    struct tls_certificates *own = calloc(1, sizeof(*own));
+
     problems->option = "certificate";
-    struct tls_certificate *own = tls_certificate_read(
-        settings->certificate, settings->key[0] != '\0' ? settings->key : NULL, problems);
-    if (own != NULL && SSL_CTX_use_cert_and_key(ctx, own->leaf, own->key, own->chain, 1) != 1)
-        tls_tell(problems, TLS_WRONG, "%s: libssl does not take this certificate: %s", own->file,
-                 ERR_reason_error_string(ERR_peek_last_error()));
-    tls_certificate_unref(own);
+    if (own == NULL || SSL_CTX_set_ex_data(ctx, own_index, own) != 1) {
+        free(own);
+        tls_tell_no_memory(problems);
+        return false;
+    }
+    if (client->certificate[0] == '\0')
+        return true;
+    if (!certificates_read_one(own, client->certificate, client->key, former, problems))
+        return false;
+    const struct tls_certificate *one = own->list[0];
+    if (SSL_CTX_use_cert_and_key(ctx, one->leaf, one->key, one->chain, 1) == 1)
+        return true;
+    tls_tell(problems, TLS_WRONG, "%s: libssl does not take this certificate: %s", one->file,
+             ERR_reason_error_string(ERR_peek_last_error()));
+    return false;
 }
 
-static void use_client_settings(SSL_CTX *ctx, const struct tls_client_settings *settings,
-                                struct tls_problems *problems) {
-    struct alpn alpn = {0};
-
-    problems->option = "alpn";
-    if (alpn_encode(settings->alpn, settings->n_alpn, &alpn, problems) && alpn.n > 0 &&
-        SSL_CTX_set_alpn_protos(ctx, alpn.bytes, alpn.n) != 0)
-        tls_tell_no_memory(problems);
-    free(alpn.bytes);
-    use_own(ctx, settings, problems);
+static bool use_authorities(SSL_CTX *ctx, const struct tls_client *client,
+                            struct tls_problems *problems) {
     problems->option = "ca";
-    bool own_ca = settings->ca[0] != '\0';
-    if (!settings->verify)
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-    else if (own_ca && !authorities_read(ctx, settings->ca, false, NULL, problems))
-        CHECK(problems->failed);
-    else if (!own_ca && SSL_CTX_set_default_verify_paths(ctx) != 1)
-        tls_tell(
-            problems, TLS_WRONG,
-            "this machine's authorities cannot be read; install ca-certificates, or name a file");
+    SSL_CTX_set_verify(ctx, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+                       client->verify ? on_verified : NULL);
+    if (!client->verify)
+        return true;
+    if (client->ca[0] != '\0')
+        return authorities_read(ctx, client->ca, false, NULL, problems);
+    if (SSL_CTX_set_default_verify_paths(ctx) == 1)
+        return true;
+    tls_tell(problems, TLS_WRONG,
+             "this machine's authorities cannot be read; install ca-certificates, or name a file");
+    return false;
+}
+
+static SSL_CTX *make_for_servers(const void *owner, const struct tls_certificates *former,
+                                 struct tls_problems *problems) {
+    const struct tls_client *client = owner;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+    if (ctx == NULL || (client->alpn.n > 0 &&
+                        SSL_CTX_set_alpn_protos(ctx, client->alpn.bytes, client->alpn.n) != 0)) {
+        SSL_CTX_free(ctx);
+        tls_tell_no_memory(problems);
+        return NULL;
+    }
+    tls_handshake_prepare(ctx);
+    bool good = use_own(ctx, client, former, problems);
+    good &= use_authorities(ctx, client, problems);
     ERR_clear_error();
+    if (good)
+        return ctx;
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+static const struct tls_certificates *get_own(const SSL_CTX *ctx) {
+    return SSL_CTX_get_ex_data(ctx, own_index);
+}
+
+static bool is_own_current(const void *owner, const struct tls_certificates *certificates) {
+    (void)owner;
+    return certificates->n == 0 || tls_certificate_is_current(certificates->list[0]);
+}
+
+static const struct renewed_ways ways_to_servers = {make_for_servers, get_own, is_own_current};
+
+static const char *get_place(const char *variable, const char *place) {
+    const char *set = secure_getenv(variable);
+
+    return set != NULL ? set : place;
+}
+
+/* What libssl reads for SSL_CTX_set_default_verify_paths(3): of the folder it keeps what it has
+ * once found, so that an authority that is trusted no more would be. */
+static void watch_authorities(struct tls_client *client) {
+    if (!client->verify)
+        return;
+    if (client->ca[0] != '\0') {
+        renewed_watch(&client->renewed, "ca", client->ca);
+        return;
+    }
+    renewed_watch(&client->renewed, "ca",
+                  get_place(X509_get_default_cert_file_env(), X509_get_default_cert_file()));
+    renewed_watch(&client->renewed, "ca",
+                  get_place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()));
+}
+
+/* False: told. */
+static bool begin_client(struct tls_client *client, const struct tls_client_settings *settings,
+                         struct tls_problems *problems) {
+    client->verify = settings->verify;
+    client->name = strdup(settings->name);
+    client->ca = strdup(settings->ca);
+    client->certificate = strdup(settings->certificate);
+    client->key = strdup(settings->key);
+    if (client->name == NULL || client->ca == NULL || client->certificate == NULL ||
+        client->key == NULL) {
+        tls_tell_no_memory(problems);
+        return false;
+    }
+    problems->option = "alpn";
+    bool good = alpn_encode(settings->alpn, settings->n_alpn, &client->alpn, problems);
+    watch_authorities(client);
+    return renewed_make(&client->renewed, &ways_to_servers, client, problems) && good;
 }
 
 struct tls_client *tls_client_new(const struct tls_client_settings *settings,
@@ -101,22 +187,13 @@ struct tls_client *tls_client_new(const struct tls_client_settings *settings,
     struct tls_problems problems = {.fn = on_problem, .arg = arg, .value = TLS_ONLY_VALUE};
     struct tls_client *client = calloc(1, sizeof(*client));
 
-    pthread_once(&refusal_once, make_refusal_index);
-    if (client != NULL) {
-        atomic_init(&client->references, 1);
-        client->ctx = SSL_CTX_new(TLS_client_method());
-        client->name = strdup(settings->name);
-        client->verify = settings->verify;
-    }
-    if (client == NULL || client->ctx == NULL || client->name == NULL) {
+    pthread_once(&index_made, make_indexes);
+    if (client == NULL) {
         tls_tell_no_memory(&problems);
-        tls_client_unref(client);
         return NULL;
     }
-    tls_handshake_prepare(client->ctx);
-    SSL_CTX_set_verify(client->ctx, SSL_VERIFY_PEER, on_verified);
-    use_client_settings(client->ctx, settings, &problems);
-    if (!problems.failed)
+    atomic_init(&client->references, 1);
+    if (begin_client(client, settings, &problems))
         return client;
     tls_client_unref(client);
     return NULL;
@@ -132,9 +209,21 @@ void tls_client_unref(struct tls_client *client) {
     if (client == NULL ||
         atomic_fetch_sub_explicit(&client->references, 1, memory_order_acq_rel) != 1)
         return;
-    SSL_CTX_free(client->ctx);
+    renewed_free(&client->renewed);
+    free(client->alpn.bytes);
     free(client->name);
+    free(client->ca);
+    free(client->certificate);
+    free(client->key);
     free(client);
+}
+
+void tls_client_visit(struct tls_client *client, tls_facts_fn *fn, void *arg) {
+    renewed_visit(&client->renewed, fn, arg);
+}
+
+enum tls_look tls_client_look(struct tls_client *client, const struct tls_look_calls *calls) {
+    return renewed_look(&client->renewed, calls);
 }
 
 static bool is_ip(const char *name) {
@@ -159,9 +248,11 @@ static bool name_server(const struct tls_client *client, SSL *ssl, const char *h
            (!client->verify || SSL_set1_host(ssl, name) == 1);
 }
 
-SSL *tls_client_open(const struct tls_client *client, const char *host) {
-    SSL *ssl = SSL_new(client->ctx);
+SSL *tls_client_open(struct tls_client *client, const char *host) {
+    SSL_CTX *ctx = renewed_context(&client->renewed);
+    SSL *ssl = SSL_new(ctx);
 
+    SSL_CTX_free(ctx);
     if (ssl != NULL && name_server(client, ssl, host)) {
         SSL_set_connect_state(ssl);
         return ssl;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/check.h"
+#include "tls/look.h"
 #include "tls/problems.h"
 
 typedef struct ssl_st SSL; /* as libssl has it; a build without it has none */
@@ -37,7 +38,14 @@ void tls_client_unref(struct tls_client *client);
 /* For one connection, before its handshake: SSL_free is due. The name that is sent (SNI) and
  * verified is the settings', else this host, as the operator wrote it. An IP address is verified as
  * such, and not sent (RFC 6066, 3). NULL: no memory. Any thread. */
-SSL *tls_client_open(const struct tls_client *client, const char *host) MUST_USE;
+SSL *tls_client_open(struct tls_client *client, const char *host) MUST_USE;
+
+/* Calls fn for the certificate of this moment, if there is one. Any thread, without a lock. */
+void tls_client_visit(struct tls_client *client, tls_facts_fn *fn, void *arg);
+
+/* Looks whether files have changed, and takes what is new and sound: connections that are there
+ * keep what they have. Waits for the medium alone. One thread at a time. */
+enum tls_look tls_client_look(struct tls_client *client, const struct tls_look_calls *calls);
 
 /* Why the server's certificate was refused, in a clause with its remedy: "its certificate is for
  * a.example, not for b.example ...". False: it was not. */

@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/check.h"
+#include "tls/look.h"
 #include "tls/problems.h"
 
 typedef struct ssl_ctx_st SSL_CTX; /* as libssl has it; a build without it has none */
@@ -48,34 +48,12 @@ struct tls_server *tls_server_new(const struct tls_server_settings *settings,
 struct tls_server *tls_server_ref(struct tls_server *server);
 void tls_server_unref(struct tls_server *server);
 
-/* What is worth knowing of a certificate, for as long as the callback lasts. */
-struct tls_facts {
-    const char *file, *key_file;
-    const char *const *names;
-    size_t n_names;
-    const char *issuer, *serial;   /* for people; in hexadecimal */
-    const char *key;               /* "ecdsa 256" */
-    int64_t not_before, not_after; /* seconds since 1970 */
-    const uint8_t *fingerprint;    /* SHA-256, 32 bytes */
-};
-
-typedef void tls_facts_fn(void *arg, const struct tls_facts *facts);
-
 /* Calls fn for each certificate of this moment. Any thread, without a lock. */
 void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg);
 
-enum tls_look {
-    TLS_LOOK_SAME,  /* no file has changed */
-    TLS_LOOK_TAKEN, /* what was new is in force */
-    TLS_LOOK_WAITS  /* files have changed, and do not fit together yet */
-};
-
 /* Looks whether files have changed, and takes what is new and sound: in the place of others, their
- * connections keep what they have. on_fresh is called for each certificate that is new. Of what is
- * wrong on_problem hears once, if it was the same at the look before: a file may be half written.
- * Waits for the medium alone. One thread at a time. */
-enum tls_look tls_server_look(struct tls_server *server, tls_facts_fn *on_fresh,
-                              tls_problem_fn *on_problem, void *arg);
+ * connections keep what they have. Waits for the medium alone. One thread at a time. */
+enum tls_look tls_server_look(struct tls_server *server, const struct tls_look_calls *calls);
 
 /* The SSL_CTX of this moment, with a reference for the caller (SSL_CTX_free). Any thread. */
 SSL_CTX *tls_server_context(struct tls_server *server) MUST_USE;

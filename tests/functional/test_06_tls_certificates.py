@@ -117,7 +117,7 @@ def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
         (tmp_path / f"{name}.pem").write_text(one.pem + chain + one.key_pem)
     for name, expected in {
         "alone": 'the chain may be incomplete: the certificate of "Middle" comes next, and is neither in the file nor trusted',
-        "late": "the certificate has expired 2 days ago, so clients refuse it; renew it",
+        "late": "the certificate has expired 2 days ago, so nobody accepts it; renew it",
         "early": "the certificate is not yet valid, for ",
         "staple": "the certificate wants OCSP stapling (must-staple)",
         "nameless": "the certificate names no host (subjectAltName)",
@@ -279,8 +279,8 @@ def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
     assert listed[0]["fingerprint"] == first.certificate.fingerprint(hashes.SHA256()).hex()
     assert json.loads(asked(at, "/certificates.json")[2]) == listed
     text = relayctl("-s", at, "certificates").splitlines()
-    assert text[0].split() == ["LISTENER", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"]
-    assert text[1].split()[:3] == ["web", "www.example", "+1"]
+    assert text[0].split() == ["SECTION", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"]
+    assert text[1].split()[:4] == ["listener", "web", "www.example", "+1"]
     metric = f'relayd_certificate_not_after_seconds{{listener="web",name="www.example",serial="{first.serial}"}} {listed[0]["not_after"]}'
     assert metric in asked(at, "/metrics")[2]
     (tmp_path / "site.pem").write_text(second.pem + first.key_pem)
@@ -289,3 +289,23 @@ def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
     (tmp_path / "site.pem").write_text(second.pem + authority.pem + second.key_pem)
     one.reload(text=one.conf_text) if hasattr(one, "conf_text") else one.hup()
     assert json.loads(relayctl("-s", at, "--json", "certificates"))[0]["serial"] == second.serial
+
+
+def test_the_certificate_of_an_upstream(relay, tmp_path, at, authority):
+    """It is listed and measured as one of a listener is, and its end is warned of; a reload takes the next."""
+    first, second = authority.issue("relayd", client=True, begin=-20 * DAY, end=5 * DAY), authority.issue(SITE, client=True)
+    (tmp_path / "own.pem").write_text(first.pem + authority.pem + first.key_pem)
+    one = relay(text=f'control = "{at}"\nlistener web {{ address = "127.0.0.1:{free_port()}" upstream = app }}\n'
+                f'upstream app {{ server a {{ address = "127.0.0.1:1" }} tls {{ certificate = "{tmp_path}/own.pem" }} }}\n'
+                'upstream plain { server a { address = "127.0.0.1:1" } }\nupstream bare { server a { address = "127.0.0.1:1" } tls { } }\n')
+    listed = json.loads(relayctl("-s", at, "--json", "certificates"))
+    assert [(row["listener"], row["upstream"], row["names"], row["subject"], row["serial"], row["file"]) for row in listed] == [
+        (None, "app", [], "relayd", first.serial, f"{tmp_path}/own.pem")]
+    assert relayctl("-s", at, "certificates").splitlines()[1].split()[:3] == ["upstream", "app", "relayd"]
+    metric = f'relayd_certificate_not_after_seconds{{upstream="app",name="relayd",serial="{first.serial}"}} {listed[0]["not_after"]}'
+    assert metric in asked(at, "/metrics")[2]
+    one.wait_log(r"Upstream app: the certificate of relayd \(.*/own.pem\) ends in [45] days, on .*, and nobody has renewed it")
+    (tmp_path / "own.pem").write_text(second.pem + authority.pem + second.key_pem)
+    one.hup()
+    row = json.loads(relayctl("-s", at, "--json", "certificates"))[0]
+    assert (row["serial"], row["subject"], row["upstream"]) == (second.serial, SITE, "app")

@@ -69,6 +69,7 @@ static void make_older(const char *name) {
 }
 
 static int n_fresh;
+static char new_files[256]; /* their options, each with a space behind */
 
 static void count_one(void *arg, const struct tls_facts *facts) {
     (void)arg;
@@ -77,11 +78,20 @@ static void count_one(void *arg, const struct tls_facts *facts) {
     n_fresh++;
 }
 
+static void count_file(void *arg, const char *option, const char *file) {
+    (void)arg;
+    assert_int_equal(access(file, R_OK), 0);
+    strcat(strcat(new_files, option), " ");
+}
+
 static void check_look(enum tls_look expected, int fresh_ones, const char *told) {
     char *said = NULL;
 
     n_fresh = 0;
-    assert_int_equal(tls_server_look(server, count_one, on_problem, &said), expected);
+    new_files[0] = '\0';
+    const struct tls_look_calls calls = {count_one, count_file, on_problem, &said};
+
+    assert_int_equal(tls_server_look(server, &calls), expected);
     assert_int_equal(n_fresh, fresh_ones);
     if (told == NULL)
         assert_null(said);
@@ -124,6 +134,7 @@ static void test_changed_keys_of_tickets_are_taken(void **state) {
     (void)state;
     make_older("tickets.keys");
     check_look(TLS_LOOK_TAKEN, 0, NULL);
+    assert_string_equal(new_files, "ticket_keys ");
     check_look(TLS_LOOK_SAME, 0, NULL);
     SSL_CTX *after = tls_server_context(server);
     assert_ptr_not_equal(before, after);
