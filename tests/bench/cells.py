@@ -100,12 +100,22 @@ def requests(context, relay, path, connections, close=False):
             "cpu": None if used is None else used * 1e6}
 
 
-def bulk(context, relay, what, connections, put=False):
+def bulk(context, relay, what, connections, put=False, unit=GB):
     cpu = relay_cpu(relay)
-    child = load(context, "put" if put else "get", relay, what, connections, context.seconds)
+    child = load(context, ("tls-put" if relay.tls else "put") if put else "get", relay, what, connections, context.seconds)
     got = load_result(child, context.seconds + 30)
-    return {"bytes": got["bytes"] / got["seconds"] / MIB, "cpu": per(got["bytes"] / GB, cpu()),
+    return {"bytes": got["bytes"] / got["seconds"] / MIB, "cpu": per(got["bytes"] / unit, cpu()),
             "errors": got["errors"]}
+
+
+def handshakes(context, relay, connections, resumed=False):
+    """A TLS connection for each request; wrk takes up its session by itself, so it is not for this."""
+    cpu = relay_cpu(relay)
+    child = load(context, "resumed" if resumed else "full", relay, "/128", connections, context.seconds)
+    got = load_result(child, context.seconds + 30)
+    used, wrong = per(got["requests"], cpu()), got["requests"] - got["resumed"] if resumed else got["resumed"]
+    return {"rate": got["requests"] / got["seconds"], "p99": got["p99"], "cpu": None if used is None else used * 1e6,
+            "errors": got["errors"] + max(0, wrong - 2 * connections)}   # the first ones have no session yet
 
 
 def sealed_bulk(context, relay, what, connections):
@@ -148,23 +158,30 @@ def many(context, relay, connections=None):
 
 
 def tls_matrix():
-    """Full handshakes: wrk keeps no session."""
+    """What wrk loads: it takes up its session when it connects again, which is seldom but in the cells of handshakes."""
     without = ("haproxy-splice", "socket-proxyd", "direct")   # they speak none
     for connections, aim, cpu in (1, 1.1, None), (16, 1.1, 0.85), (64, 1.0, 1.0), (512, 0.8, None):
         yield Cell(f"tls-keep-{connections}", f"TLS, keep-alive, 128 bytes, {connections} connection{'s' * (connections > 1)}",
                    functools.partial(requests, path="128", connections=connections),
                    (Figure("rate", "requests/s", ratio=aim), Figure("p99", "p99, us", less=True),
                     Figure("cpu", "CPU us per request", 1, less=True, ratio=cpu)), tls=True, without=without)
-    for connections in 16, 64:
-        yield Cell(f"tls-close-{connections}", f"TLS, a connection and a full handshake per request, {connections} at a time",
-                   functools.partial(requests, path="128", connections=connections, close=True),
-                   (Figure("rate", "handshakes/s", ratio=0.95), Figure("cpu", "CPU us per request", 1, less=True)),
-                   tls=True, without=without)
+    for resumed, aim in (False, 0.95), (True, 1.0):
+        for connections in 16, 64:
+            yield Cell(f"tls-{'resumed' if resumed else 'close'}-{connections}",
+                       f"TLS, a connection and a {'resumed' if resumed else 'full'} handshake per request, {connections} at a time",
+                       functools.partial(handshakes, connections=connections, resumed=resumed),
+                       (Figure("rate", "handshakes/s", ratio=aim), Figure("p99", "p99, us", less=True),
+                        Figure("cpu", "CPU us per request", 1, less=True)),
+                       tls=True, without=without)
     for what, connections, aim, cpu in ("16k", 16, 1.2, 0.7), ("1m", 16, 1.05, 0.85), ("1g", 1, 1.1, 0.88):
         yield Cell(f"tls-{what}-{connections}", f"TLS, download, {what.upper()}iB x {connections}",
                    functools.partial(sealed_bulk, what=what, connections=connections),
                    (Figure("bytes", "MiB/s", ratio=aim), Figure("cpu", "CPU s per GiB", 2, less=True, ratio=cpu)),
                    tls=True, without=without)
+    yield Cell("tls-up-1g-4", "TLS, upload, 1 GiB x 4",
+               functools.partial(bulk, what=GIB, connections=4, put=True, unit=GIB),
+               (Figure("bytes", "MiB/s", ratio=1.1), Figure("cpu", "CPU s per GiB", 2, less=True, ratio=0.88)),
+               upload=True, tls=True, without=without)
 
 
 def matrix():

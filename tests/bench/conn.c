@@ -1,4 +1,4 @@
-#include "conn.h"
+#include "secure.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,6 +16,7 @@
 #define DRAIN_NSEC     (5 * NSEC_SEC)  /* an upload's last bytes may take so long to arrive */
 #define ERRORS_MAX     1000
 #define EVENTS_AT_ONCE 256
+#define SEALED_MOST    (1u << 16) /* bytes written by one call of libssl */
 
 struct options opt;
 struct run run;
@@ -48,10 +49,11 @@ static void start_request(struct conn *c) {
 
     run.busy++;
     c->have = 0;
-    c->start = now();
+    if (opt.mode != MODE_CLOSE)
+        c->start = now();
     c->left = opt.size;
     c->state = opt.mode == MODE_PUT ? UPLOAD : HEAD;
-    if (send(c->fd, opt.request, length, MSG_NOSIGNAL) != (ssize_t)length)
+    if (secure_send(c, opt.request, length) != (ssize_t)length)
         c->state = HEAD; /* the read that follows says why */
     watch(c, EPOLL_CTL_MOD, c->state == UPLOAD ? EPOLLOUT : EPOLLIN);
 }
@@ -65,6 +67,7 @@ static void open_conn(struct conn *c) {
     if (c->fd < 0)
         die("socket");
     c->state = CONNECTING;
+    c->start = now();
     run.busy++;
     if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
         run.errors++; /* epoll reports it as well, as EPOLLHUP */
@@ -93,7 +96,7 @@ static void failed(struct conn *c) {
         run.busy--;
     if (!run.draining)
         run.errors++;
-    close(c->fd);
+    secure_close(c);
     c->state = DEAD;
     if (run.draining)
         return;
@@ -114,7 +117,10 @@ static void answered(struct conn *c) {
         run.samples[run.n_samples++] = (uint32_t)took;
     if (run.draining)
         return;
-    if (run.by_turns) {
+    if (opt.mode == MODE_CLOSE) {
+        secure_close(c);
+        open_conn(c);
+    } else if (run.by_turns) {
         next_turn();
     } else if (opt.mode == MODE_OPEN || opt.mode == MODE_MANY) {
         run.ready++;
@@ -125,7 +131,7 @@ static void answered(struct conn *c) {
 }
 
 static void take_head(struct conn *c) {
-    ssize_t n = recv(c->fd, c->head + c->have, sizeof(c->head) - 1 - c->have, 0);
+    ssize_t n = secure_recv(c, c->head + c->have, sizeof(c->head) - 1 - c->have);
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -155,9 +161,11 @@ static void take_head(struct conn *c) {
 }
 
 static void take_body(struct conn *c) {
-    static char unused[1];
+    static char unused[1 << 16];
     size_t most = c->left < TAKE_MAX ? (size_t)c->left : TAKE_MAX;
-    ssize_t n = recv(c->fd, unused, most, MSG_TRUNC); /* TCP: discarded, not copied */
+    ssize_t n = c->ssl == NULL
+                    ? recv(c->fd, unused, most, MSG_TRUNC) /* TCP: discarded, not copied */
+                    : secure_recv(c, unused, most < sizeof(unused) ? most : sizeof(unused));
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -174,7 +182,9 @@ static void take_body(struct conn *c) {
 static void give_body(struct conn *c) {
     off_t at = (off_t)((opt.size - c->left) % (uint64_t)SOURCE_BYTES);
     size_t most = c->left < TAKE_MAX ? (size_t)c->left : TAKE_MAX;
-    ssize_t n = sendfile(c->fd, run.source, &at, most);
+    ssize_t n = c->ssl == NULL
+                    ? sendfile(c->fd, run.source, &at, most)
+                    : secure_send(c, run.memory + at, SEALED_MOST < most ? SEALED_MOST : most);
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -193,23 +203,42 @@ static void give_body(struct conn *c) {
 /* The end of an upload that was cut short: until the other side has ended, too. */
 static void drain(struct conn *c) {
     char some[256];
-    ssize_t n = recv(c->fd, some, sizeof(some), 0);
+    ssize_t n = secure_recv(c, some, sizeof(some));
 
     if (n > 0 || (n < 0 && errno == EAGAIN))
         return;
     failed(c);
 }
 
+static void shake(struct conn *c) {
+    uint32_t events;
+    int r = secure_shake(c, &events);
+
+    if (r < 0) {
+        failed(c);
+    } else if (r > 0) {
+        run.busy--;
+        start_request(c);
+    } else {
+        c->state = SHAKING;
+        watch(c, EPOLL_CTL_MOD, events);
+    }
+}
+
 static void on_event(struct conn *c, uint32_t events) {
     switch (c->state) {
     case CONNECTING:
-        run.busy--;
         if (events & (EPOLLERR | EPOLLHUP)) {
-            run.busy++;
             failed(c);
+        } else if (opt.tls) {
+            shake(c);
         } else {
+            run.busy--;
             start_request(c);
         }
+        break;
+    case SHAKING:
+        shake(c);
         break;
     case UPLOAD:
         give_body(c);
@@ -238,8 +267,13 @@ void handle_until(int64_t deadline, size_t enough) {
 
         if (n < 0 && errno != EINTR)
             die("epoll_wait");
-        for (int i = 0; i < n; i++)
-            on_event(events[i].data.ptr, events[i].events);
+        for (int i = 0; i < n; i++) {
+            struct conn *c = events[i].data.ptr;
+
+            do
+                on_event(c, events[i].events);
+            while (c->state == BODY && secure_pending(c));
+        }
         if (n > 0)
             last = now();
         if (now() - last > STALLED_NSEC) {
@@ -256,7 +290,7 @@ void end_uploads(void) {
 
         if (!under_way(c))
             continue;
-        shutdown(c->fd, SHUT_WR);
+        secure_shut(c);
         c->state = DRAIN;
         watch(c, EPOLL_CTL_MOD, EPOLLIN);
     }

@@ -12,20 +12,23 @@
 #define SAMPLES_MAX  (1u << 22)
 #define SOURCE_BYTES (64L << 20) /* what uploads are sent from, again and again */
 
-enum mode { MODE_GET, MODE_PUT, MODE_OPEN, MODE_MANY };
-enum state { DEAD, CONNECTING, HEAD, BODY, UPLOAD, IDLE, DRAIN };
+enum mode { MODE_GET, MODE_PUT, MODE_OPEN, MODE_MANY, MODE_CLOSE };
+enum state { DEAD, CONNECTING, SHAKING, HEAD, BODY, UPLOAD, IDLE, DRAIN };
 
 struct conn {
     int fd;
     enum state state;
-    size_t have;   /* of head */
-    uint64_t left; /* of the body */
-    int64_t start; /* of the request */
+    size_t have;                    /* of head */
+    uint64_t left;                  /* of the body */
+    int64_t start;                  /* of the request; in MODE_CLOSE of the connection */
+    struct ssl_st *ssl;             /* NULL: plain */
+    struct ssl_session_st *session; /* of its last connection over TLS */
     char head[HEAD_MAX];
 };
 
 struct options {
     enum mode mode;
+    bool tls, resume; /* speaks TLS; with the session of an earlier connection */
     int port;
     char request[256];
     uint64_t size; /* of one upload */
@@ -36,9 +39,10 @@ struct options {
 struct run {
     struct conn *conns;
     int epoll, source;
+    const char *memory;               /* of the source */
     size_t opened, ready, turn, busy; /* started, answered once, next to be active, under way */
     bool by_turns, draining;
-    uint64_t bytes, requests, errors;
+    uint64_t bytes, requests, errors, resumed;
     uint32_t *samples; /* microseconds */
     size_t n_samples;
 };

@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "conn.h"
+#include "secure.h"
 
 #define CONNS_MAX   100000
 #define OPENING_MAX 128 /* connections that are being opened at a time */
@@ -31,9 +31,10 @@ static uint32_t percentile(size_t percent) {
 static void report(int64_t took, int64_t opening) {
     qsort(run.samples, run.n_samples, sizeof(*run.samples), by_size);
     printf("{\"seconds\": %.6f, \"open_seconds\": %.6f, \"bytes\": %" PRIu64
-           ", \"requests\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"p50\": %u, \"p99\": %u}\n",
-           (double)took / NSEC_SEC, (double)opening / NSEC_SEC, run.bytes, run.requests, run.errors,
-           percentile(50), percentile(99));
+           ", \"requests\": %" PRIu64 ", \"resumed\": %" PRIu64 ", \"errors\": %" PRIu64
+           ", \"p50\": %u, \"p99\": %u}\n",
+           (double)took / NSEC_SEC, (double)opening / NSEC_SEC, run.bytes, run.requests,
+           run.resumed, run.errors, percentile(50), percentile(99));
     fflush(stdout);
 }
 
@@ -59,18 +60,24 @@ static void prepare(void) {
         die("mmap");
     for (long i = 0; i < SOURCE_BYTES; i++) /* real pages, not holes */
         bytes[i] = (char)(i * 7 + (i >> 12));
-    munmap(bytes, SOURCE_BYTES);
+    run.memory = bytes;
 }
 
 static bool read_arguments(int argc, char **argv) {
-    static const char *const modes[] = {"get", "put", "open", "many"};
-    size_t mode = 0;
+    static const char *const modes[] = {"get", "put", "open", "many", "full", "resumed", "tls-put"};
+    static const enum mode kinds[] = {MODE_GET,   MODE_PUT,   MODE_OPEN, MODE_MANY,
+                                      MODE_CLOSE, MODE_CLOSE, MODE_PUT};
+    size_t mode = 0, n = sizeof(modes) / sizeof(*modes);
 
     if (argc != 6)
         return false;
-    while (mode < 4 && strcmp(argv[1], modes[mode]) != 0)
+    while (mode < n && strcmp(argv[1], modes[mode]) != 0)
         mode++;
-    opt.mode = (enum mode)mode;
+    if (mode == n)
+        return false;
+    opt.mode = kinds[mode];
+    opt.tls = mode >= 4;
+    opt.resume = mode == 5;
     opt.port = atoi(argv[2]);
     opt.n_conns = strtoul(argv[4], NULL, 10);
     opt.duration = (int64_t)(strtod(argv[5], NULL) * NSEC_SEC);
@@ -79,8 +86,9 @@ static bool read_arguments(int argc, char **argv) {
         snprintf(opt.request, sizeof(opt.request),
                  "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %" PRIu64 "\r\n\r\n", opt.size);
     else
-        snprintf(opt.request, sizeof(opt.request), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", argv[3]);
-    return mode < 4 && opt.n_conns > 0 && opt.n_conns <= CONNS_MAX;
+        snprintf(opt.request, sizeof(opt.request), "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", argv[3],
+                 opt.mode == MODE_CLOSE ? "Connection: close\r\n" : "");
+    return opt.n_conns > 0 && opt.n_conns <= CONNS_MAX;
 }
 
 /* Opens all connections, with one request each. Returns how long that took. */
@@ -113,13 +121,17 @@ int main(int argc, char **argv) {
 
     if (!read_arguments(argc, argv)) {
         fputs(
-            "usage: load get|open|many PORT PATH CONNECTIONS SECONDS\n"
-            "       load put PORT BYTES CONNECTIONS SECONDS\n"
-            "open holds the connections until its stdin ends.\n",
+            "usage: load get|open|many|full|resumed PORT PATH CONNECTIONS SECONDS\n"
+            "       load put|tls-put PORT BYTES CONNECTIONS SECONDS\n"
+            "open holds the connections until its stdin ends; full and resumed make a TLS "
+            "connection\n"
+            "for each request.\n",
             stderr);
         return 64;
     }
     prepare();
+    if (opt.tls)
+        secure_prepare();
     if (opt.mode == MODE_OPEN || opt.mode == MODE_MANY)
         opening = open_all();
     int64_t begin = now();

@@ -39,12 +39,12 @@ def relayd():
 def helpers():
     """bench-load and bench-sink. Returns their directory."""
     BUILD.mkdir(exist_ok=True)
-    for name, sources in (("load", ("load.c", "conn.c")), ("sink", ("sink.c",))):
+    for name, sources in (("load", ("load.c", "conn.c", "secure.c")), ("sink", ("sink.c",))):
         paths = [HERE / source for source in sources]
         program = BUILD / f"bench-{name}"
         newest = max(path.stat().st_mtime for path in HERE.glob("*.[ch]"))
         if not program.exists() or program.stat().st_mtime < newest:
-            _run("cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-pthread", "-o", program, *paths)
+            _run("cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-pthread", "-o", program, *paths, "-lssl")
     return BUILD
 
 
