@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -154,29 +153,19 @@ static enum end end_of_error(const struct attempts *attempts, int error) {
     }
 }
 
-static const struct server_config *find_server_config(const struct upstream_config *upstream,
-                                                      const char *name) {
-    for (size_t i = 0; i < upstream->n_servers; i++)
-        if (strcmp(upstream->servers[i].name, name) == 0)
-            return &upstream->servers[i];
-    return NULL;
-}
-
 static void leave_turn(void *turn) {
     turn_leave(turn);
 }
 
 /* TLS over the connection that stands, within the same time. 0, or -errno without the socket. */
-static int secure_server(struct attempts *attempts, const struct member *member, usec_t began) {
+static int secure_server(struct attempts *attempts, usec_t began) {
     struct job *job = attempts->job;
-    const struct server_config *server = find_server_config(attempts->upstream, member->server);
     const struct shake_wait wait = {.deadline = began + attempts->timeout,
                                     .patience = turn_patience(attempts->turn),
                                     .stop = attempts->stop,
                                     .on_wait = leave_turn,
                                     .arg = attempts->turn};
-    int r = shake_server(job, attempts->upstream->tls.client, server != NULL ? server->host : "",
-                         &wait);
+    int r = shake_server(job, attempts->upstream->tls.client, attempts->search.server->host, &wait);
 
     if (r < 0)
         fd_close(&job->has.server);
@@ -234,7 +223,7 @@ static enum end dial_member(struct attempts *attempts, struct member *member) {
     attempts->insecure = false;
     int error = -dial_address(&addr, attempts, &job->has.server);
     if (error == 0 && attempts->upstream->tls.given)
-        error = -secure_server(attempts, member, began);
+        error = -secure_server(attempts, began);
     usec_t took = clock_now() - began;
     int lack = route_may_lack(error)
                    ? source_route_error(&attempts->upstream->source_address, &member->addr)

@@ -10,7 +10,8 @@ typedef void search_wait_fn(void *arg);
 
 struct search {
     struct upstream *upstream;
-    search_wait_fn *on_wait; /* NULL, unless set after search_begin */
+    const struct server_config *server; /* of the member that was found last */
+    search_wait_fn *on_wait;            /* NULL, unless set after search_begin */
     void *arg;
     usec_t until; /* of waiting for names; 0: none yet */
     bool free;    /* the last dial is no attempt: a test, or to one cut off */

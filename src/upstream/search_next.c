@@ -32,7 +32,7 @@
 
 /* hurry_note: asks one again that did not answer in a hurry; of those left alone only in a
  * probe. */
-static struct member *ask_again(struct search *search, bool only_proven, usec_t now)
+static const struct slot *ask_again(struct search *search, bool only_proven, usec_t now)
     REQUIRES(search->upstream->lock) {
     struct roster *roster = &search->upstream->roster;
 
@@ -42,14 +42,14 @@ static struct member *ask_again(struct search *search, bool only_proven, usec_t 
         if (!tried->hurried || (only_proven && !tried->proven))
             continue;
         for (size_t k = 0; k < roster->n; k++) {
-            struct member *member = roster->slots[k].member;
+            const struct slot *slot = &roster->slots[k];
 
-            if (member != tried->member || slot_weight(&roster->slots[k]) == 0 ||
-                slot_is_full(&roster->slots[k], search->upstream->retired) ||
-                member_standing(member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
+            if (slot->member != tried->member || slot_weight(slot) == 0 ||
+                slot_is_full(slot, search->upstream->retired) ||
+                member_standing(slot->member, now) > (search->probes ? MEMBER_OUT : MEMBER_FAILING))
                 continue;
             tried->hurried = false;
-            return member;
+            return slot;
         }
     }
     return NULL;
@@ -83,14 +83,14 @@ static enum search_outcome outcome_of_none(const struct search *search, const st
 }
 
 /* The one left alone for longest, in whatever tier. *ret_more: there are others. */
-static struct member *longest_out(const struct search *search, usec_t now, bool *ret_more)
+static const struct slot *longest_out(const struct search *search, usec_t now, bool *ret_more)
     REQUIRES(search->upstream->lock) {
     const struct roster *roster = &search->upstream->roster;
-    struct member *longest = NULL;
+    const struct slot *longest = NULL;
 
     for (size_t i = 0; i < roster->n; i++) {
         const struct slot *slot = &roster->slots[i];
-        struct member *member = slot->member;
+        const struct member *member = slot->member;
         enum member_standing standing = member_standing(member, now);
 
         if (slot_weight(slot) == 0 || (standing != MEMBER_DUE && standing != MEMBER_OUT) ||
@@ -98,27 +98,29 @@ static struct member *longest_out(const struct search *search, usec_t now, bool 
             tries_include(&search->tries, member))
             continue;
         *ret_more = longest != NULL;
-        if (longest == NULL || atomic_load(&member->out_until) < atomic_load(&longest->out_until))
-            longest = member;
+        if (longest == NULL ||
+            atomic_load(&member->out_until) < atomic_load(&longest->member->out_until))
+            longest = slot;
     }
     return longest;
 }
 
 /* All are left alone: one connection at a time tries them. */
-static struct member *probe_any(struct search *search, usec_t now, usec_t *timeout)
+static const struct slot *probe_any(struct search *search, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
     struct upstream *upstream = search->upstream;
     bool more = false;
 
     if (upstream->probed != 0 && !search->probes)
         return NULL;
-    struct member *member = longest_out(search, now, &more);
-    if (member == NULL && !tries_any_hurried(&search->tries))
+    const struct slot *slot = longest_out(search, now, &more);
+    if (slot == NULL && !tries_any_hurried(&search->tries))
         return NULL;
     search->probes = true;
     upstream->probed = clock_now();
-    if (member == NULL)
+    if (slot == NULL)
         return ask_again(search, false, now);
+    struct member *member = slot->member;
     usec_t patience = *timeout;
     if (search->tries.left > 0 && more)
         *timeout = span_for(member, HURRY, patience);
@@ -126,7 +128,7 @@ static struct member *probe_any(struct search *search, usec_t now, usec_t *timeo
         *timeout = span_for(member, RESORT_PATIENCE, patience);
     (void)member_claim_probe(member);
     tries_note(&search->tries, member, search->tries.left > 0 && more);
-    return member;
+    return slot;
 }
 
 static void cost_nothing(struct search *search) {
@@ -136,10 +138,10 @@ static void cost_nothing(struct search *search) {
 
 /* As a last resort one that is cut off. If it still is, the dial is over at once, and no
  * attempt. */
-static struct member *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
+static const struct slot *try_cut_off(struct search *search, usec_t now, usec_t *timeout)
     REQUIRES(search->upstream->lock) {
     const struct roster *roster = &search->upstream->roster;
-    struct member *first = NULL;
+    const struct slot *first = NULL;
     bool more = false;
 
     for (size_t i = 0; i < roster->n && !more && search->tries.n < TRIES_MOST; i++) {
@@ -150,20 +152,20 @@ static struct member *try_cut_off(struct search *search, usec_t now, usec_t *tim
             tries_include(&search->tries, slot->member))
             continue;
         more = first != NULL;
-        first = first != NULL ? first : slot->member;
+        first = first != NULL ? first : slot;
     }
     if (first == NULL)
         return NULL;
     usec_t patience = *timeout;
     if (search->tries.left > 0 && more)
-        *timeout = span_for(first, HURRY, patience);
-    tries_note(&search->tries, first, *timeout < patience);
+        *timeout = span_for(first->member, HURRY, patience);
+    tries_note(&search->tries, first->member, *timeout < patience);
     return first;
 }
 
 /* One in use, or due for its test. */
-static struct member *pick_member(struct search *search, const struct view *view, usec_t now,
-                                  usec_t *timeout) REQUIRES(search->upstream->lock) {
+static const struct slot *pick_slot(struct search *search, const struct view *view, usec_t now,
+                                    usec_t *timeout) REQUIRES(search->upstream->lock) {
     const struct slot *slot = candidates_choose(search->upstream, &search->tries, view);
     struct member *member = slot->member;
     enum member_standing standing = member_standing(member, now);
@@ -182,15 +184,15 @@ static struct member *pick_member(struct search *search, const struct view *view
     if (slot->tier > search->tries.tier)
         search->tries.tier = slot->tier;
     tries_note(&search->tries, member, *timeout < patience);
-    return member;
+    return slot;
 }
 
 /* One to ask now, or NULL and why. */
-static struct member *find_server(struct search *search, usec_t *timeout, enum search_outcome *why)
-    REQUIRES(search->upstream->lock) {
+static const struct slot *find_server(struct search *search, usec_t *timeout,
+                                      enum search_outcome *why) REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
     struct view view = candidates_gather(search->upstream, &search->tries, now);
-    struct member *member = NULL;
+    const struct slot *slot = NULL;
 
     search->cut_off |= view.cut_off;
     if (search->upstream->cancelled) {
@@ -198,20 +200,20 @@ static struct member *find_server(struct search *search, usec_t *timeout, enum s
         return NULL;
     }
     if (search->tries.left == 0 && view.proven == 0)
-        member = ask_again(search, true, now);
-    if (member == NULL && view.n > 0)
-        member = pick_member(search, &view, now, timeout);
-    if (member == NULL)
-        member = ask_again(search, false, now);
-    if (member == NULL && view.full == 0 &&
+        slot = ask_again(search, true, now);
+    if (slot == NULL && view.n > 0)
+        slot = pick_slot(search, &view, now, timeout);
+    if (slot == NULL)
+        slot = ask_again(search, false, now);
+    if (slot == NULL && view.full == 0 &&
         (view.left_alone > 0 || tries_any_hurried(&search->tries)))
-        member = probe_any(search, now, timeout);
-    if (member == NULL && view.full == 0 && view.cut_off &&
+        slot = probe_any(search, now, timeout);
+    if (slot == NULL && view.full == 0 && view.cut_off &&
         (search->upstream->probed == 0 || search->probes))
-        member = try_cut_off(search, now, timeout);
-    if (member == NULL)
+        slot = try_cut_off(search, now, timeout);
+    if (slot == NULL)
         *why = outcome_of_none(search, &view);
-    return member;
+    return slot;
 }
 
 /* Waits a moment for another connection's probe. False: it goes on. */
@@ -225,16 +227,15 @@ static bool await_probe(struct upstream *upstream) REQUIRES(upstream->lock) {
 }
 
 /* The same; if there is none, once another connection's probe has told. */
-static struct member *find_after_probe(struct search *search, usec_t *timeout,
-                                       enum search_outcome *why) REQUIRES(search->upstream->lock) {
-    struct member *member = find_server(search, timeout, why);
+static const struct slot *find_after_probe(struct search *search, usec_t *timeout,
+                                           enum search_outcome *why)
+    REQUIRES(search->upstream->lock) {
+    const struct slot *slot = find_server(search, timeout, why);
 
-    while (member == NULL && (*why == SEARCH_DOWN || *why == SEARCH_OVER) && !search->probes &&
+    while (slot == NULL && (*why == SEARCH_DOWN || *why == SEARCH_OVER) && !search->probes &&
            search->upstream->probed != 0 && await_probe(search->upstream))
-        member = find_server(search, timeout, why);
-    if (member != NULL)
-        member_enter(member);
-    return member;
+        slot = find_server(search, timeout, why);
+    return slot;
 }
 
 /* Others may try those left alone. */
@@ -283,17 +284,21 @@ static bool may_find_more(enum search_outcome outcome) {
 
 static struct member *find_member(struct search *search, usec_t *timeout,
                                   enum search_outcome *outcome) REQUIRES(search->upstream->lock) {
-    struct member *member;
+    const struct slot *slot;
     unsigned answers;
 
     do {
         answers = search->upstream->n_answers;
-        member = find_after_probe(search, timeout, outcome);
-        if (member != NULL || !may_find_more(*outcome))
+        slot = find_after_probe(search, timeout, outcome);
+        if (slot != NULL || !may_find_more(*outcome))
             break;
         give_probe_up(search);
     } while (await_name_news(search, answers));
-    return member;
+    if (slot == NULL)
+        return NULL;
+    search->server = slot->server->config;
+    member_enter(slot->member);
+    return slot->member;
 }
 
 enum search_outcome search_next(struct search *search, struct member **ret_member,

@@ -237,6 +237,7 @@ static void run_of_events(const char *balance, unsigned quiet) UNCHECKED {
         search_end(&search);
         if (outcome != SEARCH_FOUND)
             continue;
+        assert_string_equal(search.server->name, member->server);
         member_leave(live[i % MOST]);
         live[i % MOST] = member;
     }

@@ -22,6 +22,7 @@ static const char *next(struct search *search, usec_t *timeout, bool timed_out) 
 
     if (outcome != SEARCH_FOUND)
         return outcomes[outcome];
+    assert_string_equal(search->server->name, member->server);
     snprintf(name, sizeof(name), "%s", member->server);
     search_failed(search, &member, timed_out ? ETIMEDOUT : ECONNREFUSED);
     assert_null(member);

@@ -32,6 +32,7 @@ static struct member *found(struct search *search) {
     usec_t timeout;
 
     assert_int_equal(search_next(search, &member, &timeout), SEARCH_FOUND);
+    assert_string_equal(search->server->name, member->server);
     return member;
 }
 
@@ -45,6 +46,7 @@ static int connect_once(struct upstream *app, bool swallow, struct member **ret_
 
     search_begin(&search, app, &nobody);
     while (search_next(&search, &member, &timeout) == SEARCH_FOUND) {
+        assert_string_equal(search.server->name, member->server);
         if (member->server[0] == 'g') {
             search_succeeded(&search, member, 100);
             search_end(&search);
