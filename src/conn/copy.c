@@ -6,13 +6,7 @@
 #include <unistd.h>
 
 #include "base/stats.h"
-
-/* In COPY_WAY_LOAN: this many messages in a row, each within BUSY_WITHIN of the last, make a busy
- * direction. Then the buffer is worth its memory in the kernel: a thread that has sent by send(2)
- * keeps the page fragment of its last bytes (32 KiB, task_frag in tcp_sendmsg) as long as it
- * lives. */
-#define BUSY_MESSAGES 16
-#define BUSY_WITHIN   (100 * USEC_PER_MSEC)
+#include "conn/busy.h"
 
 /* In COPY_WAY_BUFFER: a read that fills the buffer adds FULL_READ, any other takes one away: two
  * full reads in a row are bulk, and so is a row of messages a little larger than the buffer. For
@@ -78,17 +72,15 @@ void copy_release(struct copy *copy) {
     copy->in_hand = 0;
 }
 
+/* The buffer's memory is the kernel's: a thread that has sent by send(2) keeps the page fragment of
+ * its last bytes (32 KiB, task_frag in tcp_sendmsg) as long as it lives. */
 static void after_loan(struct copy *copy, size_t n) {
-    usec_t now = clock_coarse();
-
     if (n >= COPY_BUFFER_SIZE) {
         change_way(copy, COPY_WAY_PIPE);
         return;
     }
     give_pipe(copy);
-    copy->streak = now - copy->last <= BUSY_WITHIN ? copy->streak + 1 : 0;
-    copy->last = now;
-    if (copy->streak >= BUSY_MESSAGES)
+    if (busy_note(&copy->streak, &copy->last))
         change_way(copy, COPY_WAY_BUFFER);
 }
 

@@ -8,13 +8,11 @@
 
 #include "base/check.h"
 #include "base/sockopt.h"
+#include "conn/busy.h"
 #include "tls/session.h"
 
-/* This many messages in a row, each within BUSY_WITHIN of the last: then the buffer is kept, which
- * saves the wait without it; until nothing has come for KEPT_FOR (SO_RCVTIMEO). */
-#define BUSY_MESSAGES 16
-#define BUSY_WITHIN   (100 * USEC_PER_MSEC)
-#define KEPT_FOR      USEC_PER_SEC
+/* A busy direction keeps its buffer until nothing has come for this long (SO_RCVTIMEO). */
+#define KEPT_FOR USEC_PER_SEC
 
 #define OVER_IN_ORDER 1
 
@@ -225,11 +223,7 @@ ssize_t copy_tls_read(struct copy_tls *copy, int from, size_t *ret_wire) {
 
 /* Once all is written, unless the rest of a record is here, or more is sure to come soon. */
 static void give_buffers(struct copy_tls *copy) {
-    usec_t now = clock_coarse();
-
-    copy->streak = now - copy->last <= BUSY_WITHIN ? copy->streak + 1 : 0;
-    copy->last = now;
-    if (copy->streak >= BUSY_MESSAGES) {
+    if (busy_note(&copy->streak, &copy->last)) {
         if (copy->timed < 0 && sockopt_set_receive_timeout(copy->source, KEPT_FOR) == 0)
             copy->timed = copy->source;
     } else if (!copy_tls_is_torn(copy)) {
