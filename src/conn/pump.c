@@ -54,11 +54,9 @@ static bool deliver_bytes(struct conn *conn, enum direction dir, struct copy *co
 }
 
 /* close_notify goes before the end of the socket, and may have to wait for room like all else. */
-static bool tell_end(struct conn *conn, enum direction dir, struct copy *copy, uint64_t read) {
+static bool tell_end(struct conn *conn, enum direction dir, struct copy *copy) {
     struct flow *flow = &conn->state->flow[dir];
 
-    if (!copy_tells_end(copy) || !conn_end_is_true(conn, dir, read))
-        return true;
     conn_begin_to_tell(conn, dir);
     atomic_store_explicit(&flow->writing, true, memory_order_relaxed);
     int r = copy_end(copy, conn->fd[conn_sink(dir)]);
@@ -73,8 +71,11 @@ static enum carried pass_end(struct conn *conn, enum direction dir, struct copy 
                     : copy->tls != NULL    ? copy->received
                                            : copy->written;
 
-    if (!tell_end(conn, dir, copy, read))
-        return SINK_OVER;
+    if (copy_tells_end(copy) && conn_end_is_true(conn, dir, read)) {
+        if (!tell_end(conn, dir, copy))
+            return SINK_OVER;
+        read = CONN_END_SURE; /* the sink has been told so */
+    }
     conn_source_ended(conn, dir, read);
     return SOURCE_OVER;
 }
