@@ -276,8 +276,8 @@ static ssize_t seal_places(struct copy_tls *copy) {
     size_t size = 0;
 
     for (size_t i = 0; i < copy->n_pieces; i++) {
-        ssize_t n = tls_session_seal(copy->to, TLS_DATA, copy->in->bytes + i * place_size(copy),
-                                     copy->in->pieces[i].iov_len);
+        ssize_t n = tls_seal(&copy->to->out, TLS_DATA, copy->in->bytes + i * place_size(copy),
+                             copy->in->pieces[i].iov_len);
         if (n < 0)
             return n;
         size += (size_t)n; /* all but the last one are full, so there are no gaps */
@@ -319,7 +319,7 @@ static ssize_t seal_again(struct copy_tls *copy) {
     while (copy->piece < copy->n_pieces && fits_out(copy, size)) {
         uint8_t *record = copy->out->bytes + size;
         size_t n = gather_pieces(copy, record + tls_before(&copy->to->out));
-        ssize_t sealed = tls_session_seal(copy->to, TLS_DATA, record, n);
+        ssize_t sealed = tls_seal(&copy->to->out, TLS_DATA, record, n);
 
         if (sealed < 0)
             return sealed;
@@ -352,6 +352,7 @@ static int write_records(struct copy_tls *copy, int to, uint64_t *ret_written) {
     return r;
 }
 
+/* Who fails keeps the right to write, lest a record be torn or a nonce used twice. */
 int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) {
     int r = -EPIPE; /* a reader has said that it is over: the connection is being reset */
 
@@ -359,8 +360,7 @@ int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) {
         r = write_plain(copy, to, ret_written);
     } else if (tls_session_begin_writing(copy->to)) {
         r = write_records(copy, to, ret_written);
-        if (r ==
-            0) /* else nothing is sealed any more, lest a record be torn or a nonce used twice */
+        if (r == 0)
             tls_session_end_writing(copy->to);
     }
     if (r == 0)
@@ -373,8 +373,6 @@ int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) {
 int copy_tls_end(struct copy_tls *copy, int to) {
     uint8_t record[TLS_SMALL_RECORD];
 
-    if (copy->to == NULL)
-        return 0;
     if (!tls_session_begin_writing(copy->to))
         return -EPIPE;
     ssize_t n = tls_session_seal_end(copy->to, record);

@@ -45,11 +45,6 @@ void tls_session_end_writing(struct tls_session *session) {
     atomic_store_explicit(&session->writing, false, memory_order_release);
 }
 
-ssize_t tls_session_seal(struct tls_session *session, enum tls_content content, uint8_t *record,
-                         size_t n) {
-    return tls_seal(&session->out, content, record, n);
-}
-
 /* The next record has the next key (RFC 8446, 4.6.3 and 7.2). */
 static ssize_t seal_key_update(struct tls_session *session, uint8_t *record) {
     static const uint8_t update[] = {24, 0, 0, 1, 0}; /* key_update, update_not_requested */

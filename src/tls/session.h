@@ -41,11 +41,6 @@ void tls_session_free(struct tls_session *session);
 bool tls_session_begin_writing(struct tls_session *session) MUST_USE;
 void tls_session_end_writing(struct tls_session *session);
 
-/* Seals what lies at record + tls_before(&session->out). With the right to write. The size on the
- * wire, or -errno. */
-ssize_t tls_session_seal(struct tls_session *session, enum tls_content content, uint8_t *record,
-                         size_t n) MUST_USE;
-
 /* What must go out before the next data: the KeyUpdate that is owed, or our own once a key has
  * sealed many records (RFC 8446, 5.5). With the right to write. Room for TLS_SMALL_RECORD bytes.
  * How many were written there, 0 as a rule, or -errno. */
