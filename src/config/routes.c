@@ -8,6 +8,10 @@
 #define WILDCARD "*."
 #define ALPN     "alpn:"
 
+const char *route_name(const struct route_config *route) {
+    return route->pattern + strlen(SNI);
+}
+
 const char *route_protocol(const struct route_config *route) {
     return route->pattern + strlen(ALPN);
 }

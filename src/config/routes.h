@@ -18,6 +18,9 @@ const struct route_config *route_choose(const struct listener_config *listener,
 const struct route_config *route_choose_name(const struct listener_config *listener,
                                              const char *name);
 
+/* Of a route of kind ROUTE_SNI: "NAME" or "*.NAME". */
+const char *route_name(const struct route_config *route);
+
 /* Of a route of kind ROUTE_ALPN. */
 const char *route_protocol(const struct route_config *route);
 

@@ -5,10 +5,12 @@
 
 #include "config/build.h"
 #include "config/credential.h"
+#include "config/routes.h"
 #include "tls/client.h"
 #include "tls/server.h"
 
 #define FILES_MOST 4096 /* paths in a list; a folder has any number */
+#define NAMES_MAX  1400 /* bytes of names of certificates: five of 253 (RFC 1035, 2.3.4) */
 
 struct validation {
     const struct tree *tree;
@@ -36,6 +38,7 @@ static const struct tree_value *find_written(const struct validation *validation
     return found;
 }
 
+/* Takes what: after those of lines before. */
 static void add_note(const struct validation *validation, int line, char *what) {
     struct config *config = validation->config;
     struct config_note *bigger = reallocarray(config->notes, config->n_notes + 1, sizeof(*bigger));
@@ -46,7 +49,10 @@ static void add_note(const struct validation *validation, int line, char *what) 
         return;
     }
     config->notes = bigger;
-    bigger[config->n_notes++] = (struct config_note){line, what};
+    size_t at = config->n_notes++;
+    for (; at > 0 && bigger[at - 1].line > line; at--)
+        bigger[at] = bigger[at - 1];
+    bigger[at] = (struct config_note){line, what};
 }
 
 /* What is wrong is an error, what is doubtful a note for the warnings. */
@@ -209,6 +215,31 @@ static void read_server(struct validation *validation) {
     free_paths(&paths);
 }
 
+/* Names that clients ask for, and that no certificate has: those who verify refuse it. */
+static void note_uncovered(const struct validation *validation) {
+    const struct listener_config *listener = validation->listener;
+    struct tls_server *server = listener->tls.server;
+    char names[NAMES_MAX], *what;
+
+    for (size_t i = 0; server != NULL && i < listener->n_routes; i++) {
+        const struct route_config *route = &listener->routes[i];
+
+        if (route->kind != ROUTE_SNI || route->pattern[0] == '\0' ||
+            tls_server_covers(server, route_name(route)))
+            continue;
+        if (asprintf(&what,
+                     "listener %s: route \"%s\": name not covered: the listener's certificates are "
+                     "for %s, so clients that ask for %s%s refuse what they get; add a certificate "
+                     "for it",
+                     listener->name, route->pattern,
+                     tls_server_say_names(server, names, sizeof(names)),
+                     route_name(route)[0] == '*' ? "one of " : "", route_name(route)) < 0)
+            validation->problems->out_of_memory = true;
+        else
+            add_note(validation, route->line, what);
+    }
+}
+
 void config_validate_tls(const struct tree *tree, size_t section, struct config *config,
                          struct listener_config *listener, struct problems *problems) {
     struct validation validation = {
@@ -216,6 +247,8 @@ void config_validate_tls(const struct tree *tree, size_t section, struct config 
 
     if (validation.section < tree->n && check_between(&validation) && have_sound_paths(&validation))
         read_server(&validation);
+    if (validation.section < tree->n)
+        note_uncovered(&validation);
 }
 
 static bool check_client_options(const struct validation *validation) {

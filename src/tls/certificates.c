@@ -218,3 +218,15 @@ const struct tls_choice *certificates_find(const struct tls_certificates *certif
     }
     return found != NULL ? found : &certificates->fallback;
 }
+
+bool certificates_cover(const struct tls_certificates *certificates, const char *name) {
+    if (name[0] != '*')
+        return certificates_find(certificates, name) != &certificates->fallback;
+    for (size_t i = 0; i < certificates->n_choices; i++) {
+        const char *rest = strchr(certificates->choices[i].name, '.');
+
+        if (rest != NULL && strcmp(rest, name + 1) == 0)
+            return true;
+    }
+    return false;
+}

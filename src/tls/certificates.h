@@ -42,6 +42,10 @@ bool certificates_read_one(struct tls_certificates *ret, const char *file, const
 bool certificates_are_current(const struct tls_certificates *certificates, const char *const *paths,
                               size_t n);
 
+/* Whether one is for this name, in small letters; of "*.NAME", whether one is for any or all that
+ * have one label more. Any thread, without a lock. */
+bool certificates_cover(const struct tls_certificates *certificates, const char *name);
+
 void certificates_free(struct tls_certificates *certificates);
 
 /* Sets session of each choice: what was digested so far, and its certificates. False: no memory. */

@@ -1,11 +1,15 @@
 #include "tls/server.h"
 
+#include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "tls/renewed.h"
 #include "tls/server_context.h"
 #include "tls/server_settings.h"
+
+#define NAMES_SAID 5
 
 struct tls_server {
     atomic_uint references;
@@ -82,6 +86,30 @@ SSL_CTX *tls_server_context(struct tls_server *server) {
 
 void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg) {
     renewed_visit(&server->renewed, fn, arg);
+}
+
+bool tls_server_covers(struct tls_server *server, const char *name) {
+    SSL_CTX *ctx = tls_server_context(server);
+    bool covers = certificates_cover(server_context_certificates(ctx), name);
+
+    SSL_CTX_free(ctx);
+    return covers;
+}
+
+const char *tls_server_say_names(struct tls_server *server, char *buf, size_t size) {
+    SSL_CTX *ctx = tls_server_context(server);
+    const struct tls_certificates *certificates = server_context_certificates(ctx);
+    size_t n = certificates->n_choices, said = n < NAMES_SAID ? n : NAMES_SAID;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < said; i++)
+        text_append(buf, size, "%s%s", i > 0 ? ", " : "", certificates->choices[i].name);
+    if (n > said)
+        text_append(buf, size, " and %zu more", n - said);
+    if (n == 0)
+        text_append(buf, size, "no name");
+    SSL_CTX_free(ctx);
+    return buf;
 }
 
 enum tls_look tls_server_look(struct tls_server *server, const struct tls_look_calls *calls) {

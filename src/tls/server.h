@@ -51,6 +51,14 @@ void tls_server_unref(struct tls_server *server);
 /* Calls fn for each certificate of this moment. Any thread, without a lock. */
 void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg);
 
+/* Whether a certificate of this moment is for this name, in small letters; of "*.NAME", whether one
+ * is for any or all that have one label more. Any thread. */
+bool tls_server_covers(struct tls_server *server, const char *name);
+
+/* The names of all certificates of this moment, for people: "a.example, b.example and 4 more", or
+ * "no name". Returns buf. Any thread. */
+const char *tls_server_say_names(struct tls_server *server, char *buf, size_t size);
+
 /* Looks whether files have changed, and takes what is new and sound: in the place of others, their
  * connections keep what they have. Waits for the medium alone. One thread at a time. */
 enum tls_look tls_server_look(struct tls_server *server, const struct tls_look_calls *calls);

@@ -126,6 +126,33 @@ def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
         assert code == 0 and said.startswith(f"5: warning: listener web: tls: certificate: {name}.pem: {expected}"), said
 
 
+def test_names_that_no_certificate_covers(tmp_path, authority):
+    """Each with its line, in the order of the file, and what the certificates are for."""
+    one, other = authority.issue("www.example", "a.example"), authority.issue("*.b.example", "a.example", kind="rsa")
+    (tmp_path / "one.pem").write_text(one.pem + authority.pem + one.key_pem)
+    (tmp_path / "other.pem").write_text(other.pem + authority.pem + other.key_pem)
+    conf = tmp_path / "relayd.conf"
+
+    def run(*patterns, tls=True):
+        conf.write_text('listener web {\n address = "127.0.0.1:1"\n mode = tcp\n upstream = app\n'
+                        + "".join(f' route "{pattern}" {{ upstream = app }}\n' for pattern in patterns)
+                        + (f' tls {{ certificate = {{"{tmp_path}/one.pem", "{tmp_path}/other.pem"}} groups = "X25519:P-9999" }}\n' if tls else "")
+                        + '}\nupstream app { server a { address = "127.0.0.1:2" } }\n')
+        done = once("-t", "-f", conf)
+        assert done.returncode == 0, done.stderr
+        lines = done.stderr.replace(f"{conf}:", "").splitlines()
+        assert not tls or "P-9999" in lines.pop()
+        return lines
+
+    assert run("sni:www.example", "sni:A.example.", "sni:x.b.example", "sni:*.b.example", "sni:*.example", "alpn:h2") == []
+    names = "*.b.example, a.example, www.example"
+    assert run("sni:www.example", "sni:other.example", "sni:*.c.example", "sni:x.y.b.example", "sni:b.example") == [
+        f'{line}: warning: listener web: route "sni:{name}": name not covered: the listener\'s certificates are for {names}, so clients that '
+        f"ask for {one_of}{name} refuse what they get; add a certificate for it."
+        for line, name, one_of in [(6, "other.example", ""), (7, "*.c.example", "one of "), (8, "x.y.b.example", ""), (9, "b.example", "")]]
+    assert run("sni:other.example", tls=False) == []
+
+
 def test_suites_groups_and_protocols(check, tmp_path, authority):
     one = authority.issue(SITE)
     write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem)
