@@ -125,6 +125,10 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
 void conn_source_failed(struct conn *conn, enum direction dir, int error);
 void conn_source_cut(struct conn *conn, enum direction dir, int error);
 
+/* The source ended behind a whole record, without close_notify: as if cut off, but a client in mode
+ * http that waits for nothing has left, and that is no failure. Resets the connection. */
+void conn_source_left(struct conn *conn, enum direction dir);
+
 /* For the pump that has read an end, before it tells a sink that speaks TLS: whether the end is to
  * be passed on in order. */
 bool conn_end_is_true(struct conn *conn, enum direction dir, uint64_t bytes_read);
@@ -157,6 +161,10 @@ usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn)
  * waits for an answer, in mode tcp as idle_end says. False: it ends already. Any thread with a
  * reference. */
 bool conn_tell(struct conn *conn, usec_t idle);
+
+/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the
+ * last ones were its own. Any thread. */
+bool conn_is_asked(const struct conn *conn);
 
 enum conn_due {
     CONN_LIVE,   /* nothing yet */

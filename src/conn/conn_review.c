@@ -24,9 +24,7 @@ static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock)
                                   : conn->state->options.idle_timeout;
 }
 
-/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the
- * last ones were its own. */
-static bool is_asked(const struct conn *conn) {
+bool conn_is_asked(const struct conn *conn) {
     usec_t asked = atomic_load(&conn->state->flow[DIR_UP].spoke);
 
     return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
@@ -60,7 +58,7 @@ static usec_t drain_idle_of(const struct conn *conn) REQUIRES(conn->registry->lo
 
     if (idle == USEC_NEVER || conn->state->lingering || conn->fd[SIDE_SERVER] < 0 ||
         atomic_load(&up->writing) || atomic_load(&down->writing) ||
-        (conn->state->options.http && is_asked(conn)))
+        (conn->state->options.http && conn_is_asked(conn)))
         return USEC_NEVER;
     return idle;
 }

@@ -12,7 +12,7 @@
  * socket lock orders this store before whatever the write does (stolen_error in conn_end.c relies
  * on it).
  *
- * spoke: whose bytes came last, the client's or the server's (is_asked in conn_review.c). It is
+ * spoke: whose bytes came last, the client's or the server's (conn_is_asked). It is
  * noted before the bytes are written, so no answer, and no next question, is quicker. Each pump
  * writes to its own flow alone: a word that both of them used would go from one processor to the
  * other and back with each request, for 0.1 to 0.6 us; the exact clock takes 0.05. */
@@ -90,7 +90,9 @@ static enum carried end_carrying(struct conn *conn, enum direction dir, struct c
     if (n == 0 ||
         (copy->tls != NULL && !broken && conn_is_expired(conn) && !copy_tls_is_torn(copy->tls)))
         return pass_end(conn, dir, copy);
-    if (n == COPY_CUT)
+    if (n == COPY_CUT && !copy_tls_is_torn(copy->tls))
+        conn_source_left(conn, dir);
+    else if (n == COPY_CUT)
         conn_source_cut(conn, dir, 0);
     else if (broken)
         conn_source_cut(conn, dir, (int)-n);

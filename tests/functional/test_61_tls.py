@@ -132,6 +132,26 @@ def test_an_end_without_close_notify_is_a_cut(relay, origin, site):
     assert server.result()[1] == RESET
 
 
+@pytest.mark.parametrize("sent, end", [(b"", "CE"), (b"GET / HTTP/1.1\r\nHost: x\r\n", "CT"), (None, "CT")])
+def test_a_browser_that_leaves_between_requests_is_no_failure(relay, origin, site, sent, end):
+    """Without close_notify: the server is reset all the same. None: part of a record."""
+    def script(peer):
+        peer.read_to(b"\r\n\r\n")
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        return peer.read_end()
+    server = origin(script)
+    one = https(relay, site, server, mode="http")
+    with site.connect(one) as client:
+        assert client.get().status == 200
+        if sent is None:
+            os.write(client.sock.fileno(), b"\x17\x03\x03\x00\x40")
+        elif sent:
+            client.send(sent)
+        client.cut()
+        assert server.result() == (sent or b"", RESET)
+    assert one.record(client).end == end
+
+
 def test_a_reset_of_the_server_is_no_end(relay, origin, site):
     def script(peer):
         peer.send(b"some").read(1)
