@@ -12,6 +12,8 @@ typedef int64_t usec_t;
 #define USEC_PER_SEC  ((usec_t)1000000)
 #define USEC_NEVER    INT64_MAX
 
+#define SECONDS_PER_DAY 86400 /* of the wall clock: POSIX has no leap seconds */
+
 /* Exact. */
 usec_t clock_now(void);
 

@@ -4,9 +4,9 @@
 #include <time.h>
 
 #include "tls/client.h"
+#include "base/clock.h"
 #include "tls/server.h"
 
-#define DAY               86400
 #define FINGERPRINT_BYTES 32 /* SHA-256 */
 
 struct listing {
@@ -42,9 +42,10 @@ static void list_certificate(void *arg, const struct tls_facts *facts) {
                        list_certified(facts), "subject", facts->subject, "issuer", facts->issuer,
                        "serial", facts->serial, "not_before", (json_int_t)facts->not_before,
                        "not_after", (json_int_t)facts->not_after, "days_left",
-                       (json_int_t)(left >= 0 ? left / DAY : -1 - (-left - 1) / DAY), "key",
-                       facts->key, "file", facts->file, "key_file", facts->key_file, "fingerprint",
-                       fingerprint));
+                       (json_int_t)(left >= 0 ? left / SECONDS_PER_DAY
+                                              : -1 - (-left - 1) / SECONDS_PER_DAY),
+                       "key", facts->key, "file", facts->file, "key_file", facts->key_file,
+                       "fingerprint", fingerprint));
 }
 
 struct reply certificates_reply(const struct question *question) {

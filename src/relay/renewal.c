@@ -9,7 +9,6 @@
 #include "tls/server.h"
 #include "tls/tickets.h"
 
-#define DAY        86400
 #define LAST_DAYS  7
 #define NAMES_TOLD 3
 
@@ -21,7 +20,7 @@ bool renewal_is_told(int64_t not_before, int64_t not_after, int64_t looked, int6
     int64_t third = not_after - (not_after - not_before) / 3;
 
     for (int day = 0; day <= LAST_DAYS; day++) {
-        int64_t moment = not_after - (int64_t)day * DAY;
+        int64_t moment = not_after - (int64_t)day * SECONDS_PER_DAY;
 
         if (moment >= third && is_between(moment, looked, now))
             return true;
@@ -93,7 +92,7 @@ static void log_finding(void *arg, enum tls_weight weight, const char *option, s
 
 static void log_end(void *arg, const struct tls_facts *facts) {
     const struct looking *looking = arg;
-    int64_t left = facts->not_after - looking->now, days = left / DAY;
+    int64_t left = facts->not_after - looking->now, days = left / SECONDS_PER_DAY;
     char names[256], day[16];
 
     if (!renewal_is_told(facts->not_before, facts->not_after, looking->looked, looking->now))

@@ -12,10 +12,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #define RSA_LEAST   2048 /* bits: CA/Browser Forum, Baseline Requirements, 6.1.5 */
 #define ECDSA_LEAST 224  /* the same strength: NIST SP 800-57 part 1, table 2 */
-#define DAY         86400
-#define PEOPLE_MAX  256 /* of a name of an issuer */
+#define PEOPLE_MAX  256  /* of a name of an issuer */
 
 static bool add_name(struct tls_certificate *certificate, const char *name, size_t n) {
     char **bigger = reallocarray(certificate->names, certificate->n_names + 1, sizeof(*bigger));
@@ -179,12 +180,12 @@ static void check_time(const struct tls_certificate *certificate, struct tls_pro
     int64_t now = (int64_t)time(NULL), days;
 
     if (now >= certificate->not_after) {
-        days = (now - certificate->not_after) / DAY;
+        days = (now - certificate->not_after) / SECONDS_PER_DAY;
         tls_tell(problems, TLS_DOUBTFUL,
                  "%s: the certificate has expired %lld day%s ago, so nobody accepts it; renew it",
                  certificate->file, (long long)days, days == 1 ? "" : "s");
     } else if (now < certificate->not_before) {
-        days = (certificate->not_before - now) / DAY;
+        days = (certificate->not_before - now) / SECONDS_PER_DAY;
         tls_tell(problems, TLS_DOUBTFUL,
                  "%s: the certificate is not yet valid, for %lld more day%s, so nobody accepts it; "
                  "is this machine's clock right?",
