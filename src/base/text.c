@@ -101,6 +101,15 @@ const char *text_format_moment(usec_t moment, char *buf, size_t size) {
     return buf;
 }
 
+const char *text_format_day(int64_t seconds, char *buf, size_t size) {
+    time_t moment = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&moment, &tm) == NULL || strftime(buf, size, "%Y-%m-%d", &tm) == 0)
+        snprintf(buf, size, "?");
+    return buf;
+}
+
 bool text_parse_size(const char *text, int64_t *ret) {
     static const struct unit units[] = {{"", 1}, {"k", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
 

@@ -19,6 +19,9 @@ const char *text_format_duration(usec_t t, char *buf, size_t size);
 /* Local time of a moment of clock_now(): "12:00:31". Returns buf. */
 const char *text_format_moment(usec_t moment, char *buf, size_t size);
 
+/* The day of a moment of the wall clock, in UTC: "2026-11-29". Returns buf. */
+const char *text_format_day(int64_t seconds, char *buf, size_t size);
+
 /* Decimal digits, with an optional k, M or G (of 1024). False, *ret untouched: anything else. */
 bool text_parse_size(const char *text, int64_t *ret) MUST_USE;
 

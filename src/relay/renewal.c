@@ -1,6 +1,5 @@
 #include "relay/renewal.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -42,15 +41,6 @@ static const char *say_names(const struct tls_facts *facts, char *buf, size_t si
     return buf;
 }
 
-static const char *say_day(int64_t moment, char *buf, size_t size) {
-    time_t seconds = (time_t)moment;
-    struct tm tm;
-
-    if (gmtime_r(&seconds, &tm) == NULL || strftime(buf, size, "%Y-%m-%d", &tm) == 0)
-        snprintf(buf, size, "?");
-    return buf;
-}
-
 /* Whose certificates are looked at. */
 struct looking {
     const char *section, *name; /* "Listener", "web" */
@@ -66,7 +56,7 @@ static void log_fresh(void *arg, const struct tls_facts *facts) {
     log_msg_with(MSG_CERTIFICATE_TAKEN, looking->fields,
                  "%s %s: a new certificate of %s is in force: serial %s, until %s, from %s.",
                  looking->section, looking->name, say_names(facts, names, sizeof(names)),
-                 facts->serial, say_day(facts->not_after, day, sizeof(day)), facts->file);
+                 facts->serial, text_format_day(facts->not_after, day, sizeof(day)), facts->file);
 }
 
 static void log_file(void *arg, const char *option, const char *path) {
@@ -98,7 +88,7 @@ static void log_end(void *arg, const struct tls_facts *facts) {
     if (!renewal_is_told(facts->not_before, facts->not_after, looking->looked, looking->now))
         return;
     say_names(facts, names, sizeof(names));
-    say_day(facts->not_after, day, sizeof(day));
+    text_format_day(facts->not_after, day, sizeof(day));
     if (left <= 0)
         log_msg_with(MSG_CERTIFICATE_ENDS, looking->fields,
                      "%s %s: the certificate of %s (%s) has expired: %s refuse it. Renew it.",

@@ -3,10 +3,8 @@
 #include <arpa/inet.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/text.h"
 #include "tls/certificate_facts.h"
@@ -38,13 +36,6 @@ static void say_names_of(X509 *certificate, char *buf, size_t size) {
     if (told == 0)
         text_append(buf, size, "no name");
     GENERAL_NAMES_free(names);
-}
-
-static void say_date(const ASN1_TIME *moment, char *buf, size_t size) {
-    struct tm tm;
-
-    if (ASN1_TIME_to_tm(moment, &tm) != 1 || strftime(buf, size, "%Y-%m-%d", &tm) == 0)
-        snprintf(buf, size, "?");
 }
 
 static const char *asked_name(X509_STORE_CTX *store, char **ret_ip) {
@@ -83,6 +74,7 @@ static void say_unknown(X509 *certificate, bool itself, char *buf, size_t size) 
 const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
     int error = X509_STORE_CTX_get_error(store);
+    int64_t moment;
     char date[16];
 
     buf[0] = '\0';
@@ -92,12 +84,14 @@ const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
     }
     switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        say_date(X509_get0_notAfter(certificate), date, sizeof(date));
-        text_append(buf, size, "its certificate has expired on %s; renew it at the server", date);
+        moment = certificate_seconds(X509_get0_notAfter(certificate));
+        text_append(buf, size, "its certificate has expired on %s; renew it at the server",
+                    text_format_day(moment, date, sizeof(date)));
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        say_date(X509_get0_notBefore(certificate), date, sizeof(date));
-        text_append(buf, size, "its certificate is valid from %s on; are both clocks right?", date);
+        moment = certificate_seconds(X509_get0_notBefore(certificate));
+        text_append(buf, size, "its certificate is valid from %s on; are both clocks right?",
+                    text_format_day(moment, date, sizeof(date)));
         break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
