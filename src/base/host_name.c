@@ -1,7 +1,6 @@
 #include "base/host_name.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define LABEL_MAX 63 /* RFC 1035, 2.3.4 */
@@ -9,6 +8,12 @@
 static bool is_label_byte(char byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
            byte == '_';
+}
+
+bool host_name_is_ip(const char *name) {
+    struct in6_addr addr;
+
+    return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
 }
 
 static bool is_ip_literal(const char *name) {
@@ -21,7 +26,7 @@ static bool is_ip_literal(const char *name) {
         inner[n - 2] = '\0';
         return inet_pton(AF_INET6, inner, &addr) == 1;
     }
-    return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+    return host_name_is_ip(name);
 }
 
 static bool are_labels(const char *name) {

@@ -2,6 +2,7 @@
 #ifndef BASE_HOST_NAME_H
 #define BASE_HOST_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/check.h"
@@ -17,5 +18,8 @@ enum host_name {
 /* Reads n bytes (at most HOST_NAME_SIZE - 1) in lower case, without a dot at the end. Only GOOD
  * writes ret. */
 enum host_name host_name_read(const char *bytes, size_t n, char ret[HOST_NAME_SIZE]) MUST_USE;
+
+/* An IP address, not in brackets. */
+bool host_name_is_ip(const char *name);
 
 #endif

@@ -1,6 +1,5 @@
 #include "tls/client.h"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host_name.h"
 #include "tls/alpn.h"
 #include "tls/authorities.h"
 #include "tls/certificates.h"
@@ -226,12 +226,6 @@ enum tls_look tls_client_look(struct tls_client *client, const struct tls_look_c
     return renewed_look(&client->renewed, calls);
 }
 
-static bool is_ip(const char *name) {
-    struct in6_addr address;
-
-    return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
-}
-
 static bool name_server(const struct tls_client *client, SSL *ssl, const char *host) {
     char name[256]; /* without a dot at its end; at most 253 bytes (RFC 1035, 2.3.4) */
     size_t n =
@@ -241,7 +235,7 @@ static bool name_server(const struct tls_client *client, SSL *ssl, const char *h
         return !client->verify;
     if (name[n - 1] == '.')
         name[n - 1] = '\0';
-    if (is_ip(name))
+    if (host_name_is_ip(name))
         return !client->verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set_tlsext_host_name(ssl, name) == 1 &&
