@@ -241,3 +241,9 @@ unsigned text_distance(const char *a, const char *b) {
     }
     return row[a_len % 3][b_len];
 }
+
+size_t text_before_end(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+
+    return n > m && strcmp(text + n - m, end) == 0 ? n - m : 0;
+}

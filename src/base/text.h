@@ -44,6 +44,9 @@ void text_trim(char *text);
 /* Cuts what does not fit, between characters. */
 void text_append(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* How many bytes of it stand before this end; 0: it does not end so, or is nothing else. */
+size_t text_before_end(const char *text, const char *end);
+
 /* How many letters to insert, remove, replace or swap with a neighbour. Different words of more
  * than 64 letters: the longer's length. */
 unsigned text_distance(const char *a, const char *b);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/grow.h"
-
-#define CERTBOT "fullchain.pem"
+#include "base/text.h"
+#include "tls/key_file.h"
 
 void certificate_paths_free(struct certificate_paths *paths) {
     for (size_t i = 0; i < paths->n; i++)
@@ -34,10 +34,8 @@ static bool add_path(struct certificate_paths *paths, char *path, size_t value) 
     return true;
 }
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), m = strlen(end);
-
-    return n > m && strcmp(name + n - m, end) == 0;
+static bool is_certificate_file(const char *name) {
+    return text_before_end(name, ".pem") > 0 || text_before_end(name, ".crt") > 0;
 }
 
 /* lego writes the issuer's beside its own, in a file of its own. */
@@ -46,8 +44,8 @@ static int is_certificate_or_folder(const struct dirent *entry) {
 
     if (name[0] == '.')
         return 0;
-    if (ends_with(name, ".pem") || ends_with(name, ".crt"))
-        return !ends_with(name, ".issuer.crt");
+    if (is_certificate_file(name))
+        return text_before_end(name, ".issuer.crt") == 0;
     return entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
 }
 
@@ -82,8 +80,7 @@ static bool add_entry(struct certificate_paths *paths, const char *folder, const
     if (path == NULL)
         return false;
     if (!is_folder(path)) {
-        bool wanted = (ends_with(name, ".pem") || ends_with(name, ".crt")) &&
-                      !is_part_of_certbot(name, certbot);
+        bool wanted = is_certificate_file(name) && !is_part_of_certbot(name, certbot);
 
         if (wanted)
             return add_path(paths, path, value);
@@ -91,7 +88,7 @@ static bool add_entry(struct certificate_paths *paths, const char *folder, const
         return true;
     }
     free(path);
-    inner = join(folder, name, CERTBOT);
+    inner = join(folder, name, CERTBOT_CHAIN);
     if (inner != NULL && access(inner, F_OK) < 0) {
         free(inner);
         return true;
@@ -101,7 +98,7 @@ static bool add_entry(struct certificate_paths *paths, const char *folder, const
 
 static bool add_folder(struct certificate_paths *paths, const char *folder, size_t value,
                        struct tls_problems *problems) {
-    char *chain = join(folder, CERTBOT, NULL);
+    char *chain = join(folder, CERTBOT_CHAIN, NULL);
     bool good = chain != NULL, certbot = good && access(chain, F_OK) == 0;
     size_t before = paths->n;
     struct dirent **entries = NULL;

@@ -3,23 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CERTBOT_CHAIN "fullchain.pem"
-#define CERTBOT_KEY   "privkey.pem"
+#include "base/text.h"
 
-static size_t without_end(const char *file, const char *end) {
-    size_t n = strlen(file), m = strlen(end);
-
-    return n > m && strcmp(file + n - m, end) == 0 ? n - m : 0;
-}
+#define CERTBOT_KEY "privkey.pem"
 
 char *key_file_beside(const char *file, int i) {
     const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
-    size_t stem = without_end(file, ".crt");
+    size_t stem = text_before_end(file, ".crt");
     char *path = NULL;
 
     if (strcmp(name, CERTBOT_CHAIN) == 0 && i-- == 0)
         return asprintf(&path, "%.*s" CERTBOT_KEY, (int)(name - file), file) < 0 ? NULL : path;
-    stem = stem > 0 ? stem : without_end(file, ".pem");
+    stem = stem > 0 ? stem : text_before_end(file, ".pem");
     if (stem > 0 && i-- == 0)
         return asprintf(&path, "%.*s.key", (int)stem, file) < 0 ? NULL : path;
     if (i == 0)

@@ -234,6 +234,19 @@ static void test_distance(void **state) {
     assert_int_equal(text_distance(longer, longer), 0);
 }
 
+static void days_and_ends(void **state) {
+    char day[16];
+
+    (void)state;
+    assert_string_equal(text_format_day(0, day, sizeof(day)), "1970-01-01");
+    assert_string_equal(text_format_day(1709251199, day, sizeof(day)), "2024-02-29");
+    assert_string_equal(text_format_day(1709251200, day, sizeof(day)), "2024-03-01");
+    assert_string_equal(text_format_day(INT64_MAX, day, sizeof(day)), "?");
+    assert_int_equal(text_before_end("a.pem", ".pem"), 1);
+    assert_int_equal(text_before_end(".pem", ".pem"), 0);
+    assert_int_equal(text_before_end("a.pem", ".crt"), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations_are_read),
@@ -246,6 +259,7 @@ int main(void) {
         cmocka_unit_test(test_human_bytes),
         cmocka_unit_test(test_append_cuts_what_does_not_fit),
         cmocka_unit_test(test_cuts_are_between_characters),
+        cmocka_unit_test(days_and_ends),
         cmocka_unit_test(test_distance),
     };
 
