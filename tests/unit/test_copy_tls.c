@@ -137,7 +137,7 @@ struct world {
     char why[TLS_REASON_MAX];
 };
 
-static void make_pair(int *a, int *b) {
+static void connect_pair(int *a, int *b) {
     int fds[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -158,8 +158,8 @@ static void make_contexts(struct world *world, const struct kind *kind) {
 static void begin(struct world *world, const struct kind *kind) {
     make_contexts(world, kind);
     choose(world->theirs, kind);
-    make_pair(&world->tls, &world->other.fd);
-    make_pair(&world->plain, &world->near);
+    connect_pair(&world->tls, &world->other.fd);
+    connect_pair(&world->plain, &world->near);
     world->other.ssl = SSL_new(world->theirs);
     world->ssl = SSL_new(world->ours);
     if (kind->is_client) {
@@ -440,8 +440,8 @@ static void large_records_become_small_ones(void **state) {
         memset(records + sender.n + TLS_HEADER, 'a' + i, TLS_PLAIN_MAX);
         sender.n += (size_t)tls_seal(&peer, TLS_DATA, records + sender.n, TLS_PLAIN_MAX);
     }
-    make_pair(&in, &sender.fd);
-    make_pair(&out, &receiver.fd);
+    connect_pair(&in, &sender.fd);
+    connect_pair(&out, &receiver.fd);
     assert_int_equal(pthread_create(&sending, NULL, send_thread, &sender), 0);
     assert_int_equal(pthread_create(&receiving, NULL, receive_thread, &receiver), 0);
     copy_tls_init(&copy, from, to, &buffers, &active);
@@ -488,8 +488,8 @@ static void nothing_counts_behind_the_end(void **state) {
         n +=
             by_hand_seal(&peer, TLS_DATA, 0x0303, (const uint8_t *)"y\x17", 1 + modern, record + n);
         memset(record + n, 0xff, 64); /* no record at all */
-        make_pair(&in, &from);
-        make_pair(&to, &near);
+        connect_pair(&in, &from);
+        connect_pair(&to, &near);
         assert_int_equal(send(from, record, n + 64, 0), n + 64);
         copy_tls_init(&up, session, NULL, &buffers, &active);
         assert_int_equal(carry(&up, in, to, &written), 0);
@@ -513,7 +513,7 @@ static void a_deadline_ends_a_handshake(void **state) {
     int near, far;
 
     (void)state;
-    make_pair(&near, &far);
+    connect_pair(&near, &far);
     SSL_set_accept_state(ssl);
     struct tls_wire wire = {
         .fd = near, .deadline = clock_now() + 20 * USEC_PER_MSEC, .stop = &stop};
@@ -545,7 +545,7 @@ static void plain_bytes_are_named(void **state) {
         char why[TLS_REASON_MAX] = "";
         int near, far;
 
-        make_pair(&near, &far);
+        connect_pair(&near, &far);
         SSL_set_accept_state(ssl);
         (void)!send(far, cases[i].bytes, strlen(cases[i].bytes), 0);
         shutdown(far, SHUT_WR);

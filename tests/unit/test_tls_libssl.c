@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 
 #include "tls_bytes.h"
 #include "tls_by_hand.h"
+#include "tls_pair.h"
 #include "wire/tls_rules.h"
 
 #define WIRE_MAX (4 * TLS_WIRE_MAX)
@@ -77,31 +77,21 @@ static void take_master(void) {
                      0);
 }
 
-/* A key, and a certificate of it by itself. */
 static void make_contexts(void) {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
+    struct pair pair = make_pair("test", "", NULL, false, 2);
 
-    assert_non_null(key);
-    X509_set_version(certificate, X509_VERSION_3);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-    X509_set_pubkey(certificate, key);
-    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
     for (int server = 0; server < 2; server++) {
         SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 
         SSL_CTX_set_keylog_callback(ctx, take_key_log);
         SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
         if (server) {
-            assert_int_equal(SSL_CTX_use_certificate(ctx, certificate), 1);
-            assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+            assert_int_equal(SSL_CTX_use_certificate(ctx, pair.certificate), 1);
+            assert_int_equal(SSL_CTX_use_PrivateKey(ctx, pair.key), 1);
         }
         contexts[server] = ctx;
     }
-    X509_free(certificate);
-    EVP_PKEY_free(key);
+    free_pair(&pair);
 }
 
 static void open_end(struct end *end, SSL_CTX *ctx) {
