@@ -151,10 +151,16 @@ bool certificates_read(struct tls_certificates *ret, const char *const *paths, s
         const char *file = files.list[i].path;
 
         problems->value = files.list[i].value;
-        if (!certificates_read_one(ret, file, key, former, problems))
+        const struct tls_certificate *before = find_former(former, file);
+        bool failed_before = problems->failed;
+        if (certificates_read_one(ret, file, key, former, problems)) {
+            if (ret->list[ret->n - 1] != before)
+                check_names(ret->list[ret->n - 1], problems);
+        } else if (former != NULL && before == NULL) { /* it waits; others go on */
+            problems->failed = failed_before;
+        } else {
             good = false;
-        else if (ret->list[ret->n - 1] != find_former(former, file))
-            check_names(ret->list[ret->n - 1], problems);
+        }
     }
     problems->value = TLS_ONLY_VALUE;
     certificate_paths_free(&files);

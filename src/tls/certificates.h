@@ -26,9 +26,9 @@ struct tls_certificates {
 
 /* Reads the files that these paths stand for (certificate_paths.h). key goes with the only one, ""
  * for where it lies beside it. Of former (NULL: none) those are taken whose files have not
- * changed, and those whose files are wrong now. All problems are told. False: there is a file
- * without a certificate. Call certificates_free in either case; ret is zeroed. Waits for the
- * medium alone. */
+ * changed, and those whose files are wrong now; with it a new file that is wrong is left out. All
+ * problems are told. False: there is a file without a certificate. Call certificates_free in either
+ * case; ret is zeroed. Waits for the medium alone. */
 bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
                        const char *key, const struct tls_certificates *former,
                        struct tls_problems *problems) MUST_USE;

@@ -190,6 +190,22 @@ static void test_a_pair_is_taken_whole(void **state) {
     check_look(TLS_LOOK_SAME, 0, NULL);
 }
 
+/* A new file that is wrong, as one that relayd may not read, keeps no other from being renewed. */
+static void test_a_new_one_that_is_bad_is_left_out(void **state) {
+    (void)state;
+    write_pair("another.crt", &old, &authority, false); /* its key is missing */
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    make_older("site.pem");
+    write_pair("site.pem", &old, &authority, true);
+    check_look(TLS_LOOK_TAKEN, 1, "its key is missing");
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    make_older("site.pem");
+    write_pair("site.pem", &fresh, &authority, true);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    unlink(in_folder("another.crt"));
+    check_look(TLS_LOOK_SAME, 0, NULL);
+}
+
 static void test_an_empty_folder_leaves_all(void **state) {
     (void)state;
     unlink(in_folder("site.pem"));
@@ -226,6 +242,7 @@ int main(void) {
         cmocka_unit_test(test_changed_keys_of_tickets_are_taken),
         cmocka_unit_test(test_a_half_written_one_waits),
         cmocka_unit_test(test_a_pair_is_taken_whole),
+        cmocka_unit_test(test_a_new_one_that_is_bad_is_left_out),
         cmocka_unit_test(test_an_empty_folder_leaves_all),
         cmocka_unit_test(test_when_an_end_is_told),
     };
