@@ -48,6 +48,7 @@ package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian deboots
 long_test_packages=(
     chromium   # the page, in a browser
     testssl.sh # TLS, as a scanner sees it
+    certbot pebble acl # certificates that are renewed, and an authority for tests
 )
 
 # Beyond those to build it, to compare it with its peers (tests/bench).

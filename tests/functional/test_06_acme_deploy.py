@@ -51,6 +51,16 @@ def test_each_tool(renewed, tmp_path, tool):
     assert deploy(*words, **env) == (0, "") and path.stat().st_ino != before, "it is renamed, not written over"
 
 
+def test_the_folders_above_can_be_passed(renewed, tmp_path):
+    """The first time there may be no /etc/relayd: others must come through it, but not see what is in the folder itself."""
+    _, _, deploy = renewed
+    folder = tmp_path / "etc" / "relayd" / "tls"
+    env = {"RENEWED_LINEAGE": str(tmp_path / "from" / "www.example"), "RELAYD_TLS_FOLDER": f"{folder}/"}
+    assert deploy(**env) == (0, "")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder.parent.parent, folder.parent)] == [0o755, 0o755]
+    assert stat.S_IMODE(folder.stat().st_mode) in (0o700, 0o750)
+
+
 def test_names(renewed, tmp_path):
     folder, _, deploy = renewed
     chain, key = folder / "fullchain.pem", folder / "privkey.pem"
