@@ -198,14 +198,12 @@ static bool has_body(struct MHD_Connection *connection) {
 /* NULL: he may. Else a sentence, and *ret_status. */
 static const char *refuse_asker(const struct http_place *place, struct MHD_Connection *connection,
                                 struct ucred *ret_asker, unsigned *ret_status) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const char *host =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
     *ret_status = 403;
     if (!place->open)
-        return info != NULL && may_ask(info->connect_fd, ret_asker)
+        return may_ask(visitors_fd(connection), ret_asker)
                    ? NULL
                    : "only root, relayd's user and members of its group may ask";
     *ret_status = 421;

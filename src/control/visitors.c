@@ -1,3 +1,5 @@
+/* one_answer: libmicrohttpd 1.0 answers each question about a connection in the same place: an
+ * answer is good only until the next one (MHD_get_connection_info). */
 #include "control/visitors.h"
 
 #include <netinet/in.h>
@@ -61,6 +63,22 @@ static socklen_t length_of(const struct sockaddr *peer) {
                                          : 0;
 }
 
+/* one_answer. NULL: it is not known. */
+static struct sockaddr *peer_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info != NULL ? info->client_addr : NULL;
+}
+
+/* one_answer */
+int visitors_fd(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info != NULL ? info->connect_fd : -1;
+}
+
 static struct visitor *add_visitor(struct visitors *visitors, int fd, struct sockaddr *peer) {
     struct visitor *visitor = calloc(1, sizeof(*visitor));
 
@@ -81,15 +99,9 @@ void visitors_note(void *arg, struct MHD_Connection *connection, void **visitor,
     struct visitor *known = *visitor;
 
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        int fd = visitors_fd(connection);
 
-        const union MHD_ConnectionInfo *peer =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-        *visitor = info != NULL ? add_visitor(visitors, info->connect_fd,
-                                              peer != NULL ? peer->client_addr : NULL)
-                                : NULL;
+        *visitor = fd >= 0 ? add_visitor(visitors, fd, peer_of(connection)) : NULL;
     } else if (known != NULL) {
         TAILQ_REMOVE(&visitors->list, known, entry);
         visitors->n -= !known->gone;

@@ -34,6 +34,9 @@ enum MHD_Result visitors_admit(void *arg, const struct sockaddr *addr, socklen_t
 void visitors_note(void *arg, struct MHD_Connection *connection, void **visitor,
                    enum MHD_ConnectionNotificationCode what);
 
+/* Its socket; MHD's. -1: it is not known. */
+int visitors_fd(struct MHD_Connection *connection);
+
 /* This one asks. NULL: there was no memory to note him. */
 struct visitor *visitors_heard(struct visitors *visitors, struct MHD_Connection *connection);
 
