@@ -13,7 +13,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def now():
-    return datetime.datetime.utcnow().replace(microsecond=0)
+    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
 
 @functools.lru_cache(None)

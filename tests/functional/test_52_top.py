@@ -20,6 +20,10 @@ from settings import DEADLINE, until
 pyte = pytest.importorskip("pyte")
 
 
+def tell_size(fd, columns, lines):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
 class Terminal:
     """relayctl top at a terminal of this size."""
 
@@ -28,13 +32,13 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            tell_size(0, columns, lines)   # before it starts: it cannot miss it
             os.execve(RELAYCTL, ["relayctl", "-s", at, "top", *words],
                       environment(**{"TERM": "linux", "LC_ALL": "C.UTF-8", **env}))
-        self.resize(columns, lines)
 
     def resize(self, columns, lines):
         self.screen.resize(lines, columns)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        tell_size(self.fd, columns, lines)
 
     def text(self):
         while select.select([self.fd], [], [], 0)[0]:
