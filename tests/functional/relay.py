@@ -116,8 +116,9 @@ def section(kind, name, **options):
 
 
 def environment(**more):
+    """Without COLUMNS and LINES, too: readline, which pytest loads, sets them for the workers of xdist."""
     env = {name: value for name, value in os.environ.items()
-           if not name.startswith("LISTEN_") and name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET")}
+           if not name.startswith("LISTEN_") and name not in ("JOURNAL_STREAM", "NOTIFY_SOCKET", "COLUMNS", "LINES")}
     for name, value in SANITIZER_OPTIONS.items():
         env.setdefault(name, value)
     env.update(more)
