@@ -64,7 +64,6 @@ static bool revoke(SSL_CTX *ctx, X509_CRL *crl, EVP_MD_CTX *digest) {
            EVP_DigestUpdate(digest, bytes, n) == 1;
 }
 
-/* Each certificate's issuer must have a list then (X509_VERIFY_PARAM_set_flags(3)). */
 static void note_end(const X509_CRL *crl, int64_t *end) {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
     int64_t one = next != NULL ? certificate_seconds(next) : INT64_MAX;
@@ -72,6 +71,7 @@ static void note_end(const X509_CRL *crl, int64_t *end) {
     *end = one < *end ? one : *end;
 }
 
+/* Each certificate's issuer must have a list then (X509_VERIFY_PARAM_set_flags(3)). */
 bool authorities_read_revoked(SSL_CTX *ctx, const char *file, EVP_MD_CTX *digest, int64_t *end,
                               struct tls_problems *problems) {
     struct pem pem = {0};

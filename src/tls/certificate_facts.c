@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 
 #define RSA_LEAST   2048 /* bits: CA/Browser Forum, Baseline Requirements, 6.1.5 */
 #define ECDSA_LEAST 224  /* the same strength: NIST SP 800-57 part 1, table 2 */
@@ -34,6 +35,14 @@ static bool add_name(struct tls_certificate *certificate, const char *name, size
     return true;
 }
 
+/* Nobody asks for other names of a host, and they are told to people, and in JSON. */
+static bool is_ascii(const unsigned char *bytes, int n) {
+    for (int i = 0; i < n; i++)
+        if (bytes[i] <= ' ' || bytes[i] > '~')
+            return false;
+    return n > 0;
+}
+
 /* Those of one kind among its names. */
 static bool add_names(struct tls_certificate *certificate, const GENERAL_NAMES *names, int kind) {
     char text[INET6_ADDRSTRLEN];
@@ -49,7 +58,7 @@ static bool add_names(struct tls_certificate *certificate, const GENERAL_NAMES *
         if (kind == GEN_IPADD && (n == 4 || n == 16) &&
             inet_ntop(n == 4 ? AF_INET : AF_INET6, bytes, text, sizeof(text)) != NULL)
             good = add_name(certificate, text, strlen(text));
-        else if (kind == GEN_DNS && n > 0 && memchr(bytes, '\0', (size_t)n) == NULL)
+        else if (kind == GEN_DNS && is_ascii(bytes, n))
             good = add_name(certificate, (const char *)bytes, (size_t)n);
     }
     return good;
@@ -64,19 +73,36 @@ static bool note_names(struct tls_certificate *certificate) {
     return good;
 }
 
+/* In UTF-8, whatever it stands in there; "": there is none. */
+static void say_entry(const X509_NAME *name, int kind, char text[PEOPLE_MAX]) {
+    int at = X509_NAME_get_index_by_NID(name, kind, -1);
+    unsigned char *utf8 = NULL;
+
+    text[0] = '\0';
+    if (at < 0)
+        return;
+    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+    ERR_set_mark();
+    int n = ASN1_STRING_to_UTF8(&utf8, value);
+    ERR_pop_to_mark();
+    if (n >= 0)
+        escape_text((const char *)utf8, (size_t)n, ESCAPE_UNPRINTABLE, text, PEOPLE_MAX);
+    else /* not what it says it is */
+        escape_text((const char *)ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value),
+                    ESCAPE_UNPRINTABLE, text, PEOPLE_MAX);
+    OPENSSL_free(utf8);
+}
+
 char *certificate_say_name(const X509_NAME *name) {
-    char common[PEOPLE_MAX] = "", owner[PEOPLE_MAX] = "", *text;
+    char common[PEOPLE_MAX], owner[PEOPLE_MAX], *text;
     int r;
 
-    X509_NAME_get_text_by_NID(name, NID_commonName, common, sizeof(common));
-    X509_NAME_get_text_by_NID(name, NID_organizationName, owner, sizeof(owner));
+    say_entry(name, NID_commonName, common);
+    say_entry(name, NID_organizationName, owner);
     if (common[0] != '\0' && owner[0] != '\0')
         r = asprintf(&text, "%s (%s)", common, owner);
     else
         r = asprintf(&text, "%s%s", common, owner);
-    for (char *at = text; r >= 0 && *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
     return r < 0 ? NULL : text;
 }
 

@@ -11,7 +11,8 @@ void certificate_note_facts(struct tls_certificate *certificate, struct tls_prob
 /* Since 1970; 0: it cannot be read. */
 int64_t certificate_seconds(const ASN1_TIME *time);
 
-/* For people, in one line: "E7 (Let's Encrypt)". To be freed; NULL: no memory. */
+/* For people, in one line of printable UTF-8: "E7 (Let's Encrypt)". To be freed; NULL: no
+ * memory. */
 char *certificate_say_name(const X509_NAME *name);
 
 #endif

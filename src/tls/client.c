@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/host_name.h"
+#include "base/text.h"
 #include "tls/alpn.h"
 #include "tls/authorities.h"
 #include "tls/certificates.h"
@@ -66,8 +67,10 @@ static int on_verified(int good, X509_STORE_CTX *store) {
 bool tls_client_why(const SSL *ssl, char *buf, size_t size) {
     const char *why = SSL_get_ex_data(ssl, refusal_index);
 
-    if (why != NULL)
+    if (why != NULL) {
         snprintf(buf, size, "%s", why);
+        text_trim(buf);
+    }
     return why != NULL;
 }
 

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/text.h"
 #include "tls/certificate_facts.h"
 
 #define NAMES_TOLD 4
+#define SAID_MAX   512 /* bytes */
 
 static void say_names_of(X509 *certificate, char *buf, size_t size) {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -71,7 +73,8 @@ static void say_unknown(X509 *certificate, bool itself, char *buf, size_t size) 
     free(signer);
 }
 
-const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
+/* Names in it are as the server wrote them. */
+static void say_refusal(X509_STORE_CTX *store, char *buf, size_t size) {
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
     int error = X509_STORE_CTX_get_error(store);
     int64_t moment;
@@ -80,7 +83,7 @@ const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
     buf[0] = '\0';
     if (certificate == NULL) {
         text_append(buf, size, "%s", X509_verify_cert_error_string(error));
-        return buf;
+        return;
     }
     switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -115,5 +118,11 @@ const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
         text_append(buf, size, "its certificate was refused: %s",
                     X509_verify_cert_error_string(error));
     }
-    return buf;
+}
+
+const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
+    char said[SAID_MAX];
+
+    say_refusal(store, said, sizeof(said));
+    return escape_text(said, strlen(said), ESCAPE_UNPRINTABLE, buf, size);
 }

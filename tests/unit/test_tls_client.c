@@ -1,10 +1,12 @@
 /* TLS to servers: whose certificate is taken, and why not, in words. */
 #include "tls_fixture.h"
 
+#include "base/escape.h"
+#include "tls/certificate_facts.h"
 #include "tls/client.h"
 #include "tls/handshake.h"
 
-static struct pair authority, site, late, early, alone, by_ip, own;
+static struct pair authority, site, late, early, alone, by_ip, own, odd, stranger, strange;
 
 static int make_pairs(void **state) {
     (void)state;
@@ -18,6 +20,9 @@ static int make_pairs(void **state) {
     alone = make_pair("alone", "DNS:app.example", NULL, false, 90);
     by_ip = make_pair("by ip", "IP:192.0.2.7,IP:2001:db8::7", &authority, false, 90);
     own = make_pair("own", "", &authority, false, 90);
+    odd = make_pair("odd", "DNS:w\xfcrst.example", &authority, false, 90);
+    stranger = make_pair("M\xfcller", NULL, NULL, false, 900);
+    strange = make_pair("strange", "DNS:app.example", &stranger, false, 90);
     write_pair("ca.pem", &authority, NULL, false);
     write_pair("alone.pem", &alone, NULL, false);
     write_pair("own.pem", &own, NULL, true);
@@ -25,7 +30,8 @@ static int make_pairs(void **state) {
 }
 
 static int free_pairs(void **state) {
-    struct pair *all[] = {&authority, &site, &late, &early, &alone, &by_ip, &own};
+    struct pair *all[] = {&authority, &site, &late, &early,    &alone,
+                          &by_ip,     &own,  &odd,  &stranger, &strange};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -45,6 +51,16 @@ struct met {
 static int accept_any(int good, X509_STORE_CTX *store) {
     (void)good, (void)store;
     return 1;
+}
+
+/* However short it is cut. */
+static void check_utf8(const SSL *ssl) {
+    char why[TLS_WHY_MAX], shown[4 * TLS_WHY_MAX];
+
+    for (size_t size = 1; size <= sizeof(why); size++)
+        if (tls_client_why(ssl, why, size))
+            assert_string_equal(
+                escape_text(why, strlen(why), ESCAPE_UNPRINTABLE, shown, sizeof(shown)), why);
 }
 
 static struct met meet_server(const struct tls_client_settings *settings, const struct pair *pair,
@@ -69,6 +85,7 @@ static struct met meet_server(const struct tls_client_settings *settings, const 
     const char *sni = SSL_get_servername(there, TLSEXT_NAMETYPE_host_name);
     snprintf(met.sni, sizeof(met.sni), "%s", sni != NULL ? sni : "");
     assert_true(tls_client_why(here, met.why, sizeof(met.why)) != met.good);
+    check_utf8(here);
     X509 *got = SSL_get1_peer_certificate(there);
     met.has_own = got != NULL;
     X509_free(got);
@@ -150,6 +167,41 @@ static void test_why_not(void **state) {
     check_refused(&met, "the authority \"Authority\" is not one that this machine trusts");
 }
 
+/* What is told goes into JSON, whatever the server has put into its certificate. */
+static void test_names_that_are_no_utf8(void **state) {
+    struct tls_client_settings settings = trusting("ca.pem");
+    struct met met = meet_server(&settings, &odd, "app.example");
+
+    (void)state;
+    check_refused(&met, "its certificate is for w\\xfcrst.example, not for app.example");
+    met = meet_server(&settings, &strange, "app.example");
+    check_refused(&met, "the authority \"M\xc3\xbcller\" is not one that this machine trusts");
+}
+
+static void check_said(int kind, const char *bytes, int n, const char *said) {
+    X509_NAME *name = X509_NAME_new();
+
+    assert_int_equal(X509_NAME_add_entry_by_NID(name, NID_commonName, kind,
+                                                (const unsigned char *)bytes, n, -1, 0),
+                     1);
+    assert_int_equal(X509_NAME_add_entry_by_NID(name, NID_organizationName, MBSTRING_UTF8,
+                                                (const unsigned char *)"Ex\xc3\xa4mple", -1, -1, 0),
+                     1);
+    char *text = certificate_say_name(name);
+    assert_string_equal(text, said);
+    assert_int_equal(ERR_peek_error(), 0);
+    free(text);
+    X509_NAME_free(name);
+}
+
+static void test_names_for_people(void **state) {
+    (void)state;
+    check_said(V_ASN1_T61STRING, "M\xfcller", 6, "M\xc3\xbcller (Ex\xc3\xa4mple)");
+    check_said(V_ASN1_BMPSTRING, "\0M\0\xfc", 4, "M\xc3\xbc (Ex\xc3\xa4mple)");
+    check_said(V_ASN1_UTF8STRING, "M\xfcller", 6, "M\\xfcller (Ex\xc3\xa4mple)");
+    check_said(V_ASN1_UTF8STRING, "a\nb\0c", 5, "a\\x0ab\\x00c (Ex\xc3\xa4mple)");
+}
+
 static void test_not_verified(void **state) {
     struct tls_client_settings settings = trusting(NULL);
 
@@ -172,9 +224,14 @@ static void test_a_certificate_of_its_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name_that_fits), cmocka_unit_test(test_a_name_of_its_own),
-        cmocka_unit_test(test_an_address),       cmocka_unit_test(test_why_not),
-        cmocka_unit_test(test_not_verified),     cmocka_unit_test(test_a_certificate_of_its_own),
+        cmocka_unit_test(test_a_name_that_fits),
+        cmocka_unit_test(test_a_name_of_its_own),
+        cmocka_unit_test(test_an_address),
+        cmocka_unit_test(test_why_not),
+        cmocka_unit_test(test_names_that_are_no_utf8),
+        cmocka_unit_test(test_names_for_people),
+        cmocka_unit_test(test_not_verified),
+        cmocka_unit_test(test_a_certificate_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, make_pairs, free_pairs);
