@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/text.h"
 
 #define SAY_AGAIN (10 * USEC_PER_SEC)
 
@@ -60,6 +61,7 @@ void bulletin_note_trouble(struct bulletin *bulletin, const struct member *membe
     member_format(member, text, sizeof(text));
     lock_acquire(&bulletin->lock);
     snprintf(bulletin->trouble, sizeof(bulletin->trouble), "%s: %.120s", text, why);
+    text_trim(bulletin->trouble);
     lock_release(&bulletin->lock);
 }
 

@@ -255,6 +255,19 @@ static void a_slow_start_ramps(void **state) UNCHECKED {
     assert_in_range(b, 990, 1010); /* a third: 1/2 against 1 */
 }
 
+/* Half a character would spoil the JSON that it goes into. */
+static void a_long_trouble_is_cut_between_characters(void **state) UNCHECKED {
+    struct upstream *app = make_upstream("server a { address = 127.0.0.1:1 }");
+    char why[160], trouble[BULLETIN_TROUBLE_MAX];
+
+    (void)state;
+    memset(why, 'x', sizeof(why));
+    strcpy(why + 119, "\xc3\xa4");
+    upstream_note_trouble(app, app->roster.slots[0].member, why);
+    bulletin_trouble(app->bulletin, trouble, sizeof(trouble));
+    assert_int_equal(trouble[strlen(trouble) - 1], 'x');
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(each_is_tried_once, free_upstream),
@@ -270,6 +283,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_backup_without_an_address, free_upstream),
         cmocka_unit_test_teardown(the_name_of_a_drained_server_is_not_waited_for, free_upstream),
         cmocka_unit_test_teardown(a_slow_start_ramps, free_upstream),
+        cmocka_unit_test_teardown(a_long_trouble_is_cut_between_characters, free_upstream),
     };
 
     log_set_level(LOG_LEVEL_ERROR);
