@@ -15,7 +15,7 @@ TOOL = f"{REPO}/packaging/acme-deploy"
 
 @pytest.fixture
 def renewed(tmp_path):
-    """Files of a tool in tmp_path/from, and deploy(*words, **env), which gives the exit code and what was said."""
+    """Files of a tool in tmp_path/from, and deploy(*words, **env), which gives the exit code and all that was said."""
     authority = Authority()
     one = authority.issue("www.example")
     folder = tmp_path / "from" / "www.example"
@@ -26,7 +26,7 @@ def renewed(tmp_path):
     def deploy(*words, **env):
         done = subprocess.run([TOOL, *map(str, words)], capture_output=True, text=True, check=False, env={
             "PATH": os.environ["PATH"], "RELAYD_TLS_FOLDER": str(tmp_path / "to"), "RELAYD_TLS_GROUP": str(os.getgid()), **env})
-        return done.returncode, done.stderr
+        return done.returncode, done.stdout + done.stderr
     return folder, one, deploy
 
 
@@ -38,8 +38,8 @@ def test_each_tool(renewed, tmp_path, tool):
     env = {"certbot": {"RENEWED_LINEAGE": str(folder), "RENEWED_DOMAINS": "www.example"},
            "lego": {"LEGO_CERT_PATH": chain, "LEGO_CERT_KEY_PATH": key, "LEGO_CERT_DOMAIN": "www.example"},
            "acme.sh": {"CERT_FULLCHAIN_PATH": chain, "CERT_KEY_PATH": key, "Le_Domain": "www.example"}}.get(tool, {})
-    assert deploy(*words, **env) == (0, "")
     path = tmp_path / "to" / "www.example.pem"
+    assert deploy(*words, **env) == (0, f"wrote {path}\n")
     assert os.listdir(tmp_path / "to") == ["www.example.pem"]
     assert one.pem in path.read_text() and one.key_pem in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) in (0o600, 0o640)
@@ -48,7 +48,7 @@ def test_each_tool(renewed, tmp_path, tool):
                     'upstream app { server a { address = "127.0.0.1:2" } }\n')
     assert once("-t", "-f", conf).returncode == 0
     before = path.stat().st_ino
-    assert deploy(*words, **env) == (0, "") and path.stat().st_ino != before, "it is renamed, not written over"
+    assert deploy(*words, **env) == (0, f"wrote {path}\n") and path.stat().st_ino != before, "it is renamed, not written over"
 
 
 def test_the_folders_above_can_be_passed(renewed, tmp_path):
@@ -56,7 +56,7 @@ def test_the_folders_above_can_be_passed(renewed, tmp_path):
     _, _, deploy = renewed
     folder = tmp_path / "etc" / "relayd" / "tls"
     env = {"RENEWED_LINEAGE": str(tmp_path / "from" / "www.example"), "RELAYD_TLS_FOLDER": f"{folder}/"}
-    assert deploy(**env) == (0, "")
+    assert deploy(**env) == (0, f"wrote {folder}/www.example.pem\n")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (folder.parent.parent, folder.parent)] == [0o755, 0o755]
     assert stat.S_IMODE(folder.stat().st_mode) in (0o700, 0o750)
 
@@ -64,7 +64,7 @@ def test_the_folders_above_can_be_passed(renewed, tmp_path):
 def test_names(renewed, tmp_path):
     folder, _, deploy = renewed
     chain, key = folder / "fullchain.pem", folder / "privkey.pem"
-    assert deploy(chain, key, "*.example") == (0, "")
+    assert deploy(chain, key, "*.example") == (0, f"wrote {tmp_path}/to/_.example.pem\n")
     assert os.listdir(tmp_path / "to") == ["_.example.pem"]
     for name in ("../x", ".x", "a/b"):
         code, said = deploy(chain, key, name)
