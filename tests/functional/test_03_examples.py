@@ -3,6 +3,7 @@
 import collections
 import re
 import socket
+import ssl
 import sys
 
 import pytest
@@ -14,6 +15,8 @@ from peer import request
 from relay import PASS_ON, complaints, once
 from servers import Dnsmasq, Postgres
 from settings import REPO, free_port
+from test_67_tls_identity import Client, told
+from tls import Site, over_tls
 
 EXAMPLES = sorted((REPO / "conf" / "examples").glob("*.conf"))
 OURS = [*EXAMPLES, REPO / "conf" / "relayd.conf", REPO / "packaging" / "relayd.conf"]
@@ -25,19 +28,54 @@ def named(path):
 
 def test_there_is_one_for_each_use():
     assert [path.stem for path in EXAMPLES] == [
-        "balanced-site", "behind-cloud-balancer", "database", "dns-srv", "single-origin", "socket-activation",
-        "unix-socket"]
+        "balanced-site", "behind-cloud-balancer", "database", "dns-srv", "http2", "https-site", "mutual-tls", "single-origin",
+        "sites-by-name", "socket-activation", "tls-servers", "unix-socket"]
+
+
+class Certified(Site):
+    """A certificate of the names in the examples, and where the files of each example are here."""
+
+    def __init__(self, folder):
+        live = folder / "live"
+        live.mkdir()
+        super().__init__(live, *(f"{name}.example.com" for name in ("www", "shop", "blog", "x.apps")), "app.internal")
+        self.file.write_text(self.certificate.pem + self.authority.pem + self.certificate.key_pem)
+        self.ca = self.ca.rename(folder / "ca.pem")   # in a folder of certificates each has a key
+        self.here = {"/etc/letsencrypt/live": live, "/etc/relayd/tls": live, "/etc/relayd/tls/db.pem": self.file,
+                     "/etc/relayd/clients-ca.pem": self.ca, "/etc/relayd/private-ca.pem": self.ca}
+
+    def files_of(self, name):
+        text = (REPO / "conf" / "examples" / f"{name}.conf").read_text(encoding="utf-8")
+        return {old: new for old, new in self.here.items() if f'"{old}"' in text}
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Certified(tmp_path)
+
+
+@pytest.fixture
+def with_files(site, tmp_path):
+    """with_files(path): a copy of an example that has the certificates of the site; without any, itself."""
+    def copied(path):
+        words = site.files_of(path.stem) if path in EXAMPLES else {}
+        if not words:
+            return path
+        copy = tmp_path / path.name
+        copy.write_text(example(path.stem, words))
+        return copy
+    return copied
 
 
 @pytest.mark.parametrize("path", OURS, ids=named)
-def test_it_has_no_error(path):
-    done = once("-t", "-f", path)
+def test_it_has_no_error(path, with_files):
+    done = once("-t", "-f", with_files(path))
     assert (done.returncode, complaints(done)) == (0, [])
 
 
 @pytest.mark.parametrize("path", OURS, ids=named)
-def test_its_dump_is_dumped_as_the_same(path, tmp_path):
-    first = once("-T", "-f", path)
+def test_its_dump_is_dumped_as_the_same(path, tmp_path, with_files):
+    first = once("-T", "-f", with_files(path))
     assert first.returncode == 0, first.stderr
     copy = tmp_path / "relayd.conf"
     copy.write_text(first.stdout)
@@ -167,3 +205,54 @@ def test_dns_services_work(relay, server, origin):
                 wrap=dns.wrap)
     with connect(one) as client:
         assert client.get("/").body == b"first"
+
+
+def test_an_https_site_works(relay, origin, site):
+    plain, secure = here(), here()
+    relay(text=example("https-site", words={":80": plain, ":443": secure, "127.0.0.1:3000": origin(http).address,
+                                            **site.files_of("https-site")}), address=[plain, secure])
+    for client in connect(plain), site.connect(secure, name="www.example.com"):
+        with client:
+            assert client.get("/page").body == b"/page\n"
+
+
+def test_mutual_tls_works(relay, origin, site, tmp_path):
+    address, one, server = here(), Client(tmp_path, site.authority), origin(told)
+    relay(text=example("mutual-tls", words={":6379": address, "10.0.0.1:6380": server.address, **site.files_of("mutual-tls")}),
+          address=address)
+    with site.connect(address, name="www.example.com", context=one.context(site)) as client:
+        assert client.send(b"x").read(1) == b"x"
+    all_of_them, (_, verify, parts), _ = server.result()
+    assert (verify, parts[0x22], dict(all_of_them)[0xe0]) == (0, b"alice", one.fingerprint)
+
+
+def test_sites_by_name_work(relay, origin, site):
+    address = here()
+    servers = {word: origin(over_tls(site.server_context(), sends(word.encode()))).address for word in
+               ("10.0.0.1:443", "10.0.0.3:443", "10.0.0.4:443")}
+    one = relay(text=example("sites-by-name", words={":443": address, "10.0.0.2:443": here(), **servers}), address=address)
+    for name, word in {"shop": "10.0.0.1:443", "blog": "10.0.0.3:443", "x.apps": "10.0.0.4:443"}.items():
+        with site.connect(address, name=f"{name}.example.com") as client:
+            assert client.read(len(word)) == word.encode()
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME|unrecognized name"):
+        site.connect(address, name="www.example.com")
+    one.wait_records(4)
+
+
+def test_tls_to_servers_works(relay, origin, site):
+    address = here()
+    servers = {word: origin(over_tls(site.server_context(), http)).address for word in ("10.0.0.1:8443", "10.0.0.2:8443")}
+    one = relay(text=example("tls-servers", words={"127.0.0.1:8080": address, **servers, **site.files_of("tls-servers")}),
+                address=address)
+    with connect(one) as client:
+        assert client.get("/page").body == b"/page\n"
+    assert "is down" not in one.log
+
+
+def test_http2_has_servers_of_its_own(relay, origin, site):
+    address = here()
+    relay(text=example("http2", words={":443": address, "127.0.0.1:8082": origin(sends(b"2")).address,
+                                       "127.0.0.1:8081": origin(sends(b"1")).address, **site.files_of("http2")}), address=address)
+    for offered, chosen, server in (["h2", "http/1.1"], "h2", b"2"), (["http/1.1"], "http/1.1", b"1"), ([], None, b"1"):
+        with site.connect(address, name="www.example.com", alpn=offered) as client:
+            assert (client.sock.selected_alpn_protocol(), client.read(1)) == (chosen, server)
