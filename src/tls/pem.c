@@ -25,7 +25,7 @@ void pem_tell_unreadable(const char *path, int error, const char *kind,
         tls_tell(problems, TLS_WRONG,
                  "%s: permission denied: relayd runs as user %u and group %u, which may not read "
                  "it; let its group (chgrp, chmod g+r), setfacl or LoadCredential= allow it, and "
-                 "the folders above it, too (relayd.conf(5), Keys)",
+                 "the folders above it, too (relayd.conf(5), tls in a listener)",
                  path, (unsigned)geteuid(), (unsigned)getegid());
     else if (error == EBADF)
         tls_tell(problems, TLS_WRONG, "%s: %s; it must be a regular file", path, kind);

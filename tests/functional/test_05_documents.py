@@ -104,14 +104,23 @@ def completed(shown):
 @of_kind("relayd")
 def test_a_configuration_has_no_error(shown, tmp_path, monkeypatch):
     file = tmp_path / "relayd.conf"
+    folder = tmp_path / "tls"
+    folder.mkdir()
     site = Site(tmp_path)
-    site.file.write_text(site.certificate.pem + site.authority.pem + site.certificate.key_pem)
-    file.write_text(completed(shown).replace("/etc/relayd/tls/site.pem", str(site.file)))
+    (folder / "site.pem").write_text(site.certificate.pem + site.authority.pem + site.certificate.key_pem)
+    file.write_text(completed(shown).replace("/etc/relayd/tls", str(folder)))
     (tmp_path / "check").write_text("secret\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     done = once("-t", "-f", file)
     lines = [line for line in complaints(done) if "this user" not in line and "/run/relayd" not in line]
     assert (done.returncode, lines) == (0, [])
+
+
+def test_messages_name_headings_of_the_manual():
+    headings = set(re.findall(r"^\.S[hs] (.*)", (REPO / "man/relayd.conf.5").read_text(), re.M))
+    texts = [re.sub(r'"\s*"', "", path.read_text()) for path in (REPO / "src").rglob("*.c")]
+    named = {name for text in texts for name in re.findall(r"relayd\.conf\(5\), ([^,)]+)", text)}
+    assert len(named) > 1 and named <= headings
 
 
 def passes(*command):
