@@ -11,13 +11,14 @@ from control import relayctl
 from exposition import parse
 from origin import http
 from settings import DEADLINE, REPO
+from tls import Site, https
 
 DASHBOARD, RULES = REPO / "packaging/grafana/relayd.json", REPO / "packaging/prometheus/relayd.rules.yml"
 
 
-def test_each_metric_that_is_asked_for_exists(relay, origin, short_path):
+def test_each_metric_that_is_asked_for_exists(relay, origin, short_path, tmp_path):
     at = str(short_path / "control.sock")
-    relay(origin(http), control=at)
+    https(relay, Site(tmp_path), origin(http), top=f'control = "{at}"')
     there = {metric.name + suffix for metric in parse(relayctl("-s", at, "metrics")).values() for suffix, _ in metric.samples}
     for path in DASHBOARD, RULES:
         asked = set(re.findall(r"\brelayd_\w+", path.read_text()))
