@@ -85,6 +85,7 @@ static void format_record(struct log_line *line, const void *payload) {
     log_line_number(line, "RELAYD_ATTEMPTS", r->attempts);
     log_line_field(line, "RELAYD_END", end_infos[r->end].code);
     log_line_field(line, "RELAYD_ERROR", r->error != 0 ? error_name(r->error) : "");
+    log_line_field(line, "RELAYD_WHY", r->why);
     log_line_field(line, "RELAYD_TLS_VERSION", tls_version_name(r->tls_version));
     log_line_field(line, "RELAYD_TLS_CIPHER", tls_suite_name(r->tls_suite));
     if (r->tls_version != 0)

@@ -57,18 +57,18 @@ static void print_moment(const struct follow *follow, const json_t *line, bool f
 
 static void print_end(const struct follow *follow, const json_t *line) {
     const char *server = member_text(line, "server", ""), *code = member_text(line, "end", ""),
-               *error = member_text(line, "error", "");
+               *error = member_text(line, "error", ""), *why = member_text(line, "why", "");
     char up[32], down[32], lasted[32];
     struct explanation end = {.sentence = member_text(line, "message", "")};
     bool known = explain_end(code, &end);
 
     print_moment(follow, line, true);
-    printf("%s -> %s -> %s%s%s  %s%s%s%s%s%s [%s]  %s up, %s down  %s\n",
+    printf("%s -> %s -> %s%s%s  %s%s%s%s%s%s%s%s [%s]  %s up, %s down  %s\n",
            member_text(line, "client", ""), member_text(line, "listener", ""),
            member_text(line, "upstream", ""), server[0] != '\0' ? "/" : "", server,
-           known && end.failed ? follow->look.bad : "", end.sentence, error[0] != '\0' ? " (" : "",
-           error, error[0] != '\0' ? ")" : "", follow->look.end, code,
-           text_human_bytes((uint64_t)member_number(line, "bytes_up"), up, sizeof(up)),
+           known && end.failed ? follow->look.bad : "", end.sentence, why[0] != '\0' ? ": " : "",
+           why, error[0] != '\0' ? " (" : "", error, error[0] != '\0' ? ")" : "", follow->look.end,
+           code, text_human_bytes((uint64_t)member_number(line, "bytes_up"), up, sizeof(up)),
            text_human_bytes((uint64_t)member_number(line, "bytes_down"), down, sizeof(down)),
            text_human_time(member_number(line, "duration_usec"), lasted, sizeof(lasted)));
 }

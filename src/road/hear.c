@@ -86,9 +86,9 @@ static enum end hear_hello(struct opening *opening) {
         job->plain = true;
         end = END_CLIENT_HELLO;
     }
-    if (end == END_CLIENT_HELLO && why == NULL && !tls)
-        why = "it speaks no TLS";
-    if (why != NULL)
+    if (end == END_UNKNOWN_NAME && job->record.sni[0] == '\0')
+        why = "it asked for none";
+    if (end != END_NONE && why != NULL)
         snprintf(job->record.why, sizeof(job->record.why), "%s", why);
     return end;
 }

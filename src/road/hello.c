@@ -13,7 +13,9 @@ static enum end fail_look(ssize_t n, size_t have, const char **ret_why) {
         return END_PUT_OUT;
     if (n == -ETIMEDOUT)
         return END_HELLO_TIMEOUT;
-    if (have > 0)
+    if (have == 0)
+        *ret_why = "it has sent nothing";
+    else
         *ret_why = n == 0 ? "the connection ended before it was whole"
                           : "the connection broke before it was whole";
     return END_CLIENT_HELLO;
@@ -37,5 +39,8 @@ enum end hello_look(struct opening *opening, struct client_hello *ret_hello, boo
     if (n <= 0)
         return fail_look(n, have, ret_why);
     *ret_tls = outcome == CLIENT_HELLO_WHOLE;
+    if (outcome == CLIENT_HELLO_NOT_TLS) /* methods of HTTP are in capitals */
+        *ret_why = bytes[0] >= 'A' && bytes[0] <= 'Z' ? "it speaks plain HTTP, not TLS"
+                                                      : "it speaks no TLS";
     return outcome == CLIENT_HELLO_BAD ? END_CLIENT_HELLO : END_NONE;
 }

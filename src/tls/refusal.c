@@ -65,11 +65,11 @@ static void say_unknown(X509 *certificate, bool itself, char *buf, size_t size) 
     char *signer = certificate_say_name(itself ? X509_get_subject_name(certificate)
                                                : X509_get_issuer_name(certificate));
 
-    text_append(
-        buf, size,
-        "the authority \"%s\" is not one that this machine trusts; name its certificate as ca "
-        "= in the upstream's tls section%s",
-        signer != NULL ? signer : "?", itself ? "" : ", or have the server send its whole chain");
+    text_append(buf, size,
+                "the authority \"%s\" is not trusted; name its certificate as ca "
+                "= in the upstream's tls section%s",
+                signer != NULL ? signer : "?",
+                itself ? "" : ", or have the server send its whole chain");
     free(signer);
 }
 

@@ -134,7 +134,7 @@ def test_a_name_that_nobody_serves(site):
     with connect(one) as client:
         assert client.send(b"GET / HTTP/1.0\r\n\r\n").read_end() == (b"", RESET)
     record = one.record(client)
-    assert record.end == "CG" and "was refused: its TLS handshake failed: it speaks no TLS." in record.line.text
+    assert record.end == "CG" and "was refused: its TLS handshake failed: it speaks plain HTTP, not TLS." in record.line.text
 
 
 NAMED = b"\x0fwww.example.com"

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from client import connect, curl
-from control import relayctl
+from control import Following, relayctl
 from origin import echo, http, sends
 from peer import EOF, RESET, request
 from settings import DEADLINE, free_port, until
@@ -269,11 +269,27 @@ def test_in_mode_http_plain_http_is_answered(relay, origin, site):
         answer = client.get()
         assert answer.status == 400 and answer.body == b"This port is for https: ask again by https.\n"
         assert client.ending() == EOF
-        assert one.record(client).end == "CG" and "it speaks no TLS" in one.record(client).line.text
+        assert one.record(client).end == "CG" and "it speaks plain HTTP, not TLS" in one.record(client).line.text
     with site.connect(one) as client:
         assert client.get().status == 200
         with connect(one) as second:   # refused before it has said anything: it may be about to speak TLS
             assert second.read_end()[0] == b""
+
+
+def test_relayctl_tells_of_what_a_handshake_failed(relay, origin, site, at):
+    one = https(relay, site, origin(http), top=f'control = "{at}"')
+    tail = Following(at, "tail")
+
+    def shown():
+        with connect(one) as client:
+            client.send(b"SSH-2.0-x\r\n")
+            client.ending()
+        return not tail.lines.empty()
+    until(shown, "a line of tail")
+    line = tail.line()
+    assert "was refused: its TLS handshake failed: it does not speak TLS [CG]" in line, line
+    assert tail.interrupt() == (0, "")
+    assert "does" in one.wait_records(1)[0].line.fields["RELAYD_WHY"]
 
 
 def test_an_old_version_is_refused_with_an_alert(relay, origin, site):

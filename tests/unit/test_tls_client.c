@@ -161,10 +161,10 @@ static void test_why_not(void **state) {
     settings = trusting("alone.pem");
     assert_true(meet_server(&settings, &alone, "app.example").good);
     met = meet_server(&settings, &site, "app.example");
-    check_refused(&met, "the authority \"Authority\" is not one that this machine trusts");
+    check_refused(&met, "the authority \"Authority\" is not trusted");
     settings = trusting(NULL);
     met = meet_server(&settings, &site, "app.example");
-    check_refused(&met, "the authority \"Authority\" is not one that this machine trusts");
+    check_refused(&met, "the authority \"Authority\" is not trusted");
 }
 
 /* What is told goes into JSON, whatever the server has put into its certificate. */
@@ -175,7 +175,7 @@ static void test_names_that_are_no_utf8(void **state) {
     (void)state;
     check_refused(&met, "its certificate is for w\\xfcrst.example, not for app.example");
     met = meet_server(&settings, &strange, "app.example");
-    check_refused(&met, "the authority \"M\xc3\xbcller\" is not one that this machine trusts");
+    check_refused(&met, "the authority \"M\xc3\xbcller\" is not trusted");
 }
 
 static void check_said(int kind, const char *bytes, int n, const char *said) {
