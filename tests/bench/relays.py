@@ -122,7 +122,7 @@ stream {{
     {buffer}
     server {{
         listen 127.0.0.1:{self.port} {'ssl' if self.tls else ''} reuseport backlog=4096;
-        {f'ssl_certificate {self.tls}; ssl_certificate_key {self.tls};' if self.tls else ''}
+        {f'ssl_certificate {self.tls}; ssl_certificate_key {self.tls}; ssl_protocols TLSv1.3;' if self.tls else ''}
         proxy_pass 127.0.0.1:{origin};
     }}
 }}
