@@ -1,13 +1,16 @@
 #include "control/certificates.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
-#include "tls/client.h"
 #include "base/clock.h"
+#include "base/escape.h"
+#include "tls/client.h"
 #include "tls/server.h"
 
 #define FINGERPRINT_BYTES 32 /* SHA-256 */
+#define SHOWN_PATH_MAX    1024
 
 struct listing {
     json_t *list;
@@ -30,9 +33,15 @@ static const char *format_fingerprint(const struct tls_facts *facts, char *buf, 
     return buf;
 }
 
+/* A name of a file may have any bytes. NULL: there is none. */
+static const char *show_path(const char *path, char buf[SHOWN_PATH_MAX]) {
+    return path != NULL ? escape_text(path, strlen(path), ESCAPE_UNPRINTABLE, buf, SHOWN_PATH_MAX)
+                        : NULL;
+}
+
 static void list_certificate(void *arg, const struct tls_facts *facts) {
     struct listing *listing = arg;
-    char fingerprint[2 * FINGERPRINT_BYTES + 1];
+    char fingerprint[2 * FINGERPRINT_BYTES + 1], file[SHOWN_PATH_MAX], key_file[SHOWN_PATH_MAX];
     int64_t left = facts->not_after - (int64_t)time(NULL);
 
     format_fingerprint(facts, fingerprint, sizeof(fingerprint));
@@ -44,8 +53,8 @@ static void list_certificate(void *arg, const struct tls_facts *facts) {
                        "not_after", (json_int_t)facts->not_after, "days_left",
                        (json_int_t)(left >= 0 ? left / SECONDS_PER_DAY
                                               : -1 - (-left - 1) / SECONDS_PER_DAY),
-                       "key", facts->key, "file", facts->file, "key_file", facts->key_file,
-                       "fingerprint", fingerprint));
+                       "key", facts->key, "file", show_path(facts->file, file), "key_file",
+                       show_path(facts->key_file, key_file), "fingerprint", fingerprint));
 }
 
 struct reply certificates_reply(const struct question *question) {

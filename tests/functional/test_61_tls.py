@@ -440,6 +440,16 @@ def test_a_kill_resets_them(revived, keeper, origin, site):
 # relayctl
 
 
+def test_a_file_of_any_name_is_shown(relay, origin, site, at):
+    folder = site.file.parent / "certificates"
+    folder.mkdir()
+    os.rename(site.file, os.fsencode(folder) + b"/odd\xff.pem")
+    site.file = folder
+    https(relay, site, origin(http), top=f'control = "{at}"')
+    shown = json.loads(relayctl("-s", at, "--json", "certificates"))
+    assert [one["file"] for one in shown] == [f"{folder}/odd\\xff.pem"]
+
+
 def test_it_is_shown(relay, origin, site, short_path):
     at = short_path / "control.sock"
     one = https(relay, site, origin(echo), top=f'control = "{at}"')
