@@ -26,15 +26,16 @@ static json_t *make_answer(void) {
 }
 
 static void without_memory_there_is_no_answer(void **state) {
-    char *whole = json_dumps(make_answer(), 0);
+    json_t *answer = make_answer();
+    char *whole = json_dumps(answer, 0);
     size_t refused = 0;
 
     (void)state;
+    json_decref(answer);
     json_set_alloc_funcs(scarce_malloc, free);
     for (;; refused++) {
         allocations_left = refused;
-        json_t *answer = make_answer();
-
+        answer = make_answer();
         if (answer != NULL) {
             allocations_left = SIZE_MAX;
             char *text = json_dumps(answer, 0);
