@@ -212,6 +212,7 @@ def test_kill_asks(relay, origin, at, terminal):
 def test_any_size_and_terminal(relay, origin, at, terminal, size, env):
     relay(origin(echo), control=at)
     top = terminal(at, columns=size[0], lines=size[1], **env)
+    until(lambda: not termios.tcgetattr(top.fd)[3] & termios.ECHO, "it hears of sizes: ncurses has the terminal")
     until(lambda: "r" in top.text() or size == (1, 1), "something")
     if size[0] == 80:
         assert all(len(line) <= 80 for line in top.text().splitlines())
