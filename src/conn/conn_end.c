@@ -238,13 +238,10 @@ void conn_source_cut(struct conn *conn, enum direction dir, int error) {
 /* Browsers close idle connections so. The server is reset all the same: that nothing was cut off is
  * likely, not sure. */
 void conn_source_left(struct conn *conn, enum direction dir) {
-    bool idle = dir == DIR_UP && conn->state->options.http && !conn_is_asked(conn);
-
-    fail_source(conn, dir,
-                idle            ? END_CLIENT_ENDED
-                : dir == DIR_UP ? END_CLIENT_CUT
-                                : END_SERVER_CUT,
-                0);
+    if (dir == DIR_UP && conn->state->options.http && !conn_is_asked(conn))
+        fail_source(conn, dir, END_CLIENT_ENDED, 0);
+    else
+        conn_source_cut(conn, dir, 0);
 }
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
