@@ -24,21 +24,13 @@ static void write_ticket_keys(char fill) {
 }
 
 static int make_server(void **state) {
-    const struct tls_server_settings settings = {.listener = "web",
-                                                 .certificates = paths,
-                                                 .n_certificates = 1,
-                                                 .key = "",
-                                                 .ciphers = "",
-                                                 .groups = "",
-                                                 .ca = "",
-                                                 .crl = "",
-                                                 .tickets = true,
-                                                 .ticket_keys = keys_path};
+    struct tls_server_settings settings = settings_for(paths, 1);
 
     (void)state;
     make_folder();
     snprintf(keys_path, sizeof(keys_path), "%s", in_folder("tickets.keys"));
     write_ticket_keys('A');
+    settings.ticket_keys = keys_path;
     authority = make_pair("Authority", NULL, NULL, false, 900);
     old = make_pair("old", "DNS:www.example", &authority, false, 90);
     fresh = make_pair("fresh", "DNS:www.example", &authority, false, 90);

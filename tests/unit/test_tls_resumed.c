@@ -54,24 +54,7 @@ static struct tls_server_settings plain_site(void) {
     static const char *const paths[] = {path};
 
     snprintf(path, sizeof(path), "%s", in_folder("site.pem"));
-    return (struct tls_server_settings){.listener = "web",
-                                        .certificates = paths,
-                                        .n_certificates = 1,
-                                        .key = "",
-                                        .ciphers = "",
-                                        .groups = "",
-                                        .ca = "",
-                                        .crl = "",
-                                        .tickets = true,
-                                        .ticket_keys = ""};
-}
-
-static SSL_CTX *context_with(const struct tls_server_settings *settings) {
-    struct tls_server *server = tls_server_new(settings, on_problem, NULL);
-    SSL_CTX *ctx = tls_server_context(server);
-
-    tls_server_unref(server);
-    return ctx;
+    return settings_for(paths, 1);
 }
 
 enum outcome { REFUSED, FULL, RESUMED, RENEWED };
@@ -129,7 +112,7 @@ static void test_machines_that_share_a_file(void **state) {
     settings.ticket_keys = path;
     for (int i = 0; i < 3; i++) {
         write_keys((int[]){1, 2, 5}[i]);
-        ctx[i] = context_with(&settings);
+        ctx[i] = context_of(&settings);
     }
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         SSL_SESSION *session = NULL;
@@ -149,7 +132,7 @@ static void test_machines_that_share_a_file(void **state) {
 static void test_tickets_are_renewed(void **state) {
     struct tls_server_settings settings = plain_site();
     struct ticket_keys memory = {0};
-    SSL_CTX *ctx = context_with(&settings);
+    SSL_CTX *ctx = context_of(&settings);
 
     (void)state;
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -183,7 +166,7 @@ static void test_a_suite_that_was_taken_away(void **state) {
 
     (void)state;
     after.ciphers = "ECDHE-ECDSA-CHACHA20-POLY1305:TLS_AES_128_GCM_SHA256";
-    SSL_CTX *old = context_with(&before), *new = context_with(&after);
+    SSL_CTX *old = context_of(&before), *new = context_of(&after);
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         SSL_SESSION *session = NULL;
 
@@ -204,7 +187,7 @@ static void end_in_an_hour(struct pair *pair, const struct pair *by) {
  * then the handshake is a whole one, and fails. */
 static void assert_ends_in_an_hour(const struct tls_server_settings *settings,
                                    const struct pair *own) {
-    SSL_CTX *ctx = context_with(settings);
+    SSL_CTX *ctx = context_of(settings);
 
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         SSL_SESSION *session = NULL;

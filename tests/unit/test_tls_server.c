@@ -52,24 +52,7 @@ static const char *const *four(void) {
 }
 
 static struct tls_server_settings plain(void) {
-    return (struct tls_server_settings){.listener = "web",
-                                        .certificates = four(),
-                                        .n_certificates = 4,
-                                        .key = "",
-                                        .ciphers = "",
-                                        .groups = "",
-                                        .ca = "",
-                                        .crl = "",
-                                        .tickets = true,
-                                        .ticket_keys = ""};
-}
-
-static SSL_CTX *context_of(const struct tls_server_settings *settings) {
-    struct tls_server *server = tls_server_new(settings, on_problem, NULL);
-    SSL_CTX *ctx = tls_server_context(server);
-
-    tls_server_unref(server); /* the SSL_CTX stands alone */
-    return ctx;
+    return settings_for(four(), 4);
 }
 
 /* In our order, both versions: 1.3 goes first (ssl(7)). */

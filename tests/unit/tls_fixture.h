@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "tls/problems.h"
+#include "tls/server.h"
 #include "tls_pair.h"
 
 static char folder[64];
@@ -73,6 +74,29 @@ static inline void on_problem(void *arg, enum tls_weight weight, const char *opt
     assert_true(asprintf(&more, "%s%s: %s\n", *all != NULL ? *all : "", option, what) > 0);
     free(*all);
     *all = more;
+}
+
+/* Of a listener with these certificates' files, and all else as it is by default. */
+static inline struct tls_server_settings settings_for(const char *const *paths, size_t n) {
+    return (struct tls_server_settings){.listener = "web",
+                                        .certificates = paths,
+                                        .n_certificates = n,
+                                        .key = "",
+                                        .ciphers = "",
+                                        .groups = "",
+                                        .ca = "",
+                                        .crl = "",
+                                        .tickets = true,
+                                        .ticket_keys = ""};
+}
+
+/* The SSL_CTX stands alone. */
+static inline SSL_CTX *context_of(const struct tls_server_settings *settings) {
+    struct tls_server *server = tls_server_new(settings, on_problem, NULL);
+    SSL_CTX *ctx = tls_server_context(server);
+
+    tls_server_unref(server);
+    return ctx;
 }
 
 /* What a client asks for, and what comes of it. */
