@@ -58,6 +58,11 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def nginx_temps(directory):
+    """Of its section http: folders that it may write to."""
+    return "".join(f"    {kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+
+
 class Nginx(Server):
     """Serves root, and refuses bodies over a megabyte with 413."""
 
@@ -66,8 +71,7 @@ class Nginx(Server):
         self.root = root = Path(tempfile.mkdtemp(prefix="rly", dir="/dev/shm"))
         (root / "index.html").write_text("It works.\n")
         (root / "page.bin").write_bytes(os.urandom(300000))
-        temps = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n"
-                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        temps = nginx_temps(self.directory)
         (self.directory / "nginx.conf").write_text(
             f"daemon off; user root; worker_processes 1; pid {self.directory}/pid;\n"
             f"error_log {self.directory}/error.log;\n"
@@ -195,8 +199,7 @@ class NginxProxyProtocol(Server):
 
     def __init__(self):
         super().__init__()
-        temps = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n"
-                        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        temps = nginx_temps(self.directory)
         (self.directory / "nginx.conf").write_text(
             f"daemon off; master_process off; user root; pid {self.directory}/pid; error_log {self.directory}/error.log;\n"
             f"events {{ worker_connections 100; }}\nhttp {{\n    access_log off;\n{temps}"

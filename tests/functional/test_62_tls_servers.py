@@ -7,7 +7,7 @@ from client import connect
 from origin import echo, http, sends
 from peer import EOF, RESET, request
 from settings import free_port, until
-from tls import Site, over_tls, written
+from tls import Site, between, over_tls, written
 
 
 @pytest.fixture
@@ -122,18 +122,7 @@ def test_a_server_that_says_nothing_times_out(relay, origin, site):
 
 
 def test_from_one_tls_to_the_other(relay, origin, site):
-    port = free_port()
-    server = origin(over_tls(site.server_context(), echo))
-    one = relay(address=f"127.0.0.1:{port}", text=f"""
-listener web {{
-    address = "127.0.0.1:{port}"
-    upstream = app
-{site.section()}}}
-upstream app {{
-    tls {{ ca = "{site.ca}" }}
-    server a {{ address = "localhost:{server.address.rsplit(":", 1)[1]}" }}
-}}
-""")
+    one = between(relay, site, origin(over_tls(site.server_context(), echo)))
     with site.connect(one) as client:
         for size in (1, 16384, 16385, 300_000):
             client.send(b"y" * size)

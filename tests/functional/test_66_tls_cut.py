@@ -6,9 +6,9 @@ import pytest
 from by_hand import BOTH, ByHand
 from client import connect
 from peer import EOF, RESET
-from settings import SANITIZER, free_port, some
+from settings import SANITIZER, some
 from test_62_tls_servers import behind
-from tls import Site, https
+from tls import Site, between, https
 
 #: Small records, so that the first 300 bytes of the stream have several, and their ends.
 PIECES = [b"GET /a", b"x", b"y" * 90, b"of some length", b"z" * 37]
@@ -136,21 +136,6 @@ def test_a_server_that_is_cut_after_each_byte(relay, origin, site, version):
         with connect(one) as client:
             look(cut, size, *client.send(b"?").read_end())
         assert one.wait_records(done + 1)[done].end == ("SE" if cut == size else "ST"), cut
-
-
-def between(relay, site, server):
-    """TLS on both sides."""
-    port = free_port()
-    return relay(address=f"127.0.0.1:{port}", text=f"""
-listener web {{
-    address = "127.0.0.1:{port}"
-    upstream = app
-{site.section()}}}
-upstream app {{
-    tls {{ ca = "{site.ca}" }}
-    server a {{ address = "localhost:{server.port}" }}
-}}
-""")
 
 
 def test_a_server_that_is_cut_is_a_reset_for_clients_that_speak_tls(relay, origin, site):

@@ -106,6 +106,21 @@ def https(relay, site, server, tls=None, upstream="", top="", **listener):
     return relay(address=address, text=text)
 
 
+def between(relay, site, server):
+    """TLS on both sides."""
+    port = free_port()
+    return relay(address=f"127.0.0.1:{port}", text=f"""
+listener web {{
+    address = "127.0.0.1:{port}"
+    upstream = app
+{site.section()}}}
+upstream app {{
+    tls {{ ca = "{site.ca}" }}
+    server a {{ address = "localhost:{server.port}" }}
+}}
+""")
+
+
 def over_tls(context, script):
     """A script of an origin (origin.py) whose clients speak TLS."""
     def serve(peer):

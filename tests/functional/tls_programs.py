@@ -70,10 +70,6 @@ class HAProxyClient(servers.HAProxy):
                          f"sni str(site.test) verifyhost site.test ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}\n")
 
 
-def nginx_temps(directory):
-    return "".join(f"{kind}_temp_path {directory}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-
-
 class NginxHttp(servers.Server):
     """nginx with one server section of HTTP; PORT in the text is where it listens."""
 
@@ -81,7 +77,7 @@ class NginxHttp(servers.Server):
         super().__init__()
         (self.directory / "nginx.conf").write_text(
             f"daemon off; master_process off; user root; pid {self.directory}/pid; error_log {self.directory}/error.log;\n"
-            f"events {{ worker_connections 100; }}\nhttp {{ access_log off; client_max_body_size 9m; {nginx_temps(self.directory)}\n"
+            f"events {{ worker_connections 100; }}\nhttp {{ access_log off; client_max_body_size 9m; {servers.nginx_temps(self.directory)}\n"
             f"server {{ {text.replace('PORT', self.address)} }} }}\n")
         self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
 
