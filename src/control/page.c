@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_member.h"
 #include "base/log_tap.h"
 #include "base/text.h"
 #include "control/servers.h"
@@ -44,16 +45,6 @@ static json_t *list_events(bool all) {
     return list;
 }
 
-static const char *member_text(const json_t *object, const char *name) {
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text != NULL ? text : "";
-}
-
-static long long member_number(const json_t *object, const char *name) {
-    return (long long)json_number_value(json_object_get(object, name));
-}
-
 static bool is_well(const char *state) {
     return strcmp(state, "up") == 0 || strcmp(state, "starting") == 0 ||
            strcmp(state, "draining") == 0 || strcmp(state, "maintenance") == 0;
@@ -68,14 +59,14 @@ static json_t *list_problems(const json_t *status, const json_t *servers) {
     json_array_foreach(json_object_get(status, "upstreams"), i, one) {
         if (member_number(one, "up") == 0)
             json_add(&problems, json_sprintf("No server of %s is up: its clients are refused.",
-                                             member_text(one, "name")));
+                                             member_text(one, "name", "")));
     }
     json_array_foreach(servers, i, one) {
-        if (!is_well(member_text(one, "state")))
+        if (!is_well(member_text(one, "state", "")))
             json_add(&problems,
                      json_sprintf("%s/%s (%s) gets no connections: %s.",
-                                  member_text(one, "upstream"), member_text(one, "server"),
-                                  member_text(one, "address"), member_text(one, "reason")));
+                                  member_text(one, "upstream", ""), member_text(one, "server", ""),
+                                  member_text(one, "address", ""), member_text(one, "reason", "")));
     }
     json_array_foreach(json_object_get(status, "near"), i, one)
         json_add(&problems, json_sprintf("Near its limit: %s", json_string_value(one)));
@@ -133,9 +124,9 @@ static void fill_about(FILE *out, const json_t *data) {
     text_human_time((time(NULL) - (time_t)member_number(status, "since")) * USEC_PER_SEC, age,
                     sizeof(age));
     fprintf(out, "up %s, keeper: ", age);
-    put_html(out, member_text(status, "keeper"));
+    put_html(out, member_text(status, "keeper", ""));
     fputs(", configuration ", out);
-    put_html(out, member_text(status, "fingerprint"));
+    put_html(out, member_text(status, "fingerprint", ""));
 }
 
 static void fill_verdict(FILE *out, const json_t *data) {
@@ -205,7 +196,8 @@ static const struct {
 };
 
 static void put_state(FILE *out, const json_t *server) {
-    const char *state = member_text(server, "state"), *reason = member_text(server, "reason");
+    const char *state = member_text(server, "state", ""),
+               *reason = member_text(server, "reason", "");
 
     fputs("<td data-name=\"State\">", out);
     for (size_t i = 0; i < ARRAY_LEN(looks); i++)
@@ -224,9 +216,9 @@ static void put_server(FILE *out, const json_t *server) {
     char text[80], p50[32], p99[32];
 
     fputs("<tr><td>", out);
-    put_html(out, member_text(server, "server"));
+    put_html(out, member_text(server, "server", ""));
     fputs("</td>", out);
-    put_cell(out, "Address", false, member_text(server, "address"));
+    put_cell(out, "Address", false, member_text(server, "address", ""));
     put_state(out, server);
     put_cell(out, "Conns", true, show_number(server, "live", text));
     snprintf(text, sizeof(text), "%g", json_number_value(json_object_get(server, "weight")));
@@ -253,9 +245,9 @@ static void fill_servers(FILE *out, const json_t *data) {
         long long up = member_number(upstream, "up"), all = member_number(upstream, "servers");
 
         fputs("<tr class=\"group\"><th colspan=\"9\" scope=\"rowgroup\">", out);
-        put_html(out, member_text(upstream, "name"));
+        put_html(out, member_text(upstream, "name", ""));
         fputs(" <small>", out);
-        put_html(out, member_text(upstream, "balance"));
+        put_html(out, member_text(upstream, "balance", ""));
         fprintf(out, ", </small><span class=\"%s\">%s",
                 up == 0     ? "error"
                 : up == all ? "up"
@@ -270,9 +262,9 @@ static void fill_servers(FILE *out, const json_t *data) {
         else
             fprintf(out, "%lld of %lld up", up, all);
         fputs("</span></th></tr>\n", out);
-        json_array_foreach(
-            json_object_get(data, "servers"), k,
-            server) if (strcmp(member_text(server, "upstream"), member_text(upstream, "name")) == 0)
+        json_array_foreach(json_object_get(data, "servers"), k,
+                           server) if (strcmp(member_text(server, "upstream", ""),
+                                              member_text(upstream, "name", "")) == 0)
             put_server(out, server);
     }
 }
@@ -285,18 +277,18 @@ static void fill_listeners(FILE *out, const json_t *data) {
 
     json_array_foreach(listeners, i, listener) {
         fputs("<tr><td>", out);
-        put_html(out, member_text(listener, "name"));
+        put_html(out, member_text(listener, "name", ""));
         fputs("</td><td data-name=\"Address\">", out);
         json_array_foreach(json_object_get(listener, "addresses"), k, address) {
             fputs(k > 0 ? ", " : "", out);
             put_html(out, json_string_value(address));
         }
         fputs("</td>", out);
-        put_cell(out, "To", false, member_text(listener, "upstream"));
+        put_cell(out, "To", false, member_text(listener, "upstream", ""));
         put_cell(out, "Conns", true, show_number(listener, "live", number));
         put_cell(out, "New/s", true, show_number(listener, "rate", number));
         fputs("<td class=\"live\"></td>", out);
-        const char *why = member_text(listener, "refused_why");
+        const char *why = member_text(listener, "refused_why", "");
         snprintf(text, sizeof(text), "%s%s%s%s", show_number(listener, "refused_min", number),
                  why[0] != '\0' ? " (" : "", why, why[0] != '\0' ? ")" : "");
         put_cell(out, "Refused/min", true, text);
@@ -309,13 +301,13 @@ static void fill_events(FILE *out, const json_t *data) {
 
     for (size_t i = json_array_size(events); i > 0; i--) {
         const json_t *event = json_array_get(events, i - 1);
-        const char *time = member_text(event, "time"), *level = member_text(event, "level");
+        const char *time = member_text(event, "time", ""), *level = member_text(event, "level", "");
         bool urgent = strcmp(level, "error") == 0 || strcmp(level, "warning") == 0;
 
         fprintf(out, "<tr><td><time>%.8s</time></td><td>", strlen(time) > 11 ? time + 11 : "");
         if (urgent)
             fprintf(out, "<span class=\"%s\">%s: </span>", level, level);
-        put_html(out, member_text(event, "message"));
+        put_html(out, member_text(event, "message", ""));
         fputs("</td></tr>\n", out);
     }
 }

@@ -6,9 +6,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/commands.h"
-#include "relayctl/member.h"
 
 /* --wait: */
 #define LOOK_AGAIN       (200 * USEC_PER_MSEC)

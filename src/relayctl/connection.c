@@ -6,9 +6,9 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/commands.h"
-#include "relayctl/member.h"
 
 #define DETAIL_MAX 512
 

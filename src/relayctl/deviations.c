@@ -3,9 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/grid.h"
-#include "relayctl/member.h"
 #include "relayctl/user.h"
 
 static bool is_of_server(const json_t *server, const char *upstream, const char *name) {

@@ -7,11 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
 #include "relayctl/grid.h"
-#include "relayctl/member.h"
 #include "relayctl/stream.h"
 
 #define MOMENT (sizeof("12:00:31 ") - 1)

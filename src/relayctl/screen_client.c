@@ -1,7 +1,7 @@
 #include <string.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
-#include "relayctl/member.h"
 #include "relayctl/screens.h"
 #include "relayctl/user.h"
 

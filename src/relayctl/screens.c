@@ -3,10 +3,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/deviations.h"
 #include "relayctl/grid.h"
-#include "relayctl/member.h"
 #include "relayctl/user.h"
 
 #define NUMBER_MAX 32

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/connection.h"
-#include "relayctl/member.h"
 
 #define LINE_MAX_BYTES 1024
 #define PICTURE_AT     22 /* columns before it */

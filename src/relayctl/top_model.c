@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/json_member.h"
 #include "base/order.h"
 #include "relayctl/explain.h"
-#include "relayctl/member.h"
 #include "relayctl/stream.h"
 #include "relayctl/top_table.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "relayctl/member.h"
+#include "base/json_member.h"
 #include "relayctl/top_terminal.h"
 
 /* Of a row without what a key acts on. */

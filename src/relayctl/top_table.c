@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "base/json_member.h"
 #include "base/text.h"
-#include "relayctl/member.h"
 
 #define CLIENT_REFUSED 6 /* the column */
 

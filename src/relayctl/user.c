@@ -3,7 +3,7 @@
 #include <pwd.h>
 #include <stdio.h>
 
-#include "relayctl/member.h"
+#include "base/json_member.h"
 
 const char *user_format(const json_t *object, char *buf, size_t size) {
     uid_t uid = (uid_t)member_number(object, "by_uid");

@@ -1,6 +1,6 @@
-/* Members of objects that relayd answered: of another version, some may not be there. */
-#ifndef RELAYCTL_MEMBER_H
-#define RELAYCTL_MEMBER_H
+/* Members of JSON objects, which need not be there: relayd of another version answers others. */
+#ifndef BASE_JSON_MEMBER_H
+#define BASE_JSON_MEMBER_H
 
 #include <jansson.h>
 
