@@ -14,7 +14,7 @@ PAGE = """<!doctype html>
 <h1>It works</h1>
 <p>This page was served by a small demo origin on port {port}, and came to you through relayd.</p>
 <p>It is answer {count} of the origin, to <code>{line}</code>.
-relayd's line about this connection appears in its log when the connection ends.</p>
+relayd has logged this request; its line about the connection appears when that ends.</p>
 </body></html>
 """
 

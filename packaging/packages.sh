@@ -23,13 +23,17 @@ test_packages=(
     hitch jq systemd-journal-remote                            # what the manuals tell to use beside relayd
     dnsmasq-base                                               # a real DNS server
     curl wrk nghttp2-client netcat-openbsd iperf3              # ... and real clients
+    gunicorn python3-flask git python3-websockets              # applications behind mode http ...
+    apache2-utils slowhttptest                                 # ... and who tries its patience
     openssl gnutls-bin libnss3-tools python3-pycurl stunnel4   # TLS on the other side, by three libraries
     sslscan                                                    # what it looks like to a stranger
     strace iproute2 procps util-linux
+    python3-h11                                                # another parser of HTTP/1, to compare
     python3-pyte                                               # a terminal, for relayctl top
     python3-cryptography                                       # certificates that tests make
     zsh fish                                                   # completion of relayctl
     prometheus python3-prometheus-client                       # promtool, and a parser of metrics
+    keepalived bird2 frr nftables                              # what packaging/examples is for
     systemd dbus libnss-systemd init-system-helpers bsdutils   # what a box (tests/systemd) boots
 )
 
@@ -43,12 +47,34 @@ rpm_packages=(rpm)
 # shellcheck disable=SC2034
 package_test_packages=("${deb_packages[@]}" "${rpm_packages[@]}" lintian debootstrap) # (debootstrap: the container's root)
 
+# Beyond those to build and to test it, to test several machines (tests/machines).
+# shellcheck disable=SC2034
+machine_test_packages=(keepalived bird2 nftables) # who moves an address, who announces it, who pins connections
+
+# Beyond those, to check models (tests/models).
+# shellcheck disable=SC2034
+model_test_packages=(spin)
+
+# Beyond those to build it, to compile it for arm64 and to run that (tests/arm64), on Debian 13.
+# shellcheck disable=SC2034
+arm64_packages=(
+    gcc-aarch64-linux-gnu qemu-user meson ninja-build pkgconf python3 python3-h11
+    {libc6-dev,libconfuse-dev,libsystemd-dev,libc-ares-dev,libmicrohttpd-dev,libjansson-dev}:arm64
+    {libcurl4-openssl-dev,libncurses-dev,libssl-dev,libcmocka-dev}:arm64
+)
+
+# The compilers that this release of Debian has, as packages, from the oldest on that relayd is for (tests/compilers).
+known_compilers() {
+    apt-cache search --names-only '^(gcc-(1[2-9]|[2-9][0-9])|clang-(1[4-9]|[2-9][0-9]))$' | sed 's/ .*//'
+}
+
 # Beyond those, with --long: they are large, and the tests that ask them are skipped without.
 # shellcheck disable=SC2034
 long_test_packages=(
     chromium   # the page, in a browser
     testssl.sh # TLS, as a scanner sees it
     certbot pebble acl # certificates that are renewed, and an authority for tests
+    locales    # to build packages in another language
 )
 
 # Beyond those to build it, to compare it with its peers (tests/bench).
@@ -97,7 +123,7 @@ apt_get() {
 # after the next boot; those that were there before are somebody's, and are left alone.
 absent_services() {
     local service
-    for service in nginx haproxy hitch stunnel4 redis-server postgresql; do
+    for service in nginx haproxy hitch stunnel4 redis-server postgresql keepalived bird frr; do
         [[ -e /etc/init.d/$service || -e /lib/systemd/system/$service.service ]] || echo "$service"
     done
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "config/config.h"
 
 static void take_file(struct cli *cli, const char *arg) {
@@ -59,6 +60,8 @@ static const struct row {
     {'V', "version", NULL, "print the version and exit", .action = CLI_VERSION, .ends = true},
     {'h', "help", NULL, "print this help and exit", .action = CLI_HELP, .ends = true},
 };
+
+#define STRAY_MAX 512
 
 enum { LONG_ONLY = 256 }; /* getopt's value for rows[i] without a letter: LONG_ONLY + i */
 
@@ -130,6 +133,21 @@ static bool reject_unknown(char **argv) {
                                     : "wrong arguments");
 }
 
+/* What was probably meant by a word that belongs to no option. */
+static bool reject_stray(const struct cli *cli, const char *word) {
+    bool chosen = cli->file != NULL || cli->proxy != NULL || cli->action == CLI_RELOAD;
+    bool file = strchr(word, '/') != NULL || text_before_end(word, ".conf") > 0;
+    char why[STRAY_MAX];
+
+    snprintf(why, sizeof(why), "takes no arguments but options%s",
+             chosen                      ? ""
+             : file                      ? "; a file is named with -f: -f "
+             : strchr(word, ':') != NULL ? "; a server is named with --proxy: --proxy "
+                                         : "; commands are relayctl's: relayctl ");
+    text_append(why, sizeof(why), "%s", chosen ? "" : word);
+    return reject_arguments(why);
+}
+
 /* Whether the options go together. */
 static bool check_options(const struct cli *cli) {
     if (cli->action == CLI_RELOAD && cli->pid == 0)
@@ -162,7 +180,7 @@ bool cli_parse(int argc, char **argv, struct cli *ret_cli) {
         }
     }
     if (optind < argc)
-        return reject_arguments("takes no arguments but options");
+        return reject_stray(&cli, argv[optind]);
     if (!check_options(&cli))
         return false;
     *ret_cli = cli;

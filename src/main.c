@@ -6,10 +6,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/kill_point.h"
 #include "base/log.h"
+#include "base/nonce_watch.h"
 #include "cli.h"
 #include "config/config.h"
 #include "config/warnings.h"
+#include "daemon/address_check.h"
 #include "daemon/reload_request.h"
 #include "daemon/daemon.h"
 #include "daemon/name_check.h"
@@ -21,6 +24,11 @@
 static void print_error(void *arg, const char *sentence) {
     (void)arg;
     fprintf(stderr, "%s\n", sentence);
+}
+
+static void print_warning(void *arg, const char *where, const char *sentence) {
+    (void)arg;
+    fprintf(stderr, "%swarning: %s\n", where, sentence);
 }
 
 static void log_error(void *arg, const char *sentence) {
@@ -74,6 +82,8 @@ static int flush_output(void) {
 static int run_daemon(const struct cli *cli) {
     bool from_file = cli->proxy == NULL;
 
+    if (KILL_POINTS && (!kill_point_arm() || !nonce_watch_open()))
+        return EX_USAGE;
     take_duties_of_init();
     keep_reloads_for_later();
     struct config *config = load_config(cli, from_file ? log_error : print_error);
@@ -88,12 +98,13 @@ static int check_config(const struct cli *cli) {
 
     if (config == NULL)
         return load_failed(cli);
-    warnings_tell(config, print_error, NULL);
-    warnings_tell_unused(config, print_error, NULL);
-    warnings_tell_public(config, print_error, NULL);
+    warnings_tell(config, print_warning, NULL);
+    warnings_tell_asked(config, print_warning, NULL);
+    warnings_tell_public(config, print_warning, NULL);
     rights_check(config, from_file && strcmp(config_path(cli), CONFIG_DEFAULT_PATH) == 0,
-                 print_error, NULL);
-    name_check(config, print_error, NULL);
+                 print_warning, NULL);
+    address_check(config, print_warning, NULL);
+    name_check(config, print_warning, NULL);
     config_summarize(config, stdout);
     printf("%s: the configuration is valid.\n", from_file ? config_path(cli) : "--proxy");
     config_unref(config);
@@ -117,6 +128,8 @@ static int reload_other(const struct cli *cli) {
 static int print_version(const struct cli *cli) {
     (void)cli;
     puts("relayd " RELAYD_VERSION);
+    if (KILL_POINTS)
+        puts("for tests: it has kill points");
     return flush_output();
 }
 

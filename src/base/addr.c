@@ -45,7 +45,7 @@ static bool parse_unix(const char *path, struct addr_spec *spec, const char **re
             return reject_addr(ret_why, "the path has a control character in it");
     spec->form = ADDR_LITERAL;
     spec->addr.u.un.sun_family = AF_UNIX;
-    memcpy(spec->addr.u.un.sun_path, path, len + 1);
+    len = text_plain_path(path, spec->addr.u.un.sun_path);
     spec->addr.len = (socklen_t)(PATH_OFFSET + len + 1);
     return true;
 }

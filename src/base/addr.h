@@ -66,6 +66,10 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 
 bool addr_is_any(const struct addr *addr); /* of an IP family: every local address */
 
+/* Of ADDR_LITERAL and ADDR_ANY, what a socket is bound to: [::]:port for every address, IPv4 as
+ * such. */
+struct addr addr_to_bind(const struct addr_spec *spec);
+
 /* Whether sockets cannot listen at both at once. only: an IPv6 socket leaves IPv4 to others
  * (IPV6_V6ONLY, ipv6(7)). */
 bool addr_overlaps(const struct addr *a, bool a_only, const struct addr *b, bool b_only);

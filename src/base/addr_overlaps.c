@@ -1,4 +1,4 @@
-/* Which addresses cannot be listened on together. */
+/* What is bound for an address, and which cannot be listened on together. */
 #include <sys/socket.h>
 
 #include "base/addr.h"
@@ -28,4 +28,11 @@ bool addr_overlaps_bound(const struct addr *wanted, bool only, int fd) {
         return false;
     (void)getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &bound_only, &size);
     return addr_overlaps(wanted, only, &bound, bound_only != 0);
+}
+
+struct addr addr_to_bind(const struct addr_spec *spec) {
+    struct addr any = {.u.in6.sin6_family = AF_INET6, .len = sizeof(any.u.in6)};
+
+    any.u.in6.sin6_port = htons((uint16_t)spec->port);
+    return spec->form == ADDR_ANY ? any : addr_unmapped(&spec->addr);
 }

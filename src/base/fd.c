@@ -44,6 +44,12 @@ bool fd_has_input(int fd) {
     return poll(&look, 1, 0) > 0;
 }
 
+bool fd_has_error(int fd) {
+    struct pollfd look = {.fd = fd};
+
+    return poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
+}
+
 /* connect(2) by number, because the thread sanitizer takes connect() for the birth of a descriptor
  * and would report every thread that uses it meanwhile, which is the very case that this is for. */
 static bool dissolve_connection(int fd) {

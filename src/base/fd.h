@@ -20,6 +20,9 @@ bool fd_listens(int fd);
 /* A read or accept would return at once. */
 bool fd_has_input(int fd);
 
+/* A socket has an error, which stays to be told. */
+bool fd_has_error(int fd);
+
 /* connect(2) with AF_UNSPEC ends a TCP connection with an RST, whoever else holds the descriptor,
  * and wakes every thread blocked on it. A unix socket is shut both ways. The descriptor stays open.
  * Any thread that knows it open. */

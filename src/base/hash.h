@@ -8,6 +8,9 @@
 /* FNV-1a with a final mix. */
 uint64_t hash_bytes(const void *bytes, size_t n);
 
+/* Of n bytes, a multiple of 8: a quick one, for what is to be found again as it was. */
+uint64_t hash_words(const void *bytes, size_t n);
+
 /* The finalizer of MurmurHash3: every bit of the input changes half the bits of the output. */
 static inline uint64_t hash_mix(uint64_t h) {
     h ^= h >> 33;

@@ -26,7 +26,7 @@
 #define STOP_PATIENCE USEC_PER_SEC /* at the stop, with a journal that takes nothing, */
 /* and with one that is slow; relayd.service allows for it */
 #define STOP_MOST (10 * USEC_PER_SEC)
-/* Ends that are only heard wake nobody: the log thread looks so often while somebody listens, */
+/* What is only heard wakes nobody: the log thread looks so often while somebody listens, */
 #define HEAR_EACH (100 * USEC_PER_MSEC)
 /* and is woken if so many wait. */
 #define HEAR_FULL (LOG_QUEUE_SIZE / 2)
@@ -37,11 +37,15 @@ struct entry {
     log_format_fn *format;         /* NULL: payload is the sentence */
     const struct log_group *group; /* NULL: it is always written */
     bool heard;                    /* for those who listen alone: never written */
+    size_t slots;                  /* two_slots */
     size_t size;
-    _Alignas(max_align_t) char payload[LOG_PAYLOAD_MAX];
+    _Alignas(max_align_t) char payload[];
 };
 
-_Static_assert(LOG_TEXT_MAX <= LOG_PAYLOAD_MAX, "a sentence fits an entry");
+#define SLOT_SIZE (sizeof(struct entry) + LOG_SLOT_ROOM)
+
+_Static_assert(SLOT_SIZE % _Alignof(max_align_t) == 0, "entries are aligned");
+_Static_assert(LOG_PAYLOAD_MAX == 2 * LOG_SLOT_ROOM, "two slots have room for all");
 
 static struct {
     struct lock lock;
@@ -51,8 +55,12 @@ static struct {
     bool stopping GUARDED, waiting GUARDED;
     size_t tail GUARDED, count GUARDED;
     uint64_t dropped GUARDED, unheard GUARDED;
-    struct entry ring[LOG_QUEUE_SIZE];
+    _Alignas(max_align_t) char ring[(LOG_QUEUE_SIZE + 1) * SLOT_SIZE];
 } queue;
+
+static struct entry *entry_at(size_t place) {
+    return (struct entry *)(void *)(queue.ring + place % LOG_QUEUE_SIZE * SLOT_SIZE);
+}
 
 static _Atomic int max_level = LOG_LEVEL_INFO;
 /* log_stop has lost its patience: the thread leaves at the next EINTR. */
@@ -173,33 +181,34 @@ static void write_line(const struct log_line *line) {
         count_failed(r);
 }
 
-static void write_entry(const struct entry *entry, bool heard) {
+static void write_message(enum log_kind kind, int64_t realtime_usec, log_format_fn *format,
+                          const void *payload, bool heard) {
     struct log_line line;
 
-    begin_line(&line, entry->kind, entry->realtime_usec);
-    if (entry->format != NULL)
-        entry->format(&line, entry->payload);
+    begin_line(&line, kind, realtime_usec);
+    if (format != NULL)
+        format(&line, payload);
     else
-        log_line_text(&line, "%s", entry->payload);
+        log_line_text(&line, "%s", (const char *)payload);
     if (heard)
         log_tap_give(&line);
     else
         write_line(&line);
 }
 
-/* An end that the log does not get, or one by one, may be wanted by who listens. */
+/* What the log does not get, or not one by one, may be wanted by who listens. */
 static void take_entry(const struct entry *entry) {
     bool written = !entry->heard && (entry->group == NULL ||
                                      log_flood_admit(entry->group, entry->payload, entry->size));
 
-    if (written || (log_tap_is_end(entry->kind) && log_tap_hears_ends()))
-        write_entry(entry, !written);
+    if (written || log_tap_is_heard(entry->kind))
+        write_message(entry->kind, entry->realtime_usec, entry->format, entry->payload, !written);
 }
 
 static void fill_entry(struct entry *entry, enum log_kind kind, log_format_fn *format,
                        const void *payload, size_t size, const struct log_group *group,
                        bool heard) {
-    CHECK(size <= sizeof(entry->payload));
+    entry->slots = size > LOG_SLOT_ROOM ? 2 : 1;
     entry->kind = kind;
     entry->realtime_usec = realtime_now();
     entry->format = format;
@@ -214,26 +223,24 @@ void log_event(enum log_kind kind, log_format_fn *format, const void *payload, s
 }
 
 /* Before log_start and after log_stop there is one thread. */
-static void write_alone(enum log_kind kind, log_format_fn *format, const void *payload,
-                        size_t size) {
-    struct entry entry;
-
+static void write_alone(enum log_kind kind, log_format_fn *format, const void *payload) {
     log_sink_open();
-    fill_entry(&entry, kind, format, payload, size, NULL, false);
-    write_entry(&entry, false);
+    write_message(kind, realtime_now(), format, payload, false);
 }
 
 static void push_entry(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group, bool heard) {
+    CHECK(size <= LOG_PAYLOAD_MAX);
     lock_acquire(&queue.lock);
     bool wake = queue.waiting && (!heard || queue.count >= HEAR_FULL);
-    if (queue.count < LOG_QUEUE_SIZE) {
-        fill_entry(&queue.ring[(queue.tail + queue.count) % LOG_QUEUE_SIZE], kind, format, payload,
-                   size, group, heard);
-        queue.count++;
+    if (queue.count + (size > LOG_SLOT_ROOM) < LOG_QUEUE_SIZE) {
+        struct entry *entry = entry_at(queue.tail + queue.count);
+
+        fill_entry(entry, kind, format, payload, size, group, heard);
+        queue.count += entry->slots;
         queue.waiting = queue.waiting && !wake;
     } else {
-        queue.unheard += log_tap_is_end(kind);
+        queue.unheard += log_tap_is_heard(kind);
         queue.dropped += !heard;
         stats_add(STAT_log_dropped, !heard);
     }
@@ -249,12 +256,16 @@ void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *pa
     else if (queue.open)
         push_entry(kind, format, payload, size, group, false);
     else
-        write_alone(kind, format, payload, size);
+        write_alone(kind, format, payload);
 }
 
 void log_event_heard(enum log_kind kind, log_format_fn *format, const void *payload, size_t size) {
-    if (log_tap_is_end(kind) && log_tap_hears_ends() && queue.open)
+    if (log_tap_is_heard(kind) && queue.open)
         push_entry(kind, format, payload, size, NULL, true);
+}
+
+bool log_passes_over(enum log_kind kind, const struct log_group *group) {
+    return !is_wanted_kind(kind) || log_flood_count(group);
 }
 
 void log_look(void) {
@@ -290,9 +301,9 @@ static void write_summaries(usec_t now) {
     }
 }
 
-/* Ends that are only heard wake nobody. */
+/* What is only heard wakes nobody. */
 static usec_t hear_due(void) {
-    return log_tap_hears_ends() ? clock_now() + HEAR_EACH : USEC_NEVER;
+    return log_tap_hears(LOG_TAP_ENDS | LOG_TAP_REQUESTS) ? clock_now() + HEAR_EACH : USEC_NEVER;
 }
 
 /* Until there is an entry, or log_stop asks for the end. Meanwhile summaries are written when they
@@ -319,7 +330,7 @@ static void log_thread(void *arg) {
         await_entry();
         if (queue.count == 0 || atomic_load(&abandon))
             break;
-        const struct entry *oldest = &queue.ring[queue.tail];
+        const struct entry *oldest = entry_at(queue.tail);
 
         uint64_t unheard = queue.unheard;
         lost.slow += queue.dropped;
@@ -330,8 +341,8 @@ static void log_thread(void *arg) {
         log_tap_lose(unheard);
         take_entry(oldest); /* in_place_note */
         lock_acquire(&queue.lock);
-        queue.tail = (queue.tail + 1) % LOG_QUEUE_SIZE;
-        queue.count--;
+        queue.count -= oldest->slots;
+        queue.tail = (queue.tail + oldest->slots) % LOG_QUEUE_SIZE;
     }
     lock_release(&queue.lock);
     if (!atomic_load(&abandon)) {

@@ -30,9 +30,10 @@ enum log_kind {
     MSG_COUNT
 };
 
-#define LOG_QUEUE_SIZE  4096 /* messages that may wait */
+#define LOG_QUEUE_SIZE  4096 /* messages that may wait; of long ones half as many */
 #define LOG_TEXT_MAX    640  /* bytes, with NUL; longer is cut */
-#define LOG_PAYLOAD_MAX 1408 /* bytes */
+#define LOG_SLOT_ROOM   1600 /* bytes of a payload; longer is a long one */
+#define LOG_PAYLOAD_MAX 3200
 
 /* What a formatter fills in, on the log thread. A field without value is left out. */
 struct log_line;
@@ -70,8 +71,13 @@ struct log_group {
 void log_event_grouped(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
                        const struct log_group *group);
 
-/* The same for an end of a connection that is not written: those alone get it who listen
- * (base/log_tap.h). Nobody does: nothing. Wakes no thread, unless the ring fills. */
+/* For who has to gather a payload first: true, and it is counted, if nobody would get it: its level
+ * is not wanted, or the group has had its number for this second. Its summary's `last` is then not
+ * the last. Any thread, no lock. */
+bool log_passes_over(enum log_kind kind, const struct log_group *group);
+
+/* The same for an end of a connection, or a request, that is not written: those alone get it who
+ * listen (base/log_tap.h). Nobody does: nothing. Wakes no thread, unless the ring fills. */
 void log_event_heard(enum log_kind kind, log_format_fn *format, const void *payload, size_t size);
 
 /* Wakes the log thread: somebody listens. Any thread, no leaf lock held. */

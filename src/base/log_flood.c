@@ -1,5 +1,6 @@
 #include "base/log_flood.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* What a group has seen in its present second. */
@@ -12,6 +13,22 @@ static struct seen {
 } all[LOG_GROUP_COUNT];
 
 static unsigned long held; /* in all groups */
+
+/* How many of a group were counted where they were met, in its present second; FULL: they are to
+ * be. */
+static _Atomic uint64_t passed[LOG_GROUP_COUNT];
+
+#define FULL ((uint64_t)1 << 63)
+
+bool log_flood_count(const struct log_group *group) {
+    _Atomic uint64_t *count = &passed[group->number];
+    uint64_t n = atomic_load_explicit(count, memory_order_relaxed);
+
+    while ((n & FULL) != 0)
+        if (atomic_compare_exchange_weak(count, &n, n + 1))
+            return true;
+    return false;
+}
 
 bool log_flood_admit(const struct log_group *group, const void *payload, size_t size) {
     struct seen *seen = &all[group->number];
@@ -26,7 +43,8 @@ bool log_flood_admit(const struct log_group *group, const void *payload, size_t 
     }
     if (seen->n++ < group->each_second)
         return true;
-    seen->held++;
+    if (seen->held++ == 0)
+        atomic_store(&passed[group->number], FULL);
     held++;
     memcpy(seen->last, payload, size);
     return false;
@@ -47,7 +65,8 @@ const struct log_group *log_flood_take(usec_t now, struct log_line *line) {
 
         if (seen->held == 0 || now < seen->begun + USEC_PER_SEC)
             continue;
-        seen->group->more(line, seen->last, seen->held);
+        unsigned long more = (unsigned long)(atomic_exchange(&passed[i], 0) & ~FULL);
+        seen->group->more(line, seen->last, seen->held + more);
         held -= seen->held;
         seen->held = 0;
         return seen->group;

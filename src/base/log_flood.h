@@ -1,5 +1,5 @@
 /* Writes so many messages of a group a second; the rest is one line with their number. Private to
- * base/log; the log thread's alone. */
+ * base/log; the log thread's alone, unless it says otherwise. */
 #ifndef BASE_LOG_FLOOD_H
 #define BASE_LOG_FLOOD_H
 
@@ -8,6 +8,9 @@
 
 /* Whether the next message is to be written; else counts it. */
 bool log_flood_admit(const struct log_group *group, const void *payload, size_t size) MUST_USE;
+
+/* Whether the group has had its number for this second: then one more is counted. Any thread. */
+bool log_flood_count(const struct log_group *group) MUST_USE;
 
 /* When the next summary is due; USEC_NEVER: none. */
 usec_t log_flood_due(void);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define LOG_FIELDS_MAX 40
-#define LOG_FIELD_ROOM 4096
+#define LOG_FIELD_ROOM 6144
 
 struct log_line {
     enum log_kind kind;

@@ -13,7 +13,7 @@
 
 struct log_tap {
     SLIST_ENTRY(log_tap) entry;
-    enum log_tap_hears hears;
+    unsigned hears; /* of enum log_tap_hears */
     log_tap_wants_fn *wants;
     const void *arg;
     /* Under the lock: */
@@ -35,18 +35,37 @@ static struct {
     size_t n_kept GUARDED; /* that were ever kept */
 } taps = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
-static atomic_uint end_listeners;
+static atomic_uint end_listeners, request_listeners;
 
-bool log_tap_hears_ends(void) {
-    return atomic_load_explicit(&end_listeners, memory_order_relaxed) > 0;
+static unsigned count_listeners(atomic_uint *listeners) {
+    return atomic_load_explicit(listeners, memory_order_relaxed);
 }
 
-bool log_tap_is_end(enum log_kind kind) {
-    return kind == MSG_CONNECTION || kind == MSG_CONNECTION_FAILED;
+bool log_tap_hears(unsigned which) {
+    return ((which & LOG_TAP_ENDS) != 0 && count_listeners(&end_listeners) > 0) ||
+           ((which & LOG_TAP_REQUESTS) != 0 && count_listeners(&request_listeners) > 0);
+}
+
+static bool is_request(enum log_kind kind) {
+    return kind == MSG_REQUEST || kind == MSG_REQUEST_FAILED;
+}
+
+static unsigned who_hears(enum log_kind kind) {
+    return kind == MSG_CONNECTION || kind == MSG_CONNECTION_FAILED ? LOG_TAP_ENDS
+           : is_request(kind)                                      ? LOG_TAP_REQUESTS
+                                                                   : LOG_TAP_EVENTS;
+}
+
+bool log_tap_is_heard(enum log_kind kind) {
+    return log_tap_hears(who_hears(kind));
 }
 
 bool log_line_failed(const struct log_line *line) {
-    return line->kind == MSG_CONNECTION_FAILED;
+    return line->kind == MSG_CONNECTION_FAILED || line->kind == MSG_REQUEST_FAILED;
+}
+
+bool log_line_is_request(const struct log_line *line) {
+    return is_request(line->kind);
 }
 
 const char *log_line_value(const struct log_line *line, const char *name) {
@@ -89,7 +108,7 @@ static void put_line(struct log_tap *tap, const char *text, size_t size) REQUIRE
         tap->lost++;
 }
 
-struct log_tap *log_tap_open(enum log_tap_hears hears, log_tap_wants_fn *wants, const void *arg) {
+struct log_tap *log_tap_open(unsigned hears, log_tap_wants_fn *wants, const void *arg) {
     struct log_tap *tap = malloc(sizeof(*tap));
 
     if (tap == NULL)
@@ -108,7 +127,10 @@ struct log_tap *log_tap_open(enum log_tap_hears hears, log_tap_wants_fn *wants, 
     }
     SLIST_INSERT_HEAD(&taps.list, tap, entry);
     lock_release(&taps.lock);
-    if (hears == LOG_TAP_ENDS && atomic_fetch_add(&end_listeners, 1) == 0)
+    bool first = !log_tap_hears(LOG_TAP_ENDS | LOG_TAP_REQUESTS);
+    atomic_fetch_add(&end_listeners, (hears & LOG_TAP_ENDS) != 0);
+    atomic_fetch_add(&request_listeners, (hears & LOG_TAP_REQUESTS) != 0);
+    if (hears != LOG_TAP_EVENTS && first)
         log_look();
     return tap;
 }
@@ -119,8 +141,8 @@ void log_tap_close(struct log_tap *tap) {
     lock_acquire(&taps.lock);
     SLIST_REMOVE(&taps.list, tap, log_tap, entry);
     lock_release(&taps.lock);
-    if (tap->hears == LOG_TAP_ENDS)
-        atomic_fetch_sub(&end_listeners, 1);
+    atomic_fetch_sub(&end_listeners, (tap->hears & LOG_TAP_ENDS) != 0);
+    atomic_fetch_sub(&request_listeners, (tap->hears & LOG_TAP_REQUESTS) != 0);
     free(tap);
 }
 
@@ -178,9 +200,15 @@ char *log_tap_kept(bool (*wants)(enum log_kind kind)) {
     }
 }
 
+/* The summary of a flood of requests: it would drown all other events. */
+static bool is_flood_of_requests(enum log_kind kind) {
+    return kind == MSG_REQUESTS || kind == MSG_REQUESTS_FAILED;
+}
+
 /* The summaries of a flood are told, but kept they would push out all else. */
 static bool is_kept(enum log_kind kind) {
-    return !log_tap_is_end(kind) && kind != MSG_CONNECTIONS_FAILED && kind != MSG_CONNECTIONS_ENDED;
+    return who_hears(kind) == LOG_TAP_EVENTS && kind != MSG_CONNECTIONS_FAILED &&
+           kind != MSG_CONNECTIONS_ENDED;
 }
 
 static void keep_line(enum log_kind kind, const char *text, size_t size) {
@@ -199,16 +227,15 @@ static void keep_line(enum log_kind kind, const char *text, size_t size) {
 
 void log_tap_give(const struct log_line *line) {
     static char text[LOG_LINE_SIZE];
-    bool end = log_tap_is_end(line->kind);
+    unsigned hears = who_hears(line->kind);
     struct log_tap *tap;
 
-    if (end && !log_tap_hears_ends())
+    if (is_flood_of_requests(line->kind) || (hears != LOG_TAP_EVENTS && !log_tap_hears(hears)))
         return;
     size_t size = log_render(line, LOG_LOOK_JSON, text);
     lock_acquire(&taps.lock);
     SLIST_FOREACH(tap, &taps.list, entry)
-        if (end == (tap->hears == LOG_TAP_ENDS) &&
-            (tap->wants == NULL || tap->wants(tap->arg, line)))
+        if ((tap->hears & hears) != 0 && (tap->wants == NULL || tap->wants(tap->arg, line)))
             put_line(tap, text, size);
     lock_release(&taps.lock);
     if (is_kept(line->kind))
@@ -222,7 +249,7 @@ void log_tap_lose(uint64_t count) {
         return;
     lock_acquire(&taps.lock);
     SLIST_FOREACH(tap, &taps.list, entry)
-        if (tap->hears == LOG_TAP_ENDS)
+        if (tap->hears != LOG_TAP_EVENTS)
             tap->lost += count;
     lock_release(&taps.lock);
 }

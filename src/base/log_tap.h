@@ -18,8 +18,9 @@
 #define LOG_TAP_KEPT 100               /* events */
 
 enum log_tap_hears {
-    LOG_TAP_ENDS,   /* of connections: all, whatever the log gets */
-    LOG_TAP_EVENTS, /* every other message that the log gets, after the kept ones */
+    LOG_TAP_ENDS = 1,     /* of connections: all, whatever the log gets */
+    LOG_TAP_REQUESTS = 2, /* the same */
+    LOG_TAP_EVENTS = 4,   /* every other message that the log gets, after the kept ones */
 };
 
 /* Whether this listener gets it. The log thread asks, under a leaf lock. */
@@ -28,11 +29,13 @@ typedef bool log_tap_wants_fn(const void *arg, const struct log_line *line);
 
 /* A field's value; "": it has none. */
 const char *log_line_value(const struct log_line *line, const char *name);
-bool log_line_failed(const struct log_line *line); /* an end: refused or cut off */
+bool log_line_failed(const struct log_line *line); /* refused, cut off, or no good answer */
+bool log_line_is_request(const struct log_line *line);
 
-/* wants: NULL: all; arg must stay until log_tap_close. NULL: no memory. Any thread. */
+/* hears: one of them, or ends and requests. wants: NULL: all; arg must stay until log_tap_close.
+ * NULL: no memory. Any thread. */
 struct log_tap;
-struct log_tap *log_tap_open(enum log_tap_hears hears, log_tap_wants_fn *wants, const void *arg);
+struct log_tap *log_tap_open(unsigned hears, log_tap_wants_fn *wants, const void *arg);
 void log_tap_close(struct log_tap *tap); /* NULL is fine */
 
 /* Moves bytes of whole and partial lines to buf; returns how many. Any thread, one at a time. */
@@ -43,17 +46,17 @@ bool log_tap_has(struct log_tap *tap); /* bytes for log_tap_take */
  * no memory. Any thread. */
 char *log_tap_kept(bool (*wants)(enum log_kind kind)) MUST_USE;
 
-/* Whether somebody listens to ends. Any thread, no lock. */
-bool log_tap_hears_ends(void);
+/* Whether somebody listens to one of these (ends, requests). Any thread, no lock. */
+bool log_tap_hears(unsigned which);
 
-/* base/log's: whether it is the end of one connection. */
-bool log_tap_is_end(enum log_kind kind);
+/* base/log's: whether it is the end of one connection, or one request, and somebody listens. */
+bool log_tap_is_heard(enum log_kind kind);
 
 /* Gives a finished line to who wants it, and keeps it if it is an event. The log thread, or the
  * only thread. */
 void log_tap_give(const struct log_line *line);
 
-/* So many ends found no place in the log's ring. The same. */
+/* So many ends or requests found no place in the log's ring. The same. */
 void log_tap_lose(uint64_t count);
 
 #endif

@@ -40,3 +40,16 @@ int route_error(const struct addr *to, const struct addr *source) {
     fd_close(&fd);
     return route_may_lack(error) ? error : 0;
 }
+
+bool route_has_address(const struct addr *addr) {
+    struct addr any_port = *addr;
+    int fd = socket(addr->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (addr->u.sa.sa_family == AF_INET)
+        any_port.u.in.sin_port = 0;
+    else
+        any_port.u.in6.sin6_port = 0;
+    bool local = fd >= 0 && bind(fd, &any_port.u.sa, any_port.len) == 0;
+    fd_close(&fd);
+    return local;
+}

@@ -16,4 +16,7 @@ bool route_may_lack(int error);
  * and needs no TCP port. Three or four system calls. Any thread. */
 int route_error(const struct addr *to, const struct addr *source);
 
+/* Whether a socket can be bound to this IP address, of whatever port: it is this machine's. */
+bool route_has_address(const struct addr *addr);
+
 #endif

@@ -14,13 +14,21 @@
 /* The least stack that this build's code and instrumentation can run on, in bytes. */
 #define STACK_MIN (SANITIZED ? (size_t)2048 * 1024 : (size_t)32 * 1024)
 
+/* pthread_attr_setstack(3) takes nothing smaller: on arm64, 128 KiB. */
+static size_t least_size(void) {
+    long least = sysconf(_SC_THREAD_STACK_MIN);
+
+    return least > (long)STACK_MIN ? (size_t)least : STACK_MIN;
+}
+
 static size_t whole_pages(size_t size, size_t page) {
     return (size + page - 1) / page * page;
 }
 
 int stack_make(struct stack *ret_stack, size_t size, size_t extra) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    struct stack stack = {.size = whole_pages(size < STACK_MIN ? STACK_MIN : size, page)};
+    size_t least = least_size();
+    struct stack stack = {.size = whole_pages(size < least ? least : size, page)};
 
     stack.map_size = page + stack.size + whole_pages(extra, page);
     stack.map = mmap(NULL, stack.map_size, PROT_READ | PROT_WRITE,

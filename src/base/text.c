@@ -247,3 +247,15 @@ size_t text_before_end(const char *text, const char *end) {
 
     return n > m && strcmp(text + n - m, end) == 0 ? n - m : 0;
 }
+
+size_t text_plain_path(const char *path, char *ret) {
+    size_t n = 0;
+
+    for (; *path != '\0'; path++) {
+        while (path[0] == '/' && (path[1] == '/' || (path[1] == '.' && path[2] == '/')))
+            path += path[1] == '/' ? 1 : 2;
+        ret[n++] = *path;
+    }
+    ret[n] = '\0';
+    return n;
+}

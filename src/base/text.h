@@ -51,4 +51,8 @@ size_t text_before_end(const char *text, const char *end);
  * than 64 letters: the longer's length. */
 unsigned text_distance(const char *a, const char *b);
 
+/* "/run/./a" and "/run//a" are /run/a. (What ".." leads to depends on symbolic links.) ret has room
+ * for the path. Returns its length. */
+size_t text_plain_path(const char *path, char *ret);
+
 #endif

@@ -90,6 +90,19 @@ void thread_interrupt_join(struct thread *thread) {
     CHECK(thread_interrupt_join_until(thread, USEC_NEVER));
 }
 
+bool thread_join_until(struct thread *thread, usec_t deadline) {
+    if (!thread->running)
+        return true;
+    lock_acquire(&thread->lock);
+    while (!thread->ended && clock_now() < deadline)
+        cond_wait_until(&thread->ending, &thread->lock, deadline);
+    bool ended = thread->ended;
+    lock_release(&thread->lock);
+    if (ended)
+        thread_join(thread);
+    return ended;
+}
+
 bool thread_interrupt_join_until(struct thread *thread, usec_t deadline) {
     bool ended = false;
 

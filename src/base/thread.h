@@ -42,6 +42,9 @@ int thread_start(struct thread *thread, const char *name, const struct stack *st
 /* Returns at once if it never started. */
 void thread_join(struct thread *thread);
 
+/* The same until the deadline. False: it has not ended, and stays unjoined. */
+bool thread_join_until(struct thread *thread, usec_t deadline) MUST_USE;
+
 /* Once, if it runs; perhaps just before the call to be interrupted. */
 void thread_interrupt(struct thread *thread);
 

@@ -42,6 +42,7 @@ static bool fill_config(struct config *config, const char *listen,
         !config_set_defaults(SECTION_UPSTREAM_TLS, &upstream->tls) ||
         !config_set_defaults(SECTION_SERVER, server) ||
         !config_set_defaults(SECTION_HEALTH_CHECK, &upstream->health_check) ||
+        !config_inherit(config, NULL, listener, &listener->own) ||
         config_set_text(&option_infos[OPT_global_keeper], "off", &config->global) != NULL ||
         config_set_text(&option_infos[OPT_global_control], "off", &config->global) != NULL)
         return false; /* the keeper and the control socket are the service's */
@@ -49,6 +50,7 @@ static bool fill_config(struct config *config, const char *listen,
     strcpy(upstream->name, "app");
     strcpy(server->name, "a");
     listener->mode = MODE_HTTP;
+    config_find_soonest_timeout(listener);
     server->address = *proxy_spec;
     server->address_text = strdup(proxy);
     return server->address_text &&

@@ -36,8 +36,10 @@ bool config_add_address(struct listen_address **list, size_t *n, const char *tex
 static bool add_prefix(struct listener_config *listener, const struct option_info *row,
                        const char *text, const struct prefix *prefix) {
     struct prefix_list *list = (struct prefix_list *)(void *)((char *)listener + row->offset);
-    bool sender = row == &option_infos[OPT_listener_proxy_from];
-    struct prefix_set **set = sender ? &listener->senders : &listener->access;
+    struct prefix_set **set = row == &option_infos[OPT_listener_proxy_from] ? &listener->senders
+                              : row == &option_infos[OPT_listener_trusted_proxies]
+                                  ? &listener->trusted
+                                  : &listener->access;
     char **bigger = reallocarray(list->texts, list->n + 1, sizeof *bigger), *copy = strdup(text);
 
     if (bigger)
@@ -116,11 +118,9 @@ static void set_source(const struct build *build, size_t section, const struct t
         build->problems->out_of_memory = true;
 }
 
-/* Remembers that the value that was set is a secret, and how it was written. False: no memory. */
-static bool note_secret(struct config *config, const struct tree_value *value, const void *base) {
-    const void *member = (const char *)base + value->row->offset;
+bool config_note_secret(struct config *config, const char *value, const char *written) {
     struct secret *bigger = reallocarray(config->secrets, config->n_secrets + 1, sizeof *bigger);
-    char *copy = strdup(value->text);
+    char *copy = strdup(written);
 
     if (bigger)
         config->secrets = bigger;
@@ -128,7 +128,7 @@ static bool note_secret(struct config *config, const struct tree_value *value, c
         free(copy);
         return false;
     }
-    bigger[config->n_secrets++] = (struct secret){*(char *const *)member, copy};
+    bigger[config->n_secrets++] = (struct secret){value, copy};
     return true;
 }
 
@@ -137,10 +137,11 @@ static void set_text(const struct build *build, size_t section, const struct tre
     const char *name = config_is_path(value->row) ? NULL : credential_name(value->text);
     char *secret = NULL;
     const char *why = name ? credential_read(name, &secret) : NULL;
+    char *const *member = (char *const *)(const void *)((const char *)base + value->row->offset);
 
     if (!why)
         why = config_set_text(value->row, name ? secret : value->text, base);
-    if (!why && name && !note_secret(build->config, value, base))
+    if (!why && name && !config_note_secret(build->config, *member, value->text))
         why = CONFIG_NO_MEMORY;
     free(secret);
     if (why == CONFIG_NO_MEMORY || why == CREDENTIAL_NO_MEMORY)
@@ -200,14 +201,16 @@ static void set_value(const struct build *build, size_t section, const struct tr
     }
 }
 
-/* The defaults of a section, then what the file says. */
-static void set_values(const struct build *build, size_t section, void *base) {
+/* The defaults of a section, then what the file says. False: no memory; something may be missing
+ * that others rely on. */
+static bool set_values(const struct build *build, size_t section, void *base) {
     const struct tree_section *from = &build->tree->sections[section];
 
     if (!config_set_defaults(from->kind, base))
         build->problems->out_of_memory = true;
     for (size_t i = 0; i < from->n_values; i++)
         set_value(build, section, &from->values[i], base);
+    return !build->problems->out_of_memory;
 }
 
 static void set_title(const struct build *build, size_t section, char *name, int *ret_line) {
@@ -249,8 +252,9 @@ static bool build_health_check(const struct build *build, size_t upstream,
         return config_set_defaults(SECTION_HEALTH_CHECK, check);
     check->given = true;
     check->line = tree->sections[at].line;
-    set_values(build, at, check);
-    const char *why = check->expect != NULL ? config_read_expect(check) : CONFIG_NO_MEMORY;
+    if (!set_values(build, at, check))
+        return false;
+    const char *why = config_read_expect(check);
     const struct tree_value *value = tree_value(&tree->sections[at], OPT_health_check_expect);
     if (why != NULL && why != CONFIG_NO_MEMORY && value != NULL)
         note_value(build, at, value, why);
@@ -272,13 +276,16 @@ static bool build_routes(const struct build *build, size_t section,
 
         at = tree_next(build->tree, at, SECTION_ROUTE);
         const struct tree_section *from = &build->tree->sections[at];
-        const char *why = route_read(from->title, route);
+        const char *why = route_read(from->title, listener->mode == MODE_HTTP, route);
         if (why)
             problems_add(build->problems, from->line, "listener %s: route \"%s\": %s",
                          listener->name, problems_show(from->title, shown), why);
-        set_values(build, at, route);
+        if (!set_values(build, at, route))
+            return false;
         route->line = from->line;
         route->upstream = NO_UPSTREAM;
+        if (listener->mode == MODE_HTTP && !config_inherit(build->config, from, listener, route))
+            return false;
     }
     return true;
 }
@@ -288,16 +295,18 @@ static bool build_listener(const struct build *build, size_t section,
     size_t at = tree_inside(build->tree, section, SECTION_LISTENER_TLS);
 
     set_title(build, section, listener->name, &listener->line);
-    set_values(build, section, listener);
+    if (!set_values(build, section, listener))
+        return false;
     listener->upstream = NO_UPSTREAM;
-    if (!build_routes(build, section, listener))
+    listener->own.upstream = NO_UPSTREAM;
+    if (!build_routes(build, section, listener) ||
+        !config_inherit(build->config, NULL, listener, &listener->own))
         return false;
     if (at == build->tree->n)
         return config_set_defaults(SECTION_LISTENER_TLS, &listener->tls);
     listener->tls.given = true;
     listener->tls.line = build->tree->sections[at].line;
-    set_values(build, at, &listener->tls);
-    return true;
+    return set_values(build, at, &listener->tls);
 }
 
 static bool build_upstream_tls(const struct build *build, size_t section,
@@ -308,8 +317,7 @@ static bool build_upstream_tls(const struct build *build, size_t section,
         return config_set_defaults(SECTION_UPSTREAM_TLS, tls);
     tls->given = true;
     tls->line = build->tree->sections[at].line;
-    set_values(build, at, tls);
-    return true;
+    return set_values(build, at, tls);
 }
 
 static bool build_upstream(const struct build *build, size_t section,
@@ -317,7 +325,8 @@ static bool build_upstream(const struct build *build, size_t section,
     size_t n = count_sections(build->tree, section, SECTION_SERVER), at = section;
 
     set_title(build, section, upstream->name, &upstream->line);
-    set_values(build, section, upstream);
+    if (!set_values(build, section, upstream))
+        return false;
     upstream->servers = calloc(n ? n : 1, sizeof *upstream->servers);
     if (!upstream->servers)
         return false;
@@ -327,21 +336,22 @@ static bool build_upstream(const struct build *build, size_t section,
 
         at = tree_next(build->tree, at, SECTION_SERVER);
         set_title(build, at, server->name, &server->line);
-        set_values(build, at, server);
+        if (!set_values(build, at, server))
+            return false;
         upstream->drained = (i == 0 || upstream->drained) && server->weight == 0;
     }
     return build_upstream_tls(build, section, &upstream->tls) &&
            build_health_check(build, section, &upstream->health_check);
 }
 
-static void build_status(const struct build *build) {
+static bool build_status(const struct build *build) {
     size_t at = tree_next(build->tree, 0, SECTION_STATUS);
 
     if (at == build->tree->n)
-        return;
+        return true;
     build->config->status.given = true;
     build->config->status.line = build->tree->sections[at].line;
-    set_values(build, at, &build->config->status);
+    return set_values(build, at, &build->config->status);
 }
 
 static bool build_sections(const struct build *build) {
@@ -371,12 +381,10 @@ static bool build_sections(const struct build *build) {
 struct config *config_build(const struct tree *tree, const char *path, struct problems *problems) {
     struct build build = {tree, config_new(path), problems};
 
-    if (build.config && places_add_all(&build.config->places, &tree->places)) {
-        set_values(&build, 0, &build.config->global);
-        build_status(&build);
-        if (build_sections(&build))
-            return build.config;
-    }
+    if (build.config && places_add_all(&build.config->places, &tree->places) &&
+        set_values(&build, 0, &build.config->global) && build_status(&build) &&
+        build_sections(&build))
+        return build.config;
     config_unref(build.config);
     problems->out_of_memory = true;
     return NULL;

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/error_pages.h"
+#include "config/route_index.h"
 #include "tls/client.h"
 #include "tls/server.h"
 #include "wire/proxy_protocol.h"
@@ -82,7 +83,40 @@ static void free_addresses(struct listen_address *list, size_t n) {
     free(list);
 }
 
+static void free_route(struct route_config *route) {
+    free(route->redirect);
+    free_text_list(&route->set_request);
+    free_text_list(&route->add_request);
+    free_text_list(&route->remove_request);
+    header_edits_free(&route->request);
+    free_text_list(&route->set_response);
+    free_text_list(&route->add_response);
+    free_text_list(&route->remove_response);
+    header_edits_free(&route->response);
+    free(route->error_pages);
+    error_pages_unref(route->pages);
+}
+
+/* What it has for mode http. */
+static void free_listener_http(struct listener_config *listener) {
+    for (size_t i = 0; i < listener->n_routes; i++)
+        free_route(&listener->routes[i]);
+    free(listener->routes);
+    free_route(&listener->own);
+    route_index_free(listener->index);
+    free(listener->redirect);
+    free_text_list(&listener->set_request);
+    free_text_list(&listener->add_request);
+    free_text_list(&listener->remove_request);
+    free_text_list(&listener->set_response);
+    free_text_list(&listener->add_response);
+    free_text_list(&listener->remove_response);
+    free_prefixes(&listener->trusted_proxies);
+    prefix_set_free(listener->trusted);
+}
+
 static void free_listener(struct listener_config *listener) {
+    free_listener_http(listener);
     free_addresses(listener->address, listener->n_address);
     free_prefixes(&listener->proxy_from);
     free_prefixes(&listener->allow);
@@ -92,7 +126,6 @@ static void free_listener(struct listener_config *listener) {
     free(listener->socket_group);
     free(listener->error_pages);
     error_pages_unref(listener->pages);
-    free(listener->routes);
     prefix_set_free(listener->senders);
     prefix_set_free(listener->access);
     free_listener_tls(&listener->tls);
@@ -106,6 +139,8 @@ static void free_upstream(struct upstream_config *upstream) {
         free(upstream->source_address.texts[i]);
     free(upstream->source_address.texts);
     free(upstream->source_address.addrs);
+    free(upstream->cookie);
+    free(upstream->cookie_key);
     free(upstream->health_check.path);
     free(upstream->health_check.host);
     free(upstream->health_check.user);
@@ -137,22 +172,25 @@ void config_unref(struct config *config) {
     free(config->global.keeper);
     free(config->global.control);
     free(config->global.instance);
+    free(config->global.log_requests);
+    free(config->global.access_log);
     places_free(&config->places);
     free(config->path);
     free(shared);
 }
 
-void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
+void config_warn_of(const struct config *config, int line, config_warning_fn *on_warning, void *arg,
                     const char *fmt, ...) {
-    char what[WARNING_MAX], sentence[PATH_MAX + WARNING_MAX];
+    char where[PATH_MAX + 16], sentence[WARNING_MAX + sizeof(".")];
     const char *path = places_find(&config->places, line, &line);
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(what, sizeof(what), fmt, ap);
+    vsnprintf(sentence, WARNING_MAX, fmt, ap);
     va_end(ap);
-    snprintf(sentence, sizeof(sentence), "%s:%d: warning: %s.", path, line, what);
-    on_warning(arg, sentence);
+    strcat(sentence, ".");
+    snprintf(where, sizeof(where), "%s:%d: ", path, line);
+    on_warning(arg, where, sentence);
 }
 
 int config_log_level(const struct config *config) {
@@ -166,6 +204,13 @@ int config_log_level(const struct config *config) {
 
 size_t listener_upstream(const struct listener_config *listener, size_t i) {
     return i < listener->n_routes ? listener->routes[i].upstream : listener->upstream;
+}
+
+bool listener_leads_to(const struct listener_config *listener, size_t upstream) {
+    for (size_t i = 0; i <= listener->n_routes; i++)
+        if (listener_upstream(listener, i) == upstream)
+            return true;
+    return false;
 }
 
 bool listener_opens(const struct listener_config *listener) {

@@ -18,20 +18,28 @@
 #include "base/socket_file.h"
 #include "base/source.h"
 #include "config/places.h"
+#include "config/route_config.h"
 
 #define CONFIG_DEFAULT_PATH   "/etc/relayd.conf"
 #define CONFIG_DEFAULT_LISTEN ":8080"
 #define CONFIG_SIZE_MAX       ((size_t)1 << 20) /* bytes of a file */
 #define CONFIG_NAME_MAX       64                /* bytes of a section's title, NUL included */
+#define COOKIE_SECRET_SIZE    32
+#define COOKIE_NAME_MOST      64
+#define COOKIE_KEY_LEAST      32 /* characters */
 
 /* Values of the CHOICE options, in their rows' order. */
 enum when_full { WHEN_FULL_WAIT, WHEN_FULL_REJECT };
 enum log_connections { LOG_CONNECTIONS_ALL, LOG_CONNECTIONS_FAILED, LOG_CONNECTIONS_NONE };
+enum log_requests { LOG_REQUESTS_ALL, LOG_REQUESTS_FAILED, LOG_REQUESTS_SLOW, LOG_REQUESTS_NONE };
+enum access_format { ACCESS_COMBINED, ACCESS_JSON };
 enum on_term { ON_TERM_AUTO, ON_TERM_DRAIN, ON_TERM_LEAVE };
 enum listener_mode { MODE_TCP, MODE_HTTP };
+enum reuse { REUSE_PRIVATE, REUSE_PROVEN };
 enum idle_end { IDLE_END_RESET, IDLE_END_CLOSE };
 enum copy_mode { COPY_AUTO, COPY_BUFFER, COPY_SPLICE };
 enum on_down { ON_DOWN_KEEP, ON_DOWN_RESET };
+enum balance_each { BALANCE_EACH_CONNECTION, BALANCE_EACH_REQUEST };
 enum check_type {
     CHECK_TCP,
     CHECK_HTTP,
@@ -51,11 +59,6 @@ struct prefix_list {
     size_t n;
 };
 
-struct text_list {
-    char **texts;
-    size_t n;
-};
-
 struct global_config {
     int64_t workers;
     int64_t queue_size;
@@ -68,8 +71,14 @@ struct global_config {
     usec_t lame_duck_time;
     int log_level;       /* index in the row's choices; config_log_level() translates */
     int log_connections; /* enum log_connections */
-    int log_format;      /* enum log_format */
-    char *keeper;        /* "auto", "off", or the path of a socket */
+    char *log_requests;  /* as written; and what it means: */
+    enum log_requests requests;
+    usec_t slow_requests; /* of LOG_REQUESTS_SLOW */
+    char *access_log;     /* "": none */
+    int access_log_line;  /* in the file; 0: it is not there */
+    int access_format;    /* enum access_format */
+    int log_format;       /* enum log_format */
+    char *keeper;         /* "auto", "off", or the path of a socket */
     usec_t keeper_timeout;
     char *control;    /* "auto", "off", or the path of a socket */
     int control_line; /* in the file; 0: it is not there */
@@ -101,7 +110,7 @@ struct status_config {
     size_t n_places;
 };
 
-struct error_pages; /* config/error_pages.h */
+struct route_index; /* config/route_index.h */
 struct tls_server;  /* tls/server.h */
 
 /* Its values are the defaults if the section is not there. */
@@ -117,24 +126,8 @@ struct listener_tls_config {
     char *ca, *crl;
     bool tickets;
     char *ticket_keys;
+    bool outlive;              /* the keys of its connections may lie in the table */
     struct tls_server *server; /* what all that means; NULL: not given */
-};
-
-#define NO_UPSTREAM SIZE_MAX
-
-#define ROUTE_PATTERN_SIZE 264 /* "alpn:" and 255 bytes, with NUL */
-
-enum route_kind {
-    ROUTE_SNI,  /* "sni:NAME", or "sni:*.NAME": one label more */
-    ROUTE_ALPN, /* "alpn:PROTOCOL" */
-};
-
-struct route_config {
-    char
-        pattern[ROUTE_PATTERN_SIZE]; /* its title; a name in lower case, without a dot at its end */
-    int line;
-    enum route_kind kind;
-    size_t upstream; /* index in config.upstreams */
 };
 
 struct listener_config {
@@ -144,9 +137,10 @@ struct listener_config {
     size_t n_address;
     size_t upstream; /* index in config.upstreams, for whom no route takes; or NO_UPSTREAM */
     struct route_config *routes;
-    size_t n_routes; /* at least 1 without an upstream */
+    size_t n_routes; /* at least 1 without an upstream or a redirect */
     int mode;        /* enum listener_mode */
     int64_t backlog;
+    bool ip_freebind;
     usec_t idle_timeout; /* 0: never */
     int idle_end;        /* enum idle_end */
     int64_t min_rate;    /* bytes a second; 0: none */
@@ -169,6 +163,22 @@ struct listener_config {
     int access_line;   /* of the last of these three in the file; 0: none */
     char *error_pages; /* a folder, or ""; and what it holds: */
     struct error_pages *pages;
+    /* From here on of mode http. These are read through a route: its own, or `own`. */
+    char *redirect;
+    int redirect_code;
+    int64_t max_body;
+    usec_t response_timeout, hsts;
+    struct text_list set_request, add_request, remove_request;
+    struct text_list set_response, add_response, remove_response;
+    struct route_config own;   /* of requests that no route takes */
+    struct route_index *index; /* finds the route of a request; NULL: no routes, or mode tcp */
+    usec_t head_timeout;       /* for the head of a request */
+    usec_t keepalive_timeout;  /* between two */
+    usec_t soonest_timeout;    /* of these two and the response_timeouts of all routes */
+    int reuse;                 /* enum reuse */
+    bool websocket, forwarded, via, request_id;
+    struct prefix_list trusted_proxies;
+    struct prefix_set *trusted; /* that, with value 0; NULL: empty */
     struct listener_tls_config tls;
 };
 
@@ -219,6 +229,7 @@ struct upstream_tls_config {
     char *name; /* "": the host of a server's address */
     struct text_list alpn;
     char *certificate, *key;
+    bool outlive;              /* likewise */
     struct tls_client *client; /* what all that means; NULL: not given */
 };
 
@@ -228,7 +239,11 @@ struct upstream_config {
     usec_t connect_timeout;
     int64_t connect_attempts;
     usec_t resolve_interval;
-    int balance;       /* enum balance */
+    int balance;      /* enum balance */
+    int balance_each; /* enum balance_each */
+    char *cookie;     /* these two of balance = cookie: the name of the cookie, */
+    char *cookie_key; /* and a secret, or ""; and what both this and the machine come to: */
+    uint8_t cookie_secret[COOKIE_SECRET_SIZE];
     int64_t max_fails; /* 0: servers are never left alone */
     usec_t fail_timeout;
     int send_proxy; /* enum proxy_version, but for PROXY_ANY */
@@ -241,6 +256,7 @@ struct upstream_config {
     struct server_config *servers;
     size_t n_servers; /* at least 1 */
     bool drained;     /* all of them have weight 0 */
+    bool serves_http; /* a listener in mode http leads here */
 };
 
 /* An option of type TEXT that is "credential:NAME" in the file. */
@@ -252,6 +268,7 @@ struct secret {
 /* What is doubtful in files that the configuration names, found as they were read. */
 struct config_note {
     int line;
+    bool asked; /* only who asks for a check is told */
     char *what; /* a clause */
 };
 
@@ -276,7 +293,7 @@ struct config {
 typedef void config_error_fn(void *arg, const char *sentence);
 
 /* A config with one reference, or NULL after at least one call of on_error. Any
- * thread, one at a time (libconfuse's scanner is not reentrant). */
+ * thread, several at once (libconfuse's scanner has a lock: load.c). */
 struct config *config_load(const char *path, config_error_fn *on_error, void *arg);
 
 /* The configuration of `relayd [--listen ADDR] --proxy HOST:PORT`: listener "web" in mode http,
@@ -285,8 +302,11 @@ struct config *config_load(const char *path, config_error_fn *on_error, void *ar
 struct config *config_from_arguments(const char *listen, const char *proxy,
                                      config_error_fn *on_error, void *arg);
 
-/* Calls on_warning: "PATH:LINE: warning: " and the sentence, without full stop. */
-void config_warn_of(const struct config *config, int line, config_error_fn *on_warning, void *arg,
+/* where: "PATH:LINE: ". That it is a warning is said by whoever shows it, as a log does anyway. */
+typedef void config_warning_fn(void *arg, const char *where, const char *sentence);
+
+/* Calls on_warning; fmt makes the sentence, without full stop. */
+void config_warn_of(const struct config *config, int line, config_warning_fn *on_warning, void *arg,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* Prints it in the file's syntax; it loads to the same. changed: without defaults. Secrets are
@@ -310,6 +330,9 @@ void config_unref(struct config *config);
 /* The i-th upstream, of n_routes + 1, that its connections may go to, or NO_UPSTREAM: the routes'
  * in their order, then its own. */
 size_t listener_upstream(const struct listener_config *listener, size_t i);
+
+/* Whether any of these is this one. */
+bool listener_leads_to(const struct listener_config *listener, size_t upstream);
 
 /* Whether clients send something before a server is dialled. */
 bool listener_opens(const struct listener_config *listener);

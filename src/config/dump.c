@@ -125,6 +125,49 @@ static size_t print_options(const struct dump *dump, enum option_section section
     return n;
 }
 
+static bool same_lists(const struct text_list *a, const struct text_list *b) {
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; same && i < a->n; i++)
+        same = strcmp(a->texts[i], b->texts[i]) == 0;
+    return same;
+}
+
+/* Whether a route would have it from its listener if the file had nothing of it. */
+static bool is_inherited(const struct config *config, const struct option_info *row,
+                         const struct listener_config *listener, const struct route_config *route) {
+    const struct option_info *from = options_find(SECTION_LISTENER, row->name);
+    char a[OPTIONS_TEXT_MAX], b[OPTIONS_TEXT_MAX];
+
+    if (row->type == OPTION_UPSTREAM || from == NULL)
+        return is_left_out(config, row, route);
+    const void *own = (const char *)route + row->offset,
+               *other = (const char *)listener + from->offset;
+    if (row->type == OPTION_TEXTS)
+        return same_lists(own, other);
+    if (row->type == OPTION_TEXT)
+        return strcmp(*(char *const *)own, *(char *const *)other) == 0;
+    return strcmp(options_format(row, route, a, sizeof(a)),
+                  options_format(from, listener, b, sizeof(b))) == 0;
+}
+
+/* In mode tcp, it has an upstream alone. */
+static void print_route(const struct dump *dump, const struct listener_config *listener,
+                        const struct route_config *route) {
+    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+        const struct option_info *row = &option_infos[i];
+
+        if (row->section != SECTION_ROUTE ||
+            (row->type != OPTION_UPSTREAM && route->kind != ROUTE_HTTP) ||
+            ((dump->changed || row->type == OPTION_UPSTREAM) &&
+             is_inherited(dump->config, row, listener, route)))
+            continue;
+        fprintf(dump->out, "%*s%s = ", 8, "", row->name);
+        print_value(dump->config, row, route, dump->out);
+        putc('\n', dump->out);
+    }
+}
+
 static void print_listener(const struct dump *dump, const struct listener_config *listener) {
     fprintf(dump->out, "listener %s {\n", listener->name);
     print_options(dump, SECTION_LISTENER, listener, 4);
@@ -137,7 +180,7 @@ static void print_listener(const struct dump *dump, const struct listener_config
         fputs("    route ", dump->out);
         print_quoted(listener->routes[i].pattern, dump->out);
         fputs(" {\n", dump->out);
-        print_options(dump, SECTION_ROUTE, &listener->routes[i], 8);
+        print_route(dump, listener, &listener->routes[i]);
         fputs("    }\n", dump->out);
     }
     fputs("}\n", dump->out);

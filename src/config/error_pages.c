@@ -16,7 +16,8 @@
 #define CLAUSE_MAX  512 /* of what is wrong */
 
 /* The statuses of ends.def (tests/lint), and their classes. */
-static const char *const names[] = {"400", "403", "429", "502", "503", "504", "4xx", "5xx"};
+static const char *const names[] = {"400", "403", "404", "405", "408", "413", "414", "417", "421",
+                                    "429", "431", "501", "502", "503", "504", "505", "4xx", "5xx"};
 
 static const struct page_kind {
     const char *extension;
@@ -117,11 +118,11 @@ static void take_page(struct page_reading *reading, const char *name) {
     size_t i = find_place(name);
 
     if (i == ARRAY_LEN(names)) {
-        tell_of_page(
-            reading,
-            "%s: pages are for 400, 403, 429, 502, 503 and 504, and 4xx or 5xx for the rest of "
-            "these",
-            name);
+        tell_of_page(reading,
+                     "%s: pages are for 400, 403, 404, 405, 408, 413, 414, 417, 421, 429, 431, "
+                     "501, 502, 503, 504 and "
+                     "505, and 4xx or 5xx for the rest of these",
+                     name);
     } else if (kind == NULL) {
         tell_of_page(reading, "%s: the name of a page must end in .html, .json or .txt", name);
     } else if (reading->found[i] != NULL) {

@@ -41,8 +41,8 @@ struct load {
     cfg_opt_t schema[SECTION_COUNT][SCHEMA_MAX];
 };
 
-/* libconfuse's callbacks take no argument of ours, and its lexer is one for all. One load at a
- * time. */
+/* libconfuse's callbacks take no argument of ours, and its lexer is one for all: only one at a time
+ * is in it. */
 static struct lock loading = LOCK_INITIAL(RANK_OUTER);
 static struct load *current GUARDED;
 
@@ -183,6 +183,13 @@ static void parse_includes(struct load *load, cfg_t *cfg) {
     free(text);
 }
 
+/* It frees the lexer, too, in which another load may be. */
+static void free_cfg(cfg_t *cfg) {
+    lock_acquire(&loading);
+    cfg_free(cfg);
+    lock_release(&loading);
+}
+
 static struct config *parse_files(struct load *load, const char *path, char *text, size_t size) {
     cfg_t *cfg;
 
@@ -196,7 +203,9 @@ static struct config *parse_files(struct load *load, const char *path, char *tex
     load->whole = true;
     parse_text(load, cfg, path, text, size);
     parse_includes(load, cfg);
-    cfg_free(cfg);
+    free_cfg(cfg);
+    if (load->problems.out_of_memory) /* a tree that lacks something says nothing of the files */
+        return NULL;
     struct config *config = config_build(&load->tree, path, &load->problems);
     if (config && load->whole)
         config_validate(&load->tree, config, &load->problems);

@@ -209,6 +209,7 @@ bool options_is_default(const struct option_info *row, const void *base) {
         struct health_check_config health_check;
         struct listener_tls_config listener_tls;
         struct upstream_tls_config upstream_tls;
+        struct route_config route;
     } plain;
 
     if (row->type == OPTION_TEXT)

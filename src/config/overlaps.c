@@ -11,7 +11,7 @@ struct takers {
 
 struct overlaps {
     const struct config *config;
-    config_error_fn *on_warning;
+    config_warning_fn *on_warning;
     void *arg;
     struct takers *takers;
 };
@@ -51,9 +51,28 @@ static void look_at_listeners(const struct overlaps *overlaps, bool warns) {
     }
 }
 
+/* Sockets of the status section take IPv4 with IPv6, and no listener makes way for them. That both
+ * have the same address is an error (validate.c). */
+static void look_at_status(const struct overlaps *overlaps, const struct listen_address *status,
+                           const struct listener_config *listener) {
+    for (size_t i = 0; i < listener->n_address; i++) {
+        const struct listen_address *address = &listener->address[i];
+
+        if (address->systemd || address->spec.form == ADDR_NAME || status->spec.form == ADDR_NAME)
+            continue;
+        const struct addr one = addr_to_bind(&status->spec), other = addr_to_bind(&address->spec);
+        if (addr_overlaps(&one, false, &other, false))
+            config_warn_of(overlaps->config, overlaps->config->status.line, overlaps->on_warning,
+                           overlaps->arg,
+                           "status: address %s overlaps with %s of listener %s: relayd cannot "
+                           "listen on both",
+                           status->text, address->text, listener->name);
+    }
+}
+
 /* The kernel binds no socket to an address that overlaps (bind(2)). One of [::] leaves IPv4 to
  * others if any of that is asked for, so each family is by itself. */
-void overlaps_warn(const struct config *config, config_error_fn *on_warning, void *arg) {
+void overlaps_warn(const struct config *config, config_warning_fn *on_warning, void *arg) {
     const struct overlaps overlaps = {.config = config,
                                       .on_warning = on_warning,
                                       .arg = arg,
@@ -63,5 +82,8 @@ void overlaps_warn(const struct config *config, config_error_fn *on_warning, voi
         return;
     look_at_listeners(&overlaps, false);
     look_at_listeners(&overlaps, true);
+    for (size_t i = 0; i < config->status.n_address; i++)
+        for (size_t k = 0; k < config->n_listeners; k++)
+            look_at_status(&overlaps, &config->status.address[i], &config->listeners[k]);
     free(overlaps.takers);
 }

@@ -5,7 +5,8 @@
 #include "config/config.h"
 
 /* Warns of each address that overlaps with one for every address of its port, as 127.0.0.1:80 with
- * 0.0.0.0:80: relayd would not start. Names are not looked up. */
-void overlaps_warn(const struct config *config, config_error_fn *on_warning, void *arg);
+ * 0.0.0.0:80, and of those of the status section that do with any: relayd would not start. Names
+ * are not looked up. */
+void overlaps_warn(const struct config *config, config_warning_fn *on_warning, void *arg);
 
 #endif

@@ -52,12 +52,15 @@ static const char *read_route_protocol(const char *text, struct route_config *re
     return NULL;
 }
 
-const char *route_read(const char *text, struct route_config *ret) {
+const char *route_read(const char *text, bool http, struct route_config *ret) {
     if (strncmp(text, SNI, strlen(SNI)) == 0)
         return read_route_name(text + strlen(SNI), ret);
     if (strncmp(text, ALPN, strlen(ALPN)) == 0)
         return read_route_protocol(text + strlen(ALPN), ret);
-    return "must be \"sni:NAME\", \"sni:*.NAME\" or \"alpn:PROTOCOL\"";
+    if (http)
+        return route_read_http(text, ret);
+    return "must be \"sni:NAME\", \"sni:*.NAME\" or \"alpn:PROTOCOL\"; a host and a path, as in "
+           "www.example.com/app/, are for mode = http";
 }
 
 const struct route_config *route_find(const struct listener_config *listener, const char *pattern) {
@@ -83,13 +86,28 @@ const struct route_config *route_choose_name(const struct listener_config *liste
     return route_find(listener, pattern);
 }
 
+/* Where TLS ends here with protocols of its own: the one that both sides will speak. NULL: none. */
+static const char *agreed_protocol(const struct listener_config *listener,
+                                   const struct client_hello *hello) {
+    for (size_t i = 0; i < listener->tls.alpn.n; i++)
+        if (client_hello_offers(hello, listener->tls.alpn.texts[i]))
+            return listener->tls.alpn.texts[i];
+    return NULL;
+}
+
 const struct route_config *route_choose(const struct listener_config *listener,
                                         const struct client_hello *hello) {
     if (!hello)
         return NULL;
-    for (size_t i = 0; i < listener->n_routes; i++)
-        if (listener->routes[i].kind == ROUTE_ALPN &&
-            client_hello_offers(hello, route_protocol(&listener->routes[i])))
-            return &listener->routes[i];
+    const char *agreed = agreed_protocol(listener, hello);
+    for (size_t i = 0; i < listener->n_routes; i++) {
+        const struct route_config *route = &listener->routes[i];
+
+        if (route->kind != ROUTE_ALPN)
+            continue;
+        if (listener->tls.alpn.n == 0 ? client_hello_offers(hello, route_protocol(route))
+                                      : agreed && strcmp(agreed, route_protocol(route)) == 0)
+            return route;
+    }
     return route_choose_name(listener, hello->name);
 }

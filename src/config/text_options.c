@@ -6,40 +6,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/bytes.h"
 #include "base/pattern.h"
 #include "base/text.h"
 #include "config/build.h"
 #include "config/credential.h"
 #include "keeper/message.h"
 
-#define PATH_MOST 512 /* bytes of a path; every server should take 8000 (RFC 9112, 3) */
-#define HOST_MOST 253 /* RFC 1035, 2.3.4 */
-#define USER_MOST                                                                                  \
-    63 /* PostgreSQL documentation, "Identifiers and Key Words"; MySQL takes 32, MariaDB 128 */
-#define SEND_MOST 1024
-
 const char CONFIG_NO_MEMORY[] = "out of memory";
-
-/* Visible ASCII alone: it goes into a request line or a header. */
-static bool is_visible(const char *text) {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text <= ' ' || (unsigned char)*text >= 0x7f)
-            return false;
-    return true;
-}
-
-static const char *check_path(const char *text) {
-    if (text[0] != '/' || !is_visible(text))
-        return "must be a path that begins with \"/\" and has no blanks or control characters";
-    return strlen(text) > PATH_MOST ? "must not be longer than 512 bytes" : NULL;
-}
-
-static const char *check_host(const char *text) {
-    if (!is_visible(text))
-        return "must be a host name, and may have a port";
-    return strlen(text) > HOST_MOST ? "must not be longer than 253 bytes" : NULL;
-}
 
 /* "200" or "200-399" */
 static bool read_range(const char *text, size_t length, struct status_range *range) {
@@ -60,20 +33,6 @@ static bool read_range(const char *text, size_t length, struct status_range *ran
     range->first = values[0];
     range->last = dash != NULL ? values[1] : values[0];
     return range->first >= 100 && range->last <= 599 && range->first <= range->last;
-}
-
-static const char *check_user(const char *text) {
-    if (text[0] == '\0' || !is_visible(text))
-        return "must be a user's name, without blanks or control characters";
-    return strlen(text) > USER_MOST ? "must not be longer than 63 bytes" : NULL;
-}
-
-static const char *check_send(const char *text) {
-    size_t n;
-
-    if (!bytes_decode(text, NULL, 0, &n))
-        return "after \"\\\" only r, n, t, \\ or x and two hexadecimal digits are known";
-    return strlen(text) > SEND_MOST ? "must not be longer than 1024 bytes" : NULL;
 }
 
 static const char *read_statuses(const char *text, struct health_check_config *check) {
@@ -188,22 +147,17 @@ static const char *check_folder(const char *text) {
                : "must be the path of a folder, as in \"/etc/relayd/errors\"";
 }
 
+static const char *check_access_log(const char *text) {
+    return text[0] == '\0' || (text[0] == '/' && text[strlen(text) - 1] != '/')
+               ? NULL
+               : "must be the path of a file from / on, as in \"/var/log/relayd/access.log\"";
+}
+
 /* validate_tls.c has it read. */
 static const char *check_file(const char *text) {
     return text[0] == '\0' || text[0] == '/' || credential_name(text) != NULL
                ? NULL
                : "must be the path of a file from / on, or credential:NAME";
-}
-
-static const char *check_tls_name(const char *text) {
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    struct addr addr;
-    const char *why;
-
-    if (strspn(text, letters) != strlen(text) && !addr_parse_ip(text, &addr, &why))
-        return "must be a host's name or an IP address, without a port";
-    return strlen(text) > HOST_MOST ? "must not be longer than 253 bytes" : NULL;
 }
 
 static const char *check_instance(const char *text) {
@@ -213,6 +167,24 @@ static const char *check_instance(const char *text) {
         if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
             return "must have no control characters";
     return n < KEEPER_NAME_MAX ? NULL : "must not be longer than 127 bytes";
+}
+
+static const char *read_requests(const char *text, struct global_config *global) {
+    static const char *const words[] = {
+        [LOG_REQUESTS_ALL] = "all", [LOG_REQUESTS_FAILED] = "failed", [LOG_REQUESTS_NONE] = "none"};
+    static const char slow[] = "slow:";
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (words[i] == NULL || strcmp(text, words[i]) != 0)
+            continue;
+        global->requests = (enum log_requests)i;
+        return NULL;
+    }
+    if (strncmp(text, slow, strlen(slow)) != 0 ||
+        !text_parse_duration(text + strlen(slow), &global->slow_requests))
+        return "must be all, failed, none, or slow: and a duration, as in slow:500ms";
+    global->requests = LOG_REQUESTS_SLOW;
+    return NULL;
 }
 
 bool config_is_path(const struct option_info *row) {
@@ -231,14 +203,65 @@ bool config_is_path(const struct option_info *row) {
     }
 }
 
+/* The same of a listener and a route. False: it is no list of fields. */
+static bool find_header_option(const struct option_info *row, enum header_option *ret) {
+    switch ((int)(row - option_infos)) {
+    case OPT_listener_set_request:
+    case OPT_route_set_request:
+        *ret = HEADER_SET_REQUEST;
+        return true;
+    case OPT_listener_add_request:
+    case OPT_route_add_request:
+        *ret = HEADER_ADD_REQUEST;
+        return true;
+    case OPT_listener_remove_request:
+    case OPT_route_remove_request:
+        *ret = HEADER_REMOVE_REQUEST;
+        return true;
+    case OPT_listener_set_response:
+    case OPT_route_set_response:
+        *ret = HEADER_SET_RESPONSE;
+        return true;
+    case OPT_listener_add_response:
+    case OPT_route_add_response:
+        *ret = HEADER_ADD_RESPONSE;
+        return true;
+    case OPT_listener_remove_response:
+    case OPT_route_remove_response:
+        *ret = HEADER_REMOVE_RESPONSE;
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *config_check_item(const struct option_info *row, const char *text) {
+    enum header_option option;
+
+    if (find_header_option(row, &option))
+        return header_edits_check(option, text);
     if (!config_is_path(row))
         return NULL;
     return text[0] != '\0' ? check_file(text) : check_file("?");
 }
 
+static const char *read_global(const struct option_info *row, const char *text,
+                               struct global_config *global) {
+    switch ((int)(row - option_infos)) {
+    case OPT_global_log_requests:
+        return read_requests(text, global);
+    case OPT_global_access_log:
+        return check_access_log(text);
+    case OPT_global_instance:
+        return check_instance(text);
+    default:
+        return check_socket_choice(text);
+    }
+}
+
 const char *config_set_text(const struct option_info *row, const char *text, void *base) {
     char **member = (char **)(void *)((char *)base + row->offset), *copy = strdup(text);
+    struct redirect target; /* validate_http.c takes it */
     const char *why = NULL;
 
     if (copy == NULL)
@@ -246,10 +269,10 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     switch ((int)(row - option_infos)) {
     case OPT_global_keeper:
     case OPT_global_control:
-        why = check_socket_choice(text);
-        break;
+    case OPT_global_log_requests:
+    case OPT_global_access_log:
     case OPT_global_instance:
-        why = check_instance(text);
+        why = read_global(row, text, base);
         break;
     case OPT_listener_socket_mode:
         why = read_mode(text, base);
@@ -261,19 +284,21 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
         why = read_owner(text, true, &((struct listener_config *)base)->socket_access.gid);
         break;
     case OPT_listener_error_pages:
+    case OPT_route_error_pages:
         why = check_folder(text);
         break;
+    case OPT_listener_redirect:
+    case OPT_route_redirect:
+        why = redirect_read(text, &target);
+        break;
     case OPT_health_check_path:
-        why = check_path(text);
-        break;
     case OPT_health_check_host:
-        why = check_host(text);
-        break;
     case OPT_health_check_user:
-        why = check_user(text);
-        break;
     case OPT_health_check_send:
-        why = check_send(text);
+    case OPT_upstream_tls_name:
+    case OPT_upstream_cookie:
+    case OPT_upstream_cookie_key:
+        why = config_check_upstream_text(row, text);
         break;
     case OPT_listener_tls_key:
     case OPT_listener_tls_ca:
@@ -284,12 +309,8 @@ const char *config_set_text(const struct option_info *row, const char *text, voi
     case OPT_upstream_tls_key:
         why = check_file(text);
         break;
-    case OPT_upstream_tls_name:
-        why = check_tls_name(text);
-        break;
     case OPT_listener_tls_ciphers: /* these two: tls/suites.h */
     case OPT_listener_tls_groups:
-        break;
     case OPT_health_check_expect: /* config_read_expect, once the type is known */
         break;
     default:

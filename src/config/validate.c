@@ -1,4 +1,4 @@
-#include <netinet/in.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,23 @@ struct validation {
     const struct upstream_config **by_name;
 };
 
+static bool has_text(const struct tree_section *section, enum option_id id, const char *text) {
+    const struct tree_value *value = tree_value(section, id);
+
+    return value != NULL && strcmp(value->text, text) == 0;
+}
+
+/* Routes have upstreams of their own; in mode http they need none (validate_http.c). */
+static bool may_be_missing(const struct tree *tree, size_t section, enum option_id id) {
+    const struct tree_section *at = &tree->sections[section];
+
+    if (id == OPT_listener_upstream)
+        return tree_inside(tree, section, SECTION_ROUTE) < tree->n ||
+               tree_value(at, OPT_listener_redirect) != NULL;
+    return id == OPT_route_upstream &&
+           has_text(&tree->sections[at->parent], OPT_listener_mode, "http");
+}
+
 static void check_missing(const struct validation *validation, size_t section) {
     static const char *const examples[] = {
         [OPTION_ADDRESSES] = "\":8080\"",
@@ -32,8 +49,7 @@ static void check_missing(const struct validation *validation, size_t section) {
         const struct option_info *row = &option_infos[i];
 
         if (row->section != at->kind || row->default_text ||
-            (i == OPT_listener_upstream &&
-             tree_inside(validation->tree, section, SECTION_ROUTE) < validation->tree->n))
+            may_be_missing(validation->tree, section, (enum option_id)i))
             continue;
         tree_where(validation->tree, section, where);
         if (at->given[i] == 0)
@@ -173,6 +189,7 @@ static void check_listener(const struct validation *validation, size_t section,
         check_upstream_name(validation, at, OPT_route_upstream, &listener->routes[i].upstream);
     }
     config_validate_listener(validation->tree, section, listener, validation->problems);
+    config_validate_http(validation->tree, section, listener, validation->problems);
     config_validate_tls(validation->tree, section, validation->config, listener,
                         validation->problems);
 }
@@ -198,13 +215,9 @@ struct listened {
 static struct addr_spec place_of(const struct listened *one) {
     struct addr_spec place = one->spec;
 
-    if (!one->systemd && place.form == ADDR_LITERAL)
-        place.addr = addr_unmapped(&place.addr);
-    if (!one->systemd && place.form == ADDR_ANY) {
+    if (!one->systemd && (place.form == ADDR_LITERAL || place.form == ADDR_ANY)) {
+        place.addr = addr_to_bind(&place);
         place.form = ADDR_LITERAL;
-        place.addr = (struct addr){.len = sizeof place.addr.u.in6};
-        place.addr.u.in6.sin6_family = AF_INET6;
-        place.addr.u.in6.sin6_port = htons((uint16_t)place.port);
     }
     return place;
 }
@@ -240,41 +253,53 @@ static void report_twice(const struct validation *validation, const struct liste
 
     problems_add(
         validation->problems, again->value->line,
-        "%saddress %s is listened on twice; the first is on %s",
-        tree_where(validation->tree, again->section, where),
+        "%s%s %s is listened on twice; the first is on %s",
+        tree_where(validation->tree, again->section, where), again->value->row->name,
         problems_show(again->value->text, shown),
         places_say(&validation->tree->places, again->value->line, first->value->line, place));
 }
 
 static bool listens(const struct tree_section *section) {
-    return section->kind == SECTION_LISTENER || section->kind == SECTION_STATUS;
+    return section->kind == SECTION_LISTENER || section->kind == SECTION_STATUS ||
+           section->kind == SECTION_GLOBAL;
 }
 
-/* Every address of every listener, and of the status section. There may be many: they are sorted
- * first. */
+/* False: it names no address, or none that is allowed. */
+static bool read_listened(const struct tree_value *value, struct listened *ret) {
+    bool path = value->row == &option_infos[OPT_global_control] ||
+                value->row == &option_infos[OPT_global_keeper];
+    char text[PATH_MAX + sizeof("unix:")];
+    const char *why;
+
+    if (path && value->text[0] == '/') {
+        snprintf(text, sizeof(text), "unix:%s", value->text);
+        return addr_parse(text, &ret->spec, &why);
+    }
+    ret->systemd = strcmp(value->text, "systemd") == 0;
+    return value->row->type == OPTION_ADDRESSES &&
+           (ret->systemd || addr_parse(value->text, &ret->spec, &why));
+}
+
+/* Every address of every listener, of the status section, and of what listens besides: the control
+ * socket, and relayd-keeper. There may be many: they are sorted first. */
 static void check_addresses(const struct validation *validation) {
     const struct tree *tree = validation->tree;
     struct listened *all;
     size_t n = 0, most = 0, first = 0;
-    const char *why;
 
-    for (size_t i = 1; i < tree->n; i++)
+    for (size_t i = 0; i < tree->n; i++)
         most += listens(&tree->sections[i]) ? tree->sections[i].n_values : 0;
     all = calloc(most + 1, sizeof *all);
     if (!all) {
         validation->problems->out_of_memory = true;
         return;
     }
-    for (size_t i = 1; i < tree->n; i++) {
+    for (size_t i = 0; i < tree->n; i++) {
         for (size_t j = 0; listens(&tree->sections[i]) && j < tree->sections[i].n_values; j++) {
             const struct tree_value *value = &tree->sections[i].values[j];
-            bool systemd = strcmp(value->text, "systemd") == 0;
 
-            if (value->row->type != OPTION_ADDRESSES)
-                continue;
-            all[n] =
-                (struct listened){.value = value, .section = i, .number = n, .systemd = systemd};
-            if (systemd || addr_parse(value->text, &all[n].spec, &why))
+            all[n] = (struct listened){.value = value, .section = i, .number = n};
+            if (read_listened(value, &all[n]))
                 n++;
         }
     }
@@ -288,6 +313,16 @@ static void check_addresses(const struct validation *validation) {
     free(all);
 }
 
+static void note_who_serves_http(struct config *config) {
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        const struct listener_config *listener = &config->listeners[i];
+
+        for (size_t k = 0; listener->mode == MODE_HTTP && k <= listener->n_routes; k++)
+            if (listener_upstream(listener, k) != NO_UPSTREAM)
+                config->upstreams[listener_upstream(listener, k)].serves_http = true;
+    }
+}
+
 void config_validate(const struct tree *tree, struct config *config, struct problems *problems) {
     struct validation validation = {tree, config, problems, NULL};
     size_t listeners = 0, upstreams = 0;
@@ -299,6 +334,9 @@ void config_validate(const struct tree *tree, struct config *config, struct prob
     check_titles(&validation);
     if (!tree_is_default(&tree->sections[0], OPT_global_control))
         config->global.control_line = tree_value(&tree->sections[0], OPT_global_control)->line;
+    if (!tree_is_default(&tree->sections[0], OPT_global_access_log))
+        config->global.access_log_line =
+            tree_value(&tree->sections[0], OPT_global_access_log)->line;
     for (size_t i = 1; i < tree->n; i++) {
         check_missing(&validation, i);
         if (tree->sections[i].kind == SECTION_LISTENER)
@@ -307,8 +345,11 @@ void config_validate(const struct tree *tree, struct config *config, struct prob
             check_upstream(&validation, i, &config->upstreams[upstreams++]);
     }
     free(validation.by_name);
+    note_who_serves_http(config);
     check_addresses(&validation);
+    config_validate_balance(tree, config, problems);
     config_validate_loops(tree, config, problems);
+    config_validate_alpn(tree, config, problems);
     if (config->n_listeners == 0)
         problems_add(problems, tree->last_line,
                      "there is no listener section, so no client could connect; add one, as in "

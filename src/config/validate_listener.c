@@ -156,6 +156,7 @@ void config_validate_listener(const struct tree *tree, size_t section,
     check_prefixes(&validation, OPT_listener_proxy_from);
     check_prefixes(&validation, OPT_listener_allow);
     check_prefixes(&validation, OPT_listener_deny);
+    check_prefixes(&validation, OPT_listener_trusted_proxies);
     read_error_pages(&validation);
     config_validate_routes(tree, section, listener, problems);
 }

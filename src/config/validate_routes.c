@@ -51,9 +51,13 @@ void config_validate_routes(const struct tree *tree, size_t section,
     if (listener->n_routes == 0)
         return;
     check_patterns(tree, listener, problems);
-    if (listener->mode == MODE_HTTP)
-        problems_add(problems, listener->routes[0].line,
+    for (size_t i = 0; listener->mode == MODE_HTTP && i < listener->n_routes; i++) {
+        if (listener->routes[i].kind == ROUTE_HTTP || listener->routes[i].pattern[0] == '\0')
+            continue;
+        problems_add(problems, listener->routes[i].line,
                      "%sa route by what TLS asks for has no meaning with mode = http; it must be "
                      "mode = tcp",
                      tree_where(tree, section, where));
+        return;
+    }
 }

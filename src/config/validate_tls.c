@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host_name.h"
 #include "config/build.h"
 #include "config/credential.h"
 #include "config/routes.h"
@@ -39,7 +40,7 @@ static const struct tree_value *find_written(const struct validation *validation
 }
 
 /* Takes what: after those of lines before. */
-static void add_note(const struct validation *validation, int line, char *what) {
+static void add_note(const struct validation *validation, int line, bool asked, char *what) {
     struct config *config = validation->config;
     struct config_note *bigger = reallocarray(config->notes, config->n_notes + 1, sizeof(*bigger));
 
@@ -52,7 +53,7 @@ static void add_note(const struct validation *validation, int line, char *what) 
     size_t at = config->n_notes++;
     for (; at > 0 && bigger[at - 1].line > line; at--)
         bigger[at] = bigger[at - 1];
-    bigger[at] = (struct config_note){line, what};
+    bigger[at] = (struct config_note){line, asked, what};
 }
 
 /* What is wrong is an error, what is doubtful a note for the warnings. */
@@ -71,7 +72,7 @@ static void on_tls_problem(void *arg, enum tls_weight weight, const char *option
         problems_add(validation->problems, line, "%s", sentence);
         free(sentence);
     } else {
-        add_note(validation, line, sentence);
+        add_note(validation, line, weight == TLS_ASKED, sentence);
     }
 }
 
@@ -215,17 +216,54 @@ static void read_server(struct validation *validation) {
     free_paths(&paths);
 }
 
+/* The name that its clients ask for in TLS. False: any, or none that is a name. */
+static bool asked_by_tls(const struct route_config *route, char name[ROUTE_PATTERN_SIZE]) {
+    if (route->kind == ROUTE_SNI)
+        snprintf(name, ROUTE_PATTERN_SIZE, "%s", route_name(route));
+    else
+        route_host(route, name);
+    return route->pattern[0] != '\0' && route->kind != ROUTE_ALPN && name[0] != '\0' &&
+           name[0] != '[' && !host_name_is_ip(name);
+}
+
+static bool is_spoken(const struct listener_tls_config *tls, const char *protocol) {
+    for (size_t i = 0; i < tls->alpn.n; i++)
+        if (strcmp(tls->alpn.texts[i], protocol) == 0)
+            return true;
+    return tls->alpn.n == 0; /* clients come by what they offer */
+}
+
+/* Routes that no client takes, since it never agrees on their protocol. */
+static void note_unspoken(const struct validation *validation) {
+    const struct listener_config *listener = validation->listener;
+    char *what;
+
+    for (size_t i = 0; listener->mode != MODE_HTTP && i < listener->n_routes; i++) {
+        const struct route_config *route = &listener->routes[i];
+
+        if (route->kind != ROUTE_ALPN || route->pattern[0] == '\0' ||
+            is_spoken(&listener->tls, route_protocol(route)))
+            continue;
+        if (asprintf(&what,
+                     "listener %s: route \"%s\": no client takes it, since TLS ends here and "
+                     "agrees on other protocols alone; add %s to alpn in the listener's tls",
+                     listener->name, route->pattern, route_protocol(route)) < 0)
+            validation->problems->out_of_memory = true;
+        else
+            add_note(validation, route->line, false, what);
+    }
+}
+
 /* Names that clients ask for, and that no certificate has: those who verify refuse it. */
 static void note_uncovered(const struct validation *validation) {
     const struct listener_config *listener = validation->listener;
     struct tls_server *server = listener->tls.server;
-    char names[NAMES_MAX], *what;
+    char names[NAMES_MAX], name[ROUTE_PATTERN_SIZE], *what;
 
     for (size_t i = 0; server != NULL && i < listener->n_routes; i++) {
         const struct route_config *route = &listener->routes[i];
 
-        if (route->kind != ROUTE_SNI || route->pattern[0] == '\0' ||
-            tls_server_covers(server, route_name(route)))
+        if (!asked_by_tls(route, name) || tls_server_covers(server, name))
             continue;
         if (asprintf(&what,
                      "listener %s: route \"%s\": name not covered: the listener's certificates are "
@@ -233,10 +271,10 @@ static void note_uncovered(const struct validation *validation) {
                      "for it",
                      listener->name, route->pattern,
                      tls_server_say_names(server, names, sizeof(names)),
-                     route_name(route)[0] == '*' ? "one of " : "", route_name(route)) < 0)
+                     name[0] == '*' ? "one of " : "", name) < 0)
             validation->problems->out_of_memory = true;
         else
-            add_note(validation, route->line, what);
+            add_note(validation, route->line, false, what);
     }
 }
 
@@ -247,8 +285,10 @@ void config_validate_tls(const struct tree *tree, size_t section, struct config 
 
     if (validation.section < tree->n && check_between(&validation) && have_sound_paths(&validation))
         read_server(&validation);
-    if (validation.section < tree->n)
+    if (validation.section < tree->n) {
         note_uncovered(&validation);
+        note_unspoken(&validation);
+    }
 }
 
 static bool check_client_options(const struct validation *validation) {
@@ -300,12 +340,21 @@ static void read_client(struct validation *validation) {
             "read and change all; name their authority as ca instead");
 }
 
+/* The zone of a link-local address is this machine's alone (RFC 4007, 6): no certificate has it. */
+static const char *host_of_address(const struct addr *addr, char *buf, size_t size) {
+    if (addr_is_unix(addr))
+        return "";
+    addr_format_host(addr, buf, size);
+    buf[strcspn(buf, "%")] = '\0';
+    return buf;
+}
+
 /* A service (SRV) stands for its domain (RFC 6125, 6.2.1): what is behind _service._proto. */
 static const char *host_of_server(const struct addr_spec *spec, char *buf, size_t size) {
     const char *name = spec->name;
 
     if (spec->form == ADDR_LITERAL)
-        return addr_is_unix(&spec->addr) ? "" : addr_format_host(&spec->addr, buf, size);
+        return host_of_address(&spec->addr, buf, size);
     while (spec->form == ADDR_SRV && name[0] == '_' && strchr(name, '.') != NULL)
         name = strchr(name, '.') + 1;
     return name;

@@ -20,12 +20,19 @@ static const struct tree_value *written_address(const struct validation *validat
     return tree_value(&validation->tree->sections[at], OPT_server_address);
 }
 
+/* IPv4 is the same however it is written. */
+static int compare_server_addrs(const struct addr_spec *a, const struct addr_spec *b) {
+    const struct addr x = addr_unmapped(&a->addr), y = addr_unmapped(&b->addr);
+
+    return addr_compare(&x, &y);
+}
+
 /* An address that is missing, or was not allowed, is the same as none. */
 static bool same_place(const struct addr_spec *a, const struct addr_spec *b) {
     if (a->form != b->form)
         return false;
     if (a->form == ADDR_LITERAL)
-        return a->addr.len != 0 && addr_equal(&a->addr, &b->addr);
+        return a->addr.len != 0 && compare_server_addrs(a, b) == 0;
     return a->port == b->port && strcasecmp(a->name, b->name) == 0;
 }
 
@@ -36,8 +43,7 @@ static int compare_server_places(const void *a, const void *b) {
     int order = (int)p->form - (int)q->form;
 
     if (order == 0)
-        order = p->form == ADDR_LITERAL ? addr_compare(&p->addr, &q->addr)
-                                        : strcasecmp(p->name, q->name);
+        order = p->form == ADDR_LITERAL ? compare_server_addrs(p, q) : strcasecmp(p->name, q->name);
     if (order == 0)
         order = p->port < q->port ? -1 : p->port > q->port;
     return order != 0 ? order : *x < *y ? -1 : *x > *y;

@@ -1,11 +1,23 @@
 #include "config/warnings.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/overlaps.h"
 
-void warnings_tell(const struct config *config, config_error_fn *on_warning, void *arg) {
+static void tell_notes(const struct config *config, bool asked, config_warning_fn *on_warning,
+                       void *arg) {
+    for (size_t i = 0; i < config->n_notes; i++)
+        if (config->notes[i].asked == asked)
+            config_warn_of(config, config->notes[i].line, on_warning, arg, "%s",
+                           config->notes[i].what);
+}
+
+void warnings_tell(const struct config *config, config_warning_fn *on_warning, void *arg) {
     for (size_t i = 0; i < config->n_upstreams; i++) {
         const struct upstream_config *upstream = &config->upstreams[i];
 
@@ -15,8 +27,7 @@ void warnings_tell(const struct config *config, config_error_fn *on_warning, voi
                            "are refused",
                            upstream->name);
     }
-    for (size_t i = 0; i < config->n_notes; i++)
-        config_warn_of(config, config->notes[i].line, on_warning, arg, "%s", config->notes[i].what);
+    tell_notes(config, false, on_warning, arg);
     overlaps_warn(config, on_warning, arg);
 }
 
@@ -26,9 +37,27 @@ static void note_upstreams(const struct listener_config *listener, bool *used) {
             used[listener_upstream(listener, i)] = true;
 }
 
-void warnings_tell_unused(const struct config *config, config_error_fn *on_warning, void *arg) {
+/* systemd makes /var/log/relayd when it starts the service. */
+static void tell_missing_folder(const struct config *config, config_warning_fn *on_warning,
+                                void *arg) {
+    const char *path = config->global.access_log, *end = strrchr(path, '/');
+    char folder[PATH_MAX];
+
+    if (end == NULL || end == path || strncmp(path, "/var/log/relayd/", 16) == 0)
+        return;
+    snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
+    if (access(folder, X_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        config_warn_of(config, config->global.access_log_line, on_warning, arg,
+                       "access_log %s: the folder %s is not there, so relayd would not start: make "
+                       "it, writable by relayd's user",
+                       path, folder);
+}
+
+void warnings_tell_asked(const struct config *config, config_warning_fn *on_warning, void *arg) {
     bool *used = calloc(config->n_upstreams, sizeof(*used));
 
+    tell_notes(config, true, on_warning, arg);
+    tell_missing_folder(config, on_warning, arg);
     if (used == NULL)
         return;
     for (size_t i = 0; i < config->n_listeners; i++)
@@ -61,7 +90,7 @@ static bool is_inside(const struct addr *addr) {
     return false;
 }
 
-void warnings_tell_public(const struct config *config, config_error_fn *on_warning, void *arg) {
+void warnings_tell_public(const struct config *config, config_warning_fn *on_warning, void *arg) {
     const struct status_config *status = &config->status;
 
     for (size_t i = 0; i < status->n_address; i++) {

@@ -18,4 +18,7 @@ struct adopt_sight adopt_look(int fd);
  * written. */
 uint64_t adopt_bytes(const struct conn *conn, enum direction dir, size_t in_pipe);
 
+/* What was read from the client, behind record.header; of a unix socket 0. */
+uint64_t adopt_taken(const struct conn *conn);
+
 #endif

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/kill_point.h"
 #include "base/stats.h"
 #include "config/error_pages.h"
+#include "handover/sound.h"
 #include "tls/session.h"
 
 enum side conn_source(enum direction dir) {
@@ -49,12 +51,13 @@ static struct conn *make_conn(struct conn_state *state, struct registry *registr
 }
 
 static void describe_state(struct conn_state *state, const struct record *record,
-                           const struct conn_options *options) UNCHECKED {
+                           const struct conn_options *options, bool by_steps) UNCHECKED {
     usec_t now = clock_coarse();
 
     memset(state, 0, sizeof(*state));
     state->record = *record;
     state->options = *options;
+    state->by_steps = by_steps;
     for (int dir = 0; dir < 2; dir++)
         atomic_init(&state->flow[dir].active, now);
     atomic_store(&state->live, CONN_STATE_LIVE); /* after the rest, see survives */
@@ -68,10 +71,16 @@ static void take_holdings(struct conn *conn, struct pipe_pool *pipes, struct hol
     conn->fd[SIDE_SERVER] = taken.server;
     conn->tls[SIDE_CLIENT] = taken.client_tls;
     conn->tls[SIDE_SERVER] = taken.server_tls;
+    conn->bearer = bearer_new(taken.shown);
     free(taken.shown); /* the server was told */
     conn->seat = taken.seat;
     conn->member = taken.member;
     conn->line = taken.line;
+}
+
+/* A plain side has no keys to be kept. */
+static bool outlives(const struct tls_session *session) {
+    return session == NULL || session->outlives;
 }
 
 /* The table finds it by this if the keeper has lost it. */
@@ -97,18 +106,36 @@ static void deregister_conn(struct conn *conn) {
     note_in_slot(conn, NULL);
 }
 
+bool conn_goes_on(const struct conn *conn, unsigned epoch) {
+    return conn_is_held(conn, epoch) && !state_lacks_bytes(conn->state);
+}
+
 bool conn_is_held(const struct conn *conn, unsigned epoch) {
     return epoch != 0 && conn->hold.link != NULL && atomic_load(&conn->hold.held) == epoch;
+}
+
+/* Those of one that goes by_steps (conn_state.h), as it begins. */
+static struct passages *begin_passages(struct link *link, uint32_t slot,
+                                       const struct record *record, const struct holdings *has) {
+    struct tls_session *const tls[2] = {has->client_tls, has->server_tls};
+    struct passages *passages = &link->table->passages[slot];
+
+    passages_begin(passages, record, (const int[2]){has->client, has->server}, tls);
+    passages->has_shown = has->shown != NULL;
+    if (has->shown != NULL)
+        link->table->shown[slot] = *has->shown;
+    return passages;
 }
 
 struct conn *conn_new(const struct record *record, const struct conn_options *options,
                       struct registry *registry, struct gate *gate, struct pipe_pool *pipes,
                       struct link *link, struct holdings *has) {
     uint32_t slot = 0;
-    /* keys_die: a connection whose TLS ends here has no place in the table. */
     bool speaks_tls = has->client_tls != NULL || has->server_tls != NULL;
-    bool keeps = link != NULL && link_serves(link) && !speaks_tls;
-    bool kept = keeps && table_take(link->table, &slot) == 0;
+    bool keeps =
+        link != NULL && link_serves(link) && outlives(has->client_tls) && outlives(has->server_tls);
+    bool by_steps = speaks_tls || options->exchanges;
+    bool kept = keeps && table_take(link->table, !by_steps, &slot) == 0;
     struct conn *conn = make_conn(kept ? &link->table->states[slot] : NULL, registry, gate);
 
     if (conn == NULL) {
@@ -116,9 +143,11 @@ struct conn *conn_new(const struct record *record, const struct conn_options *op
             table_give(link->table, slot);
         return NULL;
     }
-    describe_state(conn->state, record, options);
     conn->hold.link = kept ? link : NULL;
     conn->hold.slot = slot;
+    if (kept && by_steps)
+        conn->passages = begin_passages(link, slot, record, has);
+    describe_state(conn->state, record, options, kept && by_steps);
     take_holdings(conn, pipes, has);
     conn_register(conn);
     if (keeps && !kept)
@@ -134,6 +163,8 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
         return NULL;
     conn->hold.link = link;
     conn->hold.slot = slot;
+    if (conn->state->by_steps)
+        conn->passages = &link->table->passages[slot];
     atomic_init(&conn->hold.told, true);
     atomic_init(&conn->hold.held, atomic_load(&link->epoch));
     take_holdings(conn, pipes, has);
@@ -142,16 +173,16 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
 
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
-                              struct error_pages *pages, int *client,
-                              struct tls_session **client_tls) UNCHECKED {
+                              struct error_pages *pages, struct holdings *has) UNCHECKED {
     struct conn *conn = make_conn(NULL, registry, gate);
 
     if (conn == NULL)
         return NULL;
-    describe_state(conn->state, record, options);
-    conn->fd[SIDE_CLIENT] = fd_take(client);
-    conn->tls[SIDE_CLIENT] = *client_tls;
-    *client_tls = NULL;
+    describe_state(conn->state, record, options, false);
+    conn->fd[SIDE_CLIENT] = fd_take(&has->client);
+    conn->tls[SIDE_CLIENT] = has->client_tls;
+    has->client_tls = NULL;
+    conn->bearer = bearer_new(has->shown);
     conn->pages = error_pages_ref(pages);
     conn->state->flow[DIR_DOWN].ended = conn->state->lingering = conn->state->decided = true;
     conn_register(conn);
@@ -202,6 +233,13 @@ static void conclude_conn(struct conn *conn, bool was_refused) UNCHECKED {
     stats_add(STAT_bytes_down, record->bytes[DIR_DOWN]);
 }
 
+/* What an exchange had in its area stays there, as in any memory that is given back. */
+static void erase_passages(struct conn *conn) {
+    table_return_area(conn->hold.link->table, conn->hold.slot);
+    table_erase_passages(conn->hold.link->table, conn->hold.slot);
+    KILL_POINT(ERASED);
+}
+
 void conn_unref(struct conn *conn) {
     if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) > 1)
         return;
@@ -217,13 +255,18 @@ void conn_unref(struct conn *conn) {
     seat_leave(&conn->seat);
     if (!left)
         conclude_conn(conn, was_refused);
-    gate_leave(gate); /* before the record: its reader may count on the room */
+    if (conn->passages != NULL && !left)
+        erase_passages(conn); /* now that nobody looks at them */
+    gate_leave(gate);         /* before the record: its reader may count on the room */
     if (!left) {
-        record_log(&conn->state->record, conn->state->options.log);
+        record_log(&conn->state->record, conn->bearer, conn->state->options.log);
         if (conn->hold.link != NULL)
             link_release(&conn->hold);
     }
     error_pages_unref(conn->pages);
+    if (conn->exchange != NULL)
+        conn->free_exchange(conn->exchange);
+    free(conn->bearer);
     free(conn);
 }
 
@@ -244,6 +287,37 @@ struct holdings conn_take_unneeded(struct conn *conn) {
         conn->seat = (struct seat){0};
     }
     return taken;
+}
+
+struct member *conn_member(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    struct member *member = conn->member != NULL ? member_ref(conn->member) : NULL;
+    lock_release(&conn->registry->lock);
+    return member;
+}
+
+bool conn_kept_passage(struct conn *conn, enum direction dir, struct kept_passage *ret_kept) {
+    if (conn->passages == NULL)
+        return false;
+    *ret_kept = (struct kept_passage){
+        .passage = &conn->passages->way[dir],
+        .stash = conn->hold.link->table->stashes[conn->hold.slot].way[dir],
+        .sink = conn_sink(dir),
+        .from_side = &conn->passages->side[conn_source(dir)],
+        .to_side = &conn->passages->side[conn_sink(dir)],
+        .rest = conn->rest[dir],
+        .flow = &conn->state->flow[dir],
+        .dir = dir,
+        .parks = &conn->registry->parks,
+    };
+    return true;
+}
+
+uint64_t conn_passage_read(const struct conn *conn, enum direction dir) {
+    const struct record *record = &conn->state->record;
+
+    return passage_now(&conn->passages->way[dir])->read -
+           (dir == DIR_UP ? record->header : record->server_header);
 }
 
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept) {

@@ -10,10 +10,13 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "base/event.h"
 #include "base/sync.h"
 #include "conn/copy.h"
 #include "conn/holdings.h"
+#include "conn/passage.h"
 #include "conn/pipe_pool.h"
+#include "conn/rate.h"
 #include "conn/registry.h"
 #include "handover/link.h"
 #include "listen/gate.h"
@@ -22,13 +25,11 @@
 /* What the reaper knows of a side as a sink. */
 struct sink_watch {
     bool on;           /* bytes are on their way to it: watched */
+    bool said_all;     /* its peer had ended in order when it was reset: see unread */
     uint64_t taken;    /* by its peer then */
     usec_t taken_at;   /* when the reaper saw that change: slow is not dead */
     usec_t unanswered; /* since when; 0: its peer has answered */
-    /* For min_rate: */
-    usec_t pressed;         /* since when each look found data waiting; 0: not */
-    usec_t pressed_seen;    /* when last */
-    uint64_t pressed_taken; /* `taken` at its beginning */
+    struct rate_watch rate;
 };
 
 /* The reaper's alone. */
@@ -36,13 +37,29 @@ struct review {
     /* when the last byte came; 0: not all delivered */
     usec_t delivered GUARDED;
     struct sink_watch watch[2]; /* by side */
+    struct rate_watch body;     /* of a client that sends the body of a request */
 };
+
+/* How long it may be silent now, and what it ends as then: kept up by an exchange of HTTP. Its
+ * pumps write, the reaper reads. */
+struct conn_wait {
+    /* 0: idle_timeout, as without an exchange; USEC_NEVER: for ever, it waits for a server */
+    _Atomic usec_t patience;
+    _Atomic bool asked;      /* a request has begun, and is not answered yet */
+    _Atomic usec_t since;    /* clock_coarse(); 0: since the last byte */
+    _Atomic unsigned end;    /* enum end */
+    _Atomic bool reads_body; /* the body of a request is to come yet */
+    _Atomic usec_t soonest;  /* the shortest patience that may begin at any moment; 0: none */
+};
+
+struct exchange; /* conn/exchange.h */
 
 struct conn {
     struct registry_node node GUARDED;
     struct conn_state *state; /* its own, or in the table */
     int fd[2]; /* by side; -1: no server: the client was refused and is to read why */
     struct tls_session *tls[2]; /* by side; NULL: plain */
+    struct bearer *bearer;      /* of the client's certificate; NULL: it has shown none */
     /* Given back once its end is sure (conn_take_unneeded), under the registry's lock: */
     struct seat seat;
     struct member *member; /* NULL: refused, or given back */
@@ -54,12 +71,18 @@ struct conn {
     struct review review;
     usec_t told_at GUARDED; /* clock_now() of conn_begin_to_tell, the last one */
     _Atomic unsigned refs;
-    _Atomic bool over;   /* aborted or expired: dropping pumps stop */
-    struct hold hold;    /* what the keeper has */
-    _Atomic bool parked; /* a pump stopped for the next relayd */
-    size_t in_hand[2];   /* by direction: bytes in its pipe when pumps start */
+    _Atomic bool over;           /* aborted or expired: dropping pumps stop */
+    struct hold hold;            /* what the keeper has */
+    _Atomic bool parked;         /* a pump stopped for the next relayd */
+    size_t in_hand[2];           /* by direction: bytes in its pipe when pumps start */
+    struct passages *passages;   /* in the table, if it goes by_steps (conn_state.h); or NULL */
+    struct passage_rest rest[2]; /* of these, by direction, when pumps start */
     /* by side: TCP_INFO must confirm its end, see stolen_error */
     _Atomic bool doubtful[2];
+    struct exchange *exchange; /* of mode http; NULL: bytes alone. Before the pumps run */
+    void (*free_exchange)(struct exchange *exchange);
+    struct conn_wait wait;
+    struct event event; /* of the exchange; changes, too, when it is over */
 };
 
 static inline struct conn *conn_of(const struct registry_node *node) {
@@ -77,12 +100,11 @@ struct conn *conn_new_adopted(struct link *link, uint32_t slot, struct registry 
                               struct gate *gate, struct pipe_pool *pipes, struct holdings *has);
 
 /* The same for a refused client: one pump (DIR_UP) answers once the client begins to ask
- * (answer.h), and drops what it sends. record->end is final. pages: the listener's, or NULL.
- * client_tls: the client's, blanked. */
+ * (answer.h), and drops what it sends. record->end is final. pages: the listener's, or NULL. Takes
+ * the client alone: its socket and its TLS. */
 struct conn *conn_new_refused(const struct record *record, const struct conn_options *options,
                               struct registry *registry, struct gate *gate,
-                              struct error_pages *pages, int *client,
-                              struct tls_session **client_tls);
+                              struct error_pages *pages, struct holdings *has);
 
 /* For an adopted one: the reaper sees it from now on. */
 void conn_register(struct conn *conn);
@@ -96,8 +118,20 @@ void conn_unref(struct conn *conn);
 /* By the keeper of this epoch; 0: nobody. Any thread. */
 bool conn_is_held(const struct conn *conn, unsigned epoch);
 
+/* The same, but for one of which something is in this process alone (in_memory in conn_state.h): as
+ * long as it has a leg that is not to outlive the process. At a restart that is waited for. */
+bool conn_goes_on(const struct conn *conn, unsigned epoch);
+
+/* A reference to the member that it counts at; NULL: none (any more). Any thread with a reference,
+ * no leaf lock held. */
+struct member *conn_member(struct conn *conn);
+
 /* For the direction's pump. False: none. */
 bool conn_kept_pipe(struct conn *conn, enum direction dir, struct kept_pipe *ret_kept);
+bool conn_kept_passage(struct conn *conn, enum direction dir, struct kept_passage *ret_kept);
+
+/* What its pump has taken off the source, as conn_source_ended wants it. */
+uint64_t conn_passage_read(const struct conn *conn, enum direction dir);
 
 /* To be given back without the lock, before anybody can see its end: the member once the server has
  * ended (not with half_close); the seat, too, once both sides have or it was aborted. */
@@ -119,15 +153,28 @@ enum side conn_source(enum direction dir);
 enum side conn_sink(enum direction dir);
 
 /* What the pump of dir met; the first three finish it. bytes_read: all that came from this source,
- * and was written; or CONN_END_SURE. cut: TLS broke off; error 0: without close_notify. */
+ * and was written; or CONN_END_SURE. cut: TLS broke off; error 0: without close_notify. why: a
+ * clause for the record, or "". */
 #define CONN_END_SURE UINT64_MAX
 void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_read);
-void conn_source_failed(struct conn *conn, enum direction dir, int error);
-void conn_source_cut(struct conn *conn, enum direction dir, int error);
+void conn_source_failed(struct conn *conn, enum direction dir, int error, const char *why);
+void conn_source_cut(struct conn *conn, enum direction dir, int error, const char *why);
 
 /* The source ended behind a whole record, without close_notify: as if cut off, but a client in mode
  * http that waits for nothing has left, and that is no failure. Resets the connection. */
-void conn_source_left(struct conn *conn, enum direction dir);
+void conn_source_left(struct conn *conn, enum direction dir, const char *why);
+
+/* The source has ended, and its sink is not told: the answer to what it has sent is to come. */
+void conn_source_paused(struct conn *conn, enum direction dir);
+
+/* Gives up its server, if its client does not need it now: an exchange of HTTP between two
+ * requests. False: it does. Any thread with a reference. */
+bool conn_gives_server(struct conn *conn);
+
+/* How it ends, unless that is decided. error: an errno, or 0. */
+void conn_decide_end(struct conn *conn, enum end end, int error);
+/* How it ends, as far as that is decided; or END_NONE. */
+enum end conn_end(struct conn *conn);
 
 /* For the pump that has read an end, before it tells a sink that speaks TLS: whether the end is to
  * be passed on in order. */
@@ -162,8 +209,8 @@ usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn)
  * reference. */
 bool conn_tell(struct conn *conn, usec_t idle);
 
-/* Whether the client waits for an answer, as far as that can be told without reading the bytes: the
- * last ones were its own. Any thread. */
+/* Whether the client waits for an answer: an exchange knows; else as far as that can be told
+ * without reading the bytes: the last ones were its own. Any thread. */
 bool conn_is_asked(const struct conn *conn);
 
 enum conn_due {

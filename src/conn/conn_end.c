@@ -23,8 +23,8 @@
  *
  * unix_doubt: A unix socket has no such count, and an empty send tells of an orderly close as of an
  * error: both are EPIPE. There the writer's error decides, once its write is over; since the peer
- * is gone, that returns at once. It is a reset (the peer closed and left bytes unread: ECONNRESET),
- * or EPIPE or none, which are no errors of the reader's.
+ * is gone, that returns at once. It is a reset (the peer closed and left bytes unread: ECONNRESET;
+ * or may have, see unsent_error), or EPIPE or none, which are no errors of the reader's.
  *
  * own_cut: Where this process ends a direction whose source has not ended (its time is up), the
  * sink is reset, too: that is a cut-off transfer like any other. Only idle_end = close, drain_idle,
@@ -44,6 +44,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -63,9 +64,11 @@ static void in_this_order(void) {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* The first end stays, unless a later one says worse. A refused client's is final. */
+/* The first end stays, with its error, unless a later one says worse. A refused client's is
+ * final. */
 static void decide_end(struct conn *conn, enum end end, int error) REQUIRES(conn->registry->lock) {
-    bool worse = end_infos[end].failed || end == END_SERVER_LINGER;
+    bool worse =
+        (end_infos[end].failed || end == END_SERVER_LINGER) && end != conn->state->record.end;
 
     if (conn->state->decided && (!worse || conn->fd[SIDE_SERVER] < 0))
         return;
@@ -210,10 +213,53 @@ void conn_source_ended(struct conn *conn, enum direction dir, uint64_t bytes_rea
         end_side(sink);
 }
 
+void conn_source_paused(struct conn *conn, enum direction dir) {
+    lock_acquire(&conn->registry->lock);
+    if (!conn->state->aborted) {
+        touch_flow(&conn->state->flow[dir]);
+        begin_to_linger(conn);
+        decide_end(conn, ended_by(dir), 0);
+        conn->state->flow[dir].ended = true;
+    }
+    lock_release(&conn->registry->lock);
+}
+
+bool conn_gives_server(struct conn *conn) {
+    if (atomic_load(&conn->wait.end) != END_KEEPALIVE)
+        return false;
+    atomic_store(&conn->doubtful[SIDE_SERVER], true); /* an answer may begin just now */
+    (void)shutdown(conn->fd[SIDE_SERVER], SHUT_RDWR);
+    return true;
+}
+
+void conn_decide_end(struct conn *conn, enum end end, int error) {
+    lock_acquire(&conn->registry->lock);
+    decide_end(conn, end, error);
+    lock_release(&conn->registry->lock);
+}
+
+enum end conn_end(struct conn *conn) {
+    lock_acquire(&conn->registry->lock);
+    enum end end = conn->state->decided ? conn->state->record.end : END_NONE;
+    lock_release(&conn->registry->lock);
+    return end;
+}
+
+/* The pump's reference is there until it returns: nothing is logged yet. */
+static void note_why(struct conn *conn, enum end end, const char *why) {
+    struct record *record = &conn->state->record;
+
+    lock_acquire(&conn->registry->lock);
+    if (record->end == end)
+        snprintf(record->why, sizeof(record->why), "%s", why);
+    lock_release(&conn->registry->lock);
+}
+
 /* How a source that has failed ends the connection. A client that resets after the server's end,
  * when it has all it wanted, is everyday; so is a server that says nothing more to a client that
  * has ended, not even close_notify. */
-static void fail_source(struct conn *conn, enum direction dir, enum end end, int error) {
+static void fail_source(struct conn *conn, enum direction dir, enum end end, int error,
+                        const char *why) {
     lock_acquire(&conn->registry->lock);
     enum end before = conn->state->decided ? conn->state->record.end : END_NONE;
     bool silent = atomic_load(&conn->state->flow[dir].spoke) <= conn->told_at;
@@ -221,27 +267,28 @@ static void fail_source(struct conn *conn, enum direction dir, enum end end, int
                     ? before == END_SERVER_ENDED
                     : before == END_CLIENT_ENDED && end == END_SERVER_CUT && error == 0 && silent;
     lock_release(&conn->registry->lock);
-    conn_abort(conn, keep ? before : end, keep ? 0 : error);
+    if (conn_abort(conn, keep ? before : end, keep ? 0 : error) && !keep)
+        note_why(conn, end, why);
 }
 
-void conn_source_failed(struct conn *conn, enum direction dir, int error) {
+void conn_source_failed(struct conn *conn, enum direction dir, int error, const char *why) {
     if (conn_is_expired(conn)) /* silent_wake: what it reads no more, and is sent all the same */
         conn_source_ended(conn, dir, 0);
     else
-        fail_source(conn, dir, reset_by(dir), error);
+        fail_source(conn, dir, reset_by(dir), error, why);
 }
 
-void conn_source_cut(struct conn *conn, enum direction dir, int error) {
-    fail_source(conn, dir, dir == DIR_UP ? END_CLIENT_CUT : END_SERVER_CUT, error);
+void conn_source_cut(struct conn *conn, enum direction dir, int error, const char *why) {
+    fail_source(conn, dir, dir == DIR_UP ? END_CLIENT_CUT : END_SERVER_CUT, error, why);
 }
 
 /* Browsers close idle connections so. The server is reset all the same: that nothing was cut off is
  * likely, not sure. */
-void conn_source_left(struct conn *conn, enum direction dir) {
+void conn_source_left(struct conn *conn, enum direction dir, const char *why) {
     if (dir == DIR_UP && conn->state->options.http && !conn_is_asked(conn))
-        fail_source(conn, dir, END_CLIENT_ENDED, 0);
+        fail_source(conn, dir, END_CLIENT_ENDED, 0, "");
     else
-        conn_source_cut(conn, dir, 0);
+        conn_source_cut(conn, dir, 0, why);
 }
 
 void conn_sink_failed(struct conn *conn, enum direction dir, int error) {
@@ -274,6 +321,7 @@ static void cut_conn(struct conn *conn) {
     atomic_store(&conn->over, true);
     cut_side(conn, SIDE_CLIENT, client_given);
     cut_side(conn, SIDE_SERVER, server_given);
+    event_bump(&conn->event);
 }
 
 static bool abort_conn(struct conn *conn, enum end end, int error, bool hard) {
@@ -307,6 +355,7 @@ static void end_sources(struct conn *conn) {
     for (int side = 0; side < 2; side++)
         if (conn->fd[side] >= 0)
             (void)shutdown(conn->fd[side], SHUT_RD); /* silent_wake */
+    event_bump(&conn->event);
 }
 
 void conn_expire(struct conn *conn, enum end end) {
@@ -336,7 +385,7 @@ void conn_redo(struct conn *conn) {
     lock_release(&conn->registry->lock);
     holdings_give_back(&taken);
     for (int dir = 0; dir < 2; dir++)
-        if (ended[dir])
+        if (ended[dir] && (conn->exchange == NULL || dir == DIR_DOWN)) /* conn_source_paused */
             end_side(conn->fd[conn_sink((enum direction)dir)]);
     if (aborted)
         cut_conn(conn);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/fd.h"
 #include "base/sockopt.h"
 #include "conn/conn.h"
 #include "conn/pulse.h"
@@ -13,41 +14,19 @@
 #define LOOK_SOONEST       (10 * USEC_PER_MSEC)
 #define LOOK_SOONEST_ALIVE (250 * USEC_PER_MSEC)
 #define LOOK_LATEST        (15 * USEC_PER_SEC)
-#define RATE_OVER          (5 * USEC_PER_SEC) /* min_rate is measured over so long, */
-#define LOOK_RATE          USEC_PER_SEC /* with a look so often at a side that has data waiting */
+#define LOOK_RATE          USEC_PER_SEC /* so often while somebody is waited for, for min_rate */
 /* looks are rounded up to this part of an interval, so that many fall together */
 #define LOOK_ROUNDED 8
 
 /* 0: none. */
 static usec_t timeout_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
-    return conn->state->lingering ? conn->state->options.linger_timeout
-                                  : conn->state->options.idle_timeout;
-}
+    usec_t patience = atomic_load(&conn->wait.patience);
 
-bool conn_is_asked(const struct conn *conn) {
-    usec_t asked = atomic_load(&conn->state->flow[DIR_UP].spoke);
-
-    return asked != 0 && asked >= atomic_load(&conn->state->flow[DIR_DOWN].spoke);
-}
-
-bool conn_tell(struct conn *conn, usec_t idle) {
-    lock_acquire(&conn->registry->lock);
-    bool lives = !conn->state->aborted && conn->state->expired == 0 && conn->fd[SIDE_SERVER] >= 0;
-    if (lives) {
-        conn->state->told_idle = idle;
-        registry_review_by(conn->registry, &conn->node, clock_now());
-    }
-    lock_release(&conn->registry->lock);
-    return lives;
-}
-
-usec_t conn_drain_idle(const struct registry *registry, const struct conn *conn) {
-    if (conn->state->told_idle != 0)
-        return conn->state->told_idle;
-    if (registry->drain_idle == USEC_NEVER || !conn->state->options.http ||
-        conn_is_held(conn, registry->drain_epoch))
-        return USEC_NEVER;
-    return registry->drain_idle;
+    if (conn->state->lingering)
+        return conn->state->options.linger_timeout;
+    if (patience == USEC_NEVER)
+        return 0;
+    return patience > 0 ? patience : conn->state->options.idle_timeout;
 }
 
 /* drain_idle: In a drain, a connection of mode http ends in order once it has been silent for so
@@ -73,6 +52,8 @@ static usec_t look_interval(const struct conn *conn) REQUIRES(conn->registry->lo
         latest = usec_earlier(latest, usec_later(LOOK_SOONEST_ALIVE, keepalive / 4));
     if (conn->state->options.min_rate > 0)
         latest = usec_earlier(latest, LOOK_RATE);
+    if (atomic_load(&conn->wait.soonest) > 0)
+        latest = usec_earlier(latest, atomic_load(&conn->wait.soonest) / 4);
     return timeout == 0 ? latest : usec_later(LOOK_SOONEST, usec_earlier(timeout / 4, latest));
 }
 
@@ -101,8 +82,10 @@ static bool has_unread(const struct conn *conn) REQUIRES(conn->registry->lock) {
 }
 
 static usec_t deadline_after(const struct conn *conn, usec_t last) REQUIRES(conn->registry->lock) {
-    usec_t timeout = timeout_of(conn);
+    usec_t timeout = timeout_of(conn), since = atomic_load(&conn->wait.since);
 
+    if (since > 0 && !conn->state->lingering)
+        last = since;
     return timeout == 0 ? USEC_NEVER : last + timeout;
 }
 
@@ -134,7 +117,8 @@ bool conn_glance(struct registry *registry, const struct conn *conn, usec_t now,
         *ret_next = conn->state->expired + EXPIRE_PATIENCE;
         return now < *ret_next;
     }
-    bool pressed = conn->state->options.min_rate > 0 && is_holding(conn);
+    bool pressed = conn->state->options.min_rate > 0 &&
+                   (is_holding(conn) || atomic_load(&conn->wait.reads_body));
     if (!pressed &&
         now < first_moved(conn) + look_interval(conn)) { /* both peers have been heard of */
         *ret_next = next_review(conn, first_moved(conn), deadline);
@@ -151,7 +135,7 @@ struct sight {
     usec_t taken;
     int dead;  /* the side whose peer is gone, or -1 */
     int error; /* and what it has failed of */
-    bool slow; /* one takes less than min_rate */
+    bool slow; /* one takes, or sends, less than min_rate */
 };
 
 /* What decides how a side is looked at. */
@@ -187,21 +171,31 @@ static struct facing facing_of(const struct conn *conn, int side) REQUIRES(conn-
  * failed of, or 0.
  *
  * Not every socket that is closed has failed: where both ends were passed on, there may still be
- * bytes in it to read. And an error that is asked for here is told to nobody else, so its reader
- * must know that an end may be none (stolen_error in conn_end.c). */
+ * bytes in it to read; and so where a peer had ended in order and was sent more then, which it has
+ * reset (TCP calls that EPIPE: tcp_reset() in the kernel). And an error that TCP is asked for here
+ * is told to nobody else, so its reader must know that an end may be none (stolen_error in
+ * conn_end.c). That of a unix socket is left to its reader, who could not tell it from an end
+ * (unix_doubt). */
 static int unread_error(struct conn *conn, int side, const struct facing *facing,
                         const struct pulse *pulse) {
+    struct sink_watch *watch = &conn->review.watch[side];
     int fd = conn->fd[side];
 
+    watch->said_all &= pulse->closed; /* an exchange may have another server now */
     if (facing->failed || (!facing->ended && !facing->blocked))
         return 0;
     if (facing->ended)
         return facing->given ? 0 : pulse_gone(fd);
-    if (pulse->tcp && !pulse->closed)
+    if (!pulse->tcp)
+        return fd_has_error(fd) ? ECONNRESET : 0;
+    if (!pulse->closed || watch->said_all)
         return 0;
     atomic_store(&conn->doubtful[side], true);
     int error = pulse_error(fd);
-    return error == 0 && pulse->tcp && !facing->given ? ECONNRESET : error;
+    watch->said_all = error == EPIPE;
+    if (watch->said_all)
+        return 0;
+    return error == 0 && !facing->given ? ECONNRESET : error;
 }
 
 /* in_flight: the kernel's keep-alive asks nothing as long as bytes are on their way, and its
@@ -218,30 +212,23 @@ static bool is_silent(struct sink_watch *watch, const struct pulse *pulse, usec_
     return now - watch->unanswered >= keepalive && pulse->heard_of >= 2 * keepalive;
 }
 
-/* min_rate: whether a side takes its data too slowly. It is held to that only while data waits for
- * it at every look: a sink whose source is slow has none. What its peer has acknowledged counts;
- * that of a unix socket cannot be told. */
+/* A sink whose source is slow has nothing waiting. What its peer has acknowledged counts; that of a
+ * unix socket cannot be told. */
 static bool is_slow(struct sink_watch *watch, const struct facing *facing,
                     const struct pulse *pulse, int64_t min_rate, usec_t now) {
     bool waits = pulse->unsent || (facing->fed && pulse->on_its_way);
 
-    if (min_rate == 0 || !pulse->tcp || !waits || facing->failed) {
-        watch->pressed = 0;
-        return false;
-    }
-    if (watch->pressed == 0 || now - watch->pressed_seen > RATE_OVER / 2) { /* or nobody looked */
-        watch->pressed = now;
-        watch->pressed_taken = pulse->taken;
-    }
-    watch->pressed_seen = now;
-    usec_t span = now - watch->pressed;
-    if (span < RATE_OVER)
-        return false;
-    uint64_t least = (uint64_t)min_rate * (uint64_t)span / USEC_PER_SEC;
-    bool slow = pulse->taken - watch->pressed_taken < least;
-    watch->pressed = now;
-    watch->pressed_taken = pulse->taken;
-    return slow;
+    return rate_is_slow(&watch->rate, waits && pulse->tcp && !facing->failed, pulse->taken,
+                        min_rate, now);
+}
+
+/* The body of a request is waited for, and its server takes all that comes. */
+static bool sends_slowly(struct conn *conn, usec_t now) {
+    const struct flow *up = &conn->state->flow[DIR_UP];
+    bool waits = atomic_load(&conn->wait.reads_body) && !atomic_load(&up->writing);
+
+    return rate_is_slow(&conn->review.body, waits, atomic_load(&up->bytes),
+                        conn->state->options.min_rate, now);
 }
 
 static void look_at_side(struct conn *conn, int side, const struct facing *facing, usec_t now,
@@ -283,6 +270,7 @@ static struct sight look_at_conn(struct conn *conn, usec_t now) {
     lock_release(&conn->registry->lock);
     for (int side = 0; side < 2; side++)
         look_at_side(conn, side, &facing[side], now, &sight);
+    sight.slow |= sends_slowly(conn, now);
     return sight;
 }
 
@@ -297,11 +285,10 @@ static enum end linger_end(const struct conn *conn) REQUIRES(conn->registry->loc
 /* Whether a conn whose time is up may end in order. See own_cut in conn_end.c. */
 static bool may_expire(const struct conn *conn) REQUIRES(conn->registry->lock) {
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
-    bool unused = atomic_load(&up->bytes) == 0 && atomic_load(&down->bytes) == 0;
 
     if (conn->state->lingering || atomic_load(&up->writing) || atomic_load(&down->writing))
         return false;
-    return conn->state->options.idle_end == IDLE_END_CLOSE || (conn->state->options.http && unused);
+    return conn->state->options.idle_end == IDLE_END_CLOSE;
 }
 
 /* By conn_tell, or by a drain, which is for mode http alone. */
@@ -313,12 +300,21 @@ static struct verdict silence_is_over(const struct conn *conn) REQUIRES(conn->re
                             .end = conn->state->told_idle != 0 ? told : END_DRAIN_IDLE};
 }
 
+/* An exchange has its own words for that. END_NONE: not now. */
+static enum end idle_end_of(const struct conn *conn) REQUIRES(conn->registry->lock) {
+    enum end end = (enum end)atomic_load(&conn->wait.end);
+
+    return conn->state->lingering || is_holding(conn) ? END_NONE : end;
+}
+
 /* A side of which bytes had to be dropped is told so at last, even if it was given its end, unless
  * that would cost it bytes that are on their way to it. */
 static struct verdict time_is_up(const struct conn *conn, const struct sight *sight)
     REQUIRES(conn->registry->lock) {
-    enum end idle = is_holding(conn) ? END_STALLED : END_IDLE;
+    enum end idle = is_holding(conn) ? END_STALLED : END_IDLE, told = idle_end_of(conn);
 
+    if (told != END_NONE)
+        return (struct verdict){.what = CONN_EXPIRE, .end = told};
     return (struct verdict){.what = may_expire(conn) ? CONN_EXPIRE : CONN_ABORT,
                             .end = conn->state->lingering ? linger_end(conn) : idle,
                             .hard = sight->taken == 0 && (facing_of(conn, SIDE_CLIENT).failed ||

@@ -7,6 +7,7 @@
 
 #include "base/stats.h"
 #include "conn/busy.h"
+#include "conn/unsent.h"
 
 /* In COPY_WAY_BUFFER: a read that fills the buffer adds FULL_READ, any other takes one away: two
  * full reads in a row are bulk, and so is a row of messages a little larger than the buffer. For
@@ -63,10 +64,20 @@ void copy_init_tls(struct copy *copy, struct copy_tls *tls) {
     *copy = (struct copy){.tls = tls, .pipe = {.read = -1, .write = -1}};
 }
 
+void copy_init_passage(struct copy *copy, struct copy_passage *passage, int source) {
+    *copy = (struct copy){.passage = passage,
+                          .from = source,
+                          .in_hand = passage->resumes,
+                          .written = passage_now(passage->kept->passage)->bytes,
+                          .pipe = {.read = -1, .write = -1}};
+}
+
 void copy_release(struct copy *copy) {
     if (copy->tls != NULL)
         copy_tls_release(copy->tls);
-    if (copy->kept != NULL || copy->tls != NULL)
+    if (copy->passage != NULL)
+        copy_passage_release(copy->passage);
+    if (copy->kept != NULL || copy_speaks_tls(copy))
         return;
     pipe_pool_put(copy->pipes, &copy->pipe, copy->in_hand == 0 || !copy->in_pipe);
     copy->in_hand = 0;
@@ -192,36 +203,62 @@ static ssize_t read_tls(struct copy *copy, int from) {
 
 ssize_t copy_read(struct copy *copy, int from) {
     CHECK(copy->in_hand == 0);
-    ssize_t n = copy->tls != NULL    ? read_tls(copy, from)
-                : copy->kept != NULL ? read_kept(copy, from)
-                                     : read_any(copy, from);
+    ssize_t n = copy->tls != NULL       ? read_tls(copy, from)
+                : copy->passage != NULL ? copy_passage_read(copy->passage, from)
+                : copy->kept != NULL    ? read_kept(copy, from)
+                                        : read_any(copy, from);
 
     if (n > 0)
         copy->in_hand = (size_t)n;
     return n;
 }
 
+static const struct tls_session *source_session(const struct copy *copy) {
+    return copy->tls != NULL ? copy->tls->from : copy->passage != NULL ? copy->passage->from : NULL;
+}
+
+static const struct tls_session *sink_session(const struct copy *copy) {
+    return copy->tls != NULL ? copy->tls->to : copy->passage != NULL ? copy->passage->to : NULL;
+}
+
+bool copy_speaks_tls(const struct copy *copy) {
+    return copy->tls != NULL || copy->passage != NULL;
+}
+
+bool copy_is_torn(const struct copy *copy) {
+    return copy->tls != NULL ? copy_tls_is_torn(copy->tls)
+                             : copy->passage != NULL && copy->passage->torn;
+}
+
+void copy_why(const struct copy *copy, ssize_t n, bool heard, char ret_why[TLS_REASON_MAX]) {
+    uint8_t alert = copy->tls != NULL ? copy->tls->alert : copy->passage->alert;
+
+    copy_tls_why(source_session(copy), alert, n, heard, ret_why);
+}
+
 bool copy_end_is_sure(const struct copy *copy) {
-    return copy->tls != NULL && copy->tls->from != NULL;
+    return source_session(copy) != NULL;
 }
 
 bool copy_tells_end(const struct copy *copy) {
-    return copy->tls != NULL && copy->tls->to != NULL;
+    return sink_session(copy) != NULL;
 }
 
 int copy_end(struct copy *copy, int to) {
-    return copy_tls_end(copy->tls, to);
+    return copy->tls != NULL ? copy_tls_end(copy->tls, to) : copy_passage_end(copy->passage, to);
 }
 
 static int write_tls(struct copy *copy, int to) {
     copy->in_hand = 0;
-    return copy_tls_write(copy->tls, to, &copy->written);
+    if (copy->tls != NULL)
+        return copy_tls_write(copy->tls, to, &copy->written);
+    return copy_passage_write(copy->passage, copy->from, to, &copy->written);
 }
 
 int copy_write(struct copy *copy, int to) {
     size_t all = copy->in_hand;
 
-    if (copy->tls != NULL)
+    if (copy_speaks_tls(copy))
         return write_tls(copy, to);
 
     while (copy->in_hand > 0) {
@@ -232,7 +269,7 @@ int copy_write(struct copy *copy, int to) {
         if (n == -EINTR)
             continue;
         if (n < 0)
-            return (int)n;
+            return -unsent_error(to, (int)-n, copy->in_hand < all);
         copy->in_hand -= (size_t)n;
         copy->written += (uint64_t)n;
     }

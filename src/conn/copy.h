@@ -8,7 +8,8 @@
  * - pipe, while reads come large: kept, so that wait and read are one call.
  * Without a pipe, the buffer serves.
  *
- * Where a side speaks TLS, the third engine does it all (copy_tls.h). */
+ * Where a side speaks TLS, the third engine does it all (copy_tls.h); with a keeper, the fourth
+ * (copy_passage.h). */
 #ifndef CONN_COPY_H
 #define CONN_COPY_H
 
@@ -19,6 +20,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "conn/copy_passage.h"
 #include "conn/copy_tls.h"
 #include "conn/pipe_pool.h"
 
@@ -31,6 +33,8 @@ struct copy {
     bool adapts;                  /* COPY_AUTO */
     const struct kept_pipe *kept; /* for all bytes, or NULL */
     struct copy_tls *tls;         /* does all of it, where a side speaks TLS; or NULL */
+    struct copy_passage *passage; /* the same with a keeper; or NULL */
+    int from;                     /* the source that was read from last */
     enum copy_way way;
     struct pipe_pool *pipes;
     struct pipe_ends pipe; /* of COPY_WAY_PIPE; of COPY_WAY_LOAN while bytes are in hand */
@@ -56,6 +60,8 @@ struct kept_pipe {
 void copy_init_kept(struct copy *copy, const struct kept_pipe *kept, char *buffer);
 void copy_init(struct copy *copy, enum copy_mode mode, struct pipe_pool *pipes, char *buffer);
 void copy_init_tls(struct copy *copy, struct copy_tls *tls);
+/* source: its socket. */
+void copy_init_passage(struct copy *copy, struct copy_passage *passage, int source);
 
 /* Gives the pipe back. Bytes in hand are lost: the caller has reset the connection. */
 void copy_release(struct copy *copy);
@@ -65,13 +71,21 @@ void copy_release(struct copy *copy);
  * hand. */
 ssize_t copy_read(struct copy *copy, int from) MUST_USE;
 
-/* Writes all in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as above). */
+/* Writes all in hand, waiting for room: 0, or -errno with the rest in hand (-EINTR: as above;
+ * COPY_UNLIKE: see copy_passage.h). */
 int copy_write(struct copy *copy, int to) MUST_USE;
+
+/* A side speaks TLS; of the source: part of a record has come; why a read came to nothing, as
+ * copy_tls_why. */
+bool copy_speaks_tls(const struct copy *copy);
+bool copy_is_torn(const struct copy *copy);
+void copy_why(const struct copy *copy, ssize_t n, bool heard, char ret_why[TLS_REASON_MAX]);
 
 /* The source has told its end by itself (TLS: close_notify): no need to ask the kernel. */
 bool copy_end_is_sure(const struct copy *copy);
 
-/* The sink speaks TLS, and is to be told of the end by copy_end: 0 or -errno. */
+/* The sink speaks TLS, and is to be told of the end by copy_end, and its socket ended at once then
+ * (copy_tls.h): 0 or -errno. */
 bool copy_tells_end(const struct copy *copy);
 int copy_end(struct copy *copy, int to) MUST_USE;
 

@@ -7,8 +7,10 @@
 #include <sys/uio.h>
 
 #include "base/check.h"
+#include "base/nonce_watch.h"
 #include "base/sockopt.h"
 #include "conn/busy.h"
+#include "conn/unsent.h"
 #include "tls/session.h"
 
 /* A busy direction keeps its buffer until nothing has come for this long (SO_RCVTIMEO). */
@@ -20,10 +22,6 @@ void copy_tls_init(struct copy_tls *copy, struct tls_session *from, struct tls_s
                    struct tls_buffers *buffers, _Atomic usec_t *active) {
     *copy = (struct copy_tls){
         .from = from, .to = to, .buffers = buffers, .active = active, .timed = -1};
-}
-
-bool copy_tls_is_torn(const struct copy_tls *copy) {
-    return copy->have_at < copy->have;
 }
 
 /* Reads wait without end again. */
@@ -41,8 +39,7 @@ void copy_tls_release(struct copy_tls *copy) {
     copy->in = copy->out = NULL;
 }
 
-/* Nothing is in hand: the buffer is lent once bytes are there. 1, or 0 at the end of data, or
- * -errno. */
+/* The buffer is lent once bytes are there. 1, or 0 at the end of data, or -errno. */
 static ssize_t await_buffer(struct copy_tls *copy, int from) {
     char first;
     ssize_t n;
@@ -51,7 +48,7 @@ static ssize_t await_buffer(struct copy_tls *copy, int from) {
         return 1;
     do
         n = recv(from, &first, 1, MSG_PEEK);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && errno == EINTR && !copy->heeds);
     if (n <= 0)
         return n < 0 ? -errno : 0;
     copy->in = tls_buffers_get(copy->buffers);
@@ -62,7 +59,7 @@ static ssize_t await_buffer(struct copy_tls *copy, int from) {
 /* A read came to nothing. True: it is to be tried anew. */
 static bool reads_again(struct copy_tls *copy) {
     if (errno == EINTR)
-        return true;
+        return !copy->heeds;
     if (errno != EAGAIN || copy->timed < 0)
         return false;
     copy->streak = 0;
@@ -114,6 +111,7 @@ static int heed_record(struct copy_tls *copy, const struct tls_opened *opened, u
     case TLS_MEANS_END:
         return OVER_IN_ORDER;
     case TLS_MEANS_FATAL:
+        copy->alert = *alert;
         return COPY_ALERTED;
     case TLS_MEANS_BAD:
     default:
@@ -242,7 +240,24 @@ static size_t take_from_piece(struct copy_tls *copy, size_t n) {
     return taken;
 }
 
+size_t copy_tls_take(struct copy_tls *copy, char *to, size_t n) {
+    size_t all = 0;
+
+    while (copy_tls_has_opened(copy) && all < n) {
+        const uint8_t *bytes = copy->in->pieces[copy->piece].iov_base;
+        size_t taken = take_from_piece(copy, n - all);
+
+        memcpy(to + all, bytes, taken);
+        all += taken;
+    }
+    if (!copy_tls_has_opened(copy))
+        give_buffers(copy);
+    return all;
+}
+
 static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
+    bool cut_short = false;
+
     while (copy->piece < copy->n_pieces) {
         struct msghdr message = {.msg_iov = &copy->in->pieces[copy->piece],
                                  .msg_iovlen = copy->n_pieces - copy->piece};
@@ -251,7 +266,8 @@ static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return -errno;
+            return -unsent_error(to, errno, cut_short);
+        cut_short = true;
         *ret_written += (uint64_t)n;
         for (size_t left = (size_t)n; left > 0;)
             left -= take_from_piece(copy, left);
@@ -259,9 +275,10 @@ static int write_plain(struct copy_tls *copy, int to, uint64_t *ret_written) {
     return 0;
 }
 
-static int send_all(int to, const uint8_t *bytes, size_t n) {
+static int send_all(int to, const uint8_t *bytes, size_t n, int flags) {
+    NONCES_LEAVE();
     while (n > 0) {
-        ssize_t sent = send(to, bytes, n, MSG_NOSIGNAL);
+        ssize_t sent = send(to, bytes, n, MSG_NOSIGNAL | flags);
 
         if (sent < 0 && errno != EINTR)
             return -errno;
@@ -331,9 +348,11 @@ static ssize_t seal_again(struct copy_tls *copy) {
 /* With the right to write. */
 static int send_update(struct copy_tls *copy, int to) {
     uint8_t record[TLS_SMALL_RECORD];
-    ssize_t n = tls_session_seal_update(copy->to, record);
 
-    return n > 0 ? send_all(to, record, (size_t)n) : (int)n;
+    if (!tls_session_needs_update(copy->to))
+        return 0;
+    ssize_t n = tls_session_seal_update(copy->to, record);
+    return n > 0 ? send_all(to, record, (size_t)n, 0) : (int)n;
 }
 
 static int write_records(struct copy_tls *copy, int to, uint64_t *ret_written) {
@@ -345,7 +364,7 @@ static int write_records(struct copy_tls *copy, int to, uint64_t *ret_written) {
 
         if (n < 0)
             return (int)n;
-        r = send_all(to, copy->from == NULL ? copy->in->bytes : copy->out->bytes, (size_t)n);
+        r = send_all(to, copy->from == NULL ? copy->in->bytes : copy->out->bytes, (size_t)n, 0);
         if (r == 0)
             *ret_written += plain - count_pieces(copy);
     }
@@ -375,6 +394,7 @@ int copy_tls_end(struct copy_tls *copy, int to) {
 
     if (!tls_session_begin_writing(copy->to))
         return -EPIPE;
-    ssize_t n = tls_session_seal_end(copy->to, record);
-    return n < 0 ? (int)n : send_all(to, record, (size_t)n); /* nothing is sealed after it */
+    ssize_t n = tls_session_seal_end(copy->to, record); /* nothing is sealed after it */
+    /* The caller ends the socket at once, and both go out as one. */
+    return n < 0 ? (int)n : send_all(to, record, (size_t)n, MSG_MORE);
 }

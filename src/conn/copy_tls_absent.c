@@ -17,6 +17,12 @@ void copy_tls_release(struct copy_tls *copy) {
     (void)copy;
 }
 
+void copy_tls_why(const struct tls_session *from, uint8_t alert, ssize_t n, bool heard,
+                  char ret_why[TLS_REASON_MAX]) {
+    (void)from, (void)alert, (void)n, (void)heard;
+    ret_why[0] = '\0';
+}
+
 ssize_t copy_tls_read(struct copy_tls *copy, int from, size_t *ret_wire) {
     (void)copy;
     (void)from;
@@ -31,9 +37,9 @@ int copy_tls_write(struct copy_tls *copy, int to, uint64_t *ret_written) {
     return -ENOTSUP;
 }
 
-bool copy_tls_is_torn(const struct copy_tls *copy) {
-    (void)copy;
-    return false;
+size_t copy_tls_take(struct copy_tls *copy, char *to, size_t n) {
+    (void)copy, (void)to, (void)n;
+    return 0;
 }
 
 int copy_tls_end(struct copy_tls *copy, int to) {

@@ -25,7 +25,7 @@ struct pulse pulse_take(int fd);
  * any more; its writer may not be told after that. */
 int pulse_gone(int fd);
 
-/* What a socket has failed of: the errno, or 0. No other thread is told after that. */
+/* What a socket of TCP has failed of: the errno, or 0. No other thread is told after that. */
 int pulse_error(int fd);
 
 #endif

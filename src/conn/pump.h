@@ -3,17 +3,7 @@
 #define CONN_PUMP_H
 
 #include "conn/conn.h"
-#include "conn/copy.h"
-
-/* What a pump works in; not on its stack, which is to stay one page (idle connections in
- * tests/bench). */
-struct pump_room {
-    char *buffer; /* COPY_BUFFER_SIZE bytes */
-    struct copy copy;
-    struct kept_pipe kept;
-    struct copy_tls tls;
-    struct tls_buffers *buffers; /* the pool's */
-};
+#include "conn/pump_room.h"
 
 /* Carries bytes until the direction has ended, the conn is over, or it is to park. The caller holds
  * a reference. Blocks in recv, send and splice; woken as conn_end.c says. */

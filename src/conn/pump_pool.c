@@ -6,11 +6,14 @@
 
 #include "base/event.h"
 #include "conn/copy.h"
+#include "conn/exchange.h"
 #include "conn/pump.h"
 #include "handover/crash.h"
 
 /* A pump's frames are small; its copy buffer lies above its stack. */
 #define PUMP_STACK ((size_t)32 * 1024)
+
+#define PAIRS_AT_ONCE 32 /* interrupted without releasing the lock */
 
 struct pump {
     struct thread thread;
@@ -23,7 +26,7 @@ struct pump {
 /* The event of a pair: what its pumps are to do, in one word, so that one wake-up starts both and
  * neither needs a lock. conn and running are written before it and stay until all pumps of the
  * round are done; a pump that has no part in a round looks at nothing but this word. */
-#define WORK_BOTH  1u /* for both pumps; else for DIR_UP alone */
+#define WORK_BOTH  1u /* for both pumps; else for DIR_UP alone, or not yet for DIR_DOWN */
 #define WORK_QUIT  2u /* the thread ends */
 #define WORK_ROUND 4u /* the rest counts the rounds, so that each differs from the last */
 
@@ -61,13 +64,19 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair) {
     lock_release(&pool->lock);
 }
 
+static bool is_same_round(uint32_t a, uint32_t b) {
+    return a / WORK_ROUND == b / WORK_ROUND;
+}
+
 /* Waits for this pump's next conn; NULL: quit. */
 static struct conn *await_pump_conn(struct pump_pair *pair, enum direction dir, uint32_t *seen) {
+    uint32_t last = *seen;
+
     do {
-        *seen = event_wait(&pair->work, *seen);
+        *seen = event_wait_as(&pair->work, *seen, 1u << dir);
         if (*seen & WORK_QUIT)
             return NULL;
-    } while (dir != DIR_UP && !(*seen & WORK_BOTH));
+    } while (dir == DIR_UP ? is_same_round(*seen, last) : !(*seen & WORK_BOTH));
     return pair->conn;
 }
 
@@ -91,15 +100,16 @@ static void pump_thread(void *arg) {
     }
 }
 
-static void set_work(struct pump_pair *pair, uint32_t what) {
-    uint32_t round = event_value(&pair->work) & ~(WORK_ROUND - 1);
-
-    event_set(&pair->work, (round + WORK_ROUND) | what);
+static uint32_t next_round(const struct pump_pair *pair) {
+    return (event_value(&pair->work) & ~(WORK_ROUND - 1)) + WORK_ROUND;
 }
 
-/* The pair is in no list, and both its threads wait or never started. */
-static void end_pair(struct pump_pair *pair) {
-    set_work(pair, WORK_QUIT);
+static void set_work(struct pump_pair *pair, uint32_t what) {
+    event_set(&pair->work, next_round(pair) | what);
+}
+
+/* The pair was told WORK_QUIT, is in no list, and both its threads waited or never started. */
+static void free_pair(struct pump_pair *pair) {
     for (int dir = 0; dir < 2; dir++) {
         thread_join(&pair->pumps[dir].thread);
         stack_free(&pair->pumps[dir].stack);
@@ -107,10 +117,15 @@ static void end_pair(struct pump_pair *pair) {
     free(pair);
 }
 
+static void end_pair(struct pump_pair *pair) {
+    set_work(pair, WORK_QUIT);
+    free_pair(pair);
+}
+
 static int start_pump(struct pump_pair *pair, enum direction dir) {
     static const char *const names[2] = {[DIR_UP] = "pump-up", [DIR_DOWN] = "pump-down"};
     struct pump *pump = &pair->pumps[dir];
-    int r = stack_make(&pump->stack, PUMP_STACK, COPY_BUFFER_SIZE);
+    int r = stack_make(&pump->stack, PUMP_STACK, PUMP_BUFFER_SIZE + STREAM_SLACK);
 
     if (r < 0)
         return r;
@@ -170,6 +185,13 @@ int pump_pool_get(struct pump_pool *pool, struct pump_pair **ret_pair) {
 }
 
 void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
+    if (conn->exchange != NULL) {
+        conn->exchange->start_down = pump_pool_run_down;
+        conn->exchange->interrupt_down = pump_pool_interrupt_down;
+        conn->exchange->pair = pair;
+        pump_pool_run_up(pair, conn);
+        return;
+    }
     bool both = conn->fd[SIDE_SERVER] >= 0; /* a refused client has nothing to carry down */
 
     if (both)
@@ -179,15 +201,52 @@ void pump_pool_run(struct pump_pair *pair, struct conn *conn) {
     set_work(pair, both ? WORK_BOTH : 0);
 }
 
-void pump_pool_park(struct pump_pool *pool) {
+void pump_pool_run_up(struct pump_pair *pair, struct conn *conn) {
+    pair->conn = conn;
+    atomic_store_explicit(&pair->running, 1, memory_order_relaxed);
+    event_set_for(&pair->work, next_round(pair), 1u << DIR_UP);
+}
+
+void pump_pool_run_down(void *arg) {
+    struct pump_pair *pair = arg;
+
+    conn_ref(pair->conn);
+    atomic_fetch_add_explicit(&pair->running, 1, memory_order_relaxed);
+    event_set_for(&pair->work, event_value(&pair->work) | WORK_BOTH, 1u << DIR_DOWN);
+}
+
+void pump_pool_interrupt_down(void *arg) {
+    struct pump_pair *pair = arg;
+
+    thread_interrupt(&pair->pumps[DIR_DOWN].thread);
+}
+
+/* Each once. Pumps that are done want the lock meanwhile. */
+static void interrupt_all(struct pump_pool *pool) REQUIRES(pool->lock) {
     struct pump_pair *pair;
 
+    for (size_t n = pool->busy; n > 0 && (pair = TAILQ_FIRST(&pool->working)) != NULL; n--) {
+        for (int dir = 0; dir < 2; dir++)
+            thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
+        TAILQ_REMOVE(&pool->working, pair, entry);
+        TAILQ_INSERT_TAIL(&pool->working, pair, entry);
+        if (n % PAIRS_AT_ONCE == 0) {
+            lock_release(&pool->lock);
+            lock_acquire(&pool->lock);
+        }
+    }
+}
+
+void pump_pool_park(struct pump_pool *pool) {
     lock_acquire(&pool->lock);
     while (pool->busy > 0) {
-        TAILQ_FOREACH(pair, &pool->working, entry)
-            for (int dir = 0; dir < 2; dir++)
-                thread_interrupt(&pair->pumps[dir].thread); /* interrupt_note */
-        cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + THREAD_INTERRUPT_AGAIN);
+        size_t before = 0;
+
+        interrupt_all(pool);
+        while (pool->busy > 0 && pool->busy != before) { /* they are coming to a halt */
+            before = pool->busy;
+            cond_wait_until(&pool->all_idle, &pool->lock, clock_now() + THREAD_INTERRUPT_AGAIN);
+        }
     }
     lock_release(&pool->lock);
 }
@@ -217,9 +276,11 @@ void pump_pool_destroy(struct pump_pool *pool) UNCHECKED {
     while (pool->busy > 0)
         cond_wait(&pool->all_idle, &pool->lock);
     lock_release(&pool->lock);
+    TAILQ_FOREACH(pair, &pool->idle, entry)
+        set_work(pair, WORK_QUIT); /* all at once: there may be thousands */
     while ((pair = TAILQ_FIRST(&pool->idle)) != NULL) {
         TAILQ_REMOVE(&pool->idle, pair, entry);
-        end_pair(pair);
+        free_pair(pair);
     }
     tls_buffers_destroy(&pool->buffers);
     cond_destroy(&pool->all_idle);

@@ -40,6 +40,13 @@ void pump_pool_put(struct pump_pool *pool, struct pump_pair *pair);
  * pair returns by itself. */
 void pump_pool_run(struct pump_pair *pair, struct conn *conn);
 
+/* The same with DIR_UP alone at first; its pump starts the other one (arg: the pair), once. */
+void pump_pool_run_up(struct pump_pair *pair, struct conn *conn);
+void pump_pool_run_down(void *arg);
+
+/* Interrupts the DIR_DOWN pump of the pair (arg), which runs (interrupt_note). */
+void pump_pool_interrupt_down(void *arg);
+
 /* Interrupts all until each has left its conn: the caller has set registry->parks, or ended the
  * conns. */
 void pump_pool_park(struct pump_pool *pool);

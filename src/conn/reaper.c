@@ -51,8 +51,12 @@ static void turn_round(struct reaper *reaper) REQUIRES(reaper->registry->lock) {
     for (size_t i = 0; i < n; i++)
         review_conn(batch[i]);
     pump_pool_trim(reaper->pumps);
+    usec_t legs = leg_pool_trim(reaper->legs);
     lock_acquire(&reaper->registry->lock);
     usec_t now = clock_now(), next = wheel_next(&reaper->registry->reviews);
+    if (legs == USEC_NEVER && leg_pool_has_any(reaper->legs)) /* since then */
+        legs = now + LEG_IDLE_MAX;
+    next = next < legs ? next : legs;
     next = next < now + PUMP_IDLE_MAX ? next : now + PUMP_IDLE_MAX;
     if (reaper->stop || next <= now)
         return;
@@ -70,9 +74,9 @@ static void reaper_thread(void *arg) {
     lock_release(&reaper->registry->lock);
 }
 
-int reaper_start(struct reaper *reaper, struct registry *registry,
-                 struct pump_pool *pumps) UNCHECKED {
-    *reaper = (struct reaper){.registry = registry, .pumps = pumps};
+int reaper_start(struct reaper *reaper, struct registry *registry, struct pump_pool *pumps,
+                 struct leg_pool *legs) UNCHECKED {
+    *reaper = (struct reaper){.registry = registry, .pumps = pumps, .legs = legs};
     return thread_start(&reaper->thread, "reaper", NULL, reaper_thread, reaper);
 }
 

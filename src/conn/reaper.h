@@ -8,19 +8,21 @@
 #define CONN_REAPER_H
 
 #include "base/thread.h"
+#include "conn/leg_pool.h"
 #include "conn/pump_pool.h"
 #include "conn/registry.h"
 
 struct reaper {
     struct registry *registry;
     struct pump_pool *pumps;
+    struct leg_pool *legs;
     struct thread thread;
     bool stop GUARDED; /* under the registry's lock */
 };
 
 /* 0 or -errno. */
-int reaper_start(struct reaper *reaper, struct registry *registry,
-                 struct pump_pool *pumps) MUST_USE;
+int reaper_start(struct reaper *reaper, struct registry *registry, struct pump_pool *pumps,
+                 struct leg_pool *legs) MUST_USE;
 void reaper_stop(struct reaper *reaper);
 
 #endif

@@ -12,6 +12,8 @@ void registry_init(struct registry *registry) UNCHECKED {
     registry->drain_idle = USEC_NEVER;
     registry->drain_epoch = 0;
     atomic_init(&registry->parks, false);
+    atomic_init(&registry->rests, false);
+    atomic_init(&registry->drains, false);
 }
 
 void registry_destroy(struct registry *registry) UNCHECKED {
@@ -20,12 +22,22 @@ void registry_destroy(struct registry *registry) UNCHECKED {
     lock_destroy(&registry->lock);
 }
 
+static void wake_before(struct registry *registry, usec_t when) REQUIRES(registry->lock) {
+    if (when >= registry->sleeps_until)
+        return;
+    registry->sleeps_until = 0;
+    cond_signal(&registry->sooner);
+}
+
+void registry_wake_by(struct registry *registry, usec_t when) {
+    lock_acquire(&registry->lock);
+    wake_before(registry, when);
+    lock_release(&registry->lock);
+}
+
 void registry_review_at(struct registry *registry, struct registry_node *node, usec_t when) {
     wheel_file(&registry->reviews, &node->review, when);
-    if (when < registry->sleeps_until) {
-        registry->sleeps_until = 0;
-        cond_signal(&registry->sooner);
-    }
+    wake_before(registry, when);
 }
 
 void registry_review_by(struct registry *registry, struct registry_node *node, usec_t when) {

@@ -26,9 +26,11 @@ struct registry {
     usec_t sleeps_until GUARDED; /* of the reaper; 0: awake */
     /* Conns of mode http end when silent so long (USEC_NEVER: not), */
     usec_t drain_idle GUARDED;
-    unsigned drain_epoch GUARDED; /* but those the keeper of this epoch holds; 0: all */
+    unsigned drain_epoch GUARDED; /* but those that go on (conn_goes_on); 0: all */
     /* Pumps are to stop. On a cache line of its own: each read and write looks at it. */
     _Alignas(64) _Atomic bool parks;
+    _Atomic bool rests;  /* exchanges are to go on in the next process: before `parks` */
+    _Atomic bool drains; /* connections of mode http end behind their next answer */
 };
 
 void registry_init(struct registry *registry);
@@ -47,6 +49,9 @@ void registry_review_at(struct registry *registry, struct registry_node *node, u
 /* By then at the latest. (A review under way files it anew in any case.) */
 void registry_review_by(struct registry *registry, struct registry_node *node, usec_t when)
     REQUIRES(registry->lock);
+
+/* For something else that the reaper does: it looks by then at the latest. No leaf lock held. */
+void registry_wake_by(struct registry *registry, usec_t when);
 
 /* Takes out one that is due. NULL: none. */
 struct registry_node *registry_due(struct registry *registry, usec_t now) REQUIRES(registry->lock);

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "conn/conn.h"
 
@@ -79,6 +80,7 @@ void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch) {
     lock_acquire(&registry->lock);
     registry->drain_idle = idle;
     registry->drain_epoch = epoch;
+    atomic_store(&registry->drains, true);
     TAILQ_FOREACH(node, &registry->nodes, entry)
         if (conn_drain_idle(registry, conn_of(node)) != USEC_NEVER)
             registry_review_by(registry, node, now);
@@ -96,7 +98,7 @@ static bool leads_to_server(const struct sweep *sweep, const struct conn *conn) 
 }
 
 static bool is_without_keeper(const struct sweep *sweep, const struct conn *conn) UNCHECKED {
-    return !conn->state->aborted && !conn_is_held(conn, sweep->epoch);
+    return !conn->state->aborted && !conn_goes_on(conn, sweep->epoch);
 }
 
 static bool abort_one(const struct sweep *sweep, struct conn *conn) {
@@ -104,9 +106,18 @@ static bool abort_one(const struct sweep *sweep, struct conn *conn) {
     return true;
 }
 
+/* Its client is only told if that waits for the server. */
+static bool take_server(const struct sweep *sweep, struct conn *conn) {
+    if (!conn_gives_server(conn))
+        conn_abort(conn, sweep->end, 0);
+    return true;
+}
+
 void sweep_abort(struct registry *registry, const struct member *member, enum end end) {
-    const struct sweep sweep = {
-        .wants = leads_to_member, .visit = abort_one, .member = member, .end = end};
+    const struct sweep sweep = {.wants = leads_to_member,
+                                .visit = member != NULL ? take_server : abort_one,
+                                .member = member,
+                                .end = end};
 
     sweep_conns(registry, &sweep);
 }
@@ -114,7 +125,7 @@ void sweep_abort(struct registry *registry, const struct member *member, enum en
 void sweep_abort_server(struct registry *registry, const char *upstream, const char *server,
                         enum end end) {
     const struct sweep sweep = {.wants = leads_to_server,
-                                .visit = abort_one,
+                                .visit = take_server,
                                 .upstream = upstream,
                                 .server = server,
                                 .end = end};
@@ -146,6 +157,15 @@ void sweep_hold_missing(void *registry, unsigned epoch) {
     sweep_conns(registry, &sweep);
 }
 
+/* A refused client has no server. */
+static bool is_relayed(const struct conn *conn) {
+    return conn->fd[SIDE_SERVER] >= 0;
+}
+
+static bool is_unheld(const struct conn *conn, unsigned epoch) {
+    return is_relayed(conn) && !conn_goes_on(conn, epoch);
+}
+
 /* Looks, and wants none. */
 static bool add_up_conn(const struct sweep *sweep, const struct conn *conn) {
     struct sweep_sum *sum = sweep->arg;
@@ -153,10 +173,8 @@ static bool add_up_conn(const struct sweep *sweep, const struct conn *conn) {
     for (int dir = 0; dir < 2; dir++)
         sum->bytes[dir] +=
             atomic_load_explicit(&conn->state->flow[dir].bytes, memory_order_relaxed);
-    if (conn->fd[SIDE_SERVER] >= 0) {
-        sum->n++;
-        sum->unheld += !conn_is_held(conn, sweep->epoch);
-    }
+    sum->n += is_relayed(conn);
+    sum->unheld += is_unheld(conn, sweep->epoch);
     return false;
 }
 
@@ -178,6 +196,51 @@ static bool is_whichever(const struct sweep *sweep, const struct conn *conn) {
     (void)sweep;
     (void)conn;
     return true;
+}
+
+/* Looks, and wants none. */
+static bool count_exchange(const struct sweep *sweep, const struct conn *conn) {
+    size_t *n = sweep->arg;
+
+    *n += atomic_load(&conn->wait.soonest) != 0 && !atomic_load(&conn->over);
+    return false;
+}
+
+size_t sweep_count_exchanges(struct registry *registry) {
+    size_t n = 0;
+    const struct sweep sweep = {.wants = count_exchange, .arg = &n};
+
+    sweep_conns(registry, &sweep);
+    return n;
+}
+
+static bool wake_one(const struct sweep *sweep, struct conn *conn) {
+    (void)sweep;
+    event_bump(&conn->event);
+    return true;
+}
+
+/* All in one go: none may come to be that does not go on while this looks for them. */
+static bool begin_rest(struct registry *registry, unsigned epoch, bool forced) {
+    const struct registry_node *node;
+    bool all_go_on = true;
+
+    lock_acquire(&registry->lock);
+    TAILQ_FOREACH(node, &registry->nodes, entry)
+        all_go_on = all_go_on && !is_unheld(conn_of(node), epoch);
+    if (all_go_on || forced)
+        atomic_store(&registry->rests, true);
+    lock_release(&registry->lock);
+    return all_go_on || forced;
+}
+
+bool sweep_to_rest(struct registry *registry, unsigned epoch, bool forced) {
+    const struct sweep all = {.wants = is_whichever, .visit = wake_one};
+    bool begun = begin_rest(registry, epoch, forced);
+
+    if (begun)
+        sweep_conns(registry, &all);
+    return begun;
 }
 
 static bool visit_one(const struct sweep *sweep, struct conn *conn) {

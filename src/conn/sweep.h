@@ -15,7 +15,7 @@ struct member;
 struct conn;
 
 /* From now on, conns of mode http that wait for no answer end in order after this silence, except
- * those the keeper of this epoch holds (0: no exception). */
+ * those that go on with the keeper of this epoch (0: no exception). */
 void sweep_drain(struct registry *registry, usec_t idle, unsigned epoch);
 
 /* Aborts (conn_abort) all conns that lead to this member; NULL: all. */
@@ -25,7 +25,7 @@ void sweep_abort(struct registry *registry, const struct member *member, enum en
 void sweep_abort_server(struct registry *registry, const char *upstream, const char *server,
                         enum end end);
 
-/* Those the keeper of this epoch does not hold, and refused clients. */
+/* Those that do not go on with the keeper of this epoch (conn_goes_on), and refused clients. */
 void sweep_abort_unheld(struct registry *registry, unsigned epoch, enum end end);
 
 /* A link_hold_missing_fn; its arg is the registry. */
@@ -47,5 +47,13 @@ void sweep_visit(struct registry *registry, void (*visit)(void *arg, struct conn
 /* The one of this number, with a reference, which is the caller's: its sockets stay open for so
  * long. NULL: none. Not for the road. */
 struct conn *sweep_find(struct registry *registry, uint64_t number);
+
+/* Exchanges that a keeper has end their pumps, where they are, for the next process (by_steps in
+ * conn/exchange.h). Wakes those that wait for each other; the caller interrupts the others. Nothing
+ * is done, and false returned, if there are some that do not go on with the keeper of this epoch
+ * (sweep_count_unheld), unless it is forced. After that no leg comes to be that would not. */
+bool sweep_to_rest(struct registry *registry, unsigned epoch, bool forced);
+/* Connections of mode http. */
+size_t sweep_count_exchanges(struct registry *registry);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "config/options.h"
 #include "tls/client.h"
 #include "tls/server.h"
 
@@ -39,10 +40,16 @@ static const char *show_path(const char *path, char buf[SHOWN_PATH_MAX]) {
                         : NULL;
 }
 
+/* Whole days; -1: it ended within the last one. */
+static json_int_t count_days_left(const struct tls_facts *facts) {
+    int64_t left = facts->not_after - (int64_t)time(NULL);
+
+    return (json_int_t)(left >= 0 ? left / SECONDS_PER_DAY : -1 - (-left - 1) / SECONDS_PER_DAY);
+}
+
 static void list_certificate(void *arg, const struct tls_facts *facts) {
     struct listing *listing = arg;
     char fingerprint[2 * FINGERPRINT_BYTES + 1], file[SHOWN_PATH_MAX], key_file[SHOWN_PATH_MAX];
-    int64_t left = facts->not_after - (int64_t)time(NULL);
 
     format_fingerprint(facts, fingerprint, sizeof(fingerprint));
     json_add(&listing->list,
@@ -51,10 +58,65 @@ static void list_certificate(void *arg, const struct tls_facts *facts) {
                        list_certified(facts), "subject", facts->subject, "issuer", facts->issuer,
                        "serial", facts->serial, "not_before", (json_int_t)facts->not_before,
                        "not_after", (json_int_t)facts->not_after, "days_left",
-                       (json_int_t)(left >= 0 ? left / SECONDS_PER_DAY
-                                              : -1 - (-left - 1) / SECONDS_PER_DAY),
-                       "key", facts->key, "file", show_path(facts->file, file), "key_file",
+                       count_days_left(facts), "key", facts->key, "file",
+                       show_path(facts->file, file), "key_file",
                        show_path(facts->key_file, key_file), "fingerprint", fingerprint));
+}
+
+/* Of how many, and the one that ends first. */
+struct sum {
+    json_int_t n, not_after;
+    json_t *first;
+};
+
+static void sum_certificate(void *arg, const struct tls_facts *facts) {
+    struct sum *sum = arg;
+
+    if (sum->n++ > 0 && facts->not_after >= sum->not_after)
+        return;
+    sum->not_after = (json_int_t)facts->not_after;
+    json_decref(sum->first);
+    sum->first =
+        json_pack("{s:o, s:s, s:I, s:I}", "names", list_certified(facts), "subject", facts->subject,
+                  "not_after", sum->not_after, "days_left", count_days_left(facts));
+}
+
+/* Takes the sum. */
+static json_t *finish_sum(json_t *object, struct sum *sum) {
+    if (object == NULL || json_object_set_new(object, "certificates", json_integer(sum->n)) < 0 ||
+        json_object_set_new(object, "ends_first", sum->first != NULL ? sum->first : json_null()) <
+            0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+json_t *certificates_sum_listener(const struct listener_config *listener) {
+    char version[OPTIONS_TEXT_MAX], verify[OPTIONS_TEXT_MAX];
+    struct sum sum = {0};
+
+    if (listener->tls.server == NULL)
+        return json_null();
+    tls_server_visit(listener->tls.server, sum_certificate, &sum);
+    options_format(&option_infos[OPT_listener_tls_min_version], &listener->tls, version,
+                   sizeof(version));
+    options_format(&option_infos[OPT_listener_tls_verify_client], &listener->tls, verify,
+                   sizeof(verify));
+    return finish_sum(json_pack("{s:s, s:s}", "min_version", version, "verify_client", verify),
+                      &sum);
+}
+
+json_t *certificates_sum_upstream(const struct upstream_config *upstream) {
+    const struct upstream_tls_config *tls = &upstream->tls;
+    struct sum sum = {0};
+    char name[512];
+
+    if (tls->client == NULL)
+        return json_null();
+    tls_client_visit(tls->client, sum_certificate, &sum);
+    escape_text(tls->name, strlen(tls->name), ESCAPE_UNPRINTABLE, name, sizeof(name));
+    return finish_sum(json_pack("{s:b, s:s}", "verify", tls->verify, "name", name), &sum);
 }
 
 struct reply certificates_reply(const struct question *question) {

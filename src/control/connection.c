@@ -85,11 +85,16 @@ static json_t *describe_options(const struct conn_options *options) {
 }
 
 /* null: it is plain, or passes through. */
-static json_t *describe_tls(const struct record *record) {
+static json_t *describe_tls(const struct record *record, const struct bearer *bearer) {
+    char fingerprint[BEARER_FINGERPRINT_TEXT];
+
     if (record->tls_version == 0)
         return json_null();
-    return json_pack("{s:s, s:s, s:b}", "version", tls_version_name(record->tls_version), "cipher",
-                     tls_suite_name(record->tls_suite), "resumed", (int)record->tls_resumed);
+    return json_pack("{s:s, s:s, s:b, s:s?, s:s?}", "version",
+                     tls_version_name(record->tls_version), "cipher",
+                     tls_suite_name(record->tls_suite), "resumed", (int)record->tls_resumed,
+                     "client", bearer != NULL ? bearer->subject : NULL, "client_fingerprint",
+                     bearer != NULL ? bearer_say_fingerprint(bearer, fingerprint) : NULL);
 }
 
 /* Since the accept; null: not yet, or never. */
@@ -146,12 +151,12 @@ static json_t *describe_connection(const struct question *question, struct conn 
     return json_pack(
         "{s:o, s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
         "s:{s:o, s:o}, s:o, s:o, s:o, s:o}",
-        "tls", describe_tls(record), "id", (json_int_t)record->number, "client",
+        "tls", describe_tls(record, conn->bearer), "id", (json_int_t)record->number, "client",
         addr_format(&record->client, client, sizeof(client)), "proxy",
         record->peer.len > 0 ? addr_format(&record->peer, peer, sizeof(peer)) : NULL, "listener",
         record->listener, "upstream", record->upstream, "server", record->server, "sni",
-        record->sni, "alpn", record->alpn, "phase", connections_lingers(conn) ? "linger" : "relay",
-        "age_us", (json_int_t)usec_later(now - record->accepted, 0), "idle_us",
+        record->sni, "alpn", record->alpn, "phase", connections_phase(conn), "age_us",
+        (json_int_t)usec_later(now - record->accepted, 0), "idle_us",
         (json_int_t)usec_later(now - active, 0), "up",
         (json_int_t)atomic_load(&state->flow[DIR_UP].bytes), "down",
         (json_int_t)atomic_load(&state->flow[DIR_DOWN].bytes), "attempts",

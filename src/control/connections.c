@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "conn/exchange.h"
 #include "conn/sweep.h"
 #include "wire/tls_suite.h"
 
@@ -15,7 +16,8 @@ struct conn_list {
     size_t n_coming;
 };
 
-#define COMING_MORE 256 /* that may come between the count and the look */
+#define REQUEST_SHOWN 512 /* bytes of a request, with NUL */
+#define COMING_MORE   256 /* that may come between the count and the look */
 
 static int compare_numbers(const void *a, const void *b) {
     const struct glimpse *one = a, *other = b;
@@ -50,17 +52,29 @@ static bool is_coming(const struct conn_list *list, uint64_t number) {
                                          sizeof(*list->coming), compare_numbers) != NULL;
 }
 
-bool connections_lingers(struct conn *conn) {
+const char *connections_phase(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     bool lingers = conn->state->lingering || conn->state->aborted || conn->fd[SIDE_SERVER] < 0;
     lock_release(&conn->registry->lock);
-    return lingers;
+    bool idle = atomic_load(&conn->wait.end) == END_KEEPALIVE;
+    return lingers ? "linger" : idle ? "idle" : "relay";
 }
 
 /* head: what stands before the text, to its quotation mark. */
 static void write_text(struct buffer *out, const char *head, const char *text) {
     buffer_add_text(out, head);
     buffer_add_json(out, text);
+}
+
+/* head: to its colon. "": null. */
+static void write_text_or_null(struct buffer *out, const char *head, const char *text) {
+    buffer_add_text(out, head);
+    if (text[0] == '\0') {
+        buffer_add_text(out, "null");
+        return;
+    }
+    write_text(out, "\"", text);
+    buffer_add_text(out, "\"");
 }
 
 static void write_count(struct buffer *out, const char *head, uint64_t n) {
@@ -73,15 +87,27 @@ struct shown {
     uint64_t number;
     const struct addr *client, *address;
     const char *listener, *upstream, *server, *phase;
-    const char *tls; /* the version; "": plain, or not yet */
+    const char *tls;             /* the version; "": plain, or not yet */
+    const char *request;         /* that is under way; "": none */
+    const struct bearer *bearer; /* NULL: none, or not yet */
     usec_t age, idle;
     uint64_t up, down;
 };
 
+static bool takes_bearer(const struct filter *filter, const struct bearer *bearer) {
+    char fingerprint[BEARER_FINGERPRINT_TEXT];
+
+    if (filter->tls_client[0] == '\0')
+        return true;
+    return bearer != NULL && filter_takes_bearer(filter, bearer->subject,
+                                                 bearer_say_fingerprint(bearer, fingerprint));
+}
+
 bool connections_takes(const struct filter *filter, const struct conn *conn) {
     const struct record *record = &conn->state->record;
 
-    return filter_takes(filter, record->listener, record->upstream, record->server,
+    return takes_bearer(filter, conn->bearer) &&
+           filter_takes(filter, record->listener, record->upstream, record->server,
                         &record->client) &&
            filter_takes_live(filter, record->number, clock_now() - record->accepted,
                              atomic_load(&conn->state->flow[DIR_UP].bytes) +
@@ -104,12 +130,18 @@ static void write_shown(struct buffer *out, const struct shown *shown) {
     write_count(out, ",\"up\":", shown->up);
     write_count(out, ",\"down\":", shown->down);
     write_text(out, ",\"phase\":\"", shown->phase);
-    if (shown->tls[0] != '\0') {
-        write_text(out, "\",\"tls\":\"", shown->tls);
-        buffer_add_text(out, "\",\"request\":null}");
-    } else {
-        buffer_add_text(out, "\",\"tls\":null,\"request\":null}");
+    buffer_add_text(out, "\"");
+    write_text_or_null(out, ",\"tls\":", shown->tls);
+    write_text_or_null(out, ",\"request\":", shown->request);
+    if (shown->bearer != NULL) {
+        char fingerprint[BEARER_FINGERPRINT_TEXT];
+
+        write_text(out, ",\"tls_client\":\"", shown->bearer->subject);
+        write_text(out, "\",\"tls_client_fingerprint\":\"",
+                   bearer_say_fingerprint(shown->bearer, fingerprint));
+        buffer_add_text(out, "\"");
     }
+    buffer_add_text(out, "}");
 }
 
 static void write_conn(void *arg, struct conn *conn) {
@@ -119,9 +151,12 @@ static void write_conn(void *arg, struct conn *conn) {
 
     if (!connections_takes(&list->filter, conn) || is_coming(list, record->number))
         return;
+    char request[REQUEST_SHOWN] = "";
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
                                record->accepted);
+    if (conn->exchange != NULL)
+        exchange_say_request(conn->exchange, request, sizeof(request));
     const struct shown shown = {.number = record->number,
                                 .client = &record->client,
                                 .address = &record->server_addr,
@@ -129,7 +164,9 @@ static void write_conn(void *arg, struct conn *conn) {
                                 .upstream = record->upstream,
                                 .server = record->server,
                                 .tls = tls_version_name(record->tls_version),
-                                .phase = connections_lingers(conn) ? "linger" : "relay",
+                                .request = request,
+                                .bearer = conn->bearer,
+                                .phase = connections_phase(conn),
                                 .age = now - record->accepted,
                                 .idle = now - active,
                                 .up = atomic_load(&up->bytes),
@@ -148,11 +185,13 @@ static void write_coming(struct conn_list *list) {
                                     .upstream = glimpse->upstream,
                                     .server = "",
                                     .tls = "",
+                                    .request = "",
                                     .phase = glimpse->phase,
                                     .age = now - glimpse->accepted,
                                     .idle = now - glimpse->accepted};
 
-        if (filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "",
+        if (takes_bearer(&list->filter, NULL) &&
+            filter_takes(&list->filter, glimpse->listener, glimpse->upstream, "",
                          &glimpse->client) &&
             filter_takes_live(&list->filter, glimpse->number, shown.age, 0))
             write_shown(&list->out, &shown);

@@ -9,8 +9,9 @@
 /* With the filters listener=NAME, server=NAME or UPSTREAM/NAME, and client=PREFIX. */
 struct reply connections_reply(const struct question *question);
 
-/* A refused client that reads why lingers, too. Any thread with a reference. */
-bool connections_lingers(struct conn *conn);
+/* "relay", "linger" (a refused client that reads why does, too) or "idle": between two requests.
+ * Any thread with a reference. */
+const char *connections_phase(struct conn *conn);
 
 /* Whether one that is there is meant by all of the filter. */
 bool connections_takes(const struct filter *filter, const struct conn *conn);

@@ -23,6 +23,7 @@ static struct {
     size_t n GUARDED;
     void (*wake)(void *arg) GUARDED;
     void *arg GUARDED;
+    bool ended GUARDED; /* main takes none any more */
 } errands = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
 static void finish_errand(struct errand *errand, bool good, const char *text) {
@@ -37,20 +38,26 @@ void errands_begin(void (*wake)(void *arg), void *arg) {
     lock_acquire(&errands.lock);
     errands.wake = wake;
     errands.arg = arg;
+    errands.ended = wake == NULL;
     LIST_FOREACH(errand, &errands.list, entry)
         if (wake == NULL && errand->state != ERRAND_DONE)
             finish_errand(errand, false, "relayd stops.");
     lock_release(&errands.lock);
 }
 
-struct errand *errand_new(enum errand_kind kind) {
+struct errand *errand_new(enum errand_kind kind, const char **ret_why) {
     struct errand *errand = calloc(1, sizeof(*errand));
 
-    if (errand == NULL)
+    if (errand == NULL) {
+        *ret_why = "there is no memory";
         return NULL;
+    }
     errand->kind = kind;
     lock_acquire(&errands.lock);
     bool taken = errands.wake != NULL && errands.n < ERRANDS_MOST;
+    *ret_why = errands.ended          ? "relayd stops"
+               : errands.wake == NULL ? "relayd starts"
+                                      : "too many wait for this";
     void (*wake)(void *arg) = errands.wake;
     void *arg = errands.arg;
     if (taken) {

@@ -28,9 +28,9 @@ struct errand;
 /* Main is woken so for a new one; NULL: main takes none any more, and all are refused. Main's. */
 void errands_begin(void (*wake)(void *arg), void *arg);
 
-/* Wakes main. NULL: there is no memory, ERRANDS_MOST are under way, or main takes none. Any
- * thread. */
-struct errand *errand_new(enum errand_kind kind);
+/* Wakes main. NULL: *ret_why says why: there is no memory, ERRANDS_MOST are under way, or main
+ * takes none. Any thread. */
+struct errand *errand_new(enum errand_kind kind, const char **ret_why);
 void errand_free(struct errand *errand);
 
 /* How it went: the text is lines, "" if there is nothing to say. Any thread. */

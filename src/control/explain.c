@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/embedded.h"
+#include "base/host_name.h"
 #include "base/text.h"
 #include "config/options.h"
-#include "config/routes.h"
+#include "control/explain_name.h"
 #include "listen/blocks.h"
 #include "road/admit.h"
 #include "upstream/search.h"
@@ -140,7 +141,7 @@ static json_t *explain_section(const struct route_config *section) {
 
 static json_t *explain_at(const struct route *trunk, const struct addr *client, const char *name) {
     const struct listener_config *config = trunk->config;
-    const struct route_config *section = route_choose_name(config, name);
+    const struct route_config *section = explain_name_route(config, name);
     const struct route *route =
         section != NULL ? &trunk->branches[section - config->routes] : trunk;
     struct admit_look look = admit_look(route, client);
@@ -148,7 +149,7 @@ static json_t *explain_at(const struct route *trunk, const struct addr *client, 
     char why[CLAUSE_MAX];
 
     explain_admission(config, &look, why);
-    if (look.end == END_NONE && route->upstream == NULL) {
+    if (look.end == END_NONE && route->upstream == NULL && config->mode != MODE_HTTP) {
         look.end = END_UNKNOWN_NAME;
         snprintf(why, sizeof(why), "no route is for %s, and there is no upstream for the rest",
                  name[0] != '\0' ? "its name" : "clients without a name");
@@ -164,7 +165,20 @@ static json_t *explain_at(const struct route *trunk, const struct addr *client, 
         (json_int_t)config->max_rate_per_client, "burst", (json_int_t)look.count.burst);
 
     explain_way(&json, route->upstream, client);
+    explain_name_requests(&json, route, name);
+    explain_name_add(&json, config, name);
     return json;
+}
+
+/* client NULL: whoever. */
+static void explain_listener(json_t **list, const struct route *trunk, const struct addr *client,
+                             const char *name) {
+    const struct listener_config *config = trunk->config;
+
+    if (client != NULL)
+        json_add(list, explain_at(trunk, client, name));
+    else if (config->n_routes > 0 || config->tls.given)
+        json_add(list, explain_name_at(trunk, name));
 }
 
 struct reply explain_reply(const struct question *question) {
@@ -172,11 +186,11 @@ struct reply explain_reply(const struct question *question) {
     const char *text = question->argument(question->arg, "client"),
                *listener = question->argument(question->arg, "listener"),
                *asked = question->argument(question->arg, "name"),
-               *why = "which client? client=ADDRESS says it, as 198.51.100.7";
+               *why = "which client? client=ADDRESS says it, as 198.51.100.7; or which name?";
     char sentence[CLAUSE_MAX], name[HOST_NAME_SIZE] = "";
     struct addr client;
 
-    if (text == NULL || !addr_parse_ip(text, &client, &why)) {
+    if ((text != NULL || asked == NULL) && (text == NULL || !addr_parse_ip(text, &client, &why))) {
         snprintf(sentence, sizeof(sentence), "client=%.64s: %s", text != NULL ? text : "", why);
         return reply_error(400, sentence);
     }
@@ -185,11 +199,12 @@ struct reply explain_reply(const struct question *question) {
     json_t *list = json_array();
     for (size_t i = 0; i < generation->config->n_listeners; i++)
         if (listener == NULL || strcmp(listener, generation->config->listeners[i].name) == 0)
-            json_add(&list, explain_at(&generation->routes[i], &client, name));
+            explain_listener(&list, &generation->routes[i], text != NULL ? &client : NULL, name);
     if (list == NULL || json_array_size(list) > 0)
         return reply_json(200, list);
     json_decref(list);
-    snprintf(sentence, sizeof(sentence), "there is no listener %.64s",
-             listener != NULL ? listener : "");
+    snprintf(sentence, sizeof(sentence), "there is no listener%s%.64s%s",
+             listener != NULL ? " " : "", listener != NULL ? listener : "",
+             text != NULL ? "" : " that looks at the name which clients ask for");
     return reply_error(400, sentence);
 }

@@ -37,11 +37,13 @@ bool filter_read(struct filter *ret_filter, const char *(*argument)(void *arg, c
                  void *arg, char ret_why[FILTER_WHY_MAX]) {
     const char *listener = argument(arg, "listener"), *server = argument(arg, "server"),
                *client = argument(arg, "client"), *end = argument(arg, "end"),
-               *failed = argument(arg, "failed"), *why = NULL;
+               *failed = argument(arg, "failed"), *bearer = argument(arg, "tls_client"),
+               *why = NULL;
     struct filter filter = {0};
 
     snprintf(filter.listener, sizeof(filter.listener), "%s", listener != NULL ? listener : "");
     snprintf(filter.server, sizeof(filter.server), "%s", server != NULL ? server : "");
+    snprintf(filter.tls_client, sizeof(filter.tls_client), "%s", bearer != NULL ? bearer : "");
     if (end != NULL && !is_end_code(end)) {
         snprintf(ret_why, FILTER_WHY_MAX,
                  "end=%.16s: there is no such end code; relayd(8) lists them, as LC", end);
@@ -79,6 +81,11 @@ bool filter_takes(const struct filter *filter, const char *listener, const char 
            (!filter->by_client || prefix_has(&filter->client, client));
 }
 
+bool filter_takes_bearer(const struct filter *filter, const char *subject,
+                         const char *fingerprint) {
+    return filter->tls_client[0] == '\0' || bearer_is(subject, fingerprint, filter->tls_client);
+}
+
 bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age, uint64_t bytes) {
     if ((filter->id >= 0 && number != (uint64_t)filter->id) || age < filter->age)
         return false;
@@ -88,5 +95,5 @@ bool filter_takes_live(const struct filter *filter, uint64_t number, usec_t age,
 
 bool filter_is_empty(const struct filter *filter) {
     return filter->listener[0] == '\0' && filter->server[0] == '\0' && !filter->by_client &&
-           filter->id < 0 && filter->age == 0 && filter->rate == 0;
+           filter->tls_client[0] == '\0' && filter->id < 0 && filter->age == 0 && filter->rate == 0;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "conn/sweep.h"
-#include "control/metrics.h"
+#include "control/gauges_inside.h"
 #include "control/near.h"
 #include "control/servers.h"
 #include "listen/blocks.h"
@@ -14,21 +14,11 @@
 #include "upstream/orders.h"
 #include "version.h"
 
-enum gauge {
-#define METRIC(name, type, labels, help) GAUGE_##name,
-#include "control/gauges.def"
-#undef METRIC
-    GAUGE_COUNT
-};
-
-static const struct metric rows[GAUGE_COUNT] = {
+const struct metric gauge_rows[GAUGE_COUNT] = {
 #define METRIC(name, type, labels, help) {"relayd_" #name, type, help},
 #include "control/gauges.def"
 #undef METRIC
 };
-
-#define LABELS(...) ((const struct metric_label[METRIC_LABELS]){__VA_ARGS__})
-#define NO_LABELS   LABELS({0})
 
 struct gauge_value {
     enum gauge gauge;
@@ -37,15 +27,15 @@ struct gauge_value {
 
 static void write_values(const struct metrics *metrics, const struct gauge_value *list, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        metrics_begin(metrics, &rows[list[i].gauge]);
-        metrics_sample(metrics, &rows[list[i].gauge], NO_LABELS, list[i].value);
+        metrics_begin(metrics, &gauge_rows[list[i].gauge]);
+        metrics_sample(metrics, &gauge_rows[list[i].gauge], NO_LABELS, list[i].value);
     }
 }
 
 static void write_info(const struct metrics *metrics, enum gauge gauge, const char *label,
                        const char *value) {
-    metrics_begin(metrics, &rows[gauge]);
-    metrics_sample(metrics, &rows[gauge], LABELS({label, value}), 1);
+    metrics_begin(metrics, &gauge_rows[gauge]);
+    metrics_sample(metrics, &gauge_rows[gauge], LABELS({label, value}), 1);
 }
 
 /* No limit: 0. */
@@ -108,13 +98,13 @@ static void write_ends(const struct metrics *metrics) {
         [SPAN_DURATION] = GAUGE_duration_seconds,
     };
 
-    metrics_begin(metrics, &rows[GAUGE_ended]);
+    metrics_begin(metrics, &gauge_rows[GAUGE_ended]);
     for (size_t i = END_NONE + 1; i < END_COUNT; i++)
-        metrics_sample(metrics, &rows[GAUGE_ended], LABELS({"code", end_infos[i].code}),
+        metrics_sample(metrics, &gauge_rows[GAUGE_ended], LABELS({"code", end_infos[i].code}),
                        (double)end_total((enum end)i));
     for (size_t i = 0; i < SPAN_COUNT; i++) {
-        metrics_begin(metrics, &rows[histograms[i]]);
-        metrics_histogram(metrics, &rows[histograms[i]], NO_LABELS, spans_get((enum span)i));
+        metrics_begin(metrics, &gauge_rows[histograms[i]]);
+        metrics_histogram(metrics, &gauge_rows[histograms[i]], NO_LABELS, spans_get((enum span)i));
     }
 }
 
@@ -122,12 +112,27 @@ static void write_listeners(const struct metrics *metrics, const struct generati
                             enum gauge gauge) {
     const struct config *config = generation->config;
 
-    metrics_begin(metrics, &rows[gauge]);
+    metrics_begin(metrics, &gauge_rows[gauge]);
     for (size_t i = 0; i < config->n_listeners; i++)
-        metrics_sample(metrics, &rows[gauge], LABELS({"listener", config->listeners[i].name}),
+        metrics_sample(metrics, &gauge_rows[gauge], LABELS({"listener", config->listeners[i].name}),
                        gauge == GAUGE_listener_connections
                            ? (double)gate_live(&generation->limits[i]->gate)
                            : (double)config->listeners[i].max_connections);
+}
+
+/* Of listeners that end TLS. */
+static void write_handshakes(const struct metrics *metrics, const struct generation *generation) {
+    static const char *const words[] = {[false] = "no", [true] = "yes"};
+    const struct config *config = generation->config;
+
+    metrics_begin(metrics, &gauge_rows[GAUGE_listener_tls_handshakes]);
+    for (size_t i = 0; i < config->n_listeners; i++)
+        for (size_t resumed = 0; config->listeners[i].tls.given && resumed < 2; resumed++)
+            metrics_sample(
+                metrics, &gauge_rows[GAUGE_listener_tls_handshakes],
+                LABELS({"listener", config->listeners[i].name}, {"resumed", words[resumed]}),
+                (double)atomic_load_explicit(&generation->limits[i]->shaken[resumed],
+                                             memory_order_relaxed));
 }
 
 static double get_upstream_value(const struct question *question, size_t i, enum gauge gauge) {
@@ -144,12 +149,12 @@ static void write_upstreams(const struct metrics *metrics, const struct question
     static const enum gauge gauges[] = {GAUGE_upstream_servers, GAUGE_upstream_servers_up,
                                         GAUGE_upstream_queued_connections};
     const struct upstreams *upstreams = question->generation->upstreams;
-    const struct metric *dials = &rows[GAUGE_upstream_dial_seconds];
+    const struct metric *dials = &gauge_rows[GAUGE_upstream_dial_seconds];
 
     for (size_t k = 0; k < ARRAY_LEN(gauges); k++) {
-        metrics_begin(metrics, &rows[gauges[k]]);
+        metrics_begin(metrics, &gauge_rows[gauges[k]]);
         for (size_t i = 0; i < upstreams->n; i++)
-            metrics_sample(metrics, &rows[gauges[k]],
+            metrics_sample(metrics, &gauge_rows[gauges[k]],
                            LABELS({"upstream", upstreams->list[i].config->name}),
                            get_upstream_value(question, i, gauges[k]));
     }
@@ -157,6 +162,7 @@ static void write_upstreams(const struct metrics *metrics, const struct question
     for (size_t i = 0; i < upstreams->n; i++)
         metrics_histogram(metrics, dials, LABELS({"upstream", upstreams->list[i].config->name}),
                           &upstreams->list[i].bulletin->dials);
+    gauges_write_answers(metrics, question->generation);
 }
 
 /* Servers: nothing is asked of one without an address. */
@@ -198,7 +204,7 @@ static void write_server(void *arg, const struct upstream *upstream,
 
     servers_address(listed, address);
     metrics_sample(
-        gauge->metrics, &rows[gauge->gauge],
+        gauge->metrics, &gauge_rows[gauge->gauge],
         LABELS({"upstream", upstream->config->name}, {"server", listed->server->name},
                {"address", address}),
         listed->member != NULL || gauge->gauge == GAUGE_server_weight ? gauge->value(listed) : 0);
@@ -215,11 +221,11 @@ static bool write_servers(const struct metrics *metrics, const struct generation
     };
 
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++) {
-        metrics_begin(metrics, &rows[gauges[i].gauge]);
+        metrics_begin(metrics, &gauge_rows[gauges[i].gauge]);
         if (!servers_visit(generation, write_server, &gauges[i]))
             return false;
     }
-    return true;
+    return gauges_write_answered(metrics, generation);
 }
 
 struct certificate_gauge {
@@ -231,13 +237,13 @@ static void write_certificate(void *arg, const struct tls_facts *facts) {
     const struct certificate_gauge *gauge = arg;
     const char *name = facts->n_names > 0 ? facts->names[0] : facts->subject;
 
-    metrics_sample(gauge->metrics, &rows[GAUGE_certificate_not_after_seconds],
+    metrics_sample(gauge->metrics, &gauge_rows[GAUGE_certificate_not_after_seconds],
                    LABELS({gauge->section, gauge->name}, {"name", name}, {"serial", facts->serial}),
                    (double)facts->not_after);
 }
 
 static void write_certificates(const struct metrics *metrics, const struct config *config) {
-    metrics_begin(metrics, &rows[GAUGE_certificate_not_after_seconds]);
+    metrics_begin(metrics, &gauge_rows[GAUGE_certificate_not_after_seconds]);
     for (size_t i = 0; i < config->n_listeners; i++) {
         struct certificate_gauge gauge = {metrics, "listener", config->listeners[i].name};
 
@@ -270,6 +276,8 @@ struct reply gauges_reply(const struct question *question) {
     write_ends(&metrics);
     write_listeners(&metrics, generation, GAUGE_listener_connections);
     write_listeners(&metrics, generation, GAUGE_listener_max_connections);
+    write_handshakes(&metrics, generation);
+    gauges_write_requests(&metrics, generation);
     write_upstreams(&metrics, question);
     write_certificates(&metrics, generation->config);
     bool written = write_servers(&metrics, generation);

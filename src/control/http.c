@@ -32,8 +32,8 @@ static const struct page {
     bool acts; /* by POST; else it looks, by GET or HEAD */
     bool open; /* for all (http_place.open) */
     struct reply (*reply)(const struct question *question);
-    const char *arguments[8]; /* that may follow ?; up to NULL */
-    int errand;               /* enum errand_kind, plus 1: instead of a reply */
+    const char *arguments[13]; /* that may follow ?; up to NULL */
+    int errand;                /* enum errand_kind, plus 1: instead of a reply */
 } pages[] = {
     {"/status", false, false, status_reply, {NULL}},
     {"/servers", false, false, servers_reply, {NULL}},
@@ -41,9 +41,14 @@ static const struct page {
      false,
      false,
      connections_reply,
-     {"listener", "server", "client", "id", "age", "rate", NULL}},
+     {"listener", "server", "client", "id", "age", "rate", "tls_client", NULL}},
     {"/connection", false, false, connection_reply, {"id", NULL}},
-    {"/tail", false, false, tail_reply, {"listener", "server", "client", "end", "failed", NULL}},
+    {"/tail",
+     false,
+     false,
+     tail_reply,
+     {"listener", "server", "client", "end", "failed", "tls_client", "of", "status", "method",
+      "host", "path", "route", NULL}},
     {"/explain", false, false, explain_reply, {"client", "listener", "name", NULL}},
     {"/events", false, false, events_reply, {"follow", NULL}},
     {"/", false, true, page_reply, {NULL}},
@@ -58,12 +63,12 @@ static const struct page {
      true,
      false,
      kill_reply,
-     {"listener", "server", "client", "id", "age", "rate", "all", NULL}},
+     {"listener", "server", "client", "id", "age", "rate", "tls_client", "all", NULL}},
     {"/drain-client",
      true,
      false,
      drain_client_reply,
-     {"listener", "server", "client", "id", "age", "rate", "all", NULL}},
+     {"listener", "server", "client", "id", "age", "rate", "tls_client", "all", NULL}},
     {"/certificates.json", false, false, certificates_reply, {NULL}},
     {"/blocks", false, false, blocks_reply, {NULL}},
     {"/block", true, false, block_reply, {"prefix", "for", "all", NULL}},
@@ -195,6 +200,16 @@ static bool has_body(struct MHD_Connection *connection) {
     return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
+/* A browser, whose page may have come from anywhere, reaches no unix socket. */
+static bool is_rebound(const struct http_place *place, int fd, const char *host) {
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof(domain);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX)
+        return false;
+    return host != NULL && !hosts_have(&place->hosts, host);
+}
+
 /* NULL: he may. Else a sentence, and *ret_status. */
 static const char *refuse_asker(const struct http_place *place, struct MHD_Connection *connection,
                                 struct ucred *ret_asker, unsigned *ret_status) {
@@ -207,7 +222,7 @@ static const char *refuse_asker(const struct http_place *place, struct MHD_Conne
                    ? NULL
                    : "only root, relayd's user and members of its group may ask";
     *ret_status = 421;
-    return host == NULL || hosts_have(&place->hosts, host)
+    return !is_rebound(place, visitors_fd(connection), host)
                ? NULL
                : "this relayd is not called so; ask by its address, by localhost, by the name of "
                  "its machine or by one that is written in the address of its status section";

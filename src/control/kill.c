@@ -28,7 +28,8 @@ static void kill_one(void *arg, struct conn *conn) {
 
 /* " client=192.0.2.0/24 server=app/a", as it was asked for. */
 static void describe_filter(const struct question *question, char *buf, size_t size) {
-    static const char *const names[] = {"client", "listener", "server", "id", "age", "rate"};
+    static const char *const names[] = {"client", "listener", "server",    "id",
+                                        "age",    "rate",     "tls_client"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         const char *value = question->argument(question->arg, names[i]);
@@ -53,7 +54,7 @@ static bool read_killing(const struct question *question, struct killing *ret,
     *ret_refusal = steer_refuse(
         question, 400,
         "which connections? client=PREFIX, server=UPSTREAM/SERVER, listener=NAME, id=N, age=TIME, "
-        "rate=BYTES, or all=yes");
+        "rate=BYTES, tls_client=SUBJECT, or all=yes");
     return false;
 }
 

@@ -4,7 +4,8 @@
 
 #include "control/question.h"
 
-/* Ends of connections, with the filters of control/filter.h. */
+/* Ends of connections, requests, or both, with the filters of control/filter.h and
+ * control/request_filter.h. */
 struct reply tail_reply(const struct question *question);
 
 /* Every other message of the log, the last ones first; follow=no: these alone. */

@@ -35,7 +35,7 @@ struct metric_label {
 
 /* A sample of a gauge or a counter; labels up to the first without a name, at most
  * METRIC_LABELS. */
-#define METRIC_LABELS 3
+#define METRIC_LABELS 4
 void metrics_sample(const struct metrics *metrics, const struct metric *metric,
                     const struct metric_label labels[METRIC_LABELS], double value);
 

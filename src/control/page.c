@@ -23,7 +23,7 @@ static bool is_for_all(enum log_kind kind) {
         [MSG_UPSTREAM_DOWN] = true, [MSG_UPSTREAM_UP] = true,   [MSG_LOG_DROPPED] = true,
         [MSG_RELOADED] = true,      [MSG_KEEPER_READY] = true,  [MSG_KEEPER_HOLDS] = true,
         [MSG_KEEPER_BACK] = true,   [MSG_ADOPTED] = true,       [MSG_LEFT] = true,
-        [MSG_STUCK] = true,         [MSG_INTERFACE] = true,
+        [MSG_STUCK] = true,         [MSG_INTERFACE] = true,     [MSG_FULL] = true,
     };
 
     return for_all[kind];

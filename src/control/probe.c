@@ -132,7 +132,8 @@ static bool add_address(struct probe *probe, const struct upstream_config *confi
                                        .sources = &config->source_address,
                                        .send_proxy = (enum proxy_version)config->send_proxy,
                                        .tls = config->tls.client,
-                                       .host = server->host};
+                                       .host = server->host,
+                                       .strict = config->serves_http};
     probed->outcome = CHECK_UNDER_WAY;
     if (check_init(&probed->check, &probed->wish) < 0)
         return false;

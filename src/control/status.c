@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "relay/steer.h"
 #include "conn/sweep.h"
+#include "control/certificates.h"
 #include "control/near.h"
 #include "version.h"
 
@@ -36,12 +37,18 @@ static json_t *list_addresses(const struct listener_config *listener) {
     return list;
 }
 
+static json_t *describe_route(const struct config *config, const struct route_config *route) {
+    if (route->upstream == NO_UPSTREAM)
+        return json_pack("{s:s, s:s}", "route", route->pattern, "redirect", route->redirect);
+    return json_pack("{s:s, s:s}", "route", route->pattern, "upstream",
+                     config->upstreams[route->upstream].name);
+}
+
 static json_t *list_routes(const struct config *config, const struct listener_config *listener) {
     json_t *list = json_array();
 
     for (size_t i = 0; i < listener->n_routes; i++)
-        json_add(&list, json_pack("{s:s, s:s}", "route", listener->routes[i].pattern, "upstream",
-                                  config->upstreams[listener->routes[i].upstream].name));
+        json_add(&list, describe_route(config, &listener->routes[i]));
     return list;
 }
 
@@ -52,13 +59,13 @@ static json_t *describe_listener(const struct generation *generation, size_t i, 
     double refused = limit_count_refused(limit, now, &why);
 
     return json_pack(
-        "{s:s, s:o, s:s, s:o, s:I, s:I, s:f, s:I, s:s}", "name", listener->name, "addresses",
+        "{s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:f, s:I, s:s}", "name", listener->name, "addresses",
         list_addresses(listener), "upstream",
         listener->upstream != NO_UPSTREAM ? generation->config->upstreams[listener->upstream].name
                                           : "",
-        "routes", list_routes(generation->config, listener), "live",
-        (json_int_t)gate_live(&limit->gate), "max_connections",
-        (json_int_t)listener->max_connections, "rate",
+        "routes", list_routes(generation->config, listener), "tls",
+        certificates_sum_listener(listener), "live", (json_int_t)gate_live(&limit->gate),
+        "max_connections", (json_int_t)listener->max_connections, "rate",
         meter_rate(&limit->accepted, LIMIT_RATE_PERIOD, now), "refused_min",
         (json_int_t)(refused + 0.5), "refused_why", why != END_NONE ? end_infos[why].brief : "");
 }
@@ -104,9 +111,11 @@ static json_t *list_upstreams(const struct generation *generation) {
         upstream_count(upstream, &all, &up);
         options_format(&option_infos[OPT_upstream_balance], upstream->config, balance,
                        sizeof(balance));
-        json_add(&list, json_pack("{s:s, s:s, s:I, s:I, s:b}", "name", upstream->config->name,
-                                  "balance", balance, "servers", (json_int_t)all, "up",
-                                  (json_int_t)up, "drained", upstream_is_drained(upstream)));
+        json_add(&list,
+                 json_pack("{s:s, s:s, s:o, s:I, s:I, s:b}", "name", upstream->config->name,
+                           "balance", balance, "tls", certificates_sum_upstream(upstream->config),
+                           "servers", (json_int_t)all, "up", (json_int_t)up, "drained",
+                           upstream_is_drained(upstream)));
     }
     return list;
 }

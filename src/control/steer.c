@@ -188,6 +188,7 @@ static struct reply tell_steered(const struct question *question, const struct s
     snprintf(sentence, sizeof(sentence), "%s/%s %s", steered->upstream, steered->server, did);
     steer_log(question, steered->upstream, steered->server, sentence);
     steer_look_again(question->generation, steered->upstream);
+    leg_pool_clear(&question->relay->road.legs); /* none is left to what was taken out */
     if (ordered && order.state == ORDER_DOWN)
         steer_end_conns(&question->relay->road.registry, question->generation, steered->upstream,
                         steered->server);

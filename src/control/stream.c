@@ -12,7 +12,7 @@ struct stream {
     LIST_ENTRY(stream) entry;
     struct stream_list *list; /* NULL: not yet in one */
     struct log_tap *tap;
-    struct filter filter;
+    struct stream_wish wish;
     struct MHD_Connection *connection;
     int fd;
     bool suspended, ended;
@@ -22,10 +22,13 @@ static atomic_uint streams;
 
 /* A log_tap_wants_fn. */
 static bool stream_wants(const void *arg, const struct log_line *line) {
-    const struct filter *filter = arg;
+    const struct stream_wish *wish = arg;
+    const struct filter *filter = &wish->filter;
     struct addr client = {0};
     const char *why;
 
+    if (!request_filter_takes(&wish->request, line))
+        return false;
     if (filter->failed && !log_line_failed(line))
         return false;
     if (filter->end[0] != '\0' && strcasecmp(log_line_value(line, "RELAYD_END"), filter->end) != 0)
@@ -33,20 +36,24 @@ static bool stream_wants(const void *arg, const struct log_line *line) {
     if (filter->by_client &&
         !addr_parse_ip(log_line_value(line, "RELAYD_CLIENT_ADDRESS"), &client, &why))
         return false;
-    return filter_takes(filter, log_line_value(line, "RELAYD_LISTENER"),
+    return filter_takes_bearer(filter, log_line_value(line, "RELAYD_TLS_CLIENT"),
+                               log_line_value(line, "RELAYD_TLS_CLIENT_FINGERPRINT")) &&
+           filter_takes(filter, log_line_value(line, "RELAYD_LISTENER"),
                         log_line_value(line, "RELAYD_UPSTREAM"),
                         log_line_value(line, "RELAYD_SERVER"), &client);
 }
 
-struct stream *stream_new(enum log_tap_hears hears, const struct filter *filter, bool *ret_full) {
+struct stream *stream_new(const struct stream_wish *wish, bool *ret_full) {
     struct stream *stream = calloc(1, sizeof(*stream));
 
     *ret_full = atomic_fetch_add(&streams, 1) >= STREAMS_MOST;
     if (stream != NULL) {
-        stream->filter = *filter;
+        unsigned hears = wish->request.hears;
+
+        stream->wish = *wish;
         if (!*ret_full)
             stream->tap =
-                log_tap_open(hears, hears == LOG_TAP_ENDS ? stream_wants : NULL, &stream->filter);
+                log_tap_open(hears, hears != LOG_TAP_EVENTS ? stream_wants : NULL, &stream->wish);
         if (stream->tap != NULL)
             return stream;
     }

@@ -10,6 +10,7 @@
 
 #include "base/log_tap.h"
 #include "control/filter.h"
+#include "control/request_filter.h"
 
 #define STREAM_LOOK_MSEC 100
 #define STREAMS_MOST     8 /* at once, in the process */
@@ -17,8 +18,14 @@
 struct stream;
 LIST_HEAD(stream_list, stream);
 
-/* The filter is of ends alone. NULL: no memory, or STREAMS_MOST are there (*ret_full). */
-struct stream *stream_new(enum log_tap_hears hears, const struct filter *filter, bool *ret_full);
+/* What is wanted. The filter is of ends and requests alone. */
+struct stream_wish {
+    struct filter filter;
+    struct request_filter request; /* with what it hears */
+};
+
+/* NULL: no memory, or STREAMS_MOST are there (*ret_full). */
+struct stream *stream_new(const struct stream_wish *wish, bool *ret_full);
 void stream_free(struct stream *stream); /* NULL is fine */
 
 /* An answer of it, which it belongs to from now on, at the connection of this descriptor. NULL: no

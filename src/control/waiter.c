@@ -16,11 +16,12 @@ static struct reply begin_waiter(struct waiter_list *list, struct waiter *waiter
 struct reply waiter_begin(struct waiter_list *list, struct MHD_Connection *connection,
                           enum errand_kind kind) {
     struct waiter *waiter = calloc(1, sizeof(*waiter));
-    struct errand *errand = waiter != NULL ? errand_new(kind) : NULL;
+    const char *why = "there is no memory";
+    struct errand *errand = waiter != NULL ? errand_new(kind, &why) : NULL;
 
     if (errand == NULL) {
         free(waiter);
-        return reply_error(503, "relayd starts or stops, or too many wait for this");
+        return reply_error(503, why);
     }
     *waiter = (struct waiter){.connection = connection, .errand = errand};
     return begin_waiter(list, waiter);

@@ -14,8 +14,9 @@
 #include "base/thread.h"
 #include "control/control.h"
 #include "control/errands.h"
-#include "daemon/file_check.h"
 #include "control/public.h"
+#include "daemon/departure.h"
+#include "daemon/file_check.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
 #include "daemon/limits.h"
@@ -26,6 +27,7 @@
 #include "daemon/restart.h"
 #include "daemon/signals.h"
 #include "handover/crash.h"
+#include "record/access_log.h"
 #include "relay/follow.h"
 #include "relay/relay.h"
 #include "relay/steer.h"
@@ -50,15 +52,11 @@ struct daemon {
     struct notify notify;
     struct reload reload;
     struct file_check check;
-    bool ends;          /* it was told to before it had started */
-    enum link_end end;  /* what becomes of what the keeper holds */
-    usec_t say_waiting; /* in a drain: when the log is to tell what is waited for */
+    bool ends;         /* it was told to before it had started */
+    enum link_end end; /* what becomes of what the keeper holds */
     usec_t next_tidy, next_follow;
     uint64_t cut_before; /* STAT_cut_at_stop of the processes before */
 };
-
-#define WAITING_AFTER USEC_PER_SEC /* and drain_idle: then the log tells what a drain waits for */
-#define LEAVE_LOOK    (20 * USEC_PER_MSEC) /* whether all has been dialled that was accepted */
 
 /* on_empty of the relay, and the end of a reading; arg is main's pthread_t. */
 static void wake_main(void *arg) {
@@ -83,10 +81,7 @@ static int await_listener_names(struct daemon *daemon, struct reading *reading) 
     siginfo_t info;
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, WAKE_SIGNAL);
+    signals_fill(&set, (const int[]){SIGTERM, SIGINT, WAKE_SIGNAL, 0});
     while ((result = reading_done(reading)) == NULL) {
         int signal = signals_wait(&set, deadline, &info);
 
@@ -104,8 +99,9 @@ static int await_listener_names(struct daemon *daemon, struct reading *reading) 
 }
 
 /* With the addresses of its listeners. */
-static int start_relay(struct daemon *daemon, struct config *config,
-                       const struct listen_names *names, pthread_t *main_thread) {
+static int start_relay(struct daemon *daemon, const struct reading_result *read,
+                       pthread_t *main_thread) {
+    const struct config *config = read->config;
     char name[KEEPER_NAME_MAX], why[LOG_TEXT_MAX / 2], *what = NULL;
     int r = passed_take(&daemon->passed);
 
@@ -113,7 +109,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
         return fail_start(EX_OSERR, r, "the sockets that systemd passed");
     daemon->relay = relay_new(wake_main, main_thread);
     if (daemon->relay == NULL)
-        return fail_start(EX_OSERR, -ENOMEM, "no memory");
+        return fail_start(EX_OSERR, -errno, errno == ENOMEM ? "no memory" : "no descriptor");
     if (!control_use(&daemon->control, daemon->relay, config, daemon->since, why, sizeof(why)) ||
         !public_use(&daemon->status, daemon->relay, config, daemon->since, why, sizeof(why))) {
         daemon->end = LINK_LEAVE;
@@ -123,7 +119,7 @@ static int start_relay(struct daemon *daemon, struct config *config,
     (void)limits_raise_descriptors(); /* what was held may be many */
     succession_begin(daemon->relay, config, name);
     daemon->cut_before = stats_get(STAT_cut_at_stop);
-    int status = force_config(daemon->relay, &daemon->passed, config, names, &what);
+    int status = force_config(daemon->relay, &daemon->passed, read, &what);
     if (status != EX_OK) {
         daemon->end = LINK_LEAVE; /* what is held is for one that can start */
         (void)refuse_start(status, what);
@@ -153,7 +149,7 @@ static int start_daemon(struct daemon *daemon, struct config *config, pthread_t 
     int status = await_listener_names(daemon, reading);
     const struct reading_result *result = reading_done(reading);
     if (status == EX_OK && !daemon->ends)
-        status = start_relay(daemon, config, &result->names, main_thread);
+        status = start_relay(daemon, result, main_thread);
     (void)reading_free_until(reading, clock_now() + 100 * USEC_PER_MSEC);
     return status;
 }
@@ -209,64 +205,6 @@ static void serve_until_end(struct daemon *daemon, const sigset_t *set) {
     }
 }
 
-/* A second signal to end. */
-static bool is_hurried(struct daemon *daemon, int signal, const siginfo_t *info) {
-    if (signal == SIGHUP)
-        reload_stop(&daemon->reload, info);
-    return signal == SIGTERM || signal == SIGINT;
-}
-
-/* Tells of connections that are waited for; in the log, of those that were not about to end. */
-static void note_waiting(struct daemon *daemon, size_t live, usec_t deadline) {
-    char until[16];
-
-    notify_draining(&daemon->notify, live, deadline);
-    if (clock_now() < daemon->say_waiting)
-        return;
-    daemon->say_waiting = USEC_NEVER;
-    log_msg(MSG_STOPPING, "Waiting for %zu connection%s, until %s at the latest (drain_timeout).",
-            live, live == 1 ? "" : "s", text_format_moment(deadline, until, sizeof(until)));
-}
-
-static void say_hurried(size_t live) {
-    if (live > 0)
-        log_msg(MSG_STOPPING, "Asked again: stopping at once, and %zu connection%s reset.", live,
-                live == 1 ? " is" : "s are");
-}
-
-/* Lets the connections finish, for at most drain_timeout, unless a second signal comes. */
-static void drain_conns(struct daemon *daemon, const sigset_t *set) {
-    usec_t timeout = relay_config(daemon->relay)->global.drain_timeout,
-           deadline = clock_now() + timeout;
-    size_t live = relay_count_live(daemon->relay);
-    char text[32], until[16];
-
-    text_format_duration(timeout, text, sizeof(text));
-    notify_draining(&daemon->notify, live, deadline);
-    if (live == 0)
-        log_msg(MSG_STOPPING, "Stopping: no new connections.");
-    else
-        log_msg(MSG_STOPPING,
-                "Stopping: no new connections; %zu may finish within %s, until %s. Asked again, "
-                "relayd stops at once.",
-                live, text, text_format_moment(deadline, until, sizeof(until)));
-    live = relay_drain(daemon->relay, timeout);
-    while (live > 0 && clock_now() < deadline) {
-        usec_t due = daemon->notify.status ? daemon->notify.next_status : USEC_NEVER;
-        siginfo_t info;
-        int signal = signals_wait(
-            set, usec_earlier(usec_earlier(due, daemon->say_waiting), deadline), &info);
-
-        live = relay_count_live(daemon->relay);
-        if (is_hurried(daemon, signal, &info)) {
-            say_hurried(live);
-            return;
-        }
-        if (live > 0)
-            note_waiting(daemon, live, deadline);
-    }
-}
-
 /* Whether connections are left to the next relayd. */
 static bool wants_to_leave(const struct daemon *daemon) {
     const struct link *link = relay_link(daemon->relay);
@@ -276,37 +214,8 @@ static bool wants_to_leave(const struct daemon *daemon) {
            (on_term == ON_TERM_LEAVE || restart_is_under_way());
 }
 
-/* Brings everything that the keeper holds to a halt. What it does not hold may finish first, as in
- * a drain. */
-static void leave_to_keeper(struct daemon *daemon, const sigset_t *set) {
-    struct relay *relay = daemon->relay;
-    usec_t deadline = clock_now() + relay_config(relay)->global.drain_timeout;
-    bool hurried = false;
-    size_t unheld = 0;
-
-    notify_leaving(&daemon->notify, relay_count_live(relay));
-    relay_leave(relay);
-    while (!hurried && clock_now() < deadline &&
-           (relay_is_dialling(relay) || (unheld = relay_count_unheld(relay)) > 0)) {
-        siginfo_t info;
-
-        if (unheld > 0)
-            note_waiting(daemon, unheld, deadline);
-        hurried = is_hurried(daemon, signals_wait(set, clock_now() + LEAVE_LOOK, &info), &info);
-    }
-    size_t left = relay_count_live(relay);
-    unheld = relay_count_unheld(relay);
-    relay_park(relay);
-    daemon->end = LINK_LEAVE;
-    left -= left > unheld ? unheld : left;
-    if (left > 0)
-        log_msg(MSG_LEFT,
-                "Left %zu connection%s to the next relayd, which relayd-keeper holds for it.", left,
-                left == 1 ? "" : "s");
-}
-
 /* lame_duck_time: a balancer that asks GET /ready goes elsewhere first. False: asked again. */
-static bool be_lame(struct daemon *daemon, const sigset_t *set) {
+static bool be_lame(struct daemon *daemon, struct departure *departure) {
     usec_t time = relay_config(daemon->relay)->global.lame_duck_time, until = clock_now() + time;
     bool hurried = false;
     char text[32];
@@ -320,24 +229,33 @@ static bool be_lame(struct daemon *daemon, const sigset_t *set) {
             text_format_duration(time, text, sizeof(text)));
     while (!hurried && clock_now() < until) {
         usec_t due = usec_earlier(daemon->next_tidy, usec_earlier(daemon->next_follow, until));
-        siginfo_t info;
 
-        hurried = is_hurried(daemon, signals_wait(set, due, &info), &info);
+        hurried = departure_wait(departure, due);
         tidy_relay(daemon);
         follow_interfaces(daemon);
     }
     return !hurried;
 }
 
+static void end_relay(struct daemon *daemon, const sigset_t *set) {
+    struct departure departure;
+
+    departure_begin(&departure, daemon->relay, &daemon->notify, &daemon->reload, set);
+    if (wants_to_leave(daemon)) {
+        departure_leave(&departure);
+        daemon->end = LINK_LEAVE;
+    } else if (be_lame(daemon, &departure)) {
+        departure_drain(&departure);
+    } else {
+        departure_hurry(&departure);
+    }
+}
+
 /* The start is over. */
 static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
     sigset_t set;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, WAKE_SIGNAL);
+    signals_fill(&set, (const int[]){SIGTERM, SIGINT, SIGHUP, WAKE_SIGNAL, 0});
     daemon->reload = (struct reload){.file = daemon->file,
                                      .relay = daemon->relay,
                                      .passed = &daemon->passed,
@@ -353,14 +271,7 @@ static void live_until_end(struct daemon *daemon, pthread_t *main_thread) {
     serve_until_end(daemon, &set);
     errands_begin(NULL, NULL);
     reload_stop(&daemon->reload, NULL);
-    daemon->say_waiting =
-        clock_now() + relay_config(daemon->relay)->global.drain_idle + WAITING_AFTER;
-    if (wants_to_leave(daemon))
-        leave_to_keeper(daemon, &set);
-    else if (be_lame(daemon, &set))
-        drain_conns(daemon, &set);
-    else
-        say_hurried(relay_count_live(daemon->relay));
+    end_relay(daemon, &set);
     reload_free(&daemon->reload);
     file_check_free(&daemon->check);
     reload_requests_close(&daemon->reload.requests);
@@ -370,6 +281,7 @@ static void stop_daemon(struct daemon *daemon, bool ran) {
     public_close(daemon->status);
     control_close(daemon->control);
     struct table *table = relay_free(daemon->relay, daemon->end);
+    access_log_stop();
     uint64_t cut = stats_get(STAT_cut_at_stop) - daemon->cut_before;
     if (ran && cut == 0)
         log_msg(MSG_STOPPED, "Stopped.");

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/warnings.h"
 #include "control/errands.h"
+#include "relay/succession.h"
 
 #define PATIENCE      (10 * USEC_PER_SEC) /* with a file system and name servers */
 #define LAST_PATIENCE USEC_PER_SEC
@@ -21,6 +22,13 @@ static void add_line(void *arg, const char *sentence) {
     text_append(lines->buf, lines->size, "%s%s", lines->buf[0] != '\0' ? "\n" : "", sentence);
 }
 
+static void add_warning(void *arg, const char *where, const char *sentence) {
+    struct lines *lines = arg;
+
+    text_append(lines->buf, lines->size, "%s%swarning: %s", lines->buf[0] != '\0' ? "\n" : "",
+                where, sentence);
+}
+
 const char *file_check_complaints(const struct reading_result *result, char *buf, size_t size) {
     struct lines lines = {.buf = buf, .size = size};
 
@@ -30,7 +38,7 @@ const char *file_check_complaints(const struct reading_result *result, char *buf
     if (result->config != NULL && !result->found)
         add_line(&lines, result->what != NULL ? result->what : "there was no memory.");
     if (result->config != NULL)
-        warnings_tell(result->config, add_line, &lines);
+        warnings_tell(result->config, add_warning, &lines);
     if (result->config == NULL && buf[0] == '\0')
         add_line(&lines, "there was no memory.");
     return buf;
@@ -61,6 +69,9 @@ static void compare_file(const struct file_check *check, const struct config *co
     relay_let_go(generation);
     text_append(buf, size, "%s%s is good, and %s", buf[0] != '\0' ? "\n" : "", check->file,
                 same ? "what runs." : "differs from what runs: relayctl reload.");
+    if (succession_awaits_restart(check->relay, config))
+        text_append(buf, size, "\nkeeper = %s is in force once relayd is restarted.",
+                    config->global.keeper);
 }
 
 static void end_file_check(struct file_check *check, const struct reading_result *result) {

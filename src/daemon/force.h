@@ -3,14 +3,16 @@
 #define DAEMON_FORCE_H
 
 #include "daemon/passed.h"
+#include "daemon/reading.h"
 #include "relay/relay.h"
 
 /* The log alone: level and format. */
 void force_log(const struct config *config);
 
-/* EX_OK; or another status of sysexits.h, nothing has changed, and the caller frees *ret_what
- * (NULL: no memory). Waits as relay_apply does. Main. */
-int force_config(struct relay *relay, struct passed *passed, struct config *config,
-                 const struct listen_names *names, char **ret_what);
+/* What was read, with its configuration. EX_OK; or another status of sysexits.h, nothing has
+ * changed, and the caller frees *ret_what (NULL: no memory). Waits as relay_apply and
+ * access_log_use do. Main. */
+int force_config(struct relay *relay, struct passed *passed, const struct reading_result *read,
+                 char **ret_what);
 
 #endif

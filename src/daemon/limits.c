@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/stack.h"
+#include "conn/leg_pool.h"
 #include "control/control.h"
 #include "control/public.h"
 #include "daemon/cgroup.h"
@@ -65,6 +66,14 @@ static int64_t user_threads(void) {
 static bool any_splice(const struct config *config) {
     for (size_t i = 0; i < config->n_listeners; i++)
         if (config->listeners[i].copy == COPY_SPLICE)
+            return true;
+    return false;
+}
+
+/* Whether connections to servers may wait for other clients. */
+static bool any_shares(const struct config *config) {
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].mode == MODE_HTTP && config->listeners[i].reuse == REUSE_PROVEN)
             return true;
     return false;
 }
@@ -159,9 +168,10 @@ static void list_bounds(const struct config *config, int64_t files, bool splice,
 
     for (size_t i = 0; i < config->n_listeners; i++)
         sockets += 2 * (int64_t)config->listeners[i].n_address; /* a name may be of both families */
+    int64_t legs = any_shares(config) ? LEG_POOL_MAX : 0;
     int64_t asked = (int64_t)(control_descriptors(config) + public_descriptors(config));
     int64_t files_base = DESCRIPTORS_BASE + sockets + workers + check_sockets(config) + asked +
-                         (splice ? 0 : 2 * PIPES_MIN);
+                         legs + (splice ? 0 : 2 * PIPES_MIN);
     int64_t threads_base = THREADS_BASE + workers + sockets + count_openers(config);
     int64_t stacks = 2 * (int64_t)stack_mappings(); /* of a pair */
     struct cgroup_limits group = cgroup_limits(&cgroup_paths);

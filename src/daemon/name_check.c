@@ -12,7 +12,7 @@
 
 struct name_check {
     const struct config *config;
-    config_error_fn *on_warning;
+    config_warning_fn *on_warning;
     void *arg;
     struct survey_name *list;
     size_t n;
@@ -92,7 +92,7 @@ static void warn_of_unanswered(const struct name_check *check) {
                    first->why != NULL ? first->why : "name servers did not answer");
 }
 
-void name_check(const struct config *config, config_error_fn *on_warning, void *arg) {
+void name_check(const struct config *config, config_warning_fn *on_warning, void *arg) {
     struct name_check check = {.config = config, .on_warning = on_warning, .arg = arg};
 
     if (list_names(&check) && check.n > 0) {

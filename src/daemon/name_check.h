@@ -6,6 +6,6 @@
 
 /* Warns in finished sentences of names that do not exist, each name once and some of many, and in
  * one sentence of all that got no answer. It takes two seconds at most, and no thread. */
-void name_check(const struct config *config, config_error_fn *on_warning, void *arg);
+void name_check(const struct config *config, config_warning_fn *on_warning, void *arg);
 
 #endif

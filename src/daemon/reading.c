@@ -32,6 +32,26 @@ static void keep_error(void *arg, const char *sentence) {
         free(copy);
 }
 
+/* False: *ret_what says why, or is NULL: no memory. */
+static bool open_access_log(const struct config *config, struct access_file **ret,
+                            char **ret_what) {
+    const struct global_config *global = &config->global;
+    const char *path = config->path != NULL ? config->path : "";
+    int line = 0, error = 0;
+
+    if (global->access_log[0] == '\0')
+        return true;
+    *ret = access_file_open(global->access_log, (enum access_format)global->access_format, &error);
+    if (*ret != NULL)
+        return true;
+    if (global->access_log_line > 0)
+        path = places_find(&config->places, global->access_log_line, &line);
+    if (asprintf(ret_what, "%s:%d: access_log %s cannot be opened: %s; %s.", path, line,
+                 global->access_log, strerrordesc_np(-error), access_file_remedy(-error)) < 0)
+        *ret_what = NULL;
+    return false;
+}
+
 static void reading_thread(void *arg) {
     struct reading *reading = arg;
     struct reading_result *result = &reading->result;
@@ -41,7 +61,8 @@ static void reading_thread(void *arg) {
     if (reading->file != NULL)
         result->config = config_load(reading->file, keep_error, result);
     if (result->config != NULL)
-        result->found = listen_names_find(&result->names, result->config, &result->what);
+        result->found = listen_names_find(&result->names, result->config, &result->what) &&
+                        open_access_log(result->config, &result->access, &result->what);
     atomic_store(&reading->done, true);
     on_done(on_done_arg);
 }
@@ -50,6 +71,7 @@ static void free_parts(struct reading *reading) {
     struct reading_result *result = &reading->result;
 
     listen_names_free(&result->names);
+    access_file_unref(result->access);
     config_unref(result->config);
     for (size_t i = 0; i < result->n_errors; i++)
         free(result->errors[i]);

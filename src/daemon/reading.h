@@ -10,20 +10,23 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "listen/listen_names.h"
+#include "record/access_file.h"
 
 struct reading;
 
 struct reading_result {
     struct config *config; /* NULL: the file cannot be read, or has errors */
     struct listen_names names;
-    bool found; /* every name of a listener has addresses */
-    char *what; /* why not, or NULL: no memory */
+    bool found; /* every name of a listener has addresses, and the access log is open */
+    struct access_file *access; /* a reference; NULL: none is asked for */
+    char *what;                 /* why not, or NULL: no memory */
     char **errors;
     size_t n_errors;
 };
 
-/* Reads the file, or (file is NULL) takes over a reference to config, and looks up the names of its
- * listeners. Its thread then calls on_done. 0, or -errno with nothing taken. */
+/* Reads the file, or (file is NULL) takes over a reference to config, looks up the names of its
+ * listeners, and opens its access log. Its thread then calls on_done. 0, or -errno with nothing
+ * taken. */
 int reading_begin(const char *file, struct config *config, void (*on_done)(void *arg), void *arg,
                   struct reading **ret_reading) MUST_USE;
 

@@ -10,6 +10,7 @@
 #include "daemon/file_check.h"
 #include "daemon/force.h"
 #include "daemon/instance.h"
+#include "record/access_log.h"
 #include "relay/succession.h"
 
 #define PATIENCE      (10 * USEC_PER_SEC) /* with a file system and name servers */
@@ -30,6 +31,7 @@ static void refuse_with_lines(struct reload *reload, const char *why, const char
     log_msg(MSG_RELOAD_REFUSED, "The reload was refused, and the configuration in force stays: %s",
             why);
     relay_note_reload(reload->relay, false);
+    access_log_reopen(); /* logrotate(8) has renamed it all the same */
     notify_ready(reload->notify, reload->relay, why);
     answer_reload(reload, why, lines);
 }
@@ -89,8 +91,7 @@ static void put_in_force(struct reload *reload, const struct reading_result *res
     struct config *before = config_ref(relay_config(reload->relay));
     char name[KEEPER_NAME_MAX], *what = NULL;
 
-    if (force_config(reload->relay, reload->passed, result->config, &result->names, &what) ==
-        EX_OK) {
+    if (force_config(reload->relay, reload->passed, result, &what) == EX_OK) {
         relay_open(reload->relay);
         instance_name(result->config, reload->file, name);
         succession_change(reload->relay, before->global.keeper, name);
@@ -152,9 +153,19 @@ void reload_free(struct reload *reload) {
             reload->late[i] = NULL;
 }
 
+/* Whoever rotates logs sends a HUP, too: what they have renamed is left alone from now on. */
 void reload_stop(struct reload *reload, const siginfo_t *hup) {
-    if (hup != NULL)
-        (void)reload_requests_note(&reload->requests, hup);
+    bool asked = hup != NULL ? reload_requests_note(&reload->requests, hup)
+                             : reload->wanted || reload->reading != NULL;
+
+    reload->wanted = false;
     reload_requests_serve(&reload->requests);
+    if (asked) {
+        log_msg(MSG_RELOAD_REFUSED,
+                "The reload was refused, and the configuration in force stays: relayd stops. The "
+                "relayd that is started next reads the file.");
+        relay_note_reload(reload->relay, false);
+        access_log_reopen();
+    }
     answer_reload(reload, "relayd stops.", NULL);
 }

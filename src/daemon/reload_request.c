@@ -1,8 +1,10 @@
 #include "daemon/reload_request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,13 +86,27 @@ static void become_user_of(pid_t pid) {
                 strerrordesc_np(errno));
 }
 
-/* Whether it is known to be in another network namespace. */
+/* Whether it is known to be in another network namespace. Each has files of its own below
+ * /proc/PID/net (proc_pid_net(5)), at which everybody may look; ns/net is kept from others than
+ * root once a process has keys in memory (PR_SET_DUMPABLE). */
 static bool is_elsewhere(pid_t pid) {
-    char path[64], own[64] = "", other[64] = "";
+    char path[64];
+    struct stat own, other;
+
+    snprintf(path, sizeof(path), "/proc/%ld/net/unix", (long)pid);
+    return stat("/proc/self/net/unix", &own) == 0 && stat(path, &other) == 0 &&
+           (own.st_dev != other.st_dev || own.st_ino != other.st_ino);
+}
+
+/* Goes there, as root may, so that it can be answered. */
+static bool join_network_of(pid_t pid) {
+    char path[64];
 
     snprintf(path, sizeof(path), "/proc/%ld/ns/net", (long)pid);
-    return readlink("/proc/self/ns/net", own, sizeof(own) - 1) > 0 &&
-           readlink(path, other, sizeof(other) - 1) > 0 && strcmp(own, other) != 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool joined = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
+    fd_close(&fd);
+    return joined;
 }
 
 /* Makes a token and the socket at which it is answered: the socket, or -1. */
@@ -170,8 +186,18 @@ static const char *send_question(pid_t pid, uintptr_t token, bool heard) {
     return !heard && sigqueue(pid, SIGHUP, value) < 0 ? "may not be asked for a reload" : NULL;
 }
 
+/* To one that cannot answer. */
+static int ask_in_vain(pid_t pid, uintptr_t token) {
+    const char *why = send_question(pid, token, false);
+
+    return fail_to_ask(pid, why != NULL
+                                ? why
+                                : "was asked for a reload, but is in another network namespace and "
+                                  "cannot answer; see its log");
+}
+
 /* Asks until it was heard, and waits for the last word. */
-static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
+static int talk_to_daemon(pid_t pid, int fd, uintptr_t token) {
     usec_t began = clock_now();
     char text[RELOAD_TEXT_MAX] = "";
     bool heard = false;
@@ -184,11 +210,6 @@ static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
     for (usec_t next = began;;) {
         usec_t now = clock_now();
 
-        if (now >= next && elsewhere && next > began)
-            return fail_to_ask(
-                pid,
-                "was asked for a reload, but is in another network namespace and cannot "
-                "answer; see its log");
         if (now >= began + (heard ? PATIENCE : HEARING))
             return fail_to_ask(
                 pid, heard ? "has begun to reload and did not say how it went; see its log"
@@ -214,7 +235,7 @@ static int talk_to_daemon(pid_t pid, int fd, uintptr_t token, bool elsewhere) {
 }
 
 int reload_request_make(pid_t pid) {
-    bool elsewhere = is_elsewhere(pid); /* while it may still look */
+    bool elsewhere = is_elsewhere(pid) && !join_network_of(pid); /* while it may */
     uintptr_t token;
 
     become_user_of(pid);
@@ -223,7 +244,7 @@ int reload_request_make(pid_t pid) {
         fprintf(stderr, "relayd: no socket to be answered at: %s.\n", strerrordesc_np(errno));
         return EX_OSERR;
     }
-    int status = talk_to_daemon(pid, fd, token, elsewhere);
+    int status = elsewhere ? ask_in_vain(pid, token) : talk_to_daemon(pid, fd, token);
     fd_close(&fd);
     return status;
 }

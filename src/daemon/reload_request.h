@@ -4,7 +4,7 @@
  * The question is a queued HUP whose value (sigqueue(3)) is a token; it is asked again until heard.
  * Answers are datagrams to an abstract unix socket (unix(7)) named by the token: a process number
  * means nothing in another PID namespace. Abstract names belong to a network namespace: an asker in
- * another gets no answer, and says so. */
+ * another goes there, or, without the right to, says at once that there will be no answer. */
 #ifndef DAEMON_RELOAD_REQUEST_H
 #define DAEMON_RELOAD_REQUEST_H
 

@@ -38,7 +38,7 @@ struct rights {
     const struct config *config;
     const struct sandbox *sandbox; /* NULL: this process's count */
     unsigned first_free_port;      /* that everybody may listen on */
-    config_error_fn *on_warning;
+    config_warning_fn *on_warning;
     void *arg;
 };
 
@@ -346,7 +346,19 @@ static void check_owner(const struct rights *rights, const struct listener_confi
             who, listener->socket_group, listener->socket_group);
 }
 
-void rights_check(const struct config *config, bool service, config_error_fn *on_warning,
+static void check_listened(const struct rights *rights, int line,
+                           const struct listen_address *address) {
+    const struct addr *addr = &address->spec.addr;
+
+    check_port(rights, line, address);
+    check_unix_path(rights, line, address->text, &address->spec, true);
+    check_interface(rights, line, address->text, addr, "relayd does not start before it is there");
+    if (rights->sandbox == NULL && addr_is_unix(addr) && !may_write_beside(addr->u.un.sun_path) &&
+        !is_below(addr->u.un.sun_path, "/run/relayd")) /* systemd makes it at the start */
+        warn_of_address(rights, line, address->text, "%s", NO_FOLDER);
+}
+
+void rights_check(const struct config *config, bool service, config_warning_fn *on_warning,
                   void *arg) {
     struct sandbox found = {0};
     struct rights rights = {.config = config,
@@ -362,24 +374,11 @@ void rights_check(const struct config *config, bool service, config_error_fn *on
 
             if (address->systemd)
                 continue;
-            check_port(&rights, config->listeners[i].line, address);
-            check_unix_path(&rights, config->listeners[i].line, address->text, &address->spec,
-                            true);
+            check_listened(&rights, config->listeners[i].line, address);
             check_owner(&rights, &config->listeners[i], address);
-            check_interface(&rights, config->listeners[i].line, address->text, &address->spec.addr,
-                            "relayd does not start before it is there");
         }
-    for (size_t i = 0; i < config->status.n_address; i++) {
-        const struct listen_address *address = &config->status.address[i];
-
-        check_port(&rights, config->status.line, address);
-        check_unix_path(&rights, config->status.line, address->text, &address->spec, true);
-        check_interface(&rights, config->status.line, address->text, &address->spec.addr,
-                        "relayd does not start before it is there");
-        if (rights.sandbox == NULL && addr_is_unix(&address->spec.addr) &&
-            !may_write_beside(address->spec.addr.u.un.sun_path))
-            warn_of_address(&rights, config->status.line, address->text, "%s", NO_FOLDER);
-    }
+    for (size_t i = 0; i < config->status.n_address; i++)
+        check_listened(&rights, config->status.line, &config->status.address[i]);
     for (size_t i = 0; i < config->n_upstreams; i++)
         for (size_t j = 0; j < config->upstreams[i].n_servers; j++) {
             const struct server_config *server = &config->upstreams[i].servers[j];

@@ -8,7 +8,7 @@
 
 /* Warns in finished sentences of what is forbidden to relayd.service, if that runs with this file
  * (service) and systemd answers within two seconds; else to this process. */
-void rights_check(const struct config *config, bool service, config_error_fn *on_warning,
+void rights_check(const struct config *config, bool service, config_warning_fn *on_warning,
                   void *arg);
 
 #endif

@@ -2,6 +2,12 @@
 
 #include <errno.h>
 
+void signals_fill(sigset_t *ret_set, const int *signals) {
+    sigemptyset(ret_set);
+    for (; *signals != 0; signals++)
+        sigaddset(ret_set, *signals);
+}
+
 int signals_wait(const sigset_t *set, usec_t deadline, siginfo_t *ret_info) {
     for (;;) {
         usec_t now = clock_now();

@@ -101,7 +101,8 @@ static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_mes
         heritage->table = fd_take(&message->fd[0]);
     } else if (index >= KEEPER_LISTENERS && index < KEEPER_CONNECTIONS && message->n_fd == 1) {
         heritage->listeners[index - KEEPER_LISTENERS] = fd_take(&message->fd[0]);
-    } else if (index >= KEEPER_CONNECTIONS && message->n_fd == KEEPER_FDS) {
+    } else if (index >= KEEPER_CONNECTIONS &&
+               (message->n_fd == KEEPER_FDS || message->n_fd == KEEPER_CONNECTION_FDS)) {
         if (!grow_heritage(heritage))
             return fail_attach(hearing->why, ENOMEM);
         struct legacy *legacy = &heritage->conns[n_conns];

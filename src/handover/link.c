@@ -216,7 +216,6 @@ static void begin_holding(struct link *link, size_t n_slots) {
     link->logged = 0;
     link->warned_lost = false;
     atomic_store(&link->serves, true);
-    atomic_store(&link->epoch, ++link->epochs);
     link_send_listeners(link, true);
     link->warned = !first; /* its first sign of life is logged */
     atomic_store(&link->unsent, true);
@@ -228,11 +227,18 @@ static void begin_holding(struct link *link, size_t n_slots) {
             link->path, n_slots < link->table->n ? n_slots : link->table->n);
 }
 
-/* dup3 by number: the thread sanitizer would call it a race with senders (same_number). */
+/* The epoch first: who ends a connection that this keeper has been told of already must know that
+ * there is one (link_release). dup3 by number: the thread sanitizer would call it a race with
+ * senders (same_number). */
 static bool use_socket(struct link *link, int fd) {
     prepare_socket(fd);
-    return link_send_fd(fd, KEEPER_TABLE, link->table->fd, 0) == 0 &&
-           syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0;
+    if (link_send_fd(fd, KEEPER_TABLE, link->table->fd, 0) < 0)
+        return false;
+    atomic_store(&link->epoch, ++link->epochs);
+    if (syscall(SYS_dup3, fd, link->fd, O_CLOEXEC) >= 0)
+        return true;
+    atomic_store(&link->epoch, 0);
+    return false;
 }
 
 static void find_keeper(struct link *link) {

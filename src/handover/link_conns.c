@@ -113,7 +113,8 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
     message.fd[0] = fd[SIDE_CLIENT];
     message.fd[1] = fd[SIDE_SERVER];
     message.n_fd = KEEPER_CONNECTION_FDS;
-    for (int dir = 0; atomic_load(&slot->pipes_held) != epoch && dir < 2; dir++) {
+    bool lacks_pipes = slot->pipe[DIR_UP].read >= 0 && atomic_load(&slot->pipes_held) != epoch;
+    for (int dir = 0; lacks_pipes && dir < 2; dir++) {
         message.fd[message.n_fd++] = slot->pipe[dir].read;
         message.fd[message.n_fd++] = slot->pipe[dir].write;
     }
@@ -122,7 +123,8 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
     if (r < 0)
         return r;
     atomic_store(&hold->told, true);
-    raise_to(&slot->pipes_held, epoch);
+    if (lacks_pipes) /* else it has them, or there are none: those to come are to be sent */
+        raise_to(&slot->pipes_held, epoch);
     raise_to(&hold->held, epoch);
     if (atomic_load(&hold->lost) == epoch) { /* which the keeper has answered already */
         atomic_store(&hold->held, 0);
@@ -135,8 +137,11 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
 
 void link_hold(struct hold *hold, const int fd[2]) {
     atomic_store_explicit(&hold->link->last_hold, clock_coarse(), memory_order_relaxed);
-    if (try_hold(hold, fd, MSG_DONTWAIT) < 0)
-        stats_add(STAT_unheld, 1);
+    if (try_hold(hold, fd, MSG_DONTWAIT) == 0)
+        return;
+    stats_add(STAT_unheld, 1);
+    atomic_store(&hold->held, 0); /* with other sockets, perhaps: then it is told anew */
+    note_unsent(hold->link);
 }
 
 int link_hold_again(struct hold *hold, const int fd[2]) {
@@ -149,13 +154,19 @@ void link_note_crowded(struct link *link) {
         atomic_store(&link->crowded, true);
 }
 
+/* The keeper may have the pipes of a slot, from the connection before, without having heard of this
+ * one: it is to close those that are closed here. With what is left in them they would be the next
+ * one's, if that is told of without pipes and this process is killed. */
 void link_release(struct hold *hold) {
     struct link *link = hold->link;
-    bool keeps = table_keeps_pipes(link->table, hold->slot);
+    const struct table_slot *slot = &link->table->slots[hold->slot];
+    bool had_pipes = atomic_load(&slot->pipes_held) != 0,
+         keeps = table_keeps_pipes(link->table, hold->slot),
+         known = atomic_load(&hold->told) || (had_pipes && !keeps);
     uint32_t index = link_index_of(hold->slot) | (keeps ? KEEPER_KEEP_PIPES : 0);
     usec_t last_hold = atomic_load_explicit(&link->last_hold, memory_order_relaxed);
 
-    if (!atomic_load(&hold->told) || atomic_load(&link->epoch) == 0) {
+    if (!known || atomic_load(&link->epoch) == 0) {
         table_give(link->table, hold->slot);
         return;
     }

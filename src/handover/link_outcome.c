@@ -1,4 +1,5 @@
 /* Why there is no keeper, in words. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,6 +16,20 @@ static void log_nobody(const char *path, bool by_chance) {
             path);
     else
         log_msg(MSG_KEEPER_TROUBLE, UNTIL "no relayd-keeper listens at %s.", path);
+}
+
+static void log_failed(const char *path, int error) {
+    if (error == EPROTOTYPE)
+        log_msg(MSG_KEEPER_TROUBLE,
+                UNTIL "what listens at %s is no relayd-keeper: correct keeper = PATH.", path);
+    else if (error == EBADMSG)
+        log_msg(MSG_KEEPER_TROUBLE,
+                UNTIL
+                "what answers at %s does not speak as this relayd's keeper does. Is it a "
+                "relayd-keeper, and of this version? Restart it, or correct keeper = PATH.",
+                path);
+    else
+        log_msg(MSG_KEEPER_TROUBLE, UNTIL "relayd-keeper at %s: %s.", path, strerrordesc_np(error));
 }
 
 void link_log_outcome(enum link_outcome outcome, const struct link_why *why, const char *path,
@@ -57,8 +72,7 @@ void link_log_outcome(enum link_outcome outcome, const struct link_why *why, con
                 path, why->text);
         break;
     case LINK_FAILED:
-        log_msg(MSG_KEEPER_TROUBLE, UNTIL "relayd-keeper at %s: %s.", path,
-                strerrordesc_np(why->error));
+        log_failed(path, why->error);
         break;
     case LINK_OK:
     default:

@@ -11,8 +11,10 @@
 
 #include "base/crc32c.h"
 #include "base/fd.h"
+#include "base/foreign.h"
 #include "base/shared.h"
 #include "handover/hold.h"
+#include "wire/tls_record.h"
 
 #define MAGIC       0x524c5954u /* "RLYT" */
 #define SLOTS_MAX   1000000
@@ -26,14 +28,28 @@ static const char counter_names[] =
 #undef COUNTER
     ;
 
-static size_t states_at(void) {
-    size_t unit = _Alignof(struct conn_state);
+#define PAGE 4096 /* each array begins with one: an array that nobody uses costs nothing */
 
-    return (sizeof(struct table_head) + unit - 1) / unit * unit;
+_Static_assert(PASSAGE_STASH_SIZE >= TLS_WIRE_MAX && PASSAGE_STASH_SIZE % PAGE == 0, "a stash");
+
+/* Where the arrays of n are, and how large all of it is. */
+struct layout {
+    size_t states, passages, shown, stashes, areas, size;
+};
+
+static size_t round_to_page(size_t n) {
+    return (n + PAGE - 1) / PAGE * PAGE;
 }
 
-static size_t size_for(size_t n) {
-    return states_at() + n * sizeof(struct conn_state);
+static struct layout layout_for(size_t n) {
+    struct layout layout = {.states = round_to_page(sizeof(struct table_head))};
+
+    layout.passages = round_to_page(layout.states + n * sizeof(struct conn_state));
+    layout.shown = round_to_page(layout.passages + n * sizeof(struct passages));
+    layout.stashes = round_to_page(layout.shown + n * sizeof(struct proxy_certificate));
+    layout.areas = layout.stashes + n * sizeof(struct passage_stash);
+    layout.size = layout.areas + n * TABLE_AREA_SIZE;
+    return layout;
 }
 
 static uint32_t sum_of_names(void) {
@@ -48,13 +64,15 @@ static struct table *make_table(size_t n) UNCHECKED {
         return NULL;
     table->fd = -1;
     table->n = n;
-    table->size = size_for(n);
+    table->size = layout_for(n).size;
     table->most = n;
     table->slots = calloc(n + 1, sizeof(*table->slots));
     table->free = calloc(n + 1, sizeof(*table->free));
-    if (table->slots == NULL || table->free == NULL) {
+    table->free_areas = calloc(n + 1, sizeof(*table->free_areas));
+    if (table->slots == NULL || table->free == NULL || table->free_areas == NULL) {
         free(table->slots);
         free(table->free);
+        free(table->free_areas);
         free(table);
         return NULL;
     }
@@ -66,13 +84,18 @@ static struct table *make_table(size_t n) UNCHECKED {
 }
 
 static int map_table(struct table *table, int fd) {
-    void *memory = mmap(NULL, table->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct layout layout = layout_for(table->n);
+    char *memory = mmap(NULL, table->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (memory == MAP_FAILED)
         return -errno;
     (void)madvise(memory, table->size, MADV_DONTDUMP); /* there are keys in it */
-    table->head = memory;
-    table->states = (void *)((char *)memory + states_at());
+    table->head = (void *)memory;
+    table->states = (void *)(memory + layout.states);
+    table->passages = (void *)(memory + layout.passages);
+    table->shown = (void *)(memory + layout.shown);
+    table->stashes = (void *)(memory + layout.stashes);
+    table->areas = memory + layout.areas;
     return 0;
 }
 
@@ -94,6 +117,8 @@ static int create_table(size_t n_slots, struct table **ret_table) {
     table->head->magic = MAGIC;
     table->head->version = KEEPER_VERSION;
     table->head->state_size = sizeof(struct conn_state);
+    table->head->passages_size = sizeof(struct passages);
+    table->head->shown_size = sizeof(struct proxy_certificate);
     table->head->n_slots = (uint32_t)n;
     table->head->counter_names = sum_of_names();
     *ret_table = table;
@@ -103,6 +128,8 @@ static int create_table(size_t n_slots, struct table **ret_table) {
 int table_new(size_t n_slots, struct table **ret_table) {
     int r = create_table(n_slots, ret_table);
 
+    if (r == 0)
+        table_find_areas(*ret_table);
     if (r == 0)
         table_begin(*ret_table);
     return r;
@@ -117,8 +144,10 @@ static bool is_table(int fd, size_t *ret_n) {
         return false;
     *ret_n = head.n_slots;
     return head.magic == MAGIC && head.version == KEEPER_VERSION &&
-           head.state_size == sizeof(struct conn_state) && head.n_slots <= SLOTS_MAX &&
-           shared_is_sealed(fd, size_for(head.n_slots));
+           head.state_size == sizeof(struct conn_state) &&
+           head.passages_size == sizeof(struct passages) &&
+           head.shown_size == sizeof(struct proxy_certificate) && head.n_slots <= SLOTS_MAX &&
+           shared_is_sealed(fd, layout_for(head.n_slots).size);
 }
 
 int table_open(int *fd, struct table **ret_table) {
@@ -140,12 +169,29 @@ int table_open(int *fd, struct table **ret_table) {
             atomic_store(&table->head->counters[i], 0);
         table->head->counter_names = sum_of_names();
     }
+    table_find_areas(table);
     *ret_table = table;
     return 0;
 }
 
+static void copy_slot(struct table *from, struct table *to, size_t i) {
+    memcpy(&to->states[i], &from->states[i], sizeof(to->states[i]));
+    if (!table_goes_by_steps(from, i))
+        return;
+    memcpy(&to->passages[i], &from->passages[i], sizeof(to->passages[i]));
+    if (foreign_is_true(&from->passages[i].has_shown))
+        memcpy(&to->shown[i], &from->shown[i], sizeof(to->shown[i]));
+    for (int dir = 0; dir < 2; dir++)
+        if (from->passages[i].way[dir].has_stash)
+            memcpy(to->stashes[i].way[dir], from->stashes[i].way[dir], PASSAGE_STASH_SIZE);
+    if (table_area(from, (uint32_t)i) != NULL)
+        memcpy(table_area(to, (uint32_t)i), table_area(from, (uint32_t)i), TABLE_AREA_SIZE);
+}
+
 int table_enlarge(struct table **table, size_t n_slots) {
     struct table *from = *table, *to;
+    struct table_walk walk = {0};
+    size_t i;
     int r = create_table(n_slots, &to);
 
     if (r < 0)
@@ -153,18 +199,32 @@ int table_enlarge(struct table **table, size_t n_slots) {
     uint32_t n = to->head->n_slots;
     memcpy(to->head, from->head, sizeof(*to->head));
     to->head->n_slots = n;
-    for (size_t i = 0; i < from->n && i < to->n; i++)
+    while (table_walk(from, &walk, &i) && i < to->n)
         if (atomic_load(&from->states[i].live) != 0)
-            memcpy(&to->states[i], &from->states[i], sizeof(to->states[i]));
-    table_free(from);
+            copy_slot(from, to, i);
+    table_find_areas(to);
+    to->former = from;
     *table = to;
     return 0;
+}
+
+/* Those that the keeper had not been told of when their process died: what they had is free. */
+static void forget_lost(struct table *table) {
+    struct table_walk walk = {0};
+    size_t i;
+
+    while (table_walk(table, &walk, &i)) {
+        if (table->slots[i].used || atomic_load(&table->states[i].live) == 0)
+            continue;
+        table_give_up(table, (uint32_t)i);
+    }
 }
 
 void table_begin(struct table *table) {
     if (table->begun)
         return;
     table->begun = true;
+    forget_lost(table);
     lock_acquire(&table->lock);
     for (size_t i = table->n; i-- > 0;) {
         if (!table->slots[i].used)
@@ -184,6 +244,7 @@ static void close_pipes(struct table_slot *slot) {
 void table_free(struct table *table) UNCHECKED {
     if (table == NULL)
         return;
+    table_free(table->former);
     for (size_t i = 0; i < table->n; i++)
         close_pipes(&table->slots[i]);
     if (table->head != NULL)
@@ -192,6 +253,7 @@ void table_free(struct table *table) UNCHECKED {
     lock_destroy(&table->lock);
     free(table->slots);
     free(table->free);
+    free(table->free_areas);
     free(table);
 }
 
@@ -210,6 +272,21 @@ static int open_pipes(struct table_slot *slot) {
     return 0;
 }
 
+/* Both pumps may want them. */
+int table_open_pipes(struct table *table, uint32_t which) {
+    const struct pipe_ends none = {.read = -1, .write = -1};
+    struct table_slot *slot = &table->slots[which], opened = {.pipe = {none, none}};
+
+    if (slot->pipe[DIR_UP].read >= 0)
+        return 0;
+    int r = open_pipes(&opened);
+    if (r < 0)
+        return r;
+    memcpy(slot->pipe, opened.pipe, sizeof(slot->pipe));
+    atomic_store(&slot->pipes_held, 0);
+    return 0;
+}
+
 void table_count(struct table *table, size_t *ret_used, size_t *ret_most) {
     lock_acquire(&table->lock);
     *ret_used = table->n - table->n_free;
@@ -223,7 +300,7 @@ void table_bound(struct table *table, size_t most) {
     lock_release(&table->lock);
 }
 
-int table_take(struct table *table, uint32_t *ret_slot) {
+int table_take(struct table *table, bool pipes, uint32_t *ret_slot) {
     lock_acquire(&table->lock);
     bool any = table->n_free > 0 && table->n - table->n_free < table->most;
     uint32_t which = any ? table->free[--table->n_free] : 0;
@@ -234,7 +311,7 @@ int table_take(struct table *table, uint32_t *ret_slot) {
     lock_release(&table->lock);
     if (!any)
         return -ENOSPC;
-    int r = has_pipes ? 0 : open_pipes(slot);
+    int r = has_pipes || !pipes ? 0 : open_pipes(slot);
     if (r < 0)
         table_give(table, which);
     else
@@ -279,6 +356,22 @@ void table_give(struct table *table, uint32_t which) {
         table->n_spare++;
     table->free[table->n_free++] = which;
     lock_release(&table->lock);
+}
+
+/* Ciphertext. Its memory is given back, but where pages are larger (arm64 may have 16 or 64 KiB):
+ * those are its neighbours', too, and the kernel empties whole ones. */
+static void erase_stash(uint8_t *stash) {
+    if (sysconf(_SC_PAGESIZE) > PAGE || madvise(stash, PASSAGE_STASH_SIZE, MADV_REMOVE) < 0)
+        explicit_bzero(stash, PASSAGE_STASH_SIZE);
+}
+
+void table_erase_passages(struct table *table, uint32_t slot) {
+    struct passages *passages = &table->passages[slot];
+
+    for (int dir = 0; dir < 2; dir++)
+        if (passages->way[dir].has_stash)
+            erase_stash(table->stashes[slot].way[dir]);
+    explicit_bzero(passages, sizeof(*passages));
 }
 
 void table_note_hold(struct table *table, uint32_t slot, struct hold *hold) {

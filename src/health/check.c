@@ -74,6 +74,7 @@ static enum check_outcome fail_check(struct check *check, const char *doing, int
         if (check->error != 0)
             return CHECK_CUT_OFF;
     }
+    check->gone = error == ECONNRESET || error == EPIPE;
     switch (error) {
     case EMFILE:
     case ENFILE:
@@ -115,7 +116,7 @@ enum check_outcome check_begin(struct check *check) {
     check->words = check->request;
     check->words_length = check->wish->tls != NULL ? check->header_length : check->request_length;
     check->said = 0;
-    check->heard = check->stays = check->shut = check->understood = false;
+    check->heard = check->gone = check->stays = check->shut = check->understood = false;
     check->left = CHECK_DRAIN_MAX;
     memset(&check->talk, 0, sizeof(check->talk));
     do {
@@ -196,7 +197,8 @@ static enum check_outcome find_connected(struct check *check) {
 
 /* The PROXY header is out; then the words that TLS keeps to itself. */
 static enum check_outcome begin_to_shake(struct check *check) {
-    check->talk_tls = tls_talk_new(check->wish->tls, check->wish->host, check->fd);
+    check->talk_tls = tls_talk_new(check->wish->tls, check->wish->host,
+                                   check->wish->config->type == CHECK_HTTP, check->fd);
     check->words += check->header_length;
     check->words_length = check->request_length - check->header_length;
     check->said = 0;
@@ -208,21 +210,35 @@ static enum check_outcome shake_hands(struct check *check) {
     char why[CHECK_WHY_MAX];
     int r = tls_talk_shake(check->talk_tls, why, sizeof(why));
 
+    check->understood = tls_talk_is_answered(check->talk_tls);
     if (r == 0)
         check->stage = CHECK_SAYS;
     if (r == 0 || r == -EAGAIN)
         return CHECK_UNDER_WAY;
-    if (r != -EPROTO)
+    if (r != -EPROTO && r != -EPIPE)
         return fail_check(check, "TLS handshake", -r);
+    check->gone = r == -EPIPE;
     check_end(check);
-    return check_bad(check, "TLS handshake: %s", why);
+    return check_bad(check, "TLS handshake: %s", check->gone ? "the connection was closed" : why);
+}
+
+/* A server that refuses our certificate, or wants one, says so after the handshake: RFC 8446,
+ * 4.4.2.4 and 6.2. */
+static enum check_outcome fail_talk(struct check *check, const char *doing, int error) {
+    const char *why = check->talk_tls != NULL ? tls_talk_why(check->talk_tls) : "";
+
+    if (why[0] == '\0')
+        return fail_check(check, doing, error);
+    enum check_outcome outcome = check_bad(check, "TLS: %s", why);
+    check_end(check);
+    return outcome;
 }
 
 static enum check_outcome send_words(struct check *check) {
     int r = say_words(check);
 
     if (r < 0)
-        return r == -EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "send", -r);
+        return r == -EAGAIN ? CHECK_UNDER_WAY : fail_talk(check, "send", -r);
     if (check->wish->tls != NULL && check->talk_tls == NULL)
         return begin_to_shake(check);
     if (check->ops->answer == NULL)
@@ -233,6 +249,11 @@ static enum check_outcome send_words(struct check *check) {
 
 /* The server's end came first. */
 static enum check_outcome judge_end(struct check *check) {
+    const char *why = check->talk_tls != NULL && !check->heard ? tls_talk_why(check->talk_tls) : "";
+
+    if (why[0] != '\0')
+        return check_bad(check, "TLS: %s", why);
+    check->gone = true;
     if (check->heard && check->ops->lacks != NULL)
         return check->ops->lacks(check, "before the connection was closed");
     return check_bad(check, check->heard ? "the connection was closed in the middle of the answer"
@@ -254,7 +275,7 @@ static enum check_outcome receive_answer(struct check *check) {
     ssize_t n = receive_check(check, bytes, sizeof(bytes));
 
     if (n < 0)
-        return n == -EAGAIN ? CHECK_UNDER_WAY : fail_check(check, "receive", (int)-n);
+        return n == -EAGAIN ? CHECK_UNDER_WAY : fail_talk(check, "receive", (int)-n);
     if (n == 0) {
         enum check_outcome outcome = judge_end(check);
 
@@ -268,18 +289,21 @@ static enum check_outcome receive_answer(struct check *check) {
     return outcome;
 }
 
-/* To a server that does not take the header, all that follows is nonsense; to one that wants it,
- * all that comes instead. */
+/* To a server that does not take the header, all that follows is nonsense, and it may say so; one
+ * that wants it says nothing to whoever sends none, and goes. */
 static void hint_at_proxy(struct check *check) {
     enum proxy_version version = check->wish->send_proxy;
 
-    if (version != PROXY_OFF && !check->understood)
+    if (check->understood)
+        return;
+    if (version != PROXY_OFF)
         text_append(check->why, sizeof(check->why),
                     "; perhaps it does not take the PROXY header (send_proxy = v%d)",
                     version == PROXY_V1 ? 1 : 2);
-    else if (version == PROXY_OFF && !check->heard)
+    else if (check->gone && !check->heard)
         text_append(check->why, sizeof(check->why),
-                    "; perhaps it wants a PROXY header (send_proxy)");
+                    "; perhaps it wants a PROXY header (send_proxy)%s",
+                    check->wish->tls == NULL ? ", or TLS (a tls section)" : "");
 }
 
 enum check_outcome check_go_on(struct check *check) {
@@ -312,6 +336,8 @@ static int drain_answer(struct check *check) {
     if (n <= 0)
         return (int)n;
     check->left -= (size_t)n < check->left ? (size_t)n : check->left;
+    if (check->ops->rest != NULL && check->ops->rest(check, bytes, (size_t)n))
+        check->left = 0;
     return check->left > 0;
 }
 

@@ -13,13 +13,13 @@
 #include "health/check_wish.h"
 #include "wire/answer_line.h"
 #include "wire/answer_packet.h"
-#include "wire/http_head.h"
+#include "wire/http1.h"
 
 struct tls_talk; /* tls/talk.h */
 
 #define CHECK_WHY_MAX   256
 #define CHECK_REPLY_MAX 256
-#define CHECK_KEPT_MAX  4096 /* bytes of an answer that a type may keep */
+#define CHECK_KEPT_MAX  4096 /* bytes of an answer that type talk keeps */
 /* bytes that are read and dropped after the verdict, lest they meet a reset */
 #define CHECK_DRAIN_MAX (256 * 1024)
 
@@ -50,10 +50,20 @@ struct check_ops {
     /* The answer began, but has no verdict "in 1s" or "before the end": check_bad with what is
      * there instead. NULL: nothing special. */
     enum check_outcome (*lacks)(struct check *check, const char *when);
+    /* When parting: n more bytes of the answer. Whether it is over, so that no more are waited for.
+     * NULL: `left` says it alone. */
+    bool (*rest)(struct check *check, const char *bytes, size_t n);
 };
 
 extern const struct check_ops check_tcp_ops, check_http_ops, check_mysql_ops, check_postgres_ops,
     check_redis_ops, check_smtp_ops, check_talk_ops;
+
+/* What type http knows. */
+struct check_http {
+    uint8_t interim;            /* answers 1xx so far */
+    bool chunked;               /* the answer under way is, and its chunks are good so far: */
+    struct http1_chunks chunks; /* what came of it */
+};
 
 /* What type mysql knows. */
 struct check_mysql {
@@ -84,21 +94,22 @@ struct check {
     const char *words; /* the request, or the reply */
     size_t words_length, said;
     char reply[CHECK_REPLY_MAX];
-    bool heard; /* something has come */
+    bool heard; /* something has come, within TLS if it speaks that */
+    bool gone;  /* the server has closed or reset the connection */
     /* our end does not come before the server's, which might take us for gone; set by the type */
     bool stays;
     bool shut; /* our side has ended */
-    /* it speaks of itself, so no PROXY header is in its way; set by the type */
+    /* it speaks of itself, or TLS, so no PROXY header is in its way; set by the type */
     bool understood;
     /* when parting: bytes still to come, or to be dropped */
     size_t left;
     union {
-        struct http_head http;
+        struct check_http http;
         struct check_mysql mysql;
         struct answer_packet packet;
         struct answer_line line;
     } talk; /* the type's own, zeroed at the beginning */
-    /* NULL, or CHECK_KEPT_MAX bytes and a NUL, of the answer, for the type; until check_end */
+    /* NULL, or the beginning of the answer: as much as the type has room for; until check_end */
     char *kept;
     size_t kept_n;
     char why[CHECK_WHY_MAX];

@@ -96,7 +96,7 @@ static enum check_outcome judge_mysql_error(struct check *check,
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (known[i].code == code)
             means = known[i].means;
-    check->understood = means[0] != '\0';
+    check->understood |= means[0] != '\0';
     return check_bad(check, "the answer is error %d%s", code, means);
 }
 

@@ -51,7 +51,7 @@ static enum check_outcome judge_sqlstate(struct check *check, const char *state)
      * error. */
     static const char *const bad[] = {"08", "53", "57", "58", "XX"};
 
-    check->understood = memcmp(state, "08", 2) != 0;
+    check->understood |= memcmp(state, "08", 2) != 0;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (memcmp(state, bad[i], 2) == 0 && strcmp(state, TOO_MANY) != 0)
             return check_bad(check, "the answer is error %s%s", state,

@@ -19,6 +19,7 @@ struct check_wish {
     enum proxy_version send_proxy;     /* of a header that says LOCAL or UNKNOWN, sent first */
     struct tls_client *tls;            /* the server speaks TLS; NULL: it does not */
     const char *host;                  /* with tls: as in tls_client_open */
+    bool strict; /* type http: an answer that mode http refuses is a bad one */
     /* gives its place in the interval, for ever; successive numbers lie far apart */
     uint64_t number;
     bool soon; /* the first check does not wait for its place */

@@ -26,11 +26,13 @@ static bool is_slot_held(const struct keeper_slot *slot) {
     return slot->fd[0] >= 0;
 }
 
+/* With its sockets, and all pipes or none. */
 static bool is_slot_whole(const struct keeper_slot *slot) {
-    for (size_t i = 0; i < KEEPER_FDS; i++)
-        if (slot->fd[i] < 0)
-            return false;
-    return true;
+    size_t n = 0;
+
+    while (n < KEEPER_FDS && slot->fd[n] >= 0)
+        n++;
+    return n == KEEPER_FDS || n == KEEPER_CONNECTION_FDS;
 }
 
 /* The last close of a socket that has not ended is a reset: relayd sets SO_LINGER

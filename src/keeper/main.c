@@ -15,6 +15,7 @@
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/secrets.h"
 #include "base/socket_file.h"
 #include "base/thread.h"
 #include "keeper/keeper.h"
@@ -152,6 +153,15 @@ static int run_keeper(int socket) {
     return r == 0 ? EX_OK : EX_OSERR;
 }
 
+/* The memory that it will be given has keys in it: nobody but root opens it by way of this process,
+ * and it makes no core. */
+static void keep_to_itself(void) {
+    const struct rlimit none = {0, 0};
+
+    secrets_keep();
+    (void)setrlimit(RLIMIT_CORE, &none);
+}
+
 static int print(const char *text) {
     return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EX_IOERR : EX_OK;
 }
@@ -168,6 +178,7 @@ int main(int argc, char **argv) {
         fputs("relayd-keeper: wrong arguments; see relayd-keeper --help\n", stderr);
         return EX_USAGE;
     }
+    keep_to_itself();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN); /* pkill -HUP relayd finds this process, too */
     thread_lighten(); /* relayd does not wait for it, so it need not interrupt others */

@@ -18,7 +18,7 @@
 
 #define KEEPER_SOCKET   "/run/relayd/keeper.sock" /* unless said otherwise */
 #define KEEPER_MAGIC    0x504b5952u               /* "RYKP" */
-#define KEEPER_VERSION  8   /* of the messages, and of the table (handover/table.h) */
+#define KEEPER_VERSION  12  /* of the messages, and of the table (handover/table.h) */
 #define KEEPER_FDS      6   /* of a slot, at most */
 #define KEEPER_INDEXES  64  /* in one message */
 #define KEEPER_NAME_MAX 128 /* bytes of an instance's name, NUL included */
@@ -28,7 +28,7 @@
 #define KEEPER_LISTENERS      1 /* the first listening socket */
 #define KEEPER_LISTENERS_MAX  255
 #define KEEPER_CONNECTIONS    (KEEPER_LISTENERS + KEEPER_LISTENERS_MAX) /* the first connection */
-#define KEEPER_CONNECTION_FDS 2 /* its sockets, which come first; the rest are pipes */
+#define KEEPER_CONNECTION_FDS 2 /* its sockets, which come first; then its pipes, or none */
 
 enum keeper_type {
     /* usec: keeper_timeout; index: connections that may come; bytes: the instance's name; count 1:

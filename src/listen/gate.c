@@ -1,5 +1,7 @@
 #include "listen/gate.h"
 
+#include <stdatomic.h>
+
 /* What may be spent on vain waits for a leaver, and which part of each moment is taken off that
  * again. A wait may take half of what is left: 100 ms at first. So in the long run such waits take
  * a tenth of the time, however many there are. */
@@ -14,6 +16,7 @@ void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void 
     gate->nudges = gate->left = 0;
     gate->spent = gate->spent_at = 0;
     gate->closed = false;
+    atomic_init(&gate->told, 0);
     gate->on_empty = on_empty;
     gate->arg = arg;
 }
@@ -23,12 +26,14 @@ void gate_destroy(struct gate *gate) {
     lock_destroy(&gate->lock);
 }
 
-enum room gate_wait_room(struct gate *gate) {
+enum room gate_wait_room(struct gate *gate, usec_t until) {
+    bool in_time = true;
+
     lock_acquire(&gate->lock);
     unsigned nudges = gate->nudges;
     gate->waiting++;
-    while (gate->live >= gate->max && !gate->closed && gate->nudges == nudges)
-        cond_wait(&gate->room, &gate->lock);
+    while (gate->live >= gate->max && !gate->closed && gate->nudges == nudges && in_time)
+        in_time = cond_wait_until(&gate->room, &gate->lock, until);
     gate->waiting--;
     bool there = gate->live < gate->max, closed = gate->closed;
     lock_release(&gate->lock);

@@ -21,6 +21,7 @@ struct gate {
     usec_t spent GUARDED;    /* on vain waits, in gate_await_leaver, */
     usec_t spent_at GUARDED; /* as of this moment; forgotten bit by bit */
     bool closed GUARDED;
+    _Atomic usec_t told;         /* when it was last logged that clients wait; 0: never */
     void (*on_empty)(void *arg); /* once closed and nobody is inside */
     void *arg;
 };
@@ -29,8 +30,8 @@ struct gate {
 void gate_init(struct gate *gate, size_t max, void (*on_empty)(void *arg), void *arg);
 void gate_destroy(struct gate *gate);
 
-/* Waits for room, the next gate_nudge, or the end. */
-enum room gate_wait_room(struct gate *gate) MUST_USE;
+/* Waits for room, or, as if nudged, for the next gate_nudge or until then; or for the end. */
+enum room gate_wait_room(struct gate *gate, usec_t until) MUST_USE;
 
 /* Wakes all who wait, for something else. */
 void gate_nudge(struct gate *gate);

@@ -6,12 +6,15 @@
 
 #include <sys/queue.h>
 
+#include "base/histogram.h"
 #include "base/meter.h"
 #include "config/config.h"
 #include "listen/client_table.h"
 #include "listen/gate.h"
 #include "listen/lane.h"
 #include "record/ends.h"
+
+#define LIMIT_STATUS_CLASSES 5 /* as of a member and a route */
 
 struct limit {
     LIST_ENTRY(limit) entry;                /* limit_list's, like the next two */
@@ -24,6 +27,12 @@ struct limit {
     /* For operators: */
     struct meter accepted;           /* in LIMIT_RATE_PERIOD */
     struct meter refused[END_COUNT]; /* by why, in LIMIT_REFUSED_PERIOD */
+    _Atomic uint64_t shaken[2];      /* handshakes of TLS that succeeded; [true]: resumed */
+    /* requests of mode http by the class of their status, from 1xx on; [true]: answered by relayd
+     * itself */
+    _Atomic uint64_t answered[2][LIMIT_STATUS_CLASSES];
+    struct histogram requests;    /* how long they took in all, */
+    struct histogram first_bytes; /* and until their server's answer began */
 };
 
 #define LIMIT_RATE_PERIOD    (10 * USEC_PER_SEC)

@@ -39,10 +39,20 @@ static int bind_unix(struct listen_socket *sock, const struct socket_access *acc
     return 0;
 }
 
-static int bind_tcp(struct listen_socket *sock) {
+/* ip(7), IP_FREEBIND; the same of IPv6 since Linux 4.15. */
+static int allow_any_address(int fd, int family) {
+    int on = 1;
+
+    return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on))
+                              : setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+}
+
+static int bind_tcp(struct listen_socket *sock, bool freebind) {
     const struct addr *addr = &sock->addr;
     int on = 1, only = sock->v6only;
 
+    if (freebind && allow_any_address(sock->fd, addr->u.sa.sa_family) < 0)
+        return -errno;
     (void)setsockopt(sock->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (addr->u.sa.sa_family == AF_INET6 &&
         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) < 0)
@@ -60,8 +70,9 @@ static int bind_tcp(struct listen_socket *sock) {
 static const struct socket_access status_access = {
     .mode = 0666, .uid = SOCKET_FILE_OWN, .gid = SOCKET_FILE_OWN};
 
+/* listener: NULL: the status section. */
 static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
-                   const struct listen_wish *wish, bool v6only, bool shares) {
+                   const struct listener_config *listener, bool v6only, bool shares) {
     struct listen_socket sock = {.addr = *addr, .v6only = v6only};
 
     addr_format(addr, sock.text, sizeof(sock.text));
@@ -71,9 +82,8 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
     if (shares)
         listen_socket_share(&sock, true);
     int r = addr_is_unix(addr)
-                ? bind_unix(&sock, wish->listener != NULL ? &wish->listener->socket_access
-                                                          : &status_access)
-                : bind_tcp(&sock);
+                ? bind_unix(&sock, listener != NULL ? &listener->socket_access : &status_access)
+                : bind_tcp(&sock, listener != NULL && listener->ip_freebind);
     if (r < 0)
         listen_socket_close(&sock);
     else
@@ -83,12 +93,12 @@ static int open_at(struct listen_socket *ret_socket, const struct addr *addr,
 
 int listen_socket_open(struct listen_socket *ret_socket, const struct listen_wish *wish,
                        bool shares) {
-    int r = open_at(ret_socket, &wish->addr, wish, wish->v6only, shares);
+    int r = open_at(ret_socket, &wish->addr, wish->listener, wish->v6only, shares);
 
     if (!wish->any || (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL))
         return r;
     struct addr in = listen_wish_fallback(wish);
-    r = open_at(ret_socket, &in, wish, false, shares);
+    r = open_at(ret_socket, &in, wish->listener, false, shares);
     if (r == 0)
         ret_socket->stands_in = true;
     return r;
@@ -102,7 +112,7 @@ int listen_socket_listen(const struct listen_socket *socket, const struct listen
 int listen_socket_again(struct listen_socket *ret_socket, const struct listen_socket *socket,
                         const struct listener_config *config) {
     struct listen_socket again;
-    int r = open_at(&again, &socket->addr, NULL, socket->v6only, false);
+    int r = open_at(&again, &socket->addr, config, socket->v6only, false);
 
     if (r < 0)
         return r;

@@ -23,7 +23,9 @@ struct addr listen_wish_fallback(const struct listen_wish *wish) {
     return listen_wish_any_address(AF_INET, ntohs(wish->addr.u.in6.sin6_port));
 }
 
-static const char *usual_advice(int error, const struct listen_address *address) {
+static const char *usual_advice(int error, const struct listen_wish *wish) {
+    const struct listen_address *address = wish->address;
+
     if (address->systemd)
         return error == ENOENT ? "systemd passed no socket under this listener's name: set "
                                  "FileDescriptorName= in "
@@ -46,7 +48,9 @@ static const char *usual_advice(int error, const struct listen_address *address)
         return "relayd.service may write in /run/relayd alone: use that, or add ReadWritePaths= "
                "(systemctl edit relayd)";
     case EADDRNOTAVAIL:
-        return "this machine has no such address";
+        return wish->listener != NULL
+                   ? "this machine has no such address; if it comes later, set ip_freebind = true"
+                   : "this machine has no such address";
     case ENODEV:
         return "there is no network interface of this name now; it is tried again when relayd is "
                "started again, as the service is by itself";
@@ -65,7 +69,7 @@ char *listen_wish_complaint(const struct listen_wish *wish, int error, const cha
                  wish->listener != NULL ? "Listener " : "The status section",
                  wish->listener != NULL ? wish->listener->name : "", wish->address->text,
                  why != NULL ? why : strerrordesc_np(error),
-                 advice != NULL ? advice : usual_advice(error, wish->address)) < 0)
+                 advice != NULL ? advice : usual_advice(error, wish)) < 0)
         return NULL;
     return what;
 }

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/route.h"
 #include "base/scope.h"
 #include "base/socket_file.h"
 #include "base/sync.h"
@@ -96,20 +97,6 @@ static bool is_any(const struct addr *addr) {
                : memcmp(&addr->u.in6.sin6_addr, none, sizeof(none)) == 0;
 }
 
-/* Whether a socket can be bound to the address: it is this machine's. */
-static bool is_local(const struct addr *addr) {
-    struct addr any_port = *addr;
-    int fd = socket(addr->u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (addr->u.sa.sa_family == AF_INET)
-        any_port.u.in.sin_port = 0;
-    else
-        any_port.u.in6.sin6_port = 0;
-    bool local = fd >= 0 && bind(fd, &any_port.u.sa, any_port.len) == 0;
-    fd_close(&fd);
-    return local;
-}
-
 /* The first listening address that would take it, wildcard or not. */
 static bool find_own(const struct addr *to, bool *ret_sure) {
     const struct socket_file file = file_of(to);
@@ -138,7 +125,7 @@ bool own_is(const struct addr *to) {
     if ((atomic_load_explicit(&own.ports[port / 64], memory_order_relaxed) & (uint64_t)1
                                                                                  << port % 64) == 0)
         return false;
-    return find_own(to, &sure) && (sure || is_local(to));
+    return find_own(to, &sure) && (sure || route_has_address(to));
 }
 
 /* Where the hops of a connection from this peer are noted; NULL: nowhere. */

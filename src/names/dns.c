@@ -230,13 +230,20 @@ static void follow_alias(struct lookup *lookup, const struct dns_records *record
     send_query(lookup);
 }
 
+/* c-ares takes a server that answers SERVFAIL, NOTIMP or REFUSED for one that cannot be reached. */
+static const char *why_failed(int status) {
+    return status == ARES_ECONNREFUSED
+               ? "no DNS server could be reached, or they answered SERVFAIL or REFUSED"
+               : ares_strerror(status);
+}
+
 static void take_reply(struct lookup *lookup, int status, const unsigned char *reply, size_t size) {
     struct dns_records records = {0};
 
     if (status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME)
         fail_lookup(lookup, DNS_NONE, ares_strerror(status));
     else if (status != ARES_SUCCESS)
-        fail_lookup(lookup, DNS_FAILED, ares_strerror(status));
+        fail_lookup(lookup, DNS_FAILED, why_failed(status));
     else if (!dns_reply_read(reply, size, lookup->name, lookup->type, &records))
         fail_lookup(lookup, DNS_FAILED, "the answer makes no sense");
     else if (records.n == 0 && records.alias[0] != '\0')

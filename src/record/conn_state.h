@@ -19,7 +19,8 @@ struct conn_options {
     usec_t linger_timeout;
     usec_t keepalive; /* 0: off */
     bool half_close;
-    bool http; /* mode = http */
+    bool http;      /* mode = http */
+    bool exchanges; /* and its requests are looked into (conn/exchange.h) */
     enum idle_end idle_end;
     enum copy_mode copy;
     enum log_connections log;
@@ -45,6 +46,7 @@ struct conn_state {
     struct record record;  /* end and error: under the lock; the rest: before the start */
     struct conn_options options;
     struct flow flow[2];          /* by direction */
+    bool by_steps;                /* of passage.h: TLS on a side, or exchanges */
     bool aborted GUARDED;         /* resets were sent where they had to be */
     bool lingering GUARDED;       /* a side has ended or fails: linger_timeout counts */
     bool hard GUARDED;            /* also to a side that had its end */

@@ -1,5 +1,6 @@
 #include "record/record.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,15 @@
 #include "record/spans.h"
 #include "wire/tls_suite.h"
 
-_Static_assert(sizeof(struct record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
+/* A record of a client with a certificate, as it is logged. */
+struct borne_record {
+    struct record record; /* first: format_more_records */
+    char bearer[sizeof(struct bearer) + PROXY_SUBJECT_MAX];
+};
+
+_Static_assert(sizeof(struct borne_record) <= LOG_PAYLOAD_MAX, "a record fits a log entry");
+
+#define WHO_MAX 80 /* bytes of a subject in the sentence; the field has all of it */
 
 static usec_t span_between(usec_t from, usec_t to) {
     return from > 0 && to > from ? to - from : 0;
@@ -19,6 +28,17 @@ static const char *error_name(int error) {
     const char *name = strerrorname_np(error);
 
     return name != NULL ? name : "unknown";
+}
+
+/* "192.0.2.7:5100 (CN=alice)" */
+static void format_client(const struct record *r, const struct bearer *bearer, char *buf,
+                          size_t size) {
+    char address[ADDR_TEXT_MAX], who[WHO_MAX] = "";
+
+    if (bearer != NULL)
+        text_append(who, sizeof(who), "%s", bearer->subject);
+    addr_format(&r->client, address, sizeof(address));
+    snprintf(buf, size, who[0] != '\0' ? "%s (%s)" : "%s", address, who);
 }
 
 static void format_sentence(struct log_line *line, const struct record *r, const char *client) {
@@ -33,7 +53,7 @@ static void format_sentence(struct log_line *line, const struct record *r, const
         snprintf(server, sizeof(server), "/%s", r->server);
     if (r->why[0] != '\0')
         snprintf(error, sizeof(error), ": %s", r->why);
-    else if (r->error != 0)
+    else if (r->error != 0 && r->end != END_LOOP) /* whose errno says it in other words */
         snprintf(error, sizeof(error), " (%s)", strerrordesc_np(r->error));
     log_line_text(line,
                   "Connection %llu from %s to %s%s%s%s%s%s %s%s. %s up, %s down; %s in the queue, "
@@ -69,11 +89,20 @@ static void add_span(struct log_line *line, const char *name, usec_t from, usec_
     log_line_number(line, name, (unsigned long long)span_between(from, to));
 }
 
-static void format_record(struct log_line *line, const void *payload) {
-    const struct record *r = payload;
-    char client[ADDR_TEXT_MAX];
+static void add_bearer(struct log_line *line, const struct bearer *bearer) {
+    char fingerprint[BEARER_FINGERPRINT_TEXT];
 
-    format_sentence(line, r, addr_format(&r->client, client, sizeof(client)));
+    log_line_field(line, "RELAYD_TLS_CLIENT", bearer->subject);
+    log_line_field(line, "RELAYD_TLS_CLIENT_FINGERPRINT",
+                   bearer_say_fingerprint(bearer, fingerprint));
+}
+
+static void write_record(struct log_line *line, const struct record *r,
+                         const struct bearer *bearer) {
+    char client[ADDR_TEXT_MAX + WHO_MAX + 4];
+
+    format_client(r, bearer, client, sizeof(client));
+    format_sentence(line, r, client);
     log_line_number(line, "RELAYD_CONN", r->number);
     log_line_field(line, "RELAYD_LISTENER", r->listener);
     add_addr(line, "RELAYD_LISTEN_ADDRESS", &r->listen_addr);
@@ -97,6 +126,18 @@ static void format_record(struct log_line *line, const void *payload) {
     add_span(line, "RELAYD_DURATION_USEC", r->accepted, r->ended);
     log_line_field(line, "RELAYD_TLS_SNI", r->sni);
     log_line_field(line, "RELAYD_TLS_ALPN", r->alpn);
+    if (bearer != NULL)
+        add_bearer(line, bearer);
+}
+
+static void format_record(struct log_line *line, const void *payload) {
+    write_record(line, payload, NULL);
+}
+
+static void format_borne_record(struct log_line *line, const void *payload) {
+    const struct borne_record *borne = payload;
+
+    write_record(line, &borne->record, (const struct bearer *)borne->bearer);
 }
 
 static void format_more_records(struct log_line *line, const void *last, unsigned long count) {
@@ -144,14 +185,37 @@ static void note_spans(const struct record *record) {
         spans_note(SPAN_DURATION, record->accepted, record->ended);
 }
 
-void record_log(const struct record *record, enum log_connections policy) {
+static void send_record(enum log_kind kind, log_format_fn *format, const void *payload, size_t size,
+                        enum end end, bool written) {
+    if (written)
+        log_event_grouped(kind, format, payload, size, &groups[end]);
+    else
+        log_event_heard(kind, format, payload, size);
+}
+
+/* Apart: the stack that it takes stays with a pump's thread. */
+__attribute__((noinline)) static void send_borne_record(enum log_kind kind,
+                                                        const struct record *record,
+                                                        const struct bearer *bearer, bool written) {
+    struct borne_record borne;
+    size_t n = bearer_size(bearer);
+
+    borne.record = *record;
+    memcpy(borne.bearer, bearer, n);
+    send_record(kind, format_borne_record, &borne, offsetof(struct borne_record, bearer) + n,
+                record->end, written);
+}
+
+void record_log(const struct record *record, const struct bearer *bearer,
+                enum log_connections policy) {
     bool failed = end_infos[record->end].failed;
     enum log_kind kind = failed ? MSG_CONNECTION_FAILED : MSG_CONNECTION;
 
     CHECK(record->end != END_NONE);
     note_spans(record);
-    if (policy == LOG_CONNECTIONS_NONE || (policy == LOG_CONNECTIONS_FAILED && !failed))
-        log_event_heard(kind, format_record, record, sizeof(*record));
+    bool written = policy != LOG_CONNECTIONS_NONE && (policy != LOG_CONNECTIONS_FAILED || failed);
+    if (bearer == NULL)
+        send_record(kind, format_record, record, sizeof(*record), record->end, written);
     else
-        log_event_grouped(kind, format_record, record, sizeof(*record), &groups[record->end]);
+        send_borne_record(kind, record, bearer, written);
 }

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "config/config.h"
+#include "record/bearer.h"
 #include "record/ends.h"
 
 /* Sides and directions of a connection; up is client to server. */
@@ -43,14 +44,16 @@ struct record {
     unsigned attempts;               /* to connect to a server, begun */
     uint16_t tls_version, tls_suite; /* the client's, as on the wire; 0: plain */
     bool tls_resumed;
-    char why[RECORD_WHY_MAX]; /* a clause, where TLS failed; or "" */
+    char why[RECORD_WHY_MAX]; /* a clause, where TLS failed or a name has no address; or "" */
     /* What its ClientHello asks for; "": nothing, or it sent none. Printable, without blanks. */
     char sni[RECORD_SNI_MAX];
     /* the first protocol that is offered, or the one that its route is for; cut if it is longer */
     char alpn[RECORD_ALPN_MAX];
 };
 
-/* Counts its times (spans.h) and logs it. Any thread. */
-void record_log(const struct record *record, enum log_connections policy);
+/* Counts its times (spans.h) and logs it. bearer: of its client's certificate; NULL: it has shown
+ * none. Any thread. */
+void record_log(const struct record *record, const struct bearer *bearer,
+                enum log_connections policy);
 
 #endif

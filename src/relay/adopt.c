@@ -14,11 +14,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sockopt.h"
 #include "base/stats.h"
 #include "conn/adopt_bytes.h"
 #include "handover/sound.h"
 #include "handover/crash.h"
 #include "relay/adopt_route.h"
+#include "relay/adopt_steps.h"
+#include "road/exchanges.h"
 
 /* So long those that have nothing under way may keep this process from being ready; so long, then,
  * are the threads made here and not by the adopter. */
@@ -38,7 +41,8 @@ struct adopting {
 static bool is_known(const struct relay *relay, const struct legacy *legacy) {
     const struct table *table = relay->road.link->table;
 
-    return legacy->slot < table->n && state_is_sound(&table->states[legacy->slot]);
+    return legacy->slot < table->n && state_is_sound(&table->states[legacy->slot]) &&
+           (!table->states[legacy->slot].by_steps || adopt_is_sound(table, legacy->slot));
 }
 
 /* The ends of one pipe. */
@@ -61,12 +65,13 @@ static bool is_stream(int fd) {
 }
 
 /* In the order of a message that holds a connection (link.c). */
-static bool are_descriptors_sound(const struct legacy *legacy) {
+static bool are_descriptors_sound(const struct legacy *legacy, bool by_steps) {
     ino_t up = 0, down = 0;
 
     return is_stream(legacy->fd[0]) && is_stream(legacy->fd[1]) &&
-           is_pipe(legacy->fd[2], legacy->fd[3], &up) &&
-           is_pipe(legacy->fd[4], legacy->fd[5], &down) && up != down;
+           ((by_steps && legacy->fd[2] < 0) ||
+            (is_pipe(legacy->fd[2], legacy->fd[3], &up) &&
+             is_pipe(legacy->fd[4], legacy->fd[5], &down) && up != down));
 }
 
 static const char *find_fault(const struct relay *relay, const struct legacy *legacy) {
@@ -76,19 +81,23 @@ static const char *find_fault(const struct relay *relay, const struct legacy *le
         return "it was held twice";
     if (crash_is_often(relay->road.link->table->states[legacy->slot].crashes, clock_now()))
         return "relayd crashed three times within a minute while it worked for it";
-    if (!are_descriptors_sound(legacy))
+    const struct conn_state *state = &relay->road.link->table->states[legacy->slot];
+    if (!are_descriptors_sound(legacy, state->by_steps))
         return "its descriptors are not what they should be";
-    return state_lacks_bytes(&relay->road.link->table->states[legacy->slot])
-               ? "a byte of it was in the memory of the previous process"
-               : NULL;
+    if (!state_lacks_bytes(state))
+        return NULL;
+    return "a byte of it was in the memory of the previous process";
 }
 
-static void take_places(struct relay *relay, const struct record *record, int client,
+/* server: whether it goes on to its server, too. */
+static void take_places(struct relay *relay, const struct record *record, int client, bool server,
                         struct holdings *has) {
     const struct route *route = adopt_route(relay, record, client);
 
     if (route != NULL)
         seat_adopt(&has->seat, route->limit, &record->client);
+    if (!server)
+        return;
     const struct addr addr = scope_recall(&record->server_addr);
     struct member *member =
         upstreams_member(relay->current->upstreams, record->upstream, record->server, &addr);
@@ -108,9 +117,24 @@ static usec_t moment_moved(usec_t moment, usec_t stood) {
     return moment + stood < now ? moment + stood : now;
 }
 
+/* A step that is not done stays so: if this process is killed, the next one is told. */
+static void continue_step(struct conn *conn, enum direction dir, const struct passage_rest *rest) {
+    struct flow *flow = &conn->state->flow[dir];
+
+    /* The previous process may have died while its reads were timed (copy_passage.c). */
+    if (sockopt_set_receive_timeout(conn->fd[conn_source(dir)], 0) < 0)
+        conn_abort(conn, END_NOT_ADOPTED, 0);
+    conn->rest[dir] = *rest;
+    if (!rest->undone)
+        passage_done(&conn->passages->way[dir]);
+    atomic_store(&flow->bytes, passage_now(&conn->passages->way[dir])->bytes);
+    atomic_store(&flow->writing, false);
+}
+
 /* The state of the directions, as this process goes on with it. *ret_arrived: whether one of the
  * sockets has something to be read, if all is well. */
-static bool continue_flows(struct conn *conn, usec_t stood, bool *ret_arrived) UNCHECKED {
+static bool continue_flows(struct conn *conn, usec_t stood, const struct passage_rest rest[2],
+                           bool *ret_arrived) UNCHECKED {
     const struct table_slot *slot = &conn->hold.link->table->slots[conn->hold.slot];
 
     *ret_arrived = false;
@@ -119,14 +143,18 @@ static bool continue_flows(struct conn *conn, usec_t stood, bool *ret_arrived) U
         struct flow *flow = &conn->state->flow[dir];
         int in_pipe = 0;
 
-        if (ioctl(slot->pipe[dir].read, FIONREAD, &in_pipe) < 0)
-            return false;
-        conn->in_hand[dir] = (size_t)in_pipe;
         *ret_arrived |= source.arrived;
         atomic_store(&conn->doubtful[conn_source((enum direction)dir)], source.tcp);
-        if (atomic_load(&flow->writing))
-            atomic_store(&flow->bytes, adopt_bytes(conn, (enum direction)dir, (size_t)in_pipe));
-        atomic_store(&flow->writing, false);
+        if (conn->passages != NULL) {
+            continue_step(conn, (enum direction)dir, &rest[dir]);
+        } else {
+            if (ioctl(slot->pipe[dir].read, FIONREAD, &in_pipe) < 0)
+                return false;
+            conn->in_hand[dir] = (size_t)in_pipe;
+            if (atomic_load(&flow->writing))
+                atomic_store(&flow->bytes, adopt_bytes(conn, (enum direction)dir, (size_t)in_pipe));
+            atomic_store(&flow->writing, false);
+        }
         atomic_store(&flow->active, moment_moved(atomic_load(&flow->active), stood));
         if (flow->ended && in_pipe > 0) {
             flow->ended = false; /* it cannot be: a reset it is */
@@ -143,7 +171,8 @@ static bool has_work(const struct conn *conn, bool arrived) UNCHECKED {
     if (state->aborted || state->expired != 0 || state->lingering)
         return true;
     for (int dir = 0; dir < 2; dir++)
-        if (conn->in_hand[dir] > 0 || state->flow[dir].ended || state->flow[dir].sink_error != 0)
+        if (conn->in_hand[dir] > 0 || conn->rest[dir].undone || state->flow[dir].ended ||
+            state->flow[dir].sink_error != 0)
             return true;
     return arrived;
 }
@@ -180,6 +209,14 @@ static bool is_to_be_reset(const struct relay *relay, const struct member *membe
     return upstream != NULL && upstream_resets(upstream, member);
 }
 
+/* False: its listener has gone, or is one of mode tcp now; or there is no memory. */
+static bool continue_exchange(struct relay *relay, struct conn *conn) {
+    struct route *route = adopt_route(relay, &conn->state->record, conn->fd[SIDE_CLIENT]);
+
+    return route != NULL && route->config->mode == MODE_HTTP &&
+           exchanges_adopt(&relay->road, route, conn);
+}
+
 /* Makes a conn of it, which gets its pumps now or soon. NULL, or why not: then it is as before. */
 static const char *continue_conn(struct adopting *adopting, struct legacy *legacy) {
     struct relay *relay = adopting->relay;
@@ -187,11 +224,20 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     const struct record *record = &table->states[legacy->slot].record;
     struct holdings has = HOLDINGS_NONE;
     struct pipe_ends pipes[2] = {{legacy->fd[2], legacy->fd[3]}, {legacy->fd[4], legacy->fd[5]}};
-    take_places(relay, record, legacy->fd[0], &has);
-    /* The conn may give its own back. */
-    struct member *member = has.member != NULL ? member_ref(has.member) : NULL;
+    bool http = table->states[legacy->slot].options.exchanges;
+    struct passage_rest rest[2] = {{0}};
+    const char *why = NULL;
+
     has.client = legacy->fd[0];
     has.server = legacy->fd[1];
+    if (table->states[legacy->slot].by_steps)
+        why = adopt_steps(table, legacy->slot, &has, (int[2]){legacy->fd[2], legacy->fd[4]}, rest);
+    if (why != NULL)
+        return why;
+    bool server = !http || adopt_has_leg(&table->passages[legacy->slot], legacy->fd[1]);
+    take_places(relay, record, legacy->fd[0], server, &has);
+    /* The conn may give its own back. */
+    struct member *member = has.member != NULL ? member_ref(has.member) : NULL;
     struct conn *conn = conn_new_adopted(relay->road.link, legacy->slot, &relay->road.registry,
                                          &relay->road.gate, &relay->road.pipes, &has);
     if (conn == NULL) {
@@ -206,7 +252,9 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     gate_force_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;
-    if (!continue_flows(conn, stood, &arrived))
+    if (!continue_flows(conn, stood, rest, &arrived))
+        conn_abort(conn, END_NOT_ADOPTED, 0);
+    if (http && !continue_exchange(relay, conn))
         conn_abort(conn, END_NOT_ADOPTED, 0);
     conn_redo(conn);
     bool waits = adopting->quiet != NULL && !has_work(conn, arrived);
@@ -225,6 +273,15 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     return NULL;
 }
 
+/* A leg that went from an exchange to another one is held for both (shared_leg in conn/exchange.h).
+ */
+static bool is_anothers_leg(const struct relay *relay, const struct legacy *legacy) {
+    const struct table *table = relay->road.link->table;
+
+    return is_known(relay, legacy) && table->states[legacy->slot].options.exchanges &&
+           !passage_leg_is(&table->passages[legacy->slot], legacy->fd[1]);
+}
+
 static void give_up_legacy(struct adopting *adopting, struct legacy *legacy, const char *why) {
     struct relay *relay = adopting->relay;
     const struct table *table = relay->road.link->table;
@@ -238,7 +295,8 @@ static void give_up_legacy(struct adopting *adopting, struct legacy *legacy, con
     else
         log_msg(MSG_ADOPT_FAILED, "A held connection could not be adopted: %s. It was reset.", why);
     fd_reset(legacy->fd[0]);
-    fd_reset(legacy->fd[1]);
+    if (!is_anothers_leg(relay, legacy))
+        fd_reset(legacy->fd[1]);
 }
 
 /* Nothing of it is to be found by the next relayd. */
@@ -248,7 +306,7 @@ static void forget_legacy(struct relay *relay, const struct legacy *legacy) {
     if (legacy->slot < table->n) {
         if (table->slots[legacy->slot].used) /* by one that was adopted */
             return;
-        atomic_store(&table->states[legacy->slot].live, 0);
+        table_give_up(table, legacy->slot);
     }
     link_disown(relay->road.link, legacy->slot);
 }

@@ -22,8 +22,7 @@ static bool covers_addr(const struct addr *bound, const struct addr *local) {
             (memcmp(one, any_ipv4, sizeof(one)) == 0 && addr_bytes_are_ipv4(other)));
 }
 
-const struct route *adopt_route(const struct relay *relay, const struct record *record,
-                                int client) {
+struct route *adopt_route(const struct relay *relay, const struct record *record, int client) {
     const struct generation *now = relay->current;
     const struct acceptor *acceptor;
     struct addr bound, local;

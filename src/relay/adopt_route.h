@@ -7,6 +7,6 @@
 
 /* The route of the listener of the record's name; else of one that listens where the client came
  * in; else NULL. The owner's. */
-const struct route *adopt_route(const struct relay *relay, const struct record *record, int client);
+struct route *adopt_route(const struct relay *relay, const struct record *record, int client);
 
 #endif

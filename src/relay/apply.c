@@ -71,7 +71,8 @@ static enum apply_outcome prepare_threads(struct apply *apply) {
     int r = 0;
 
     if (!relay->reaper.thread.running)
-        r = reaper_start(&relay->reaper, &relay->road.registry, &relay->road.pumps);
+        r = reaper_start(&relay->reaper, &relay->road.registry, &relay->road.pumps,
+                         &relay->road.legs);
     if (r == 0 && !relay->usher.thread.running)
         r = usher_start(&relay->usher, &relay->road, &relay->spares);
     if (r == 0 && generation_count_opening(apply->generation) > 0)
@@ -166,6 +167,7 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
     pipe_pool_set_limit(&relay->road.pipes, limits->max_pipes);
     generation_begin(apply->generation, relay->current,
                      &relay->limits); /* they hold before anybody is accepted under it */
+    leg_pool_clear(&relay->road.legs);
     openings_set(&relay->road.openings, (size_t)apply->config->global.max_openings,
                  (size_t)apply->config->global.queue_size,
                  generation_count_opening(apply->generation));
@@ -184,8 +186,11 @@ static void commit_apply(struct apply *apply, const struct relay_limits *limits)
 }
 
 /* An upstream_down_fn. */
-static void reset_member(void *relay, const struct member *member) {
-    sweep_abort(&((struct relay *)relay)->road.registry, member, END_SERVER_DOWN);
+static void reset_member(void *arg, const struct member *member) {
+    struct relay *relay = arg;
+
+    leg_pool_clear(&relay->road.legs);
+    sweep_abort(&relay->road.registry, member, END_SERVER_DOWN);
 }
 
 /* With upstreams that have begun. */
@@ -232,12 +237,6 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     return outcome;
 }
 
-/* With a client, or with the server: then the keys die with this process (conn.c). */
-static bool speaks_tls(const struct route *route) {
-    return route->config->tls.given ||
-           (route->upstream != NULL && route->upstream->config->tls.given);
-}
-
 void relay_announce(struct relay *relay) {
     struct acceptor *acceptor;
 
@@ -246,12 +245,9 @@ void relay_announce(struct relay *relay) {
             continue;
         acceptor->announced = true;
         const struct route *route = acceptor->serves;
-        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.%s",
+        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.",
                 route->config->name, acceptor->socket.text,
                 route->upstream != NULL ? route->upstream->config->name : "their routes",
-                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "",
-                relay->road.link != NULL && speaks_tls(route)
-                    ? " Where TLS ends in relayd, they do not outlive it yet."
-                    : "");
+                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "");
     }
 }

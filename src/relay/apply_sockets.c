@@ -199,12 +199,11 @@ static bool is_about_file(const struct listen_wish *wish, int error) {
            (access->uid != SOCKET_FILE_OWN || access->gid != SOCKET_FILE_OWN);
 }
 
-/* Its sockets move after those of listeners (control/public.h). */
-static bool has_status_there(const struct relay *relay, const struct listen_wish *wish) {
-    const struct status_config *status =
-        relay->current != NULL ? &relay->current->config->status : NULL;
+/* Its sockets move after those of listeners (control/public.h); at the start they come first. */
+static bool has_status_there(const struct config *config, const struct listen_wish *wish) {
+    const struct status_config *status = &config->status;
 
-    for (size_t i = 0; status != NULL && i < status->n_places; i++)
+    for (size_t i = 0; i < status->n_places; i++)
         if (addr_overlaps(&status->places[i].addr, false, &wish->addr, false))
             return true;
     return false;
@@ -219,7 +218,13 @@ static char *complain_of_wish(const struct apply *apply, const struct listen_wis
                                      NULL);
     if (is_about_file(wish, error))
         return apply_files_complaint(apply->config, wish->listener, wish->address->text, error);
-    if (obstacle == NULL && error == EADDRINUSE && has_status_there(apply->relay, wish))
+    if (obstacle == NULL && error == EADDRINUSE && has_status_there(apply->config, wish))
+        return listen_wish_complaint(wish, error,
+                                     "the status section of relayd itself has an address that "
+                                     "overlaps",
+                                     "leave one of the two out");
+    if (obstacle == NULL && error == EADDRINUSE && apply->relay->current != NULL &&
+        has_status_there(apply->relay->current->config, wish))
         return listen_wish_complaint(wish, error,
                                      "the status section in force has it until a reload is done",
                                      "move that in a reload of its own, before this one");

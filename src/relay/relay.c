@@ -12,6 +12,7 @@
 #include "listen/own.h"
 #include "relay/steer.h"
 #include "road/acceptor.h"
+#include "road/exchanges.h"
 #include "road/hear.h"
 #include "road/worker.h"
 
@@ -33,6 +34,10 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
 
     if (relay == NULL)
         return NULL;
+    if (!exchanges_init(&relay->road)) {
+        free(relay);
+        return NULL;
+    }
     queue_init(&relay->road.queue, spares_add, &relay->spares);
     spares_init(&relay->spares, &relay->road);
     lock_init(&relay->current_lock, RANK_LEAF);
@@ -48,6 +53,7 @@ struct relay *relay_new(void (*on_empty)(void *arg), void *arg) {
     registry_init(&relay->road.registry);
     pipe_pool_init(&relay->road.pipes, 1);
     pump_pool_init(&relay->road.pumps);
+    leg_pool_init(&relay->road.legs);
     relay->heritage = heritage_none();
     relay->road.nudge = nudge_all;
     relay->road.arg = relay;
@@ -119,65 +125,6 @@ bool relay_tidy(struct relay *relay) {
     free_old(relay);
     join_ended_workers(relay);
     return !SLIST_EMPTY(&relay->retired) || count_workers(relay) > relay->n_workers;
-}
-
-/* The longest that a worker can be kept by one job. */
-static usec_t longest_dial(const struct config *config) {
-    usec_t longest = 0;
-
-    for (size_t i = 0; i < config->n_upstreams; i++) {
-        const struct upstream_config *upstream = &config->upstreams[i];
-        /* The attempts, a test besides (search_next.c), and the first answer for a name. */
-        usec_t dial = upstream->connect_timeout * (upstream->connect_attempts + 2);
-
-        longest = dial > longest ? dial : longest;
-    }
-    return longest;
-}
-
-/* The longest that all workers can be busy, under any configuration that some of them may have
- * begun with. */
-static usec_t longest_turn(const struct relay *relay) {
-    const struct generation *generation;
-    usec_t longest = longest_dial(relay->current->config);
-
-    SLIST_FOREACH(generation, &relay->retired, entry) {
-        usec_t old = longest_dial(generation->config);
-
-        longest = old > longest ? old : longest;
-    }
-    return longest;
-}
-
-static bool workers_move(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
-    usec_t since = queue_stands_since(&relay->road.queue);
-    const struct worker *worker;
-
-    TAILQ_FOREACH(worker, &relay->workers, entry)
-        if (!worker_comes(worker, patience, ret_what, size))
-            return false;
-    if (!spares_come(&relay->spares, patience, ret_what, size))
-        return false;
-    if (since != 0 && clock_now() - since > longest_turn(relay) + patience) {
-        snprintf(ret_what, size, "no worker takes what waits in the queue");
-        return false;
-    }
-    return true;
-}
-
-bool relay_moves(struct relay *relay, usec_t patience, char *ret_what, size_t size) {
-    struct acceptor *acceptor;
-    bool moves = true;
-
-    TAILQ_FOREACH(acceptor, &relay->acceptors, entry) {
-        if (acceptor_moves(acceptor))
-            continue;
-        snprintf(ret_what, size, "the acceptor on %s is stuck", acceptor->socket.text);
-        moves = false;
-    }
-    relay_nudge(relay); /* acceptors that wait for room come round, too */
-    return openings_move(&relay->road.openings, patience, ret_what, size) &&
-           workers_move(relay, patience, ret_what, size) && moves;
 }
 
 void relay_describe(struct relay *relay, char *buf, size_t size) {
@@ -289,13 +236,27 @@ void relay_leave(struct relay *relay) {
 bool relay_is_dialling(struct relay *relay) {
     if (openings_count(&relay->road.openings) > 0)
         return true;
-    queue_close(&relay->road.queue); /* no push will come: workers end when it is empty */
+    if (sweep_count_exchanges(&relay->road.registry) > 0) { /* they may need servers yet */
+        long of_exchanges = atomic_load(&relay->road.exchange_dials);
+
+        return (long)queue_count_jobs(&relay->road.queue) > of_exchanges;
+    }
+    queue_close(&relay->road.queue); /* workers end when it is empty */
     join_ended_workers(relay);
     return spares_tidy(&relay->spares) || !TAILQ_EMPTY(&relay->workers);
 }
 
+/* Those of whom the keeper was to be told together with a leg. */
+static unsigned hold_missing(struct relay *relay) {
+    unsigned epoch = atomic_load(&relay->road.link->epoch);
+
+    if (epoch != 0)
+        sweep_hold_missing(&relay->road.registry, epoch);
+    return epoch;
+}
+
 size_t relay_count_unheld(struct relay *relay) {
-    return sweep_count_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch));
+    return sweep_count_unheld(&relay->road.registry, hold_missing(relay));
 }
 
 /* Openers may wait for room in the queue. */
@@ -325,9 +286,15 @@ static void end_workers(struct relay *relay) {
     usher_stop(&relay->usher);
 }
 
-void relay_park(struct relay *relay) {
+bool relay_rest(struct relay *relay, bool forced) {
+    if (!sweep_to_rest(&relay->road.registry, hold_missing(relay), forced))
+        return false;
     end_workers(relay);
-    sweep_abort_unheld(&relay->road.registry, atomic_load(&relay->road.link->epoch), END_STOPPED);
+    return true;
+}
+
+void relay_park(struct relay *relay) {
+    sweep_abort_unheld(&relay->road.registry, hold_missing(relay), END_STOPPED);
     atomic_store(&relay->road.link->table->head->parked, clock_now());
     atomic_store(&relay->road.registry.parks, true);
     pump_pool_park(&relay->road.pumps);
@@ -371,6 +338,8 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     renewal_stop(&relay->renewal);
     reaper_stop(&relay->reaper);           /* it trims the pump pool */
     pump_pool_destroy(&relay->road.pumps); /* waits for the last pump, and so for the last conn */
+    leg_pool_destroy(&relay->road.legs);
+    exchanges_destroy(&relay->road);
     while ((generation = SLIST_FIRST(&relay->retired)) != NULL) {
         SLIST_REMOVE_HEAD(&relay->retired, entry);
         generation_free(generation);
@@ -387,6 +356,7 @@ struct table *relay_free(struct relay *relay, enum link_end end) {
     gate_destroy(&relay->road.refused);
     gate_destroy(&relay->road.gate);
     lock_destroy(&relay->current_lock);
+    free(relay->keeper);
     free(relay);
     return table;
 }

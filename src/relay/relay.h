@@ -37,6 +37,7 @@ struct relay {
     struct reaper reaper;
     struct renewal renewal;
     char name[KEEPER_NAME_MAX]; /* of this instance, for keepers */
+    char *keeper;               /* the option as of the start: another one awaits a restart */
     struct heritage heritage;   /* what the keeper held, until adopted */
     _Atomic bool adopts;        /* until then */
     struct adopter adopter;     /* then, until all of that has pumps */
@@ -54,7 +55,7 @@ struct relay_limits {
 };
 
 /* Without threads and sockets yet. Any thread calls on_empty once the relay drains and its last
- * connection has ended. NULL: no memory. */
+ * connection has ended. NULL: no memory or no descriptor, as errno says. */
 struct relay *relay_new(void (*on_empty)(void *arg), void *arg);
 
 enum apply_outcome {
@@ -131,13 +132,19 @@ size_t relay_drain(struct relay *relay, usec_t patience);
  * keeper, still dials for what was accepted. */
 void relay_leave(struct relay *relay);
 
-/* After relay_leave. False: all that was accepted was dialled for, and workers have ended. Then,
- * how many connections the keeper does not hold. */
+/* After relay_leave. False: all that was accepted was dialled for, but for requests of mode http,
+ * for which the next relayd dials; without any of these, workers have ended. Then, how many
+ * connections the keeper does not hold. */
 bool relay_is_dialling(struct relay *relay);
 size_t relay_count_unheld(struct relay *relay);
 
-/* Ends what the keeper does not hold, and halts the rest, which relay_free leaves with
- * LINK_LEAVE. */
+/* Ends workers, and has exchanges come to a halt. Not, and false, while there are connections that
+ * the keeper does not hold, unless it is forced. What is in this process alone for a moment
+ * (in_memory) may be counted as not held after that. */
+bool relay_rest(struct relay *relay, bool forced);
+
+/* After relay_rest. Ends what the keeper does not hold, and halts the rest, wherever it is, which
+ * relay_free leaves with LINK_LEAVE. */
 void relay_park(struct relay *relay);
 
 /* Resets what is left (STAT_cut_at_stop counts it), ends all threads, frees all. After relay_drain

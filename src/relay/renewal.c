@@ -8,8 +8,7 @@
 #include "tls/server.h"
 #include "tls/tickets.h"
 
-#define LAST_DAYS  7
-#define NAMES_TOLD 3
+#define LAST_DAYS 7
 
 static bool is_between(int64_t moment, int64_t looked, int64_t now) {
     return looked < moment && moment <= now;
@@ -27,20 +26,6 @@ bool renewal_is_told(int64_t not_before, int64_t not_after, int64_t looked, int6
     return is_between(third, looked, now);
 }
 
-/* "www.example, example and 4 more"; without names whose it is, as clients' have it. */
-static const char *say_names(const struct tls_facts *facts, char *buf, size_t size) {
-    size_t shown = facts->n_names < NAMES_TOLD ? facts->n_names : NAMES_TOLD;
-
-    buf[0] = '\0';
-    for (size_t i = 0; i < shown; i++)
-        text_append(buf, size, "%s%s", i > 0 ? ", " : "", facts->names[i]);
-    if (facts->n_names > shown)
-        text_append(buf, size, " and %zu more", facts->n_names - shown);
-    if (facts->n_names == 0)
-        text_append(buf, size, "%s", facts->subject[0] != '\0' ? facts->subject : "no name");
-    return buf;
-}
-
 /* Whose certificates are looked at. */
 struct looking {
     const char *section, *name; /* "Listener", "web" */
@@ -55,7 +40,7 @@ static void log_fresh(void *arg, const struct tls_facts *facts) {
 
     log_msg_with(MSG_CERTIFICATE_TAKEN, looking->fields,
                  "%s %s: a new certificate of %s is in force: serial %s, until %s, from %s.",
-                 looking->section, looking->name, say_names(facts, names, sizeof(names)),
+                 looking->section, looking->name, tls_facts_say_names(facts, names, sizeof(names)),
                  facts->serial, text_format_day(facts->not_after, day, sizeof(day)), facts->file);
 }
 
@@ -87,7 +72,7 @@ static void log_end(void *arg, const struct tls_facts *facts) {
 
     if (!renewal_is_told(facts->not_before, facts->not_after, looking->looked, looking->now))
         return;
-    say_names(facts, names, sizeof(names));
+    tls_facts_say_names(facts, names, sizeof(names));
     text_format_day(facts->not_after, day, sizeof(day));
     if (left <= 0)
         log_msg_with(MSG_CERTIFICATE_ENDS, looking->fields,

@@ -46,12 +46,14 @@ static bool crashes_for_all(struct table *table) {
     uint32_t adopting = atomic_exchange(&head->adopting, 0);
     usec_t now = clock_now();
     bool often = crash_is_often(head->crashes, now);
+    struct table_walk walk = {0};
+    size_t i;
 
     if (adopting > 0 && adopting <= table->n)
         crash_note(table->states[adopting - 1].crashes, now);
     if (often)
         memset(head->crashes, 0, sizeof(head->crashes));
-    for (size_t i = 0; often && i < table->n; i++)
+    while (often && table_walk(table, &walk, &i))
         if (atomic_load(&table->states[i].live) != 0 &&
             crash_is_often(table->states[i].crashes, now))
             often = false;
@@ -121,6 +123,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
         table_free(table);
         return r;
     }
+    table_forget_former(table);
     check_listeners(table, &relay->heritage);
     stats_use(table->head->counters);
     steer_begin(&table->head->steering);
@@ -165,6 +168,7 @@ void succession_begin(struct relay *relay, const struct config *config,
                                .keeper_timeout = global->keeper_timeout};
 
     strcpy(relay->name, name);
+    relay->keeper = strdup(global->keeper); /* without memory nothing is told of it */
     if (strcmp(global->keeper, "off") != 0)
         attach_keeper(relay, &terms, automatic);
     atomic_store(&relay->adopts, relay->heritage.n_conns > 0);
@@ -202,11 +206,16 @@ void succession_complete(struct relay *relay) {
                 "restarted, connections end with relayd. Raise TasksMax.");
 }
 
+bool succession_awaits_restart(const struct relay *relay, const struct config *config) {
+    return relay->keeper != NULL && strcmp(config->global.keeper, relay->keeper) != 0;
+}
+
 void succession_change(struct relay *relay, const char *keeper_before,
                        const char name[KEEPER_NAME_MAX]) {
     const struct config *config = relay->current->config;
 
-    if (strcmp(config->global.keeper, keeper_before) != 0)
+    if (strcmp(config->global.keeper, keeper_before) != 0 &&
+        succession_awaits_restart(relay, config))
         log_msg(MSG_KEEPER, "keeper = %s will be in force once relayd is restarted.",
                 config->global.keeper);
     strcpy(relay->name, name);

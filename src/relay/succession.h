@@ -15,6 +15,9 @@ void succession_adopt(struct relay *relay);
 /* The listening sockets are open: lets go what nobody took; the link runs by itself. */
 void succession_complete(struct relay *relay);
 
+/* Whether its keeper is another one than that of the start, which stays until the end. */
+bool succession_awaits_restart(const struct relay *relay, const struct config *config);
+
 /* A new configuration is in force: takes its name, logs that another keeper awaits a restart. */
 void succession_change(struct relay *relay, const char *keeper_before,
                        const char name[KEEPER_NAME_MAX]);

@@ -12,7 +12,8 @@
 #include "relayctl/screens.h"
 
 #define FILTERS                                                                                    \
-    "a filter is listener=NAME, server=UPSTREAM/NAME, client=PREFIX, id=N, age=TIME or rate=BYTES"
+    "a filter is listener=NAME, server=UPSTREAM/NAME, client=PREFIX, tls_client=SUBJECT, id=N, "   \
+    "age=TIME or rate=BYTES"
 
 /* What `sort` goes by, the largest first; -1: there is no such order. */
 static double sort_key(const struct connection_row *row, const char *by) {
@@ -68,13 +69,15 @@ static int ask_rows(const struct ask *ask, const char *path,
 
 struct row_grid {
     struct grid grid;
-    const char *by; /* NULL: in the order of relayd's */
+    const char *by;  /* NULL: in the order of relayd's */
+    bool has_bearer; /* a client has shown a certificate */
 };
 
 static void add_row(void *arg, const struct connection_row *row) {
     struct row_grid *rows = arg;
 
     screen_add_connection(&rows->grid, row);
+    rows->has_bearer |= strcmp(row->text[ROW_TLS_CLIENT], "-") != 0;
     if (rows->by != NULL && rows->grid.n > 0)
         rows->grid.rows[rows->grid.n - 1].key = sort_key(row, rows->by);
 }
@@ -86,6 +89,8 @@ static int print_connection_grid(const struct ask *ask, const char *path, const 
 
     if (r == EX_OK && by != NULL)
         grid_sort(&rows.grid);
+    if (!rows.has_bearer)
+        rows.grid.heads[SCREEN_TLS_CLIENT] = NULL;
     if (r == EX_OK)
         grid_print(&rows.grid, stdout);
     if (r == EX_OK && rows.grid.failed)
@@ -178,7 +183,8 @@ int show_connections(const struct ask *ask) {
 static void count_row(void *arg, const struct connection_row *row) {
     const char *phase = row->text[ROW_PHASE];
 
-    *(long long *)arg += strcmp(phase, "relay") == 0 || strcmp(phase, "linger") == 0;
+    *(long long *)arg +=
+        strcmp(phase, "relay") == 0 || strcmp(phase, "linger") == 0 || strcmp(phase, "idle") == 0;
 }
 
 /* How many there are now; -1: no answer. */
@@ -261,21 +267,35 @@ int act_unblock(const struct ask *ask) {
     return act_prefix(ask, "/unblock");
 }
 
+static bool begins_with(const char *word, const char *begin) {
+    return strncmp(word, begin, strlen(begin)) == 0;
+}
+
+/* Right or wrong: no name of a host ends in a number (RFC 3696, 2). */
+static bool is_meant_as_address(const char *word) {
+    return strchr(word, ':') != NULL || word[strspn(word, "0123456789./")] == '\0';
+}
+
 int show_client(const struct ask *ask) {
-    char client[128];
-    char *words[3] = {client};
+    const char *what = ask->words[0];
+    char first[320];
+    char *words[3] = {first};
+    bool is_client = is_meant_as_address(what);
     json_t *listeners = NULL;
     char *text = NULL;
 
     for (size_t i = 1; i < ask->n_words; i++) {
-        if (i >= ARRAY_LEN(words) ||
-            (strncmp(ask->words[i], "listener=", strlen("listener=")) != 0 &&
-             strncmp(ask->words[i], "name=", strlen("name=")) != 0))
-            return wrong_command("explain takes an address, listener=NAME and name=NAME",
-                                 ask->words[i]);
+        if (i >= ARRAY_LEN(words) || (!begins_with(ask->words[i], "listener=") &&
+                                      (!is_client || !begins_with(ask->words[i], "name="))))
+            return wrong_command(
+                "explain takes an address, or a name, listener=NAME, and with an "
+                "address name=NAME",
+                ask->words[i]);
         words[i] = ask->words[i];
     }
-    snprintf(client, sizeof(client), "client=%s", ask->words[0]);
+    if (begins_with(what, "name="))
+        what += strlen("name=");
+    snprintf(first, sizeof(first), "%s=%s", is_client ? "client" : "name", what);
     char *path = ask_path("/explain", words, ask->n_words);
     if (path == NULL)
         return EX_OSERR;
@@ -284,7 +304,8 @@ int show_client(const struct ask *ask) {
     if (r == EX_OK && ask->json)
         fputs(text, stdout);
     else if (r == EX_OK)
-        good = screen_client(ask->words[0], listeners, time(NULL), stdout);
+        good = is_client ? screen_client(what, listeners, time(NULL), stdout)
+                         : screen_name(what, listeners, stdout);
     json_decref(listeners);
     free(text);
     free(path);

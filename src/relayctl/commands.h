@@ -58,7 +58,7 @@ int show_connection(const struct ask *ask); /* connection.c */
 int show_connections(const struct ask *ask);
 int show_blocks(const struct ask *ask);
 int show_certificates(const struct ask *ask);
-int show_client(const struct ask *ask); /* explain ADDRESS */
+int show_client(const struct ask *ask); /* explain ADDRESS, or NAME */
 int act_kill(const struct ask *ask);
 int act_drain_client(const struct ask *ask);
 int act_block(const struct ask *ask);

@@ -63,6 +63,16 @@ static void write_route(struct detail *detail) {
             json_is_true(json_object_get(tls, "resumed")) ? ", resumed" : "");
         end_detail(detail);
     }
+    if (json_is_string(json_object_get(json_object_get(of, "tls"), "client"))) {
+        const json_t *tls = json_object_get(of, "tls");
+
+        begin_detail(detail, "TLS client");
+        ADD("%s", member_text(tls, "client", "-"));
+        end_detail(detail);
+        begin_detail(detail, "  fingerprint");
+        ADD("%s", member_text(tls, "client_fingerprint", "-"));
+        end_detail(detail);
+    }
     if (json_is_string(json_object_get(of, "proxy"))) {
         begin_detail(detail, "PROXY header");
         ADD("from %s", member_text(of, "proxy", "-"));

@@ -57,20 +57,56 @@ static void print_moment(const struct follow *follow, const json_t *line, bool f
 
 static void print_end(const struct follow *follow, const json_t *line) {
     const char *server = member_text(line, "server", ""), *code = member_text(line, "end", ""),
-               *error = member_text(line, "error", ""), *why = member_text(line, "why", "");
+               *error = member_text(line, "error", ""), *why = member_text(line, "why", ""),
+               *who = member_text(line, "tls_client", "");
     char up[32], down[32], lasted[32];
     struct explanation end = {.sentence = member_text(line, "message", "")};
     bool known = explain_end(code, &end);
 
     print_moment(follow, line, true);
-    printf("%s -> %s -> %s%s%s  %s%s%s%s%s%s%s%s [%s]  %s up, %s down  %s\n",
-           member_text(line, "client", ""), member_text(line, "listener", ""),
+    printf("%s%s%s%s -> %s -> %s%s%s  %s%s%s%s%s%s%s%s [%s]  %s up, %s down  %s\n",
+           member_text(line, "client", ""), who[0] != '\0' ? " (" : "", who,
+           who[0] != '\0' ? ")" : "", member_text(line, "listener", ""),
            member_text(line, "upstream", ""), server[0] != '\0' ? "/" : "", server,
            known && end.failed ? follow->look.bad : "", end.sentence, why[0] != '\0' ? ": " : "",
            why, error[0] != '\0' ? " (" : "", error, error[0] != '\0' ? ")" : "", follow->look.end,
            code, text_human_bytes((uint64_t)member_number(line, "bytes_up"), up, sizeof(up)),
            text_human_bytes((uint64_t)member_number(line, "bytes_down"), down, sizeof(down)),
            text_human_time(member_number(line, "duration_usec"), lasted, sizeof(lasted)));
+}
+
+static void print_request(const struct follow *follow, const json_t *line) {
+    const char *server = member_text(line, "server", ""),
+               *upstream = member_text(line, "upstream", ""),
+               *method = member_text(line, "method", ""), *why = member_text(line, "why", "");
+    json_int_t status = member_number(line, "status");
+    char up[32], down[32], lasted[32], answer[32] = "no answer";
+
+    if (status > 0)
+        snprintf(answer, sizeof(answer), "%lld", (long long)status);
+    print_moment(follow, line, true);
+    printf("%s -> %s -> %s%s%s  %s %s%s  %s%s%s%s%s%s%s%s  %s up, %s down  %s\n",
+           member_text(line, "client", ""), member_text(line, "listener", ""),
+           upstream[0] != '\0' ? upstream : "relayd", server[0] != '\0' ? "/" : "", server,
+           method[0] != '\0' ? method : "(not understood)", member_text(line, "host", ""),
+           member_text(line, "path", ""),
+           status >= 500 || status == 0 ? follow->look.bad
+           : status >= 400              ? follow->look.warn
+                                        : "",
+           answer, follow->look.end, member_text(line, "end", "")[0] != '\0' ? " [" : "",
+           member_text(line, "end", ""), member_text(line, "end", "")[0] != '\0' ? "]" : "",
+           why[0] != '\0' ? " " : "", why,
+           text_human_bytes((uint64_t)member_number(line, "bytes_up"), up, sizeof(up)),
+           text_human_bytes((uint64_t)member_number(line, "bytes_down"), down, sizeof(down)),
+           text_human_time(member_number(line, "duration_usec"), lasted, sizeof(lasted)));
+}
+
+/* A line of /tail: a request has a name. */
+static void print_tail(const struct follow *follow, const json_t *line) {
+    if (json_object_get(line, "request") != NULL)
+        print_request(follow, line);
+    else
+        print_end(follow, line);
 }
 
 static void print_event(const struct follow *follow, const json_t *line) {
@@ -155,7 +191,7 @@ static int follow_page(const struct ask *ask, const char *page,
 }
 
 int show_tail(const struct ask *ask) {
-    return follow_page(ask, "/tail", print_end);
+    return follow_page(ask, "/tail", print_tail);
 }
 
 int show_events(const struct ask *ask) {

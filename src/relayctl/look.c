@@ -8,6 +8,7 @@
 
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
+#include "relayctl/screen_tls.h"
 #include "relayctl/screens.h"
 
 #define WIDTH 80
@@ -122,10 +123,10 @@ static void print_wrapped(const char *text) {
 int show_explanation(const struct ask *ask) {
     struct explanation end;
 
-    if (ask->n_words > 0 && strpbrk(ask->words[0], ".:") != NULL)
+    if (ask->n_words > 0 && strpbrk(ask->words[0], ".:=") != NULL)
         return show_client(ask);
     if (ask->n_words != 1)
-        return wrong_command("explain takes one end code or address, as in explain LC", "");
+        return wrong_command("explain takes one end code, address or name, as in explain LC", "");
     if (!explain_end(ask->words[0], &end))
         return wrong_command("there is no such end code; relayd(8), END CODES, has them all",
                              ask->words[0]);

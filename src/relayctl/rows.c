@@ -7,8 +7,8 @@
 
 typedef void row_fn(void *arg, const struct connection_row *row);
 
-static const char *const text_names[ROW_TEXTS] = {"client", "listener", "upstream", "server",
-                                                  "phase"};
+static const char *const text_names[ROW_TEXTS] = {"client", "listener", "upstream",
+                                                  "server", "phase",    "tls_client"};
 static const char *const number_names[ROW_NUMBERS] = {"id", "age_us", "idle_us", "up", "down"};
 
 /* n: it is none of them. */
@@ -72,7 +72,7 @@ static char *read_plain_row(char *at, struct connection_row *row, char *ends[ROW
 }
 
 static struct connection_row empty_row(const char *at) {
-    return (struct connection_row){.text = {"-", "-", "-", "-", "-"}, .json = at};
+    return (struct connection_row){.text = {"-", "-", "-", "-", "-", "-"}, .json = at};
 }
 
 /* Whatever JSON it is. Returns what follows; NULL: it is none. */

@@ -9,7 +9,15 @@
 #include "base/buffer.h"
 #include "base/check.h"
 
-enum row_text { ROW_CLIENT, ROW_LISTENER, ROW_UPSTREAM, ROW_SERVER, ROW_PHASE, ROW_TEXTS };
+enum row_text {
+    ROW_CLIENT,
+    ROW_LISTENER,
+    ROW_UPSTREAM,
+    ROW_SERVER,
+    ROW_PHASE,
+    ROW_TLS_CLIENT,
+    ROW_TEXTS
+};
 enum row_number { ROW_ID, ROW_AGE, ROW_IDLE, ROW_UP, ROW_DOWN, ROW_NUMBERS };
 
 /* A connection. */

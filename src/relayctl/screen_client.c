@@ -1,9 +1,14 @@
 #include <string.h>
+#include <time.h>
 
 #include "base/json_member.h"
 #include "base/text.h"
 #include "relayctl/screens.h"
 #include "relayctl/user.h"
+
+#define REDIRECT_TEXT_MAX 1088 /* with a few words */
+
+#define NO_ROUTE "gets 404: no route takes its requests, and there is no upstream for the rest"
 
 static void print_block(const json_t *block, time_t now, FILE *out) {
     const json_t *until = json_object_get(block, "until");
@@ -52,6 +57,41 @@ static void print_counts(const json_t *listener, FILE *out) {
     fputs(".\n", out);
 }
 
+/* What becomes of its requests where they go to no upstream: a clause, or NULL. */
+static const char *find_elsewhere(const json_t *one, char *buf, size_t size) {
+    const char *redirect = json_string_value(json_object_get(one, "redirect"));
+
+    if (member_text(one, "upstream", "")[0] != '\0' || redirect == NULL)
+        return NULL;
+    snprintf(buf, size, "is redirected to %s", redirect);
+    return buf;
+}
+
+/* Those that its requests take by their paths. */
+static void print_paths(const json_t *listener, FILE *out) {
+    const json_t *path, *paths = json_object_get(listener, "paths");
+    char buf[REDIRECT_TEXT_MAX];
+    size_t i;
+
+    json_array_foreach(paths, i, path) {
+        const char *elsewhere = find_elsewhere(path, buf, sizeof(buf));
+
+        fprintf(out, "  Below %s it %s%s, by the route %s.\n", member_text(path, "path", "-"),
+                elsewhere != NULL ? elsewhere : "goes to ",
+                elsewhere != NULL ? "" : member_text(path, "upstream", "-"),
+                member_text(path, "route", "-"));
+    }
+}
+
+/* In mode http: it is let in all the same. */
+static void print_no_way(const json_t *listener, FILE *out) {
+    char buf[REDIRECT_TEXT_MAX];
+    const char *elsewhere = find_elsewhere(listener, buf, sizeof(buf));
+
+    if (json_is_array(json_object_get(listener, "paths")))
+        fprintf(out, "  It %s.\n", elsewhere != NULL ? elsewhere : NO_ROUTE);
+}
+
 static void print_way(const json_t *listener, FILE *out) {
     const char *none = json_string_value(json_object_get(listener, "no_server"));
     const json_t *server, *servers = json_object_get(listener, "servers");
@@ -59,8 +99,10 @@ static void print_way(const json_t *listener, FILE *out) {
     long long n = member_number(listener, "may_be_chosen");
     size_t i;
 
-    if (member_text(listener, "upstream", "")[0] == '\0')
+    if (member_text(listener, "upstream", "")[0] == '\0') {
+        print_no_way(listener, out);
         return;
+    }
     if (none != NULL) {
         fprintf(out, "  %s would have no server for it: %s.\n",
                 member_text(listener, "upstream", ""), none);
@@ -82,6 +124,79 @@ static void print_way(const json_t *listener, FILE *out) {
     fputs(".\n", out);
 }
 
+/* "a.example +2 (/etc/relayd/tls/a.pem, until 2027-01-31)" */
+static void print_certificate(const json_t *certificate, FILE *out) {
+    const json_t *names = json_object_get(certificate, "names");
+    const char *first = json_string_value(json_array_get(names, 0));
+    size_t n = json_array_size(names);
+    long long end = member_number(certificate, "not_after");
+    char day[16];
+
+    fprintf(out, "%s", first != NULL ? first : "nobody by name");
+    if (n > 1)
+        fprintf(out, " +%zu", n - 1);
+    fprintf(out, " (%s, %s, until %s%s)", member_text(certificate, "file", "-"),
+            member_text(certificate, "key", "-"), text_format_day(end, day, sizeof(day)),
+            end <= (long long)time(NULL) ? ": it has expired" : "");
+}
+
+/* Where it has asked for a name, and TLS ends. */
+static void print_certificates(const json_t *listener, FILE *out) {
+    const json_t *certificate, *certificates = json_object_get(listener, "certificates");
+    size_t i;
+
+    if (!json_is_array(certificates))
+        return;
+    fputs(json_is_true(json_object_get(listener, "covered"))
+              ? "  It gets the certificate of "
+              : "  No certificate is for this name. It gets the first one, and most clients leave: "
+                "that of ",
+          out);
+    json_array_foreach(certificates, i, certificate) {
+        fputs(i > 0 ? ", or of " : "", out);
+        print_certificate(certificate, out);
+    }
+    fputs(".\n", out);
+}
+
+static void print_name_way(const json_t *listener, FILE *out) {
+    const char *route = member_text(listener, "route", ""),
+               *upstream = member_text(listener, "upstream", ""),
+               *end = member_text(listener, "end", "");
+    bool http = json_is_array(json_object_get(listener, "paths"));
+    char buf[REDIRECT_TEXT_MAX];
+    const char *elsewhere = find_elsewhere(listener, buf, sizeof(buf));
+
+    if (end[0] != '\0')
+        fprintf(out,
+                "is refused (%s): no route is for the name, and there is no upstream for the "
+                "rest.\n",
+                end);
+    else if (upstream[0] == '\0' && elsewhere == NULL)
+        fputs(NO_ROUTE ".\n", out);
+    else
+        fprintf(out, "%s%s%s%s%s.\n", elsewhere != NULL ? elsewhere : "goes to ", upstream,
+                route[0] != '\0' ? ", by the route " : "", route,
+                http || json_is_array(json_object_get(listener, "certificates"))
+                    ? ""
+                    : "; TLS passes through");
+}
+
+bool screen_name(const char *name, const json_t *listeners, FILE *out) {
+    const json_t *listener;
+    size_t i;
+
+    json_array_foreach(listeners, i, listener) {
+        fprintf(out, "%s: a client that asks for %s ", member_text(listener, "listener", "-"),
+                name);
+        print_name_way(listener, out);
+        print_paths(listener, out);
+        if (member_text(listener, "end", "")[0] == '\0')
+            print_certificates(listener, out);
+    }
+    return json_is_array(listeners);
+}
+
 bool screen_client(const char *client, const json_t *listeners, time_t now, FILE *out) {
     const json_t *listener;
     size_t i;
@@ -90,6 +205,9 @@ bool screen_client(const char *client, const json_t *listeners, time_t now, FILE
         print_admission(client, listener, now, out);
         print_counts(listener, out);
         print_way(listener, out);
+        print_paths(listener, out);
+        if (json_is_true(json_object_get(listener, "admitted")))
+            print_certificates(listener, out);
     }
     return json_is_array(listeners);
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "relayctl/deviations.h"
 #include "relayctl/grid.h"
+#include "relayctl/screen_tls.h"
 #include "relayctl/user.h"
 
 #define NUMBER_MAX 32
@@ -89,14 +90,17 @@ static const char *get_refused(const json_t *listener, char buf[PLACE_MAX]) {
 /* A listener has a line for each of its addresses. */
 static void add_listener(struct grid *grid, const json_t *listener) {
     const json_t *addresses = json_object_get(listener, "addresses");
-    char live[NUMBER_MAX], rate[NUMBER_MAX], refused[PLACE_MAX];
+    char live[NUMBER_MAX], rate[NUMBER_MAX], refused[PLACE_MAX], tls[PLACE_MAX];
 
     for (size_t i = 0; i < json_array_size(addresses); i++) {
         const char *address = json_string_value(json_array_get(addresses, i));
-        const char *first[GRID_COLUMNS] = {
-            member_text(listener, "name", "-"),     address != NULL ? address : "-",
-            member_text(listener, "upstream", "-"), get_number(listener, "live", live),
-            get_number(listener, "rate", rate),     get_refused(listener, refused)};
+        const char *first[GRID_COLUMNS] = {member_text(listener, "name", "-"),
+                                           address != NULL ? address : "-",
+                                           member_text(listener, "upstream", "-"),
+                                           get_number(listener, "live", live),
+                                           get_number(listener, "rate", rate),
+                                           get_refused(listener, refused),
+                                           screen_listener_tls(listener, tls, sizeof(tls))};
         const char *more[GRID_COLUMNS] = {"", address != NULL ? address : "-"};
 
         grid_add(grid, i == 0 ? first : more);
@@ -113,7 +117,7 @@ static bool finish_grid(struct grid *grid, FILE *out) {
 
 static bool print_listeners(const json_t *status, FILE *out) {
     struct grid grid = {
-        .heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS", "NEW/s", "REFUSED/min"},
+        .heads = {"LISTENER", "ADDRESS", "UPSTREAM", "CONNS", "NEW/s", "REFUSED/min", ""},
         .right = {[3] = true, [4] = true}};
     const json_t *listener, *listeners = json_object_get(status, "listeners");
     size_t i;
@@ -130,7 +134,7 @@ static const struct look {
     {"up", "up", TINT_GOOD},
     {"starting", "starting", TINT_WARN},
     {"left_alone", "left alone", TINT_WARN},
-    {"draining", "drain", TINT_AWAY},
+    {"draining", "draining", TINT_AWAY},
     {"maintenance", "maintenance", TINT_AWAY},
     {"down", "DOWN", TINT_BAD},
 };
@@ -215,7 +219,7 @@ static const struct grid server_grid = {.heads = {"UPSTREAM/SERVER", "STATE", "C
                                         .tinted = 1};
 
 static void add_upstream_head(struct grid *grid, const json_t *upstream) {
-    char name[PLACE_MAX], all[NUMBER_MAX], up[NUMBER_MAX], state[PLACE_MAX];
+    char name[PLACE_MAX], all[NUMBER_MAX], up[NUMBER_MAX], state[PLACE_MAX], tls[PLACE_MAX];
 
     snprintf(name, sizeof(name), "%s  %s", member_text(upstream, "name", "-"),
              member_text(upstream, "balance", "-"));
@@ -226,7 +230,8 @@ static void add_upstream_head(struct grid *grid, const json_t *upstream) {
     else
         snprintf(state, sizeof(state), "%s of %s up", get_number(upstream, "up", up),
                  get_number(upstream, "servers", all));
-    grid_add(grid, (const char *[GRID_COLUMNS]){name, state});
+    grid_add(grid, (const char *[GRID_COLUMNS]){
+                       name, state, [8] = screen_upstream_tls(upstream, tls, sizeof(tls))});
 }
 
 static bool print_upstreams(const json_t *status, const json_t *servers, time_t now, FILE *out) {
@@ -282,14 +287,15 @@ void screen_add_connection(struct grid *grid, const struct connection_row *row) 
         server,
         row->text[ROW_PHASE],
         text_human_bytes((uint64_t)row->number[ROW_UP], up, NUMBER_MAX),
-        text_human_bytes((uint64_t)row->number[ROW_DOWN], down, NUMBER_MAX)};
+        text_human_bytes((uint64_t)row->number[ROW_DOWN], down, NUMBER_MAX),
+        row->text[ROW_TLS_CLIENT]};
     grid_add(grid, cells);
 }
 
 struct grid screen_connection_grid(void) {
-    return (struct grid){
-        .heads = {"ID", "AGE", "IDLE", "CLIENT", "LISTENER", "SERVER", "PHASE", "UP", "DOWN"},
-        .right = {true, true, true, [7] = true, [8] = true}};
+    return (struct grid){.heads = {"ID", "AGE", "IDLE", "CLIENT", "LISTENER", "SERVER", "PHASE",
+                                   "UP", "DOWN", [SCREEN_TLS_CLIENT] = "TLS CLIENT"},
+                         .right = {true, true, true, [7] = true, [8] = true}};
 }
 
 /* "in 10 min"; "-": until it is lifted. */
@@ -318,59 +324,6 @@ bool screen_blocks(const json_t *blocks, time_t now, FILE *out) {
         grid_add(&grid, cells);
     }
     return finish_grid(&grid, out) && json_is_array(blocks);
-}
-
-/* "listener web" */
-static const char *get_section(const json_t *certificate, char *buf, size_t size) {
-    bool upstream = json_is_string(json_object_get(certificate, "upstream"));
-    const char *section = upstream ? "upstream" : "listener";
-
-    snprintf(buf, size, "%s %s", section, member_text(certificate, section, "-"));
-    return buf;
-}
-
-/* "www.example +2"; without names, as those of clients, whose it is */
-static const char *get_first_name(const json_t *certificate, char *buf, size_t size) {
-    const json_t *names = json_object_get(certificate, "names");
-    const char *first = json_string_value(json_array_get(names, 0));
-    size_t n = json_array_size(names);
-
-    if (n > 1)
-        snprintf(buf, size, "%.200s +%zu", first != NULL ? first : "", n - 1);
-    else
-        snprintf(buf, size, "%.200s",
-                 first != NULL ? first : member_text(certificate, "subject", "-"));
-    return buf;
-}
-
-static const char *get_date(const json_t *certificate, char buf[NUMBER_MAX]) {
-    time_t end = (time_t)member_number(certificate, "not_after");
-    struct tm tm;
-
-    if (gmtime_r(&end, &tm) == NULL || strftime(buf, NUMBER_MAX, "%Y-%m-%d", &tm) == 0)
-        snprintf(buf, NUMBER_MAX, "?");
-    return buf;
-}
-
-bool screen_certificates(const json_t *certificates, FILE *out) {
-    struct grid grid = {.heads = {"SECTION", "NAMES", "ENDS", "DAYS", "KEY", "ISSUER", "FILE"},
-                        .right = {[3] = true}};
-    const json_t *certificate;
-    size_t i;
-
-    json_array_foreach(certificates, i, certificate) {
-        char section[PLACE_MAX], name[256], date[NUMBER_MAX], days[NUMBER_MAX];
-        const char *cells[GRID_COLUMNS] = {get_section(certificate, section, sizeof(section)),
-                                           get_first_name(certificate, name, sizeof(name)),
-                                           get_date(certificate, date),
-                                           get_number(certificate, "days_left", days),
-                                           member_text(certificate, "key", "-"),
-                                           member_text(certificate, "issuer", "-"),
-                                           member_text(certificate, "file", "-")};
-
-        grid_add(&grid, cells);
-    }
-    return finish_grid(&grid, out) && json_is_array(certificates);
 }
 
 bool screen_ready(const json_t *ready, FILE *out) {

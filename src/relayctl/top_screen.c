@@ -109,7 +109,7 @@ static void toggle_tag(struct top_state *state) {
 }
 
 static void search_row(struct top_state *state, struct top_terminal *terminal) {
-    static char wanted[TOP_CELL];
+    char wanted[TOP_CELL] = "";
 
     if (!top_terminal_ask(state, terminal, "Search: ", wanted, sizeof(wanted)))
         return;

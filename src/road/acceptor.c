@@ -15,6 +15,8 @@
 #include "listen/accept_failure.h"
 #include "listen/own.h"
 #include "road/admit.h"
+#include "road/exchanges.h"
+#include "road/full.h"
 #include "road/shortage.h"
 #include "road/refuse.h"
 
@@ -92,17 +94,28 @@ static bool is_acceptor_over(const struct acceptor *acceptor) {
     return is_stopping(acceptor) && clock_now() >= atomic_load(&acceptor->rest_until);
 }
 
+static void tell_full(struct acceptor *acceptor, struct gate *gate) {
+    struct route *route = get_route(acceptor);
+
+    full_tell(gate, gate == &acceptor->road->gate ? NULL : route->config->name);
+    route_unref(route);
+}
+
 /* gate_wait_room, while clients that are silent before they were dialled for make room. lane: the
- * listener's, whose gate it is; NULL: the relay's. */
-static enum room await_room_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane) {
+ * listener's, whose gate it is; NULL: the relay's. holds: a client has been accepted. */
+static enum room await_room_at(struct acceptor *acceptor, struct gate *gate, struct lane *lane,
+                               bool holds) {
     struct openings *openings = &acceptor->road->openings;
     bool full = gate_is_full(gate);
 
     if (full)
         openings_want(openings, lane);
-    enum room room = gate_wait_room(gate);
+    enum room room = gate_wait_room(gate, full_due(gate));
     if (full)
         openings_content(openings, lane);
+    if (full && room == ROOM_NUDGED && full_is_untold(gate) &&
+        (holds || fd_has_input(acceptor->socket.fd)))
+        tell_full(acceptor, gate);
     return room;
 }
 
@@ -116,7 +129,7 @@ static bool wait_at_gate(struct acceptor *acceptor, struct gate *gate, struct la
         openings_content(openings, lane);
         return false;
     }
-    if (await_room_at(acceptor, gate, lane) == ROOM_CLOSED)
+    if (await_room_at(acceptor, gate, lane, true) == ROOM_CLOSED)
         return false;
     atomic_fetch_add(&acceptor->beats, 1);
     return true;
@@ -194,15 +207,22 @@ static enum end push_to_openings(struct acceptor *acceptor, struct job *job) {
     return END_NONE;
 }
 
-/* In the line of its upstream, or its lane of the openings; and in its own gate. */
+/* In the line of its upstream, or its lane of the openings. */
+static bool await_station_room(struct road *road, const struct route *route) {
+    if (route_opens(route))
+        return openings_wait_room(&road->openings, &route->limit->lane) == ROOM_THERE;
+    return route->config->mode == MODE_HTTP ||
+           queue_wait_room(&road->queue, route->line) == ROOM_THERE;
+}
+
+/* There, and in its own gate. */
 static bool await_listener_room(struct acceptor *acceptor) {
     struct route *route = get_route(acceptor);
     struct road *road = acceptor->road;
     struct limit *limit = route->limit;
-    bool there = (route_opens(route) ? openings_wait_room(&road->openings, &limit->lane)
-                                     : queue_wait_room(&road->queue, route->line)) == ROOM_THERE &&
+    bool there = await_station_room(road, route) &&
                  (!atomic_load(&acceptor->bounded) ||
-                  await_room_at(acceptor, &limit->gate, &limit->lane) == ROOM_THERE);
+                  await_room_at(acceptor, &limit->gate, &limit->lane, false) == ROOM_THERE);
 
     route_unref(route);
     return there;
@@ -214,8 +234,17 @@ static bool await_accept_room(struct acceptor *acceptor) {
     struct road *road = acceptor->road;
 
     return !atomic_load(&acceptor->waits) ||
-           (await_room_at(acceptor, &road->gate, NULL) == ROOM_THERE &&
+           (await_room_at(acceptor, &road->gate, NULL, false) == ROOM_THERE &&
             await_listener_room(acceptor));
+}
+
+/* To the next station. END_NONE, or how it ends. */
+static enum end let_on(struct acceptor *acceptor, struct job *job) {
+    if (route_opens(job->route))
+        return push_to_openings(acceptor, job);
+    if (job->route->config->mode == MODE_HTTP)
+        return exchanges_begin(acceptor->road, job);
+    return enqueue_accepted(acceptor, job);
 }
 
 /* Takes one connection, and refuses it if it cannot go on. 0, or -errno of accept4(2). */
@@ -238,10 +267,9 @@ static int accept_one(struct acceptor *acceptor) {
     meter_add(&job.route->limit->accepted, LIMIT_RATE_PERIOD, job.record.accepted);
     enum end end = enter_gates(acceptor, &job, &in_gate);
     if (end == END_NONE)
-        end = route_opens(job.route) ? push_to_openings(acceptor, &job)
-                                     : enqueue_accepted(acceptor, &job);
+        end = let_on(acceptor, &job);
     if (end != END_NONE)
-        refuse_client(acceptor->road, &job, end, 0, in_gate);
+        refuse_client(acceptor->road, &job, end, job.record.error, in_gate);
     return 0;
 }
 

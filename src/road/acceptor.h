@@ -11,7 +11,7 @@ TAILQ_HEAD(acceptor_list, acceptor);
 struct acceptor {
     /* The owner's: */
     TAILQ_ENTRY(acceptor) entry;
-    const struct route *serves;  /* the route, without the lock */
+    struct route *serves;        /* the route, without the lock */
     bool announced;              /* its socket was logged */
     bool lost;                   /* logged: its interface is gone */
     unsigned seen_beats, stands; /* of acceptor_moves */

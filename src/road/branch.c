@@ -48,6 +48,10 @@ static void note_hello(struct record *record, const struct client_hello *hello,
     note_protocol(first, n, record->alpn, sizeof(record->alpn));
 }
 
+void branch_note(struct job *job, const struct client_hello *hello) {
+    note_hello(&job->record, hello, NULL);
+}
+
 enum end branch_choose(struct job *job, const struct client_hello *hello) {
     struct route *trunk = route_newest(job->route);
     const struct route_config *section = route_choose(trunk->config, hello);
@@ -70,6 +74,8 @@ bool branch_follow(struct job *job) {
     const struct route_config *before = job->route->section, *section;
 
     if (trunk == job->route->trunk)
+        return false;
+    if (job->exchange != NULL) /* its request was routed by its own configuration */
         return false;
     bool by_protocol = before != NULL && before->kind == ROUTE_ALPN;
     section = by_protocol ? route_find(trunk->config, before->pattern)

@@ -10,6 +10,9 @@
  * END_CLIENT_HELLO. */
 enum end branch_choose(struct job *job, const struct client_hello *hello) MUST_USE;
 
+/* What the client asks for goes to the record, where it chooses no route. */
+void branch_note(struct job *job, const struct client_hello *hello);
+
 /* Changes the job over to the newest generation: to the branch of its protocol, or of its name.
  * False: it has that, or there is none for it (any more), or the listener is gone: nobody comes to
  * a server for another name. Any thread. */

@@ -13,6 +13,7 @@
 #include "base/sockopt.h"
 #include "base/source.h"
 #include "base/stats.h"
+#include "base/text.h"
 #include "listen/own.h"
 #include "road/shortage.h"
 #include "road/generation.h"
@@ -165,7 +166,7 @@ static int secure_server(struct attempts *attempts, usec_t began) {
                                     .stop = attempts->stop,
                                     .on_wait = leave_turn,
                                     .arg = attempts->turn};
-    int r = shake_server(job, attempts->upstream->tls.client, attempts->search.server->host, &wait);
+    int r = shake_server(job, &attempts->upstream->tls, attempts->search.server->host, &wait);
 
     if (r < 0)
         fd_close(&job->has.server);
@@ -277,6 +278,18 @@ static enum end end_of_search(struct search *search, enum search_outcome found, 
     return before;
 }
 
+/* Why they have none was logged when they were looked up. */
+static void note_nameless(struct job *job) {
+    const struct upstream_config *upstream = job->route->upstream->config;
+    struct record *record = &job->record;
+
+    record->why[0] = '\0';
+    for (size_t i = 0; i < upstream->n_servers; i++)
+        if (upstream->servers[i].address.form != ADDR_LITERAL)
+            text_append(record->why, sizeof(record->why), "%s%s",
+                        record->why[0] != '\0' ? ", " : "", upstream->servers[i].address_text);
+}
+
 enum end dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
     struct attempts attempts = {.job = job,
                                 .upstream = job->route->upstream->config,
@@ -290,6 +303,9 @@ enum end dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
     search_begin(&attempts.search, job->route->upstream, &job->record.client);
     attempts.search.on_wait = leave_turn;
     attempts.search.arg = turn;
+    attempts.search.wanted = job->wanted;
+    if (job->mute != NULL)
+        search_shun(&attempts.search, job->mute);
     while (!over &&
            (found = search_next(&attempts.search, &member, &attempts.timeout)) == SEARCH_FOUND) {
         enum end end = dial_member(&attempts, member);
@@ -297,5 +313,8 @@ enum end dial(struct job *job, struct turn *turn, const _Atomic bool *stop) {
         over = end == END_NONE || end == END_STOPPED;
     }
     search_end(&attempts.search);
-    return over ? attempts.end : end_of_search(&attempts.search, found, attempts.end);
+    enum end end = over ? attempts.end : end_of_search(&attempts.search, found, attempts.end);
+    if (end == END_NO_NAME)
+        note_nameless(job);
+    return end;
 }

@@ -44,6 +44,7 @@ static void init_route(struct generation *generation, size_t i, struct route *ro
                     .keepalive = lc->keepalive,
                     .half_close = lc->half_close,
                     .http = lc->mode == MODE_HTTP,
+                    .exchanges = lc->mode == MODE_HTTP,
                     .idle_end = (enum idle_end)lc->idle_end,
                     .copy = (enum copy_mode)lc->copy,
                     .log = (enum log_connections)config->global.log_connections,
@@ -68,6 +69,44 @@ static size_t init_listener_routes(struct generation *generation, size_t i,
     return lc->n_routes;
 }
 
+/* The former one's route that has this limit: the same listener, whatever its name is now. */
+static const struct route *find_trunk(const struct generation *former, const struct limit *limit) {
+    for (size_t i = 0; former != NULL && i < former->config->n_listeners; i++)
+        if (former->limits[i] == limit)
+            return &former->routes[i];
+    return NULL;
+}
+
+/* Of the same pattern. As a rule it stands behind the one that was found last: *at. */
+static struct route_count *get_count(const struct route *trunk, const char *pattern, size_t *at) {
+    size_t n = trunk != NULL ? trunk->config->n_routes : 0;
+
+    for (size_t k = 0; k < n; k++) {
+        const struct route *branch = &trunk->branches[(*at + k) % n];
+
+        if (branch->count == NULL || strcmp(branch->section->pattern, pattern) != 0)
+            continue;
+        *at = (*at + k + 1) % n;
+        return route_count_ref(branch->count);
+    }
+    return route_count_new();
+}
+
+static bool init_counts(struct generation *generation, const struct generation *former, size_t i) {
+    const struct listener_config *lc = &generation->config->listeners[i];
+    const struct route *trunk = find_trunk(former, generation->limits[i]);
+    size_t at = 0;
+
+    for (size_t k = 0; lc->mode == MODE_HTTP && k < lc->n_routes; k++) {
+        struct route *branch = &generation->routes[i].branches[k];
+
+        branch->count = get_count(trunk, branch->section->pattern, &at);
+        if (branch->count == NULL)
+            return false;
+    }
+    return true;
+}
+
 static bool init_routes(struct generation *generation, const struct generation *former,
                         const struct limit_list *limits) {
     const struct config *config = generation->config;
@@ -83,6 +122,10 @@ static bool init_routes(struct generation *generation, const struct generation *
         return false;
     for (size_t i = 0; i < config->n_listeners; i++)
         made += init_listener_routes(generation, i, generation->branches + made);
+    generation->n_branches = made;
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (!init_counts(generation, former, i))
+            return false;
     return true;
 }
 
@@ -92,6 +135,8 @@ static void free_generation(struct generation *generation) {
         limit_unref(generation->limits[i]);
     for (size_t i = 0; generation->lines != NULL && i < generation->config->n_upstreams; i++)
         line_unref(generation->lines[i]);
+    for (size_t i = 0; i < generation->n_branches; i++)
+        route_count_unref(generation->branches[i].count);
     free(generation->limits);
     free(generation->lines);
     free(generation->routes);

@@ -10,6 +10,7 @@
 #include "conn/conn.h"
 #include "conn/line.h"
 #include "listen/limit_list.h"
+#include "road/route_count.h"
 #include "upstream/upstreams.h"
 
 struct generation;
@@ -26,6 +27,7 @@ struct route {
     struct upstream *upstream;          /* NULL: it only leads to branches */
     struct conn_options options;
     struct limit *limit;        /* the generation's reference */
+    struct route_count *count;  /* of a branch in mode http: a reference; or NULL */
     struct line *line;          /* the upstream's, or NULL; likewise */
     struct route *_Atomic next; /* of a trunk, in the next generation; NULL: none (yet) */
 };
@@ -37,8 +39,9 @@ struct generation {
     struct upstreams *upstreams;
     struct route *routes;   /* in the order of config->listeners */
     struct route *branches; /* of all of them */
-    struct limit **limits;  /* the same; references */
-    struct line **lines;    /* in the order of config->upstreams; references */
+    size_t n_branches;
+    struct limit **limits; /* the same; references */
+    struct line **lines;   /* in the order of config->upstreams; references */
 };
 
 /* Takes over the upstreams, on success. Lines (by upstream) go on from the former one (or NULL),

@@ -9,12 +9,15 @@
 #include "base/sockopt.h"
 #include "road/admit.h"
 #include "road/branch.h"
+#include "road/enqueue.h"
+#include "road/exchanges.h"
 #include "road/generation.h"
 #include "road/greet.h"
 #include "road/hello.h"
 #include "road/refuse.h"
 #include "road/shake.h"
 #include "road/shortage.h"
+#include "wire/tls_record.h"
 
 /* What was wrong with a PROXY header. */
 struct bad_header {
@@ -69,23 +72,37 @@ static enum end hear_header(struct opening *opening) {
     return end != END_NONE ? end : admit_named(job);
 }
 
-/* Looks at the ClientHello, and takes the route that it asks for. Where TLS ends here, the
- * handshake has the better words, and an alert, for what is none, but for one who asks in HTTP:
- * he is answered so. */
+/* Whoever speaks no TLS where that is due is told so: in HTTP, or by an alert (RFC 8446, 5.1 and
+ * 6.2). libssl would send none. Where TLS passes through, one that is malformed is not ours. */
+static void note_answer(struct job *job, enum client_hello_outcome outcome) {
+    const struct listener_config *config = job->route->config;
+
+    if (outcome == CLIENT_HELLO_NOT_TLS && config->mode == MODE_HTTP)
+        job->plain = true;
+    else if (outcome == CLIENT_HELLO_NOT_TLS)
+        job->alert = TLS_UNEXPECTED_MESSAGE;
+    else if (outcome == CLIENT_HELLO_BAD && config->tls.given)
+        job->alert = TLS_DECODE_ERROR;
+}
+
+/* Looks at the ClientHello, and takes the route that it asks for. */
 static enum end hear_hello(struct opening *opening) {
     struct job *job = &opening->job;
     bool ends_here = job->route->config->tls.given;
     struct client_hello hello;
     const char *why = NULL;
-    bool tls = false;
+    enum client_hello_outcome outcome = CLIENT_HELLO_MORE;
 
-    enum end end = hello_look(opening, &hello, &tls, &why);
-    if (end == END_NONE && (tls || !ends_here))
+    enum end end = hello_look(opening, &hello, &outcome, &why);
+    bool tls = outcome == CLIENT_HELLO_WHOLE;
+    if (end == END_NONE && job->route->config->mode != MODE_HTTP && (tls || !ends_here))
         end = branch_choose(job, tls ? &hello : NULL);
-    if (end == END_NONE && !tls && ends_here && job->route->config->mode == MODE_HTTP) {
-        job->plain = true;
+    else if (end == END_NONE && tls)
+        branch_note(job, &hello);
+    if (end == END_NONE && !tls && ends_here)
         end = END_CLIENT_HELLO;
-    }
+    if (end == END_CLIENT_HELLO)
+        note_answer(job, outcome);
     if (end == END_UNKNOWN_NAME && job->record.sni[0] == '\0')
         why = "it asked for none";
     if (end != END_NONE && why != NULL)
@@ -101,36 +118,17 @@ static enum end admit_opening(struct opening *opening) {
 
     if (config->accept_proxy != PROXY_OFF)
         end = hear_header(opening);
-    if (end == END_NONE && (config->n_routes > 0 || config->tls.given))
+    if (end == END_NONE &&
+        ((config->n_routes > 0 && config->mode != MODE_HTTP) || config->tls.given))
         end = hear_hello(opening);
     if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;
-    if (end == END_NONE && sockopt_set_receive_timeout(job->has.client, 0) < 0)
-        end = END_NO_SOCKET;
-    config = job->route->config; /* of a reload since, perhaps: the former one may be gone */
-    if (end == END_NONE && config->tls.given)
-        end = shake_client(job, opening->deadline, &opening->openings->stop);
-    return end;
-}
-
-/* As the acceptor does for those that have nothing to send first. What it waits for comes from the
- * workers; at the stop it is nudged. */
-static enum end enqueue_opening(struct road *road, struct job *job) {
-    bool waits = job->route->generation->config->global.when_full == WHEN_FULL_WAIT;
-    struct line *line = job->route->line;
-    int r;
-
-    while ((r = queue_push(&road->queue, line, job)) < 0) {
-        if (r != -EAGAIN) {
-            shortage_log("queue a connection", -r);
-            return END_NO_PUMPS;
-        }
-        if (!waits && !atomic_load(&road->stop_accept))
-            return END_QUEUE_FULL;
-        if (queue_wait_room(&road->queue, line) == ROOM_CLOSED)
-            waits = true; /* in a drain there is no bound */
-    }
-    return END_NONE;
+    if (end != END_NONE)
+        return end;
+    if (job->route->config->tls.given) /* of a reload since, perhaps: config may be gone */
+        return shake_client(opening);
+    bool timed = opening->timeout > 0;
+    return timed && sockopt_set_receive_timeout(job->has.client, 0) < 0 ? END_NO_SOCKET : END_NONE;
 }
 
 void hear_opening(void *arg, struct opening *opening) {
@@ -139,7 +137,8 @@ void hear_opening(void *arg, struct opening *opening) {
     enum end end = admit_opening(opening);
 
     if (end == END_NONE)
-        end = enqueue_opening(road, job);
+        end = job->route->config->mode == MODE_HTTP ? exchanges_begin(road, job)
+                                                    : enqueue_job(road, job);
     if (end != END_NONE)
-        refuse_client(road, job, end, 0, true);
+        refuse_client(road, job, end, job->record.error, true);
 }

@@ -21,8 +21,17 @@ static enum end fail_look(ssize_t n, size_t have, const char **ret_why) {
     return END_CLIENT_HELLO;
 }
 
-enum end hello_look(struct opening *opening, struct client_hello *ret_hello, bool *ret_tls,
-                    const char **ret_why) {
+/* Of HTTP, all of it or its beginning: capitals, then a blank. */
+static bool is_method(const unsigned char *bytes, size_t n) {
+    size_t i = 0;
+
+    while (i < n && bytes[i] >= 'A' && bytes[i] <= 'Z')
+        i++;
+    return i > 0 && (i == n || bytes[i] == ' ');
+}
+
+enum end hello_look(struct opening *opening, struct client_hello *ret_hello,
+                    enum client_hello_outcome *ret_outcome, const char **ret_why) {
     unsigned char bytes[CLIENT_HELLO_WIRE_MAX];
     enum client_hello_outcome outcome = CLIENT_HELLO_MORE;
     size_t have = 0, need = 1;
@@ -38,9 +47,9 @@ enum end hello_look(struct opening *opening, struct client_hello *ret_hello, boo
     n = n > 0 && r < 0 ? r : n;
     if (n <= 0)
         return fail_look(n, have, ret_why);
-    *ret_tls = outcome == CLIENT_HELLO_WHOLE;
-    if (outcome == CLIENT_HELLO_NOT_TLS) /* methods of HTTP are in capitals */
-        *ret_why = bytes[0] >= 'A' && bytes[0] <= 'Z' ? "it speaks plain HTTP, not TLS"
-                                                      : "it speaks no TLS";
+    *ret_outcome = outcome;
+    opening->hello = outcome == CLIENT_HELLO_WHOLE ? need : 0;
+    if (outcome == CLIENT_HELLO_NOT_TLS)
+        *ret_why = is_method(bytes, have) ? "it speaks plain HTTP, not TLS" : "it speaks no TLS";
     return outcome == CLIENT_HELLO_BAD ? END_CLIENT_HELLO : END_NONE;
 }

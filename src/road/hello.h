@@ -5,10 +5,10 @@
 #include "road/opening.h"
 #include "wire/client_hello.h"
 
-/* An opener's. Until the opening's deadline; *ret_tls false: the client speaks something else.
- * END_NONE; or END_CLIENT_HELLO, END_HELLO_TIMEOUT, END_PUT_OUT or END_STOPPED, with *ret_why a
- * constant clause, or untouched. */
-enum end hello_look(struct opening *opening, struct client_hello *ret_hello, bool *ret_tls,
-                    const char **ret_why) MUST_USE;
+/* An opener's. Until the opening's deadline. END_NONE: the ClientHello is WHOLE, or NOT_TLS; or
+ * END_CLIENT_HELLO, END_HELLO_TIMEOUT, END_PUT_OUT or END_STOPPED, with *ret_outcome BAD, or
+ * untouched. *ret_why: a constant clause, or untouched. */
+enum end hello_look(struct opening *opening, struct client_hello *ret_hello,
+                    enum client_hello_outcome *ret_outcome, const char **ret_why) MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@ void job_give(struct job *to, struct job *job) {
     *to = *job;
     to->has = holdings_take(&job->has);
     job->route = NULL;
+    job->wanted = job->mute = NULL;
 }
 
 struct glimpse job_glimpse(const struct job *job, const char *phase) {

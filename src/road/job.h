@@ -6,14 +6,19 @@
 #include "conn/holdings.h"
 #include "record/record.h"
 
+struct exchange; /* conn/exchange.h */
 struct route;
 
 struct job {
     struct holdings has;
     struct route *route;     /* a reference; NULL: none */
     struct addr destination; /* by the PROXY header; len 0: unknown */
-    bool plain;           /* the client spoke no TLS where that is due: it understands plain HTTP */
-    usec_t full_since;    /* when its servers were first found full; 0: never */
+    bool plain;        /* the client spoke no TLS where that is due: it understands plain HTTP */
+    uint8_t alert;     /* it is refused by this alert, in plaintext; 0: it is not */
+    usec_t full_since; /* when its servers were first found full; 0: never */
+    struct exchange *exchange; /* it is a dial for this one, which waits; NULL: a connection */
+    /* References: whom that dial goes to first, and whom only if there is no other; or NULL */
+    struct member *wanted, *mute;
     struct record record; /* the acceptor fills in number, names, client and accepted */
 };
 
@@ -30,7 +35,7 @@ struct glimpse {
 
 struct glimpse job_glimpse(const struct job *job, const char *phase);
 
-/* Blanks what the job holds, and its route. */
+/* Blanks what the job holds, its route and whom it wants. */
 void job_give(struct job *to, struct job *job);
 
 #endif

@@ -12,7 +12,6 @@ struct opener *opener_new(struct openings *openings, struct opening *opening) UN
         return NULL;
     opener->openings = openings;
     opener->opening = opening;
-    cond_init(&opener->wake);
     return opener;
 }
 
@@ -22,9 +21,12 @@ int opener_start(struct opener *opener, thread_fn *fn) {
     return r == 0 ? thread_start(&opener->thread, "opener", &opener->stack, fn, opener) : r;
 }
 
+void opener_call(struct opener *opener) {
+    event_put(&opener->wake, event_value(&opener->wake) + 1);
+}
+
 void opener_free(struct opener *opener) {
     thread_join(&opener->thread);
     stack_free(&opener->stack);
-    cond_destroy(&opener->wake);
     free(opener);
 }

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "base/event.h"
 #include "base/thread.h"
 
 struct opening;
@@ -19,7 +20,8 @@ struct opener {
     struct openings *openings;
     struct thread thread;
     struct stack stack;
-    struct cond wake;                /* under the openings' lock, as the rest: */
+    struct event wake; /* counts calls */
+    /* Under the openings' lock, as changes of the event: */
     struct opening *opening GUARDED; /* NULL: idle, or about to look for one */
     bool started GUARDED;            /* opener_start is done */
 };
@@ -29,6 +31,10 @@ struct opener *opener_new(struct openings *openings, struct opening *opening) MU
 
 /* Starts its thread: fn(opener). 0 or -errno. */
 int opener_start(struct opener *opener, thread_fn *fn) MUST_USE;
+
+/* It is to look at what has changed. Under the openings' lock; event_wake(&opener->wake) is due
+ * once that is released. */
+void opener_call(struct opener *opener);
 
 /* Joins its thread, if any. No leaf lock held. */
 void opener_free(struct opener *opener);

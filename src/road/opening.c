@@ -24,11 +24,17 @@ struct opening *opening_new(struct job *job) {
     if (opening == NULL)
         return NULL;
     opening->limit = limit_ref(job->has.seat.limit);
-    opening->ripens = job->record.accepted + OPENING_PATIENCE - silent_for(job->has.client);
     opening->deadline = job->record.accepted + job->route->config->opening_timeout;
     job_give(&opening->job, job);
     opening->glimpse = job_glimpse(&opening->job, "opening");
     return opening;
+}
+
+void opening_find_ripens(struct opening *opening) {
+    if (opening->ripens == 0)
+        opening->ripens =
+            OPENING_PATIENCE + usec_earlier(opening->job.record.accepted,
+                                            clock_now() - silent_for(opening->job.has.client));
 }
 
 void opening_return(struct opening *opening, struct job *job) {

@@ -20,9 +20,12 @@ struct opening {
     struct limit *limit;        /* its listener's, with its lane; a reference */
     struct job job;
     struct glimpse glimpse; /* of the job as it came */
-    usec_t ripens;          /* when it may be put out */
+    usec_t ripens;          /* when it may be put out; 0: nobody has asked yet */
     usec_t deadline;        /* for all that it has to send */
-    bool stays;             /* its opener's: it waits for the deadline */
+    /* Its opener's: */
+    bool stays;     /* it waits for the deadline */
+    usec_t timeout; /* SO_RCVTIMEO of its socket; 0: none */
+    size_t hello;   /* bytes of a ClientHello that lie in the socket; 0: none was seen */
     /* Under the openings' lock: */
     bool ripe GUARDED;    /* in their list */
     bool put_out GUARDED; /* its socket was shut down for reading */
@@ -31,6 +34,9 @@ struct opening {
 
 /* Takes over the job. NULL: no memory, the job is untouched. */
 struct opening *opening_new(struct job *job) MUST_USE;
+
+/* Its opener's: finds out when it ripens, once it has to wait. */
+void opening_find_ripens(struct opening *opening);
 
 /* Frees the opening. */
 void opening_return(struct opening *opening, struct job *job);

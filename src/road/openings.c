@@ -90,26 +90,26 @@ struct opening *openings_take(struct openings *openings) {
 
 /* Coming in */
 
-/* Wakes an idle opener for the next opening. If none is idle and one more may be made, *ret_make is
- * the opening that it is for; else NULL. */
-static void hand_out_opening(struct openings *openings, struct opening **ret_make)
+/* Gives the next opening to an idle opener, and returns it: it is to be woken. If none is idle and
+ * one more may be made, *ret_make is the opening that it is for. */
+static struct opener *hand_out_opening(struct openings *openings, struct opening **ret_make)
     REQUIRES(openings->lock) {
     struct opener *opener = TAILQ_FIRST(&openings->idle);
 
-    *ret_make = NULL;
     if (opener == NULL && openings->n_openers >= openings->max)
-        return;
+        return NULL;
     struct opening *opening = openings_take(openings);
     if (opening == NULL)
-        return;
+        return NULL;
     if (opener == NULL) {
         openings->n_openers++;
         *ret_make = opening;
-        return;
+        return NULL;
     }
     TAILQ_REMOVE(&openings->idle, opener, idle_entry);
     opener->opening = opening;
-    cond_signal(&opener->wake);
+    opener_call(opener);
+    return opener;
 }
 
 /* No thread could be made for it: it waits as before, at the head of its lane, for those that there
@@ -143,6 +143,7 @@ void openings_count_out(struct openings *openings, const struct opening *opening
 int openings_push(struct openings *openings, struct job *job, bool beyond) {
     struct lane *lane = &job->has.seat.limit->lane;
     struct opening *opening = opening_new(job), *make = NULL;
+    struct opener *called = NULL;
 
     if (opening == NULL)
         return -ENOMEM;
@@ -155,10 +156,12 @@ int openings_push(struct openings *openings, struct job *job, bool beyond) {
         openings->waiting++;
         openings->wants++;
         list_lane(openings, lane);
-        hand_out_opening(openings, &make);
+        called = hand_out_opening(openings, &make);
         openings_make_room(openings);
     }
     lock_release(&openings->lock);
+    if (called != NULL)
+        event_wake(&called->wake); /* not under the lock, which it takes at once */
     if (!room) {
         opening_return(opening, job);
         return -EAGAIN;
@@ -206,8 +209,10 @@ void openings_set(struct openings *openings, size_t max, size_t capacity, size_t
     openings->own = lanes > 0 ? max / (2 * lanes) : 0;
     openings->shared = max - openings->own * lanes;
     openings->capacity = capacity;
-    TAILQ_FOREACH(opener, &openings->idle, idle_entry)
-        cond_signal(&opener->wake); /* there may be too many of them */
+    TAILQ_FOREACH(opener, &openings->idle, idle_entry) {
+        opener_call(opener); /* there may be too many of them */
+        event_wake(&opener->wake);
+    }
     cond_broadcast(&openings->room);
     lock_release(&openings->lock);
 }

@@ -18,7 +18,12 @@ static void wait_idle(struct openings *openings, struct opener *opener) REQUIRES
 
     TAILQ_INSERT_HEAD(&openings->idle, opener, idle_entry);
     while (opener->opening == NULL && waits && !is_superfluous(openings)) {
-        waits = cond_wait_until(&opener->wake, &openings->lock, until) || openings->n_openers == 1;
+        uint32_t seen = event_value(&opener->wake);
+
+        lock_release(&openings->lock);
+        (void)event_wait_until(&opener->wake, seen, until);
+        lock_acquire(&openings->lock);
+        waits = clock_now() < until || openings->n_openers == 1;
         if (clock_now() >= until)
             until = clock_now() + OPENER_IDLE_MAX;
     }
@@ -74,8 +79,13 @@ static void end_opener(struct opener *opener) {
     struct ended_list before;
 
     lock_acquire(&openings->lock);
-    while (!opener->started)
-        cond_wait(&opener->wake, &openings->lock);
+    while (!opener->started) {
+        uint32_t seen = event_value(&opener->wake);
+
+        lock_release(&openings->lock);
+        (void)event_wait(&opener->wake, seen);
+        lock_acquire(&openings->lock);
+    }
     before = openings->ended;
     SLIST_INIT(&openings->ended);
     SLIST_INSERT_HEAD(&openings->ended, opener, ended_entry);
@@ -122,8 +132,9 @@ static void release_opener(struct opener *opener) {
 
     lock_acquire(&openings->lock);
     opener->started = true;
-    cond_signal(&opener->wake);
+    opener_call(opener);
     lock_release(&openings->lock);
+    event_wake(&opener->wake);
 }
 
 static void unlist_opener(struct opener *opener) {
@@ -197,7 +208,8 @@ bool openings_stop_until(struct openings *openings, usec_t deadline) {
     lock_acquire(&openings->lock);
     atomic_store(&openings->stop, true);
     TAILQ_FOREACH(opener, &openings->openers, entry) {
-        cond_signal(&opener->wake);
+        opener_call(opener);
+        event_wake(&opener->wake);
         thread_interrupt(&opener->thread); /* interrupt_note */
     }
     while (!TAILQ_EMPTY(&openings->openers) &&

@@ -96,18 +96,24 @@ static bool is_at_end(struct peek *peek, ssize_t n) {
     return peek->looks == SHORT_LOOKS;
 }
 
+static int set_peek_timeout(struct opening *opening, usec_t span) {
+    opening->timeout = span;
+    return sockopt_set_receive_timeout(opening->job.has.client, span);
+}
+
 /* Each moment that it waits for is looked at once more without waiting: what came in time counts,
  * even if the opener comes late. */
-static ssize_t peek_until(struct opening *opening, struct peek *peek, usec_t deadline) {
+static ssize_t await_peek(struct opening *opening, struct peek *peek, usec_t deadline) {
     int fd = opening->job.has.client, all = peek->least > 1 ? MSG_WAITALL : 0;
 
+    opening_find_ripens(opening);
     for (;;) {
         usec_t now = clock_now(), until = next_opening_look(opening, deadline);
         bool waits = now < until;
 
         if (atomic_load(&opening->openings->stop))
             return -ECANCELED;
-        int r = waits ? sockopt_set_receive_timeout(fd, until - now) : 0;
+        int r = waits ? set_peek_timeout(opening, until - now) : 0;
         if (r < 0)
             return r;
         ssize_t n = recv(fd, peek->buf, peek->size, MSG_PEEK | (waits ? all : MSG_DONTWAIT));
@@ -127,6 +133,18 @@ static ssize_t peek_until(struct opening *opening, struct peek *peek, usec_t dea
             return -EUSERS;
         opening->stays = true;
     }
+}
+
+/* As a rule it is there by now. */
+static ssize_t peek_until(struct opening *opening, struct peek *peek, usec_t deadline) {
+    if (atomic_load(&opening->openings->stop))
+        return -ECANCELED;
+    ssize_t n = recv(opening->job.has.client, peek->buf, peek->size, MSG_PEEK | MSG_DONTWAIT);
+    if (n >= (ssize_t)peek->least)
+        return n;
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return -errno;
+    return await_peek(opening, peek, deadline);
 }
 
 ssize_t openings_peek(struct opening *opening, void *buf, size_t size, usec_t deadline) {

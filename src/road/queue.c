@@ -121,8 +121,7 @@ int queue_push(struct queue *queue, struct line *line, struct job *job) {
     if (queued == NULL)
         return -ENOMEM;
     lock_acquire(&queue->lock);
-    CHECK(!queue->closed);
-    bool room = has_room(queue, line);
+    bool closed = queue->closed, room = !closed && has_room(queue, line);
     if (room) {
         usec_t now = clock_now();
 
@@ -143,7 +142,7 @@ int queue_push(struct queue *queue, struct line *line, struct job *job) {
     queue_tell(turn);
     if (!room)
         free(queued);
-    return room ? 0 : -EAGAIN;
+    return room ? 0 : closed ? -ECANCELED : -EAGAIN;
 }
 
 enum room queue_wait_room(struct queue *queue, struct line *line) {

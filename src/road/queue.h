@@ -96,7 +96,7 @@ void queue_destroy(struct queue *queue); /* must be empty */
 void queue_set(struct queue *queue, const struct queue_bounds *bounds);
 
 /* Takes over the job if the queue is below its capacity, or the line below its share of that. 0;
- * or, with the job untouched, -EAGAIN (no room) or -ENOMEM. */
+ * or, with the job untouched, -EAGAIN (no room), -ENOMEM, or -ECANCELED (closed: queue_close). */
 int queue_push(struct queue *queue, struct line *line, struct job *job) MUST_USE;
 
 /* Waits for room, queue_nudge, or queue_unbind. */
@@ -121,6 +121,9 @@ void queue_bound_full(struct queue *queue, usec_t most);
 
 /* Jobs that wait, in all lines. */
 size_t queue_count(struct queue *queue);
+
+/* The same, and those that workers have. */
+size_t queue_count_jobs(struct queue *queue);
 
 /* Glimpses of the first GLIMPSES_WAITING of those that wait (the road needs the lock), and of all
  * that workers have. How many these are; lists at most `most`, and returns how many. Any thread. */
@@ -164,7 +167,7 @@ usec_t queue_stands_since(struct queue *queue);
 /* At the stop: there is always room. */
 void queue_unbind(struct queue *queue);
 
-/* No push will come; workers empty the queue and end. */
+/* Nothing comes in any more; workers empty the queue and end. */
 void queue_close(struct queue *queue);
 
 /* After queue_close: whoever comes gets what waits, to refuse it. */

@@ -246,6 +246,13 @@ bool queue_pop(struct queue *queue, struct turn *turn, struct job *ret_job) {
     return true;
 }
 
+size_t queue_count_jobs(struct queue *queue) {
+    lock_acquire(&queue->lock);
+    size_t n = queue->count + queue->active + queue->away;
+    lock_release(&queue->lock);
+    return n;
+}
+
 size_t queue_count_glimpses(struct queue *queue) {
     lock_acquire(&queue->lock);
     size_t waiting = queue->count, busy = queue->active + queue->away;

@@ -1,11 +1,13 @@
 #include "road/refuse.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/sockopt.h"
 #include "conn/answer.h"
 #include "conn/copy.h"
+#include "road/exchanges.h"
 #include "road/generation.h"
 
 #define DRAIN_READS 16 /* of what has already arrived, before a close without a linger */
@@ -23,7 +25,7 @@ static bool let_linger(struct road *road, struct job *job) {
         return false;
     }
     conn = conn_new_refused(&job->record, &job->route->options, &road->registry, &road->refused,
-                            job->route->config->pages, &job->has.client, &job->has.client_tls);
+                            job->route->config->pages, &job->has);
     if (conn == NULL) {
         pump_pool_put(&road->pumps, pair);
         gate_leave(&road->refused);
@@ -55,10 +57,15 @@ static enum end_answer answer_to(const struct job *job, enum end end) {
 
 /* By an alert, in the handshake, which a reset might overtake. */
 static bool was_told(const struct job *job, enum end end) {
-    return job->route->config->tls.given && (end == END_CLIENT_HELLO || end == END_UNKNOWN_NAME);
+    return job->alert != 0 ||
+           (job->route->config->tls.given && (end == END_CLIENT_HELLO || end == END_UNKNOWN_NAME));
 }
 
 void refuse_client(struct road *road, struct job *job, enum end end, int error, bool in_gate) {
+    if (job->exchange != NULL) {
+        exchanges_deliver(job, end, error);
+        return;
+    }
     enum end_answer answer = answer_to(job, end);
 
     end_count(end);
@@ -71,19 +78,23 @@ void refuse_client(struct road *road, struct job *job, enum end end, int error, 
         answer_send(job->has.client, job->has.client_tls, end, job->route->config->pages);
         drop_what_came(job->has.client);
     } else if (!lingers && was_told(job, end)) {
+        if (job->alert != 0)
+            answer_alert(job->has.client, job->alert);
         drop_what_came(job->has.client);
         (void)shutdown(job->has.client, SHUT_WR);
         sockopt_set_for_end(job->has.client);
     } else if (!lingers) {
         fd_reset(job->has.client);
     }
+    struct bearer *bearer = lingers ? NULL : bearer_new(job->has.shown);
     holdings_give_back(&job->has);
     if (in_gate)
         gate_leave(&road->gate);
     if (!lingers) {
         job->record.ended = clock_now();
-        record_log(&job->record, job->route->options.log);
+        record_log(&job->record, bearer, job->route->options.log);
     }
+    free(bearer);
     route_unref(job->route);
     job->route = NULL;
 }

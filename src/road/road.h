@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/siphash.h"
+#include "conn/exchange.h"
+#include "conn/leg_pool.h"
 #include "conn/pipe_pool.h"
 #include "conn/pump_pool.h"
 #include "conn/registry.h"
@@ -21,6 +24,12 @@ struct road {
     struct registry registry;
     struct pipe_pool pipes;
     struct pump_pool pumps;
+    struct leg_pool legs;
+    struct exchange_road exchanges; /* what connections of mode http ask of it */
+    struct siphash_key key;
+    /* Jobs of exchanges, in the queue or with a worker: so many at least, for a moment less than
+     * there are. */
+    _Atomic long exchange_dials;
     struct link *link;         /* set before anything runs; NULL: none */
     _Atomic uint64_t accepted; /* numbers the connections, unless the table does */
     _Atomic bool stop_accept;  /* acceptors end */

@@ -4,13 +4,14 @@
 #define ROAD_SHAKE_H
 
 #include "base/clock.h"
-#include "road/job.h"
+#include "road/opening.h"
 
-struct tls_client; /* tls/client.h */
+struct upstream_tls_config; /* config/config.h */
 
-/* By the listener's tls section. END_NONE; or END_CLIENT_HELLO, END_HELLO_TIMEOUT, END_STOPPED or
- * END_NO_PUMPS (no memory), with the reason in the record. */
-enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop);
+/* By the listener's tls section, until the opening's deadline. Then the socket waits without
+ * bounds, as it may not have before. END_NONE; or END_CLIENT_HELLO, END_HELLO_TIMEOUT, END_STOPPED
+ * or END_NO_PUMPS (no memory), with the reason in the record. */
+enum end shake_client(struct opening *opening);
 
 /* By the upstream's tls section, with the job's server, whose host is as the operator wrote it.
  * on_wait: it takes longer than patience. 0; -EPROTO: it failed, the record says of what;
@@ -21,7 +22,7 @@ struct shake_wait {
     void (*on_wait)(void *arg);
     void *arg;
 };
-int shake_server(struct job *job, struct tls_client *client, const char *host,
+int shake_server(struct job *job, const struct upstream_tls_config *tls, const char *host,
                  const struct shake_wait *wait) MUST_USE;
 
 #endif

@@ -3,17 +3,15 @@
 
 #include <errno.h>
 
-enum end shake_client(struct job *job, usec_t deadline, const _Atomic bool *stop) {
-    (void)job;
-    (void)deadline;
-    (void)stop;
+enum end shake_client(struct opening *opening) {
+    (void)opening;
     return END_CLIENT_HELLO;
 }
 
-int shake_server(struct job *job, struct tls_client *client, const char *host,
+int shake_server(struct job *job, const struct upstream_tls_config *tls, const char *host,
                  const struct shake_wait *wait) {
     (void)job;
-    (void)client;
+    (void)tls;
     (void)host;
     (void)wait;
     return -ENOTSUP;

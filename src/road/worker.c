@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "base/stats.h"
+#include "conn/pulse.h"
 #include "road/branch.h"
 #include "road/dial.h"
+#include "road/exchanges.h"
 #include "road/shortage.h"
 #include "road/generation.h"
 #include "road/refuse.h"
@@ -50,6 +52,15 @@ static enum end hand_over(struct road *road, struct job *job, struct turn *turn,
     return END_NO_PUMPS;
 }
 
+#define LONG_IN_QUEUE USEC_PER_MSEC /* so long that a client may have gone meanwhile */
+
+/* Of a request that has waited: nobody wants its answer any more. Who has only ended may: it has
+ * said all. */
+static bool was_reset(const struct job *job) {
+    return job->exchange != NULL && job->record.popped - job->record.queued >= LONG_IN_QUEUE &&
+           pulse_take(job->has.client).closed;
+}
+
 /* END_NONE: it was handed over, or put back. Else how it ends; *ret_error is the errno, or 0. */
 static enum end serve_job(struct road *road, struct job *job, struct turn *turn, int *ret_error) {
     usec_t patience = job->route->generation->config->global.queue_timeout;
@@ -60,6 +71,8 @@ static enum end serve_job(struct road *road, struct job *job, struct turn *turn,
         return END_STOPPED;
     if (job->record.popped - job->record.queued > patience)
         return job->full_since != 0 ? END_SERVERS_FULL : END_QUEUE_TIMEOUT;
+    if (was_reset(job))
+        return END_CLIENT_RESET;
     enum end end = dial(job, turn, &road->stop_now);
     /* A newer configuration may have servers with room. */
     while (end == END_SERVERS_FULL && branch_follow(job))
@@ -70,6 +83,11 @@ static enum end serve_job(struct road *road, struct job *job, struct turn *turn,
         return END_NONE;
     job->record.dialled = clock_now();
     *ret_error = job->record.error;
+    if (end == END_NONE && job->exchange != NULL) {
+        turn->outcome = TURN_FOUND;
+        exchanges_deliver(job, END_NONE, 0);
+        return END_NONE;
+    }
     return end != END_NONE ? end : hand_over(road, job, turn, ret_error);
 }
 

@@ -23,12 +23,28 @@ void tls_server_unref(struct tls_server *server) {
     (void)server;
 }
 
+bool tls_server_lacks_name(const SSL *ssl) {
+    (void)ssl;
+    return false;
+}
+
 void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg) {
     (void)server, (void)fn, (void)arg;
 }
 
+bool tls_server_visit_name(struct tls_server *server, const char *name, tls_facts_fn *fn,
+                           void *arg) {
+    (void)server, (void)name, (void)fn, (void)arg;
+    return true;
+}
+
 bool tls_server_covers(struct tls_server *server, const char *name) {
     (void)server, (void)name;
+    return true;
+}
+
+bool tls_server_shares(struct tls_server *server, const char *asked, const char *host) {
+    (void)server, (void)asked, (void)host;
     return true;
 }
 
@@ -86,8 +102,28 @@ bool tls_client_why(const SSL *ssl, char *buf, size_t size) {
 
 /* There are no sessions. */
 
+struct tls_session *tls_session_new(bool is_client, const struct tls_keys *in,
+                                    const struct tls_keys *out) {
+    (void)is_client, (void)in, (void)out;
+    return NULL;
+}
+
 void tls_session_free(struct tls_session *session) {
     CHECK(session == NULL);
+}
+
+bool tls_session_begin_writing(struct tls_session *session) {
+    (void)session;
+    return false;
+}
+
+void tls_session_end_writing(struct tls_session *session) {
+    CHECK(session == NULL);
+}
+
+ssize_t tls_session_seal_end(struct tls_session *session, uint8_t *record) {
+    (void)session, (void)record;
+    return -ENOTSUP;
 }
 
 uint8_t *tls_session_seal_all(struct tls_session *session, const struct iovec *parts, size_t n,
@@ -99,8 +135,8 @@ uint8_t *tls_session_seal_all(struct tls_session *session, const struct iovec *p
     return NULL;
 }
 
-struct tls_talk *tls_talk_new(struct tls_client *client, const char *host, int fd) {
-    (void)client, (void)host, (void)fd;
+struct tls_talk *tls_talk_new(struct tls_client *client, const char *host, bool http1, int fd) {
+    (void)client, (void)host, (void)http1, (void)fd;
     return NULL;
 }
 
@@ -121,6 +157,16 @@ ssize_t tls_talk_send(struct tls_talk *talk, const void *bytes, size_t n) {
 ssize_t tls_talk_recv(struct tls_talk *talk, void *buf, size_t size) {
     (void)talk, (void)buf, (void)size;
     return -ENOTSUP;
+}
+
+bool tls_talk_is_answered(const struct tls_talk *talk) {
+    (void)talk;
+    return false;
+}
+
+const char *tls_talk_why(struct tls_talk *talk) {
+    (void)talk;
+    return "";
 }
 
 bool tls_talk_wants_to_write(const struct tls_talk *talk) {

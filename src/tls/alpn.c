@@ -16,6 +16,9 @@ bool alpn_encode(const char *const *protocols, size_t n, struct alpn *ret,
         problems->value = i;
         if (length == 0 || length > PROTOCOL_MOST)
             tls_tell(problems, TLS_WRONG, "must be the name of a protocol, such as http/1.1 or h2");
+        else if (strpbrk(protocols[i], ", ") != NULL)
+            tls_tell(problems, TLS_WRONG,
+                     "several protocols are a list, as in {\"h2\", \"http/1.1\"}");
         size += 1 + length;
     }
     problems->value = TLS_ONLY_VALUE;

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include "tls/certificate_facts.h"
 #include "tls/pem.h"
@@ -12,6 +13,9 @@ static bool trust(SSL_CTX *ctx, X509 *authority, bool names_it, EVP_MD_CTX *dige
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int n;
 
+    /* Its extensions are looked at once, and kept: now, not by the first handshakes, of which
+     * several may come at once. What is wrong with them these find. */
+    (void)X509_check_purpose(authority, -1, 0);
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) == 1 &&
            (!names_it || SSL_CTX_add_client_CA(ctx, authority) == 1) &&
            X509_digest(authority, EVP_sha256(), bytes, &n) == 1 &&

@@ -10,6 +10,7 @@
 
 #include "tls/certificate_facts.h"
 #include "tls/key_file.h"
+#include "tls/key_mode.h"
 #include "tls/pem.h"
 
 /* The references are nobody's business but this file's. */
@@ -75,6 +76,7 @@ static bool adopt_key(struct tls_certificate *certificate, struct pem *pem, cons
             file);
         return false;
     }
+    key_mode_check(file, "the private key", problems);
     certificate->key = pem->key;
     pem->key = NULL;
     certificate->key_file = strdup(file);

@@ -154,14 +154,10 @@ static void read_trusted(void) {
     ERR_clear_error();
 }
 
-/* Whether this machine itself trusts the issuer, so that clients will have it, too. */
-static bool is_issuer_trusted(X509 *last) {
+static bool is_issuer_in(X509_STORE *store, X509 *last) {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     X509 *issuer = NULL;
-
-    pthread_once(&trusted_once, read_trusted);
-    bool found = trusted != NULL && ctx != NULL &&
-                 X509_STORE_CTX_init(ctx, trusted, NULL, NULL) == 1 &&
+    bool found = store != NULL && ctx != NULL && X509_STORE_CTX_init(ctx, store, NULL, NULL) == 1 &&
                  X509_STORE_CTX_get1_issuer(&issuer, ctx, last) == 1;
     X509_free(issuer);
     X509_STORE_CTX_free(ctx);
@@ -191,13 +187,37 @@ static void check_chain(const struct tls_certificate *certificate, struct tls_pr
         }
         last = next;
     }
-    if (X509_check_issued(last, last) == X509_V_OK || is_issuer_trusted(last))
+}
+
+/* Authorities of the web say where the certificate comes from that they signed this one with (RFC
+ * 5280, 4.2.2.1); those that people make for themselves do not, and sign by what all have whom it
+ * concerns. */
+static bool names_issuer(X509 *last) {
+    AUTHORITY_INFO_ACCESS *access = X509_get_ext_d2i(last, NID_info_access, NULL, NULL);
+    bool found = false;
+
+    for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(access); i++)
+        found |= OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
+    AUTHORITY_INFO_ACCESS_free(access);
+    ERR_clear_error();
+    return found;
+}
+
+void certificate_check_complete(const struct tls_certificate *certificate, X509_STORE *known,
+                                struct tls_problems *problems) {
+    int n = sk_X509_num(certificate->chain);
+    X509 *last = n > 0 ? sk_X509_value(certificate->chain, n - 1) : certificate->leaf;
+
+    pthread_once(&trusted_once, read_trusted);
+    if (X509_check_issued(last, last) == X509_V_OK || is_issuer_in(trusted, last) ||
+        is_issuer_in(known, last))
         return;
     char *missing = certificate_say_name(X509_get_issuer_name(last));
     tls_tell(
-        problems, TLS_DOUBTFUL,
+        problems, names_issuer(last) ? TLS_DOUBTFUL : TLS_ASKED,
         "%s: the chain may be incomplete: the certificate of \"%s\" comes next, and is neither "
-        "in the file nor trusted by this machine; append it, unless all clients have it",
+        "in the file nor trusted by this machine; append it, unless it is trusted at the other "
+        "side",
         certificate->file, missing != NULL ? missing : "");
     free(missing);
 }

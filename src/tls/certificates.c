@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/grow.h"
+#include "tls/certificate_facts.h"
 #include "tls/certificate_paths.h"
 
 void certificates_free(struct tls_certificates *certificates) {
@@ -55,9 +56,15 @@ static bool add_certificate(struct tls_certificates *to, struct tls_certificate 
 }
 
 bool certificates_read_one(struct tls_certificates *ret, const char *file, const char *key,
-                           const struct tls_certificates *former, struct tls_problems *problems) {
-    return add_certificate(ret, find_former(former, file), file, key[0] != '\0' ? key : NULL,
-                           problems);
+                           const struct tls_certificates *former, X509_STORE *known,
+                           struct tls_problems *problems) {
+    struct tls_certificate *before = find_former(former, file);
+
+    if (!add_certificate(ret, before, file, key[0] != '\0' ? key : NULL, problems))
+        return false;
+    if (ret->list[ret->n - 1] != before)
+        certificate_check_complete(ret->list[ret->n - 1], known, problems);
+    return true;
 }
 
 static void check_names(const struct tls_certificate *certificate, struct tls_problems *problems) {
@@ -142,7 +149,7 @@ static void choose_fallback(struct tls_certificates *certificates) {
 }
 
 bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
-                       const char *key, const struct tls_certificates *former,
+                       const char *key, const struct tls_certificates *former, X509_STORE *known,
                        struct tls_problems *problems) {
     struct certificate_paths files = {0};
     bool good = certificate_paths_find(&files, paths, n, problems);
@@ -153,7 +160,7 @@ bool certificates_read(struct tls_certificates *ret, const char *const *paths, s
         problems->value = files.list[i].value;
         const struct tls_certificate *before = find_former(former, file);
         bool failed_before = problems->failed;
-        if (certificates_read_one(ret, file, key, former, problems)) {
+        if (certificates_read_one(ret, file, key, former, known, problems)) {
             if (ret->list[ret->n - 1] != before)
                 check_names(ret->list[ret->n - 1], problems);
         } else if (former != NULL && before == NULL) { /* it waits; others go on */
@@ -235,4 +242,28 @@ bool certificates_cover(const struct tls_certificates *certificates, const char 
             return true;
     }
     return false;
+}
+
+/* A wildcard stands for one label. */
+static bool is_name_for(const char *name, const char *host) {
+    const char *dot = strchr(host, '.');
+
+    return strcmp(name, host) == 0 ||
+           (name[0] == '*' && dot != NULL && dot != host && strcmp(name + 1, dot) == 0);
+}
+
+bool certificates_share(const struct tls_certificates *certificates, const char *asked,
+                        const char *host) {
+    const struct tls_choice *choice =
+        certificates_find(certificates, asked[0] != '\0' ? asked : NULL);
+    size_t names = 0;
+
+    for (size_t i = 0; i < TLS_KEY_TYPES; i++) {
+        const struct tls_certificate *one = choice->by_type[i];
+
+        for (size_t j = 0; one != NULL && j < one->n_names; j++, names++)
+            if (is_name_for(one->names[j], host))
+                return true;
+    }
+    return names == 0;
 }

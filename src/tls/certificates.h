@@ -26,16 +26,17 @@ struct tls_certificates {
 
 /* Reads the files that these paths stand for (certificate_paths.h). key goes with the only one, ""
  * for where it lies beside it. Of former (NULL: none) those are taken whose files have not
- * changed, and those whose files are wrong now; with it a new file that is wrong is left out. All
- * problems are told. False: there is a file without a certificate. Call certificates_free in either
- * case; ret is zeroed. Waits for the medium alone. */
+ * changed, and those whose files are wrong now; with it a new file that is wrong is left out.
+ * known: whom the other side trusts, as far as that is known. All problems are told. False: there
+ * is a file without a certificate. Call certificates_free in either case; ret is zeroed. Waits for
+ * the medium alone. */
 bool certificates_read(struct tls_certificates *ret, const char *const *paths, size_t n,
-                       const char *key, const struct tls_certificates *former,
+                       const char *key, const struct tls_certificates *former, X509_STORE *known,
                        struct tls_problems *problems) MUST_USE;
 
 /* Reads a single one and appends it, without an index of names: the same otherwise. */
 bool certificates_read_one(struct tls_certificates *ret, const char *file, const char *key,
-                           const struct tls_certificates *former,
+                           const struct tls_certificates *former, X509_STORE *known,
                            struct tls_problems *problems) MUST_USE;
 
 /* Whether all files are those that were read: none is new, changed or gone. Waits the same. */
@@ -45,6 +46,11 @@ bool certificates_are_current(const struct tls_certificates *certificates, const
 /* Whether one is for this name, in small letters; of "*.NAME", whether one is for any or all that
  * have one label more. Any thread, without a lock. */
 bool certificates_cover(const struct tls_certificates *certificates, const char *name);
+
+/* Whether what is chosen for the first name ("": none) is for the other one, in small letters, or
+ * an IP address, too. So is a certificate without any name. Any thread, without a lock. */
+bool certificates_share(const struct tls_certificates *certificates, const char *asked,
+                        const char *host);
 
 void certificates_free(struct tls_certificates *certificates);
 

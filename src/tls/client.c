@@ -12,6 +12,7 @@
 #include "base/host_name.h"
 #include "base/text.h"
 #include "tls/alpn.h"
+#include "tls/asked.h"
 #include "tls/authorities.h"
 #include "tls/certificates.h"
 #include "tls/handshake.h"
@@ -28,7 +29,7 @@ struct tls_client {
 };
 
 static pthread_once_t index_made = PTHREAD_ONCE_INIT;
-static int refusal_index, own_index;
+static int own_index;
 
 static void free_own(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
                      void *argp) {
@@ -38,40 +39,32 @@ static void free_own(void *parent, void *data, CRYPTO_EX_DATA *all, int index, l
     free(data);
 }
 
-static void free_refusal(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
-                         void *argp) {
-    (void)parent, (void)all, (void)index, (void)argl, (void)argp;
-    free(data);
-}
-
 static void make_indexes(void) {
-    refusal_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refusal);
     own_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_own);
-    CHECK(refusal_index >= 0 && own_index >= 0);
+    CHECK(own_index >= 0);
 }
 
-/* Keeps the reason: after the failure libssl has no certificate to ask any more. */
-static int on_verified(int good, X509_STORE_CTX *store) {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+static int on_server_verified(int good, X509_STORE_CTX *store) {
     char *why = good == 0 ? malloc(TLS_WHY_MAX) : NULL;
 
-    if (why == NULL)
-        return good;
-    refusal_say(store, why, TLS_WHY_MAX);
-    free(SSL_get_ex_data(ssl, refusal_index));
-    if (SSL_set_ex_data(ssl, refusal_index, why) != 1)
-        free(why);
-    return 0;
+    if (why != NULL)
+        refusal_say(store, why, TLS_WHY_MAX);
+    refusal_keep(store, why);
+    return good;
 }
 
 bool tls_client_why(const SSL *ssl, char *buf, size_t size) {
-    const char *why = SSL_get_ex_data(ssl, refusal_index);
+    const char *why = refusal_kept(ssl);
 
     if (why != NULL) {
         snprintf(buf, size, "%s", why);
         text_trim(buf);
     }
     return why != NULL;
+}
+
+static const struct tls_certificates *get_own(const SSL_CTX *ctx) {
+    return SSL_CTX_get_ex_data(ctx, own_index);
 }
 
 /* relayd's own, if there is one, for servers that ask. It is there as long as the SSL_CTX is. */
@@ -87,7 +80,8 @@ static bool use_own(SSL_CTX *ctx, const struct tls_client *client,
     }
     if (client->certificate[0] == '\0')
         return true;
-    if (!certificates_read_one(own, client->certificate, client->key, former, problems))
+    if (!certificates_read_one(own, client->certificate, client->key, former,
+                               SSL_CTX_get_cert_store(ctx), problems))
         return false;
     const struct tls_certificate *one = own->list[0];
     if (SSL_CTX_use_cert_and_key(ctx, one->leaf, one->key, one->chain, 1) == 1)
@@ -97,23 +91,32 @@ static bool use_own(SSL_CTX *ctx, const struct tls_client *client,
     return false;
 }
 
-static bool use_authorities(SSL_CTX *ctx, const struct tls_client *client,
+/* Those of a former one stay, if they cannot be read now. */
+static bool use_authorities(SSL_CTX *ctx, const struct tls_client *client, const SSL_CTX *former,
                             struct tls_problems *problems) {
+    bool failed_before = problems->failed;
+
     problems->option = "ca";
     SSL_CTX_set_verify(ctx, client->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
-                       client->verify ? on_verified : NULL);
+                       client->verify ? on_server_verified : NULL);
     if (!client->verify)
         return true;
-    if (client->ca[0] != '\0')
-        return authorities_read(ctx, client->ca, false, NULL, problems);
-    if (SSL_CTX_set_default_verify_paths(ctx) == 1)
+    if (client->ca[0] == '\0' && SSL_CTX_set_default_verify_paths(ctx) == 1)
         return true;
-    tls_tell(problems, TLS_WRONG,
-             "this machine's authorities cannot be read; install ca-certificates, or name a file");
-    return false;
+    if (client->ca[0] == '\0')
+        tls_tell(
+            problems, TLS_WRONG,
+            "this machine's authorities cannot be read; install ca-certificates, or name a file");
+    else if (authorities_read(ctx, client->ca, false, NULL, problems))
+        return true;
+    if (former == NULL)
+        return false;
+    problems->failed = failed_before;
+    SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(former));
+    return true;
 }
 
-static SSL_CTX *make_for_servers(const void *owner, const struct tls_certificates *former,
+static SSL_CTX *make_for_servers(const void *owner, const SSL_CTX *former,
                                  struct tls_problems *problems) {
     const struct tls_client *client = owner;
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -125,17 +128,14 @@ static SSL_CTX *make_for_servers(const void *owner, const struct tls_certificate
         return NULL;
     }
     tls_handshake_prepare(ctx);
-    bool good = use_own(ctx, client, former, problems);
-    good &= use_authorities(ctx, client, problems);
+    asked_watch(ctx);
+    bool good = use_authorities(ctx, client, former, problems);
+    good &= use_own(ctx, client, former != NULL ? get_own(former) : NULL, problems);
     ERR_clear_error();
     if (good)
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;
-}
-
-static const struct tls_certificates *get_own(const SSL_CTX *ctx) {
-    return SSL_CTX_get_ex_data(ctx, own_index);
 }
 
 static bool is_own_current(const void *owner, const struct tls_certificates *certificates) {
@@ -157,13 +157,13 @@ static void watch_authorities(struct tls_client *client) {
     if (!client->verify)
         return;
     if (client->ca[0] != '\0') {
-        renewed_watch(&client->renewed, "ca", client->ca);
+        renewed_watch(&client->renewed, "ca", client->ca, 0);
         return;
     }
     renewed_watch(&client->renewed, "ca",
-                  get_place(X509_get_default_cert_file_env(), X509_get_default_cert_file()));
+                  get_place(X509_get_default_cert_file_env(), X509_get_default_cert_file()), 0);
     renewed_watch(&client->renewed, "ca",
-                  get_place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()));
+                  get_place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()), 0);
 }
 
 /* False: told. */
@@ -243,6 +243,10 @@ static bool name_server(const struct tls_client *client, SSL *ssl, const char *h
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set_tlsext_host_name(ssl, name) == 1 &&
            (!client->verify || SSL_set1_host(ssl, name) == 1);
+}
+
+bool tls_client_offers(const struct tls_client *client) {
+    return client->alpn.n > 0;
 }
 
 SSL *tls_client_open(struct tls_client *client, const char *host) {

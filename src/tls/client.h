@@ -40,6 +40,9 @@ void tls_client_unref(struct tls_client *client);
  * such, and not sent (RFC 6066, 3). NULL: no memory. Any thread. */
 SSL *tls_client_open(struct tls_client *client, const char *host) MUST_USE;
 
+/* Whether it offers protocols by ALPN. Any thread. */
+bool tls_client_offers(const struct tls_client *client);
+
 /* Calls fn for the certificate of this moment, if there is one. Any thread, without a lock. */
 void tls_client_visit(struct tls_client *client, tls_facts_fn *fn, void *arg);
 

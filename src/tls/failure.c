@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/text.h"
+#include "tls/asked.h"
+#include "tls/refusal.h"
 
 static const struct words {
     int reason;
@@ -27,31 +30,14 @@ static const struct words {
     {SSL_R_INAPPROPRIATE_FALLBACK, "it has fallen back from a version that is allowed"},
 };
 
-/* Alerts have reasons from SSL_AD_REASON_OFFSET on: what the peer says (RFC 8446, 6.2). */
-static const struct words alerts[] = {
-    {SSL_AD_HANDSHAKE_FAILURE, "it found nothing in common (alert handshake_failure)"},
-    {SSL_AD_BAD_CERTIFICATE, "it refuses the certificate (alert bad_certificate)"},
-    {SSL_AD_UNSUPPORTED_CERTIFICATE, "it refuses the kind of certificate"},
-    {SSL_AD_CERTIFICATE_REVOKED, "it says that the certificate is revoked"},
-    {SSL_AD_CERTIFICATE_EXPIRED, "it says that the certificate has expired"},
-    {SSL_AD_CERTIFICATE_UNKNOWN, "it does not take the certificate (alert certificate_unknown)"},
-    {SSL_AD_UNKNOWN_CA, "it does not know who has signed the certificate (alert unknown_ca)"},
-    {SSL_AD_ACCESS_DENIED, "it denies access"},
-    {SSL_AD_PROTOCOL_VERSION, "it speaks no version of TLS that is allowed"},
-    {SSL_AD_INSUFFICIENT_SECURITY, "it wants stronger ciphers"},
-    {SSL_AD_INTERNAL_ERROR, "it has an internal error"},
-    {SSL_AD_UNRECOGNIZED_NAME, "it does not know the name that it is asked for"},
-    {SSL_AD_CERTIFICATE_REQUIRED, "it requires a certificate"},
-    {SSL_AD_NO_APPLICATION_PROTOCOL, "it speaks no protocol (ALPN) that is offered"},
-};
-
-static const char *find_words(const struct words *list, size_t n, int reason) {
-    for (size_t i = 0; i < n; i++)
-        if (list[i].reason == reason)
-            return list[i].words;
+static const char *find_words(int reason) {
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].reason == reason)
+            return reasons[i].words;
     return NULL;
 }
 
+/* Alerts have reasons from SSL_AD_REASON_OFFSET on. */
 bool tls_failure_is_alert(unsigned long error) {
     int reason = ERR_GET_REASON(error);
 
@@ -59,20 +45,20 @@ bool tls_failure_is_alert(unsigned long error) {
            reason < SSL_AD_REASON_OFFSET + 256;
 }
 
-static const char *known_words(unsigned long error) {
-    int reason = ERR_GET_REASON(error);
-
-    if (tls_failure_is_alert(error))
-        return find_words(alerts, ARRAY_LEN(alerts), reason - SSL_AD_REASON_OFFSET);
-    return ERR_GET_LIB(error) == ERR_LIB_SSL ? find_words(reasons, ARRAY_LEN(reasons), reason)
-                                             : NULL;
-}
-
 void tls_failure_words(SSL *ssl, unsigned long error, char ret_why[TLS_REASON_MAX]) {
-    const char *known = known_words(error), *other = ERR_reason_error_string(error);
+    const char *other = ERR_reason_error_string(error);
+    const char *known =
+        ERR_GET_LIB(error) == ERR_LIB_SSL ? find_words(ERR_GET_REASON(error)) : NULL;
+    const char *kept = refusal_kept(ssl);
     long verified = SSL_get_verify_result(ssl);
 
-    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
+    ret_why[0] = '\0';
+    if (tls_failure_is_alert(error))
+        alert_words((uint8_t)(ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET), asked_get(ssl),
+                    ret_why);
+    else if (kept != NULL)
+        text_append(ret_why, TLS_REASON_MAX, "%s", kept);
+    else if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
         snprintf(ret_why, TLS_REASON_MAX, "its certificate is not good: %s",
                  X509_verify_cert_error_string(verified));
     else if (known != NULL)

@@ -5,7 +5,7 @@
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
-#define TLS_REASON_MAX 224
+#include "tls/alert.h"
 
 /* error: of ERR_peek_error(3). Whether it is a fatal alert that the peer has sent. */
 bool tls_failure_is_alert(unsigned long error);

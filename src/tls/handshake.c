@@ -9,23 +9,16 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
-#include "base/sanitized.h"
+#include "base/secrets.h"
+#include "tls/asked.h"
 #include "tls/failure.h"
 #include "tls/keylog.h"
 #include "tls/suites.h"
 #include "wire/tls_suite.h"
 
-/* prctl(2): no core, and no other process of this user reads its memory. The leak checker of a
- * sanitizer is such a process. */
-static void keep_secrets(void) {
-    if (!SANITIZED)
-        (void)prctl(PR_SET_DUMPABLE, 0);
-}
-
 void tls_handshake_prepare(SSL_CTX *ctx) {
-    keep_secrets();
+    secrets_keep();
     CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
     CHECK(SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1);
     suites_use_all(ctx);
@@ -100,8 +93,10 @@ static int begin_session(SSL *ssl, const struct tls_wire *wire, const struct tls
         set_first_sequence(wire, is_client, out);
         *ret_session = tls_session_new(is_client, in, out);
         r = *ret_session != NULL ? 0 : -ENOMEM;
-        if (r == 0)
+        if (r == 0) {
             (*ret_session)->in.most = (*ret_session)->out.most = most_in_record(ssl);
+            (*ret_session)->asked = asked_get(ssl);
+        }
     }
     tls_keys_erase(&keys.client);
     tls_keys_erase(&keys.server);
@@ -126,6 +121,9 @@ static enum tls_handshake_outcome outcome_of_error(int error) {
         return TLS_TIMEOUT;
     case ECANCELED:
         return TLS_STOPPED;
+    case ENOMEM:
+    case ENOBUFS:
+        return TLS_SHORTAGE;
     default:
         return TLS_LEFT;
     }
@@ -167,20 +165,35 @@ static enum tls_handshake_outcome finish_handshake(SSL *ssl, const struct tls_wi
     return TLS_DONE;
 }
 
+/* As libssl has it: a client that leaves need not wait for its tickets, and what it has said is to
+ * be heard. */
+static bool lacks_tickets_alone(const SSL *ssl, const struct tls_wire *wire) {
+    return SSL_is_server(ssl) && SSL_version(ssl) == TLS1_3_VERSION &&
+           (wire->error == EPIPE || wire->error == ECONNRESET);
+}
+
+/* Whether it is done, and what it had to say is sent. */
+static bool do_handshake(SSL *ssl, struct tls_wire *wire) {
+    bool done = SSL_do_handshake(ssl) == 1;
+    bool sent = tls_wire_flush(wire); /* an alert, too */
+
+    return done && (sent || lacks_tickets_alone(ssl, wire));
+}
+
 enum tls_handshake_outcome tls_handshake(SSL *ssl, struct tls_wire *wire,
                                          struct tls_session **ret_session,
                                          struct tls_agreed *ret_agreed,
                                          char ret_why[TLS_REASON_MAX]) {
     enum tls_handshake_outcome outcome = TLS_SHORTAGE;
     struct tls_secrets secrets = {0};
-    BIO *bio = tls_wire_bio(wire);
+    BIO *bio = tls_wire_bio(wire, ssl);
 
     if (bio == NULL)
         return outcome;
     SSL_set_bio(ssl, bio, bio); /* ssl owns it now */
     ERR_clear_error();
     if (tls_keylog_watch(ssl, &secrets) == 0) {
-        if (SSL_do_handshake(ssl) == 1)
+        if (do_handshake(ssl, wire))
             outcome = finish_handshake(ssl, wire, &secrets, ret_session, ret_agreed, ret_why);
         else
             outcome = explain_failure(ssl, wire, ret_why);
@@ -188,10 +201,11 @@ enum tls_handshake_outcome tls_handshake(SSL *ssl, struct tls_wire *wire,
     }
     ERR_clear_error();
     explicit_bzero(&secrets, sizeof(secrets));
-    if (outcome == TLS_DONE && tls_wire_release(wire) < 0) {
+    int r = tls_wire_release(wire);
+    if (r < 0 && outcome == TLS_DONE) {
         tls_session_free(*ret_session);
         *ret_session = NULL;
-        outcome = TLS_LEFT; /* the socket is no more */
+        outcome = outcome_of_error(-r);
     }
     return outcome;
 }

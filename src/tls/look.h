@@ -20,6 +20,9 @@ struct tls_facts {
 
 typedef void tls_facts_fn(void *arg, const struct tls_facts *facts);
 
+/* "www.example, example and 4 more"; without names, as clients', whose it is. Returns buf. */
+const char *tls_facts_say_names(const struct tls_facts *facts, char *buf, size_t size);
+
 enum tls_look {
     TLS_LOOK_SAME,  /* no file has changed */
     TLS_LOOK_TAKEN, /* what was new is in force */

@@ -8,8 +8,9 @@
 
 #include "base/check.h"
 
-/* TLS_NOTED: nothing can be used less for it. */
-enum tls_weight { TLS_WRONG, TLS_DOUBTFUL, TLS_NOTED };
+/* TLS_NOTED: nothing can be used less for it. TLS_ASKED: it is in order for most; who asks for a
+ * check is told. */
+enum tls_weight { TLS_WRONG, TLS_DOUBTFUL, TLS_NOTED, TLS_ASKED };
 
 #define TLS_ONLY_VALUE SIZE_MAX
 

@@ -1,11 +1,14 @@
 #include "tls/refusal.h"
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/escape.h"
 #include "base/text.h"
 #include "tls/certificate_facts.h"
@@ -125,4 +128,34 @@ const char *refusal_say(X509_STORE_CTX *store, char *buf, size_t size) {
 
     say_refusal(store, said, sizeof(said));
     return escape_text(said, strlen(said), ESCAPE_UNPRINTABLE, buf, size);
+}
+
+static pthread_once_t refusal_once = PTHREAD_ONCE_INIT;
+static int refusal_index;
+
+static void free_refusal(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
+                         void *argp) {
+    (void)parent, (void)all, (void)index, (void)argl, (void)argp;
+    free(data);
+}
+
+static void make_refusal_index(void) {
+    refusal_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_refusal);
+    CHECK(refusal_index >= 0);
+}
+
+void refusal_keep(X509_STORE_CTX *store, char *why) {
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+    pthread_once(&refusal_once, make_refusal_index);
+    if (why == NULL)
+        return;
+    free(SSL_get_ex_data(ssl, refusal_index));
+    if (SSL_set_ex_data(ssl, refusal_index, why) != 1)
+        free(why);
+}
+
+const char *refusal_kept(const SSL *ssl) {
+    pthread_once(&refusal_once, make_refusal_index);
+    return SSL_get_ex_data(ssl, refusal_index);
 }

@@ -7,9 +7,10 @@
 #include "base/crc32c.h"
 #include "base/grow.h"
 
-void renewed_watch(struct renewed *renewed, const char *option, const char *path) {
+void renewed_watch(struct renewed *renewed, const char *option, const char *path, int group) {
     CHECK(renewed->n_files < RENEWED_FILES);
-    renewed->files[renewed->n_files++] = (struct renewed_file){.option = option, .path = path};
+    renewed->files[renewed->n_files++] =
+        (struct renewed_file){.option = option, .path = path, .group = group};
 }
 
 static void note_marks(struct renewed *renewed) {
@@ -42,7 +43,7 @@ SSL_CTX *renewed_context(struct renewed *renewed) {
     return ctx;
 }
 
-static void give_facts(const struct tls_certificate *one, tls_facts_fn *fn, void *arg) {
+void renewed_tell(const struct tls_certificate *one, tls_facts_fn *fn, void *arg) {
     char key[32];
     const struct tls_facts facts = {
         .file = one->file,
@@ -66,7 +67,7 @@ void renewed_visit(struct renewed *renewed, tls_facts_fn *fn, void *arg) {
     const struct tls_certificates *certificates = renewed->ways->certificates(ctx);
 
     for (size_t i = 0; i < certificates->n; i++)
-        give_facts(certificates->list[i], fn, arg);
+        renewed_tell(certificates->list[i], fn, arg);
     SSL_CTX_free(ctx);
 }
 
@@ -90,7 +91,7 @@ static size_t count_fresh(const struct tls_certificates *these,
             continue;
         n++;
         if (on_fresh != NULL)
-            give_facts(these->list[i], on_fresh, arg);
+            renewed_tell(these->list[i], on_fresh, arg);
     }
     return n;
 }
@@ -195,6 +196,25 @@ static void tell_what_is_wrong(struct renewed *renewed, const struct findings *f
     renewed->wrong = findings->sum;
 }
 
+/* Whether something was wrong with files of this group. */
+static bool is_group_wrong(const struct renewed *renewed, const struct findings *findings,
+                           int group) {
+    for (size_t i = 0; i < findings->n; i++)
+        for (size_t j = 0; j < renewed->n_files; j++)
+            if (findings->list[i].weight == TLS_WRONG && renewed->files[j].group == group &&
+                strcmp(findings->list[i].option, renewed->files[j].option) == 0)
+                return true;
+    return false;
+}
+
+/* Files that were not taken count as they were before, so that the next look tries them again. */
+static void restore_marks(struct renewed *renewed, const struct renewed_file *before,
+                          const struct findings *findings, bool all) {
+    for (size_t i = 0; i < renewed->n_files; i++)
+        if (all || is_group_wrong(renewed, findings, renewed->files[i].group))
+            renewed->files[i].mark = before[i].mark;
+}
+
 enum tls_look renewed_look(struct renewed *renewed, const struct tls_look_calls *calls) {
     SSL_CTX *ctx = renewed_context(renewed);
     const struct tls_certificates *certificates = renewed->ways->certificates(ctx);
@@ -210,10 +230,9 @@ enum tls_look renewed_look(struct renewed *renewed, const struct tls_look_calls 
     }
     memcpy(before, renewed->files, sizeof(before));
     note_marks(renewed);
-    SSL_CTX *fresh = renewed->ways->make(renewed->owner, certificates, &problems);
-    if (fresh == NULL) /* the next look tries them again */
-        memcpy(renewed->files, before, sizeof(before));
-    else
+    SSL_CTX *fresh = renewed->ways->make(renewed->owner, ctx, &problems);
+    restore_marks(renewed, before, &findings, fresh == NULL);
+    if (fresh != NULL)
         taken = take_fresh(renewed, ctx, fresh, before, calls);
     SSL_CTX_free(ctx);
     if (taken)

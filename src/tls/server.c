@@ -11,13 +11,15 @@
 
 #define NAMES_SAID 5
 
+enum { FILES_VERIFICATION, FILES_TICKETS }; /* groups */
+
 struct tls_server {
     atomic_uint references;
     struct tls_server_settings settings; /* ours */
     struct renewed renewed;
 };
 
-static SSL_CTX *make_for_clients(const void *owner, const struct tls_certificates *former,
+static SSL_CTX *make_for_clients(const void *owner, const SSL_CTX *former,
                                  struct tls_problems *problems) {
     const struct tls_server *server = owner;
 
@@ -46,9 +48,9 @@ static bool begin_server(struct tls_server *server, const struct tls_server_sett
         tls_tell_no_memory(problems);
         return false;
     }
-    renewed_watch(&server->renewed, "ca", server->settings.ca);
-    renewed_watch(&server->renewed, "crl", server->settings.crl);
-    renewed_watch(&server->renewed, "ticket_keys", server->settings.ticket_keys);
+    renewed_watch(&server->renewed, "ca", server->settings.ca, FILES_VERIFICATION);
+    renewed_watch(&server->renewed, "crl", server->settings.crl, FILES_VERIFICATION);
+    renewed_watch(&server->renewed, "ticket_keys", server->settings.ticket_keys, FILES_TICKETS);
     return renewed_make(&server->renewed, &ways_to_clients, server, problems);
 }
 
@@ -84,8 +86,26 @@ SSL_CTX *tls_server_context(struct tls_server *server) {
     return renewed_context(&server->renewed);
 }
 
+bool tls_server_lacks_name(const SSL *ssl) {
+    return server_context_lacks_name(ssl);
+}
+
 void tls_server_visit(struct tls_server *server, tls_facts_fn *fn, void *arg) {
     renewed_visit(&server->renewed, fn, arg);
+}
+
+bool tls_server_visit_name(struct tls_server *server, const char *name, tls_facts_fn *fn,
+                           void *arg) {
+    SSL_CTX *ctx = tls_server_context(server);
+    const struct tls_certificates *certificates = server_context_certificates(ctx);
+    const struct tls_choice *choice = certificates_find(certificates, name);
+    bool found = choice != &certificates->fallback;
+
+    for (size_t i = 0; i < TLS_KEY_TYPES; i++)
+        if (choice->by_type[i] != NULL)
+            renewed_tell(choice->by_type[i], fn, arg);
+    SSL_CTX_free(ctx);
+    return found;
 }
 
 bool tls_server_covers(struct tls_server *server, const char *name) {
@@ -94,6 +114,14 @@ bool tls_server_covers(struct tls_server *server, const char *name) {
 
     SSL_CTX_free(ctx);
     return covers;
+}
+
+bool tls_server_shares(struct tls_server *server, const char *asked, const char *host) {
+    SSL_CTX *ctx = tls_server_context(server);
+    bool shares = certificates_share(server_context_certificates(ctx), asked, host);
+
+    SSL_CTX_free(ctx);
+    return shares;
 }
 
 const char *tls_server_say_names(struct tls_server *server, char *buf, size_t size) {

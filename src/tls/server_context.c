@@ -12,7 +12,9 @@
 #include "base/stats.h"
 #include "tls/alpn.h"
 #include "tls/authorities.h"
+#include "tls/denial.h"
 #include "tls/handshake.h"
+#include "tls/refusal.h"
 #include "tls/suites.h"
 #include "tls/ticket_callback.h"
 #include "tls/ticket_file.h"
@@ -23,12 +25,14 @@
 struct footing {
     struct tls_certificates certificates;
     struct alpn alpn;
-    struct ticket_keys tickets; /* of a file */
-    int64_t lists_end;          /* ended_certificate */
+    struct ticket_keys tickets;             /* of a file */
+    int64_t lists_end;                      /* ended_certificate */
+    uint8_t verifies[TLS_FINGERPRINT_SIZE]; /* a digest of the authorities and lists */
+    char *ca, *crl;                         /* paths, for on_client_verified */
 };
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
-static int footing_index;
+static int footing_index, lack_index;
 
 static void free_footing(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argl,
                          void *argp) {
@@ -39,13 +43,16 @@ static void free_footing(void *parent, void *data, CRYPTO_EX_DATA *all, int inde
         return;
     certificates_free(&footing->certificates);
     free(footing->alpn.bytes);
+    free(footing->ca);
+    free(footing->crl);
     explicit_bzero(&footing->tickets, sizeof(footing->tickets));
     free(footing);
 }
 
 static void make_index(void) {
     footing_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_footing);
-    CHECK(footing_index >= 0);
+    lack_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    CHECK(footing_index >= 0 && lack_index >= 0);
 }
 
 const struct tls_certificates *server_context_certificates(const SSL_CTX *ctx) {
@@ -54,7 +61,12 @@ const struct tls_certificates *server_context_certificates(const SSL_CTX *ctx) {
     return &footing->certificates;
 }
 
-/* The one host name of the extension (RFC 6066, 3), in small letters; false: there is none. */
+bool server_context_lacks_name(const SSL *ssl) {
+    return SSL_get_ex_data(ssl, lack_index) != NULL;
+}
+
+/* The one host name of the extension (RFC 6066, 3), as routes have it (host_name_read): in small
+ * letters, without a dot at its end; false: there is none. */
 static bool read_name(SSL *ssl, char name[NAME_MOST + 1]) {
     const unsigned char *bytes;
     size_t n, length;
@@ -63,7 +75,11 @@ static bool read_name(SSL *ssl, char name[NAME_MOST + 1]) {
         bytes[2] != TLSEXT_NAMETYPE_host_name)
         return false;
     length = (size_t)bytes[3] << 8 | bytes[4];
-    if (length + 5 > n || length > NAME_MOST || memchr(bytes + 5, '\0', length) != NULL)
+    if (length + 5 > n)
+        return false;
+    if (length > 0 && bytes[5 + length - 1] == '.')
+        length--;
+    if (length > NAME_MOST || memchr(bytes + 5, '\0', length) != NULL)
         return false;
     for (size_t i = 0; i < length; i++)
         name[i] = (char)tolower(bytes[5 + i]);
@@ -92,8 +108,10 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg) {
     bool same =
         memcmp(choice->by_type, certificates->fallback.by_type, sizeof(choice->by_type)) == 0;
 
-    if (named && choice == &certificates->fallback)
+    if (named && choice == &certificates->fallback) {
         stats_add(STAT_unknown_names, 1);
+        (void)SSL_set_ex_data(ssl, lack_index, &lack_index); /* any pointer says so */
+    }
     if (SSL_set_session_id_context(ssl, choice->session, sizeof(choice->session)) == 1 &&
         (same || use_choice(ssl, choice)))
         return SSL_CLIENT_HELLO_SUCCESS;
@@ -130,11 +148,58 @@ static bool use_fallback(SSL_CTX *ctx, const struct tls_certificates *certificat
     return true;
 }
 
+static int on_client_verified(int good, X509_STORE_CTX *store) {
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct footing *footing = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), footing_index);
+    char *why = good == 0 ? malloc(TLS_REASON_MAX) : NULL;
+
+    if (why != NULL)
+        denial_say(store, footing->ca, footing->crl, why, TLS_REASON_MAX);
+    refusal_keep(store, why);
+    return good;
+}
+
+static const struct footing *get_footing(const SSL_CTX *ctx) {
+    return ctx != NULL ? SSL_CTX_get_ex_data(ctx, footing_index) : NULL;
+}
+
+/* Those who may have signed certificates of clients, and what they have revoked. False: told. */
+static bool read_verification(SSL_CTX *ctx, const struct tls_server_settings *settings,
+                              struct footing *footing, struct tls_problems *problems) {
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool good = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+
+    if (!good)
+        tls_tell_no_memory(problems);
+    footing->lists_end = INT64_MAX;
+    problems->option = "ca";
+    good = good && authorities_read(ctx, settings->ca, true, digest, problems);
+    problems->option = "crl";
+    if (settings->crl[0] != '\0' && digest != NULL)
+        good &= authorities_read_revoked(ctx, settings->crl, digest, &footing->lists_end, problems);
+    if (good && EVP_DigestFinal_ex(digest, footing->verifies, NULL) != 1) {
+        tls_tell_no_memory(problems);
+        good = false;
+    }
+    EVP_MD_CTX_free(digest);
+    return good;
+}
+
+/* As it is in the former one. */
+static void keep_verification(SSL_CTX *ctx, struct footing *footing, const SSL_CTX *former) {
+    const struct footing *before = get_footing(former);
+
+    SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(former));
+    SSL_CTX_set_client_CA_list(ctx, SSL_dup_CA_list(SSL_CTX_get_client_CA_list(former)));
+    footing->lists_end = before->lists_end;
+    memcpy(footing->verifies, before->verifies, sizeof(footing->verifies));
+}
+
 /* Who verifies clients, and how. */
 static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *settings,
-                             struct footing *footing, EVP_MD_CTX *digest,
+                             struct footing *footing, const SSL_CTX *former,
                              struct tls_problems *problems) {
-    bool off = settings->verify_client == TLS_VERIFY_OFF;
+    bool off = settings->verify_client == TLS_VERIFY_OFF, failed_before = problems->failed;
 
     if (off)
         return true;
@@ -142,19 +207,40 @@ static bool use_verification(SSL_CTX *ctx, const struct tls_server_settings *set
         ctx,
         SSL_VERIFY_PEER |
             (settings->verify_client == TLS_VERIFY_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-        NULL);
-    footing->lists_end = INT64_MAX;
+        on_client_verified);
+    footing->ca = strdup(settings->ca);
+    footing->crl = strdup(settings->crl);
+    if (footing->ca == NULL || footing->crl == NULL) {
+        tls_tell_no_memory(problems);
+        return false;
+    }
     ticket_ends_use(ctx, &footing->lists_end);
-    problems->option = "ca";
-    bool good = authorities_read(ctx, settings->ca, true, digest, problems);
-    problems->option = "crl";
-    return (settings->crl[0] == '\0' ||
-            authorities_read_revoked(ctx, settings->crl, digest, &footing->lists_end, problems)) &&
-           good;
+    if (read_verification(ctx, settings, footing, problems))
+        return true;
+    if (former == NULL)
+        return false;
+    problems->failed = failed_before;
+    keep_verification(ctx, footing, former);
+    return true;
+}
+
+/* Keys in a file, or those of the former one, if it cannot be read now. */
+static void use_ticket_file(SSL_CTX *ctx, const char *path, struct footing *footing,
+                            const SSL_CTX *former, struct tls_problems *problems) {
+    bool failed_before = problems->failed;
+
+    if (!ticket_file_read(path, &footing->tickets, problems)) {
+        if (former == NULL)
+            return;
+        problems->failed = failed_before;
+        footing->tickets = get_footing(former)->tickets;
+    }
+    ticket_keys_use(ctx, &footing->tickets);
 }
 
 static void use_settings(SSL_CTX *ctx, const struct tls_server_settings *settings,
-                         struct footing *footing, struct tls_problems *problems) {
+                         struct footing *footing, const SSL_CTX *former,
+                         struct tls_problems *problems) {
     if (settings->min_version == TLS_LEAST_1_3)
         (void)SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
     problems->option = "ciphers";
@@ -171,8 +257,8 @@ static void use_settings(SSL_CTX *ctx, const struct tls_server_settings *setting
         (void)SSL_CTX_set_num_tickets(ctx, 0);
     } else if (settings->ticket_keys[0] == '\0') {
         ticket_keys_use(ctx, NULL);
-    } else if (ticket_file_read(settings->ticket_keys, &footing->tickets, problems)) {
-        ticket_keys_use(ctx, &footing->tickets);
+    } else {
+        use_ticket_file(ctx, settings->ticket_keys, footing, former, problems);
     }
 }
 
@@ -190,9 +276,11 @@ static bool begin_digest(EVP_MD_CTX *digest, const struct tls_server_settings *s
 }
 
 static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *settings,
-                         struct footing *footing, const struct tls_certificates *former,
+                         struct footing *footing, const SSL_CTX *former,
                          struct tls_problems *problems) {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    const struct tls_certificates *certificates =
+        former != NULL ? server_context_certificates(former) : NULL;
 
     tls_handshake_prepare(ctx);
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, footing);
@@ -201,11 +289,13 @@ static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *setting
         tls_tell_no_memory(problems);
         return false;
     }
-    use_settings(ctx, settings, footing, problems);
-    bool good = use_verification(ctx, settings, footing, digest, problems);
+    use_settings(ctx, settings, footing, former, problems);
+    bool good = use_verification(ctx, settings, footing, former, problems);
+    good &= EVP_DigestUpdate(digest, footing->verifies, sizeof(footing->verifies)) == 1;
     problems->option = "certificate";
-    good &= certificates_read(&footing->certificates, settings->certificates,
-                              settings->n_certificates, settings->key, former, problems);
+    good &=
+        certificates_read(&footing->certificates, settings->certificates, settings->n_certificates,
+                          settings->key, certificates, SSL_CTX_get_cert_store(ctx), problems);
     if (good)
         good = use_fallback(ctx, &footing->certificates, problems);
     if (good && !certificates_bind(&footing->certificates, digest)) {
@@ -216,8 +306,8 @@ static bool fill_context(SSL_CTX *ctx, const struct tls_server_settings *setting
     return good && !problems->failed;
 }
 
-SSL_CTX *server_context_new(const struct tls_server_settings *settings,
-                            const struct tls_certificates *former, struct tls_problems *problems) {
+SSL_CTX *server_context_new(const struct tls_server_settings *settings, const SSL_CTX *former,
+                            struct tls_problems *problems) {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     struct footing *footing = calloc(1, sizeof(*footing));
 

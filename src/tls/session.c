@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/nonce_watch.h"
+
 /* RFC 8446, 5.5: AES-GCM is good for 2^24.5 full records with a key. TLS 1.2 has no other key
  * without a handshake: there the first one stays. */
 #define KEY_RECORDS_MOST ((uint64_t)1 << 23)
@@ -46,10 +48,13 @@ void tls_session_end_writing(struct tls_session *session) {
 }
 
 /* The next record has the next key (RFC 8446, 4.6.3 and 7.2). */
-static ssize_t seal_key_update(struct tls_session *session, uint8_t *record) {
+ssize_t tls_session_seal_update(struct tls_session *session, uint8_t *record) {
     static const uint8_t update[] = {24, 0, 0, 1, 0}; /* key_update, update_not_requested */
     struct tls_half *out = &session->out;
 
+    if (out->keys.version != TLS_1_3)
+        return -EPROTO;
+    atomic_store_explicit(&session->owes, false, memory_order_relaxed);
     memcpy(record + tls_before(out), update, sizeof(update));
     ssize_t size = tls_seal(out, TLS_HANDSHAKE, record, sizeof(update));
     if (size < 0)
@@ -60,14 +65,11 @@ static ssize_t seal_key_update(struct tls_session *session, uint8_t *record) {
     return r < 0 ? r : size;
 }
 
-ssize_t tls_session_seal_update(struct tls_session *session, uint8_t *record) {
+bool tls_session_needs_update(const struct tls_session *session) {
     const struct tls_keys *keys = &session->out.keys;
     bool owes = atomic_load_explicit(&session->owes, memory_order_relaxed);
 
-    if (keys->version != TLS_1_3 || (!owes && keys->sequence < KEY_RECORDS_MOST))
-        return 0;
-    atomic_store_explicit(&session->owes, false, memory_order_relaxed);
-    return seal_key_update(session, record);
+    return keys->version == TLS_1_3 && (owes || keys->sequence >= KEY_RECORDS_MOST);
 }
 
 static ssize_t seal_alert(struct tls_session *session, uint8_t level, uint8_t alert,
@@ -147,6 +149,7 @@ void tls_session_alert(struct tls_session *session, int fd, uint8_t alert) {
     /* always a warning, though the connection is reset all the same: RFC 5246, 7.2.2 */
     uint8_t level = alert == TLS_NO_RENEGOTIATION ? ALERT_WARNING : ALERT_FATAL;
     ssize_t size = seal_alert(session, level, alert, record);
+    NONCES_LEAVE();
     if (size > 0)
         (void)send(fd, record, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

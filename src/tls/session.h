@@ -18,11 +18,14 @@
 #include <sys/uio.h>
 
 #include "base/check.h"
+#include "tls/alert.h"
 #include "wire/tls_record.h"
 #include "wire/tls_rules.h"
 
 struct tls_session {
     bool is_client;         /* we are: the peer is a server */
+    bool outlives;          /* its keys may lie in the table (outlive); set before it has pumps */
+    enum tls_asked asked;   /* by that server, for our certificate */
     struct tls_half in;     /* the reading pump's, with the rules */
     struct tls_rules rules; /* for what comes */
     _Atomic bool owes;      /* a KeyUpdate: set by the reader, sent by the writer */
@@ -41,9 +44,12 @@ void tls_session_free(struct tls_session *session);
 bool tls_session_begin_writing(struct tls_session *session) MUST_USE;
 void tls_session_end_writing(struct tls_session *session);
 
-/* What must go out before the next data: the KeyUpdate that is owed, or our own once a key has
- * sealed many records (RFC 8446, 5.5). With the right to write. Room for TLS_SMALL_RECORD bytes.
- * How many were written there, 0 as a rule, or -errno. */
+/* Whether a KeyUpdate must go out before the next data: one that is owed, or our own, once a key
+ * has sealed many records (RFC 8446, 5.5). With the right to write. */
+bool tls_session_needs_update(const struct tls_session *session);
+
+/* That KeyUpdate as a record; likewise. Room for TLS_SMALL_RECORD bytes. How many were written
+ * there, or -errno. */
 #define TLS_SMALL_RECORD 64
 ssize_t tls_session_seal_update(struct tls_session *session, uint8_t *record) MUST_USE;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "tls/key_mode.h"
 #include "tls/pem.h"
 
 #define FILE_MOST  65536 /* bytes */
@@ -139,8 +140,10 @@ bool ticket_file_read(const char *path, struct ticket_keys *ret, struct tls_prob
         tls_tell(problems, TLS_WRONG, "%s: is larger than %d KiB", path, FILE_MOST >> 10);
     else
         good = read_keys(path, text, n, &keys, problems);
-    if (good)
+    if (good) {
+        key_mode_check(path, "the keys of tickets", problems);
         *ret = keys;
+    }
     if (text != NULL)
         explicit_bzero(text, FILE_MOST + 1);
     free(text);

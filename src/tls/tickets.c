@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/crc32c.h"
+#include "base/secrets.h"
 #include "base/sync.h"
 
 #define SLACK 3600 /* seconds that the clock may be set back without a loss of keys */
@@ -47,6 +48,8 @@ void tickets_begin(struct ticket_keys *memory) {
     erase_unsound(memory, (int64_t)time(NULL));
     if (is_empty_of_keys(memory))
         *memory = *keys;
+    else /* perhaps there is no tls section any more, which would have done so */
+        secrets_keep();
     explicit_bzero(&own, sizeof(own));
     keys = memory;
     lock_release(&lock);

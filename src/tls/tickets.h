@@ -31,7 +31,7 @@ struct ticket_keys {
 };
 
 /* Goes on with the keys in this memory, as far as they are sound, and keeps them there from now
- * on. Main's. */
+ * on; if there are any, this process keeps its secrets (secrets_keep). Main's. */
 void tickets_begin(struct ticket_keys *memory);
 
 /* Leaves that memory, and what is in it, for good. Main's. */

@@ -20,6 +20,7 @@ struct bulletin {
     _Atomic bool cut_off[2];  /* logged: members of IPv4, of IPv6 are cut off (reach.h) */
     struct lock lock;
     struct histogram dials;                     /* those that succeeded */
+    struct histogram first_bytes;               /* of answers to requests of mode http */
     char trouble[BULLETIN_TROUBLE_MAX] GUARDED; /* which member went down last, and why */
 };
 

@@ -17,12 +17,14 @@ _Static_assert(GROUPS_FROM >= MEMBER_CELLS, "a list of members has room for one 
 struct look {
     struct upstream *upstream;
     const struct tries *tries;
+    const struct member *held; /* that of the tries; or NULL, where sums are kept for others */
     usec_t now;
 };
 
 static bool is_by_load(const struct upstream *upstream) {
     return upstream->config->balance == BALANCE_least_connections ||
-           upstream->config->balance == BALANCE_random_two;
+           upstream->config->balance == BALANCE_random_two ||
+           upstream->config->balance == BALANCE_cookie;
 }
 
 /* Its share now (slow_start) of this weight. */
@@ -60,17 +62,18 @@ static uint64_t candidate_key(const struct look *look, bool first, const struct 
     return ((uint64_t)standing << KEY_STANDING) + (behind ? KEY_BEHIND : 0) + slot->tier;
 }
 
-static void add_candidate(struct upstream *upstream, const struct slot *slot, uint64_t whole,
-                          usec_t now, struct view *view) REQUIRES(upstream->lock) {
-    struct roster *roster = &upstream->roster;
-    uint64_t weight = weight_now(slot, whole, upstream->config->slow_start, now, view);
+static void add_candidate(const struct look *look, const struct slot *slot, uint64_t whole,
+                          struct view *view) REQUIRES(look->upstream->lock) {
+    struct roster *roster = &look->upstream->roster;
+    uint64_t weight = weight_now(slot, whole, look->upstream->config->slow_start, look->now, view);
+    uint64_t live = atomic_load_explicit(&slot->member->live, memory_order_relaxed);
     bool failing = member_is_failing(slot->member);
 
     roster->candidate_slots[view->n] = slot;
     roster->candidates[view->n++] = (struct candidate){
         .id = slot->member->id,
         .weight = weight,
-        .live = atomic_load_explicit(&slot->member->live, memory_order_relaxed),
+        .live = live > 0 && slot->member == look->held ? live - 1 : live,
         .credit = &slot->member->credit,
     };
     view->failing += failing;
@@ -96,7 +99,7 @@ static void look_at_slot(const struct look *look, bool first, const struct slot 
     }
     if (standing > worst || (!first && tries_include(look->tries, slot->member)))
         return;
-    if (slot_is_full(slot, look->upstream->retired)) {
+    if (slot->member != look->held && slot_is_full(slot, look->upstream->retired)) {
         view->full += standing < MEMBER_DUE;
         return;
     }
@@ -106,7 +109,7 @@ static void look_at_slot(const struct look *look, bool first, const struct slot 
     uint64_t key = candidate_key(look, first, slot, standing);
     view_join(view, key, 1);
     if (key == view->least)
-        add_candidate(look->upstream, slot, weight, look->now, view);
+        add_candidate(look, slot, weight, view);
 }
 
 static struct view look_at_slots(const struct look *look) REQUIRES(look->upstream->lock) {
@@ -129,12 +132,20 @@ static struct view look_at_group(const struct look *look, bool first, const stru
     return view;
 }
 
+/* As a search sees it that has tried none, whoever searches. Unchecked, since clang does not see
+ * that all.upstream is look->upstream. */
+static struct view look_for_all(const struct look *look, const struct group *group) UNCHECKED {
+    const struct look all = {.upstream = look->upstream, .tries = look->tries, .now = look->now};
+
+    return look_at_group(&all, true, group);
+}
+
 /* By the candidates listed last. Where the fewest connections win, only those count. */
 static void sum_up_group(const struct upstream *upstream, struct group *group)
     REQUIRES(upstream->lock) {
     const struct roster *roster = &upstream->roster;
     bool by_load = is_by_load(upstream),
-         fewest = upstream->config->balance == BALANCE_least_connections;
+         fewest = by_load && upstream->config->balance != BALANCE_random_two;
     const struct candidate *least[2] = {NULL};
 
     group->sums[0] = group->sums[1] = (struct group_sum){0};
@@ -167,7 +178,7 @@ static struct view look_at_groups(const struct look *look) REQUIRES(look->upstre
 
         if (group->n > 0 && (group->seen != changes || look->now >= part->until)) {
             group->seen = changes;
-            group->view = look_at_group(look, true, group);
+            group->view = look_for_all(look, group);
             sum_up_group(look->upstream, group);
         }
         view_add(&view, part);
@@ -283,7 +294,8 @@ static bool view_is_of_groups(const struct look *look, struct view *view)
 /* Unchecked, since clang does not see that look.upstream is upstream. */
 struct view candidates_list(struct upstream *upstream, const struct tries *tries,
                             usec_t now) UNCHECKED {
-    const struct look look = {.upstream = upstream, .tries = tries, .now = now};
+    const struct look look = {
+        .upstream = upstream, .tries = tries, .held = tries->held, .now = now};
     struct view view = look_at_slots(&look);
 
     if (view.used + view.full == 0)
@@ -294,7 +306,8 @@ struct view candidates_list(struct upstream *upstream, const struct tries *tries
 /* Unchecked likewise. */
 struct view candidates_gather(struct upstream *upstream, const struct tries *tries,
                               usec_t now) UNCHECKED {
-    const struct look look = {.upstream = upstream, .tries = tries, .now = now};
+    const struct look look = {
+        .upstream = upstream, .tries = tries, .held = tries->held, .now = now};
     struct view view;
 
     if (!view_is_of_groups(&look, &view)) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "upstream/token.h"
 #include "upstream/watcher.h"
 
 #define TIER_BACKUP 65536 /* backups come after every SRV priority (RFC 2782: 16 bits) */
@@ -56,6 +57,8 @@ static bool add_member(struct slot *slot, const struct server *server, const str
     members_list(upstream->shared->members, slot->member);
     slot->server = server;
     slot->fresh = true;
+    if (upstream->config->balance == BALANCE_cookie)
+        slot->token = token_of(upstream->config, slot->member);
     slot->target = watcher_begin(server, slot->member);
     return true;
 }

@@ -19,7 +19,8 @@
 #include "config/config.h"
 #include "health/check_history.h"
 
-#define MEMBER_TROUBLE_MAX 128
+#define MEMBER_TROUBLE_MAX    128
+#define MEMBER_STATUS_CLASSES 5
 
 struct member {
     /* For a choice, in one cache line: */
@@ -52,12 +53,14 @@ struct member {
     struct meter dialled;                  /* dials that succeeded, in MEMBER_RATE_PERIOD */
     struct meter refused;                  /* that failed, in MEMBER_FAILED_PERIOD */
     _Atomic uint64_t n_dialled, n_refused; /* in all */
-    struct recent_times dials;             /* how long those that succeeded took */
-    _Atomic bool drained;                  /* weight 0 in the last configuration that has it */
-    _Atomic usec_t since;                  /* when its state changed last */
-    _Atomic unsigned char stood;           /* that state */
-    _Atomic int dial_error;                /* errno of the last one that failed; 0: none */
-    char trouble[MEMBER_TROUBLE_MAX];      /* see member_note_trouble */
+    /* requests of mode http that it has answered, by the class of their status, from 1xx on */
+    _Atomic uint64_t answered[MEMBER_STATUS_CLASSES];
+    struct recent_times dials;        /* how long those that succeeded took */
+    _Atomic bool drained;             /* weight 0 in the last configuration that has it */
+    _Atomic usec_t since;             /* when its state changed last */
+    _Atomic unsigned char stood;      /* that state */
+    _Atomic int dial_error;           /* errno of the last one that failed; 0: none */
+    char trouble[MEMBER_TROUBLE_MAX]; /* see member_note_trouble */
 };
 
 #define MEMBER_RATE_PERIOD   (10 * USEC_PER_SEC)

@@ -20,13 +20,19 @@ static uint64_t hash_client(const struct addr *client) {
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client) {
     search->upstream = upstream;
     search->on_wait = NULL;
+    search->wanted = NULL;
     search->tries.client = hash_client(client);
+    search->tries.held = NULL;
     search->tries.left = upstream->config->connect_attempts;
     search->until = 0;
     search->tries.n = 0;
     search->tries.tier = 0;
     search->probes = false;
     search->cut_off = false;
+}
+
+void search_shun(struct search *search, const struct member *member) {
+    tries_note(&search->tries, member, true);
 }
 
 static void log_member_change(enum log_kind kind, struct search *search,

@@ -13,10 +13,11 @@ struct search {
     const struct server_config *server; /* of the member that was found last */
     search_wait_fn *on_wait;            /* NULL, unless set after search_begin */
     void *arg;
-    usec_t until; /* of waiting for names; 0: none yet */
-    bool free;    /* the last dial is no attempt: a test, or to one cut off */
-    bool cut_off; /* saw such members */
-    bool probes;  /* tries those left alone (upstream->probed) */
+    const struct member *wanted; /* likewise: first, if it can be had (again.h); or NULL */
+    usec_t until;                /* of waiting for names; 0: none yet */
+    bool free;                   /* the last dial is no attempt: a test, or to one cut off */
+    bool cut_off;                /* saw such members */
+    bool probes;                 /* tries those left alone (upstream->probed) */
     struct tries tries;
 };
 
@@ -32,6 +33,9 @@ enum search_outcome {
 
 /* client may be a unix socket's, or none. */
 void search_begin(struct search *search, struct upstream *upstream, const struct addr *client);
+
+/* Before the first search_next: this one only if there is no other. */
+void search_shun(struct search *search, const struct member *member);
 
 /* Whom a connection of this client would be sent to now: fills in, each with a reference, up to
  * `most` of those among whom its first dial would choose (source_hash: the one), and returns how

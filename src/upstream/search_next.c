@@ -163,10 +163,10 @@ static const struct slot *try_cut_off(struct search *search, usec_t now, usec_t 
     return first;
 }
 
-/* One in use, or due for its test. */
-static const struct slot *pick_slot(struct search *search, const struct view *view, usec_t now,
-                                    usec_t *timeout) REQUIRES(search->upstream->lock) {
-    const struct slot *slot = candidates_choose(search->upstream, &search->tries, view);
+/* This one, in use or due for its test. */
+static const struct slot *take_slot(struct search *search, const struct view *view,
+                                    const struct slot *slot, usec_t now, usec_t *timeout)
+    REQUIRES(search->upstream->lock) {
     struct member *member = slot->member;
     enum member_standing standing = member_standing(member, now);
     usec_t patience = *timeout;
@@ -187,12 +187,31 @@ static const struct slot *pick_slot(struct search *search, const struct view *vi
     return slot;
 }
 
+/* The first, chosen before, unless it can no longer be had, or another connection tests it. */
+static const struct slot *find_wanted(const struct search *search, usec_t now)
+    REQUIRES(search->upstream->lock) {
+    const struct roster *roster = &search->upstream->roster;
+
+    for (size_t i = 0; search->wanted != NULL && search->tries.n == 0 && i < roster->n; i++) {
+        const struct slot *slot = &roster->slots[i];
+
+        if (slot->member == search->wanted)
+            return slot_weight(slot) == 0 || slot_is_full(slot, search->upstream->retired) ||
+                           member_standing(slot->member, now) > MEMBER_DUE ||
+                           atomic_load(&slot->member->probed)
+                       ? NULL
+                       : slot;
+    }
+    return NULL;
+}
+
 /* One to ask now, or NULL and why. */
 static const struct slot *find_server(struct search *search, usec_t *timeout,
                                       enum search_outcome *why) REQUIRES(search->upstream->lock) {
     usec_t now = clock_coarse();
-    struct view view = candidates_gather(search->upstream, &search->tries, now);
-    const struct slot *slot = NULL;
+    const struct slot *wanted = find_wanted(search, now), *slot = NULL;
+    struct view view = wanted != NULL ? candidates_list(search->upstream, &search->tries, now)
+                                      : candidates_gather(search->upstream, &search->tries, now);
 
     search->cut_off |= view.cut_off;
     if (search->upstream->cancelled) {
@@ -201,8 +220,11 @@ static const struct slot *find_server(struct search *search, usec_t *timeout,
     }
     if (search->tries.left == 0 && view.proven == 0)
         slot = ask_again(search, true, now);
-    if (slot == NULL && view.n > 0)
-        slot = pick_slot(search, &view, now, timeout);
+    if (slot == NULL && (wanted != NULL || view.n > 0))
+        slot = take_slot(
+            search, &view,
+            wanted != NULL ? wanted : candidates_choose(search->upstream, &search->tries, &view),
+            now, timeout);
     if (slot == NULL)
         slot = ask_again(search, false, now);
     if (slot == NULL && view.full == 0 &&

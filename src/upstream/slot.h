@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "health/health.h"
+#include "http/cookie.h"
 #include "upstream/members.h"
 #include "upstream/server.h"
 
@@ -22,6 +23,7 @@ struct slot {
     unsigned tier;
     bool fresh;                   /* not in the roster before */
     struct health_target *target; /* NULL: not checked */
+    struct cookie_token token;    /* names it in cookies; none: the upstream has no cookies */
 };
 
 /* Ends its check, and gives the member back. */

@@ -18,8 +18,10 @@ struct tried {
 
 struct tries {
     uint64_t client; /* hash of its address, for source_hash */
-    int64_t left;    /* attempts */
-    unsigned tier;   /* the highest tried */
+    /* the client has a connection to it, which ends if another is chosen; or NULL */
+    const struct member *held;
+    int64_t left;  /* attempts */
+    unsigned tier; /* the highest tried */
     size_t n;
     struct tried list[TRIES_MOST];
 };

@@ -117,6 +117,17 @@ bool upstream_resets(const struct upstream *upstream, const struct member *membe
             orders_find(member->upstream, member->server, &order) && order.state == ORDER_DOWN);
 }
 
+bool upstream_keeps(struct upstream *upstream, const struct member *member) {
+    bool keeps = false;
+
+    lock_acquire(&upstream->lock);
+    for (size_t i = 0; i < upstream->roster.n && !keeps; i++)
+        keeps = upstream->roster.slots[i].member == member &&
+                server_weight(upstream->roster.slots[i].server) > 0;
+    lock_release(&upstream->lock);
+    return keeps && !atomic_load(&member->down);
+}
+
 bool upstream_is_drained(const struct upstream *upstream) {
     for (size_t i = 0; i < upstream->config->n_servers; i++)
         if (server_weight(&upstream->servers[i]) > 0)

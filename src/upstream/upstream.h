@@ -82,6 +82,10 @@ size_t upstream_list(struct upstream *upstream, struct listed_member *ret_list, 
  * or by an operator. Any thread, no leaf lock held. */
 bool upstream_resets(const struct upstream *upstream, const struct member *member);
 
+/* Whether a connection to its member may be asked more: the member is listed, takes new ones, and
+ * is not down. Any thread that holds its configuration, no leaf lock held. */
+bool upstream_keeps(struct upstream *upstream, const struct member *member);
+
 /* All its servers have weight 0: no new connections. Any thread. */
 bool upstream_is_drained(const struct upstream *upstream);
 

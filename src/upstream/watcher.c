@@ -140,6 +140,7 @@ struct health_target *watcher_begin(const struct server *server, struct member *
         .send_proxy = (enum proxy_version)config->send_proxy,
         .tls = config->tls.client,
         .host = server->config->host,
+        .strict = config->serves_http,
         .number = check_number(member),
         .soon = last == 0 || clock_now() - last > config->health_check.interval ||
                 upstream->checks_anew,

@@ -246,7 +246,7 @@ enum client_hello_outcome client_hello_parse(const void *bytes, size_t n, struct
     message.n = message.length = 0;
     message.need = RECORD_HEADER;
     enum client_hello_outcome outcome = take_beginning((struct bytes){bytes, n}, &message, ret_why);
-    if (outcome == CLIENT_HELLO_MORE)
+    if (outcome == CLIENT_HELLO_MORE || outcome == CLIENT_HELLO_WHOLE)
         *ret_need = message.need;
     if (outcome != CLIENT_HELLO_WHOLE)
         return outcome;

@@ -33,7 +33,7 @@ struct client_hello {
 };
 
 enum client_hello_outcome {
-    CLIENT_HELLO_WHOLE,
+    CLIENT_HELLO_WHOLE,   /* *ret_need bytes are its own */
     CLIENT_HELLO_MORE,    /* good so far; at least *ret_need bytes, in all, must come */
     CLIENT_HELLO_BAD,     /* *ret_why: a clause about what is wrong with it */
     CLIENT_HELLO_NOT_TLS, /* other bytes than a handshake record's */
@@ -41,7 +41,7 @@ enum client_hello_outcome {
 
 /* Looks at a connection's first n bytes, however cut into records and segments. Whoever waits for
  * *ret_need bytes before each next look looks 2 * CLIENT_HELLO_RECORDS + 1 times at most.
- * n < *ret_need <= CLIENT_HELLO_WIRE_MAX. */
+ * *ret_need <= CLIENT_HELLO_WIRE_MAX; of MORE, it is more than n. */
 enum client_hello_outcome client_hello_parse(const void *bytes, size_t n, struct client_hello *ret,
                                              size_t *ret_need, const char **ret_why) MUST_USE;
 

@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/nonce_watch.h"
+
 #define AAD_MAX 13 /* RFC 5246, 6.2.3.3 */
 
 enum { AT_TYPE = 0, AT_VERSION = 1, AT_LENGTH = 3 }; /* in a header */
@@ -136,6 +138,16 @@ static bool run_aead(struct tls_half *half, const uint8_t *header, uint8_t *text
            (!half->seals || EVP_CIPHER_CTX_get_params(half->ctx, tag) == 1);
 }
 
+/* For tests: no nonce seals twice. */
+static void watch_nonce(const struct tls_keys *keys, const uint8_t *explicit_nonce,
+                        enum tls_content content, const uint8_t *plain, size_t n) {
+    uint8_t nonce[TLS_IV_SIZE];
+
+    make_nonce(keys, explicit_nonce, nonce);
+    NONCE_SEALED(.key = keys->key, .n_key = sizeof(keys->key), .nonce = nonce,
+                 .sequence = keys->sequence, .content = (uint8_t)content, .plain = plain, .n = n);
+}
+
 ssize_t tls_seal(struct tls_half *half, enum tls_content content, uint8_t *record, size_t n) {
     struct tls_keys *keys = &half->keys;
     bool modern = keys->version == TLS_1_3, is_explicit = tls_nonce_is_explicit(keys);
@@ -151,7 +163,10 @@ ssize_t tls_seal(struct tls_half *half, enum tls_content content, uint8_t *recor
         write_record64(record + TLS_HEADER, keys->nonce);
     if (modern)
         record[before + n++] = (uint8_t)content;
-    if (!run_aead(half, record, record + before, n, is_explicit ? record + TLS_HEADER : NULL)) {
+    const uint8_t *explicit_nonce = is_explicit ? record + TLS_HEADER : NULL;
+    if (KILL_POINTS)
+        watch_nonce(keys, explicit_nonce, content, record + before, n);
+    if (!run_aead(half, record, record + before, n, explicit_nonce)) {
         ERR_clear_error();
         return -EIO;
     }

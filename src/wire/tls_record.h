@@ -21,6 +21,7 @@ typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX; /* libcrypto's; a build without
 #define TLS_TAG_SIZE   16                            /* of all three ciphers */
 #define TLS_BEFORE_MAX (TLS_HEADER + TLS_NONCE_SIZE) /* a record's bytes before its plaintext */
 #define TLS_AFTER_MAX  (1 + TLS_TAG_SIZE)            /* and behind it */
+#define TLS_PLAIN_MIN  512                           /* a peer can bound it to that: RFC 6066, 4 */
 #define TLS_PLAIN_MAX  16384                         /* RFC 8446, 5.1; RFC 5246, 6.2.1 */
 #define TLS_WIRE_MAX   (TLS_HEADER + TLS_PLAIN_MAX + 256) /* RFC 8446, 5.2 */
 
