@@ -17,13 +17,14 @@ MIB, GIB, GB = 1 << 20, 1 << 30, 1e9
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One number of a cell. ratio: the aim, to the best peer; limit: the aim, as a number."""
+    """One number of a cell. ratio: the aim, to the best peer (of that kind); limit: the aim, as a number."""
     key: str
     label: str
     digits: int = 0
     less: bool = False    # less is better
     ratio: float = None
     limit: float = None
+    peer: str = None      # a kind of relay: the ratio is to it alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Cell:
     bulk: bool = False      # relays are set up for bulk
     upload: bool = False    # the origin is the sink
     tls: bool = False       # clients speak TLS with the relay
+    http: bool = False      # relays look into requests
+    whole: bool = False     # HAProxy has room for a whole answer, which else takes two turns
+    options: tuple = ()     # lines for relayd's listener; a relayd that does not know them is left out
     quick: bool = False     # part of --quick
     once: bool = False      # slow: once in --quick
     extra: bool = False     # only when it is asked for by name
@@ -91,7 +95,10 @@ def per(amount, cpu):
     return None if cpu is None or not amount else cpu / amount
 
 
-def requests(context, relay, path, connections, close=False):
+def requests(context, relay, path, connections, close=False, before=0):
+    """before: so many connections that are kept alive come first, and go."""
+    if before:
+        wrk_result(*wrk(context, relay, path, before))
     cpu = relay_cpu(relay)
     got = wrk_result(*wrk(context, relay, path, connections, close))
     used = per(got["requests"], cpu())
@@ -138,7 +145,7 @@ def mixed(context, relay):
 
 def idle(context, relay):
     before = memory.settled()
-    child = load(context, "open", relay, "/128", context.idle, 0, stdin=subprocess.PIPE)
+    child = load(context, "tls-open" if relay.tls else "open", relay, "/128", context.idle, 0, stdin=subprocess.PIPE)
     try:
         got = json.loads(child.stdout.readline() or "{}")   # the helper bounds its own time
         if not got:
@@ -178,10 +185,61 @@ def tls_matrix():
                    functools.partial(sealed_bulk, what=what, connections=connections),
                    (Figure("bytes", "MiB/s", ratio=aim), Figure("cpu", "CPU s per GiB", 2, less=True, ratio=cpu)),
                    tls=True, without=without)
+    yield Cell("tls-idle", "TLS, connections that are idle after one request", idle,
+               (Figure("memory", "KiB each, beyond direct", 1, less=True), Figure("open", "s to open them", 2, less=True)),
+               tls=True, once=True, without=("haproxy-splice", "socket-proxyd"))
     yield Cell("tls-up-1g-4", "TLS, upload, 1 GiB x 4",
                functools.partial(bulk, what=GIB, connections=4, put=True, unit=GIB),
                (Figure("bytes", "MiB/s", ratio=1.1), Figure("cpu", "CPU s per GiB", 2, less=True, ratio=0.88)),
                upload=True, tls=True, without=without)
+
+
+def http_keep(without):
+    """Many small requests, plain and over TLS."""
+    for tls, connections, aim in ((False, 1, 1.1), (False, 16, 1.05), (False, 64, 1.0), (False, 512, 0.8),
+                                  (True, 16, 1.1), (True, 64, 1.0)):
+        latency = 1.0 if connections == 64 and not tls else None
+        yield Cell(f"http{'s' * tls}-keep-{connections}",
+                   f"HTTP{' over TLS' * tls}, keep-alive, 128 bytes, {connections} connection{'s' * (connections > 1)}",
+                   functools.partial(requests, path="128", connections=connections),
+                   (Figure("rate", "requests/s", ratio=aim), Figure("p50", "p50, us", less=True),
+                    Figure("p99", "p99, us", less=True, ratio=latency), Figure("cpu", "CPU us per request", 1, less=True)),
+                   http=True, tls=tls, without=(*without, "direct") if tls else without)
+
+
+def http_close(without):
+    """A client's connection for each request, with one to the server of its own or one that others have used."""
+    for shared, connections in (False, 1), (False, 16), (False, 64), (True, 16), (True, 64):
+        aim, peer = (None, None) if connections == 1 else (0.9, "nginx" if shared else "haproxy")
+        yield Cell(f"http-{'reuse-' * shared}close-{connections}",
+                   f"HTTP, one connection per request, {connections} at a time{', reuse = proven' * shared}",
+                   functools.partial(requests, path="128", connections=connections, close=True,
+                                     before=2 * connections * shared),   # who ask once prove no connection to a server
+                   (Figure("rate", "connections/s", ratio=aim, peer=peer), Figure("p99", "p99, us", less=True),
+                    Figure("cpu", "CPU us per request", 1, less=True)),
+                   http=True, options=("reuse = proven",) if shared else (), without=without)
+
+
+def http_matrix():
+    """Relays that look into requests."""
+    small = ("haproxy-splice", "socket-proxyd", "hitch")
+    large = ("socket-proxyd", "hitch")
+    yield from http_keep(small)
+    for tls in False, True:
+        yield Cell(f"http{'s' * tls}-idle", f"HTTP{' over TLS' * tls}, connections that are idle after one request", idle,
+                   (Figure("memory", "KiB each, beyond direct", 1, less=True), Figure("open", "s to open them", 2, less=True)),
+                   http=True, tls=tls, once=True, without=small)
+    yield from http_close(small)
+    yield Cell("http-16k-16", "HTTP, keep-alive, 16 KiB, 16 connections",
+               functools.partial(requests, path="16k", connections=16),
+               (Figure("bytes", "MiB/s", ratio=1.2), Figure("cpu", "CPU us per request", 1, less=True)),
+               http=True, whole=True, without=small)
+    for put, what, words, connections in ((False, "1m", "download, 1 MiB", 16), (False, "1g", "download, 1 GiB", 1),
+                                          (True, "1g", "upload, 1 GiB", 4)):
+        yield Cell(f"http-{'up-' * put}{what}-{connections}", f"HTTP, {words} x {connections}",
+                   functools.partial(bulk, what=GIB if put else f"/{what}", connections=connections, put=put),
+                   (Figure("bytes", "MiB/s", ratio=1.0), Figure("cpu", "CPU s per GB", 3, less=True)),
+                   bulk=True, upload=put, http=True, without=large)
 
 
 def matrix():
@@ -231,9 +289,14 @@ def matrix():
                    functools.partial(many, connections=connections),
                    (Figure("rate", "requests/s"), *latencies), extra=True, without=few)
     yield from tls_matrix()
+    yield from http_matrix()
 
 
 MATRIX = tuple(matrix())
+
+
+def by_default(quick):
+    return [cell for cell in MATRIX if not cell.extra and (cell.quick or not quick)]
 
 
 def chosen(patterns):

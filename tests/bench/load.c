@@ -1,6 +1,7 @@
 /* A client for what wrk does not do: bulk in both directions, thousands of connections held open,
  * thousands that are active by turns. It prints one line of JSON. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +65,10 @@ static void prepare(void) {
 }
 
 static bool read_arguments(int argc, char **argv) {
-    static const char *const modes[] = {"get", "put", "open", "many", "full", "resumed", "tls-put"};
+    static const char *const modes[] = {"get",  "put",     "open",    "many",
+                                        "full", "resumed", "tls-put", "tls-open"};
     static const enum mode kinds[] = {MODE_GET,   MODE_PUT,   MODE_OPEN, MODE_MANY,
-                                      MODE_CLOSE, MODE_CLOSE, MODE_PUT};
+                                      MODE_CLOSE, MODE_CLOSE, MODE_PUT,  MODE_OPEN};
     size_t mode = 0, n = sizeof(modes) / sizeof(*modes);
 
     if (argc != 6)
@@ -115,17 +117,24 @@ static void take_turns(int64_t begin) {
         handle_until(now() + NSEC_SEC / 10, SIZE_MAX);
 }
 
+/* So that only the relay's share of it takes memory. */
+static void forget_tls(void) {
+    for (size_t i = 0; i < opt.n_conns; i++)
+        secure_forget(&run.conns[i]);
+    malloc_trim(0);
+}
+
 int main(int argc, char **argv) {
     struct pollfd input = {.fd = 0, .events = POLLIN};
     int64_t opening = 0;
 
     if (!read_arguments(argc, argv)) {
         fputs(
-            "usage: load get|open|many|full|resumed PORT PATH CONNECTIONS SECONDS\n"
+            "usage: load get|open|tls-open|many|full|resumed PORT PATH CONNECTIONS SECONDS\n"
             "       load put|tls-put PORT BYTES CONNECTIONS SECONDS\n"
-            "open holds the connections until its stdin ends; full and resumed make a TLS "
-            "connection\n"
-            "for each request.\n",
+            "open holds the connections until its stdin ends (tls-open forgets the TLS of its own "
+            "side);\n"
+            "full and resumed make a TLS connection for each request.\n",
             stderr);
         return 64;
     }
@@ -144,6 +153,8 @@ int main(int argc, char **argv) {
     }
     if (opt.mode == MODE_PUT)
         end_uploads();
+    if (opt.mode == MODE_OPEN)
+        forget_tls();
     report(now() - begin, opening);
     if (opt.mode == MODE_OPEN)
         poll(&input, 1, HOLD_MSEC);

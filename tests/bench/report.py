@@ -9,7 +9,7 @@ def median(values):
 
 def _beyond_direct(cell, samples):
     """Memory is what a relay takes on top of the two programs that it connects, round by round."""
-    if cell.name != "idle" or "direct" not in samples:
+    if not cell.name.endswith("idle") or "direct" not in samples:
         return
     for name, rounds in samples.items():
         for mine, direct in zip(rounds, samples["direct"]):
@@ -18,8 +18,9 @@ def _beyond_direct(cell, samples):
 
 
 def _best(figure, peers, medians, errors):
-    """The best peer; one whose cell has errors only if all have."""
-    able = [name for name in peers if medians.get(name) is not None]
+    """The best peer, of the kind that the aim names, if it does; one whose cell has errors only if all have.
+    peers: name -> kind."""
+    able = [name for name, kind in peers.items() if figure.peer in (None, kind) and medians.get(name) is not None]
     able = [name for name in able if not errors[name]] or able
     return (min if figure.less else max)(able, key=medians.get, default=None)
 
@@ -60,7 +61,7 @@ def summarize_cell(cell, relays, samples):
     _beyond_direct(cell, samples)
     names = list(samples)
     errors = {name: sum(one.get("errors", 0) for one in samples[name]) for name in names}
-    peers = [r.name for r in relays if r.kind not in ("relayd", "direct") and r.name in samples]
+    peers = {r.name: r.kind for r in relays if r.kind not in ("relayd", "direct") and r.name in samples}
     ours = [r.name for r in relays if r.kind == "relayd" and r.name in samples]
     figures = []
     for figure in cell.figures:

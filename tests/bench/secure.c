@@ -65,6 +65,11 @@ void secure_shut(struct conn *c) {
     shutdown(c->fd, SHUT_WR);
 }
 
+void secure_forget(struct conn *c) {
+    SSL_free(c->ssl); /* SSL_set_fd gave it no socket to close (BIO_NOCLOSE) */
+    c->ssl = NULL;
+}
+
 void secure_close(struct conn *c) {
     if (c->ssl != NULL) {
         if (SSL_is_init_finished(c->ssl))

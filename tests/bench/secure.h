@@ -22,6 +22,9 @@ bool secure_pending(const struct conn *c);
 /* Sends close_notify and the end of data. */
 void secure_shut(struct conn *c);
 
+/* Leaves the socket as it is, and says nothing. */
+void secure_forget(struct conn *c);
+
 /* Closes the socket; after secure_shut in order. */
 void secure_close(struct conn *c);
 

@@ -7,7 +7,7 @@ import ipaddress
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 DAY = datetime.timedelta(days=1)
 
@@ -28,6 +28,12 @@ def new_key(kind="ecdsa"):
     if kind.startswith("rsa"):
         return rsa_key(int(kind[3:] or 2048))
     return ec.generate_private_key({"192": ec.SECP192R1, "384": ec.SECP384R1}.get(kind[5:], ec.SECP256R1)())
+
+
+def write_secret(path, text):
+    """A file that its owner alone may read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
 def subject(name):
@@ -85,12 +91,15 @@ class Authority(Certificate):
             builder = builder.add_extension(extension, critical)
         return builder.sign(by.key, hashes.SHA256())
 
-    def issue(self, *names, kind="ecdsa", begin=-DAY, end=90 * DAY, client=False, staple=False, key=None):
+    def issue(self, *names, kind="ecdsa", begin=-DAY, end=90 * DAY, client=False, staple=False, key=None, place=None):
         key = key or new_key(kind)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         extensions = [(x509.ExtendedKeyUsage([usage]), False)]
         if names and not client:
             extensions.append((x509.SubjectAlternativeName([as_general(name) for name in names]), False))
+        if place:   # of the issuer's certificate
+            extensions.append((x509.AuthorityInformationAccess([x509.AccessDescription(
+                AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(place))]), False))
         if staple:
             extensions.append((x509.TLSFeature([x509.TLSFeatureType.status_request]), False))
         return Certificate(self.sign(self, names[0] if names else "nobody", key, extensions, begin, end), key)

@@ -4,7 +4,7 @@ import re
 import socket
 import subprocess
 
-from peer import EOF, Peer
+from peer import EOF, Peer, request
 from settings import DEADLINE
 
 
@@ -49,6 +49,15 @@ def connect_many(where, count):
     return [connect(where) for _ in range(count)]
 
 
+def asking(where, path="/"):
+    """One that has sent a request: in mode http nothing is dialled before."""
+    return connect(where).send(request(path))
+
+
+def asking_many(where, count):
+    return [asking(where) for _ in range(count)]
+
+
 def close_all(peers):
     for peer in peers:
         peer.close()
@@ -74,6 +83,6 @@ def run(*command, expect=0, **options):
     return done
 
 
-def curl(url, *options, expect=0):
-    """What curl wrote to stdout, as bytes."""
-    return run("curl", "-sS", "-m", 2 * DEADLINE, *options, url, expect=expect).stdout
+def curl(url, *options, **how):
+    """What curl wrote to stdout, as bytes. how: as of run()."""
+    return run("curl", "-sS", "-m", 2 * DEADLINE, *options, url, **how).stdout

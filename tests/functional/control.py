@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -42,6 +43,22 @@ def asked(at, page, method="GET", fields="", host="relayd"):
                 answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), head.decode(), body.decode()
+
+
+def queued(at, upstream="app"):
+    """How many connections to an upstream wait for a worker."""
+    _, _, page = asked(at, "/metrics")
+    return int(re.search(rf'^relayd_upstream_queued_connections{{upstream="{upstream}"}} ([0-9]+)$', page, re.M)[1])
+
+
+def phases(at):
+    """Of the connections of mode http, where each stands."""
+    return [row["phase"] for row in json.loads(relayctl("-s", at, "--json", "connections"))]
+
+
+def requests(at):
+    """Those that are under way, but for those in the queue or being dialled for."""
+    return [row["request"] for row in json.loads(relayctl("-s", at, "--json", "connections")) if row["request"]]
 
 
 class Following:

@@ -10,7 +10,7 @@ from settings import REPO
 MANUALS = ("relayd.8", "relayctl.8", "relayd-keeper.8", "relayd.conf.5", "relayd-operations.7")
 #: What makes commands of a display.
 PROGRAMS = ("apt-get", "cat", "curl", "docker", "editor", "for ", "groupadd", "hitch", "install", "journalctl", "meson", "mkdir", "ninja",
-            "packaging/", "podman", "relayctl", "relayd", "ss", "sudo", "sysctl", "systemctl", "tar", "tests/", "timeout", "wait", "sleep")
+            "packaging/", "podman", "relayctl", "relayd", "sed", "ss", "sudo", "sysctl", "systemctl", "tar", "tests/", "timeout", "wait", "sleep")
 
 
 @dataclass

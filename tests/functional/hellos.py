@@ -4,8 +4,15 @@ import contextlib
 import ssl
 import subprocess
 
-#: unrecognized_name, fatal, in plaintext (RFC 6066, 3).
-ALERT = bytes([21, 3, 3, 0, 2, 2, 112])
+
+def fatal(description):
+    """An alert in plaintext (RFC 8446, 5.1 and 6)."""
+    return bytes([21, 3, 3, 0, 2, 2, description])
+
+
+UNEXPECTED_MESSAGE, DECODE_ERROR = fatal(10), fatal(50)
+#: unrecognized_name (RFC 6066, 3).
+ALERT = fatal(112)
 
 
 def context(*protocols):

@@ -23,8 +23,20 @@ def place_of(struct_name, member):
     return int(re.search(rf"AT\({struct_name}, {member}, (\d+)\)", text)[1])
 
 
+def size_of(struct_name):
+    text = (REPO / "tests/unit/test_table.c").read_text()
+    return int(re.search(rf"sizeof\(struct {struct_name}\), (\d+)\)", text)[1])
+
+
+def to_page(at):
+    return -(-at // PAGE) * PAGE
+
+
 LISTENERS_AT = place_of("table_head", "listeners")   # the first of the listening sockets, which begins with `used`
-HEAD_WORDS = 5   # of the table, before what changes: magic, version, size of a state, slots, sum of names
+HEAD_WORDS = 7   # of the table, before what changes: magic, version, sizes of a state, slots, other sizes, sum of names
+PAGE = 4096      # each array of it begins with one
+AREA_SIZE = 256 * 1024
+NOTE_AT = place_of("exchange_area", "note")
 
 
 class Intruder:
@@ -76,8 +88,10 @@ class Table:
     def __init__(self, fd):
         self.fd = fd
         self.memory = mmap.mmap(fd, 0)
-        _, _, self.state_size, self.n, _ = struct.unpack(f"={HEAD_WORDS}I", self.memory[:4 * HEAD_WORDS])
-        self.states_at = len(self.memory) - self.n * self.state_size
+        _, _, self.state_size, self.n, self.passages_size, _, _ = struct.unpack(f"={HEAD_WORDS}I",
+                                                                                self.memory[:4 * HEAD_WORDS])
+        self.states_at = to_page(size_of("table_head"))
+        self.passages_at = to_page(self.states_at + self.n * self.state_size)
 
     def state(self, slot):
         """Where it is: offset and end."""
@@ -88,9 +102,27 @@ class Table:
         """Of the connection, which grows from one to the next."""
         return struct.unpack_from("=Q", self.memory, self.state(slot)[0] + 8)[0]
 
+    def passages(self, slot):
+        """Likewise: of a connection by_steps."""
+        at = self.passages_at + slot * self.passages_size
+        return at, at + self.passages_size
+
     def mangle(self, dice, slot, times):
-        """Some bytes, or one whole stretch, become others."""
-        first, end = self.state(slot)
+        """Some bytes of its state, or one whole stretch, become others."""
+        self._mangle(dice, *self.state(slot), times)
+
+    def mangle_passages(self, dice, slot, times):
+        self._mangle(dice, *self.passages(slot), times)
+
+    def mangle_area(self, dice, slot, times):
+        """Likewise: what an exchange has in hand; nothing, if it has none."""
+        area, = struct.unpack_from("=I", self.memory, self.passages(slot)[0] + place_of("passages", "area"))
+        if area:
+            at = len(self.memory) - (self.n - area + 1) * AREA_SIZE
+            for first, size in ((at, 64), (at + NOTE_AT, size_of("request_record")), (at, AREA_SIZE)):
+                self._mangle(dice, first, first + size, times)
+
+    def _mangle(self, dice, first, end, times):
         if dice.random() < 0.3:
             at = dice.randrange(first, end)
             size = min(dice.randrange(1, 200), end - at)

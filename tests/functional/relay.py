@@ -3,7 +3,6 @@
 import collections
 import os
 import re
-import select
 import shutil
 import signal
 import socket
@@ -13,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, short_directory, until
+from settings import DEADLINE, RELAYD, SANITIZER, SCALE, free_port, readable_of, short_directory, until, wait_end
 
 
 def options_of(section):
@@ -77,7 +76,7 @@ class Record:
         for name, value in line.fields.items():
             name = name.removeprefix("RELAYD_").lower()
             number = name in ("conn", "client_port", "attempts", "bytes_up", "bytes_down", "queue_usec", "dial_usec",
-                              "duration_usec")
+                              "duration_usec", "status", "retries", "head_usec", "first_byte_usec")
             setattr(self, name, int(value) if number else value)
 
     def __repr__(self):
@@ -230,23 +229,42 @@ class Relay:
 
     def records(self):
         with self.changed:
-            return [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]
+            return self._records()
+
+    def _records(self):
+        """Of connections; those of requests have a RELAYD_REQUEST."""
+        return [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields and "RELAYD_REQUEST" not in line.fields]
+
+    def requests(self):
+        """The records of requests."""
+        with self.changed:
+            return self._requests()
+
+    def _requests(self):
+        return [Record(line) for line in self.lines if "RELAYD_REQUEST" in line.fields]
+
+    def wait_requests(self, count, timeout=None):
+        def find():
+            found = self._requests()
+            return found if len(found) >= count else None
+        found = self._wait(find, f"{count} records of requests", timeout)
+        assert len(found) == count, found
+        return found
 
     def summed_up(self):
         """How many messages are not written by themselves, but counted in another one."""
-        return sum(int(line.fields.get("RELAYD_COUNT", 0)) for line in self.all_lines())
+        return sum(int(line.fields.get("RELAYD_COUNT", 0)) for line in self.all_lines() if "more requests" not in line.text)
 
     def wait_records(self, count, timeout=None):
         def find():
-            found = [Record(line) for line in self.lines if "RELAYD_CONN" in line.fields]
+            found = self._records()
             return found if len(found) >= count else None
         return self._wait(find, f"{count} records", timeout)
 
     def record(self, client, timeout=None):
         """The record of this client's connection; it is written once, after the end."""
         def find():
-            return [Record(line) for line in self.lines
-                    if "RELAYD_CONN" in line.fields and line.fields.get("RELAYD_CLIENT") == client.name]
+            return [record for record in self._records() if record.line.fields.get("RELAYD_CLIENT") == client.name]
         found = self._wait(find, f"the record of {client.name}", timeout)
         assert len(found) == 1, found
         return found[0]
@@ -269,7 +287,7 @@ class Relay:
         try:
             while self.count_notified(word) < count:
                 left = max(0, deadline - time.monotonic())
-                readable, _, _ = select.select([self.notify, pidfd], [], [], left)
+                readable = readable_of([self.notify, pidfd], left)
                 if self.notify in readable:
                     self.notified += self.notify.recv(4096).decode().splitlines()
                 elif pidfd in readable:
@@ -285,7 +303,7 @@ class Relay:
 
     def read_notified(self):
         """What has been told so far, without waiting. Somebody must read it: the socket holds a few messages only."""
-        while select.select([self.notify], [], [], 0)[0]:
+        while readable_of([self.notify], 0):
             self.notified += self.notify.recv(4096).decode().splitlines()
 
     @property
@@ -327,7 +345,7 @@ class Relay:
     def wait_exit(self, timeout=None):
         """Waits for its end by itself; returns the exit code. Its log is complete then."""
         try:
-            code = self.process.wait(timeout or DEADLINE)
+            code = wait_end(self.process, timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"relayd does not end; its log:\n{self.log[-4000:]}") from None
         self.reader.join(DEADLINE)

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from settings import DEADLINE, MIB, free_port, short_directory, until
+from settings import DEADLINE, MIB, free_port, short_directory, until, wait_end
 
 
 NGINX_STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
@@ -50,7 +50,7 @@ class Server:
         if self.process:
             self.process.terminate()
             try:
-                self.process.wait(DEADLINE)
+                wait_end(self.process)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -93,6 +93,19 @@ class Nginx(Server):
     def stop(self):
         super().stop()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Patient(Server):
+    """An nginx that keeps many connections, for long."""
+
+    def __init__(self, most):
+        super().__init__()
+        (self.directory / "nginx.conf").write_text(
+            f"daemon off; master_process off; user root; pid {self.directory}/pid; error_log {self.directory}/error.log;\n"
+            f"worker_rlimit_nofile {most + 500}; events {{ worker_connections {2 * most + 100}; }}\n"
+            f"http {{ access_log off; keepalive_timeout 1h; {nginx_temps(self.directory)}"
+            f"    server {{ listen {self.address} backlog=4096; location / {{ return 200 hello; }} }} }}\n")
+        self.spawn("nginx", "-e", self.directory / "error.log", "-p", self.directory, "-c", self.directory / "nginx.conf")
 
 
 class Nghttpd(Server):

@@ -2,7 +2,9 @@
 
 import os
 import random
+import select
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -52,6 +54,28 @@ def until(condition, what, timeout=None, pause=0.01):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited in vain: {what} (last value: {value!r})")
         time.sleep(pause)
+
+
+def readable_of(ends, seconds):
+    """Those of these that have something to be read, or have ended, within so many seconds. (select() knows no number over
+    1023.)"""
+    poll = select.poll()
+    numbers = {end if isinstance(end, int) else end.fileno(): end for end in ends}
+    for number in numbers:
+        poll.register(number, select.POLLIN)
+    return [numbers[number] for number, _ in poll.poll(1000 * seconds)]
+
+
+def wait_end(process, timeout=None):
+    """The exit code of a Popen, as its wait() has it, which looks at growing intervals: here the kernel tells."""
+    if process.poll() is None:
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            if not readable_of([pidfd], timeout or DEADLINE):
+                raise subprocess.TimeoutExpired(process.args, timeout or DEADLINE)
+        finally:
+            os.close(pidfd)
+    return process.wait()
 
 
 def short_directory():

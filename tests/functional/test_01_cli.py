@@ -66,6 +66,20 @@ def test_wrong_arguments_are_a_usage_error(arguments):
     assert done.stderr.strip() and not done.stdout
 
 
+@pytest.mark.parametrize("arguments, meant", [
+    (["-t", "relayd.conf"], "; a file is named with -f: -f relayd.conf"),
+    (["/etc/relayd.conf"], "; a file is named with -f: -f /etc/relayd.conf"),
+    (["localhost:8000"], "; a server is named with --proxy: --proxy localhost:8000"),
+    (["reload"], "; commands are relayctl's: relayctl reload"),
+    (["-t", "-f", "a.conf", "b.conf"], ""),
+    (["--reload", "1", "2"], ""),
+])
+def test_what_a_stray_word_was_meant_to_be(arguments, meant):
+    done = once(*arguments)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == f"relayd: takes no arguments but options{meant}; see relayd --help\n"
+
+
 @pytest.mark.parametrize("option", ["-v", "--verbose"])
 def test_whoever_asks_for_more_words_is_told_of_log_level(option):
     done = once(option)
@@ -316,6 +330,91 @@ def test_addresses_that_cannot_be_had_together(tmp_path, one, other):
     assert f"relayd.conf:2: warning: address {other}:{port} overlaps with {one}:{port}" in done.stderr
     done = once("-f", tmp_path / "relayd.conf")
     assert done.returncode == 78 and "overlaps" in done.stderr
+
+
+def told(tmp_path, text):
+    """What -t warns of, and how a start with it ends and what it says."""
+    path = tmp_path / "relayd.conf"
+    path.write_text(text)
+    done, started = once("-t", "-f", path), once("-f", path)
+    return done.returncode, [line.split(": ", 1)[1] for line in done.stderr.splitlines()], started
+
+
+@pytest.mark.parametrize("page", ["127.0.0.1", "", "localhost"])
+@pytest.mark.parametrize("web", ["", "127.0.0.1"])
+def test_a_status_page_where_a_listener_is(tmp_path, page, web):
+    """The check warns, as far as it is no error; the start says that it is relayd itself."""
+    port = free_port()
+    one, other = f"{page}:{port}", f"{web}:{port}"
+    text = listening_on(other) + f'status {{ address = "{one}" }}\n'
+    code, warnings, started = told(tmp_path, text)
+    if page == web:
+        assert code == 78 and f"status: address {one} is listened on twice" in warnings[0]
+        return
+    assert code == 0 and "relayd cannot listen on both." in warnings[0]
+    assert one in warnings[0] and other in warnings[0]
+    assert started.returncode != 0 and "the status section of relayd itself has an address that overlaps" in started.stderr
+
+
+def test_one_path_of_two_sockets(tmp_path, short_path):
+    """However it is spelled."""
+    folder, name, link = str(short_path), "a", f"{short_path}/l"
+    first = f"{folder}/{name}"
+    os.symlink(folder, link)
+
+    def text(*paths, **options):
+        return config([f"unix:{path}" for path in paths], "127.0.0.1:1", **{"keeper": "off", **options})
+    for other in (f"{folder}/./{name}", f"{folder}//{name}"):
+        code, errors, _ = told(tmp_path, text(first, other))
+        assert code == 78 and f"address unix:{other} is listened on twice; the first is on line" in errors[0]
+    for other in (f"{folder}/../{os.path.basename(folder)}/{name}", f"{link}/{name}"):
+        code, warnings, started = told(tmp_path, text(first, other))
+        assert code == 0 and f"address unix:{other}: it overlaps with unix:{first} of listener web" in warnings[0]
+        assert started.returncode == 78 and "by another path to the same file" in started.stderr
+    for option in ("control", "keeper"):
+        code, errors, _ = told(tmp_path, text(first, **{option: f"{folder}/./{name}"}))
+        assert code == 78 and f"address unix:{first} is listened on twice; the first is on line" in errors[0]
+    code, errors, _ = told(tmp_path, text(f"{first}.x", control=first, keeper=first))
+    assert code == 78 and f"control {first} is listened on twice" in errors[0]
+
+
+def test_a_name_of_an_address_that_is_taken(tmp_path):
+    port = free_port()
+    code, warnings, started = told(tmp_path, listening_on([f"localhost:{port}", f"127.0.0.1:{port}"]))
+    assert code == 0 and f"address 127.0.0.1:{port}: it overlaps with localhost:{port} of listener web" in warnings[0]
+    assert started.returncode == 78 and "overlaps" in started.stderr
+
+
+@pytest.mark.parametrize("address, why", [
+    ("192.0.2.77:80", "this machine has no such address now; relayd does not start before it is there: if it comes later, set "
+     "ip_freebind = true."),
+    ("[2001:db8::7]:80", "this machine has no such address now; "),
+    ("unix:/nowhere/web.sock", "this user may not write there, or there is no such directory."),
+], ids=["ipv4", "ipv6", "unix"])
+def test_an_address_that_cannot_be_had(tmp_path, address, why):
+    code, warnings, started = told(tmp_path, listening_on(address))
+    assert code == 0 and len(warnings) == 1 and f"address {address}: {why}" in warnings[0]
+    assert started.returncode in (69, 78) and address in started.stderr
+
+
+def test_a_name_that_nobody_knows(tmp_path):
+    code, warnings, _ = told(tmp_path, listening_on("no-such-host.invalid:80"))
+    assert code == 0 and len(warnings) == 1 and "no-such-host.invalid:80" in warnings[0] and "start" in warnings[0]
+
+
+def test_a_server_that_is_relayd_by_an_address_of_this_machine(tmp_path):
+    """Not loopback, which is an error."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        own = probe.getsockname()[0]
+    path = tmp_path / "relayd.conf"
+    path.write_text(config(":8080", f"{own}:8080"))
+    assert "server a is listener web of this relayd itself, since this machine has its address" in once("-t", "-f", path).stderr
+    path.write_text(config(":8080", f"{own}:8081"))
+    assert "itself" not in once("-t", "-f", path).stderr
 
 
 def test_addresses_that_can_be_had_together(relay, origin):

@@ -68,6 +68,7 @@ def with_server(words):
     with_global("when_full = reject"),
     with_global("log_level = debug"),
     with_global("log_connections = failed"),
+    *(with_global(f"log_requests = {which}") for which in ("all", "failed", "none", "slow:250ms", "slow:0", "slow:1h")),
     with_listener("mode = http"),
     with_listener("copy = splice"),
     with_listener("idle_timeout = 0"),
@@ -146,6 +147,8 @@ def test_an_unknown_option_that_resembles_none(check):
     (with_global("queue_timeout = 99999999999999999999h"), 1, ["queue_timeout"]),
     (with_global("when_full = maybe"), 1, ["when_full", "maybe", "wait", "reject"]),
     (with_global("log_level = loud"), 1, ["log_level", "loud", "error", "warning", "notice", "info", "debug"]),
+    *((with_global(f'log_requests = "{wrong}"'), 1, ["log_requests", "all, failed, none", "slow:500ms"])
+      for wrong in ("some", "slow", "slow:", "slow:fast", "slow:-1s", "slow: 1s", "")),
     (with_global("log_connections = some"), 1, ["log_connections", "some", "all", "failed", "none"]),
     (with_listener("mode = udp"), 5, ["mode", "udp", "tcp", "http"]),
     (with_listener("copy = memcpy"), 5, ["copy", "memcpy", "auto", "buffer", "splice"]),

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from certificates import write_secret
 from client import close_all, connect, refused_in_http, run
 from fleet import Named
 from origin import http, sends
@@ -15,6 +16,7 @@ from peer import request
 from relay import PASS_ON, complaints, once
 from servers import Dnsmasq, Postgres
 from settings import REPO, free_port
+from test_55_reload import named as says_name
 from test_67_tls_identity import Client, told
 from tls import Site, over_tls
 
@@ -39,7 +41,7 @@ class Certified(Site):
         live = folder / "live"
         live.mkdir()
         super().__init__(live, *(f"{name}.example.com" for name in ("www", "shop", "blog", "x.apps")), "app.internal")
-        self.file.write_text(self.certificate.pem + self.authority.pem + self.certificate.key_pem)
+        write_secret(self.file, self.certificate.pem + self.authority.pem + self.certificate.key_pem)
         self.ca = self.ca.rename(folder / "ca.pem")   # in a folder of certificates each has a key
         self.here = {"/etc/letsencrypt/live": live, "/etc/relayd/tls": live, "/etc/relayd/tls/db.pem": self.file,
                      "/etc/relayd/clients-ca.pem": self.ca, "/etc/relayd/private-ca.pem": self.ca}
@@ -152,10 +154,10 @@ def test_behind_a_balancer_works(relay, origin):
         "10.0.10.2:8080": origin(script).address})
     one = relay(text=text, address=address)
     with connect(one) as client:
-        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n")
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + request())
         assert client.read_response().body == b"ok"
     with connect(one) as client:
-        refused_in_http(client.send(b"PROXY TCP4 198.51.100.9 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n"), 403)
+        refused_in_http(client.send(b"PROXY TCP4 198.51.100.9 192.0.2.2 1 2\r\n" + request()), 403)
     assert {record.client for record in one.wait_records(2)} == {"192.0.2.1:1", "198.51.100.9:1"}
 
 
@@ -175,12 +177,12 @@ def test_a_database_works(relay, server):
 def test_unix_sockets_work(relay, origin, short_path):
     address, path = here(), f"unix:{short_path}/web.sock"
     for name in "ab":
-        origin(sends(name.encode()), path=short_path / f"{name}.sock")
+        origin(says_name(name.encode()), path=short_path / f"{name}.sock")
     text = example("unix-socket", words={":8080": address, "unix:/run/relayd/web.sock": path,
                                          "unix:/run/app/a.sock": f"unix:{short_path}/a.sock",
                                          "unix:/run/app/b.sock": f"unix:{short_path}/b.sock"})
     relay(text=text, address=address)
-    assert {connect(where).read_end()[0] for where in (address, path, address, path)} == {b"a", b"b"}
+    assert {connect(where).get().body for where in (address, path, address, path)} == {b"a", b"b"}
 
 
 def test_socket_activation_works(relay, origin):
@@ -211,9 +213,11 @@ def test_an_https_site_works(relay, origin, site):
     plain, secure = here(), here()
     relay(text=example("https-site", words={":80": plain, ":443": secure, "127.0.0.1:3000": origin(http).address,
                                             **site.files_of("https-site")}), address=[plain, secure])
-    for client in connect(plain), site.connect(secure, name="www.example.com"):
-        with client:
-            assert client.get("/page").body == b"/page\n"
+    with connect(plain) as client:
+        answer = client.send(request("/page")).read_response()
+        assert (answer.status, answer.headers["location"]) == (308, "https://relay.test/page")
+    with site.connect(secure, name="www.example.com") as client:
+        assert client.get("/page").body == b"/page\n"
 
 
 def test_mutual_tls_works(relay, origin, site, tmp_path):

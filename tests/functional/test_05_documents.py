@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import documents
+from certificates import write_secret
 from documents import add_to, all_displays, body
 from relay import complaints, once
 from settings import REPO
@@ -53,7 +54,7 @@ def kind(one):
         if suffix in ("service", "timer", "socket") or path.endswith("override.conf"):
             return "unit"
         return {"/etc/nginx/nginx.conf": "nginx", "/etc/haproxy/haproxy.cfg": "haproxy",
-                "/etc/systemd/journal-upload.conf": "unit", "/etc/logrotate.d/relayd": "logrotate",
+                "/etc/systemd/journal-upload.conf": "unit", "/etc/logrotate.d/relayd-json": "logrotate",
                 "/usr/local/bin/relayd-alert": "shell"}.get(path, suffix)
     if re.match(r"\[\w+\]$", one.first):
         return "unit"
@@ -107,8 +108,10 @@ def test_a_configuration_has_no_error(shown, tmp_path, monkeypatch):
     folder = tmp_path / "tls"
     folder.mkdir()
     site = Site(tmp_path)
-    (folder / "site.pem").write_text(site.certificate.pem + site.authority.pem + site.certificate.key_pem)
-    file.write_text(completed(shown).replace("/etc/relayd/tls", str(folder)))
+    write_secret(folder / "site.pem", site.certificate.pem + site.authority.pem + site.certificate.key_pem)
+    (tmp_path / "errors").mkdir()
+    (tmp_path / "errors/503.html").write_text("<h1>later</h1>")
+    file.write_text(completed(shown).replace("/etc/relayd/tls", str(folder)).replace("/etc/relayd/errors", str(tmp_path / "errors")))
     (tmp_path / "check").write_text("secret\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     done = once("-t", "-f", file)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
+from certificates import Authority, write_secret
 from relay import once
 from settings import REPO
 
@@ -21,7 +21,7 @@ def renewed(tmp_path):
     folder = tmp_path / "from" / "www.example"
     folder.mkdir(parents=True)
     (folder / "fullchain.pem").write_text(one.pem + authority.pem)
-    (folder / "privkey.pem").write_text(one.key_pem)
+    write_secret(folder / "privkey.pem", one.key_pem)
 
     def deploy(*words, **env):
         done = subprocess.run([TOOL, *map(str, words)], capture_output=True, text=True, check=False, env={

@@ -1,5 +1,6 @@
 """The tls section of a listener at relayd -t: files that are read, and each that is wrong, with its remedy."""
 import base64
+import datetime
 import json
 import os
 import re
@@ -7,8 +8,9 @@ import re
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from certificates import DAY, Authority
+from certificates import DAY, Authority, write_secret
 from control import asked, relayctl
+from origin import echo
 from relay import once, section
 from settings import free_port
 
@@ -38,7 +40,7 @@ def write(folder, **texts):
     for name, text in texts.items():
         path = folder / name.replace("__", "/").replace("_", ".", 1)
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+        write_secret(path, text)
 
 
 def test_a_certificate_with_its_key_where_each_tool_has_it(check, tmp_path, authority):
@@ -47,7 +49,7 @@ def test_a_certificate_with_its_key_where_each_tool_has_it(check, tmp_path, auth
     write(tmp_path, whole_pem=whole + one.key_pem, site_crt=whole, site_key=one.key_pem,
           live__fullchain_pem=whole, live__privkey_pem=one.key_pem)
     (tmp_path / "proxy.pem").write_text(whole)
-    (tmp_path / "proxy.pem.key").write_text(one.key_pem)
+    write_secret(tmp_path / "proxy.pem.key", one.key_pem)
     for name in ("whole.pem", "site.crt", "live/fullchain.pem", "proxy.pem"):
         assert check(certificate=f'"%s/{name}"') == (0, ""), name
     assert check(certificate='"%s/live/fullchain.pem"', key='"%s/site.key"') == (0, "")
@@ -67,6 +69,34 @@ def test_all_options(check, tmp_path, authority):
     assert check(certificate='"%s/site.pem"', min_version="1.3", ciphers='"TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-GCM-SHA256"',
                  groups='"X25519:P-256"', alpn='{"h2", "http/1.1"}', verify_client="required", ca='"%s/ca.pem"', crl='"%s/crl.pem"',
                  tickets="false") == (0, "")
+
+
+def test_whether_connections_outlive_relayd(check, tmp_path, authority):
+    """By default they do, on either side; a section that says otherwise is taken, and dumped so that it is read again."""
+    one = authority.issue(SITE)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem)
+    conf = tmp_path / "relayd.conf"
+    for here, ahead in (("", ""), ("outlive = true", "outlive = false"), ("outlive = false", "outlive = true")):
+        conf.write_text(f'listener web {{ address = "127.0.0.1:1" upstream = app tls {{ certificate = "{tmp_path}/site.pem" {here} }} }}\n'
+                        f'upstream app {{ server a {{ address = "127.0.0.1:2" }} tls {{ {ahead} }} }}\n')
+        dumped = once("-T", "-f", conf)
+        wanted = [f"        {said or 'outlive = true'}" for said in (here, ahead)]
+        assert [line for line in dumped.stdout.splitlines() if "outlive" in line] == wanted
+        conf.write_text(dumped.stdout)
+        assert once("-T", "-f", conf).stdout == dumped.stdout
+    for value in ("maybe", '""', "{true}"):
+        code, said = check(certificate='"%s/site.pem"', outlive=value)
+        assert code == 78 and said.startswith("6: ") and "outlive" in said, said
+    assert check(outlive="false") == check()[:1] + (
+        '4: listener web: tls: certificate must be given, as in certificate = "/etc/relayd/tls/site.pem"\n',)
+    for text, said in {
+        "outlive = false": '1: option "outlive" belongs in section tls\n',
+        'listener web { address = "127.0.0.1:1" upstream = app outlive = false }': '1: listener web: option "outlive" belongs in section tls\n',
+    }.items():
+        conf.write_text(f'{text}\n' + ("" if "listener" in text else 'listener web { address = "127.0.0.1:1" upstream = app }\n')
+                        + 'upstream app { server a { address = "127.0.0.1:2" } }\n')
+        done = once("-t", "-f", conf)
+        assert (done.returncode, done.stderr.replace(f"{conf}:", "")) == (78, said)
 
 
 def test_what_is_wrong_with_files(check, tmp_path, authority):
@@ -114,7 +144,7 @@ def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
     staple, nameless = authority.issue(SITE, staple=True), authority.issue()
     for name, one in {"alone": alone, "late": late, "early": early, "staple": staple, "nameless": nameless}.items():
         chain = "" if one is alone else authority.pem
-        (tmp_path / f"{name}.pem").write_text(one.pem + chain + one.key_pem)
+        write_secret(tmp_path / f"{name}.pem", one.pem + chain + one.key_pem)
     for name, expected in {
         "alone": 'the chain may be incomplete: the certificate of "Middle" comes next, and is neither in the file nor trusted',
         "late": "the certificate has expired 2 days ago, so nobody accepts it; renew it",
@@ -126,17 +156,42 @@ def test_what_is_doubtful_is_a_warning(check, tmp_path, authority):
         assert code == 0 and said.startswith(f"5: warning: listener web: tls: certificate: {name}.pem: {expected}"), said
 
 
+@pytest.mark.parametrize("place, at_start", [(None, 0), ("http://ca.example/middle.der", 2)])
+def test_a_chain_that_may_be_incomplete(relay, tmp_path, authority, place, at_start):
+    """Of private authorities that is as it should be more often than not: only a check tells of it, and not where their certificate
+    is among those that clients, or the server, are verified by."""
+    middle = Authority("Middle", authority)
+    one = middle.issue(SITE, place=place)
+    write(tmp_path, site_pem=one.pem + one.key_pem, ca_pem=middle.pem)
+    address = f"127.0.0.1:{free_port()}"
+
+    def config(inside="", ahead=""):
+        return (f'listener web {{ address = "{address}" upstream = app tls {{ certificate = "{tmp_path}/site.pem" {inside} }} }}\n'
+                f'upstream app {{ server a {{ address = "127.0.0.1:1" }} tls {{ certificate = "{tmp_path}/site.pem" {ahead} }} }}\n')
+
+    def check(**how):
+        conf = tmp_path / "check.conf"
+        conf.write_text(config(**how))
+        return once("-t", "-f", conf).stderr
+    whole = 'the chain may be incomplete: the certificate of "Middle" comes next, and is neither in the file nor trusted by this machine'
+    assert check().count(whole) == 2
+    assert check(inside=f'verify_client = optional ca = "{tmp_path}/ca.pem"', ahead=f'ca = "{tmp_path}/ca.pem"') == ""
+    running = relay(text=config())
+    running.hup()
+    assert len([line for line in running.all_lines() if whole in line.text]) in (at_start, 2 * at_start)   # the reload's may come later
+
+
 def test_names_that_no_certificate_covers(tmp_path, authority):
     """Each with its line, in the order of the file, and what the certificates are for."""
     one, other = authority.issue("www.example", "a.example"), authority.issue("*.b.example", "a.example", kind="rsa")
-    (tmp_path / "one.pem").write_text(one.pem + authority.pem + one.key_pem)
-    (tmp_path / "other.pem").write_text(other.pem + authority.pem + other.key_pem)
+    write_secret(tmp_path / "one.pem", one.pem + authority.pem + one.key_pem)
+    write_secret(tmp_path / "other.pem", other.pem + authority.pem + other.key_pem)
     conf = tmp_path / "relayd.conf"
 
-    def run(*patterns, tls=True):
+    def run(*patterns, tls=True, more=""):
         conf.write_text('listener web {\n address = "127.0.0.1:1"\n mode = tcp\n upstream = app\n'
                         + "".join(f' route "{pattern}" {{ upstream = app }}\n' for pattern in patterns)
-                        + (f' tls {{ certificate = {{"{tmp_path}/one.pem", "{tmp_path}/other.pem"}} groups = "X25519:P-9999" }}\n' if tls else "")
+                        + (f' tls {{ certificate = {{"{tmp_path}/one.pem", "{tmp_path}/other.pem"}} groups = "X25519:P-9999" {more} }}\n' if tls else "")
                         + '}\nupstream app { server a { address = "127.0.0.1:2" } }\n')
         done = once("-t", "-f", conf)
         assert done.returncode == 0, done.stderr
@@ -151,6 +206,9 @@ def test_names_that_no_certificate_covers(tmp_path, authority):
         f"ask for {one_of}{name} refuse what they get; add a certificate for it."
         for line, name, one_of in [(6, "other.example", ""), (7, "*.c.example", "one of "), (8, "x.y.b.example", ""), (9, "b.example", "")]]
     assert run("sni:other.example", tls=False) == []
+    assert run("alpn:h2", "alpn:x", more='alpn = {"h2"}') == [
+        '6: warning: listener web: route "alpn:x": no client takes it, since TLS ends here and agrees on other protocols alone; '
+        "add x to alpn in the listener's tls."]
 
 
 def test_suites_groups_and_protocols(check, tmp_path, authority):
@@ -165,6 +223,9 @@ def test_suites_groups_and_protocols(check, tmp_path, authority):
     assert code == 78 and "knows none of these groups" in said
     code, said = check(certificate='"%s/site.pem"', alpn=f'{{"http/1.1",\n"{"x" * 256}"}}')
     assert code == 78 and said.startswith("7: listener web: tls: alpn: must be the name of a protocol")
+    for written in ('"h2,http/1.1"', '{"h2 http/1.1"}'):
+        code, said = check(certificate='"%s/site.pem"', alpn=written)
+        assert code == 78 and said.startswith('6: listener web: tls: alpn: several protocols are a list, as in {"h2", "http/1.1"}')
 
 
 def test_clients_with_certificates(check, tmp_path, authority):
@@ -201,6 +262,49 @@ def test_keys_of_tickets(check, tmp_path, authority):
         assert "secret" not in said
 
 
+READ, CHANGE = "everybody on this machine may read {} in it (mode {:04o}): {}", "{} may change {} in it (mode {:04o}): chmod go-w"
+
+
+@pytest.mark.parametrize("mode, group, expected", [
+    (0o600, 0, None), (0o640, 0, None), (0o440, 4, None),
+    (0o644, 0, (READ, "chgrp relayd {} && chmod 0640")), (0o666, 0, (READ, "chgrp relayd {} && chmod 0640")),
+    (0o644, 4, (READ, "chmod go-w,o=")), (0o660, 4, (CHANGE, "its group")), (0o602, 4, (CHANGE, "everybody")),
+])
+def test_secrets_that_others_may_read_or_change(check, relay, tmp_path, authority, mode, group, expected):
+    """With path, mode and remedy: at a check, as it starts, and with each reload; of certificates' keys, tickets' and upstreams'."""
+    if os.geteuid() != 0:
+        pytest.skip("files of other groups are root's to make")
+    one = authority.issue(SITE)
+    whole = one.pem + authority.pem
+    write(tmp_path, site_pem=whole, site_key=one.key_pem, own_pem=whole + one.key_pem, ticket_keys=3 * (base64.b64encode(bytes(80)).decode() + "\n"))
+    for name in ("site.key", "own.pem", "ticket.keys"):
+        os.chown(tmp_path / name, 0, group)
+        (tmp_path / name).chmod(mode)
+
+    def said(where, option, name, what):
+        if expected is None:
+            return []
+        form, words = expected
+        sentence = form.format(what, mode, words.format(tmp_path / name)) if form is READ else form.format(words, what, mode)
+        return [f"{where}: tls: {option}: {tmp_path}/{name}: {sentence} {tmp_path}/{name}."]
+
+    address = f"127.0.0.1:{free_port()}"
+    text = (f'listener web {{ address = "{address}" upstream = app\n tls {{ certificate = "{tmp_path}/site.pem"\n ticket_keys = '
+            f'"{tmp_path}/ticket.keys" }} }}\nupstream app {{\n tls {{ certificate = "{tmp_path}/own.pem" }}\n server a {{ address = "127.0.0.1:1" }} }}\n')
+    conf = tmp_path / "check.conf"
+    conf.write_text(text)
+    all_of_it = sorted(said("listener web", "certificate", "site.key", "the private key")
+                       + said("listener web", "ticket_keys", "ticket.keys", "the keys of tickets")
+                       + said("upstream app", "certificate", "own.pem", "the private key"))
+    done = once("-t", "-f", conf)
+    assert sorted(re.sub(r"^\S+: warning: ", "", line) for line in done.stderr.splitlines()) == all_of_it
+    running = relay(text=text)
+    running.hup()
+    lines = running.wait_log(r" may (read|change) ", count=6) if expected else []
+    logged = [re.sub(r"^\S+: ", "", line.text) for line in lines]
+    assert sorted(logged) == sorted(2 * all_of_it)
+
+
 def test_what_must_be_given(check):
     assert check() == (78, '4: listener web: tls: certificate must be given, as in certificate = "/etc/relayd/tls/site.pem"\n')
     assert check(certificate="{}") == (78, "5: listener web: tls: certificate = {}: must have at least one file\n")
@@ -224,16 +328,16 @@ def test_folders_as_tools_leave_them(check, tmp_path, authority):
     one, other, third = authority.issue("a.example"), authority.issue("b.example"), authority.issue("c.example")
     for folder in ("flat", "lego", "live/c.example", "live/empty", "live/c.example", "bare"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-    (tmp_path / "flat" / "a.pem").write_text(one.pem + authority.pem + one.key_pem)
+    write_secret(tmp_path / "flat" / "a.pem", one.pem + authority.pem + one.key_pem)
     (tmp_path / "flat" / ".a.pem.tmp").write_text("half")
     (tmp_path / "flat" / "README").write_text("for people")
     (tmp_path / "lego" / "b.crt").write_text(other.pem + authority.pem)
-    (tmp_path / "lego" / "b.key").write_text(other.key_pem)
+    write_secret(tmp_path / "lego" / "b.key", other.key_pem)
     (tmp_path / "lego" / "b.issuer.crt").write_text(authority.pem)
     (tmp_path / "lego" / "b.json").write_text("{}")
     (tmp_path / "live" / "README").write_text("for people")
     for name, text in {"fullchain": third.pem + authority.pem, "cert": third.pem, "chain": authority.pem, "privkey": third.key_pem}.items():
-        (tmp_path / "live" / "c.example" / f"{name}.pem").write_text(text)
+        write_secret(tmp_path / "live" / "c.example" / f"{name}.pem", text)
     for folder in ("flat", "lego", "live", "live/c.example"):
         assert check(certificate=f'"%s/{folder}"') == (0, ""), folder
     assert check(certificate='{"%s/flat/", "%s/lego", "%s/live"}') == (0, "")
@@ -247,7 +351,7 @@ def test_folders_as_tools_leave_them(check, tmp_path, authority):
 def test_an_unreadable_file(check, tmp_path, authority):
     one = authority.issue(SITE)
     path = tmp_path / "site.pem"
-    path.write_text(one.pem + authority.pem + one.key_pem)
+    write_secret(path, one.pem + authority.pem + one.key_pem)
     path.chmod(0)
     if os.access(path, os.R_OK):
         pytest.skip("root reads all")
@@ -290,12 +394,75 @@ def test_an_upstream(tmp_path, authority):
     assert "    tls {\n        verify = false\n        ca = \"\"\n" in once("-T", "-f", conf).stdout
 
 
+def understood(config, tmp_path):
+    conf = tmp_path / "understood.conf"
+    conf.write_text(config)
+    done = once("-t", "-f", conf)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_what_was_understood(tmp_path, authority):
+    one, other = authority.issue("www.example", "a.example", "b.example", "c.example", "d.example"), authority.issue(SITE, end=30 * DAY)
+    write(tmp_path, site_pem=one.pem + authority.pem + one.key_pem, other_pem=other.pem + other.key_pem, ca_pem=authority.pem)
+    day = one.certificate.not_valid_after.strftime("%Y-%m-%d"), other.certificate.not_valid_after.strftime("%Y-%m-%d")
+
+    def config(inside, ahead):
+        return (f'listener web {{ address = "127.0.0.1:1" upstream = app tls {{ certificate = {{"{tmp_path}/site.pem", "{tmp_path}/other.pem"}} '
+                f'{inside} }} }}\nupstream app {{ server a {{ address = "127.0.0.1:2" }} tls {{ {ahead} }} }}\n')
+    lines = understood(config("", ""), tmp_path)
+    assert lines[1:6] == [
+        "    tls: from version 1.2; verify_client off",
+        f"    certificate www.example, a.example, b.example and 2 more: until {day[0]}; {tmp_path}/site.pem",
+        f"    certificate {SITE}: until {day[1]}; {tmp_path}/other.pem",
+        "upstream app: round_robin; 1 server; no health checks",
+        "    tls: verified by this machine's authorities; name of each server's address"]
+    lines = understood(config(f'min_version = 1.3 verify_client = required ca = "{tmp_path}/ca.pem"',
+                              f'ca = "{tmp_path}/ca.pem" name = "app.test" certificate = "{tmp_path}/other.pem"'), tmp_path)
+    assert lines[1] == f"    tls: from version 1.3; verify_client required by {tmp_path}/ca.pem"
+    assert lines[5:7] == [f"    tls: verified by {tmp_path}/ca.pem; name app.test", f"    certificate {SITE}: until {day[1]}; {tmp_path}/other.pem"]
+    assert understood(config("", "verify = false"), tmp_path)[5] == "    tls: not verified; name of each server's address"
+    lines = understood(config("outlive = false", "outlive = false"), tmp_path)
+    assert [line for line in lines if "outlive" in line] == [
+        "    tls: from version 1.2; verify_client off; does not outlive relayd",
+        "    tls: verified by this machine's authorities; name of each server's address; does not outlive relayd"]
+    assert understood(config("", "verify = false outlive = false"), tmp_path)[5].endswith("of each server's address; does not outlive relayd")
+    (tmp_path / "many").mkdir()
+    for nth in range(23):
+        write_secret(tmp_path / "many" / f"{nth:02}.pem", other.pem + other.key_pem)
+    lines = understood(f'listener web {{ address = "127.0.0.1:1" upstream = app tls {{ certificate = "{tmp_path}/many" }} }}\n'
+                       'upstream app { server a { address = "127.0.0.1:2" } }\n', tmp_path)
+    assert [line[:15] for line in lines[2:22]] == ["    certificate"] * 20 and lines[22] == "    and 3 certificates more"
+
+
 # While it runs
+
+def test_status_shows_tls(relay, tmp_path, at, authority):
+    one, other = authority.issue("www.example", "example"), authority.issue(SITE, "a.example", end=30.5 * DAY)
+    write(tmp_path, site_pem=one.pem + one.key_pem, other_pem=other.pem + other.key_pem, ca_pem=authority.pem)
+    relay(text=f'control = "{at}"\nlistener web {{ address = "127.0.0.1:{free_port()}" upstream = app\n    tls {{ certificate = '
+          f'{{"{tmp_path}/site.pem", "{tmp_path}/other.pem"}} verify_client = optional ca = "{tmp_path}/ca.pem" }} }}\n'
+          f'listener plain {{ address = "127.0.0.1:{free_port()}" upstream = bare }}\n'
+          f'upstream app {{ server a {{ address = "127.0.0.1:1" }} tls {{ name = "app.test" certificate = "{tmp_path}/site.pem" }} }}\n'
+          'upstream open { server a { address = "127.0.0.1:1" } tls { verify = false } }\nupstream bare { server a { address = "127.0.0.1:1" } }\n')
+    status = json.loads(relayctl("-s", at, "--json", "status"))
+    soon = {"names": [SITE, "a.example"], "subject": SITE, "not_after": int(other.certificate.not_valid_after.replace(
+        tzinfo=datetime.timezone.utc).timestamp()), "days_left": 30}
+    assert [one["tls"] for one in status["listeners"]] == [
+        {"min_version": "1.2", "verify_client": "optional", "certificates": 2, "ends_first": soon}, None]
+    ahead, unverified, plain = [one["tls"] for one in status["upstreams"]]
+    assert (ahead["verify"], ahead["name"], ahead["certificates"], ahead["ends_first"]["names"]) == (True, "app.test", 1, ["www.example", "example"])
+    assert (unverified, plain) == ({"verify": False, "name": "", "certificates": 0, "ends_first": None}, None)
+    text = relayctl("-s", at, "status")
+    day = [one.certificate.not_valid_after.strftime("%Y-%m-%d") for one in (one, other)]
+    assert f"TLS, clients' certificates optional, 2 certificates, the first to end, {SITE} +1 until {day[1]} (30 days)\n" in text
+    assert re.search(rf"TLS, verified as app.test, shows www.example \+1 until {day[0]} \((89|90) days\)\n", text)
+    assert text.count("TLS, ") == 3 and "TLS, not verified\n" in text
 
 def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
     """relayctl, the page and the metric list them; a reload takes new ones, all or none."""
     first, second = authority.issue("www.example", "example", end=89.5 * DAY), authority.issue("www.example", end=30 * DAY)
-    (tmp_path / "site.pem").write_text(first.pem + authority.pem + first.key_pem)
+    write_secret(tmp_path / "site.pem", first.pem + authority.pem + first.key_pem)
     address = f"127.0.0.1:{free_port()}"
     one = relay(text=f'control = "{at}"\nlistener web {{ address = "{address}" upstream = app\n'
                 f'    tls {{ certificate = "{tmp_path}/site.pem" }}\n}}\n' + section("upstream", "app", server="127.0.0.1:1"))
@@ -310,10 +477,10 @@ def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
     assert text[1].split()[:4] == ["listener", "web", "www.example", "+1"]
     metric = f'relayd_certificate_not_after_seconds{{listener="web",name="www.example",serial="{first.serial}"}} {listed[0]["not_after"]}'
     assert metric in asked(at, "/metrics")[2]
-    (tmp_path / "site.pem").write_text(second.pem + first.key_pem)
+    write_secret(tmp_path / "site.pem", second.pem + first.key_pem)
     assert "the key in" in one.hup()
     assert json.loads(relayctl("-s", at, "--json", "certificates"))[0]["serial"] == first.serial
-    (tmp_path / "site.pem").write_text(second.pem + authority.pem + second.key_pem)
+    write_secret(tmp_path / "site.pem", second.pem + authority.pem + second.key_pem)
     one.hup()
     assert json.loads(relayctl("-s", at, "--json", "certificates"))[0]["serial"] == second.serial
 
@@ -321,7 +488,7 @@ def test_certificates_of_a_running_relayd(relay, tmp_path, at, authority):
 def test_the_certificate_of_an_upstream(relay, tmp_path, at, authority):
     """It is listed and measured as one of a listener is, and its end is warned of; a reload takes the next."""
     first, second = authority.issue("relayd", client=True, begin=-20 * DAY, end=5 * DAY), authority.issue(SITE, client=True)
-    (tmp_path / "own.pem").write_text(first.pem + authority.pem + first.key_pem)
+    write_secret(tmp_path / "own.pem", first.pem + authority.pem + first.key_pem)
     one = relay(text=f'control = "{at}"\nlistener web {{ address = "127.0.0.1:{free_port()}" upstream = app }}\n'
                 f'upstream app {{ server a {{ address = "127.0.0.1:1" }} tls {{ certificate = "{tmp_path}/own.pem" }} }}\n'
                 'upstream plain { server a { address = "127.0.0.1:1" } }\nupstream bare { server a { address = "127.0.0.1:1" } tls { } }\n')
@@ -332,7 +499,53 @@ def test_the_certificate_of_an_upstream(relay, tmp_path, at, authority):
     metric = f'relayd_certificate_not_after_seconds{{upstream="app",name="relayd",serial="{first.serial}"}} {listed[0]["not_after"]}'
     assert metric in asked(at, "/metrics")[2]
     one.wait_log(r"Upstream app: the certificate of relayd \(.*/own.pem\) ends in [45] days, on .*, and nobody has renewed it")
-    (tmp_path / "own.pem").write_text(second.pem + authority.pem + second.key_pem)
+    write_secret(tmp_path / "own.pem", second.pem + authority.pem + second.key_pem)
     one.hup()
     row = json.loads(relayctl("-s", at, "--json", "certificates"))[0]
     assert (row["serial"], row["subject"], row["upstream"]) == (second.serial, SITE, "app")
+
+
+def test_explain_of_a_name(relay, origin, at, tmp_path):
+    """Which certificate a client gets that asks for it: of RSA and ECDSA; by a wildcard; none; and which listeners look at no name."""
+    authority = Authority()
+    files = {}
+    for name, names, kind in (("first", ["first.example"], "ecdsa"), ("ecdsa", ["www.example", "*.www.example"], "ecdsa"),
+                              ("rsa", ["www.example"], "rsa2048")):
+        one = authority.issue(*names, kind=kind)
+        files[name] = tmp_path / f"{name}.pem"
+        files[name].write_text(one.pem + one.key_pem)
+    listed = ", ".join(f'"{path}"' for path in files.values())
+    tls, plain = free_port(), free_port()
+    relay(address=f"127.0.0.1:{tls}", text=f'control = "{at}"\n'
+          f'listener web {{ address = "127.0.0.1:{tls}" upstream = app tls {{ certificate = {{{listed}}} }} }}\n'
+          + section("listener", "plain", address=f"127.0.0.1:{plain}", upstream="app") + section("upstream", "app", server=origin(echo)))
+
+    def shown(*words):
+        return json.loads(relayctl("-s", at, "--json", "explain", *words))
+    (found,) = shown("WWW.example")
+    assert (found["listener"], found["upstream"], found["covered"]) == ("web", "app", True)
+    assert {(one["file"], one["key"]) for one in found["certificates"]} == {
+        (str(files["ecdsa"]), "ecdsa 256"), (str(files["rsa"]), "rsa 2048")}
+    (found,) = shown("name=a.www.example", "listener=web")
+    assert ([one["names"] for one in found["certificates"]], found["covered"]) == ([["www.example", "*.www.example"]], True)
+    (found,) = shown("localhost.example")
+    assert ([one["file"] for one in found["certificates"]], found["covered"]) == ([str(files["first"])], False)
+    said = relayctl("-s", at, "explain", "www.example")
+    assert "web: a client that asks for www.example goes to app.\n  It gets the certificate of www.example (" in said
+    assert f"or of www.example +1 ({files['ecdsa']}, ecdsa 256, until 20" in said
+    assert "No certificate is for this name. It gets the first one, and most clients leave: that of first.example (" in relayctl(
+        "-s", at, "explain", "name=localhost")
+    by_client = {one["listener"]: one for one in shown("192.0.2.7", "name=a.www.example")}
+    assert by_client["web"]["covered"] and by_client["plain"]["certificates"] is None
+    assert "It gets the certificate of www.example +1 (" in relayctl("-s", at, "explain", "192.0.2.7", "name=a.www.example")
+    assert "there is no listener plain that looks at the name" in relayctl("-s", at, "explain", "www.example", "listener=plain", status=1)
+
+
+def test_explain_says_that_a_certificate_has_expired(relay, origin, at, authority, tmp_path):
+    one = authority.issue("www.example", begin=-9 * DAY, end=-2 * DAY)
+    write_secret(tmp_path / "late.pem", one.pem + one.key_pem)
+    address = f"127.0.0.1:{free_port()}"
+    relay(address=address, text=f'control = "{at}"\nlistener web {{ address = "{address}" upstream = app '
+          f'tls {{ certificate = "{tmp_path}/late.pem" }} }}\n' + section("upstream", "app", server=origin(echo)))
+    said = relayctl("-s", at, "explain", "www.example")
+    assert f"It gets the certificate of www.example ({tmp_path}/late.pem, ecdsa 256, until 20" in said and ": it has expired)." in said

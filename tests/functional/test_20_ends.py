@@ -510,19 +510,18 @@ def test_idle(relay, origin, copy, idle_end, how):
     assert record.duration_usec >= secs(0.45) * 1e6
 
 
-@pytest.mark.parametrize("mode, how", [("tcp", RESET), ("http", EOF)])
-def test_never_a_byte_is_idle(relay, origin, copy, mode, how):
-    """As browsers open them in advance: in mode http that is no exchange that could be cut."""
-    one = relay(origin(silent), copy=copy, mode=mode, idle_timeout=ms(300))
+def test_never_a_byte_is_idle(relay, origin, copy):
+    """(In mode http such a client is told 408: test_98_http_waits.py.)"""
+    one = relay(origin(silent), copy=copy, idle_timeout=ms(300))
     with connect(one) as client:
-        assert client.read_end() == (b"", how)
+        assert client.read_end() == (b"", RESET)
     assert one.record(client).end == "TI"
 
 
 def test_idle_in_the_middle_of_an_answer(relay, origin, copy):
-    """Also in mode http, whose bytes are not looked at: half an answer never looks like a whole one."""
+    """Half an answer never looks like a whole one. (In mode http: test_98_http_waits.py.)"""
     half = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of"
-    one = relay(origin(lambda peer: (peer.read_to(b"\r\n\r\n"), peer.send(half), peer.ending())), copy=copy, mode="http",
+    one = relay(origin(lambda peer: (peer.read_to(b"\r\n\r\n"), peer.send(half), peer.ending())), copy=copy,
                 idle_timeout=ms(300))
     with connect(one) as client:
         assert client.send(request()).read_end() == (half, RESET)

@@ -1,7 +1,10 @@
 """Peers that are gone when nobody reads from them, or with bytes on their way to them: the other side is told, soon."""
 
+import fcntl
 import select
 import socket
+import struct
+import termios
 import threading
 import time
 
@@ -14,6 +17,11 @@ from wire import ACK, FIN
 
 KEEPALIVE = 1   # second
 SOON = secs(5)  # about twice, and some
+
+
+def queued_to(peer):
+    """Bytes that the other end's kernel has not taken yet."""
+    return struct.unpack("i", fcntl.ioctl(peer.sock, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 def is_told(peer):
@@ -68,6 +76,31 @@ def test_a_side_that_dies_while_the_other_takes_nothing(relay, origin, who):
     assert other.ending() == RESET
     over.set()
     assert one.only_record().end == ("CR" if who == "client" else "SR")
+
+
+@pytest.mark.parametrize("copy", ["buffer", "splice", "auto"])
+def test_a_server_that_said_all_and_is_gone(relay, origin, copy):
+    """What it has said is whole: who is slow to read it gets all of it, though the server resets what comes too late."""
+    size, closed = [], threading.Event()
+
+    def script(peer):
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        size.append(peer.send_until_blocked(quiet=secs(0.3)))
+        until(lambda: queued_to(peer) == 0, "all has arrived at relayd")
+        peer.close()
+        closed.set()
+    one = relay(origin(script), copy=copy, half_close=True, idle_timeout=0, keepalive=KEEPALIVE)
+    with connect(one, receive_buffer=4096) as client:
+        until(lambda: size, "the server waits")
+        first = b""
+        while not closed.wait(0.1):  # relayd is left with as much as it has room for
+            first += client.read(16384)
+        client.send(b"too late")   # is reset
+        time.sleep(2 * KEEPALIVE)  # relayd looks at both
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        rest, how = client.read_end()
+        assert (len(first) + len(rest), how) == (size[0], EOF)
+    assert one.only_record().end in ("SE", "SL")
 
 
 @pytest.mark.parametrize("when", ["after its end", "with an answer in flight", "in a stream"])

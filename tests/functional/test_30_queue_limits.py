@@ -1,5 +1,6 @@
-"""The queue, its limits, and what is logged."""
+"""The queue, its limits, and what is logged. Requests that wait in it are test_98_http_waits.py's."""
 
+import re
 import threading
 import time
 
@@ -13,7 +14,7 @@ from settings import free_port, ms, secs, some, until
 
 def busy(relay, full_origin, **options):
     """A relay whose only worker dials a server that does not answer, and the client it does that for."""
-    options = {"workers": 1, "connect_timeout": ms(1200), "connect_attempts": 1, "mode": "http", **options}
+    options = {"workers": 1, "connect_timeout": ms(1200), "connect_attempts": 1, **options}
     one = relay(full_origin, **options)
     first = connect(one)
     until(lambda: full_origin.dials() == 1, "the worker dials")
@@ -23,54 +24,38 @@ def busy(relay, full_origin, **options):
 def test_queue_full_reject(relay, full_origin):
     one, first = busy(relay, full_origin, queue_size=1, when_full="reject")
     second, third = connect(one), connect(one)
-    _, took = elapsed(lambda: refused_in_http(third.send(request())))
+    end, took = elapsed(third.read_end)
+    assert end == (b"", RESET)
     assert took < secs(0.9), "it must be refused at once"
     record = one.record(third)
     assert (record.end, record.bytes_up, record.bytes_down) == ("LQ", 0, 0)
-    refused_in_http(first.send(request()), 504)
-    refused_in_http(second.send(request()), 504)
-
-
-def test_queue_full_reject_in_tcp(relay, full_origin):
-    one, first = busy(relay, full_origin, queue_size=1, when_full="reject", mode="tcp")
-    second, third = connect(one), connect(one)
-    assert third.read_end() == (b"", RESET)
-    assert one.record(third).end == "LQ"
-    close_all([first, second])
+    assert first.ending() == second.ending() == RESET
+    assert one.record(first).end == one.record(second).end == "TD"
 
 
 def test_queue_full_wait(relay, full_origin):
     """Surplus clients wait in the kernel's backlog and are served in their turn."""
-    one = relay(full_origin, mode="http", workers=1, queue_size=1, connect_timeout=ms(300), connect_attempts=1)
-    clients = connect_many(one, 5)
-    for client in clients:
-        refused_in_http(client.send(request()), 504)
+    one = relay(full_origin, workers=1, queue_size=1, connect_timeout=ms(300), connect_attempts=1)
+    for client in connect_many(one, 5):
+        assert client.ending() == RESET
     assert [record.end for record in one.wait_records(5)] == ["TD"] * 5
 
 
 def test_queue_timeout(relay, full_origin):
     one, first = busy(relay, full_origin, queue_timeout=ms(200), connect_timeout=ms(1000))
     second = connect(one)
-    refused_in_http(second.send(request()))
+    assert second.read_end() == (b"", RESET)
     record = one.record(second)
     assert record.end == "TQ"
     assert record.queue_usec >= secs(0.2) * 1e6
-    refused_in_http(first.send(request()), 504)
-
-
-def test_queue_timeout_in_tcp(relay, full_origin):
-    one, first = busy(relay, full_origin, queue_timeout=ms(200), connect_timeout=ms(1000), mode="tcp")
-    second = connect(one)
-    assert second.read_end() == (b"", RESET)
-    assert one.record(second).end == "TQ"
-    first.close()
+    assert first.ending() == RESET
+    assert one.record(first).end == "TD"
 
 
 def test_the_time_in_the_queue_is_logged(relay, full_origin):
     one, first = busy(relay, full_origin)
     second = connect(one)
-    refused_in_http(first.send(request()), 504)
-    refused_in_http(second.send(request()), 504)
+    assert first.ending() == second.ending() == RESET
     assert one.record(first).queue_usec < one.record(second).queue_usec
     assert one.record(second).queue_usec >= secs(0.2) * 1e6
     assert one.record(second).dial_usec >= secs(1.1) * 1e6
@@ -90,11 +75,34 @@ def test_more_clients_than_max_connections_wait(relay, origin, copy):
     assert third.read(1) == b"b"
 
 
+@pytest.mark.parametrize("whose", ["relayd", "listener"])
+def test_that_clients_wait_is_told(relay, origin, whose):
+    """Nobody is refused, so no other line would say it. As long as nobody waits, a limit that is reached is no fault."""
+    limit, address = "max_connections = 2", f"127.0.0.1:{free_port()}"
+    text = (f'{limit if whose == "relayd" else ""}\n'
+            f'listener web {{ address = "{address}" upstream = app {limit if whose == "listener" else ""} }}\n'
+            f'upstream app {{ server a {{ address = "{origin(echo).address}" }} }}\n')
+    one = relay(address=address, text=text)
+    with connect(one) as first, connect(one) as second:
+        for client in (first, second):
+            assert client.send(b"x").read(1) == b"x"
+        assert second.is_silent(1.5)   # longer than it takes until it would be told
+        assert "wait to be accepted" not in one.log
+        with connect(one) as third:
+            line, = one.wait_log("wait to be accepted")
+            who = "Clients of listener web" if whose == "listener" else "Clients"
+            assert line.level == "warning" and re.match(f"{who} wait to be accepted: .* is reached, with 2\\. ", line.text)
+            assert line.fields.get("RELAYD_LISTENER") == ("web" if whose == "listener" else None)
+            first.close()
+            assert third.send(b"y").read(1) == b"y"
+    assert one.log.count("wait to be accepted") == 1
+
+
 def test_more_clients_than_max_connections_reject(relay, origin, copy):
-    one = relay(origin(echo), copy=copy, max_connections=2, when_full="reject", mode="http")
+    one = relay(origin(http), copy=copy, max_connections=2, when_full="reject", mode="http")
     clients = connect_many(one, 2)
     for client in clients:
-        client.send(b"a").read(1)
+        assert client.get("/a").body == b"/a\n"
     third = connect(one)
     refused_in_http(third.send(request()))
     assert one.record(third).end == "LC"
@@ -102,8 +110,9 @@ def test_more_clients_than_max_connections_reject(relay, origin, copy):
 
     def admitted():
         with connect(one) as client:
-            return client.send(b"b").read(1) == b"b"
+            return client.get("/b").status == 200
     until(admitted, "there is room again")
+    assert clients[1].get("/c").body == b"/c\n"
 
 
 def test_more_clients_than_max_connections_reject_in_tcp(relay, origin):
@@ -140,9 +149,9 @@ def test_max_connections_is_never_exceeded(relay, origin):
 
 def test_a_refused_upload_reads_the_refusal(relay, origin):
     """What a refused client still sends is read and dropped, so that the answer is not destroyed on its way."""
-    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http")
+    one = relay(origin(http), max_connections=1, when_full="reject", mode="http")
     first = connect(one)
-    first.send(b"a").read(1)
+    assert first.get("/a").status == 200
     for _ in range(some(10)):
         with connect(one) as client:
             client.send(request("/up", b"u" * 300000))
@@ -151,24 +160,25 @@ def test_a_refused_upload_reads_the_refusal(relay, origin):
 
 def test_a_refused_client_is_not_kept(relay, origin):
     """One that neither reads nor closes is closed after linger_timeout."""
-    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http", linger_timeout=ms(300))
+    one = relay(origin(http), max_connections=1, when_full="reject", mode="http", linger_timeout=ms(300))
     first = connect(one)
-    first.send(b"a").read(1)
+    assert first.get("/a").status == 200
     before = one.open_files()["socket"]
     stuck = connect_many(one, 5)
     for client in stuck:
-        one.record(client)
+        assert one.record(client).end == "LC"
     one.wait_sockets(before)
     close_all(stuck)
 
 
 def test_refusing_does_not_hold_up_the_acceptor(relay, origin):
     """Refused clients that linger do not keep others from being refused at once."""
-    one = relay(origin(echo), max_connections=1, when_full="reject", mode="http", linger_timeout="60s")
+    one = relay(origin(http), max_connections=1, when_full="reject", mode="http", linger_timeout="60s")
     first = connect(one)
-    first.send(b"a").read(1)
+    assert first.get("/a").status == 200
     stuck = connect_many(one, 20)
-    _, took = elapsed(lambda: [client.read_response() for client in stuck])
+    answers, took = elapsed(lambda: [client.read_response().status for client in stuck])
+    assert answers == [503] * 20
     assert took < secs(3)
     close_all(stuck)
 

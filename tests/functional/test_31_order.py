@@ -47,10 +47,11 @@ def test_bursts_of_connections_are_all_served(relay):
 
 
 def test_iperf3_in_both_directions(relay, server):
-    """Of its three connections the first is for control, and the next two are told apart by their order alone."""
-    one = relay(server(servers.Iperf3))
+    """Of its three connections the first is for control, and the next two are told apart by their order alone. Its one thread
+    may do nothing for one direction within a second, on a machine that has other work."""
     for _ in range(3):
-        out = run("iperf3", "-c", "127.0.0.1", "-p", one.port, "--bidir", "-t", 1, "-b", "200M", "-J", text=True).stdout
+        one = relay(server(servers.Iperf3))   # a new one: its client may be gone before the server takes the next
+        out = run("iperf3", "-c", "127.0.0.1", "-p", one.port, "--bidir", "-t", 3, "-b", "200M", "-J", text=True).stdout
         sums = json.loads(out)["end"]
         assert sums["sum_received"]["bytes"] > 0 and sums["sum_received_bidir_reverse"]["bytes"] > 0, sums
-    assert len(one.wait_records(9)) == 9
+        assert len(one.wait_records(3)) == 3

@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
-from client import close_all, connect, connect_many, refused_in_http
+from client import close_all, connect, connect_many
 from fleet import conf, site
 from origin import echo, sends
-from peer import EOF, RESET, elapsed, request
+from peer import EOF, RESET, elapsed
 from relay import section
 from settings import free_port, ms, secs, some
 
@@ -64,12 +64,14 @@ def test_they_keep_no_worker(relay, origin):
 
 
 def test_they_are_refused_after_queue_timeout(relay, origin):
-    one = full_site(relay, origin(echo), top=f"queue_timeout = {ms(400)}\n", listener={"mode": "http"})
+    """(Requests: test_98_http_waits.py.)"""
+    one = full_site(relay, origin(echo), top=f"queue_timeout = {ms(400)}\n")
     first = connect(one)
     first.send(b"a").read(1)
     second, third = connect_many(one, 2)
     for client in (second, third):
-        _, took = elapsed(lambda: refused_in_http(client.send(request())))
+        end, took = elapsed(client.read_end)
+        assert end == (b"", RESET)
         assert took < secs(2)
         record = one.record(client)
         assert (record.end, record.bytes_up) == ("LD", 0)
@@ -78,12 +80,13 @@ def test_they_are_refused_after_queue_timeout(relay, origin):
 
 
 def test_with_reject_they_are_refused_at_once(relay, origin):
-    one = full_site(relay, origin(echo), top="when_full = reject\n", listener={"mode": "http"})
+    one = full_site(relay, origin(echo), top="when_full = reject\n")
     first = connect(one)
     first.send(b"a").read(1)
     for _ in range(5):
         with connect(one) as client:
-            _, took = elapsed(lambda: refused_in_http(client.send(request())))
+            end, took = elapsed(client.read_end)
+            assert end == (b"", RESET)
             assert took < secs(0.9)
             assert one.record(client).end == "LD"
     assert first.send(b"b").read(1) == b"b"
@@ -133,7 +136,7 @@ def test_servers_that_a_reload_brings_are_for_all(relay, origin, after):
 
 
 def test_a_stop_lets_them_finish_and_a_second_one_does_not(relay, origin):
-    one = full_site(relay, origin(echo), listener={"mode": "http"}, top="queue_timeout = 10m\n")
+    one = full_site(relay, origin(echo), top="queue_timeout = 10m\n")
     first, second, third = in_turn(one, 3)
     one.term()
     one.wait_log("Stopping")

@@ -4,7 +4,7 @@ import pytest
 
 from client import connect, refused_in_http
 from fleet import conf, site
-from origin import Origin, echo
+from origin import Origin, http
 from peer import EOF, request
 from settings import ms, until
 from test_43_servers import answers
@@ -38,13 +38,13 @@ def origins(netns):
 @pytest.fixture
 def ask():
     """ask(one): a client that ends first, as most do; whether it was served. Its own port is none of the few."""
-    ports = iter(range(20000, 30000))
+    ports = iter(range(45000, 60000))
 
     def once(one, served=True):
         with connect(one, source_port=next(ports)) as client:
             if served:
-                client.send(b"x").shut()
-                assert client.read_end() == (b"x", EOF)
+                assert client.get().status == 200
+                assert client.shut().read_end() == (b"", EOF)
             else:
                 refused_in_http(client.send(request()), 503)
         return one.record(client)
@@ -54,7 +54,7 @@ def ask():
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 def test_ports_that_rest_and_another_address(relay, netns, origins, ask, family):
     """With one address they are used up, a reload gives as many again, and none of these clients notices the rest."""
-    server = origins(echo)[family == "IPv6"]
+    server = origins(http)[family == "IPv6"]
     first, second, third = V6 if family == "IPv6" else V4
     options = {"listener": {"mode": "http"}, "connect_attempts": 1}
     one = site(relay, {"a": server}, wrap=netns.wrap, source_address=first, **options)

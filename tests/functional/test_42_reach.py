@@ -6,7 +6,7 @@ import pytest
 
 from client import connect, refused_in_http
 from fleet import site
-from origin import Origin, echo, sends
+from origin import Origin, echo, http, sends
 from peer import EOF, request
 from settings import DEADLINE, free_port, ms, until
 from test_43_servers import answers
@@ -81,8 +81,10 @@ def test_if_there_is_no_other_it_is_said_why_and_found_at_once(relay, netns, ori
         one.wait_log("error No server of upstream app can be reached")
         netns.has_ipv6(True)
         netns.add_ipv6("2001:db8::1")
-        origins("2001:db8::1")
-        assert answers(one, 1) == {"2001:db8::1": 1}   # the very next client
+        origins("2001:db8::1", script=http)
+        with connect(one) as client:   # the very next one
+            assert client.get().body == b"/\n"
+    assert one.record(client).server_address == "[2001:db8::1]:9000"
     one.wait_log("Upstream app can be reached again")
 
 
@@ -112,14 +114,14 @@ def test_checks_say_it_too(relay, netns, origins, kind):
 
 def test_no_port_is_another_matter(relay, netns, origins):
     netns.sysctl(net__ipv4__ip_local_port_range="40000 40001")
-    origins("127.0.1.1", script=echo)
+    origins("127.0.1.1", script=http)
     one = site(relay, {"a": "127.0.1.1:9000"}, wrap=netns.wrap, listener={"mode": "http"}, connect_attempts=1)
     clients = []
-    ports = iter(range(20000, 20010))
+    ports = iter(range(50000, 50010))   # nobody else's: relayd listens at one of free_port
     with netns.inside():
         for _ in range(2):
             clients.append(connect(one, source_port=next(ports)))
-            assert clients[-1].send(b"x").read(1) == b"x"
+            assert clients[-1].get().status == 200
         with connect(one, source_port=next(ports)) as client:
             refused_in_http(client.send(request()), 503)
         record = one.record(client)
@@ -146,11 +148,13 @@ upstream loop {{ server a {{ address = "app.test:{loop}" }} }}
 upstream other {{ server b {{ address = "{origin(sends(b"b")).address}" }} }}
 """, address=[f"127.0.0.1:{loop}", f"127.0.0.1:{other}"], wrap=hosts.wrap)
     for _ in range(3):
-        with connect(one) as client:
-            refused_in_http(client.send(request()), 502)
+        with connect(one) as client:   # the last hop is refused, and each before passes that answer on
+            assert client.get().status == 502
     (line,) = one.wait_log("error Server loop/a .* is this relayd itself")
     assert line.about == ("loop", "a", f"{address}:{loop}", "up")
     until(lambda: "LP" in {record.end for record in one.records()}, "the record of a loop")   # once its client has gone
+    line = next(record.line for record in one.records() if record.end == "LP")
+    assert "the server is this relayd itself. " in line.text and line.fields["RELAYD_ERROR"] == "ELOOP"
     assert len(one.records()) <= 3 * 4
     with connect(one.addresses[1]) as client:
         assert client.read_end() == (b"b", EOF)

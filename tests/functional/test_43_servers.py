@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from client import connect, refused_in_http
+from client import asking, connect, refused_in_http
 from fleet import Load, Named, failures, site
-from origin import echo, sends
+from origin import echo, http, sends
 from peer import EOF, RESET, elapsed, request
 from settings import SANITIZER, free_port, ms, secs, some, until
 
@@ -71,19 +71,19 @@ def test_a_backup_is_used_only_if_nothing_else_is_left(relay, named):
 
 
 def test_a_server_that_is_full_gets_no_more(relay, origin):
-    servers = {name: origin(echo) for name in "ab"}
+    servers = {name: origin(http) for name in "ab"}
     limit = {name: {"address": server.address, "max_connections": 2} for name, server in servers.items()}
     one = site(relay, limit, listener={"mode": "http"}, top=f"queue_timeout = {ms(300)}\n")
     clients = [connect(one) for _ in range(4)]
     for client in clients:
-        assert client.send(b"x").read(1) == b"x"
+        assert client.get().status == 200
     with connect(one) as client:
         refused_in_http(client.send(request()), 503)
     assert one.record(client).end == "LD"
     clients[0].close()
     one.record(clients[0])
     with connect(one) as client:
-        assert client.send(b"y").read(1) == b"y"
+        assert client.get("/y").body == b"/y\n"
     for client in clients[1:]:
         client.close()
 
@@ -157,12 +157,12 @@ def test_the_only_server_gets_all_the_time_it_may_take(relay, full_origin):
 def test_dead_servers_cost_nobody_the_connection(relay, origin, full_origin, balance, attempts):
     """Tests of the dead are no attempts: one server that is known to be good is enough, be it a backup."""
     dead = {f"x{i}": f"127.0.0.1:{free_port()}" for i in range(4)}
-    good = {"address": origin(echo).address, "backup": True}
+    good = {"address": origin(http).address, "backup": True}
     one = site(relay, {**dead, "z": full_origin, "a": good}, balance=balance, connect_attempts=attempts,
                fail_timeout=ms(50), listener={"mode": "http"})
 
     def served(client):
-        return client.send(b"x").read(1) == b"x"
+        return client.get().status == 200
     clients = []
     for _ in range(20):   # until the good one has been found
         clients.append(connect(one))
@@ -182,7 +182,7 @@ def test_if_all_are_dead_one_connection_at_a_time_finds_out(relay, origin, full_
                top="workers = 2\n", listener={"mode": "http"})
     with connect(one) as client:
         refused_in_http(client.send(request()), 504)
-    with connect(one) as prober:
+    with asking(one) as prober:
         until(lambda: full_origin.dials() == 1, "it probes")
 
         def all_refused():
@@ -192,14 +192,14 @@ def test_if_all_are_dead_one_connection_at_a_time_finds_out(relay, origin, full_
         _, took = elapsed(all_refused)
         assert took < secs(0.7)
         assert full_origin.dials() <= 1
-        refused_in_http(prober.send(request()), 504)
+        refused_in_http(prober, 504)
     ends = collections.Counter(record.end for record in one.wait_records(12))
     assert ends["HD"] >= 9 and ends["TD"] >= 2, ends
     port = full_origin.port
     full_origin.stop()
-    origin(sends(b"back"), port=port)
+    origin(http, port=port)
     with connect(one) as client:   # long before fail_timeout is over
-        assert client.read_end() == (b"back", EOF)
+        assert client.get("/back").body == b"/back\n"
 
 
 def test_from_another_address(relay, origin):
@@ -219,17 +219,17 @@ def test_a_unix_server_among_others(relay, origin, named, short_path):
 
 def test_a_reload_goes_on_counting(relay, origin):
     """Connections that were made under the old file count against max_connections of the new one."""
-    servers = {"a": {"address": origin(echo).address, "max_connections": 1}}
-    one = site(relay, servers, listener={"mode": "http"})
+    servers = {"a": {"address": origin(http).address, "max_connections": 1}}
+    one = site(relay, servers, listener={"mode": "http"}, top=f"queue_timeout = {ms(300)}\n")
     with connect(one) as first:
-        assert first.send(b"x").read(1) == b"x"
+        assert first.get().status == 200
         one.write_conf(text=one.file.read_text() + "# changed\n")
         assert one.hup() == ""
         with connect(one) as client:
             refused_in_http(client.send(request()), 503)
     one.record(first)
     with connect(one) as client:
-        assert client.send(b"x").read(1) == b"x"
+        assert client.get().status == 200
 
 
 def test_a_reload_keeps_what_is_known_of_servers(relay, named):

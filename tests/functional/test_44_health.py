@@ -58,6 +58,17 @@ def test_what_is_expected_can_be_said(relay, server):
     assert "is down" not in one.log
 
 
+def sends_to_requests(data, ends=True):
+    """A server that answers so."""
+    def script(peer):
+        peer.read_head()
+        peer.send(data)
+        if ends:
+            peer.shut()
+        return peer.ending()
+    return script
+
+
 @pytest.mark.parametrize("script, reason", [
     (lambda peer: peer.send(b"220 mail ESMTP\r\n"), "the answer is not HTTP"),
     (lambda peer: peer.send(b"H" * 100000), "the answer is not HTTP"),
@@ -84,7 +95,7 @@ upstream app {{ server a {{ address = "{origin(sends(response(b"a"))).address}" 
 ''', address=f"127.0.0.1:{port}", ready=False)
     behind.wait_log("Listener web takes connections")
     one = site(relay, {"b": f"127.0.0.1:{port}"}, check={**QUICK, "type": "http"})
-    one.wait_log(r"app/b .* is down: .*; perhaps it wants a PROXY header \(send_proxy\)")
+    one.wait_log(r"app/b .* is down: .*; perhaps it wants a PROXY header \(send_proxy\), or TLS \(a tls section\)")
 
 
 PAGE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
@@ -127,19 +138,69 @@ def test_a_connection_alone_ends_in_order(relay, origin):
 
 
 @pytest.mark.parametrize("head, reason", [
-    (PAGE + b"X: " + b"x" * 140000 + b"\r\n\r\n", "the head of the answer is longer than 131072 bytes"),
-    (PAGE + b"X: y\r\n" * 25000, "the head of the answer is longer than 131072 bytes"),
-    (b"HTTP/1.1 103 x\r\n\r\n" * 8000, "the head of the answer is longer than 131072 bytes"),
-    (PAGE + b"X: y\r\n" * 4000, "the connection was closed in the middle of the answer"),
+    (b"HTTP/1.1 103 x\r\n\r\n" * 8000, "the answer has more than 10 interim ones before it"),
     (b"HTTP/1.1 200 OK\r\n", "the connection was closed in the middle of the answer"),
     (PAGE, "the connection was closed in the middle of the answer"),
     (b"HTTP/1.1 103 x\r\n\r\nHTTP/1.1 500 x\r\n\r\n", "status 500"),
     (b"HTTP/1.1 101 x\r\n\r\n", "status 101"),
-], ids=["a long field", "many fields", "many heads", "no end after 24 KB", "cut", "cut in its fields", "interim, then 500", "101"])
+], ids=["many heads", "cut", "cut in its fields", "interim, then 500", "101"])
 def test_heads_that_are_none(relay, origin, head, reason):
     one = site(relay, {"b": origin(lambda peer: peer.read_head() and peer.send(head))},
                check={**QUICK, "type": "http", "timeout": "5s"})
     one.wait_log(f"app/b .* is down: {reason}")
+
+
+#: Answers that a client of mode http never sees: it gets 502. Why the check fails, and its status.
+MALFORMED = {
+    "a long field": (PAGE + b"X: " + b"x" * 140000 + b"\r\n\r\n", "its head is longer than 16384 bytes"),
+    "many fields": (PAGE + b"X: y\r\n" * 25000, "it has more than 100 fields"),
+    "bare LF": (PAGE.replace(b"\r\n", b"\n") + b"\n", "a line of it ends with a bare LF"),
+    "a blank before a colon": (PAGE + b"X : y\r\n\r\n", "a field of it has a blank before the colon"),
+    "folding": (PAGE + b"X: y\r\n z\r\n\r\n", "a line of it begins with a blank .folding."),
+    "a length twice": (PAGE + b"Content-Length: 0\r\n" * 2 + b"\r\n", "it has more than one Content-Length"),
+    "a length and chunks": (PAGE + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "it has both"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_mode_http_refuses_fails_there(relay, origin, name):
+    """Who asks is told why. (A client would get 502.) Where bytes are relayed, clients see the answer as it is: its status counts."""
+    head, reason = MALFORMED[name]
+    script = sends_to_requests(head)
+    check = {**QUICK, "type": "http", "timeout": "5s"}
+    one = site(relay, {"b": origin(script)}, check=check, listener={"mode": "http"})
+    one.wait_log(f"app/b .* is down: the answer is malformed: {reason}")
+    with connect(one) as client:
+        refused_in_http(client.send(request()), 503)
+    asked = origin(script)
+    one = site(relay, {"b": asked}, check=check)
+    until(lambda: asked.accepted > 3, "checks have come")
+    assert "is down" not in one.log
+
+
+def test_the_status_still_counts_where_bytes_are_relayed(relay, origin):
+    one = site(relay, {"b": origin(sends_to_requests(b"HTTP/1.1 503 no\n\n"))}, check={**QUICK, "type": "http"})
+    one.wait_log("app/b .* is down: status 503, expected 200-399")
+
+
+def test_a_reload_to_mode_http_judges_anew(relay, origin):
+    """The same checks, the same server, and a listener in mode http from now on: by a route, too."""
+    asked = origin(sends_to_requests(MALFORMED["bare LF"][0]))
+    one = site(relay, {"b": asked}, check={**QUICK, "type": "http"})
+    until(lambda: asked.accepted > 3, "checks have come")
+    assert "is down" not in one.log
+    text = one.file.read_text()
+    one.write_conf(text=text.replace("upstream = app\n", 'mode = http route "a.test" { upstream = app }\n', 1))
+    assert one.hup() == ""
+    one.wait_log("app/b .* is down: the answer is malformed: a line of it ends with a bare LF")
+
+
+def test_a_check_ends_with_the_last_chunk(relay, origin):
+    """A server that keeps its connection open has the next check on time, and an end in order."""
+    asked = origin(sends_to_requests(PAGE + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", ends=False))
+    one = site(relay, {"b": asked}, check={**QUICK, "type": "http", "timeout": "20s"})
+    assert [asked.result() for _ in range(3)] == [EOF] * 3
+    assert "is down" not in one.log
 
 
 def test_the_request(relay, origin):

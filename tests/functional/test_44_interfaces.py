@@ -9,6 +9,7 @@ from fleet import conf, site
 from origin import Origin, echo, sends
 from relay import once
 from settings import DEADLINE, free_port, until
+from tls import Site, over_tls
 from test_80_keeper_traps import usual_keeper  # noqa: F401 (a fixture)
 
 HERE, FAR = "fe80::7", "fe80::8"
@@ -56,9 +57,26 @@ def test_a_server_whose_interface_comes_and_goes(relay, netns, link, server, che
         link(True)
         until(lambda: answers(netns, one), "the server is used again")
         one.wait_log(rf"IPv6 on this machine leads to \[{FAR}%d0\]:{server.port} again", turn + 1)
+        # The end, too, takes the way that goes next.
+        one.wait_log(rf"at app/a \(\[{FAR}%d0\]:{server.port}\) was ended by the client", turn + 1)
         link(False)
         until(lambda: not answers(netns, one), "the interface is gone")
-    one.wait_log(rf"at app/a \(\[{FAR}%d0\]:{server.port}\) was ended by the client")
+
+
+def test_a_server_that_speaks_tls_at_a_link_local_address(relay, netns, link, tmp_path):
+    """Its certificate cannot have the zone, which is a name of this machine's. Checks go the same way."""
+    link(True)
+    certified = Site(tmp_path, FAR)
+    with netns.inside():
+        server = Origin(over_tls(certified.server_context(), echo), host="::")
+    text = conf(address := f"127.0.0.1:{free_port()}", {"a": f"[{FAR}%d0]:{server.port}"},
+                check={"interval": "100ms", "fall": 1, "rise": 1})
+    text = text.replace("upstream app {", f'upstream app {{ tls {{ ca = "{certified.ca}" }}')
+    one = relay(address=address, wrap=netns.wrap, text=text)
+    until(lambda: server.accepted > 3, "checks have come and gone")
+    assert answers(netns, one)
+    assert " is down" not in one.log
+    server.stop()
 
 
 def test_a_source_address_whose_interface_comes_and_goes(relay, netns, link, server):

@@ -211,7 +211,7 @@ def test_one_of_ten_servers_swallows_packets(relay, server, island, tmp_path):
     first = LoadInside(one.address, tmp_path, seconds=1, inside=inside).result()
     assert failures(first) == {}, first
     one.wait_log(r"app/s10 .* is taken out for 10s: 3 attempts in a row were not answered")
-    result = LoadInside(one.address, tmp_path, seconds=4 if SANITIZER else 12, inside=inside).result()
+    result = LoadInside(one.address, tmp_path, seconds=4 if SANITIZER else 6, inside=inside).result()
     print(result)
     assert failures(result) == {}, result
     assert result["p99"] < 500000

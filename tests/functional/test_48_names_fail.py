@@ -6,13 +6,14 @@ import subprocess
 
 import pytest
 
-from client import connect, connect_many
+from client import asking, connect, connect_many
 from dns import NXDOMAIN, REFUSED, SERVFAIL, SWALLOW, ScriptedDns
 from fleet import conf, site
-from origin import Origin, echo, sends
-from peer import RESET, elapsed, request
+from origin import Origin, echo, http, sends
+from peer import RESET, elapsed
 from settings import free_port, ms, secs, until
 from test_43_servers import answers
+from web import ask, get, text_of
 
 
 @pytest.fixture
@@ -150,6 +151,17 @@ def test_an_alias_without_its_target_is_followed(relay, dns, everywhere):
     one.wait_log(r"The name loop.test cannot be looked up: its aliases \(CNAME\) lead to no end")
 
 
+def test_an_alias_is_good_for_its_own_time(relay, dns, everywhere):
+    """However long what it leads to is."""
+    dns.set("app.test", CNAME=["old.test"])
+    dns.set("old.test", ttl=3600, A=["127.0.1.1"], AAAA=[])
+    dns.set("new.test", ttl=3600, A=["127.0.1.2"], AAAA=[])
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, resolve_interval="1h")
+    until(lambda: answers(one, 2) == {"1": 2}, "the end of the alias is known")
+    dns.set("app.test", CNAME=["new.test"])
+    one.wait_log(f"The name app.test resolves to 127.0.1.2:{everywhere}")
+
+
 def test_the_order_of_a_large_answer_makes_no_difference(relay, dns, origin):
     """300 addresses, far more than a UDP answer holds, rotated each time: nothing changes."""
     port = free_port()
@@ -228,7 +240,7 @@ def test_addresses_belong_to_the_name(relay, dns, everywhere, origin, what, how)
     """A reload changes all but the name, while DNS is away."""
     upstream, server, other = SECTIONS[what]
     dns.set("app.test", A=["127.0.1.1"], AAAA=["::1"])
-    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, listener={"mode": "http"})
+    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap)
     port = everywhere
     if other:
         port = free_port()
@@ -236,23 +248,22 @@ def test_addresses_belong_to_the_name(relay, dns, everywhere, origin, what, how)
         origin(sends(b"six"), host="::1", port=port)
     until(lambda: answers(one, 2) == {"1": 1, "six": 1}, "both families are known")
     dns.set("app.test", A=how, AAAA=how)
-    text = conf(one.address, {server: f"app.test:{port}"}, listener={"mode": "http"})
+    text = conf(one.address, {server: f"app.test:{port}"})
     one.reload(text=text.replace("upstream app", f"upstream {upstream}").replace("upstream = app", f"upstream = {upstream}"))
     assert answers(one, 4) == {"1": 2, "six": 2}
 
 
-def test_who_waits_for_a_first_answer_is_not_refused_by_a_reload(relay, dns, everywhere):
+def test_who_waits_for_a_first_answer_is_not_refused_by_a_reload(relay, dns, origin):
     dns.set("app.test", A=SWALLOW, AAAA=SWALLOW)
-    one = site(relay, {"a": f"app.test:{everywhere}"}, wrap=dns.wrap, listener={"mode": "http"}, connect_timeout="30s")
-    with connect(one) as client:
-        client.send(request())
+    port = origin(http, host="127.0.1.1").port
+    one = site(relay, {"a": f"app.test:{port}"}, wrap=dns.wrap, listener={"mode": "http"}, connect_timeout="30s")
+    with asking(one) as client:
         dns.wait_asked("app.test", "A", 1)
         for server in ("a", "b"):
-            one.reload(text=conf(one.address, {server: f"app.test:{everywhere}"}, listener={"mode": "http"},
-                                 connect_timeout="30s"))
+            one.reload(text=conf(one.address, {server: f"app.test:{port}"}, listener={"mode": "http"}, connect_timeout="30s"))
         assert client.is_silent(0.3)
         dns.set("app.test", A=["127.0.1.1"], AAAA=[])
-        assert client.read(1) == b"1"
+        assert client.read_response().status == 200
 
 
 def test_a_name_of_many_servers_is_asked_for_once(relay, dns, everywhere):
@@ -273,3 +284,19 @@ def test_names_that_nobody_answers_hold_up_no_other(relay, dns, everywhere):
     assert answers(one, 1) == {"1": 1}
     asked = [query[:2] for query in dns.queries]
     assert asked[:asked.index(("app.test", "A"))].count(("n0.test", "A")) <= 2   # its tries are not over
+
+
+@pytest.mark.parametrize("how, why", [
+    (SERVFAIL, "no DNS server could be reached, or they answered SERVFAIL or REFUSED"), (NXDOMAIN, "Domain name not found"),
+], ids=["servfail", "nxdomain"])
+def test_the_log_says_which_name_has_no_address(relay, dns, how, why):
+    """And before, why: a server that answers SERVFAIL was contacted."""
+    dns.set("app.test", A=how, AAAA=how)
+    address = f"127.0.0.1:{free_port()}"
+    one = relay(address=address, text=text_of(address, {"app": ["app.test:80", "other.test:81"]}), wrap=dns.wrap)
+    one.wait_log(f"The name app.test cannot be looked up: {why}\\. Connections to it fail until it can")
+    with connect(one) as client:
+        assert ask(client, get("/")).status == 502
+    request, = one.wait_requests(1)
+    which = ": the server's name has no address: app.test:80, other.test:81. "
+    assert which in request.line.text and which in one.record(client).line.text

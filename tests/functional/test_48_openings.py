@@ -7,8 +7,8 @@ import time
 import pytest
 
 from client import close_all, connect
-from origin import echo
-from peer import RESET
+from origin import echo, http
+from peer import RESET, request
 from relay import section
 from settings import SANITIZER, free_port, ms, until
 
@@ -69,10 +69,10 @@ def test_a_thousand_silent_senders(relay, origin):
 
 
 def test_who_was_put_out_is_told_in_the_log(relay, origin):
-    conf, at = text(origin(echo), "web", options="max_openings = 4\n", mode="http")
+    conf, at = text(origin(http), "web", options="max_openings = 4\n", mode="http")
     one = relay(text=conf, address=at["web"])
-    with silent(at["web"], 40):
-        ask(at["web"], HEADER)
+    with silent(at["web"], 40), connect(at["web"]) as client:
+        assert client.send(HEADER + request("/x")).read_response().body == b"/x\n"
     line = one.wait_log(r"RELAYD_END=LO")[0]
     assert "was reset: it had not sent its PROXY header or ClientHello within a second, and others waited" in line.text
     assert line.level == "notice"

@@ -1,24 +1,40 @@
-"""Refusals in mode http: a client is answered once it has begun to ask."""
+"""Refusals in mode http: a client is answered once it has begun to ask. (One that is let in, and asks nothing, is told 408:
+test_98_http_waits.py.)"""
 
-import select
 import time
 
 import pytest
-from client import connect, curl, refused_in_http
+from client import asking, connect, curl, refused_in_http
 from fleet import site
-from origin import echo
+from origin import echo, http
 from peer import RESET
 from relay import once
-from settings import SANITIZER, free_port, ms
+from settings import SANITIZER, free_port, ms, readable_of, until
+from test_55_reload import accepted_all
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def says_nothing(client, seconds):
-    return not select.select([client.sock], [], [], seconds)[0]
+    return not readable_of([client.sock], seconds)
 
 
-def test_no_answer_before_the_request(relay):
+def full(relay, origin, **options):
+    """A relay that has no room for another client: the only one that it may have."""
+    one = relay(origin(http), mode="http", max_connections=1, when_full="reject", **options)
+    first = connect(one)
+    assert first.get().status == 200
+    return one, first
+
+
+def test_no_answer_before_the_request(relay, origin):
+    one, first = full(relay, origin)
+    with first, connect(one) as client:
+        assert says_nothing(client, 0.3)
+        refused_in_http(client.send(REQUEST[:1]), 503)
+
+
+def test_nor_of_one_that_is_let_in(relay):
     one = relay(f"127.0.0.1:{free_port()}", mode="http")
     with connect(one) as client:
         assert says_nothing(client, 0.3)
@@ -34,19 +50,21 @@ def test_nor_when_the_client_is_denied(relay, origin):
         refused_in_http(client.send(REQUEST[:1]), 403)
 
 
-def test_whoever_never_asks_is_answered_after_a_while(relay):
-    one = relay(f"127.0.0.1:{free_port()}", mode="http")
+def test_whoever_never_asks_is_answered_after_a_while(relay, origin):
+    one, first = full(relay, origin)
     began = time.monotonic()
-    with connect(one) as client:
-        refused_in_http(client, 502)
+    with first, connect(one) as client:
+        refused_in_http(client)
     assert 0.8 < time.monotonic() - began
     assert time.monotonic() - began < 2.5 or SANITIZER
 
 
-def test_a_short_linger_timeout_bounds_it_too(relay):
-    one = relay(f"127.0.0.1:{free_port()}", mode="http", linger_timeout="200ms")
-    with connect(one) as client:
-        refused_in_http(client, 502)
+def test_a_short_linger_timeout_bounds_it_too(relay, origin):
+    one, first = full(relay, origin, linger_timeout="200ms")
+    began = time.monotonic()
+    with first, connect(one) as client:
+        refused_in_http(client)
+    assert time.monotonic() - began < 0.9 or SANITIZER   # it would be a second
 
 
 def test_in_mode_tcp_it_is_reset_at_once(relay):
@@ -68,9 +86,9 @@ def told(one, end, status):
 
 
 def test_a_client_with_too_many_connections(relay, origin):
-    one = site(relay, {"a": origin(echo)}, listener={"mode": "http", "max_connections_per_client": 1})
+    one = site(relay, {"a": origin(http)}, listener={"mode": "http", "max_connections_per_client": 1})
     with connect(one) as first:
-        assert first.send(b"x").read(1) == b"x"
+        assert first.get().status == 200
         answer = told(one, "LN", 429)
     assert answer.body == b"Too many connections are open from your address.\n"
     assert "retry-after" not in answer.headers   # nobody knows when it closes one
@@ -157,16 +175,24 @@ def test_pages_change_with_a_reload_alone_and_as_a_whole(relay, pages):
     assert page(one)[0] == PLAIN
 
 
-def test_whoever_waits_for_an_answer_gets_that_of_its_time(relay, pages):
-    """A reload frees the old pages only after the last client that is to read one."""
-    one = site(relay, {"a": f"127.0.0.1:{free_port()}"}, max_fails=1, listener={"mode": "http", "error_pages": str(pages)})
-    with connect(one) as client:
-        one.wait_log("No server of upstream app can be reached")
-        (pages / "5xx.html").write_text("new")
-        assert one.hup() == ""
-        answer = client.send(REQUEST).read_response()
-        assert (answer.status, answer.body) == (502, b"<p>broken</p>")
-    assert page(one)[1] == b"new"
+def test_whoever_waits_for_an_answer_gets_that_of_its_time(relay, pages, full_origin):
+    """A reload frees the old pages only after the last client that is to read one: that was refused and asks later, or that
+    waits for its dial."""
+    one = site(relay, {"a": full_origin}, listener={"mode": "http", "error_pages": str(pages), "max_connections": 1},
+               top="when_full = reject\n", connect_timeout=ms(1000), connect_attempts=1)
+    with asking(one) as first:
+        until(lambda: full_origin.dials() == 1, "it is dialled for")
+        with connect(one) as client:
+            until(lambda: accepted_all(one, one.address), "the other one is refused")
+            (pages / "5xx.html").write_text("new")
+            assert one.hup() == ""
+            answer = client.send(REQUEST).read_response()
+            assert (answer.status, answer.body) == (503, b"<p>broken</p>")
+        answer = first.read_response()
+        assert (answer.status, answer.body) == (504, b"<p>broken</p>")
+    one.record(first)
+    with asking(one) as client:
+        assert client.read_response().body == b"new"
 
 
 @pytest.mark.parametrize("value, why", [

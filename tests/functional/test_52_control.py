@@ -26,7 +26,7 @@ def test_status(relay, origin, at):
     assert 0 < status["max"] <= 10000 and status["live"] == 0
     assert status["keeper"] in ("off", "absent", "holds all")
     assert [listener["name"] for listener in status["listeners"]] == ["web"]
-    assert status["upstreams"] == [{"name": "app", "balance": "round_robin", "servers": 1, "up": 1, "drained": False}]
+    assert status["upstreams"] == [{"name": "app", "balance": "round_robin", "tls": None, "servers": 1, "up": 1, "drained": False}]
     screen = relayctl("-s", at)
     assert screen == relayctl("-s", at, "status") or screen.startswith("relayd ")
     assert f"0 of {status['max']} connections" in screen and one.server.address in screen and "1 of 1 up" in screen

@@ -236,7 +236,6 @@ def test_a_stop_and_a_move_while_they_come(relay, origin, at, short_path):
 @strace_works
 def test_who_listens_costs_the_road_no_call(relay, origin, at, tmp_path):
     one = relay(origin(echo), control=at, log_connections="none")
-    road = {str(tid) for tid in one.thread_ids("worker") + one.thread_ids("accept")}
 
     def calls_of(count):
         for _ in range(5):
@@ -249,7 +248,6 @@ def test_who_listens_costs_the_road_no_call(relay, origin, at, tmp_path):
         idle = {str(tid) for tid in one.thread_ids("relayd-log") + one.thread_ids("control") + [one.pid]}
         return sum(line.split()[0] not in idle and "resumed" not in line for line in calls)
 
-    assert road
     without = calls_of(40)
     with listens(at):
         listened = calls_of(40)

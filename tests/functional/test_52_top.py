@@ -170,7 +170,7 @@ def test_drain_and_block(relay, origin, at, terminal):
     top.wait("Drain app/a")
     top.press("y")
     top.wait(r"(?m)^app/a.*drain|draining")
-    assert "drain" in relayctl("-s", at, "servers")
+    assert " draining " in relayctl("-s", at, "servers")
     top.press("q")
     assert top.end() == 0
 
@@ -181,6 +181,32 @@ def test_wide_screens_show_retransmits_and_the_keeper(relay, origin, at, termina
         top = terminal(at, "connections", columns=160)
         top.wait("RETRANS HELD")
         top.wait(r"app/a .* 0 bytes +0 -")
+        top.press("q")
+        assert top.end() == 0
+
+
+def test_tags_search_sort_and_interval(relay, origin, at, terminal):
+    """Two of three are searched, tagged and killed; who is not goes on. A search is for what was typed last alone."""
+    one = relay(origin(silent), control=at)
+    with connect(one.address) as first, connect(one.address) as second, connect(one.address) as third:
+        top = terminal(at, "connections")
+        for client in (first, second, third):
+            top.wait(re.escape(client.name))
+        for client in (first, third):
+            top.press(f"/{client.name}\r")
+            top.press(" ")
+        top.press("/nobody\r")
+        top.wait("No row has this")
+        for keys in ("<", ">", "I", "d0.2\r"):
+            top.press(keys)
+        top.press("k")
+        top.wait("Reset 2 connections")
+        top.press("y")
+        assert {first.read_end()[1], third.read_end()[1]} == {"reset"}
+        top.wait("2 connections are killed")
+        assert second.is_silent(0.2)
+        top.press(" ")
+        top.press(" ")
         top.press("q")
         assert top.end() == 0
 

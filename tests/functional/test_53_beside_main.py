@@ -157,6 +157,7 @@ def test_who_asks_during_a_reload_gets_another_one(relay, origin, dns):
     asker.join()
     assert codes == [0]
     assert connect(f"127.0.0.1:{quick}").get().status == 200
+    one.wait_log(f"takes connections on .*:{quick} ")
     texts = [line.text for line in one.all_lines() if "takes connections" in line.text]
     assert [f":{port} " in text for port, text in zip((one.port, slow, quick), texts)] == [True] * 3
 

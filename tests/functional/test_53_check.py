@@ -100,3 +100,20 @@ def test_whether_the_file_is_what_runs(relay, origin, at):
     assert relayctl("-s", at, "check") == f"{one.file} is good, and differs from what runs: relayctl reload.\n"
     relayctl("-s", at, "reload")
     assert relayctl("-s", at, "check") == f"{one.file} is good, and what runs.\n"
+
+
+def test_a_keeper_that_awaits_a_restart(relay, origin, at, short_path):
+    """The file is what was loaded, and yet not all of it is in force."""
+    one = site(relay, {"a": origin(echo)}, top=f'control = "{at}"\nkeeper = off\n')
+    good = one.file.read_text()
+    one.write_conf(text=good.replace("keeper = off", f'keeper = "{short_path}/k"'))
+    waits = f"keeper = {short_path}/k is in force once relayd is restarted.\n"
+    assert relayctl("-s", at, "check").endswith(f"differs from what runs: relayctl reload.\n{waits}")
+    relayctl("-s", at, "reload")
+    one.wait_log(f"keeper = {short_path}/k will be in force once relayd is restarted")
+    assert relayctl("-s", at, "check") == f"{one.file} is good, and what runs.\n{waits}"
+    one.write_conf(text=good)
+    relayctl("-s", at, "reload")
+    assert relayctl("-s", at, "check") == f"{one.file} is good, and what runs.\n"
+    assert one.log.count("once relayd is restarted") == 1
+

@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import threading
+
+import pytest
 
 from client import close_all, connect
 from control import RELAYCTL, asked, dialled, relayctl
@@ -13,6 +16,7 @@ from peer import EOF
 from relay import environment
 from settings import DEADLINE, ms, until
 from test_43_servers import answers
+from web import ask, get, proxy, web
 
 
 def fails(at, command):
@@ -109,6 +113,31 @@ def test_lame_duck_time(relay, origin, at):
         client.ending()
     assert one.wait_exit() == 0
     one.wait_log("Asked again: stopping at once")
+
+
+def asks_in_vain(one, at, path):
+    """A stop is under way: whoever asks for a reload is told so, and so is the log; what logrotate has renamed is left alone."""
+    with connect(one) as client:
+        assert ask(client, get("/a")).status == 200
+        until(lambda: path.exists() and "/a " in path.read_text(), "it is in the file")
+        one.term()
+        one.wait_log("Stopping")
+        path.rename(path.with_suffix(".1"))
+        one.signal(signal.SIGHUP)
+        one.wait_log("The reload was refused, and the configuration in force stays: relayd stops. "
+                     "The relayd that is started next reads the file.")
+        assert ask(client, get("/b")).status == 200
+        until(lambda: path.exists() and "/b " in path.read_text(), "it is in the new file")
+        assert "relayd stops" in fails(at, "reload") and "relayd stops" in fails(at, "check")
+        one.term()
+    assert one.wait_exit() == 0
+
+
+@pytest.mark.parametrize("top", ["lame_duck_time = 1h", "drain_idle = 1h\ndrain_timeout = 1h"], ids=["lame", "drain"])
+def test_a_reload_while_it_stops(relay, origin, at, tmp_path, top):
+    path = tmp_path / "access.log"
+    one = proxy(relay, web(origin), top=f'control = "{at}"\naccess_log = "{path}"\n{top}\n')
+    asks_in_vain(one, at, path)
 
 
 def test_the_manager_is_told_of_a_lame_duck(relay, origin, at):

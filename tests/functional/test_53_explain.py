@@ -207,3 +207,43 @@ def test_how_the_last_connect_failed(relay, at, short_path, how, words):
         way = "whose last connect failed: " if times[0] == "1" else "2 attempts in a row failed, the last one: "
         assert f"{way}{words}" in said(at, "127.0.0.1")
     one.wait_log(f"Server app/a .* is taken out for 1h: 2 attempts in a row failed, the last one: {words}")
+
+
+WEB = """
+control = "{at}"
+listener plain {{ address = "127.0.0.1:{ports[0]}" mode = http redirect = https }}
+listener web {{ address = "127.0.0.1:{ports[1]}" mode = http upstream = app
+    route "a.test" {{ upstream = host }}
+    route "*.b.test/x/" {{ upstream = path }}
+    route "c.test/old/" {{ redirect = "https://d.test/new/" }}
+    route "/any/" {{ upstream = path }}
+}}
+listener routes {{ address = "127.0.0.1:{ports[2]}" mode = http
+    route "a.test" {{ upstream = host }}
+}}
+"""
+GONE = "gets 404: no route takes its requests, and there is no upstream for the rest.\n"
+BY_ANY = "  Below /any/ it goes to path, by the route /any/.\n"
+
+
+def test_requests_go_by_host_and_path(relay, origin, at):
+    """A name is one that requests ask for, in mode http, where nobody is refused for want of a route."""
+    ports = [free_port() for _ in range(3)]
+    servers = "".join(f'upstream {name} {{ server a {{ address = "{origin(echo).address}" }} }}\n' for name in ("app", "host", "path"))
+    relay(text=WEB.format(at=at, ports=ports) + servers, address=f"127.0.0.1:{ports[0]}")
+    for name, web, routes in (
+            ("A.test", "goes to host, by the route a.test.\n", "goes to host, by the route a.test.\n"),
+            ("s.t.b.test", "goes to app.\n  Below /x/ it goes to path, by the route *.b.test/x/.\n" + BY_ANY, GONE),
+            ("c.test", "goes to app.\n  Below /old/ it is redirected to https://d.test/new/, by the route c.test/old/.\n" + BY_ANY, GONE),
+            ("b.test", "goes to app.\n" + BY_ANY, GONE)):
+        asks = f"a client that asks for {name} "
+        assert said(at, name) == f"web: {asks}{web}routes: {asks}{routes}"
+    assert json.loads(relayctl("-s", at, "--json", "explain", "c.test", "listener=web")) == [
+        {"listener": "web", "route": None, "upstream": "app", "end": None, "redirect": None, "certificates": None, "covered": None,
+         "paths": [{"path": "/old/", "route": "c.test/old/", "upstream": "", "redirect": "https://d.test/new/"},
+                   {"path": "/any/", "route": "/any/", "upstream": "path", "redirect": None}]}]
+    for words, way in ((["listener=plain"], "It is redirected to https.\n"), (["listener=routes"], "It " + GONE),
+                       (["listener=routes", "name=a.test"], "a.test: It goes to the server of host, by round_robin: "),
+                       (["listener=web", "name=b.test"], BY_ANY.strip())):
+        assert f"\n  {way}" in said(at, "192.0.2.1", *words)
+        assert explained(at, "192.0.2.1", *words)["admitted"]

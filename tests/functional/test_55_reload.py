@@ -3,13 +3,14 @@
 import signal
 import threading
 
-from client import close_all, connect, connect_many, refused_in_http, refuses
+from client import asking, asking_many, close_all, connect, connect_many, refused_in_http, refuses
+from control import queued, requests
 from origin import echo, http, sends, silent
 from peer import EOF, RESET, elapsed, request
 from relay import quoted, section
 from settings import DEADLINE, LONG, free_port, ms, secs, some, until
 
-RELOADS = some(100 if LONG else 30)
+RELOADS = some(100 if LONG else 20)
 
 
 def local():
@@ -156,11 +157,11 @@ def test_a_live_connection_survives_its_upstream(relay, origin):
 def test_one_that_is_being_dialled_for_goes_on_as_it_began(relay, origin, full_origin):
     """Its server is gone from the file: it is dialled for as long as the old file says."""
     one = relay(full_origin, mode="http", connect_timeout=ms(800), connect_attempts=1)
-    client = connect(one)
+    client = asking(one)
     until(lambda: full_origin.dials() == 1, "a worker dials")
     one.reload(origin(http), mode="tcp")
     assert connect(one).get().status == 200
-    refused_in_http(client.send(request()), 504)
+    refused_in_http(client, 504)
     assert one.record(client).end == "TD"
 
 
@@ -262,37 +263,36 @@ def test_max_connections_up_lets_waiting_clients_in(relay, origin):
 
 
 def test_max_connections_down_refuses_only_new_ones(relay, origin):
-    one = relay(origin(echo), max_connections=4, when_full="reject", mode="http")
+    one = relay(origin(http), max_connections=4, when_full="reject", mode="http")
     clients = connect_many(one, 3)
     for client in clients:
-        client.send(b"a").read(1)
+        assert client.get("/a").status == 200
     one.reload(one.server, max_connections=1, when_full="reject", mode="http")
     refused_in_http(connect(one).send(request()))
     for client in clients:
-        assert client.send(b"b").read(1) == b"b"
+        assert client.get("/b").body == b"/b\n"
         assert client.shut().ending() == EOF
         client.close()
     one.wait_records(4)
-    assert connect(one).send(b"c").read(1) == b"c"
+    assert connect(one).get("/c").body == b"/c\n"
 
 
 def test_when_full_reject_while_clients_wait_for_a_place(relay, origin):
-    one = relay(origin(echo), max_connections=1, mode="http")
+    one = relay(origin(http), max_connections=1, mode="http")
     first = connect(one)
-    assert first.send(b"a").read(1) == b"a"
+    assert first.get("/a").body == b"/a\n"
     others = connect_many(one, 3)
     assert others[0].is_silent(0.1)
     one.reload(one.server, max_connections=1, mode="http", when_full="reject")
     for other in others:
         refused_in_http(other.send(request()))
         assert one.record(other).end == "LC"
-    assert first.send(b"b").read(1) == b"b"
+    assert first.get("/b").body == b"/b\n"
     one.reload(one.server, max_connections=1, mode="http", when_full="wait")
-    waits = connect(one)
-    waits.send(b"c")
+    waits = asking(one, "/c")
     assert waits.is_silent(0.1)
     first.close()
-    assert waits.read(1) == b"c"
+    assert waits.read_response().body == b"/c\n"
 
 
 def at_the_queue(one):
@@ -309,7 +309,7 @@ def hold_queue(relay, full_origin, **options):
     """One worker, busy until it is reset; the queue is full; a client waits to be accepted, and one has been accepted
     and waits with its acceptor."""
     first, second = local(), local()
-    options = {"workers": 1, "queue_size": 1, "mode": "http", "connect_timeout": "60s", **options}
+    options = {"workers": 1, "queue_size": 1, "connect_timeout": "60s", **options}
     one = relay(full_origin, address=[first, second], **options)
     clients = [connect(first)]
     until(lambda: full_origin.dials() == 1, "the worker dials")
@@ -325,9 +325,27 @@ def test_when_full_reject_while_the_queue_is_full(relay, full_origin):
     one, clients, options = hold_queue(relay, full_origin)
     one.reload(full_origin, **options, when_full="reject")
     for client in clients[2:]:
-        refused_in_http(client.send(request()))
+        assert client.read_end() == (b"", RESET)
         assert one.record(client).end == "LQ"
     one.wait_records(2)
+
+
+def test_what_requests_do_that_wait_for_room_in_the_queue(relay, full_origin, at):
+    """As the configuration says that they came under; a later one is refused."""
+    options = {"workers": 1, "queue_size": 1, "mode": "http", "connect_timeout": "60s", "control": at}
+    one = relay(full_origin, **options)
+    clients = [asking(one)]
+    until(lambda: full_origin.dials() == 1, "the worker dials")
+    clients.append(asking(one))
+    until(lambda: queued(at) == 1, "it is in the queue")
+    clients.append(asking(one))
+    until(lambda: len(requests(at)) == 1, "it has asked, and is not in the queue")
+    one.reload(full_origin, **options, when_full="reject")
+    with asking(one) as late:
+        refused_in_http(late)
+        assert one.record(late).end == "LQ"
+    assert all(client.is_silent(0.05) for client in clients)
+    close_all(clients)
 
 
 def test_a_listener_goes_while_its_client_waits_for_the_queue(relay, full_origin):
@@ -337,39 +355,41 @@ def test_a_listener_goes_while_its_client_waits_for_the_queue(relay, full_origin
     why, took = elapsed(one.hup)
     assert why == ""
     assert took < secs(2)
-    refused_in_http(clients[2].send(request()))
+    assert clients[2].read_end() == (b"", RESET)
     assert refuses(one.addresses[1])
     close_all(clients)
 
 
-def test_queue_size(relay, full_origin):
-    options = {"workers": 1, "when_full": "reject", "mode": "http", "connect_timeout": "60s"}
+def test_queue_size(relay, full_origin, at):
+    options = {"workers": 1, "when_full": "reject", "mode": "http", "connect_timeout": "60s", "control": at}
     one = relay(full_origin, queue_size=1, **options)
-    held = [connect(one)]
+    held = [asking(one)]
     until(lambda: full_origin.dials() == 1, "the worker dials")
-    held.append(connect(one))
-    refused_in_http(connect(one).send(request()))
+    held.append(asking(one))
+    until(lambda: queued(at) == 1, "it is in the queue")
+    refused_in_http(asking(one))
     one.reload(full_origin, queue_size=4, **options)
-    held += connect_many(one, 3)
-    refused_in_http(connect(one).send(request()))
+    held += asking_many(one, 3)
+    until(lambda: queued(at) == 4, "they are in the queue")
+    refused_in_http(asking(one))
     one.reload(full_origin, queue_size=2, **options)
-    refused_in_http(connect(one).send(request()))
+    refused_in_http(asking(one))
     assert [record.end for record in one.wait_records(3)] == ["LQ"] * 3
     assert all(client.is_silent(0.05) for client in held), "nobody is sent away"
     close_all(held)
 
 
-def test_queue_timeout(relay, full_origin, origin):
-    """Of those that are accepted under it."""
-    options = {"workers": 1, "mode": "http", "connect_timeout": ms(3000), "connect_attempts": 1}
+def test_queue_timeout(relay, full_origin, origin, at):
+    """Of those that ask under it."""
+    options = {"workers": 1, "mode": "http", "connect_timeout": ms(3000), "connect_attempts": 1, "control": at}
     one = relay(full_origin, queue_timeout="1h", **options)
-    stuck = connect(one)
+    stuck = asking(one)
     until(lambda: full_origin.dials() == 1, "the worker dials")
-    patient = connect(one)
-    until(lambda: accepted_all(one, one.address), "it is accepted")
+    patient = asking(one)
+    until(lambda: queued(at) == 1, "it is in the queue")
     one.reload(origin(http), queue_timeout=ms(100), **options)
-    hasty = connect(one)
-    refused_in_http(hasty.send(request()))
+    hasty = asking(one)
+    refused_in_http(hasty)
     close_all([stuck, patient])
     assert one.record(hasty).end == "TQ"
     assert one.record(patient).end == "TD"

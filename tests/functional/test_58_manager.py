@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from client import close_all, connect, connect_many
 from origin import echo, http
-from settings import SANITIZER, free_port, ms, secs, until
+from settings import SANITIZER, free_port, ms, readable_of, secs, until
 
 #: Holds threads of another process until its standard input ends.
 HOLD = """
@@ -49,7 +48,7 @@ def told_within(one, word, seconds):
     one.read_notified()
     before, deadline = one.count_notified(word), time.monotonic() + seconds
     while one.count_notified(word) == before:
-        if not select.select([one.notify], [], [], max(0, deadline - time.monotonic()))[0]:
+        if not readable_of([one.notify], max(0, deadline - time.monotonic())):
             return False
         one.notified += one.notify.recv(4096).decode().splitlines()
     return True

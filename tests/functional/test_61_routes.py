@@ -10,7 +10,7 @@ import pytest
 
 from client import connect
 from control import relayctl
-from hellos import ALERT, Certificate, context, hello, in_records
+from hellos import ALERT, UNEXPECTED_MESSAGE, Certificate, context, hello, in_records
 from keeper import ask, farewell
 from origin import echo
 from peer import EOF, RESET
@@ -132,7 +132,7 @@ def test_a_name_that_nobody_serves(site):
     with connect(one) as client:
         assert client.send(hello()).read_end() == (ALERT, EOF)
     with connect(one) as client:
-        assert client.send(b"GET / HTTP/1.0\r\n\r\n").read_end() == (b"", RESET)
+        assert client.send(b"GET / HTTP/1.0\r\n\r\n").read_end() == (UNEXPECTED_MESSAGE, EOF)
     record = one.record(client)
     assert record.end == "CG" and "was refused: its TLS handshake failed: it speaks plain HTTP, not TLS." in record.line.text
 
@@ -361,3 +361,16 @@ def test_an_operator_sees_who_would_be_refused(site, at):
     [found] = json.loads(relayctl("-s", at, "--json", "explain", "192.0.2.1", "name=www.example.org"))
     assert (found["admitted"], found["end"], found["upstream"]) == (False, "LG", "")
     assert "refused (LG): no route is for its name" in relayctl("-s", at, "explain", "192.0.2.1", "name=www.example.org")
+
+
+def test_explain_of_a_name_whose_tls_passes_through(site, at):
+    """Whoever asks for it."""
+    site(top=f'control = "{at}"\n')
+    assert relayctl("-s", at, "explain", "Shop.example.com") == (
+        "web: a client that asks for Shop.example.com goes to wild, by the route sni:*.example.com; TLS passes through.\n")
+    assert json.loads(relayctl("-s", at, "--json", "explain", "www.example.org")) == [
+        {"listener": "web", "route": None, "upstream": "", "end": "LG", "redirect": None, "paths": None, "certificates": None, "covered": None}]
+    assert "is refused (LG): no route is for the name" in relayctl("-s", at, "explain", "www.example.org")
+    assert "name=NAME is what a client asks for" in relayctl("-s", at, "explain", "a..b", status=1)
+    assert "there is no listener other that looks at the name" in relayctl("-s", at, "explain", "a.b", "listener=other", status=1)
+    assert "explain takes an address, or a name" in relayctl("-s", at, "explain", "a.b", "name=c.d", status=64)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from client import connect, curl
 from control import Following, relayctl
+from hellos import DECODE_ERROR, UNEXPECTED_MESSAGE, hello, in_records
 from origin import echo, http, sends
 from peer import EOF, RESET, request
 from settings import DEADLINE, free_port, until
@@ -94,7 +95,27 @@ def test_a_certificate_is_as_good_as_its_name(relay, origin, site):
     with pytest.raises(ssl.SSLCertVerificationError):
         site.connect(one, name="other.test")
     assert one.wait_records(1)[0].end == "CG"
-    one.wait_log("its TLS handshake failed: it (refuses the certificate|left in the handshake|does not)")
+    one.wait_log("for other.test .* its TLS handshake failed: it (refuses the certificate|left in the handshake|does not).*; "
+                 "no certificate is for the name that it asked for")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_a_name_without_a_certificate_is_logged(relay, origin, site, version):
+    """Of a client that takes another's; of many within a second, the first and how many more."""
+    one = https(relay, site, origin(echo))
+    context = site.context(least=version, most=version)
+    context.check_hostname = False
+    for name in ["other.test"] * 25 + ["site.test", None]:
+        with site.connect(one, name=name, context=context) as client:
+            client.send(b"x").read(1)
+    line = one.wait_log("Listener web has no certificate for other.test, which 127.0.0.1:[0-9]+ asked for: it got the first one. "
+                        "There are those for 127.0.0.1, site.test.")[0]
+    assert line.level == "info" and line.fields["RELAYD_TLS_SNI"] == "other.test" and line.fields["RELAYD_LISTENER"] == "web"
+
+    def told():
+        more = [int(line.fields["RELAYD_COUNT"]) for line in one.lines if "names that no certificate is for" in line.text]
+        return sum("has no certificate for" in line.text for line in one.lines) + sum(more) == 25
+    until(told, "all are told, or counted")
 
 
 # Ends
@@ -132,9 +153,10 @@ def test_an_end_without_close_notify_is_a_cut(relay, origin, site):
     assert server.result()[1] == RESET
 
 
-@pytest.mark.parametrize("sent, end", [(b"", "CE"), (b"GET / HTTP/1.1\r\nHost: x\r\n", "CT"), (None, "CT")])
-def test_a_browser_that_leaves_between_requests_is_no_failure(relay, origin, site, sent, end):
-    """Without close_notify: the server is reset all the same. None: part of a record."""
+@pytest.mark.parametrize("sent, end, how", [(b"", "CE", EOF), (b"GET / HTTP/1.1\r\nHost: x\r\n", "CT", RESET), (None, "CT", RESET)])
+def test_a_browser_that_leaves_between_requests_is_no_failure(relay, origin, site, sent, end, how):
+    """Without close_notify: the server's connection ends in order, since all that it got was whole. In a head, of which it got
+    nothing, it is reset. None: part of a record."""
     def script(peer):
         peer.read_to(b"\r\n\r\n")
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -148,7 +170,7 @@ def test_a_browser_that_leaves_between_requests_is_no_failure(relay, origin, sit
         elif sent:
             client.send(sent)
         client.cut()
-        assert server.result() == (sent or b"", RESET)
+        assert server.result() == (b"", how)
     assert one.record(client).end == end
 
 
@@ -232,6 +254,54 @@ upstream b {{ server b {{ address = "{b.address}" }} }}
             assert client.read(1) == name.encode()
 
 
+def certificate_of(client):
+    return client.sock.getpeercert(True)
+
+
+def test_a_dot_at_the_end_of_a_name(relay, origin, tmp_path):
+    """The certificate goes by the same name as the route."""
+    first = Site(tmp_path, "first.test")
+    (tmp_path / "second").mkdir()
+    second = Site(tmp_path / "second", "site.test", "*.wild.test")
+    one = https(relay, first, origin(echo), tls={"certificate": [str(first.file), str(second.file)]})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for name in ("site.test", "site.test.", "SITE.Test.", "a.wild.test.", "first.test."):
+        with first.connect(one, name=name, context=context) as client:
+            assert client.send(b"x").read(1) == b"x"
+            wanted = first if name == "first.test." else second
+            assert certificate_of(client) == ssl.PEM_cert_to_DER_cert(wanted.certificate.pem), name
+    assert "has no certificate for" not in one.log
+
+
+@pytest.mark.parametrize("alpn, offer, agreed, goes_to", [
+    (("h2", "http/1.1"), ("http/1.1", "h2"), "h2", "b"),
+    (("h2", "http/1.1"), ("http/1.1",), "http/1.1", "c"),
+    (("http/1.1", "h2"), ("h2", "http/1.1"), "http/1.1", "c"),
+    (("http/1.1", "h2"), ("h2",), "h2", "b"),
+    (("x", "http/1.1"), ("h2", "http/1.1", "x"), "x", "a"),
+    (("h2",), (), None, "a"),
+    ((), ("h2", "http/1.1"), None, "b")])
+def test_a_route_is_taken_by_the_protocol_that_is_spoken(relay, origin, tmp_path, alpn, offer, agreed, goes_to):
+    """Browsers offer several; what they then speak must come to a server that speaks it."""
+    site = Site(tmp_path, "a.test")
+    port = free_port()
+    servers = {name: origin(sends(name.encode())) for name in "abc"}
+    one = relay(address=f"127.0.0.1:{port}", text=f"""
+listener web {{
+    address = "127.0.0.1:{port}"
+    upstream = a
+{site.section(alpn=list(alpn))}    route "alpn:h2" {{ upstream = b }}
+    route "alpn:http/1.1" {{ upstream = c }}
+}}
+""" + "".join(f'upstream {name} {{ server a {{ address = "{server.address}" }} }}\n' for name, server in servers.items()))
+    with site.connect(one, name="a.test", alpn=offer) as client:
+        assert client.sock.selected_alpn_protocol() == agreed
+        assert client.read(1) == goes_to.encode()
+        record = one.record(client)
+    assert (record.upstream, record.line.fields.get("RELAYD_TLS_ALPN")) == (goes_to, agreed)
+
+
 def test_the_silent_make_room_for_who_speaks(relay, origin, site):
     one = https(relay, site, origin(http), mode="http", top="max_openings = 4")
     silent = [connect(one) for _ in range(20)]
@@ -254,13 +324,26 @@ def test_who_cannot_be_relayed_is_answered_over_tls(relay, site):
     assert one.record(client).end == "SD"
 
 
-def test_plain_http_is_told_so(relay, origin, site):
-    one = https(relay, site, origin(http))
+@pytest.mark.parametrize("first, why", [
+    (request(), "it speaks plain HTTP, not TLS"), (request() + b"x" * 20000, "it speaks plain HTTP, not TLS"),
+    (b"SSH-2.0-x\r\n", "it speaks no TLS"), (b"\0", "it speaks no TLS"), (b"\x15\x03\x01\0\x02\x02\x28", "it speaks no TLS")])
+@pytest.mark.parametrize("proxy", [b"", b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"])
+def test_in_mode_tcp_who_speaks_no_tls_gets_an_alert(relay, origin, site, proxy, first, why):
+    more = {"accept_proxy": "v1", "proxy_from": ["127.0.0.1"]} if proxy else {}
+    one = https(relay, site, origin(http), **more)
     with connect(one) as client:
-        client.send(request())
-        client.ending()
-    record = one.record(client)
-    assert record.end == "CG" and "it speaks plain HTTP, not TLS" in record.line.text
+        assert client.send(proxy + first).read_end() == (UNEXPECTED_MESSAGE, EOF)
+    record = one.wait_records(1)[0]
+    assert record.end == "CG" and why in record.line.text
+
+
+@pytest.mark.parametrize("mode", ["tcp", "http"])
+def test_a_hello_that_cannot_be_read_gets_an_alert(relay, origin, site, mode):
+    one = https(relay, site, origin(http), mode=mode)
+    for first in (in_records(hello("site.test"), 16), b"\x16\x03\x01\x00\x01\x02", hello("site.test").replace(b"site.test", b"site\0test")):
+        with connect(one) as client:
+            assert client.send(first).read_end() == (DECODE_ERROR, EOF)
+        assert one.record(client).end == "CG"
 
 
 def test_in_mode_http_plain_http_is_answered(relay, origin, site):
@@ -287,9 +370,9 @@ def test_relayctl_tells_of_what_a_handshake_failed(relay, origin, site, at):
         return not tail.lines.empty()
     until(shown, "a line of tail")
     line = tail.line()
-    assert "was refused: its TLS handshake failed: it does not speak TLS [CG]" in line, line
+    assert "was refused: its TLS handshake failed: it speaks no TLS [CG]" in line, line
     assert tail.interrupt() == (0, "")
-    assert "does" in one.wait_records(1)[0].line.fields["RELAYD_WHY"]
+    assert "speaks" in one.wait_records(1)[0].line.fields["RELAYD_WHY"]
 
 
 def test_an_old_version_is_refused_with_an_alert(relay, origin, site):
@@ -336,8 +419,9 @@ def test_a_reload_takes_the_section_away_from_who_has_not_spoken(relay, origin, 
                        for port, section in zip(ports, sections)) + f'upstream app {{ server a {{ address = "{server.address}" }} }}\n'
     route = '    route "sni:site.test" { upstream = app }\n'
     one = relay(address=f"127.0.0.1:{ports[0]}", text=text(site.section(), route))
+    before = one.sockets()
     ended, passed = (connect(f"127.0.0.1:{port}") for port in ports)
-    until(lambda: len(one.thread_ids("opener")) == 2, "an opener for each")
+    until(lambda: len(one.sockets() - before) >= 2, "both to be accepted")
     one.reload(text=text("", site.section() + route))
     with ended.send(b"\x16\x03\x01\x00\x05hello"):
         ended.ending()
@@ -407,34 +491,20 @@ upstream app {{ server a {{ address = "{server.address}" }} }}
 """
 
 
-def test_a_restart_drains_those_that_the_keeper_cannot_hold(revived, keeper, origin, site):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_keeps_them_and_so_does_a_kill(revived, keeper, origin, site, how):
     address, plain, text = keyed(keeper, site, origin(echo))
     one = revived(address=address, text=text)
-    assert one.wait_log("Listener web .* Where TLS ends in relayd, they do not outlive it yet.")
-    kept, client = connect(plain), site.connect(one)
-    for peer in (kept, client):
+    peers = connect(plain), site.connect(one)
+    for peer in peers:
         assert peer.send(b"a").read(1) == b"a"
-    one.signal(signal.SIGTERM)
-    one.wait_log("(?i)drain|finish|wait")
-    assert client.send(b"b").read(1) == b"b"      # while it drains
-    client.tell_end()
-    assert client.ending() == EOF
-    assert one.wait_exit() == 0
-    one.again()
-    assert kept.send(b"c").read(1) == b"c"
-    kept.close()
-
-
-def test_a_kill_resets_them(revived, keeper, origin, site):
-    address, plain, text = keyed(keeper, site, origin(echo))
-    one = revived(address=address, text=text)
-    kept, client = connect(plain), site.connect(one)
-    for peer in (kept, client):
-        assert peer.send(b"a").read(1) == b"a"
-    one.crash()
-    assert client.ending() in (RESET, CUT)        # either way no end
-    assert kept.send(b"c").read(1) == b"c"
-    kept.close()
+    one.crash(how)
+    for peer in peers:
+        assert peer.send(b"b").read(1) == b"b"
+    peers[1].tell_end()
+    assert peers[1].ending() == EOF
+    assert one.record(peers[1]).bytes_up == 2
+    peers[0].close()
 
 
 # relayctl

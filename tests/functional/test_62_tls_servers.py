@@ -7,7 +7,9 @@ from client import connect
 from origin import echo, http, sends
 from peer import EOF, RESET, request
 from settings import free_port, until
-from tls import Site, between, over_tls, written
+from tls import Site, TlsPeer, between, over_tls, written
+
+UNKNOWN = b"PROXY UNKNOWN\r\n"   # the header of a check
 
 
 @pytest.fixture
@@ -146,7 +148,63 @@ def test_checks_go_over_tls(relay, origin, site, kind):
     assert "is down" not in one.log
 
 
-def test_a_check_says_why_the_certificate_is_not_good(relay, origin, site):
-    one = behind(relay, site, origin(over_tls(site.server_context(), http)), tls={"name": "other.test"},
+@pytest.mark.parametrize("alpn, seen", [(["h2", "http/1.1"], "http/1.1"), (["h2"], "http/1.1"), ([], None)])
+def test_a_check_by_http_asks_for_http_1_1(relay, origin, site, alpn, seen):
+    """Clients' connections may carry HTTP/2; a check does not speak it, and a server that agrees on it understands nothing else."""
+    context = site.server_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    asked = []
+
+    def script(peer):
+        protocol = peer.sock.selected_alpn_protocol()
+        if protocol == "h2":
+            return peer.send(b"\0\0\0\4\0\0\0\0\0").read_end()   # SETTINGS, and nothing that a check understands
+        asked.append(protocol)
+        return http(peer)
+    one = behind(relay, site, origin(over_tls(context, script)), tls={"alpn": alpn},
                  upstream="    health_check { type = http interval = 50ms rise = 1 fall = 1 }\n")
-    one.wait_log("Server app/a .* is down: TLS handshake: its certificate is for site.test, localhost, not for other.test")
+    until(lambda: len(asked) >= 3, "three checks")
+    assert "is down" not in one.log and set(asked) == {seen}
+    with connect(one) as client:
+        assert client.read(9)[3] == 4 if alpn else client.get("/").status == 200
+
+
+CHECKS = "    health_check {{ type = http interval = 50ms rise = 1 fall = 1 }}\n    send_proxy = {}\n"
+
+
+@pytest.mark.parametrize("version", ["off", "v1"])
+def test_a_check_says_why_the_certificate_is_not_good(relay, origin, site, version):
+    """And nothing of PROXY headers: the server has understood what came."""
+    def script(peer):
+        if version == "v1":
+            assert peer.read(len(UNKNOWN)) == UNKNOWN
+        http(TlsPeer(peer, site.server_context(), server_side=True))
+    one = behind(relay, site, origin(script), tls={"name": "other.test"}, upstream=CHECKS.format(version))
+    line = one.wait_log("Server app/a .* is down: TLS handshake: its certificate is for site.test, localhost, not for other.test")[0]
+    assert "PROXY" not in line.raw
+
+
+def test_a_check_that_is_understood_hints_at_no_proxy_header(relay, origin, site):
+    def script(peer):
+        assert peer.read(len(UNKNOWN)) == UNKNOWN
+        peer = TlsPeer(peer, site.server_context(), server_side=True)
+        peer.read_head()
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n").tell_end()
+    one = behind(relay, site, origin(script), upstream=CHECKS.format("v1"))
+    assert "PROXY" not in one.wait_log("Server app/a .* is down: status 400, expected 200-399")[0].raw
+
+
+@pytest.mark.parametrize("version, answer, words", [
+    ("off", b"", r"the connection was closed; perhaps it wants a PROXY header \(send_proxy\)\."),
+    ("off", b"HTTP/1.1 400 Bad Request\r\n\r\n", r"it does not speak TLS\."),
+    ("v1", b"", r"the connection was closed; perhaps it does not take the PROXY header \(send_proxy = v1\)\."),
+    ("v1", b"HTTP/1.1 400 Bad Request\r\n\r\n", r"it does not speak TLS; perhaps it does not take the PROXY header \(send_proxy = v1\)\."),
+])
+def test_what_a_failed_handshake_of_a_check_may_be(relay, origin, site, version, answer, words):
+    """Who wants a header gets none, says nothing and goes; who takes none and gets one calls it nonsense."""
+    def script(peer):
+        peer.read(1)
+        peer.send(answer).shut()
+        peer.read_end()
+    one = behind(relay, site, origin(script), upstream=CHECKS.format(version))
+    one.wait_log(f"Server app/a .* is down: TLS handshake: {words}")

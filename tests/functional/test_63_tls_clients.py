@@ -118,7 +118,7 @@ def test_openssl_comes_back(relay, origin, site, version, tmp_path):
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as client:
             client.stdin.write(f"turn {turn}\n")
             client.stdin.flush()
-            said = iter(client.stdout.readline, f"turn {turn}\n")
+            said = list(iter(client.stdout.readline, f"turn {turn}\n"))  # to the echo: else it may read Q as data
             assert any(line.startswith("Reused" if turn else "New") for line in said)
             client.stdin.write("Q\n")
             client.stdin.flush()

@@ -6,7 +6,9 @@ import signal
 import ssl
 
 import pytest
-from certificates import Authority
+from certificates import Authority, write_secret
+from control import asked
+from exposition import parse, values
 from origin import echo
 from settings import free_port
 from tls import Site, https
@@ -53,6 +55,7 @@ def test_with_a_keeper_sessions_outlive_relayd(revived, keeper, origin, site, ho
     one = https(revived, **with_keeper(keeper, site, origin(echo)))
     client = Client(site, version)
     assert not client.come(one)
+    one.wait_records(1)   # that of the next one might be written first
     assert client.come(one)
     for count in (2, 3):
         one.wait_records(count)
@@ -152,7 +155,7 @@ def test_not_round_a_changed_authority(revived, keeper, origin, site, tmp_path, 
     old, new = Authority("Old"), Authority("New")
     ca, person = tmp_path / "clients.pem", tmp_path / "person.pem"
     mine = old.issue("person", client=True)
-    person.write_text(mine.pem + mine.key_pem)
+    write_secret(person, mine.pem + mine.key_pem)
     ca.write_text(old.pem)
     one = https(revived, **with_keeper(keeper, site, origin(echo)), tls={"verify_client": "required", "ca": str(ca)})
     client = Client(site, version, person)
@@ -185,3 +188,18 @@ def test_not_for_who_had_no_certificate_before(revived, keeper, origin, site, tm
     with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
         client.come(one)
     assert one.wait_records(3)[2].end == "CG"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_metrics_tell_resumed_handshakes_from_full_ones(relay, origin, at, site, version):
+    """Over a reload; one that fails is neither."""
+    server = origin(echo)
+    one = https(relay, site, server, top=f'control = "{at}"')
+    client = Client(site, version)
+    for resumed in (False, True, True):
+        assert client.come(one) is resumed
+    assert one.hup() == ""
+    with pytest.raises(ssl.SSLError):
+        site.connect(one, context=ssl.create_default_context())
+    count = values(parse(asked(at, "/metrics")[2]))
+    assert [count[f'relayd_listener_tls_handshakes_total{{listener="web",resumed="{word}"}}'] for word in ("no", "yes")] == [1, 2]

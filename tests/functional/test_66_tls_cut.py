@@ -1,14 +1,17 @@
 """Whoever cuts a TLS stream, wherever: what the other side got never looks whole."""
 
 import random
+import re
+import subprocess
 
 import pytest
 from by_hand import BOTH, ByHand
 from client import connect
+from origin import echo
 from peer import EOF, RESET
-from settings import SANITIZER, some
+from settings import DEADLINE, SANITIZER, some
 from test_62_tls_servers import behind
-from tls import Site, between, https
+from tls import Site, between, https, over_tls
 
 #: Small records, so that the first 300 bytes of the stream have several, and their ends.
 PIECES = [b"GET /a", b"x", b"y" * 90, b"of some length", b"z" * 37]
@@ -173,3 +176,25 @@ def test_a_server_that_is_cut_in_the_handshake_gets_nothing(relay, origin, site)
             assert client.read_end() == (b"", RESET)
         assert server.result() == b""
     assert {record.end for record in one.records()} == {"SG"}
+
+
+# An operator of the machine
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_socket_that_is_destroyed_ends_as_without_tls(relay, origin, site, side):
+    """ss -K leaves it the error that an alert has in the log, ECONNABORTED: that is no alert."""
+    ends = []
+    for kind in ("plain", "tls to clients", "tls to servers"):
+        server = origin(over_tls(site.server_context(), echo) if kind == "tls to servers" else echo)
+        one = relay(server) if kind == "plain" else https(relay, site, server) if kind == "tls to clients" else behind(relay, site, server)
+        with site.connect(one) if kind == "tls to clients" else connect(one) as client:
+            assert client.send(b"x").read(1) == b"x"
+            here, there = (one.port, client.sock.getsockname()[1]) if side == "client" else (0, server.port)
+            done = subprocess.run(["ss", "-HKtn", "dport", "=", f":{there}"] + (["and", "sport", "=", f":{here}"] if here else []),
+                                  capture_output=True, text=True, timeout=DEADLINE)
+            if not done.stdout:
+                pytest.skip(f"sockets cannot be destroyed here: {done.stderr}")
+            record = one.record(client)
+        ends.append((record.end, record.error, re.search(r" was ([^.]*)\.", record.line.text)[1]))
+    assert ends[0][0] == ("CR" if side == "client" else "SR") and len(set(ends)) == 1, ends

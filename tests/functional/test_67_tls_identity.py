@@ -1,6 +1,7 @@
 """What a server is told of a client's TLS and certificate: fields of version 2 of the PROXY protocol."""
 
 import ipaddress
+import json
 import ssl
 import struct
 
@@ -9,11 +10,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certificates import DAY, Authority, Certificate, new_key
+from certificates import Authority, Certificate, DAY, new_key, write_secret
 from client import connect
+from control import Following, asked, relayctl
+from origin import echo
 from servers import HAProxy, NginxProxyProtocol
+from settings import free_port, until
 from test_45_proxy_protocol import read_v2
 from tls import Site, TlsPeer, https
+from web import ask, get
 
 NAMES = [x509.DNSName("alice.example"), x509.UniformResourceIdentifier("spiffe://example/alice"),
          x509.RFC822Name("alice@example.com"), x509.IPAddress(ipaddress.ip_address("192.0.2.9"))]
@@ -33,7 +38,7 @@ class Client:
         names = [(x509.SubjectAlternativeName(names), False)] if names else []
         self.certificate = Certificate(Authority.sign(authority, name, key, usage + names, -DAY, end), key)
         self.file = folder / f"{name}.pem"
-        self.file.write_text(self.certificate.pem + self.certificate.key_pem)
+        write_secret(self.file, self.certificate.pem + self.certificate.key_pem)
 
     def context(self, site, **how):
         context = site.context(**how)
@@ -150,3 +155,111 @@ def test_haproxy_reads_the_name(relay, server, site):
     one = https(relay, site, behind, upstream="    send_proxy = v2\n")
     with site.connect(one) as client:
         assert client.get().body == b"site.test"
+
+
+# What operators are told
+
+
+def established(at):
+    """All rows, once none is still shown as one that connects."""
+    def shown():
+        rows = json.loads(asked(at, "/connections")[2])
+        return all(row["phase"] == "relay" for row in rows) and rows
+    return until(shown, "all are established")
+
+
+def mutual(relay, site, server, at, **how):
+    return https(relay, site, server, top=f'control = "{at}"', tls={"verify_client": "optional", "ca": str(site.ca)}, **how)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
+def test_operators_see_whose_connection_it_is(relay, origin, site, tmp_path, at, version):
+    """While it lives and as it ends; of one without a certificate, nothing more than before."""
+    alice = Client(tmp_path, site.authority)
+    one = mutual(relay, site, origin(echo), at)
+    known, unknown = (site.connect(one, context=context) for context in (
+        alice.context(site, least=version, most=version), site.context(least=version, most=version)))
+    with known, unknown:
+        for client in known, unknown:
+            exchange(client)
+        rows = {row["client"]: row for row in established(at)}
+        assert rows[known.name]["tls_client"] == "CN=alice"
+        assert rows[known.name]["tls_client_fingerprint"] == alice.fingerprint.hex()
+        assert "tls_client" not in rows[unknown.name]
+        numbers = [rows[client.name]["id"] for client in (known, unknown)]
+        table = relayctl("-s", at, "connections").splitlines()
+        assert table[0].endswith("TLS CLIENT") and {line.split()[-1] for line in table[1:]} == {"CN=alice", "-"}
+        assert "TLS CLIENT" not in relayctl("-s", at, "connections", f"id={numbers[1]}")
+        detail = relayctl("-s", at, "connection", numbers[0])
+        assert f"TLS client      CN=alice\n  fingerprint   {alice.fingerprint.hex()}\n" in detail
+        assert "TLS client" not in relayctl("-s", at, "connection", numbers[1])
+        known.tell_end()
+        unknown.tell_end()
+    first, second = (one.record(client) for client in (known, unknown))
+    assert (first.tls_client, first.tls_client_fingerprint) == ("CN=alice", alice.fingerprint.hex())
+    assert f"from {known.name} (CN=alice) to web" in first.line.text
+    assert not hasattr(second, "tls_client") and f"from {unknown.name} to web" in second.line.text
+
+
+def test_filters_by_certificate(relay, origin, site, tmp_path, at):
+    alice, bob = (Client(tmp_path, site.authority, name) for name in ("alice", "bob"))
+    one = mutual(relay, site, origin(echo), at)
+    with site.connect(one, context=alice.context(site)) as first, site.connect(one, context=bob.context(site)) as second:
+        for client in first, second:
+            exchange(client)
+        established(at)
+        for word in ("CN=alice", alice.fingerprint.hex(), alice.fingerprint.hex(":").upper()):
+            assert [row["client"] for row in json.loads(relayctl("-s", at, "--json", "connections", f"tls_client={word}"))] == [first.name]
+        assert json.loads(relayctl("-s", at, "--json", "connections", "tls_client=CN=ali")) == []
+        assert relayctl("-s", at, "kill", "tls_client=CN=alice") == "1 connection is killed.\n"
+        one.wait_log("1 connection is killed tls_client=CN=alice")
+        exchange(second)
+
+
+def test_tail_by_certificate(relay, origin, site, tmp_path, at):
+    alice, bob = (Client(tmp_path, site.authority, name).context(site) for name in ("alice", "bob"))
+    one = mutual(relay, site, origin(echo), at)
+    tail = Following(at, "tail", "tls_client=CN=bob")
+
+    def shown():
+        for context in (alice, bob):
+            with site.connect(one, context=context) as client:
+                exchange(client)
+                client.tell_end()
+        return not tail.lines.empty()
+    try:
+        until(shown, "a line of tail")
+        assert " (CN=bob) -> web -> app/a " in tail.line()
+        assert tail.interrupt() == (0, "")
+    finally:
+        tail.process.kill()
+        tail.process.wait()
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_who_is_refused_behind_the_handshake(relay, site, tmp_path, at, mode):
+    """In mode http the client is answered, and logged once it has left."""
+    alice = Client(tmp_path, site.authority)
+    one = mutual(relay, site, f"127.0.0.1:{free_port()}", at, mode=mode)
+    with site.connect(one, context=alice.context(site)) as client:
+        if mode == "http":
+            assert ask(client, get(host="site.test")).status == 502
+        client.ending()
+    record = one.wait_records(1)[0]
+    assert (record.end, record.tls_client) == ("SD", "CN=alice")
+
+
+def test_a_subject_that_is_hostile(relay, origin, site, tmp_path, at):
+    """Controls, quotation marks, what turns the writing, and a comma: JSON stays JSON, a line a line, and a part a part."""
+    eve = Client(tmp_path, site.authority, 'e"\x1b[31m,O=root\u202e\u00e9', names=None)
+    one = mutual(relay, site, origin(echo), at)
+    with site.connect(one, context=eve.context(site)) as client:
+        exchange(client)
+        (row,) = established(at)
+        assert row["tls_client"] == r'CN=e\"\1B[31m\,O=root\xe2\x80\xae' + "\u00e9"
+        assert [again["tls_client"] for again in json.loads(relayctl("-s", at, "--json", "connections"))] == [row["tls_client"]]
+        assert json.loads(asked(at, f"/connection?id={row['id']}")[2])["tls"]["client"] == row["tls_client"]
+        assert row["tls_client"] in relayctl("-s", at, "connections")
+        assert relayctl("-s", at, "kill", "tls_client=O=root") == "0 connections are killed.\n"
+        client.tell_end()
+    assert one.record(client).tls_client_fingerprint == row["tls_client_fingerprint"]

@@ -1,18 +1,21 @@
 """Who is refused for a certificate, on either side: with the reason in words, and not one byte passed on."""
 
 import contextlib
+import re
+import socket
 import ssl
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from by_hand import BOTH
-from certificates import DAY, Authority, Certificate
+from certificates import Authority, Certificate, DAY, write_secret
 from client import connect
-from origin import echo
+from origin import echo, http
 from peer import EOF, RESET
 from test_62_tls_servers import behind
-from tls import CUT, Site, https, over_tls
+from tls import CUT, Site, TlsPeer, https, over_tls
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ class Impostor:
 
     def __init__(self, folder, certificate, *chain):
         path = folder / "impostor.pem"
-        path.write_text(certificate.pem + "".join(one.pem for one in chain) + certificate.key_pem)
+        write_secret(path, certificate.pem + "".join(one.pem for one in chain) + certificate.key_pem)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(str(path))
 
@@ -96,6 +99,77 @@ def test_a_server_that_is_refused_again_is_taken_out(relay, origin, site, tmp_pa
     one.wait_log("Server app/a .* is taken out for 10s: 2 attempts in a row failed, the last one: The TLS handshake failed .the log says of what.")
 
 
+# relayd itself, by servers
+
+
+def own(authority, folder):
+    """relayd's own certificate, in a file."""
+    one = authority.issue("relayd", client=True)
+    (folder / "own.pem").write_text(one.pem + one.key_pem)
+    return {"certificate": str(folder / "own.pem")}
+
+
+REFUSED = {
+    "none": (lambda site, folder: {},
+             "it asks for a certificate of relayd's, and there is none [(]alert (certificate_required|handshake_failure)[)]; name one as "
+             "certificate = in the upstream's tls section"),
+    "unknown": (lambda site, folder: own(Authority("Nobody"), folder),
+                "it does not know who has signed the certificate [(]alert unknown_ca[)]; that is relayd's own, certificate = "),
+}
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_server_that_refuses_relayd_is_said_to(relay, origin, site, tmp_path, at, what, version):
+    """In TLS 1.3 after the handshake, as far as relayd sees it."""
+    make, reason = REFUSED[what]
+    context = site.server_context(verify_mode=ssl.CERT_REQUIRED, minimum_version=BOTH["1.2"], maximum_version=BOTH[version])
+    context.load_verify_locations(str(site.ca))
+
+    def script(peer):
+        try:
+            return TlsPeer(peer, context, server_side=True)
+        except ssl.SSLError:
+            return peer.sock.shutdown(socket.SHUT_WR)
+    one = behind(relay, site, origin(script), tls=make(site, tmp_path), upstream="    connect_attempts = 1\n")
+    with connect(one) as client:
+        assert client.read_end() == (b"", RESET)
+    record = one.record(client)
+    assert record.end == ("ST" if version == "1.3" else "SG")
+    assert re.search(reason, record.line.text) and re.search(reason, record.why.replace("\\x20", " ")), record.line.text
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_check_says_that_a_server_asks_for_a_certificate(relay, origin, site, version):
+    context = site.server_context(verify_mode=ssl.CERT_REQUIRED, minimum_version=BOTH["1.2"], maximum_version=BOTH[version])
+    context.load_verify_locations(str(site.ca))
+    one = behind(relay, site, origin(over_tls(context, http)),
+                 upstream="    health_check { type = http interval = 50ms rise = 1 fall = 1 }\n")
+    one.wait_log(f"Server app/a .* is down: .*{REFUSED['none'][1]}")
+
+
+def test_a_server_that_leaves_without_an_alert_had_asked(relay, origin, site):
+    """Then relayd can but guess; of one that has sent something, it does not."""
+    def alone(word):
+        def script(peer):
+            peer.sock.recv(16384)
+            if word:
+                peer.send(word)
+            return peer.cut()
+        context = site.server_context(verify_mode=ssl.CERT_OPTIONAL)
+        context.load_verify_locations(str(site.ca))
+        return origin(over_tls(context, script))
+    for word, guess in ((b"", True), (b"y", False)):
+        one = behind(relay, site, alone(word))
+        with connect(one) as client:
+            client.send(b"x")
+            assert client.read_end() == (word, RESET)
+        record = one.record(client)
+        assert (record.end, "it had asked for a certificate of relayd's" in record.line.text) == ("ST", guess)
+    one = behind(relay, site, alone(b""), upstream="    health_check { type = http interval = 50ms rise = 1 fall = 1 }\n")
+    one.wait_log("Server app/a .* is down: TLS: it had asked for a certificate of relayd's, and there is none; ")
+
+
 # Clients
 
 
@@ -112,7 +186,7 @@ def known_as(site, folder, certificate, version, chain=()):
     """A client's context that has this certificate; None: it has none."""
     context = site.context(least=BOTH[version], most=BOTH[version])
     if certificate:
-        (folder / "client.pem").write_text(certificate.pem + "".join(one.pem for one in chain) + certificate.key_pem)
+        write_secret(folder / "client.pem", certificate.pem + "".join(one.pem for one in chain) + certificate.key_pem)
         context.load_cert_chain(str(folder / "client.pem"))
     return context
 
@@ -134,15 +208,19 @@ def refused(one, site, context, session=None):
     return one.wait_records(1)[-1], plain
 
 
+AUTHORITIES, LIST = " [(]ca .*/clients.pem[)]", " [(]crl .*/clients.crl[)]"
 CLIENTS = {
-    "revoked": (lambda authority: authority.issue("client", client=True), "certificate revoked"),
+    "revoked": (lambda authority: authority.issue("client", client=True), 'of "client", issued by "Clients", is revoked' + LIST),
     "none": (lambda authority: None, "it has sent no certificate"),
-    "expired": (lambda authority: authority.issue("client", client=True, begin=-9 * DAY, end=-2 * DAY), "certificate has expired"),
-    "early": (lambda authority: authority.issue("client", client=True, begin=2 * DAY), "certificate is not yet valid"),
-    "unknown": (lambda authority: Authority("Nobody").issue("client", client=True), "unable to get local issuer certificate"),
-    "namesake": (lambda authority: Authority("Clients").issue("client", client=True), "certificate signature failure|unable to get local issuer"),
-    "self-signed": (lambda authority: self_signed("client"), "self.signed certificate"),
-    "a server's": (lambda authority: authority.issue("client"), "(unsupported|unsuitable) certificate purpose"),
+    "expired": (lambda authority: authority.issue("client", client=True, begin=-9 * DAY, end=-2 * DAY),
+                '"client", issued by "Clients", has expired on 20..-..-..' + AUTHORITIES),
+    "early": (lambda authority: authority.issue("client", client=True, begin=2 * DAY), "is valid from 20..-..-.. on" + AUTHORITIES),
+    "unknown": (lambda authority: Authority("Nobody").issue("client", client=True),
+                '"client", issued by "Nobody", leads to no authority that is trusted' + AUTHORITIES),
+    "namesake": (lambda authority: Authority("Clients").issue("client", client=True),
+                 'issued by "Clients", (is not signed by the authority of that name|leads to no authority that is trusted)' + AUTHORITIES),
+    "self-signed": (lambda authority: self_signed("client"), "is signed by itself, and is not trusted" + AUTHORITIES),
+    "a server's": (lambda authority: authority.issue("client"), "is not for clients [(]extendedKeyUsage[)]" + AUTHORITIES),
 }
 
 
@@ -159,7 +237,7 @@ def test_a_client_is_refused_with_the_reason(relay, origin, site, tmp_path, what
                                           "crl": str(tmp_path / "clients.crl")})
     record, _ = refused(one, site, known_as(site, tmp_path, certificate, version))
     assert record.end == "CG"
-    one.wait_log(f"(?i)its TLS handshake failed: .*({reason})")
+    one.wait_log(f"its TLS handshake failed: .*{reason}")
     assert server.accepted == 0
     with site.connect(one, context=known_as(site, tmp_path, authority.issue("good", client=True), version)) as client:
         assert client.send(b"x").read(1) == b"x"
@@ -176,7 +254,7 @@ def test_optional_is_for_those_who_have_none(relay, origin, site, tmp_path, vers
     one.wait_records(2)
     expired = authority.issue("client", client=True, begin=-9 * DAY, end=-2 * DAY)
     refused(one, site, known_as(site, tmp_path, expired, version))
-    one.wait_log("its TLS handshake failed: its certificate is not good: certificate has expired")
+    one.wait_log("its TLS handshake failed: the certificate of .client., issued by .Clients., has expired on ")
     assert server.accepted == 2
 
 
@@ -198,6 +276,50 @@ def test_a_session_ends_with_the_certificate_that_is_revoked(relay, origin, site
         (tmp_path / "clients.crl").write_text(authority.revoked(certificate))
         assert one.hup() == ""
         refused(one, site, context, session)
-        one.wait_log("its TLS handshake failed: its certificate is not good: certificate revoked")
+        one.wait_log("its TLS handshake failed: the certificate of .client., issued by .Clients., is revoked ")
         assert old.send(b"y").read(1) == b"y"
     assert server.accepted == 2
+
+
+def middle(authority, **how):
+    """One between an authority and its clients."""
+    one = Authority("Middle", authority)
+    one.certificate = one.sign(authority, "Middle", one.key, [(x509.BasicConstraints(ca=True, path_length=None), True)],
+                               how.get("begin", -DAY), how.get("end", DAY))
+    return one
+
+
+CHAINS = {
+    "another's end": (lambda authority: middle(authority, begin=-9 * DAY, end=-2 * DAY),
+                      'of "nobody", issued by "Middle", is refused: that of "Middle" has expired on 20..-..-.. [(]ca '),
+    "no list": (middle, 'of "nobody", issued by "Middle", has an issuer of whom there is no list [(]crl .*/clients.crl[)]'),
+}
+
+
+@pytest.mark.parametrize("what", CHAINS)
+def test_a_chain_is_refused_with_the_reason(relay, origin, site, tmp_path, what):
+    """Whose certificate it is, and which of the chain is wrong."""
+    one, authority = asking(relay, site, origin(echo), tmp_path, "required")
+    make, reason = CHAINS[what]
+    between = make(authority)
+    if what != "no list":
+        (tmp_path / "clients.crl").write_text(authority.revoked() + between.revoked())
+        assert one.hup() == ""
+    certificate = between.issue(client=True)
+    refused(one, site, known_as(site, tmp_path, certificate, "1.3", chain=[between]))
+    one.wait_log(f"its TLS handshake failed: the certificate {reason}")
+
+
+HOSTILE = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, '"eve\x1b[31m\nRELAYD_END=CE \u202e' + "\u00e9" * 20)])
+
+
+def test_a_name_in_the_reason_is_printable(relay, origin, site, tmp_path, monkeypatch):
+    """And is cut between characters."""
+    one, _ = asking(relay, site, origin(echo), tmp_path, "required")
+    monkeypatch.setattr("certificates.subject", lambda name: HOSTILE)
+    eve = Authority("Nobody").issue("eve", client=True)
+    monkeypatch.undo()
+    refused(one, site, known_as(site, tmp_path, eve, "1.3"))
+    record = one.wait_records(1)[-1]
+    assert r'\x1b[31m\x0aRELAYD_END=CE \xe2\x80\xae' in record.line.text and "\u202e" not in record.line.text
+    assert "clients.pem)" in record.line.text and record.end == "CG"

@@ -1,17 +1,21 @@
 """What must not be told: private keys, and the secrets of connections. Not in the log, not in what is dumped, printed or asked."""
 
 import base64
+import contextlib
 import json
 import os
 import re
 import resource
 import signal
 import subprocess
+import sys
 
 import pytest
 from by_hand import BOTH, ByHand, Sealer
+from certificates import write_secret
 from client import connect
 from control import asked, relayctl
+from keeper import KEEPER, Keeper, Revived
 from origin import echo
 from relay import once
 from settings import RELAYD, SANITIZER, free_port, until
@@ -68,7 +72,7 @@ def site(tmp_path, request):
 def configured(folder, site, server, at):
     """A listener and an upstream with TLS, each with a key; and their address."""
     own = site.authority.issue("relayd", client=True, kind="ecdsa")
-    (folder / "own.pem").write_text(own.pem + own.key_pem)
+    write_secret(folder / "own.pem", own.pem + own.key_pem)
     port = free_port()
     return own, f"127.0.0.1:{port}", f"""
 control = "{at}"
@@ -192,17 +196,23 @@ def left(pid, secrets):
 
 
 @pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer reads the memory of its own process, and keeps the core away itself")
-@pytest.mark.parametrize("keys", [True, False])
-def test_there_is_no_core_of_it(tmp_path, keys):
+@pytest.mark.parametrize("which", ["with keys", "without keys", "keeper"])
+def test_there_is_no_core_of_it(tmp_path, short_path, which):
     """Whatever the limit; without keys there is one, if this machine makes any."""
     address, site, conf = f"127.0.0.1:{free_port()}", Site(tmp_path), tmp_path / "relayd.conf"
+    keys = which != "without keys"
     conf.write_text(f'listener web {{ address = "{address}" upstream = app {site.section() if keys else ""} }}\n'
                     f'upstream app {{ server a {{ address = "127.0.0.1:{free_port()}" }} }}\n')
     limit = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    one = subprocess.Popen(["prlimit", f"--core={limit}", RELAYD, "-f", str(conf)], cwd=tmp_path, stdin=subprocess.DEVNULL,
+    words = [KEEPER, "--socket", str(short_path / "keeper")] if which == "keeper" else [RELAYD, "-f", str(conf)]
+    one = subprocess.Popen(["prlimit", f"--core={limit}", *words], cwd=tmp_path, stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     with one:
-        until(lambda: "takes connections" in one.stderr.readline(), "it listens")
+        ready = "Ready to hold" if which == "keeper" else "takes connections"
+        until(lambda: ready in one.stderr.readline(), "it is there")
+        if which == "keeper":
+            with open(f"/proc/{one.pid}/limits", encoding="ascii") as limits:
+                assert re.search(r"^Max core file size +0 +0 ", limits.read(), re.M)
         os.kill(one.pid, signal.SIGABRT)
         _, status = os.waitpid(one.pid, 0)
         one.returncode = -signal.SIGABRT
@@ -211,3 +221,133 @@ def test_there_is_no_core_of_it(tmp_path, keys):
         assert not os.WCOREDUMP(status)
     elif not os.WCOREDUMP(status):
         pytest.skip("this machine makes no core files")
+
+
+# Another process of the same user
+
+NOBODY = 65534
+#: The same as those who are looked at; root, who may look at all, becomes another one for it.
+AS_USER = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all",
+           "--bounding-set=-all"] if os.geteuid() == 0 else []
+#: relayd of that user, with the folder of its file and of the socket at which it says that it is ready.
+RELAYD_AS_USER = ["sh", "-c", f'chown -R {NOBODY} "${{NOTIFY_SOCKET%/*}}" && exec {" ".join(AS_USER)} "$@"', "sh"] if AS_USER else []
+
+PEEK = """
+import ctypes, json, os, sys
+
+pid, libc = int(sys.argv[1]), ctypes.CDLL(None, use_errno=True)
+
+def shared():   # the table is such memory
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{number}").startswith("/memfd:"):
+            open(f"/proc/{pid}/fd/{number}", "rb").read()
+
+def called(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+ways = {
+    "shared": shared,
+    "maps": lambda: open(f"/proc/{pid}/maps").read(),
+    "memory": lambda: open(f"/proc/{pid}/mem", "rb").close(),
+    "copy": lambda: called(libc.syscall(438, os.pidfd_open(pid), 0, 0)),   # pidfd_getfd(2)
+    "trace": lambda: called(libc.ptrace(0x4206, pid, None, None)),         # PTRACE_SEIZE
+}
+let_in = []
+for name, way in ways.items():
+    try:
+        way()
+        let_in.append(name)
+    except PermissionError:
+        pass
+print(json.dumps(let_in))
+"""
+
+SHARES = """
+import os, sys
+os.write(os.memfd_create("test"), b"x")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def become_user():
+    if AS_USER:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+def peek(pid):
+    """By which ways another process of its user gets at it."""
+    done = subprocess.run([*AS_USER, sys.executable, "-c", PEEK, str(pid)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def everywhere_open():
+    """The ways that lead into a process that keeps nothing to itself, on this machine."""
+    with subprocess.Popen([*AS_USER, sys.executable, "-c", SHARES], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as plain:
+        assert plain.stdout.readline() == b"ready\n"
+        found = peek(plain.pid)
+        plain.stdin.close()
+    return found
+
+
+@pytest.fixture
+def of_user(short_path):
+    """start(text, ...): a keeper and a relayd of that user, which has the folder."""
+    with contextlib.ExitStack() as stack:
+        def start(text, address):
+            for file in [short_path, *short_path.iterdir()]:
+                if AS_USER:
+                    os.chown(file, NOBODY, NOBODY)
+            keeper = Keeper(short_path / "keeper", prepare=become_user)
+            stack.callback(keeper.finish)
+            one = Revived(text=text, address=address, wrap=RELAYD_AS_USER)
+            stack.callback(one.finish)
+            return keeper, one
+        yield start
+
+
+def kept(short_path, address, server, tls):
+    return (f'keeper = "{short_path}/keeper"\non_term = leave\nlistener web {{ address = "{address}" upstream = app\n{tls}}}\n'
+            f'upstream app {{ server a {{ address = "{server.address}" }} }}\n')
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer reads the memory of its own process")
+def test_another_process_of_its_user_gets_nothing(of_user, origin, short_path):
+    """Not from relayd, not from the keeper, and not from the next relayd, which has keys of tickets and no tls section."""
+    ways = everywhere_open()
+    assert {"shared", "maps"} <= set(ways), "else this shows nothing"
+    site, server, address = Site(short_path, "site.test"), origin(echo), f"127.0.0.1:{free_port()}"
+    keeper, one = of_user(kept(short_path, address, server, site.section()), address)
+    with site.connect(one) as client:
+        assert client.send(b"x").read(1) == b"x"   # by now there is a ticket
+        client.tell_end().ending()
+    assert (peek(one.pid), peek(keeper.pid)) == ([], [])
+    one.kill()
+    one.file.write_text(kept(short_path, address, server, ""))
+    one.again()
+    with connect(one) as client:
+        assert client.send(b"x").read(1) == b"x"
+    assert (peek(one.pid), peek(keeper.pid)) == ([], [])
+    one.kill()
+    assert peek(keeper.pid) == []
+    one.again()
+
+
+@pytest.mark.skipif(bool(SANITIZER), reason="a sanitizer reads the memory of its own process")
+def test_the_keeper_is_closed_whatever_it_holds(of_user, origin, short_path):
+    """A relayd that never had a key is open to its user; its keeper does not know what will come."""
+    server, address = origin(echo), f"127.0.0.1:{free_port()}"
+    keeper, one = of_user(kept(short_path, address, server, ""), address)
+    assert peek(one.pid) == everywhere_open()
+    assert peek(keeper.pid) == []
+
+
+def test_the_table_is_in_no_core(revived, meeting):
+    """MADV_DONTDUMP of madvise(2): for a relayd that makes cores."""
+    one = revived(meeting)
+    with open(f"/proc/{one.pid}/smaps", encoding="ascii") as smaps:
+        flags = re.findall(r"/memfd:relayd .*?^VmFlags:([^\n]*)", smaps.read(), re.M | re.S)
+    assert flags and all("dd" in line.split() for line in flags)

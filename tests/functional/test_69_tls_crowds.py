@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from certificates import write_secret
 from client import close_all, connect
 from origin import echo
 from peer import elapsed
@@ -119,7 +120,7 @@ def test_a_certificate_is_looked_at_each_minute(relay, origin, site):
     one = https(relay, site, origin(echo))
     crowd, fresh = Crowd(one, site, site.context()), renewed(site)
     list(half_written(site, fresh))
-    site.file.write_text(fresh.pem + site.certificate.key_pem)
+    write_secret(site.file, fresh.pem + site.certificate.key_pem)
     one.wait_log("what is in force stays, since a file has changed and cannot be taken", timeout=secs(150))
     put(site, fresh.pem + fresh.key_pem)
     _, took = elapsed(lambda: one.wait_log("a new certificate of site.test, 127.0.0.1 is in force: serial", timeout=secs(75)))

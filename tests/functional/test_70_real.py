@@ -144,9 +144,9 @@ def test_nginx_partial_and_aborted_downloads(relay, server, copy):
 def test_redis_benchmark(relay, server, copy):
     one = relay(server(servers.Redis), copy=copy)
     out = run("redis-benchmark", "-h", "127.0.0.1", "-p", one.port, "-q", "-t", "ping,set,get,lpush,lrange_100",
-              "-n", some(5000), "-c", 50, text=True).stdout
+              "-n", some(2000), "-c", 50, text=True).stdout
     assert "requests per second" in out
-    piped = run("redis-benchmark", "-h", "127.0.0.1", "-p", one.port, "-q", "-t", "set,get", "-n", some(20000),
+    piped = run("redis-benchmark", "-h", "127.0.0.1", "-p", one.port, "-q", "-t", "set,get", "-n", some(5000),
                 "-c", 20, "-P", 50, "-d", 1000, text=True).stdout
     assert "requests per second" in piped
 

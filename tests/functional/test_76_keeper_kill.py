@@ -171,8 +171,9 @@ def test_idle_connections(revived, meeting):
 
 
 def test_websocket_echoes(revived, origin):
+    """In mode tcp. (One of mode http is reset by a kill, and waited for at a restart: test_79_keeper_http.py.)"""
     server = origin(websocket)
-    one = revived(server, mode="http")
+    one = revived(server)
     clients = connect_many(one, some(100))
     for client in clients:
         upgrade(client)

@@ -240,7 +240,8 @@ def test_a_keeper_that_stands_still(revived, keeper, meeting):
         pairs.append(pair)
         times.append(took)
     times.sort()
-    assert times[len(times) // 2] < secs(0.05) and times[-1] < secs(1), (times[len(times) // 2], times[-5:])
+    # One SYN or two of so many may be sent again (after 1 s, then 2 s) where the machine is busy.
+    assert times[len(times) // 2] < secs(0.05) and times[-3] < secs(1) and times[-1] < secs(5), (times[len(times) // 2], times[-5:])
     for _ in range(10):   # the end is passed on at once, too
         client, server = pairs.pop()
         client.close()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from client import connect, refuses
-from keeper import GREETING, ask, farewell
+from keeper import GREETING, ask, farewell, main_scheduled
 from origin import echo, pattern
 from peer import EOF, RESET, elapsed
 from relay import section
@@ -235,12 +235,6 @@ def test_killed_while_it_adopts(revived, meeting, keeper):
     assert given_up <= 1
 
 
-def main_worked(one):
-    """For how many seconds main had a processor."""
-    with open(f"/proc/{one.pid}/task/{one.pid}/schedstat", encoding="ascii") as found:
-        return int(found.read().split()[0]) / 1e9
-
-
 @pytest.mark.timeout(8 * DEADLINE)
 def test_thousands_are_adopted_at_once(meeting, revived, keeper):
     """Its work is what counts, and not the time that others had the processors. For 3,000 it was 0.7 s, most of that to make
@@ -256,7 +250,7 @@ def test_thousands_are_adopted_at_once(meeting, revived, keeper):
     worked = []
     for _ in range(3):
         took = one.crash()
-        worked.append(main_worked(one))
+        worked.append(main_scheduled(one)[0])
         one.wait_adopted(len(worked))
         for pair in asked:   # those that have something to do do not wait for the others
             ask(*pair)

@@ -9,10 +9,13 @@ import pytest
 from client import refuses
 from keeper import ask, seeded
 from keeper_talk import CONNECTIONS, HEAD_WORDS, HOLD, LISTENERS_AT, RELEASE, TABLE, Intruder, Table
+from outlives import SUITES, Lives
+from outlives_http import HttpLives
 from peer import EOF, RESET
 from settings import DEADLINE, LONG, free_port, secs, some, until
+from tls import Site
 
-ROUNDS = some(200 if LONG else 15)
+ROUNDS = some(200 if LONG else 8)
 
 
 def left_by(revived, keeper, meeting, count):
@@ -65,7 +68,93 @@ def test_mangled_states(revived, keeper, meeting):
             keeper.wait_held(0)
 
 
-@pytest.mark.parametrize("word", range(HEAD_WORDS - 1), ids=["magic", "version", "size", "slots"])
+@pytest.fixture
+def secret_lives(tmp_path, short_path):
+    """A relayd with TLS on either side, or both."""
+    one = Lives(Site(tmp_path), short_path, [("client", SUITES[0]), ("server", SUITES[1]), ("both", SUITES[2]), ("both", SUITES[3])],
+                listener="half_close = true\n    idle_timeout = 2s\n    linger_timeout = 500ms")
+    yield one
+    one.close()
+
+
+@pytest.mark.timeout(6 * DEADLINE + secs(6) * ROUNDS)
+def test_mangled_passages(secret_lives):
+    """Where TLS stands, in the middle of steps: a connection of which anything was changed goes on as if nothing was, or is
+    reset, and nobody ever gets other bytes, or two records under one nonce."""
+    one = secret_lives
+    with seeded() as dice:
+        for _ in range(ROUNDS):
+            streams = one.open_all(each=3)
+            one.move()
+            one.end_life()
+            intruder = Intruder(one.keeper.path)
+            table = Table(intruder.held[TABLE][0])
+            slots = sorted(intruder.slots, key=table.number)
+            mangled = dice.sample(streams, 6)
+            for stream in mangled:
+                change = dice.choice([table.mangle_passages, table.mangle_passages, table.mangle])
+                change(dice, slots[streams.index(stream)], dice.randrange(1, 4))
+            intruder.close()
+            one.live()
+            for stream in set(streams) - set(mangled):
+                stream.finish()
+            for stream in mangled:
+                for end in stream.ends:
+                    end.stopping.set()
+                    end.line.close()
+                for end in stream.ends:
+                    end.reader.join(DEADLINE)
+                    assert not end.reader.is_alive() and end.failure is None, str(stream)
+            one.streams.clear()
+            one.wait_held()
+
+
+@pytest.fixture
+def http_lives(tmp_path, short_path):
+    one = HttpLives(Site(tmp_path), short_path, [("plain", SUITES[0]), ("client", SUITES[0])],
+                    listener="mode = http\n    idle_timeout = 2s\n    linger_timeout = 500ms")
+    yield one
+    one.close()
+
+
+@pytest.mark.timeout(6 * DEADLINE + secs(6) * ROUNDS)
+def test_mangled_requests(http_lives):
+    """Requests under way of which something is wrong: their own state, or what they have in hand. The others notice nothing,
+    and relayd does not die of it."""
+    one = http_lives
+    with seeded() as dice:
+        for _ in range(ROUNDS):
+            for visitor in one.visit_all(each=4):
+                visitor.start()
+            one.wait_answers()
+            one.end_life()
+            intruder = Intruder(one.keeper.path)
+            table = Table(intruder.held[TABLE][0])
+            slots = sorted(intruder.slots, key=table.number)
+            assert len(slots) == len(one.visitors)
+            mangled = dice.sample(one.visitors, 4)
+            for visitor in mangled:
+                change = dice.choice([table.mangle_area, table.mangle_area, table.mangle_passages, table.mangle])
+                change(dice, slots[one.visitors.index(visitor)], dice.randrange(1, 4))
+            intruder.close()
+            one.live()
+            for visitor in mangled:
+                visitor.over.set()
+                visitor.line.close()
+                visitor.join(DEADLINE)
+                visitor.line.close()   # perhaps another one: it came again
+                assert not visitor.is_alive()
+                one.visitors.remove(visitor)
+            one.wait_answers()
+            for visitor in one.visitors:
+                visitor.stop()
+                visitor.check(one.origins[visitor.kind])
+                visitor.line.close()
+            one.visitors.clear()
+            one.wait_held()
+
+
+@pytest.mark.parametrize("word", range(HEAD_WORDS - 1), ids=["magic", "version", "size", "slots", "passages", "shown"])
 def test_a_table_of_another_version(revived, keeper, meeting, word):
     """Nothing of it can be read: all that was held is reset, which is said once, and relayd begins anew."""
     one, pairs = left_by(revived, keeper, meeting, 5)

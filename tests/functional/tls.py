@@ -3,7 +3,7 @@
 import socket
 import ssl
 
-from certificates import Authority
+from certificates import Authority, write_secret
 from client import connect
 from peer import EOF, Peer
 from settings import DEADLINE, free_port
@@ -32,6 +32,19 @@ class TlsPeer(Peer):
         except ssl.SSLEOFError:
             return b"", CUT
 
+    def is_silent(self, seconds):
+        """As without TLS, but that cannot be asked without reading."""
+        if self.pending:
+            return False
+        self.sock.settimeout(seconds)
+        try:
+            self.pending = self.recv()
+            return False
+        except TimeoutError:
+            return True
+        finally:
+            self.sock.settimeout(DEADLINE)
+
     def tell_end(self):
         """close_notify, without waiting for the other side's."""
         self.sock.settimeout(0)
@@ -58,7 +71,7 @@ class Site:
         self.certificate = self.authority.issue(*self.names, kind=kind, **how)
         self.file = folder / "site.pem"
         self.ca = folder / "ca.pem"
-        self.file.write_text(self.certificate.pem + self.certificate.key_pem)
+        write_secret(self.file, self.certificate.pem + self.certificate.key_pem)
         self.ca.write_text(self.authority.pem)
 
     def section(self, **more):

@@ -62,8 +62,11 @@ static void check_heritage(const struct heritage *heritage) {
     for (size_t i = 0; i < heritage->n_conns; i++) {
         CHECK(heritage->conns[i].slot < heritage->n_slots);
         CHECK(i == 0 || heritage->conns[i].slot > heritage->conns[i - 1].slot);
+        bool piped = heritage->conns[i].fd[KEEPER_CONNECTION_FDS] >= 0; /* all pipes, or none */
         for (size_t k = 0; k < KEEPER_FDS; k++)
-            CHECK(fcntl(heritage->conns[i].fd[k], F_GETFD) == FD_CLOEXEC);
+            CHECK(k >= KEEPER_CONNECTION_FDS && !piped
+                      ? heritage->conns[i].fd[k] == -1
+                      : fcntl(heritage->conns[i].fd[k], F_GETFD) == FD_CLOEXEC);
     }
     for (size_t i = 0; i < KEEPER_LISTENERS_MAX; i++)
         CHECK(heritage->listeners[i] < 0 || fcntl(heritage->listeners[i], F_GETFD) == FD_CLOEXEC);

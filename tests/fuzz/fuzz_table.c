@@ -36,7 +36,7 @@ static void look(struct table *table) {
     CHECK(table_enlarge(&table, SLOTS + 1) == 0);
     CHECK(table->n == SLOTS + 1 && table->head->n_slots == SLOTS + 1);
     table_begin(table);
-    while (table_take(table, &slot) == 0)
+    while (table_take(table, false, &slot) == 0)
         n++;
     CHECK(n == SLOTS + 1);
     table_free(table);

@@ -48,3 +48,14 @@ def test_a_page_names_what_there_is(path):
             wrong.append(name)
     wrong += [name for name in re.findall(r"\btest_\w+", text) if not tree.files(f"tests/**/{name}.*")]
     assert not wrong, "these are not in the tree: the page is to be true of the code beside it"
+
+
+def test_faults_are_of_lines_that_are_there():
+    """tests/mutations/faults.txt: each block changes lines (-) that stand at one place."""
+    wrong = []
+    for block in re.split(r"\n\n+", tree.read("tests/mutations/faults.txt").strip()):
+        lines = [line for line in block.splitlines() if not line.startswith("#")]
+        old = "".join(line[1:] + "\n" for line in lines[1:] if line.startswith("-"))
+        if lines and tree.read(lines[0]).count(old) != 1:
+            wrong.append(f"{lines[0]}: {old}")
+    assert not wrong, "change the fault with the code, or take another"

@@ -5,7 +5,7 @@ import re
 import pytest
 import tree
 
-FLOORS = ["base", "wire", "tls", "keeper", "config", "record", "names", "health", "upstream", "listen", "handover", "conn", "road", "relay",
+FLOORS = ["base", "wire", "tls", "keeper", "config", "http", "record", "names", "health", "upstream", "listen", "handover", "conn", "road", "relay",
           "control", "relayctl", "daemon"]
 SOURCES = tree.files("src/**/*.c", "src/**/*.h")
 TABLES = tree.files("src/**/*.def")

@@ -37,13 +37,16 @@ def test_ends_say_what_follows_from_them():
 
 def test_each_status_of_the_ends_has_an_answer():
     answers = re.findall(r"^ +\{(\d{3}), ", tree.read("src/conn/answer.c"), re.M)
-    assert sorted(answers) == sorted({status for _, _, _, _, _, status, *_ in ENDS} - {"0"})
+    # beside those of the rows: what a request itself is answered, by the parser or by an exchange
+    requests = {status for path in tree.files("src/conn/exchange*.c", "src/wire/http1*.c")
+                for status in re.findall(r"\b(?:4[0-3]|50)\d\b", tree.code(path))}
+    assert sorted(answers) == sorted({status for _, _, _, _, _, status, *_ in ENDS} - {"0"} | requests)
 
 
-def test_each_status_of_the_ends_can_have_a_page():
+def test_each_answer_can_have_a_page():
     text = tree.read("src/config/error_pages.c")
     names = re.findall(r'"(\w+)"', re.search(r"names\[\] = \{(.*?)\}", text, re.S)[1])
-    statuses = {status for _, _, _, _, _, status, *_ in ENDS} - {"0"}
+    statuses = set(re.findall(r"^ +\{(\d{3}), ", tree.read("src/conn/answer.c"), re.M))
     assert sorted(names) == sorted(statuses | {status[0] + "xx" for status in statuses})
     told = re.search(r'pages are for (.*?)for the rest', text, re.S)[1]
     assert re.findall(r"\dxx|\d{3}", told) == names
@@ -76,6 +79,25 @@ def test_manual_shows_the_id_of_each_message():
 def test_manual_has_the_ends_counters_and_messages_of_the_tables():
     page = tree.read("man/relayd.8")
     assert page == tables.filled_in(page), "run man/tables.py"
+
+
+# Kill points
+
+def test_kill_points_are_well_formed():
+    rows = tree.rows("src/base/kill_points.def", "KILL")
+    assert len({word for _, word, *_ in rows}) == len(rows) == len({name for name, *_ in rows})
+    for name, word, ways, text in rows:
+        assert word == name.lower().replace("_", "-") and ways in ("BOTH", "ONE") and text, name
+
+
+def test_kill_points_are_in_the_code():
+    """By the macro of their kind, each in one place or more."""
+    used = {(name, ways) for path in tree.files("src/**/*.c", "src/**/*.h") if path.stem != "kill_point"
+            for macro, ways in (("KILL_POINT", "ONE"), ("KILL_POINT_DIR", "BOTH"))
+            for name in re.findall(rf"\b{macro}\((\w+)\b", tree.code(path))}
+    rows = {(name, ways) for name, _, ways, _ in tree.rows("src/base/kill_points.def", "KILL")}
+    assert used <= rows, "a point of BOTH directions is passed by KILL_POINT_DIR, one of ONE by KILL_POINT"
+    assert not rows - used, "pass it, or remove the row"
 
 
 # Options: the sample

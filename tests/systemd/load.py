@@ -1,20 +1,23 @@
-"""What runs through relayd while a test restarts and kills it: wrk, which counts every failed request, and downloads, of
-which each byte counts. Behind relayd is nginx, in the box."""
+"""What runs through relayd while a test restarts and kills it, with or without TLS: wrk, which counts every failed request, and
+downloads, of which each byte counts. Behind relayd is nginx, in the box."""
 
 import hashlib
 import http.client
 import re
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import threading
 
 from box import DEADLINE
+from certificates import Authority
 from service import ADDRESS, message_id
 
 SITE = "127.0.0.1:8000"
 ROOT = "/srv/site"
+CERTIFICATE = "/etc/site.pem"
 #: Of /big, in MiB.
 BIG = 96
 #: MiB/s of a download.
@@ -33,6 +36,14 @@ ExecStart=/usr/sbin/nginx -e stderr -c /run/site.conf
 KillSignal=SIGQUIT
 TimeoutStopSec=1s
 """
+
+
+def secured(relayd, conf):
+    """This relayd.conf with TLS at its first listener; the certificate is in the box."""
+    site = Authority().issue("127.0.0.1")
+    relayd.box.write(CERTIFICATE, site.pem + site.key_pem)
+    relayd.box.run("sh", "-c", f"chown relayd {CERTIFICATE} && chmod 600 {CERTIFICATE}")
+    return re.sub(r"^listener \w+ \{\n", f'\\g<0>    tls {{ certificate = "{CERTIFICATE}" }}\n', conf, count=1, flags=re.M)
 
 
 class Site:
@@ -79,9 +90,9 @@ class Client:
 class Load(Client):
     """wrk, with so many connections that are kept alive, or with one for each request."""
 
-    def __init__(self, relayd, close=False):
+    def __init__(self, relayd, close=False, scheme="http"):
         super().__init__(relayd, "wrk", "-t1", f"-c{CONNECTIONS}", "-d1h", "--timeout", f"{DEADLINE}s",
-                         *(["-H", "Connection: close"] if close else []), f"http://{ADDRESS}/hello")
+                         *(["-H", "Connection: close"] if close else []), f"{scheme}://{ADDRESS}/hello")
         self.least = CONNECTIONS // 2 if close else CONNECTIONS   # at any one moment
         self.wait_flowing()
 
@@ -105,13 +116,17 @@ class Download(threading.Thread):
     """/big, whose digest must be right: RATE MiB a second until its end is asked for, however long a busy machine takes
     for what happens meanwhile."""
 
-    def __init__(self, relayd, site):
+    def __init__(self, relayd, site, scheme="http"):
         super().__init__(daemon=True)
         self.site, self.digest, self.error = site, hashlib.sha256(), None
         self.part_has_come, self.hurry = threading.Event(), threading.Event()
         host, port = ADDRESS.split(":")
         with relayd.box.network():
             self.sock = socket.create_connection((host, int(port)), DEADLINE)
+        if scheme == "https":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.sock = context.wrap_socket(self.sock)
         relayd.stack.callback(self.sock.close)
         self.start()
         assert self.part_has_come.wait(DEADLINE), self.error

@@ -98,6 +98,7 @@ ATTEMPTS = {
     "exec a shell by the loader": execute(loader(), SHELL, "-c", "true"),
     "exec a program of its own in /tmp": execute_own("/tmp"),
     "exec a program of its own in /run/relayd": execute_own("/run/relayd"),
+    "exec a program of its own in /var/log/relayd": execute_own("/var/log/relayd"),
     "exec a program of its own in /dev/shm": execute_own("/dev/shm"),
     "map memory to write and execute": map_code,
     "change an owner": change_owner,

@@ -125,3 +125,21 @@ def test_hup_reloads_too(relayd, texts):
 
 def test_a_reload_of_a_stopped_service_fails(relayd):
     assert relayd.systemctl("reload", UNIT, check=False).returncode != 0
+
+
+def test_the_access_log_is_rotated(relayd):
+    """In the sandbox, below /var/log/relayd; once the reload has returned, nobody writes to the file that was renamed."""
+    box, log = relayd.box, "/var/log/relayd/access.log"
+    relayd.start(f'access_log = "{log}"\n' + relayd.conf(mode="http"))
+    assert box.run("stat", "-c", "%U:%G %a", "/var/log/relayd", log).stdout.split("\n")[:2] == ["relayd:relayd 750", "relayd:relayd 600"]
+    for number in range(3):
+        assert relayd.get(f"/{number}").status == 200
+        box.run("mv", log, f"{log}.{number}")
+        relayd.systemctl("reload", UNIT)
+        before = box.run("cat", f"{log}.{number}").stdout
+        assert relayd.get("/after").status == 200
+        assert box.run("cat", f"{log}.{number}").stdout == before
+    relayd.systemctl("stop", UNIT)
+    lines = box.run("sh", "-c", f"cat {log} {log}.*").stdout.splitlines()
+    assert sorted(line.split('"')[1] for line in lines) == sorted(
+        [f"GET /{number} HTTP/1.1" for number in range(3)] + ["GET /after HTTP/1.1"] * 3)

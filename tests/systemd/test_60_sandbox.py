@@ -39,6 +39,7 @@ BITES = {
     "exec a shell by the loader": "exit 127",
     "exec a program of its own in /tmp": "EACCES",
     "exec a program of its own in /run/relayd": "EACCES",
+    "exec a program of its own in /var/log/relayd": "EACCES",
     "exec a program of its own in /dev/shm": "EACCES",
     "map memory to write and execute": "EPERM",
     "change an owner": "EPERM",
@@ -83,7 +84,7 @@ def confined(prepared, relayd):
 @pytest.fixture
 def free(prepared, relayd):
     """The same as root without a sandbox."""
-    return run_probe(relayd, "relayd-free.service", f"[Service]\nType=oneshot\nRuntimeDirectory=relayd\n"
+    return run_probe(relayd, "relayd-free.service", f"[Service]\nType=oneshot\nRuntimeDirectory=relayd\nLogsDirectory=relayd\n"
                                                     f"ExecStart={PYTHON} {PROBE}\n")
 
 

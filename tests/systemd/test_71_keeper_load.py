@@ -5,12 +5,13 @@ import re
 import pytest
 
 from box import ROOT
-from load import CONNECTIONS, Load, Site, adopted, say_standstill
-from service import UNIT, message_id, message_kinds
+from load import CONNECTIONS, Download, Load, Site, adopted, say_standstill, secured
+from service import UNIT, frozen, message_id, message_kinds
 from settings import LONG
 
 RESTARTS = 100 if LONG else 15
 SOCKET = "relayd.socket"
+WATCHDOG = 2
 
 pytestmark = pytest.mark.timeout(60 + 3 * RESTARTS)
 
@@ -27,10 +28,17 @@ def restart(relayd):
     relayd.systemctl("restart", UNIT)
 
 
-def kill(relayd):
+def kill(relayd, signal="KILL"):
     pid = relayd.pid
-    relayd.kill("KILL")
+    relayd.kill(signal)
     relayd.wait_restarted(pid)
+
+
+def hang(relayd):
+    """Main stands still, until the watchdog bites."""
+    pid = relayd.pid
+    with frozen(relayd, "relayd"):
+        relayd.wait_restarted(pid)
 
 
 def under_load(relayd, act, times, what, close=False):
@@ -75,6 +83,26 @@ def test_kills_with_sockets_of_systemd(relayd, site):
     relayd.write_conf(relayd.conf(site, address="systemd", log_connections="failed"))
     relayd.systemctl("start", SOCKET)
     under_load(relayd, kill, RESTARTS // 3, "Kills with relayd.socket, keep-alive")
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_https_outlives_each_way_to_end(relayd, mode):
+    """Neither requests nor a download notice any of them."""
+    site = Site(relayd)
+    relayd.drop_in(f"WatchdogSec={WATCHDOG}s")
+    relayd.start(secured(relayd, relayd.conf(site, mode=mode, log_connections="failed")))
+    load, download = Load(relayd, scheme="https"), Download(relayd, site, "https")
+    relayd.wait_held(CONNECTIONS + 1)
+    for end in (*3 * [restart], lambda one: kill(one, "SEGV"), lambda one: kill(one, "ABRT"), hang):
+        end(relayd)
+        load.wait_flowing()
+    assert download.is_running
+    assert load.finish() > CONNECTIONS
+    download.finish()
+    assert any("Watchdog timeout" in text for text in relayd.messages("_PID=1"))
+    told = adopted(relayd)
+    say_standstill(f"https in mode {mode}, six ends", told)
+    assert [(one[0], one[3]) for one in told] == 6 * [(CONNECTIONS + 1, 0)], told
 
 
 def test_a_restart_is_one_line_of_the_journal(relayd, site):

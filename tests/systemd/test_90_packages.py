@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import platform
 import re
 import shutil
 import socket
@@ -13,7 +14,7 @@ import types
 
 import pytest
 
-from load import CONNECTIONS, Download, Load, Site, adopted
+from load import CONNECTIONS, Download, Load, Site, adopted, secured
 from service import BUILD, Service, listening
 from settings import LONG
 
@@ -26,8 +27,11 @@ _forced = ("rpm", "--force-debian")
 RPM = _forced if shutil.which("rpm") and subprocess.run([*_forced, "--version"], capture_output=True,
                                                         check=False).returncode == 0 else ("rpm",)
 
-pytestmark = pytest.mark.timeout(900)       # the first test waits for the build
+BUILD_SECONDS = 2400 if LONG else 600       # (--long: on one processor, and optimized)
+pytestmark = pytest.mark.timeout(BUILD_SECONDS + 300)       # the first test waits for the build
 TWICE = pytest.mark.skipif(not LONG, reason="builds it once more: with --long only")
+
+MACHINES = ROOT / "packaging" / "examples"
 
 # What every way of installation brings, compressed or not.
 COMMON = {
@@ -56,6 +60,7 @@ COMMON = {
     "/usr/share/doc/relayd/grafana/relayd.json",
     "/usr/share/doc/relayd/prometheus/relayd.rules.yml",
     *(f"/usr/share/doc/relayd/examples/{path.name}" for path in (ROOT / "conf" / "examples").iterdir()),
+    *(f"/usr/share/doc/relayd/machines/{path.relative_to(MACHINES)}" for path in MACHINES.rglob("*") if path.is_file()),
 }
 UNITS = [os.path.basename(name) for name in sorted(COMMON) if name.startswith("/usr/lib/systemd/system/")]
 DOCUMENTS = {"/usr/share/doc/relayd/README.md", "/usr/share/doc/relayd/NEWS.md"}
@@ -93,15 +98,15 @@ def copy_of_the_tree(path):
 FLAGS = {} if LONG else {"deb": {"DEB_CFLAGS_APPEND": "-O1 -g1"}, "rpm": {"CFLAGS": "-O1"}}
 
 
-def start_build(tree, *arguments, umask=0o022, **environment):
-    return subprocess.Popen([tree / "packaging" / "build", *arguments], cwd="/", text=True, umask=umask,
+def start_build(tree, *arguments, umask=0o022, within=(), **environment):
+    return subprocess.Popen([*within, tree / "packaging" / "build", *arguments], cwd="/", text=True, umask=umask,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env={**os.environ, **environment})
 
 
 def built(process):
     """The packages that a build has made, the one for debugging apart."""
-    out, log = process.communicate(timeout=600)
+    out, log = process.communicate(timeout=BUILD_SECONDS)
     assert process.returncode == 0, log[-4000:]
     paths = [pathlib.Path(line) for line in out.splitlines()]
     assert paths and all(path.is_file() for path in paths)
@@ -116,18 +121,36 @@ def out():
         yield pathlib.Path(folder)
 
 
+#: What a build finds otherwise on another machine, besides the time, as reprotest(1) has it: the names of host and kernel,
+#: addresses that are not random, one processor, another user.
+MACHINE = ("unshare", "--uts", "sh", "-c", 'hostname another.test && exec "$@"', "sh",
+           "setarch", platform.machine(), "--uname-2.6", "--addr-no-randomize",
+           "taskset", "-c", str(min(os.sched_getaffinity(0))),
+           "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--")
+
+
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    return copy_of_the_tree(tmp_path_factory.mktemp("trees") / "elsewhere")
+def elsewhere():
+    """The same tree in another place, and somebody else's."""
+    with tempfile.TemporaryDirectory(prefix="elsewhere-") as folder:
+        os.chmod(folder, 0o755)
+        tree = copy_of_the_tree(pathlib.Path(folder) / "tree")
+        (tree.parent / "a-longer-name").mkdir()     # where it is built
+        run("localedef", "-i", "tr_TR", "-f", "UTF-8", pathlib.Path(folder) / "tr_TR.UTF-8")
+        run("chown", "-R", "nobody:nogroup", folder)
+        yield tree
 
 
 def build(kind, out):
     return built(start_build(ROOT, kind, out / kind, TZ="UTC", LC_ALL="C", **FLAGS.get(kind, {})))
 
 
-def build_again(kind, tree, out):
-    """The same tree elsewhere, for a user with other habits."""
-    return built(start_build(tree, kind, out / f"{kind}-again", umask=0o077, TZ="Asia/Tokyo", LC_ALL="C.UTF-8"))
+def build_again(kind, tree):
+    """There, for a user with other habits: his letters have another order and other capitals."""
+    return built(start_build(tree, kind, tree.parent / kind, umask=0o077, within=MACHINE, TZ="Asia/Tokyo",
+                             TMPDIR=str(tree.parent / "a-longer-name"), HOME="/nonexistent/home", USER="nobody",
+                             LC_ALL="tr_TR.UTF-8", LANG="tr_TR.UTF-8", LOCPATH=str(tree.parent),
+                             PATH=os.environ["PATH"] + ":/nonexistent/bin", ANOTHER="variable"))
 
 
 def next_version(deb, out):
@@ -162,17 +185,17 @@ def test_deb_has_every_file(debs):
     listing = run("dpkg-deb", "-c", deb)
     names = {line.split()[5][1:] for line in listing.splitlines() if line[0] != "d"}
     assert plain(names) == COMMON | DOCUMENTS | {
-        "/etc/relayd.conf", "/usr/share/doc/relayd/copyright", "/usr/share/doc/relayd/README.Debian",
+        "/etc/relayd.conf", "/etc/logrotate.d/relayd", "/usr/share/doc/relayd/copyright", "/usr/share/doc/relayd/README.Debian",
         "/usr/share/doc/relayd/changelog.Debian", "/usr/share/lintian/overrides/relayd"}
     assert all(line.split()[1] == "root/root" for line in listing.splitlines())
-    assert run("dpkg-deb", "-I", deb, "conffiles") == "/etc/relayd.conf\n"
+    assert run("dpkg-deb", "-I", deb, "conffiles").split() == ["/etc/logrotate.d/relayd", "/etc/relayd.conf"]
     depends = run("dpkg-deb", "-f", deb, "Depends")
     assert "libconfuse" in depends and "libsystemd0" in depends
 
 
 @TWICE
-def test_two_debs_are_the_same_bytes(debs, elsewhere, out):
-    assert digests(debs.first) == digests(build_again("deb", elsewhere, out))
+def test_two_debs_are_the_same_bytes(debs, elsewhere):
+    assert digests(debs.first) == digests(build_again("deb", elsewhere))
 
 
 def test_lintian_finds_nothing(debs):
@@ -190,15 +213,15 @@ def test_rpm_has_every_file(rpms):
     assert rpm.name.startswith(f"relayd-{VERSION}-1")
     listing = run("rpm", "-qp", "--qf", "[%{FILEMODES:perms} %{FILENAMES}\n]", rpm)
     names = {line.split()[1] for line in listing.splitlines() if line[0] != "d"}
-    assert plain(names) == COMMON | DOCUMENTS | {"/etc/relayd.conf", "/usr/share/licenses/relayd/LICENSE"}
-    assert run("rpm", "-qpc", rpm) == "/etc/relayd.conf\n"
+    assert plain(names) == COMMON | DOCUMENTS | {"/etc/relayd.conf", "/etc/logrotate.d/relayd", "/usr/share/licenses/relayd/LICENSE"}
+    assert run("rpm", "-qpc", rpm).split() == ["/etc/logrotate.d/relayd", "/etc/relayd.conf"]
     assert "%" not in run("rpm", "-qp", "--scripts", rpm)       # a macro that is known nowhere stays as it is
     assert "libconfuse" in run("rpm", "-qpR", rpm)
 
 
 @TWICE
-def test_two_rpms_are_the_same_bytes(rpms, elsewhere, out):
-    assert digests(rpms) == digests(build_again("rpm", elsewhere, out))
+def test_two_rpms_are_the_same_bytes(rpms, elsewhere):
+    assert digests(rpms) == digests(build_again("rpm", elsewhere))
 
 
 # What they do
@@ -303,32 +326,53 @@ def exchange(client, server):
         assert other.recv(2) == b"x"
 
 
+def relay_bytes(machine):
+    """As it is installed relayd looks into HTTP; in mode tcp a connection outlives it in the middle of anything."""
+    conf = machine.run("cat", "/etc/relayd.conf").stdout
+    machine.write("/etc/relayd.conf", conf.replace("mode = http ", "mode = tcp "))
+    machine.run("systemctl", "restart", "relayd.service")
+
+
 def test_upgrade_keeps_connections_and_the_keeper(machine, debs):
     install(machine, the_deb(debs.first))
+    relay_bytes(machine)
     keeper = show(machine, "relayd-keeper.service", "MainPID")
     before = show(machine, "relayd.service", "MainPID")
     assert keeper != "0"
     with connection(machine) as ends:
-        install(machine, the_deb(debs.next))
+        install(machine, the_deb(debs.next), "--force-confold")
         exchange(*ends)
     assert show(machine, "relayd-keeper.service", "MainPID") == keeper
     assert show(machine, "relayd.service", "MainPID") != before
     assert show(machine, "relayd-keeper.socket", "UnitFileState") == "enabled"
 
 
-def test_upgrade_under_load(machine, debs):
-    """Neither a running download nor a request notices it."""
-    install(machine, the_deb(debs.first))
-    service = Service(machine)
+def notices_no_upgrade(machine, service, debs, scheme):
+    """Neither a running download does nor a request."""
     with service.stack:
         site = Site(service)
-        download, load, other = Download(service, site), Load(service), Load(service, close=True)
-        install(machine, the_deb(debs.next))
+        download, load, other = Download(service, site, scheme), Load(service, scheme=scheme), Load(service, True, scheme)
+        install(machine, the_deb(debs), "--force-confold")
         assert download.is_running
         assert load.finish() > CONNECTIONS and other.finish() > CONNECTIONS
         download.finish()
         [(count, _, _, lost)] = adopted(service)
         assert count > CONNECTIONS and lost == 0
+
+
+def test_upgrade_under_load(machine, debs):
+    install(machine, the_deb(debs.first))
+    relay_bytes(machine)
+    notices_no_upgrade(machine, Service(machine), debs.next, "http")
+
+
+def test_upgrade_under_load_over_https(machine, debs):
+    """The same of requests that relayd looks into."""
+    install(machine, the_deb(debs.first))
+    service = Service(machine)
+    service.write_conf(secured(service, machine.run("cat", "/etc/relayd.conf").stdout))
+    machine.run("systemctl", "reload", "relayd.service")
+    notices_no_upgrade(machine, service, debs.next, "https")
 
 
 def claim_another_protocol(box):
@@ -444,7 +488,7 @@ def test_rpm_upgrade_keeps_connections_and_the_keeper(machine, rpms):
     """The same version over itself, in whose scripts it is an upgrade."""
     machine.run(*RPM, "--nodeps", "-i", *rpms)
     try:
-        machine.run("systemctl", "start", "relayd.service")
+        relay_bytes(machine)
         keeper = show(machine, "relayd-keeper.service", "MainPID")
         before = show(machine, "relayd.service", "MainPID")
         with connection(machine) as ends:

@@ -75,7 +75,7 @@ class Machine(Service):
     def start_afresh(self, text):
         """As at the beginning of a recipe."""
         self.stop_all()
-        self.box.run("sh", "-c", "rm -rf /etc/systemd/system/relayd*.d /etc/sysctl.d/60-relayd.conf /etc/logrotate.d/relayd")
+        self.box.run("sh", "-c", "rm -rf /etc/systemd/system/relayd*.d /etc/sysctl.d/60-relayd.conf /etc/logrotate.d/relayd-json")
         self.systemctl("daemon-reload")
         self.systemctl("start", "relayd-keeper.socket")
         self.start(text)
@@ -171,6 +171,7 @@ def test_who_is_blocked_gets_403(machine):
 def test_a_drained_server_gets_no_clients(machine):
     machine.start_afresh(BASE)
     machine.do("relayctl drain app/b --wait")
+    machine.wait_journal("RELAYD_SERVER=b")   # that it is: journald may be behind
     machine.forget()
     for _ in range(4):
         machine.curl("http://127.0.0.1/", "-o", "/dev/null")

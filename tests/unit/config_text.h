@@ -80,4 +80,17 @@ static inline void bad(const char *text, const char *expected) {
     free(whole);
 }
 
+/* A build without libssl refuses the section. */
+static inline bool has_tls(void) {
+    char *errors;
+    struct config *config =
+        load(WEB "upstream app { server a { address = 10.0.0.1:81 } tls { } }", &errors);
+    bool has = config != NULL;
+
+    assert_true(has || strstr(errors, "was built without TLS") != NULL);
+    free(errors);
+    config_unref(config);
+    return has;
+}
+
 #endif

@@ -62,6 +62,24 @@ static void test_literals_come_back(void **state) {
     assert_int_equal(parsed("unix:/x").port, 0);
 }
 
+static void one_path_is_one_address(void **state) {
+    static const char *const paths[][2] = {
+        {"unix:/run//a", "unix:/run/a"},      {"unix:///run/./a", "unix:/run/a"},
+        {"unix:/././/a", "unix:/a"},          {"unix:/run/.a/./b", "unix:/run/.a/b"},
+        {"unix:/run/../a", "unix:/run/../a"}, {"unix:/run/a.", "unix:/run/a."},
+        {"unix:/run/.", "unix:/run/."},
+    };
+    char text[ADDR_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct addr addr = parsed(paths[i][0]).addr, plain = parsed(paths[i][1]).addr;
+
+        assert_string_equal(addr_format(&addr, text, sizeof(text)), paths[i][1]);
+        assert_true(addr_equal(&addr, &plain));
+    }
+}
+
 static void test_names_and_ports(void **state) {
     struct addr_spec spec = parsed("app.example:8080");
     char name[300];
@@ -251,13 +269,10 @@ static void test_equal(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literals_come_back),
-        cmocka_unit_test(test_names_and_ports),
-        cmocka_unit_test(test_services),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_format),
-        cmocka_unit_test(test_format_host),
-        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_literals_come_back), cmocka_unit_test(one_path_is_one_address),
+        cmocka_unit_test(test_names_and_ports),    cmocka_unit_test(test_services),
+        cmocka_unit_test(test_refusals),           cmocka_unit_test(test_format),
+        cmocka_unit_test(test_format_host),        cmocka_unit_test(test_equal),
     };
 
     return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

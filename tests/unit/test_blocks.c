@@ -63,6 +63,8 @@ static void prefixes_of_all_lengths(void **state) {
         {"8000::/1", "fd00::1", "2001:db8::1"},
     };
 
+    static struct blocked_prefix list[STEERING_BLOCKS];
+
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char text[PREFIX_TEXT_MAX];
@@ -76,6 +78,8 @@ static void prefixes_of_all_lengths(void **state) {
         block("198.51.100.0/24"); /* which changes nothing for these */
         assert_true(covers(cases[i].inside));
         unblock("198.51.100.0/24");
+        block(cases[i].prefix); /* anew, in the place of the former */
+        assert_int_equal(blocks_list(list), 1);
         unblock(cases[i].prefix);
         assert_false(covers(cases[i].inside));
     }

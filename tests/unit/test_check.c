@@ -183,12 +183,15 @@ static void answers_and_what_they_are_worth(void **state) {
          "status 500, expected 200-399"},
         {"220 mail.example ESMTP\r\n", PLAIN, CHECK_BAD, "the answer is not HTTP"},
         {"HTTP/1.1 200 ", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
-        {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_BAD,
-         "the head of the answer is longer than 131072 bytes"},
+        {"HTTP/1.1 200 OK\r\n", ENDLESS, CHECK_GOOD, ""}, /* by its status: not `strict` */
+        {"HTTP/1.1 500 OK\r\n", ENDLESS, CHECK_BAD, "status 500, expected 200-399"},
         {"a", ENDLESS, CHECK_BAD, "the answer is not HTTP"},
+        {"\x15\x03\x01", CLOSE, CHECK_BAD,
+         "the answer is not HTTP but TLS: if the server speaks https at this port, its upstream "
+         "needs a tls section"},
         {"", CLOSE, CHECK_BAD,
          "the connection was closed before an answer; perhaps it wants a PROXY header "
-         "(send_proxy)"},
+         "(send_proxy), or TLS (a tls section)"},
         {"HTTP/1.1 200 OK", CLOSE, CHECK_BAD,
          "the connection was closed in the middle of the answer"},
         {"HTTP/1.1 200 OK\r\n", CLOSE, CHECK_BAD,
@@ -196,7 +199,8 @@ static void answers_and_what_they_are_worth(void **state) {
         {"HTTP/1.1 103 x\r\n\r\n", CLOSE, CHECK_BAD,
          "the connection was closed in the middle of the answer"},
         {"", RESET, CHECK_BAD,
-         "receive: Connection reset by peer; perhaps it wants a PROXY header (send_proxy)"},
+         "receive: Connection reset by peer; perhaps it wants a PROXY header (send_proxy), or TLS "
+         "(a tls section)"},
         {"HTTP/1.1 200 OK\r\n", RESET, CHECK_BAD, "receive: Connection reset by peer"},
         {"", PLAIN, CHECK_UNDER_WAY, ""},
         {"HTTP/1.1 200 OK\r\n", PLAIN, CHECK_UNDER_WAY, ""},

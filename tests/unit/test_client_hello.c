@@ -355,6 +355,36 @@ static void longest(void **state) {
     assert_outcome(cut, length - 1, CLIENT_HELLO_MORE);
 }
 
+/* More protocols than are kept, though each is well-formed. */
+static void too_many_protocols(void **state) {
+    static char list[1024] = "\0\x10";
+    static uint8_t bytes[ROOM];
+    size_t most = sizeof(hello.protocols);
+
+    (void)state;
+    for (size_t n = most; n <= most + 2; n += 2) {
+        list[2] = (char)((n + 2) >> 8);
+        list[3] = (char)(n + 2);
+        list[4] = (char)(n >> 8);
+        list[5] = (char)n;
+        for (size_t i = 0; i < n; i += 2)
+            memcpy(list + 6 + i, "\1a", 2);
+        assert_outcome(bytes, make(list, 6 + n, bytes),
+                       n == most ? CLIENT_HELLO_WHOLE : CLIENT_HELLO_BAD);
+    }
+    assert_string_equal(why, "its list of protocols (ALPN) is longer than 512 bytes");
+}
+
+/* Before TLS 1.2 a ClientHello may end behind its compressions (RFC 5246, 7.4.1.2). */
+static void without_extensions(void **state) {
+    uint8_t bytes[9 + 2 + 32 + 1 + 4 + 2] = {0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 1};
+
+    (void)state;
+    memcpy(bytes + 44, "\0\2\0\x2f\1\0", 6); /* behind an empty session id */
+    assert_outcome(bytes, sizeof(bytes), CLIENT_HELLO_WHOLE);
+    assert_true(!hello.tls13 && hello.name[0] == '\0' && hello.protocols_length == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_programs_send),
@@ -365,6 +395,8 @@ int main(void) {
         cmocka_unit_test(other_beginnings),
         cmocka_unit_test(mangled),
         cmocka_unit_test(longest),
+        cmocka_unit_test(too_many_protocols),
+        cmocka_unit_test(without_extensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

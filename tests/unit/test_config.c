@@ -2,6 +2,7 @@
 #include "config_text.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "config/options.h"
 
 static char *dump_of(const struct config *config, bool changed) {
@@ -30,6 +31,7 @@ static void test_defaults_are_the_tables(void **state) {
         [SECTION_STATUS] = &config->status,
         [SECTION_LISTENER_TLS] = &config->listeners[0].tls,
         [SECTION_UPSTREAM_TLS] = &config->upstreams[0].tls,
+        [SECTION_ROUTE] = &config->listeners[0].own,
     };
 
     (void)state;
@@ -44,6 +46,7 @@ static void test_defaults_are_the_tables(void **state) {
             struct health_check_config health_check;
             struct listener_tls_config listener_tls;
             struct upstream_tls_config upstream_tls;
+            struct route_config route;
         } values;
 
         if (!options_is_scalar(row))
@@ -214,26 +217,15 @@ static void test_summary(void **state) {
     free(text);
 }
 
-/* A build without libssl refuses the section. */
-static bool has_tls(void) {
-    char *errors;
-    struct config *config =
-        load(WEB "upstream app { server a { address = 10.0.0.1:81 } tls { } }", &errors);
-    bool has = config != NULL;
-
-    assert_true(has || strstr(errors, "was built without TLS") != NULL);
-    free(errors);
-    config_unref(config);
-    return has;
-}
+#define ROUTED "listener routed { address = :82 mode = http upstream = app route /a/ { } }\n"
 
 static void test_dump_has_every_option(void **state) {
     bool tls = has_tls();
     struct config *config =
-        good(tls ? WEB
+        good(tls ? WEB ROUTED
                  "status { address = 127.0.0.1:9000 }\n"
                  "upstream app { server a { address = \"[::]:81\" } health_check { } tls { } }"
-                 : WEB
+                 : WEB ROUTED
                  "status { address = 127.0.0.1:9000 }\n"
                  "upstream app { server a { address = \"[::]:81\" } health_check { } }");
     char *text = dump(config);
@@ -286,6 +278,7 @@ static void test_arguments(void **state) {
 
     (void)state;
     assert_non_null(config);
+    assert_int_equal(config->listeners[0].soonest_timeout, 10 * USEC_PER_SEC); /* head_timeout */
     assert_string_equal(config->listeners[0].name, "web");
     assert_string_equal(config->listeners[0].address[0].text, ":8080");
     assert_int_equal(config->listeners[0].mode, MODE_HTTP);
@@ -318,6 +311,29 @@ static void test_references(void **state) {
     config_unref(NULL);
 }
 
+static void load_often(void *arg) {
+    char *errors = NULL;
+
+    for (int i = 0; i < 300; i++)
+        config_unref(config_load_buffer("relayd.conf", WEB APP, strlen(WEB APP), collect, &errors));
+    *(bool *)arg = errors == NULL;
+    free(errors);
+}
+
+/* As a reload and a check that somebody asks for do. libconfuse has one lexer for all. */
+static void test_several_at_once(void **state) {
+    struct thread threads[3] = {0};
+    bool good[3] = {false};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(thread_start(&threads[i], "reader", NULL, load_often, &good[i]), 0);
+    for (size_t i = 0; i < 3; i++) {
+        thread_join(&threads[i]);
+        assert_true(good[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults_are_the_tables),
@@ -331,6 +347,7 @@ int main(void) {
         cmocka_unit_test(test_the_sample_is_the_defaults),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_references),
+        cmocka_unit_test(test_several_at_once),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -50,8 +50,8 @@ static void test_unknown_options(void **state) {
     (void)state;
     bad("workrs = 8\n" WEB APP, "f:1: unknown option \"workrs\"; did you mean workers?\n");
     bad(WEB "upstream app { balance = x\n server a { address = :80 tls = 1 } }",
-        "f:2: upstream app: balance = x: must be round_robin, least_connections, source_hash or "
-        "random_two\n"
+        "f:2: upstream app: balance = x: must be round_robin, least_connections, source_hash, "
+        "random_two or cookie\n"
         "f:3: upstream app: server a: unknown option \"tls\"; known here: @server\n"
         "f:3: upstream app: server a: address = :80: the host is missing, as in 127.0.0.1:80\n");
     bad("listener web {\nidle_timout = 3\nzzz = {a,\nb}\nfoo += {}\nbar(1, (2))\naddress = :80\n"

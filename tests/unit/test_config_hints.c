@@ -102,16 +102,139 @@ static void test_files_of_others(void **state) {
         "f:2: listener web: \"bind\" is a word of HAProxy" OF_FILE);
     bad("user www-data;\nworker_processes auto;\n", "f:1: \"user\" is a word of nginx" OF_FILE);
     bad("stream {\n}\n" WEB APP, "f:1: \"stream\" is a word of nginx" OF_FILE);
+    bad("listener web { address = :80 upstream = app mode = http\n"
+        "proxy_set_header Host $host;\n}\n" APP,
+        "f:2: listener web: \"proxy_set_header\" is a word of nginx; here it is set_request; "
+        "X-Forwarded-For and the like are there without it\n");
+    bad("listener web { address = :80 upstream = app mode = http\nlocation /x/ {\n} }\n" APP,
+        "f:2: listener web: \"location\" is a word of nginx; here it is a route by path, as in "
+        "route \"/api/\" { upstream = api }\n");
+    bad("http-request set-header X a\n" WEB APP,
+        "f:1: \"http-request\" is a word of HAProxy; here it is set_request, add_request, "
+        "remove_request or redirect\n");
     bad("workers = 8 ;\n" WEB APP, "f:1: no \";\" ends anything here: leave it out\n");
     bad("workers = 8;\n" WEB APP,
         "f:1: workers = 8;: must be a number from 1 to 1024; no \";\" ends it\n");
 }
 
+static void means(const char *where, const char *written, const char *why) {
+    char text[512], expected[512];
+
+    if (strcmp(where, "listener web: tls") == 0)
+        snprintf(text, sizeof text, "listener web { address = :80 upstream = app tls {\n%s } }" APP,
+                 written);
+    else if (strcmp(where, "listener web") == 0)
+        snprintf(text, sizeof text, "listener web { address = :80 upstream = app\n%s }" APP,
+                 written);
+    else if (strcmp(where, "upstream app: tls") == 0)
+        snprintf(text, sizeof text,
+                 WEB "upstream app { server a { address = \"10.0.0.9:80\" } tls {%s } }", written);
+    else
+        snprintf(text, sizeof text,
+                 WEB "upstream app { server a { address = \"10.0.0.9:80\" %s } }", written);
+    snprintf(expected, sizeof expected, "%sf:2: %s: %s\n%s",
+             strcmp(where, "listener web: tls") == 0
+                 ? "f:1: listener web: tls: certificate must be given, as in certificate = "
+                   "\"/etc/relayd/tls/site.pem\"\n"
+                 : "",
+             where, why,
+             strcmp(where, "upstream app: tls") == 0 && !has_tls()
+                 ? "f:2: upstream app: tls: this relayd was built without TLS (meson -Dtls)\n"
+                 : "");
+    bad(text, expected);
+}
+
+static void test_words_of_tls_in_a_listener(void **state) {
+    static const struct {
+        const char *written, *meant;
+    } words[] = {
+        {"crt", "certificate"},
+        {"cert", "certificate"},
+        {"pem-file", "certificate"},
+        {"ssl_certificate", "certificate"},
+        {"keyfile", "key"},
+        {"ssl_certificate_key", "key"},
+        {"ca_file", "ca"},
+        {"ca-file", "ca"},
+        {"client-ca-file", "ca"},
+        {"ssl_client_certificate", "ca"},
+        {"ssl_trusted_certificate", "ca"},
+        {"crl-file", "crl"},
+        {"ssl_crl", "crl"},
+        {"verify", "verify_client"},
+        {"ssl_verify_client", "verify_client"},
+        {"ssl_ciphers", "ciphers"},
+        {"ciphersuites", "ciphers"},
+        {"ssl_protocols", "min_version"},
+        {"ssl-min-ver", "min_version"},
+        {"tls-protos", "min_version"},
+        {"curves", "groups"},
+        {"ssl_ecdh_curve", "groups"},
+        {"alpn-protos", "alpn"},
+        {"http2", "alpn"},
+        {"tls-ticket-keys", "ticket_keys"},
+        {"ssl_session_tickets", "tickets"},
+    };
+    char text[64], why[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        snprintf(text, sizeof text, "%s = x", words[i].written);
+        snprintf(why, sizeof why, "unknown option \"%s\"; did you mean %s?", words[i].written,
+                 words[i].meant);
+        means("listener web: tls", text, why);
+        snprintf(why, sizeof why, "unknown option \"%s\"; did you mean %s in section tls?",
+                 words[i].written, words[i].meant);
+        means("listener web", text, why);
+    }
+    means("listener web: tls", "ssl_dhparam = x",
+          "unknown option \"ssl_dhparam\": it is not needed: keys are agreed on by groups (ECDHE) "
+          "alone");
+    means("listener web: tls", "name = x",
+          "unknown option \"name\": names are those in the certificates; route \"sni:NAME\" parts "
+          "clients by name");
+    means("listener web", "ssl = on",
+          "unknown option \"ssl\": a section is what makes it so: tls { certificate = \"FILE\" }");
+    means("listener web", "certificate = x", "option \"certificate\" belongs in section tls");
+    means("listener web", "outlive = false", "option \"outlive\" belongs in section tls");
+    means("listener web: tls", "outlives = false",
+          "unknown option \"outlives\"; did you mean outlive?");
+}
+
+static void test_words_of_tls_in_an_upstream(void **state) {
+    (void)state;
+    means("upstream app: tls", "verify_client = required",
+          "unknown option \"verify_client\"; did you mean verify?");
+    means("upstream app: tls", "ca-file = x", "unknown option \"ca-file\"; did you mean ca?");
+    means("upstream app: tls", "sni = x", "unknown option \"sni\"; did you mean name?");
+    means("upstream app: tls", "proxy_ssl_name = x",
+          "unknown option \"proxy_ssl_name\"; did you mean name?");
+    means("upstream app: tls", "ciphers = x",
+          "unknown option \"ciphers\": servers are offered all suites that relayd has");
+    means("upstream app: server a", "verify = none",
+          "option \"verify\" belongs in section tls of an upstream");
+    means("upstream app: server a", "outlive = false", "option \"outlive\" belongs in section tls");
+    means("upstream app: tls", "outlives = x",
+          "unknown option \"outlives\"; did you mean outlive?");
+    means("upstream app: server a", "ca-file = x",
+          "unknown option \"ca-file\"; did you mean ca in section tls of its upstream?");
+    means("upstream app: server a", "ssl = true",
+          "unknown option \"ssl\": a section is what makes it so: tls {}");
+    bad("min_version = 1.2\n" WEB APP,
+        "f:1: option \"min_version\" belongs in section tls of a listener\n");
+    bad("verify = true\n" WEB APP,
+        "f:1: option \"verify\" belongs in section tls of an upstream\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_typographic_quotes),       cmocka_unit_test(test_no_break_space),
-        cmocka_unit_test(test_several_addresses_in_one), cmocka_unit_test(test_what_is_no_host),
+        cmocka_unit_test(test_typographic_quotes),
+        cmocka_unit_test(test_no_break_space),
+        cmocka_unit_test(test_several_addresses_in_one),
+        cmocka_unit_test(test_what_is_no_host),
         cmocka_unit_test(test_files_of_others),
+        cmocka_unit_test(test_words_of_tls_in_a_listener),
+        cmocka_unit_test(test_words_of_tls_in_an_upstream),
     };
 
     return cmocka_run_group_tests_name("config_hints", tests, NULL, NULL);

@@ -131,6 +131,10 @@ static void test_errors_of_upstreams(void **state) {
                  "f:4: upstream app: server b has the address of server a, on line 3; give that "
                  "one more weight "
                  "instead\n");
+    bad_upstream(SERVER "\nserver b { address = \"[::ffff:10.0.0.1]:80\" }",
+                 "f:4: upstream app: server b has the address of server a, on line 3; give that "
+                 "one more weight "
+                 "instead\n");
     bad_upstream(
         "server a { address = a:1 backup = true } server b { address = b:1 backup = true }",
         "f:2: upstream app: no server is there that the backups could stand in for: one "
@@ -143,8 +147,8 @@ static void test_errors_of_upstreams(void **state) {
                  "srv:_http._tcp.app.example\n");
 }
 
-static void note_warning(void *arg, const char *sentence) {
-    snprintf(arg, 256, "%s", sentence);
+static void note_warning(void *arg, const char *where, const char *sentence) {
+    snprintf(arg, 256, "%s%s", where, sentence);
 }
 
 /* A whole upstream may be drained; it is said. */
@@ -171,7 +175,7 @@ static void test_upstreams_that_are_drained(void **state) {
         assert_int_equal(config->upstreams[0].drained, cases[i].drained);
         warnings_tell(config, note_warning, said);
         assert_string_equal(said, cases[i].drained
-                                      ? "f:2: warning: upstream app is drained: all its servers "
+                                      ? "f:2: upstream app is drained: all its servers "
                                         "have weight 0, so its clients are refused."
                                       : "");
         config_unref(config);
@@ -470,7 +474,7 @@ static void test_bad_values(void **state) {
     } upstream[] =
         {
             {"balance = turns",
-             "must be round_robin, least_connections, source_hash or random_two"},
+             "must be round_robin, least_connections, source_hash, random_two or cookie"},
             {"max_fails = 1001", "must be a number from 0 to 1000"},
             {"fail_timeout = 9ms",
              "must be a duration from 10ms to 1h, such as 250ms, 5s, 10m or 1h"},
@@ -658,6 +662,34 @@ static void test_servers_that_are_relayd_itself(void **state) {
         "come back for ever\n");
 }
 
+/* Only then is an answer to a check judged as mode http judges it. */
+static void test_upstreams_of_mode_http(void **state) {
+    static const struct {
+        const char *listener;
+        bool own, other;
+    } cases[] = {
+        {"address = :80 upstream = own", false, false},
+        {"address = :80 upstream = own mode = http", true, false},
+        {"address = :80 upstream = own mode = http route a.b { upstream = other }", true, true},
+        {"address = :80 mode = http route a.b { upstream = other }", false, true},
+        {"address = :80 mode = http upstream = own route a.b { redirect = https }", true, false},
+    };
+    char text[1024];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "listener web { %s }\nlistener b { address = :81 upstream = own }\n"
+                 "upstream own { " SERVER "}\nupstream other { " SERVER "}\n",
+                 cases[i].listener);
+        struct config *config = good(text);
+        if (config->upstreams[0].serves_http != cases[i].own ||
+            config->upstreams[1].serves_http != cases[i].other)
+            fail_msg("%s", cases[i].listener);
+        config_unref(config);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
@@ -678,6 +710,7 @@ int main(void) {
         cmocka_unit_test(test_a_section_without_a_title),
         cmocka_unit_test(test_arguments_have_the_defaults),
         cmocka_unit_test(test_balance_choices),
+        cmocka_unit_test(test_upstreams_of_mode_http),
     };
 
     return cmocka_run_group_tests_name("config_upstream", tests, NULL, NULL);

@@ -319,24 +319,6 @@ static void idle_end_close_ends_both_in_order(void **state) {
     }
 }
 
-/* In mode http: before the first byte nothing is cut. */
-static void idle_before_the_first_byte_of_http_is_in_order(void **state) {
-    (void)state;
-    for (int used = 0; used < 2; used++) {
-        struct world world = begin(COPY_AUTO, false);
-
-        world.conn->state->options.http = true;
-        if (used) {
-            say(world.client, "GET");
-            hear(world.server, "GET");
-        }
-        assert_int_equal(let_time_pass(&world), used ? CONN_ABORT : CONN_EXPIRE);
-        for (int side = 0; side < 2; side++)
-            (used ? hear_reset : hear_end)(side == SIDE_CLIENT ? world.client : world.server);
-        finish(&world, END_IDLE);
-    }
-}
-
 /* The side that was given its end keeps it; the other one, which was not, must see that it was
  * cut. */
 static void idle_after_one_end_cuts_the_other_direction(void **state) {
@@ -851,6 +833,67 @@ static void a_unix_socket_in_doubt_ends_in_order(void **state) UNCHECKED {
     finish(&world, END_SERVER_ENDED);
 }
 
+/* How it ends: 0 or -errno. */
+static int hear_all(int fd) {
+    static char got[65536];
+    ssize_t n;
+
+    do
+        n = recv(fd, got, sizeof(got), 0);
+    while (n > 0);
+    return n < 0 ? -errno : 0;
+}
+
+/* Unix sockets in the place of the server's: relayd's end has little room. Returns the far end. */
+static int connect_by_unix(struct world *world) {
+    int ends[2], room = 4608;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+    assert_true(dup2(ends[0], world->conn->fd[SIDE_SERVER]) >= 0);
+    fd_close(&ends[0]);
+    return ends[1];
+}
+
+/* A write that had carried some bytes when the reset came says only how many, and the kernel tells
+ * of the reset no more. */
+static void a_unix_socket_that_is_reset_within_a_write_has_no_end(void **state) {
+    (void)state;
+    EACH_COPY_MODE(mode) {
+        struct pump_pair *pair;
+        struct world world = prepare(mode, false, &pair);
+        int server = connect_by_unix(&world);
+
+        pump_pool_run(pair, world.conn);
+        fill(&world, world.client, DIR_UP);
+        fill(&world, server, DIR_DOWN); /* its reader is in a write, too */
+        fd_close(&server);              /* with bytes that it has not read */
+        while (atomic_load(&world.conn->state->flow[DIR_UP].writing))
+            usleep(100);
+        assert_int_equal(hear_all(world.client), -ECONNRESET);
+        finish(&world, END_SERVER_RESET);
+    }
+}
+
+/* A review that looks whether it has failed leaves that to be told to its reader. */
+static void a_unix_socket_that_was_looked_at_still_tells_of_its_reset(void **state) {
+    struct pump_pair *pair;
+    struct world world = prepare(COPY_BUFFER, false, &pair);
+    int server = connect_by_unix(&world);
+
+    (void)state;
+    say(world.conn->fd[SIDE_SERVER], "question");
+    fd_close(&server);
+    atomic_store(&world.conn->state->flow[DIR_DOWN].writing, true); /* to a client that is slow */
+    struct verdict verdict = conn_review(world.conn, clock_coarse());
+    atomic_store(&world.conn->state->flow[DIR_DOWN].writing, false);
+    assert_int_equal(verdict.what, CONN_ABORT);
+    assert_int_equal(verdict.error, ECONNRESET);
+    pump_pool_run(pair, world.conn); /* it was quicker than the reaper */
+    hear_reset(world.client);
+    finish(&world, END_SERVER_RESET);
+}
+
 /* Its reader is in a write that takes long. The other side reads what came before, and then the
  * reset. */
 static void a_side_that_dies_while_its_reader_writes_is_noticed(void **state) {
@@ -929,14 +972,13 @@ static void a_refused_client_is_read_until_it_closes(void **state) {
     struct record record = {.number = 1, .end = END_QUEUE_FULL};
     struct world world = {.server = -1};
     struct pump_pair *pair;
-    struct tls_session *none = NULL;
-    int near;
+    struct holdings has = HOLDINGS_NONE;
 
     (void)state;
-    tcp_pair(&near, &world.client);
+    tcp_pair(&has.client, &world.client);
     assert_int_equal(pump_pool_get(&pumps, &pair), 0);
     gate_force_enter(&gate);
-    world.conn = conn_new_refused(&record, &options, &registry, &gate, NULL, &near, &none);
+    world.conn = conn_new_refused(&record, &options, &registry, &gate, NULL, &has);
     assert_non_null(world.conn);
     conn_ref(world.conn);
     pump_pool_run(pair, world.conn);
@@ -1062,7 +1104,6 @@ int main(void) {
         cmocka_unit_test(an_answer_that_was_complete_stays_complete),
         cmocka_unit_test(idle_is_a_reset_for_both),
         cmocka_unit_test(idle_end_close_ends_both_in_order),
-        cmocka_unit_test(idle_before_the_first_byte_of_http_is_in_order),
         cmocka_unit_test(idle_after_one_end_cuts_the_other_direction),
         cmocka_unit_test(bytes_of_one_direction_keep_both_alive),
         cmocka_unit_test(a_stalled_reader_means_a_reset_for_both),
@@ -1081,6 +1122,8 @@ int main(void) {
         cmocka_unit_test(a_unix_socket_that_closes_after_its_end_is_noticed),
         cmocka_unit_test(a_unix_socket_that_closes_in_order_is_not_reset),
         cmocka_unit_test(a_unix_socket_in_doubt_ends_in_order),
+        cmocka_unit_test(a_unix_socket_that_is_reset_within_a_write_has_no_end),
+        cmocka_unit_test(a_unix_socket_that_was_looked_at_still_tells_of_its_reset),
         cmocka_unit_test(a_side_that_dies_while_its_reader_writes_is_noticed),
         cmocka_unit_test(a_side_that_closes_in_order_while_its_reader_writes_is_no_dead_one),
         cmocka_unit_test(who_was_dropped_is_told_after_linger_timeout),

@@ -39,6 +39,7 @@ static void work(void *arg) {
 static void review_and_die(struct table *table) UNCHECKED {
     static struct registry registry;
     static struct pump_pool pumps;
+    static struct leg_pool legs;
     static struct reaper reaper;
     static struct gate gate; /* which it never leaves */
     static struct link link;
@@ -48,6 +49,7 @@ static void review_and_die(struct table *table) UNCHECKED {
     link.table = table;
     registry_init(&registry);
     pump_pool_init(&pumps);
+    leg_pool_init(&legs);
     table->states[SLOT].options.idle_timeout = 1;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, server), 0);
@@ -56,7 +58,7 @@ static void review_and_die(struct table *table) UNCHECKED {
     struct conn *conn = conn_new_adopted(&link, SLOT, &registry, &gate, NULL, &has);
     conn_register(conn);
     conn->registry = mmap(NULL, sizeof(registry), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_int_equal(reaper_start(&reaper, &registry, &pumps), 0);
+    assert_int_equal(reaper_start(&reaper, &registry, &pumps, &legs), 0);
 }
 
 /* A process that works for SLOT in one of its threads and ends in this way. */

@@ -112,7 +112,7 @@ static void what_is_no_page_does_not_matter(void **state) {
 static void all_that_is_wrong_is_told(void **state) {
     (void)state;
     write_file("403.html", 0, ' ');
-    write_file("404.html", 1, 'x');
+    write_file("418.html", 1, 'x');
     write_file("429.html", 1, 'x');
     write_file("429.json", 1, 'x');
     write_file("502.htm", 1, 'x');
@@ -121,8 +121,8 @@ static void all_that_is_wrong_is_told(void **state) {
     assert_int_equal(symlink("nowhere", path_of("5xx.html")), 0);
     refused(folder,
             "403.html: is empty; write what clients are to see, or remove it\n"
-            "404.html: pages are for 400, 403, 429, 502, 503 and 504, and 4xx or 5xx for the "
-            "rest of these\n"
+            "418.html: pages are for 400, 403, 404, 405, 408, 413, 414, 417, 421, 429, 431, 501, "
+            "502, 503, 504 and 505, and 4xx or 5xx for the rest of these\n"
             "429.json: 429.html is there, too; a status has one page\n"
             "502.htm: the name of a page must end in .html, .json or .txt\n"
             "503.html: is larger than 65536 bytes\n"

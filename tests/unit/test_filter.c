@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/log_line.h"
 #include "control/filter.h"
+#include "control/request_filter.h"
 
 struct words {
     const char *name[4], *value[4];
@@ -68,11 +70,41 @@ static void what_is_wrong_is_said(void **state) {
     }
 }
 
+static bool reads_request(const char *name, const char *value, struct request_filter *ret) {
+    struct words words = {{name}, {value}};
+    char why[FILTER_WHY_MAX];
+
+    return request_filter_read(ret, find_word, &words, why);
+}
+
+static void requests_are_filtered(void **state) {
+    struct log_line line = {.kind = MSG_REQUEST}, end = {.kind = MSG_CONNECTION};
+    struct request_filter filter;
+
+    (void)state;
+    log_line_number(&line, "RELAYD_STATUS", 404);
+    log_line_field(&line, "RELAYD_PATH", "/api/v1");
+    assert_true(reads_request("status", "404", &filter));
+    assert_int_equal(filter.hears, LOG_TAP_REQUESTS);
+    assert_true(request_filter_takes(&filter, &line));
+    assert_true(request_filter_takes(&filter, &end)); /* who hears them asks elsewhere */
+    assert_true(reads_request("status", "4xx", &filter) && request_filter_takes(&filter, &line));
+    assert_true(reads_request("status", "5xx", &filter) && !request_filter_takes(&filter, &line));
+    assert_true(reads_request("path", "/api", &filter) && request_filter_takes(&filter, &line));
+    assert_true(reads_request("path", "/apis", &filter) && !request_filter_takes(&filter, &line));
+    assert_true(reads_request("nothing", "", &filter));
+    assert_int_equal(filter.hears, LOG_TAP_ENDS);
+    assert_false(reads_request("status", "4x", &filter) ||
+                 reads_request("status", "40a", &filter) ||
+                 reads_request("status", "0xx", &filter) || reads_request("of", "", &filter));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_filter_narrows),
         cmocka_unit_test(a_name_that_is_too_long_is_nobodys),
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(requests_are_filtered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void closed_and_left_by_the_last_it_tells_once(void **state) {
     assert_true(gate_try_enter(&gate));
     assert_int_equal(gate_close(&gate), 1);
     assert_false(gate_try_enter(&gate));
-    assert_int_equal(gate_wait_room(&gate), ROOM_CLOSED);
+    assert_int_equal(gate_wait_room(&gate, USEC_NEVER), ROOM_CLOSED);
     assert_int_equal(atomic_load(&emptied), 0);
     gate_leave(&gate);
     assert_int_equal(atomic_load(&emptied), 1);
@@ -56,7 +56,7 @@ struct waiter {
 static void wait_for_room(void *arg) {
     struct waiter *waiter = arg;
 
-    waiter->room = gate_wait_room(waiter->gate);
+    waiter->room = gate_wait_room(waiter->gate, USEC_NEVER);
 }
 
 static void start_waiter_number(struct waiter *waiter, struct gate *gate, size_t number) {
@@ -154,6 +154,24 @@ static usec_t wait_in_vain(struct gate *gate) {
     return wait.patience;
 }
 
+/* They have begun together, and so none knows what the others will have spent. */
+static void many_waits_in_vain_spend_no_more_than_all(void **state) {
+    struct leaver_wait waits[6] = {0}, later = {0};
+    struct gate gate;
+
+    (void)state;
+    gate_init(&gate, 1, note_empty, &emptied);
+    assert_true(gate_try_enter(&gate));
+    for (size_t i = 0; i < 6; i++)
+        assert_true(gate_await_leaver(&gate, &waits[i]));
+    for (size_t i = 0; i < 6; i++)
+        assert_false(gate_await_leaver(&gate, &waits[i]));
+    assert_true(gate_await_leaver(&gate, &later));
+    assert_true(later.patience >= 0);
+    gate_leave(&gate);
+    gate_destroy(&gate);
+}
+
 static void waits_in_vain_for_a_leaver_get_shorter(void **state) {
     struct leaver_wait wait = {0};
     usec_t all = 0, began;
@@ -182,6 +200,7 @@ int main(void) {
         cmocka_unit_test(every_waiter_hears_of_room),
         cmocka_unit_test(closing_wakes_the_waiter),
         cmocka_unit_test(waits_in_vain_for_a_leaver_get_shorter),
+        cmocka_unit_test(many_waits_in_vain_spend_no_more_than_all),
     };
 
     alarm(30); /* a hang is a failure */

@@ -288,6 +288,73 @@ static void a_flood_is_summed_up(void **state) {
     assert_int_equal(found, EACH_SECOND + 1 + 1000 + 10000);
 }
 
+static void format_long(struct log_line *line, const void *payload) {
+    const char *bytes = payload;
+
+    for (size_t i = sizeof(unsigned); i < LOG_PAYLOAD_MAX; i++)
+        if (bytes[i] != bytes[sizeof(unsigned)])
+            return;
+    log_line_text(line, "number %u", *(const unsigned *)payload);
+}
+
+/* Around the ring more than once, between short ones. */
+static void a_long_message_takes_two_places(void **state) {
+    static char payload[LOG_PAYLOAD_MAX];
+    struct thread thread = {0};
+    struct tally tally = {0};
+
+    (void)state;
+    assert_int_equal(log_start(), 0);
+    assert_int_equal(thread_start(&thread, "reader", NULL, read_lines, &tally), 0);
+    uint64_t dropped = stats_get(STAT_log_dropped);
+    for (unsigned number = 1; number <= MANY; number++) {
+        memset(payload, (int)(number & 0x7f), sizeof(payload));
+        memcpy(payload, &number, sizeof(number));
+        if (number % 3 == 0)
+            log_event(MSG_READY, format_number, &number, sizeof(number));
+        else
+            log_event(MSG_READY, format_long, payload, sizeof(payload));
+    }
+    log_stop();
+    log_msg(MSG_READY, "last");
+    thread_join(&thread);
+    dropped = stats_get(STAT_log_dropped) - dropped;
+    assert_int_equal(tally.numbered + dropped, MANY);
+    assert_int_equal(tally.dropped, dropped);
+}
+
+/* Where a group has had its number for this second, the next need not even be said. */
+static void what_is_passed_over_is_counted(void **state) {
+    static const struct log_group group = {2, EACH_SECOND, MSG_READY, format_more};
+    unsigned passed = 0, said = 0, told = 0, number;
+    char line[2048];
+
+    (void)state;
+    assert_int_equal(log_start(), 0);
+    while (passed < 1000) {
+        if (log_passes_over(MSG_READY, &group))
+            passed++;
+        else if (said <= EACH_SECOND || passed > 0) { /* (or the log thread has still to see it) */
+            said++;
+            log_event_grouped(MSG_READY, format_number, &said, sizeof(said), &group);
+        } else {
+            sched_yield();
+        }
+    }
+    log_stop();
+    log_msg(MSG_READY, "last");
+    FILE *file = fdopen(dup(reader), "r");
+    while (fgets(line, sizeof(line), file) != NULL && strstr(line, " last") == NULL) {
+        told += strstr(line, "number ") != NULL;
+        if (strstr(line, " more, ") != NULL) {
+            assert_int_equal(sscanf(strchr(line, 'Z') + 1, " notice %u", &number), 1);
+            told += number;
+        }
+    }
+    fclose(file);
+    assert_int_equal(told, said + passed);
+}
+
 /* What is in the file that stderr is, from its start; returns its size. */
 static size_t read_file(int file, char *text, size_t size) {
     ssize_t n = pread(file, text, size - 1, 0);
@@ -387,6 +454,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(json_is_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longest_line_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_message_takes_two_places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_passed_over_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flood_is_summed_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(less_urgent_messages_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_tears_no_line_and_the_loss_is_said, set_up,

@@ -38,11 +38,11 @@ static void ends_go_to_who_wants_them(void **state) {
 
     (void)state;
     fill_tap_line(&end, MSG_CONNECTION_FAILED, "over");
-    assert_false(log_tap_hears_ends());
+    assert_false(log_tap_hears(LOG_TAP_ENDS));
     struct log_tap *all = log_tap_open(LOG_TAP_ENDS, NULL, NULL),
                    *none = log_tap_open(LOG_TAP_ENDS, wants_none, NULL),
                    *events = log_tap_open(LOG_TAP_EVENTS, NULL, NULL);
-    assert_true(log_tap_hears_ends());
+    assert_true(log_tap_hears(LOG_TAP_ENDS));
     free(take_all(events));
     log_tap_give(&end);
     char *text = take_all(all);
@@ -54,7 +54,7 @@ static void ends_go_to_who_wants_them(void **state) {
     log_tap_close(all);
     log_tap_close(none);
     log_tap_close(events);
-    assert_false(log_tap_hears_ends());
+    assert_false(log_tap_hears(LOG_TAP_ENDS));
 }
 
 static void what_finds_no_room_is_counted(void **state) {

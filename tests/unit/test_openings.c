@@ -211,6 +211,39 @@ static void a_full_gate_has_ripe_ones_put_out(void **state) {
     finish(&scene);
 }
 
+static size_t count_ripe(struct scene *scene) {
+    const struct opening *opening;
+    size_t n = 0;
+
+    lock_acquire(&scene->openings.lock);
+    TAILQ_FOREACH(opening, &scene->openings.ripe, entry)
+        n++;
+    lock_release(&scene->openings.lock);
+    return n;
+}
+
+/* Also where more of them are ripe. */
+static void for_each_that_wants_room_one_is_put_out(void **state) {
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, 8, 10, 1);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(push(&scene, i, 0, false), 0);
+    while (count_ripe(&scene) < 4)
+        usleep(1000);
+    openings_want(&scene.openings, NULL);
+    assert_int_equal(count_ripe(&scene), 3);
+    openings_want(&scene.openings, NULL);
+    assert_int_equal(count_ripe(&scene), 2);
+    while (count(&scene, PUT_OUT) < 2)
+        usleep(1000);
+    openings_content(&scene.openings, NULL);
+    openings_content(&scene.openings, NULL);
+    finish(&scene);
+    assert_int_equal(count(&scene, STOPPED), 2);
+}
+
 static void a_drain_waits_for_nobody_who_is_silent(void **state) {
     struct scene scene;
 
@@ -271,6 +304,7 @@ int main(void) {
         cmocka_unit_test(a_flood_leaves_openers_to_other_lanes),
         cmocka_unit_test(a_full_lane_takes_no_more),
         cmocka_unit_test(a_full_gate_has_ripe_ones_put_out),
+        cmocka_unit_test(for_each_that_wants_room_one_is_put_out),
         cmocka_unit_test(a_drain_waits_for_nobody_who_is_silent),
         cmocka_unit_test(fewer_openers_end_when_they_are_done),
         cmocka_unit_test(a_client_that_ends),

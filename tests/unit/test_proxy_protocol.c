@@ -206,6 +206,10 @@ static void broken_version_2(void **state) {
                         "123456789012\x20\x00\x01z"),
         "SSL");
     bad(PROXY_ANY, BYTES("\r\n\r\nGET"), "other bytes");
+    static char long_id[16 + 12 + 3 + PROXY_ID_MAX + 1] = SIGNATURE
+        "\x21\x11\0\x90"
+        "123456789012\x05\0\x81";
+    bad(PROXY_ANY, long_id, sizeof(long_id), "longer than 128 bytes");
 }
 
 static struct addr from_text(const char *text) {

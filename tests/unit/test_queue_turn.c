@@ -34,6 +34,27 @@ static void a_line_has_no_more_turns_than_there_are_workers(void **state) {
     end(&f);
 }
 
+/* Where both wait, neither waits for the other to be empty. */
+static void quick_and_slow_lines_take_turns(void **state) {
+    static const uint64_t order[] = {2, 11, 3, 12, 13};
+    struct fixture f;
+    struct turn turns[6] = {0};
+
+    (void)state;
+    begin(&f, 6, 8);
+    assert_int_equal(push(&f, f.line, 1), 0);
+    assert_int_equal(take(&f, &turns[0]), 1);
+    turn_leave(&turns[0]);
+    for (uint64_t n = 11; n <= 13; n++)
+        assert_int_equal(push(&f, f.other, n), 0);
+    for (uint64_t n = 2; n <= 3; n++)
+        assert_int_equal(push(&f, f.line, n), 0);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(take(&f, &turns[i + 1]), order[i]);
+    end_turns(&f, turns, 6);
+    end(&f);
+}
+
 static void a_line_is_quick_again_after_so_many_quick_dials(void **state) {
     struct fixture f;
     struct turn turn = {0};
@@ -244,6 +265,7 @@ static void the_usher_hears_of_those_whom_nobody_serves(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_no_more_turns_than_there_are_workers),
+        cmocka_unit_test(quick_and_slow_lines_take_turns),
         cmocka_unit_test(a_line_is_quick_again_after_so_many_quick_dials),
         cmocka_unit_test(without_spare_threads_turns_keep_their_places),
         cmocka_unit_test(what_was_held_back_is_not_forgotten),

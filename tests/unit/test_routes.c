@@ -102,7 +102,7 @@ static void test_what_is_no_route(void **state) {
     bad(LISTEN "route x" TO "route \"sni:*\"" TO "route \"sni:a.*.b\"" TO "route \"sni:[::1]\"" TO
                "route alpn:" TO "route sni:a {}\n}\n" APP,
         "f:1: listener web: route \"x\": must be \"sni:NAME\", \"sni:*.NAME\" or "
-        "\"alpn:PROTOCOL\"\n"
+        "\"alpn:PROTOCOL\"; a host and a path, as in www.example.com/app/, are for mode = http\n"
         "f:2: listener web: route \"sni:*\": a \"*.\" may stand at the beginning of a name alone, "
         "for one label\n"
         "f:3: listener web: route \"sni:a.*.b\": a \"*.\" may stand at the beginning of a name "

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "handover/sound.h"
+#include "record/request_record.h"
 
 static struct conn_state sound(void) {
     usec_t now = clock_now();
@@ -98,6 +99,9 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.options.min_rate = -1);
     REFUSE(set_byte((uintptr_t)&bad.options.half_close, 2));
     REFUSE(set_byte((uintptr_t)&bad.options.http, 2));
+    REFUSE(set_byte((uintptr_t)&bad.options.exchanges, 2));
+    REFUSE(set_byte((uintptr_t)&bad.by_steps, 2));
+    REFUSE(set_byte((uintptr_t)&bad.record.tls_resumed, 2));
     REFUSE(atomic_store(&bad.flow[DIR_UP].active, later));
     REFUSE(atomic_store(&bad.flow[DIR_DOWN].spoke, later));
     REFUSE(atomic_store(&bad.flow[DIR_DOWN].first, later));
@@ -118,6 +122,57 @@ static void each_thing_that_makes_no_sense_is_found(void **state) UNCHECKED {
     REFUSE(bad.expired = later);
     REFUSE(bad.told_idle = -1);
     REFUSE(bad.told_idle = INT64_MAX);
+}
+
+static struct request_record sound_note(void) {
+    usec_t now = clock_now();
+    struct request_record note = {
+        .begun = now,
+        .headed = now,
+        .id = "0123-abc",
+        .method = "GET",
+        .client = {.len = sizeof(struct sockaddr_in), .u.in.sin_family = AF_INET},
+    };
+
+    return note;
+}
+
+#define REFUSE_NOTE(change)                                                                        \
+    do {                                                                                           \
+        struct request_record bad = sound_note();                                                  \
+        change;                                                                                    \
+        assert_false(request_record_is_sound(&bad));                                               \
+    } while (0)
+
+static void what_is_noted_of_a_request_makes_sense_or_does_not(void **state) {
+    usec_t later = clock_now() + 3600 * USEC_PER_SEC;
+    struct request_record good = sound_note();
+
+    (void)state;
+    assert_true(request_record_is_sound(&good));
+    REFUSE_NOTE(strcpy(bad.id, "a\r\nb: c")); /* it goes to the server */
+    REFUSE_NOTE(memset(bad.id, 'x', sizeof(bad.id)));
+    REFUSE_NOTE(memset(bad.method, 'x', sizeof(bad.method)));
+    REFUSE_NOTE(memset(bad.listener, 'x', sizeof(bad.listener)));
+    REFUSE_NOTE(memset(bad.upstream, 'x', sizeof(bad.upstream)));
+    REFUSE_NOTE(memset(bad.server, 'x', sizeof(bad.server)));
+    REFUSE_NOTE(bad.client.len = 5);
+    REFUSE_NOTE(bad.client.len = sizeof(bad.client.u) + 1);
+    REFUSE_NOTE(bad.server_addr.len = sizeof(bad.server_addr.u) + 1);
+    REFUSE_NOTE(bad.begun = INT64_MIN);
+    REFUSE_NOTE(bad.headed = later);
+    REFUSE_NOTE(bad.answered = -1);
+    REFUSE_NOTE(bad.whole = later);
+    REFUSE_NOTE(bad.queue = -1);
+    REFUSE_NOTE(bad.dial = INT64_MAX);
+    REFUSE_NOTE(bad.end = END_COUNT);
+    REFUSE_NOTE(set_byte((uintptr_t)&bad.own, 2));
+    REFUSE_NOTE(set_byte((uintptr_t)&bad.v1_0, 2));
+    REFUSE_NOTE(set_byte((uintptr_t)&bad.reused, 2));
+    REFUSE_NOTE(bad.n_host = 1);
+    REFUSE_NOTE(bad.texts[0] = 'x');
+    REFUSE_NOTE(bad.n_route = REQUEST_TEXTS_SIZE);
+    REFUSE_NOTE(bad.n_why = 1);
 }
 
 static void a_listening_socket_makes_sense_or_does_not(void **state) {
@@ -150,6 +205,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_one_is_sound),
         cmocka_unit_test(each_thing_that_makes_no_sense_is_found),
+        cmocka_unit_test(what_is_noted_of_a_request_makes_sense_or_does_not),
         cmocka_unit_test(a_listening_socket_makes_sense_or_does_not),
     };
 

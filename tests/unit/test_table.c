@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "conn/exchange_area.h"
 #include "handover/table.h"
 
 static void a_slot_is_used_again_with_its_pipes(void **state) {
@@ -18,15 +20,15 @@ static void a_slot_is_used_again_with_its_pipes(void **state) {
 
     (void)state;
     assert_int_equal(table_new(2, &table), 0);
-    assert_int_equal(table_take(table, &first), 0);
-    assert_int_equal(table_take(table, &second), 0);
+    assert_int_equal(table_take(table, true, &first), 0);
+    assert_int_equal(table_take(table, true, &second), 0);
     assert_int_not_equal(first, second);
-    assert_int_equal(table_take(table, &again), -ENOSPC);
+    assert_int_equal(table_take(table, true, &again), -ENOSPC);
     int pipe = table->slots[first].pipe[DIR_UP].read;
     assert_true(pipe >= 0);
     assert_true(table_keeps_pipes(table, first));
     table_give(table, first);
-    assert_int_equal(table_take(table, &again), 0);
+    assert_int_equal(table_take(table, true, &again), 0);
     assert_int_equal(again, first);
     assert_int_equal(table->slots[again].pipe[DIR_UP].read, pipe);
     table_free(table);
@@ -38,16 +40,44 @@ static void pipes_with_bytes_in_them_are_not_used_again(void **state) {
 
     (void)state;
     assert_int_equal(table_new(1, &table), 0);
-    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(table_take(table, true, &slot), 0);
     assert_int_equal(write(table->slots[slot].pipe[DIR_DOWN].write, "x", 1), 1);
     assert_false(table_keeps_pipes(table, slot));
     assert_int_equal(table->slots[slot].pipe[DIR_DOWN].write, -1);
     table_give(table, slot);
-    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(table_take(table, true, &slot), 0);
     assert_int_equal(write(table->slots[slot].pipe[DIR_DOWN].write, "y", 1), 1);
     char c = 0;
     assert_int_equal(read(table->slots[slot].pipe[DIR_DOWN].read, &c, 1), 1);
     assert_int_equal(c, 'y');
+    table_free(table);
+}
+
+static int lowest_free_descriptor(void) {
+    int fd = dup(STDERR_FILENO);
+
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    return fd;
+}
+
+/* Where there are descriptors for one of its pipes, it has none, and they are free again. */
+static void both_pipes_or_none(void **state) {
+    struct table *table;
+    struct rlimit before, few;
+    uint32_t slot;
+
+    (void)state;
+    assert_int_equal(table_new(1, &table), 0);
+    assert_int_equal(table_take(table, false, &slot), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int lowest = lowest_free_descriptor();
+    few = (struct rlimit){.rlim_cur = (rlim_t)lowest + 2, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(table_open_pipes(table, slot), -EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(lowest_free_descriptor(), lowest);
+    assert_int_equal(table_open_pipes(table, slot), 0);
     table_free(table);
 }
 
@@ -60,7 +90,7 @@ static void only_so_many_spare_pipes_are_kept(void **state) {
     (void)state;
     assert_int_equal(table_new(N, &table), 0);
     for (size_t i = 0; i < N; i++)
-        assert_int_equal(table_take(table, &slots[i]), 0);
+        assert_int_equal(table_take(table, true, &slots[i]), 0);
     for (size_t i = 0; i < N; i++) {
         (void)table_keeps_pipes(table, slots[i]);
         table_give(table, slots[i]);
@@ -87,7 +117,7 @@ static void the_next_process_finds_what_was_noted(void **state) {
 
     (void)state;
     assert_int_equal(table_new(3, &table), 0);
-    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(table_take(table, true, &slot), 0);
     table->states[slot].record.number = 4711;
     atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
     atomic_store(&table->head->accepted, 4711);
@@ -104,11 +134,11 @@ static void the_next_process_finds_what_was_noted(void **state) {
     table_adopt(table, slot, pipes);
     assert_int_equal(pipes[0].read, -1);
     table_begin(table);
-    assert_int_equal(table_take(table, &other), 0);
+    assert_int_equal(table_take(table, true, &other), 0);
     assert_int_not_equal(other, slot);
-    assert_int_equal(table_take(table, &other), 0);
+    assert_int_equal(table_take(table, true, &other), 0);
     assert_int_not_equal(other, slot);
-    assert_int_equal(table_take(table, &other), -ENOSPC);
+    assert_int_equal(table_take(table, true, &other), -ENOSPC);
     table_free(table);
 }
 
@@ -189,8 +219,11 @@ static void a_larger_one_takes_its_place(void **state) {
 
     (void)state;
     assert_int_equal(table_new(2, &table), 0);
-    assert_int_equal(table_take(table, &slot), 0);
+    assert_int_equal(table_take(table, true, &slot), 0);
     table->states[slot].record.number = 4711;
+    table->states[slot].by_steps = true;
+    table->passages[slot].has_shown = true;
+    strcpy(table->shown[slot].common, "shown");
     atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
     atomic_store(&table->head->accepted, 4711);
     int fd = leave(table);
@@ -199,11 +232,190 @@ static void a_larger_one_takes_its_place(void **state) {
     assert_int_equal(table->n, 5);
     assert_int_equal(table->head->n_slots, 5);
     assert_int_equal(table->states[slot].record.number, 4711);
+    assert_string_equal(table->shown[slot].common, "shown");
     assert_int_equal(atomic_load(&table->head->accepted), 4711);
     table_begin(table);
-    while (table_take(table, &slot) == 0)
+    while (table_take(table, true, &slot) == 0)
         n++;
     assert_int_equal(n, 5);
+    table_free(table);
+}
+
+/* Who is killed before the keeper has been told of the larger one finds all in the former one. */
+static void the_former_one_stays_as_it_is(void **state) {
+    struct table *table, *former;
+    uint32_t slot;
+
+    (void)state;
+    assert_int_equal(table_new(2, &table), 0);
+    assert_int_equal(table_take(table, false, &slot), 0);
+    table->states[slot].by_steps = true;
+    table->passages[slot].leg.cookie = 4711;
+    atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
+    int fd = leave(table), again = dup(fd);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_int_equal(table_enlarge(&table, 5), 0);
+    assert_int_equal(table_open(&again, &former), 0);
+    assert_int_equal(table->passages[slot].leg.cookie, 4711);
+    assert_int_equal(former->passages[slot].leg.cookie, 4711);
+    table_forget_former(table);
+    assert_int_equal(table->passages[slot].leg.cookie, 4711);
+    assert_int_equal(former->passages[slot].leg.cookie, 0); /* there were keys in it */
+    table_free(former);
+    table_free(table);
+}
+
+/* KiB that the kernel has given for it. */
+static long memory_of(const struct table *table) {
+    struct stat st;
+
+    assert_int_equal(fstat(table->fd, &st), 0);
+    return (long)st.st_blocks / 2;
+}
+
+static void what_nobody_uses_costs_nothing(void **state) {
+    enum { MANY = 20000, USED = 12345 };
+    struct table *table;
+
+    (void)state;
+    assert_int_equal(table_new(MANY, &table), 0);
+    atomic_store(&table->states[USED].live, CONN_STATE_LIVE);
+    table->states[USED].by_steps = true;
+    char *area = table_lend_area(table, USED);
+    *area = 'x';
+    for (size_t n = MANY; n <= MANY + 1; n++) {
+        int fd = leave(table);
+        assert_int_equal(table_open(&fd, &table), 0);
+        if (n > MANY)
+            assert_int_equal(table_enlarge(&table, n), 0);
+        assert_int_equal(table->slots[table->passages[USED].area - 1].area_claims, 1);
+        assert_int_equal(*(char *)table_area(table, USED), 'x');
+        assert_true(memory_of(table) * 1024 <=
+                    (long)(sizeof(*table->head) + TABLE_AREA_SIZE) + 65536);
+    }
+    table_free(table);
+}
+
+/* A connection by_steps in each slot, with an area. */
+static void fill_with_areas(struct table *table) {
+    for (uint32_t slot = 0; slot < table->n; slot++) {
+        uint32_t taken;
+        assert_int_equal(table_take(table, false, &taken), 0);
+        assert_int_equal(taken, slot);
+        memset(&table->passages[slot], 0, sizeof(table->passages[slot]));
+        table->states[slot].by_steps = true;
+        atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
+        assert_non_null(table_lend_area(table, slot));
+    }
+}
+
+/* One that its process had not told the keeper of goes on with nobody; its area does not go with
+ * it. */
+static void the_area_of_one_that_was_lost_is_lent_again(void **state) {
+    enum { KEPT, LOST, N };
+    struct table *table;
+
+    (void)state;
+    assert_int_equal(table_new(N, &table), 0);
+    fill_with_areas(table);
+    uint32_t kept = table->passages[KEPT].area;
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    struct pipe_ends pipes[2] = {{-1, -1}, {-1, -1}};
+    table_adopt(table, KEPT, pipes);
+    table_begin(table);
+    uint32_t slot;
+    assert_int_equal(table_take(table, false, &slot), 0);
+    assert_int_equal(slot, LOST);
+    assert_int_equal(atomic_load(&table->states[LOST].live), 0);
+    memset(&table->passages[LOST], 0, sizeof(table->passages[LOST])); /* as a conn begins */
+    assert_non_null(table_lend_area(table, LOST));
+    assert_int_equal(table->passages[KEPT].area, kept);
+    assert_int_not_equal(table->passages[LOST].area, kept);
+    table_free(table);
+}
+
+/* Nobody goes on with any, in whatever order: each area is lent to one slot again, and no bool is
+ * read that is none. */
+static void areas_that_nobody_can_own_are_lent_again(void **state) {
+    enum { FIRST, SECOND, SAME_AREA, WRONG_AREA, NO_STEPS, N };
+    struct table *table;
+    bool lent[N] = {false};
+    unsigned char odd = 48;
+
+    (void)state;
+    assert_int_equal(table_new(N, &table), 0);
+    fill_with_areas(table);
+    memcpy(&table->states[FIRST].by_steps, &odd, 1);
+    table->passages[SAME_AREA].area = table->passages[SECOND].area;
+    table->passages[WRONG_AREA].area = N + 1;
+    table->states[NO_STEPS].by_steps = false;
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_true(table_area_is_sound(table, FIRST));
+    table_give_up(table, SECOND);
+    assert_false(table_area_is_sound(table, SAME_AREA)); /* somebody else has written there */
+    for (uint32_t slot = 0; slot < N; slot++)
+        table_give_up(table, slot);
+    table_begin(table);
+    for (uint32_t slot = 0; slot < N; slot++) {
+        assert_int_equal(atomic_load(&table->states[slot].live), 0);
+        assert_non_null(table_lend_area(table, slot));
+        uint32_t area = table->passages[slot].area - 1;
+        assert_in_range(area, 0, N - 1);
+        assert_false(lent[area]);
+        lent[area] = true;
+    }
+    table_free(table);
+}
+
+/* Of a connection that is by_steps. */
+static void its_stash_goes_along_and_is_given_back(void **state) {
+    struct table *table;
+    uint32_t slot;
+    struct stat before, after;
+
+    (void)state;
+    assert_int_equal(table_new(2, &table), 0);
+    assert_int_equal(table_take(table, false, &slot), 0);
+    table->states[slot].by_steps = true;
+    atomic_store(&table->states[slot].live, CONN_STATE_LIVE);
+    memset(table->stashes[slot].way[DIR_DOWN], 'x', TLS_WIRE_MAX);
+    table->passages[slot].way[DIR_DOWN].has_stash = 1;
+    int fd = leave(table);
+    assert_int_equal(table_open(&fd, &table), 0);
+    assert_int_equal(table_enlarge(&table, 5), 0);
+    assert_int_equal(table->stashes[slot].way[DIR_DOWN][TLS_WIRE_MAX - 1], 'x');
+    assert_int_equal(fstat(table->fd, &before), 0);
+    table_erase_passages(table, slot);
+    assert_int_equal(fstat(table->fd, &after), 0);
+    if (sysconf(_SC_PAGESIZE) == 4096) /* larger ones are others', too */
+        assert_true(after.st_blocks <= before.st_blocks - (blkcnt_t)(PASSAGE_STASH_SIZE / 512));
+    assert_int_equal(table->passages[slot].way[DIR_DOWN].has_stash, 0);
+    table_free(table);
+}
+
+/* However large pages are, and so wherever in one of them a stash begins. */
+static void no_other_stash_goes_with_it(void **state) {
+    enum { SLOTS = 32 };
+    static const uint8_t nothing[PASSAGE_STASH_SIZE];
+    uint8_t full[PASSAGE_STASH_SIZE];
+    struct table *table;
+
+    (void)state;
+    memset(full, 'x', sizeof(full));
+    assert_int_equal(table_new(SLOTS, &table), 0);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        table->passages[slot].way[DIR_DOWN].has_stash = slot % 2 == 1;
+        memset(table->stashes[slot].way, 'x', sizeof(table->stashes[slot].way));
+    }
+    for (uint32_t slot = 0; slot < SLOTS; slot++)
+        table_erase_passages(table, slot);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        const uint8_t *left = slot % 2 == 1 ? nothing : full;
+        assert_memory_equal(table->stashes[slot].way[DIR_UP], full, sizeof(full));
+        assert_memory_equal(table->stashes[slot].way[DIR_DOWN], left, sizeof(full));
+    }
     table_free(table);
 }
 
@@ -214,13 +426,13 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
     (void)state;
     assert_int_equal(table_new(5, &table), 0);
     table_bound(table, 2);
-    assert_int_equal(table_take(table, &first), 0);
-    assert_int_equal(table_take(table, &second), 0);
-    assert_int_equal(table_take(table, &none), -ENOSPC);
+    assert_int_equal(table_take(table, true, &first), 0);
+    assert_int_equal(table_take(table, true, &second), 0);
+    assert_int_equal(table_take(table, true, &none), -ENOSPC);
     table_give(table, first);
-    assert_int_equal(table_take(table, &first), 0);
+    assert_int_equal(table_take(table, true, &first), 0);
     table_bound(table, 3);
-    assert_int_equal(table_take(table, &none), 0);
+    assert_int_equal(table_take(table, true, &none), 0);
     table_free(table);
 }
 
@@ -229,23 +441,25 @@ static void no_more_slots_are_taken_than_it_is_told(void **state) {
  * noticed.) */
 #define AT(type, member, at) assert_int_equal(offsetof(struct type, member), at)
 
-static void the_layout_of_version_8(void **state) {
+static void the_layout_of_version_12(void **state) {
     (void)state;
-    assert_int_equal(KEEPER_VERSION, 8);
+    assert_int_equal(KEEPER_VERSION, 12);
     assert_int_equal(END_NONE, 0); /* record.end: new rows of ends.def go to its end */
     assert_int_equal(END_CLIENT_ENDED, 1);
     assert_int_equal(END_TOO_SLOW, 36);
     assert_int_equal(END_SERVER_TLS, 45);
-    AT(table_head, counter_names, 16);
-    AT(table_head, parked, 24);
-    AT(table_head, accepted, 32);
-    AT(table_head, counters, 40);
-    AT(table_head, listeners, 808);
-    AT(table_head, crashes, 55888);
-    AT(table_head, adopting, 55912);
-    AT(table_head, steering, 55920);
-    AT(table_head, tickets, 144000);
-    assert_int_equal(sizeof(struct table_head), 144296);
+    AT(table_head, passages_size, 16);
+    AT(table_head, shown_size, 20);
+    AT(table_head, counter_names, 24);
+    AT(table_head, parked, 32);
+    AT(table_head, accepted, 40);
+    AT(table_head, counters, 48);
+    AT(table_head, listeners, 816);
+    AT(table_head, crashes, 55896);
+    AT(table_head, adopting, 55920);
+    AT(table_head, steering, 55928);
+    AT(table_head, tickets, 144008);
+    assert_int_equal(sizeof(struct table_head), 144304);
     AT(ticket_key, name, 8);
     AT(ticket_key, cipher, 24);
     AT(ticket_key, mac, 56);
@@ -278,10 +492,11 @@ static void the_layout_of_version_8(void **state) {
     AT(conn_state, record, 8);
     AT(conn_state, options, 1296);
     AT(conn_state, flow, 1344);
-    AT(conn_state, aborted, 1472);
-    AT(conn_state, lingering, 1473);
-    AT(conn_state, hard, 1474);
-    AT(conn_state, decided, 1475);
+    AT(conn_state, by_steps, 1472);
+    AT(conn_state, aborted, 1473);
+    AT(conn_state, lingering, 1474);
+    AT(conn_state, hard, 1475);
+    AT(conn_state, decided, 1476);
     AT(conn_state, expired, 1480);
     AT(conn_state, told_idle, 1488);
     AT(conn_state, crashes, 1496);
@@ -316,6 +531,7 @@ static void the_layout_of_version_8(void **state) {
     AT(conn_options, keepalive, 16);
     AT(conn_options, half_close, 24);
     AT(conn_options, http, 25);
+    AT(conn_options, exchanges, 26);
     AT(conn_options, idle_end, 28);
     AT(conn_options, copy, 32);
     AT(conn_options, log, 36);
@@ -329,20 +545,105 @@ static void the_layout_of_version_8(void **state) {
     AT(flow, ended, 34);
     AT(flow, sink_error, 36);
     assert_int_equal(sizeof(struct flow), 64);
+    AT(passages, way, 0);
+    AT(passages, side, 2000);
+    AT(passages, has_shown, 2276);
+    assert_int_equal(sizeof(struct passages), 2304);
+    AT(passage, at, 992);
+    AT(passage, has_stash, 994);
+    AT(passage_side, asked, 2);
+    AT(passage_side, owes, 3);
+    AT(passage_mark, sent, 8);
+    AT(passage_mark, bytes, 24);
+    AT(passage_mark, in, 32);
+    AT(passage_mark, out, 144);
+    AT(passage_mark, rules, 368);
+    AT(passage_mark, sum, 384);
+    AT(passage_mark, stashed, 380);
+    AT(passage_mark, step, 388);
+    assert_int_equal(sizeof(struct passage_mark), 496);
+    assert_int_equal(sizeof(struct passage_stash), 40960);
+    AT(tls_keys, cipher, 2);
+    AT(tls_keys, secret_size, 3);
+    AT(tls_keys, key, 4);
+    AT(tls_keys, iv, 36);
+    AT(tls_keys, secret, 48);
+    AT(tls_keys, sequence, 96);
+    AT(tls_keys, nonce, 104);
+    AT(tls_rules, head, 1);
+    AT(tls_rules, head_n, 5);
+    AT(tls_rules, request, 6);
+    AT(tls_rules, left, 8);
+    AT(proxy_certificate, resumed, 1);
+    AT(proxy_certificate, common, 2);
+    AT(proxy_certificate, subject, 130);
+    AT(proxy_certificate, signature, 386);
+    AT(proxy_certificate, key, 418);
+    AT(proxy_certificate, fingerprint, 434);
+    AT(proxy_certificate, names, 466);
+    AT(proxy_certificate, n_names, 984);
+    assert_int_equal(sizeof(struct proxy_certificate), 992);
+    AT(passage, undone, 993);
+    AT(passage_mark, took, 396);
+    AT(passage_mark, over, 389);
+    AT(passage_mark, sink, 390);
+    AT(passage_mark, size, 392);
+    AT(passage_mark, exchange, 400);
+    AT(passage_mark, check, 488);
+    AT(passages, leg, 2008);
+    AT(passages, area, 2272);
+    AT(exchange_area, note, 24584);
+    AT(exchange_area, in, 29456);
+    AT(exchange_area, out, 111898);
+    assert_int_equal(sizeof(struct request_record), 4872);
+    AT(passage_exchange, count, 56);
+    AT(passage_exchange, leg, 64);
+    AT(passage_exchange, skip, 72);
+    AT(passage_exchange, stored, 76);
+    AT(passage_exchange, phase, 80);
+    AT(passage_exchange, end, 81);
+    AT(passage_exchange, close, 82);
+    AT(passage_exchange, leaves, 83);
+    AT(passage_exchange, early, 84);
+    AT(passage_exchange, drains, 85);
+    AT(passage_body, in_chunks, 4);
+    AT(passage_body, over, 5);
+    AT(passage_body, length, 8);
+    AT(passage_body, left, 16);
+    AT(passage_body, chunks, 24);
+    AT(passage_body, most, 40);
+    AT(passage_body, passed, 48);
+    AT(http1_chunks, digits, 1);
+    AT(http1_chunks, extension, 2);
+    AT(http1_chunks, trailers, 4);
+    AT(http1_chunks, left, 8);
+    AT(passage_leg, read, 8);
+    AT(passage_leg, sent, 16);
+    AT(passage_leg, in, 24);
+    AT(passage_leg, out, 136);
+    AT(passage_leg, rules, 248);
+    AT(passage_leg, fresh, 260);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_is_used_again_with_its_pipes),
         cmocka_unit_test(pipes_with_bytes_in_them_are_not_used_again),
+        cmocka_unit_test(both_pipes_or_none),
         cmocka_unit_test(only_so_many_spare_pipes_are_kept),
         cmocka_unit_test(the_next_process_finds_what_was_noted),
         cmocka_unit_test(counters_of_another_version_begin_anew),
         cmocka_unit_test(what_is_no_table_is_refused),
         cmocka_unit_test(its_size_is_sealed),
         cmocka_unit_test(a_larger_one_takes_its_place),
+        cmocka_unit_test(the_former_one_stays_as_it_is),
+        cmocka_unit_test(what_nobody_uses_costs_nothing),
+        cmocka_unit_test(the_area_of_one_that_was_lost_is_lent_again),
+        cmocka_unit_test(areas_that_nobody_can_own_are_lent_again),
+        cmocka_unit_test(its_stash_goes_along_and_is_given_back),
+        cmocka_unit_test(no_other_stash_goes_with_it),
         cmocka_unit_test(no_more_slots_are_taken_than_it_is_told),
-        cmocka_unit_test(the_layout_of_version_8),
+        cmocka_unit_test(the_layout_of_version_12),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,13 @@ static void test_what_is_bad_keeps_the_old(void **state) {
     check_look(TLS_LOOK_WAITS, "", "ca: ");
     check_look(TLS_LOOK_WAITS, "", NULL);
     check_shows(true, "fresh");
+    replace("own.crt", &old, &first_ca);
+    write_key("own.key", &old);
+    check_look(TLS_LOOK_TAKEN, "old ", NULL);
+    check_shows(true, "old");
+    replace("own.crt", &fresh, &first_ca);
+    write_key("own.key", &fresh);
+    check_look(TLS_LOOK_TAKEN, "fresh ", NULL);
     unlink(in_folder("own.key"));
     replace("ca.pem", &second_ca, NULL);
     check_look(TLS_LOOK_TAKEN, "ca ", NULL);

@@ -143,6 +143,57 @@ static void test_changed_keys_of_tickets_are_taken(void **state) {
     check_look(TLS_LOOK_TAKEN, 0, NULL);
 }
 
+/* Each waits for itself: certificates do not wait for a file that can be repaired any time. */
+static void test_a_bad_file_keeps_no_certificate_from_being_taken(void **state) {
+    (void)state;
+    assert_int_equal(truncate(keys_path, 151), 0);
+    write_pair("site.pem", &old, &authority, true);
+    make_older("site.pem");
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    assert_string_equal(new_files, "");
+    check_serves("www.example", "old");
+    check_look(TLS_LOOK_WAITS, 0, "ticket_keys: ");
+    write_pair("site.pem", &fresh, &authority, true);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    check_serves("www.example", "fresh");
+    write_ticket_keys('C');
+    check_look(TLS_LOOK_TAKEN, 0, NULL);
+    assert_string_equal(new_files, "ticket_keys ");
+    check_look(TLS_LOOK_SAME, 0, NULL);
+}
+
+/* The same of who verifies clients; and what is bad of that leaves the other of the two, too. */
+static void test_bad_authorities_keep_no_certificate_from_being_taken(void **state) {
+    struct tls_server_settings settings = settings_for(paths, 1);
+    struct tls_server *before = server;
+
+    (void)state;
+    settings.verify_client = TLS_VERIFY_OPTIONAL;
+    settings.ca = in_folder("ca/one");
+    assert_int_equal(mkdir(in_folder("ca"), 0700), 0);
+    write_pair("ca/one", &authority, NULL, false);
+    server = tls_server_new(&settings, on_problem, NULL);
+    assert_non_null(server);
+    assert_int_equal(truncate(in_folder("ca/one"), 40), 0);
+    write_pair("site.pem", &old, &authority, true);
+    make_older("site.pem");
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    assert_string_equal(new_files, "");
+    check_serves("www.example", "old");
+    SSL_CTX *ctx = tls_server_context(server);
+    assert_int_equal(sk_X509_NAME_num(SSL_CTX_get_client_CA_list(ctx)), 1);
+    SSL_CTX_free(ctx);
+    check_look(TLS_LOOK_WAITS, 0, "ca: ");
+    write_pair("ca/one", &authority, NULL, false);
+    check_look(TLS_LOOK_TAKEN, 0, NULL);
+    assert_string_equal(new_files, "ca ");
+    check_look(TLS_LOOK_SAME, 0, NULL);
+    write_pair("site.pem", &fresh, &authority, true);
+    tls_server_unref(server);
+    server = before;
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+}
+
 /* The first look says nothing, the second does, the third does not again; then it is mended. */
 static void test_a_half_written_one_waits(void **state) {
     FILE *out = fopen(in_folder("site.pem"), "w");
@@ -209,6 +260,17 @@ static void test_an_empty_folder_leaves_all(void **state) {
 
 #define DAY 86400
 
+/* Keys of tickets came with it: they count, and are told, once there are certificates again. */
+static void test_what_came_with_an_empty_folder_is_taken_later(void **state) {
+    (void)state;
+    make_older("tickets.keys");
+    check_look(TLS_LOOK_WAITS, 0, NULL);
+    write_pair("site.pem", &fresh, &authority, true);
+    check_look(TLS_LOOK_TAKEN, 1, NULL);
+    assert_string_equal(new_files, "ticket_keys ");
+    check_look(TLS_LOOK_SAME, 0, NULL);
+}
+
 static void test_when_an_end_is_told(void **state) {
     const int64_t begin = 1000 * DAY, end = 1090 * DAY;
 
@@ -232,10 +294,13 @@ int main(void) {
         cmocka_unit_test(test_nothing_has_changed),
         cmocka_unit_test(test_a_renewed_one_is_taken),
         cmocka_unit_test(test_changed_keys_of_tickets_are_taken),
+        cmocka_unit_test(test_a_bad_file_keeps_no_certificate_from_being_taken),
+        cmocka_unit_test(test_bad_authorities_keep_no_certificate_from_being_taken),
         cmocka_unit_test(test_a_half_written_one_waits),
         cmocka_unit_test(test_a_pair_is_taken_whole),
         cmocka_unit_test(test_a_new_one_that_is_bad_is_left_out),
         cmocka_unit_test(test_an_empty_folder_leaves_all),
+        cmocka_unit_test(test_what_came_with_an_empty_folder_is_taken_later),
         cmocka_unit_test(test_when_an_end_is_told),
     };
 

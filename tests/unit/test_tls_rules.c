@@ -202,7 +202,7 @@ static void who_only_keeps_us_busy_is_refused(void **state) {
         uint16_t version;
         enum tls_content content;
         size_t n;
-        uint8_t bytes[5];
+        uint8_t bytes[6]; /* with a NUL */
         enum tls_meaning meaning;
     } idle[] = {
         {TLS_1_3, TLS_DATA, 0, "", NOTHING},

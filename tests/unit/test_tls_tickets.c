@@ -136,7 +136,8 @@ static void test_a_killed_writer(void **state) {
     struct ticket_keys whole = memory;
     for (size_t n = 0; n <= sizeof(struct ticket_key); n++) {
         memory = whole;
-        memset((uint8_t *)&memory.list[2] + n, 0x5a, sizeof(struct ticket_key) - n);
+        for (size_t i = n; i < sizeof(struct ticket_key); i++)
+            ((uint8_t *)&memory.list[2])[i] ^= 0x5a; /* no byte is what it was */
         memory.first = 1;
         tickets_begin(&memory);
         assert_int_equal(worth(now + 1, &a), 2);
@@ -245,6 +246,8 @@ static void test_files_that_are_wrong(void **state) {
                 "characters), as openssl rand 80 | openssl base64 -A makes it, or of 48 (64)");
     snprintf(text, sizeof(text), "%s\n%s\n%s\n", good, good, encode(1, 48));
     assert_told(text, "line 3 is a key of 48 bytes, and those before have 80");
+    snprintf(text, sizeof(text), "%s\n%s\n%s\n", encode(0, 80), encode(1, 48), encode(2, 80));
+    assert_told(text, "line 2 is a key of 48 bytes, and those before have 80");
     snprintf(odd, sizeof(odd), "%s", good);
     odd[20] = '=';
     assert_told(odd, "line 1 is no base64 at its character 21");

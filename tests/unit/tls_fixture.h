@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,7 +26,9 @@
 
 static char folder[64];
 
+/* Others may read nothing in it. */
 static inline void make_folder(void) {
+    umask(077);
     snprintf(folder, sizeof(folder), "/tmp/relayd-tls-XXXXXX");
     assert_non_null(mkdtemp(folder));
 }
