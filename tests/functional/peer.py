@@ -49,7 +49,11 @@ class Peer:
     # Writing
 
     def send(self, data):
-        self.sock.sendall(data)
+        try:
+            self.sock.sendall(data)
+        except ConnectionResetError:
+            self.was_reset = True   # the kernel tells of a reset once
+            raise
         return self
 
     def shut(self):
@@ -83,9 +87,15 @@ class Peer:
         if self.pending:
             data, self.pending = self.pending[:size], self.pending[size:]
             return data
-        if self.was_reset:
-            raise ConnectionResetError("reset while connecting")
-        return self.sock.recv(size)
+        try:
+            data = self.sock.recv(size)
+        except OSError:
+            if not self.was_reset:
+                raise
+            data = b""
+        if not data and self.was_reset:
+            raise ConnectionResetError("reset, as connect or send was told")
+        return data
 
     def read(self, size):
         """Exactly so many bytes."""
