@@ -259,3 +259,11 @@ size_t text_plain_path(const char *path, char *ret) {
     ret[n] = '\0';
     return n;
 }
+
+bool text_is_below(const char *path, const char *folder) {
+    size_t n = strlen(folder);
+
+    while (n > 0 && folder[n - 1] == '/')
+        n--;
+    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}

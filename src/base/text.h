@@ -55,4 +55,8 @@ unsigned text_distance(const char *a, const char *b);
  * for the path. Returns its length. */
 size_t text_plain_path(const char *path, char *ret);
 
+/* This path is the folder's, or of something in it: /tmp/a is below /tmp and /tmp/, /tmpfoo is
+ * not. */
+bool text_is_below(const char *path, const char *folder);
+
 #endif

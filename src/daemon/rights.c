@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/interface.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "daemon/bus.h"
 
 #define PATIENCE         (2 * USEC_PER_SEC)
@@ -133,12 +134,6 @@ static bool find_sandbox(struct sandbox *ret_sandbox) {
     return found;
 }
 
-static bool is_below(const char *path, const char *folder) {
-    size_t n = strlen(folder);
-
-    return strncmp(path, folder, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
 /* Of a list of systemd's, whose paths may have a prefix of their own. */
 static bool is_below_any(const char *path, const char *root, char *const *folders) {
     char folder[512];
@@ -147,19 +142,19 @@ static bool is_below_any(const char *path, const char *root, char *const *folder
         const char *name = folders[i] + strspn(folders[i], "-+");
 
         snprintf(folder, sizeof(folder), "%s%s", root, name);
-        if (is_below(path, folder))
+        if (text_is_below(path, folder))
             return true;
     }
     return false;
 }
 
 static bool is_in_private_tmp(const struct sandbox *sandbox, const char *path) {
-    return sandbox->private_tmp && (is_below(path, "/tmp") || is_below(path, "/var/tmp"));
+    return sandbox->private_tmp && (text_is_below(path, "/tmp") || text_is_below(path, "/var/tmp"));
 }
 
 static bool is_hidden_home(const struct sandbox *sandbox, const char *path) {
-    return sandbox->protect_home &&
-           (is_below(path, "/home") || is_below(path, "/root") || is_below(path, "/run/user"));
+    return sandbox->protect_home && (text_is_below(path, "/home") || text_is_below(path, "/root") ||
+                                     text_is_below(path, "/run/user"));
 }
 
 /* Why a unix socket is of no use there, or NULL. */
@@ -354,7 +349,7 @@ static void check_listened(const struct rights *rights, int line,
     check_unix_path(rights, line, address->text, &address->spec, true);
     check_interface(rights, line, address->text, addr, "relayd does not start before it is there");
     if (rights->sandbox == NULL && addr_is_unix(addr) && !may_write_beside(addr->u.un.sun_path) &&
-        !is_below(addr->u.un.sun_path, "/run/relayd")) /* systemd makes it at the start */
+        !text_is_below(addr->u.un.sun_path, "/run/relayd")) /* systemd makes it at the start */
         warn_of_address(rights, line, address->text, "%s", NO_FOLDER);
 }
 

@@ -42,12 +42,18 @@ static struct access_file *open_file(const char *name) {
     return file;
 }
 
-static void add_request(unsigned long number, size_t n_path) {
+static struct request_record make_request(unsigned long number, size_t n_path) {
     struct request_record r = {.begun = 1, .method = "GET", .status = 200};
     int n = snprintf(r.texts + 1, 32, "/%lu/", number);
 
     memset(r.texts + 1 + n, 'x', n_path);
     r.n_path = (uint16_t)((size_t)n + n_path);
+    return r;
+}
+
+static void add_request(unsigned long number, size_t n_path) {
+    const struct request_record r = make_request(number, n_path);
+
     access_log_add(&r);
 }
 
@@ -106,6 +112,28 @@ static void what_finds_no_room_is_counted(void **state) {
     assert_int_equal(stats_get(STAT_access_log_lost) - before, given);
 }
 
+/* Requests of this size fill the ring to its last byte, so there is no room for a mark behind them:
+ * it goes on at its beginning all the same. */
+static void the_ring_may_be_full_to_its_last_byte(void **state) {
+    const size_t size = 1024, entry = 16; /* of the ring's own for each */
+    const struct request_record shortest = make_request(1000, 0);
+    size_t n_path = size - entry - request_record_size(&shortest);
+    uint64_t before = stats_get(STAT_access_log_lost);
+    unsigned long given = 1000;
+
+    (void)state;
+    (void)unlink(path);
+    assert_int_equal(ACCESS_LOG_ROOM % size, 0);
+    assert_int_equal(access_log_begin(), 0);
+    access_log_use(open_file("/dev/full"));
+    while (stats_get(STAT_access_log_lost) == before)
+        add_request(given++, n_path);
+    access_log_use(open_file(path));
+    add_request(given++, n_path);
+    access_log_stop();
+    assert_int_equal(count_lines_of(path) + stats_get(STAT_access_log_lost) - before, given - 1000);
+}
+
 /* Turned off, it has written what was given before. */
 static void off_is_after_the_last(void **state) {
     (void)state;
@@ -140,6 +168,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_written_over_many_files),
         cmocka_unit_test(what_finds_no_room_is_counted),
+        cmocka_unit_test(the_ring_may_be_full_to_its_last_byte),
         cmocka_unit_test(off_is_after_the_last),
         cmocka_unit_test(it_is_opened_anew),
     };

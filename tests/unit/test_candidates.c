@@ -292,6 +292,34 @@ static void nobody_is_refused_while_one_is_good(void **state) UNCHECKED {
     assert_in_range(all, 1, MOST - 1);
 }
 
+/* All are left alone and due for a test: one connection asks, the others are told no. */
+static void of_many_that_are_out_one_is_probed(void **state) UNCHECKED {
+    static const char *const balances[] = {"round_robin", "least_connections"};
+    const struct addr client = address(1);
+    struct search one, two;
+    struct member *member, *other;
+    char options[64];
+    usec_t timeout;
+
+    for (size_t i = 0; i < ARRAY_LEN(balances); i++) {
+        snprintf(options, sizeof(options), "fail_timeout = 1h balance = %s", balances[i]);
+        struct upstream *app = make(options, 0, MOST);
+        for (size_t k = 0; k < MOST; k++)
+            atomic_store(&app->roster.slots[k].member->out_until,
+                         (usec_t)(1 + (k + MOST - 7) % MOST));
+        search_begin(&one, app, &client);
+        search_begin(&two, app, &client);
+        assert_int_equal(search_next(&one, &member, &timeout), SEARCH_FOUND);
+        assert_true(one.probes);
+        assert_ptr_equal(member, app->roster.slots[7].member); /* left alone for longest */
+        assert_int_equal(search_next(&two, &other, &timeout), SEARCH_DOWN);
+        search_end(&two);
+        search_failed(&one, &member, ECONNREFUSED);
+        search_end(&one);
+        free_upstream(state);
+    }
+}
+
 /* Few and many, by each balance: as if they were not there. */
 static void backups_serve_while_the_others_are_drained(void **state) UNCHECKED {
     static const char *const balances[] = {"round_robin", "least_connections", "source_hash",
@@ -341,6 +369,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_among_many_costs_little_more, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(turns_are_in_proportion, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(nobody_is_refused_while_one_is_good, set_up, free_upstream),
+        cmocka_unit_test_setup(of_many_that_are_out_one_is_probed, set_up),
         cmocka_unit_test_setup(backups_serve_while_the_others_are_drained, set_up),
         cmocka_unit_test_setup_teardown(who_is_back_begins_slowly, set_up, free_upstream),
         cmocka_unit_test_setup_teardown(it_is_the_same_as_to_look_at_all, set_up, free_upstream),

@@ -95,6 +95,64 @@ static void the_ttl_of_an_alias_counts(void **state) {
     expect("alias.test.", DNS_AAAA, "fd00::1", 7);
 }
 
+/* Answers what it is asked for with a record of this type, TTL and data. */
+static void answer_query(int fd, const struct sockaddr_in *to, const char *query, size_t n,
+                         const char *record, size_t size) {
+    char reply[512];
+
+    assert_in_range(n, 12, sizeof(reply) - 64);
+    memcpy(reply, query, n);
+    reply[2] = (char)0x81; /* an answer, */
+    reply[3] = (char)0x80; /* without an error (RFC 1035, 4.1.1), */
+    reply[7] = 1;          /* of one record, */
+    reply[11] = 0;         /* and nothing else, as EDNS */
+    size_t end = 12;
+    while (query[end] != 0)
+        end += 1 + (size_t)query[end];
+    end += 5;
+    memcpy(reply + end, "\xc0\x0c", 2); /* of the name that was asked for */
+    memcpy(reply + end + 2, record, size);
+    assert_int_equal(sendto(fd, reply, end + 2 + size, 0, (const struct sockaddr *)to, sizeof(*to)),
+                     end + 2 + size);
+}
+
+/* A server that knows front.test's alias, for 7 s, and back.test's address, for 40 s, but does not
+ * tell both at once. */
+static void serve_apart(void *arg) {
+    static const char alias[] = "\0\5\0\1\0\0\0\7\0\13\4back\4test",
+                      address[] = "\0\1\0\1\0\0\0\50\0\4\177\0\1\1";
+    const int *fd = arg;
+    struct sockaddr_in from;
+    socklen_t length = sizeof(from);
+    char query[512];
+    ssize_t n;
+
+    while ((n = recvfrom(*fd, query, sizeof(query), 0, (struct sockaddr *)&from, &length)) > 12) {
+        if (query[13] == 'f')
+            answer_query(*fd, &from, query, (size_t)n, alias, sizeof(alias));
+        else
+            answer_query(*fd, &from, query, (size_t)n, address, sizeof(address) - 1);
+        length = sizeof(from);
+    }
+}
+
+/* That of an alias counts, too, if what it leads to has to be asked for. */
+static void the_ttl_of_an_alias_alone_counts(void **state) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(53)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct thread thread;
+
+    (void)state;
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.2", &at.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(thread_start(&thread, "server", NULL, serve_apart, &fd), 0);
+    hosts_are("nameserver 127.0.0.2\n", "");
+    expect("front.test.", DNS_A, "127.0.1.1", 7);
+    assert_int_equal(sendto(fd, "", 0, 0, (struct sockaddr *)&at, sizeof(at)), 0); /* it ends */
+    thread_join(&thread);
+    fd_close(&fd);
+}
+
 static void a_service(void **state) {
     struct result result;
 
@@ -240,6 +298,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_type_has_its_own_answer),
         cmocka_unit_test(the_ttl_of_an_alias_counts),
+        cmocka_unit_test(the_ttl_of_an_alias_alone_counts),
         cmocka_unit_test(a_service),
         cmocka_unit_test(a_large_service),
         cmocka_unit_test(a_corrected_resolv_conf_counts_while_lookups_hang),

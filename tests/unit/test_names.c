@@ -455,6 +455,35 @@ static void it_is_looked_up_again_after_the_interval_at_the_latest(void **state)
     await_lookups(10);
 }
 
+/* Of two that want it, the one that wanted it often leaves. */
+static void it_is_asked_no_more_often_than_somebody_wants(void **state) {
+    static const char *const more[] = {"127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"};
+
+    (void)state;
+    say("a.test.", DNS_A, "127.0.0.1", 3600);
+    say("b.test.", DNS_A, "127.0.0.1", 3600);
+    start("a.test.:80", SOON);
+    await("127.0.0.1:80");
+    struct names *old = names;
+    names = new_names();
+    add("a.test.:80", HOUR, 0);
+    add("b.test.:80", SOON, 1);
+    assert_int_equal(resolver_join(resolver, names), 0);
+    free_names(old);
+    await_of(1, "127.0.0.1:80"); /* whoever was asked before has answered */
+    say("b.test.", DNS_A, "127.0.0.2", 3600);
+    await_of(1, "127.0.0.2:80");
+    say("a.test.", DNS_A, "127.0.0.9", 3600);
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        char text[32];
+
+        say("b.test.", DNS_A, more[i], 3600);
+        snprintf(text, sizeof(text), "%s:80", more[i]);
+        await_of(1, text);
+    }
+    await("127.0.0.1:80");
+}
+
 static void a_failing_name_is_tried_again_later_each_time(void **state) {
     (void)state;
     say("a.test.", DNS_A, "-", 0);
@@ -604,6 +633,7 @@ int main(void) {
         TEST(of_too_many_always_the_same_are_used),
         TEST(it_is_looked_up_again_when_its_ttl_is_over),
         TEST(it_is_looked_up_again_after_the_interval_at_the_latest),
+        TEST(it_is_asked_no_more_often_than_somebody_wants),
         TEST(a_failing_name_is_tried_again_later_each_time),
         TEST(a_name_that_hangs_delays_no_other),
         TEST(names_of_one_host_are_looked_up_together),

@@ -129,6 +129,37 @@ static void one_that_takes_nothing_but_answers_is_left_alone(void **state) {
     drop_conn();
 }
 
+/* What it did not answer before it was heard of again says nothing of the next question. */
+static void a_silence_that_was_broken_does_not_count(void **state) UNCHECKED {
+    const struct timespec pause = clock_timespec(20 * USEC_PER_MSEC);
+    struct verdict verdict;
+
+    (void)state;
+    make_conn();
+    int fd = conn->fd[SIDE_CLIENT], off = 0; /* the kernel asks nothing of its own accord */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &off, sizeof(off)), 0);
+    set_loopback(false);
+    assert_int_equal(send(fd, "ping", 4, MSG_NOSIGNAL), 4);
+    while (conn->review.watch[SIDE_CLIENT].unanswered == 0) {
+        assert_int_equal(conn_review(conn, clock_now()).what, CONN_LIVE);
+        nanosleep(&pause, NULL);
+    }
+    set_loopback(true); /* nobody looks until it has answered, and asks nothing for a while */
+    while (pulse_take(fd).on_its_way || pulse_take(fd).heard_of < 2 * KEEPALIVE)
+        nanosleep(&pause, NULL);
+    set_loopback(false);
+    usec_t since = clock_now();
+    assert_int_equal(send(fd, "ping", 4, MSG_NOSIGNAL), 4);
+    while (!pulse_take(fd).unanswered)
+        nanosleep(&pause, NULL);
+    assert_int_equal(conn_review(conn, clock_now()).what, CONN_LIVE);
+    assert_true(dies_within(6 * KEEPALIVE, &verdict));
+    assert_in_range(clock_now() - since, KEEPALIVE, 6 * KEEPALIVE);
+    assert_int_equal(verdict.end, END_CLIENT_RESET);
+    set_loopback(true);
+    drop_conn();
+}
+
 static int set_up(void **state) {
     (void)state;
     alone = unshare(CLONE_NEWNET) == 0;
@@ -142,6 +173,7 @@ int main(void) {
         cmocka_unit_test(one_that_vanishes_with_bytes_in_flight_is_found),
         cmocka_unit_test(one_that_vanishes_with_its_end_in_flight_is_found),
         cmocka_unit_test(one_that_takes_nothing_but_answers_is_left_alone),
+        cmocka_unit_test(a_silence_that_was_broken_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

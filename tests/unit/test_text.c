@@ -247,11 +247,23 @@ static void days_and_ends(void **state) {
     assert_int_equal(text_before_end("a.pem", ".crt"), 0);
 }
 
+static void test_is_below(void **state) {
+    (void)state;
+    assert_true(text_is_below("/tmp/a", "/tmp"));
+    assert_true(text_is_below("/tmp/a", "/tmp/"));
+    assert_true(text_is_below("/tmp", "/tmp"));
+    assert_true(text_is_below("/tmp/a/b", "/"));
+    assert_false(text_is_below("/tmpfoo", "/tmp"));
+    assert_false(text_is_below("/tm", "/tmp"));
+    assert_false(text_is_below("/var/tmp/a", "/tmp"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations_are_read),
         cmocka_unit_test(test_other_durations_are_refused),
         cmocka_unit_test(test_durations_come_back),
+        cmocka_unit_test(test_is_below),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_what_is_left),
         cmocka_unit_test(test_numbers),
