@@ -70,6 +70,8 @@ static json_t *list_problems(const json_t *status, const json_t *servers) {
     }
     json_array_foreach(json_object_get(status, "near"), i, one)
         json_add(&problems, json_sprintf("Near its limit: %s", json_string_value(one)));
+    json_array_foreach(json_object_get(status, "troubles"), i, one)
+        json_add(&problems, json_string(json_string_value(one)));
     return problems;
 }
 

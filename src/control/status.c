@@ -1,5 +1,6 @@
 #include "control/status.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "conn/sweep.h"
 #include "control/certificates.h"
 #include "control/near.h"
+#include "record/access_log.h"
 #include "version.h"
 
 static const char *describe_keeper(const struct relay *relay, const struct sweep_sum *sum,
@@ -120,6 +122,17 @@ static json_t *list_upstreams(const struct generation *generation) {
     return list;
 }
 
+/* What does not work, but for servers: sentences. */
+static json_t *list_troubles(void) {
+    json_t *list = json_array();
+    char sentence[PATH_MAX + 256], shown[2 * sizeof(sentence)];
+
+    if (access_log_fails(sentence, sizeof(sentence)))
+        json_add(&list, json_string(escape_text(sentence, strlen(sentence), ESCAPE_UNPRINTABLE,
+                                                shown, sizeof(shown))));
+    return list;
+}
+
 /* Whole bytes a second. */
 static json_t *pack_rate(double rate) {
     return rate >= 0 ? json_integer((json_int_t)rate) : json_null();
@@ -146,14 +159,14 @@ json_t *status_json(const struct question *question) {
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", generation->config->fingerprint);
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
+        "{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
         "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
         (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
         sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
         pack_rate(bytes[DIR_DOWN]), "keeper",
         describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint", fingerprint,
-        "near", near_list(question), "failures", list_failures(), "listeners",
-        list_listeners(generation), "upstreams", list_upstreams(generation), "lame",
+        "near", near_list(question), "troubles", list_troubles(), "failures", list_failures(),
+        "listeners", list_listeners(generation), "upstreams", list_upstreams(generation), "lame",
         steer_is_lame(NULL) || steer_stops_soon(), "stopping",
         atomic_load(&question->relay->road.stop_accept), "adopting",
         atomic_load(&question->relay->adopts));

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ static struct {
     bool hurry GUARDED;               /* somebody waits until all is written */
     bool reopen GUARDED, stopping GUARDED, ended GUARDED;
     const struct access_file *writing GUARDED; /* to this one; NULL: to none at the moment */
+    int failed GUARDED;                        /* errno: `file` did not take the last lines */
 } access_log = {.lock = LOCK_INITIAL(RANK_LEAF)};
 
 static atomic_bool is_on;
@@ -116,8 +118,9 @@ static struct access_file *begin_writing(void) {
     return file;
 }
 
-static void end_writing(void) {
+static void end_writing(bool written) {
     lock_acquire(&access_log.lock);
+    access_log.failed = written || access_log.writing != access_log.file ? 0 : out.failed;
     access_log.writing = NULL;
     lock_release(&access_log.lock);
     cond_broadcast(&access_log.moved);
@@ -129,7 +132,7 @@ static bool write_lines(void) {
 
     access_out_use(&out, file);
     bool written = access_out_write(&out, &abandon);
-    end_writing();
+    end_writing(written);
     return written;
 }
 
@@ -309,6 +312,7 @@ void access_log_use(struct access_file *file) {
     lock_acquire(&access_log.lock);
     struct access_file *former = access_log.file;
     access_log.file = file;
+    access_log.failed = 0;
     cond_signal(&access_log.filled);
     while (former != NULL && access_log.writing == former &&
            cond_wait_until(&access_log.moved, &access_log.lock, until))
@@ -324,6 +328,16 @@ void access_log_reopen(void) {
     access_log.reopen = true;
     cond_signal(&access_log.filled);
     lock_release(&access_log.lock);
+}
+
+bool access_log_fails(char *buf, size_t size) {
+    lock_acquire(&access_log.lock);
+    int error = access_log.file != NULL ? access_log.failed : 0;
+    if (error != 0)
+        snprintf(buf, size, "The access log %s cannot be written: %s; %s.", access_log.file->path,
+                 strerrordesc_np(error), access_file_remedy(error));
+    lock_release(&access_log.lock);
+    return error != 0;
 }
 
 /* Until the thread has ended, or has written nothing for STOP_PATIENCE, or STOP_MOST is over. */

@@ -10,6 +10,7 @@
 #define RECORD_ACCESS_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "record/access_file.h"
 #include "record/request_record.h"
@@ -33,6 +34,10 @@ void access_log_use(struct access_file *file);
 /* The same file by its name, made anew if it is gone; where that fails it stays as it is. Soon.
  * Main. */
 void access_log_reopen(void);
+
+/* Whether the file takes no lines now; then why, and what to do, in a sentence, cut to fit. Any
+ * thread, no leaf lock held. */
+bool access_log_fails(char *buf, size_t size) MUST_USE;
 
 /* Writes what waits, for as long as that moves, then ends the thread. Main. */
 void access_log_stop(void);

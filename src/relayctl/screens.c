@@ -70,6 +70,8 @@ static void print_head(const json_t *status, time_t now, FILE *out) {
     putc('\n', out);
     json_array_foreach(near, i, sentence)
         fprintf(out, "near its limit: %s\n", json_string_value(sentence));
+    json_array_foreach(json_object_get(status, "troubles"), i, sentence)
+        fprintf(out, "trouble: %s\n", json_string_value(sentence));
     if (json_is_true(json_object_get(status, "stopping")))
         fputs("stopping: no new connections; those there are may finish\n", out);
     if (json_is_true(json_object_get(status, "lame")))

@@ -355,6 +355,10 @@ def lost(at):
     return values(parse(relayctl("-s", at, "metrics")))["relayd_access_log_lost_total"]
 
 
+def troubles(at):
+    return json.loads(relayctl("-s", at, "--json"))["troubles"]
+
+
 def test_a_full_disk_costs_no_traffic(relay, origin, at):
     """/dev/full: told once, each request is served, and what is missing is counted at the end."""
     one = proxy(relay, web(origin), top=logging("/dev/full", more=f'control = "{at}"'))
@@ -362,6 +366,9 @@ def test_a_full_disk_costs_no_traffic(relay, origin, at):
         for i in range(100):
             assert ask(client, get(f"/{i}")).status == 200
     one.wait_log(r"The access log /dev/full cannot be written: No space left on device; make room on its disk\.")
+    trouble = "The access log /dev/full cannot be written: No space left on device; make room on its disk."
+    until(lambda: troubles(at) == [trouble], "the status says so")
+    assert f"\ntrouble: {trouble}\n" in relayctl("-s", at)
     one.term()
     one.wait_exit()
     said = [line.text for line in one.all_lines() if "access log" in line.text]
@@ -397,6 +404,7 @@ def test_a_disk_that_is_full_for_a_while(relay, origin, tmp_path, at):
         one.wait_log("cannot be written: No space left on device")
         subprocess.run(["mount", "-o", "remount,size=4m", folder], check=True)
         one.wait_log("is written again; no request is missing")
+        until(lambda: not troubles(at), "the status says no more of it")
         assert lost(at) == 0
         assert paths_in(access) == sent
         one.term()
