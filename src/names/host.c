@@ -134,7 +134,9 @@ enum host_trouble host_trouble(const struct host *host) {
         return host->said;
     if (v4->state == FAMILY_FOUND)
         return HOST_IPV6_FAILS;
-    return v6->state == FAMILY_FOUND ? HOST_IPV4_FAILS : HOST_FAILS;
+    if (v6->state == FAMILY_FOUND)
+        return HOST_IPV4_FAILS;
+    return host_is_absent(host) ? HOST_ABSENT : HOST_FAILS;
 }
 
 const char *host_why(const struct host *host) {

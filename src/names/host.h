@@ -66,7 +66,8 @@ struct host {
         HOST_FINE,
         HOST_IPV4_FAILS,
         HOST_IPV6_FAILS,
-        HOST_FAILS
+        HOST_FAILS,
+        HOST_ABSENT /* host_is_absent */
     } said;         /* in the log */
     bool say_again; /* a new wish: what still fails is logged again */
 };

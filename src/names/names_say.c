@@ -61,7 +61,7 @@ static void say_host(const struct log_field *owner, struct host *host) {
         say_family(owner, host, FAMILY_IPV4, "IPv4");
     else if (trouble == HOST_IPV6_FAILS)
         say_family(owner, host, FAMILY_IPV6, "IPv6");
-    else if (trouble == HOST_FAILS)
+    else if (trouble != HOST_FINE)
         log_msg_with(MSG_RESOLVE_FAILED, owner, "The name %s cannot be looked up: %s. %s",
                      shown_name(host->name, name), host_why(host), consequence_for(host));
 }
@@ -70,13 +70,14 @@ static void say_host(const struct log_field *owner, struct host *host) {
 static bool say_service(const struct log_field *owner, struct service *service) {
     bool fails = service->state == FAMILY_NONE || service->state == FAMILY_FAILED, any = fails;
 
-    if (fails && !service->failure_said)
+    if (fails && (service->said != service->state || (service->say_again && !service->asked)))
         log_msg_with(MSG_RESOLVE_FAILED, owner, "The name %s cannot be looked up: %s. %s",
                      service->name, service->why,
                      service->n_targets > 0
                          ? "Its last good targets stay in use."
                          : "Connections to it fail until it can; it is tried again.");
-    service->failure_said = fails;
+    service->say_again = service->say_again && service->asked;
+    service->said = fails ? service->state : FAMILY_FOUND;
     for (size_t i = 0; i < service->n_targets; i++) {
         say_host(owner, service->targets[i].host);
         any = any || service->targets[i].host->said != HOST_FINE;

@@ -135,7 +135,7 @@ static void conclude_service(struct service *service, enum family_state state, c
     }
     service->due = clock_now() + (pause < service->interval ? pause : service->interval);
     cache_expect(service->cache, service->due);
-    if (changed)
+    if (changed || service->say_again)
         service_tell(service);
 }
 
@@ -185,7 +185,8 @@ struct service *service_get(struct cache *cache, const char *name) {
 
     if (at != NULL || service == NULL)
         return service;
-    *service = (struct service){.cache = cache, .retry = RETRY_FIRST, .interval = USEC_NEVER};
+    *service = (struct service){
+        .cache = cache, .retry = RETRY_FIRST, .interval = USEC_NEVER, .said = FAMILY_FOUND};
     snprintf(service->name, sizeof(service->name), "%s", name);
     LIST_INIT(&service->wishes);
     if (tsearch(service, &cache->service_tree, compare_service_names) == NULL) {
@@ -217,6 +218,7 @@ void service_want(struct service *service, struct wish *wish) {
     service->due = 0;
     cache_expect(service->cache, 0);
     service->retry = RETRY_FIRST;
+    service->say_again = service->said != FAMILY_FOUND;
     set_interval(service, true);
 }
 

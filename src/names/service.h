@@ -23,8 +23,9 @@ struct service {
     usec_t due, retry;
     bool asked;
     struct wish_list wishes;
-    usec_t interval;   /* the shortest of the wishes */
-    bool failure_said; /* in the log */
+    usec_t interval;        /* the shortest of the wishes */
+    enum family_state said; /* in the log, if it fails; else FOUND */
+    bool say_again;         /* a new wish: if it still fails, that is logged again */
 };
 
 /* Finds or makes the service. NULL: no memory. */

@@ -300,3 +300,34 @@ def test_the_log_says_which_name_has_no_address(relay, dns, how, why):
     request, = one.wait_requests(1)
     which = ": the server's name has no address: app.test:80, other.test:81. "
     assert which in request.line.text and which in one.record(client).line.text
+
+
+def told(one, name):
+    return [line.text.split(f"The name {name} cannot be looked up: ")[1] for line in one.all_lines() if f"The name {name} cannot be looked up: " in line.text]
+
+
+@pytest.mark.parametrize("service", [False, True], ids=["host", "service"])
+def test_a_failure_that_becomes_an_answer_is_told_anew(relay, dns, everywhere, service):
+    """A DNS server in trouble is one thing, a name that is not there another: each change is told, and nothing twice."""
+    name, kinds = ("_http._tcp.app.test", ["SRV"]) if service else ("app.test", ["A", "AAAA"])
+    dns.set(name, **{kind: SERVFAIL for kind in kinds})
+    one = site(relay, {"a": f"srv:{name}" if service else f"{name}:{everywhere}"}, wrap=dns.wrap, resolve_interval="1s")
+    one.wait_log(f"The name {name} cannot be looked up: .*Connections to it fail until it can")
+    for count, answer in enumerate((NXDOMAIN, SERVFAIL), 2):
+        dns.set(name, **{kind: answer for kind in kinds})
+        one.wait_log(f"The name {name} cannot be looked up: ", count, timeout=60)
+        dns.wait_asked(name, kinds[-1])
+    said = told(one, name)
+    assert len(said) == 3 and said[0] == said[2]
+    assert said[1].startswith("Domain name not found. ")
+
+
+def test_a_service_that_still_fails_is_told_after_a_reload(relay, dns):
+    """As a host is."""
+    name = "_http._tcp.app.test"
+    one = site(relay, {"a": f"srv:{name}"}, wrap=dns.wrap, resolve_interval="1s")
+    one.wait_log(f"The name {name} cannot be looked up: ")
+    one.hup()
+    one.wait_log(f"The name {name} cannot be looked up: ", 2)
+    dns.wait_asked(name, "SRV")
+    assert len(told(one, name)) == 2
