@@ -11,6 +11,11 @@ static inline const char *member_text(const json_t *object, const char *name, co
     return text != NULL ? text : none;
 }
 
+/* What is no text is empty. */
+static inline const char *json_words(const json_t *text) {
+    return json_is_string(text) ? json_string_value(text) : "";
+}
+
 /* 0: it has no such number. */
 static inline long long member_number(const json_t *object, const char *name) {
     return (long long)json_integer_value(json_object_get(object, name));

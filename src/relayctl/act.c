@@ -8,6 +8,7 @@
 
 #include "base/json_member.h"
 #include "base/text.h"
+#include "relayctl/answer.h"
 #include "relayctl/commands.h"
 
 /* --wait: */
@@ -64,8 +65,8 @@ static long long count_server_live(const struct ask *ask, const char *name, bool
 
     quiet.quiet = true;
     json_t *status = ask_look(&quiet, "/status"), *servers = ask_look(&quiet, "/servers");
-    bool counted =
-        status != NULL && servers != NULL && !json_is_true(json_object_get(status, "adopting"));
+    bool counted = status != NULL && json_is_array(servers) &&
+                   !json_is_true(json_object_get(status, "adopting"));
     const json_t *server;
     long long live = 0;
     size_t i;
@@ -75,7 +76,7 @@ static long long count_server_live(const struct ask *ask, const char *name, bool
 
         snprintf(whole, sizeof(whole), "%s/%s", member_text(server, "upstream", ""),
                  member_text(server, "server", ""));
-        if (strcmp(whole, name) == 0)
+        if (strcmp(whole, name) == 0 && live < ANSWER_NUMBER_MOST)
             live += member_number(server, "live");
     }
     *ret_answers = status != NULL;
@@ -187,7 +188,7 @@ static int act_through_main(const struct ask *ask, const char *page, const char 
         fputs(text, stdout);
     else
         json_array_foreach(json_object_get(answer, "lines"), i, line)
-            fprintf(good ? stdout : stderr, "%s\n", json_string_value(line));
+            fprintf(good ? stdout : stderr, "%s\n", json_words(line));
     if (!ask->json && good && done != NULL)
         puts(done);
     json_decref(answer);

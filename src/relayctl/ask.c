@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "relayctl/answer.h"
+
 #define PATIENCE_SEC      10L
 #define READ_SIZE         131072L /* of what may be megabytes */
 #define LONG_PATIENCE_SEC 90L     /* with a file system or a name server: reload, check */
@@ -14,6 +16,8 @@
 static size_t take_bytes(char *bytes, size_t one, size_t n, void *arg) {
     struct buffer *buffer = arg;
 
+    if (buffer->n + one * n > ANSWER_MOST)
+        return 0;
     buffer_add(buffer, bytes, one * n);
     return buffer->failed ? 0 : one * n;
 }
@@ -27,18 +31,46 @@ int ask_complain(const char *socket, const char *why) {
     return EX_UNAVAILABLE;
 }
 
+void *ask_prepare(const char *socket, const char *path) {
+    CURL *curl = curl_easy_init();
+    char *url = NULL;
+
+    if (curl == NULL)
+        return NULL;
+    if (asprintf(&url, "http://relayd%s", path) < 0 ||
+        curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket) != CURLE_OK) {
+        curl_easy_cleanup(curl);
+        curl = NULL;
+    }
+    free(url);
+    if (curl != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    return curl;
+}
+
+/* Why there is no answer. error: errno of libcurl. */
+static int complain_of(const struct ask *ask, CURLcode r, long error, const char *why,
+                       const struct buffer *text) {
+    if (ask->quiet)
+        return EX_UNAVAILABLE;
+    if (r == CURLE_OK)
+        why = "the answer is empty";
+    else if (r == CURLE_WRITE_ERROR)
+        why = text->failed ? "there is no memory for the answer" : "the answer does not end";
+    else if (error != 0)
+        why = strerror((int)error);
+    return ask_complain(ask->socket, why[0] != '\0' ? why : curl_easy_strerror(r));
+}
+
 int ask_page(const struct ask *ask, enum ask_method method, const char *path,
              struct buffer *ret_text, long *ret_status) {
-    char url[1024], why[CURL_ERROR_SIZE] = "";
+    char why[CURL_ERROR_SIZE] = "";
     struct buffer text = {0};
-    CURL *curl = curl_easy_init();
+    CURL *curl = ask_prepare(ask->socket, path);
 
     if (curl == NULL)
         return EX_OSERR;
-    snprintf(url, sizeof(url), "http://relayd%s", path);
-    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
-    (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, ask->socket);
-    (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (method == ASK_POST)
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT,
@@ -56,11 +88,9 @@ int ask_page(const struct ask *ask, enum ask_method method, const char *path,
         *ret_text = text;
         return EX_OK;
     }
+    int failed = complain_of(ask, r, error, why, &text);
     buffer_free(&text);
-    return ask->quiet ? EX_UNAVAILABLE
-                      : ask_complain(ask->socket, error != 0       ? strerror((int)error)
-                                                  : why[0] != '\0' ? why
-                                                                   : curl_easy_strerror(r));
+    return failed;
 }
 
 int ask_judge(const char *socket, const json_t *json, long status) {
@@ -84,7 +114,7 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
 
     if (r != EX_OK)
         return r;
-    json_t *json = json_loadb(text.bytes, text.n, 0, NULL);
+    json_t *json = answer_read(text.bytes, text.n);
     r = ask_judge(ask->socket, json, status);
     if (r == EX_OK && ret_text != NULL) {
         *ret_text = text.bytes;
@@ -98,13 +128,22 @@ int ask_json(const struct ask *ask, enum ask_method method, const char *path, js
     return r;
 }
 
+int ask_end(bool known) {
+    if (!known)
+        fputs(
+            "relayctl: the answer is not what this relayctl knows; use that of the same "
+            "version as relayd.\n",
+            stderr);
+    return known ? EX_OK : ASK_REFUSED;
+}
+
 json_t *ask_look(const struct ask *ask, const char *path) {
     struct buffer text;
     long status = 0;
 
     if (ask_page(ask, ASK_GET, path, &text, &status) != EX_OK)
         return NULL;
-    json_t *json = status == 200 ? json_loads(text.bytes, 0, NULL) : NULL;
+    json_t *json = status == 200 ? answer_read(text.bytes, text.n) : NULL;
     free(text.bytes);
     return json;
 }

@@ -31,6 +31,9 @@ enum ask_method {
     ASK_POST, /* without a body: the arguments are in the path */
 };
 
+/* A request of libcurl (a CURL *) for this path at the socket, the caller's. NULL: no memory. */
+void *ask_prepare(const char *socket, const char *path) MUST_USE;
+
 /* EX_OK with an answer of *ret_status, which the caller frees; else says why not. */
 int ask_page(const struct ask *ask, enum ask_method method, const char *path,
              struct buffer *ret_text, long *ret_status) MUST_USE;
@@ -43,6 +46,9 @@ int ask_judge(const char *socket, const json_t *json, long status);
  * The caller frees both. */
 int ask_json(const struct ask *ask, enum ask_method method, const char *path, json_t **ret_json,
              char **ret_text) MUST_USE;
+
+/* EX_OK if the answer is known. Else says that it is that of another relayd: ASK_REFUSED. */
+int ask_end(bool known);
 
 /* What a page that is looked at answers; the caller frees it. NULL: no answer, or another one than
  * this page has. Says nothing but that nobody answers, and that unless ask->quiet. */

@@ -7,6 +7,7 @@
 
 #include "base/grow.h"
 #include "base/text.h"
+#include "relayctl/answer.h"
 #include "relayctl/commands.h"
 #include "relayctl/rows.h"
 #include "relayctl/screens.h"
@@ -60,11 +61,11 @@ static int ask_rows(const struct ask *ask, const char *path,
         *ret_answer = answer;
         return EX_OK;
     }
-    json_t *json = json_loadb(answer.bytes, answer.n, 0, NULL);
+    json_t *json = answer_read(answer.bytes, answer.n);
     r = ask_judge(ask->socket, json, status);
     json_decref(json);
     buffer_free(&answer);
-    return r == EX_OK ? ASK_REFUSED : r;
+    return r == EX_OK ? ask_end(false) : r;
 }
 
 struct row_grid {
@@ -309,7 +310,7 @@ int show_client(const struct ask *ask) {
     json_decref(listeners);
     free(text);
     free(path);
-    return good ? r : ASK_REFUSED;
+    return good ? r : ask_end(false);
 }
 
 int show_blocks(const struct ask *ask) {
@@ -326,7 +327,7 @@ int show_blocks(const struct ask *ask) {
         good = screen_blocks(blocks, time(NULL), stdout);
     json_decref(blocks);
     free(text);
-    return good ? EX_OK : ASK_REFUSED;
+    return ask_end(good);
 }
 
 int act_lame_duck(const struct ask *ask) {

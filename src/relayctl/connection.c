@@ -8,6 +8,7 @@
 
 #include "base/json_member.h"
 #include "base/text.h"
+#include "relayctl/answer.h"
 #include "relayctl/commands.h"
 
 #define DETAIL_MAX 512
@@ -231,13 +232,13 @@ static void print_detail(void *arg, const char *line) {
 }
 
 /* Prints the answer, or why there is none. */
-static int show_answer(const struct ask *ask, const char *text) {
-    json_t *connection = json_loads(text, 0, NULL);
+static int show_answer(const struct ask *ask, const struct buffer *answer) {
+    json_t *connection = answer_read(answer->bytes, answer->n);
     const char *error = json_string_value(json_object_get(connection, "error"));
     bool good = error == NULL && json_is_object(json_object_get(connection, "sockets"));
 
     if (good && ask->json)
-        fputs(text, stdout);
+        fputs(answer->bytes, stdout);
     else if (good)
         good = connection_write(connection, print_detail, NULL);
     if (!good)
@@ -263,7 +264,7 @@ int show_connection(const struct ask *ask) {
     free(path);
     if (r != EX_OK)
         return r;
-    r = show_answer(ask, text.bytes);
+    r = show_answer(ask, &text);
     free(text.bytes);
     return r;
 }

@@ -9,6 +9,7 @@
 
 #include "base/json_member.h"
 #include "base/text.h"
+#include "relayctl/answer.h"
 #include "relayctl/commands.h"
 #include "relayctl/explain.h"
 #include "relayctl/grid.h"
@@ -128,11 +129,13 @@ static void print_event(const struct follow *follow, const json_t *line) {
 
 static void print_followed(void *arg, const char *text) {
     const struct follow *follow = arg;
-    json_t *line = follow->ask->json ? NULL : json_loads(text, 0, NULL);
+    json_t *line = follow->ask->json ? NULL : answer_read(text, strlen(text));
     const json_t *lost = json_object_get(line, "lost");
 
-    if (line == NULL)
+    if (follow->ask->json)
         puts(text);
+    else if (line == NULL)
+        answer_print(text, stdout);
     else if (json_is_integer(lost))
         printf("%s(%lld lines are not shown: they came faster than they were read)%s\n",
                follow->look.warn, (long long)json_integer_value(lost), follow->look.end);

@@ -15,15 +15,6 @@
 
 #define MEASURED_USEC 550000 /* more than SPAN_BETWEEN of control/samples.c */
 
-static int end_screen(bool good) {
-    if (!good)
-        fputs(
-            "relayctl: the answer is not what this relayctl knows; use that of the same "
-            "version as relayd.\n",
-            stderr);
-    return good ? EX_OK : ASK_REFUSED;
-}
-
 typedef bool screen_fn(const json_t *answer, FILE *out);
 
 /* Prints what the page answers, by a screen or as it came. *ret_answer: NULL, or the caller's. */
@@ -36,7 +27,7 @@ static int show_page(const struct ask *ask, const char *path, screen_fn *screen,
     if (r == EX_OK && ask->json)
         fputs(text, stdout);
     else if (r == EX_OK)
-        r = end_screen(screen(*ret_answer, stdout));
+        r = ask_end(screen(*ret_answer, stdout));
     free(text);
     return r;
 }
@@ -66,7 +57,7 @@ int show_status(const struct ask *ask) {
     else if (r == EX_OK)
         r = ask_json(ask, ASK_GET, "/servers", &servers, &more);
     if (r == EX_OK && !ask->json)
-        r = end_screen(screen_status(status, servers, time(NULL), stdout));
+        r = ask_end(screen_status(status, servers, time(NULL), stdout));
     json_decref(status);
     json_decref(servers);
     free(text);

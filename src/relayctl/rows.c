@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "relayctl/answer.h"
+
 #define DIGITS_MOST 18 /* that fit a long long, whatever they are */
 
 typedef void row_fn(void *arg, const struct connection_row *row);
@@ -83,6 +85,7 @@ static char *read_other_row(char *at, const char *end, row_fn *each, void *arg) 
 
     if (json == NULL)
         return NULL;
+    answer_tame(json);
     for (size_t i = 0; i < ROW_TEXTS; i++)
         if (json_is_string(json_object_get(json, text_names[i])))
             row.text[i] = json_string_value(json_object_get(json, text_names[i]));
@@ -123,5 +126,5 @@ bool rows_read(struct buffer *answer, row_fn *each, void *arg) {
         if (at != NULL && *at == ',')
             at++;
     }
-    return at != NULL;
+    return at != NULL && at + 1 + strspn(at + 1, " \t\r\n") == end;
 }

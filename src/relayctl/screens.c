@@ -69,9 +69,9 @@ static void print_head(const json_t *status, time_t now, FILE *out) {
     print_byte_rate(status, "down_rate", "out", out);
     putc('\n', out);
     json_array_foreach(near, i, sentence)
-        fprintf(out, "near its limit: %s\n", json_string_value(sentence));
+        fprintf(out, "near its limit: %s\n", json_words(sentence));
     json_array_foreach(json_object_get(status, "troubles"), i, sentence)
-        fprintf(out, "trouble: %s\n", json_string_value(sentence));
+        fprintf(out, "trouble: %s\n", json_words(sentence));
     if (json_is_true(json_object_get(status, "stopping")))
         fputs("stopping: no new connections; those there are may finish\n", out);
     if (json_is_true(json_object_get(status, "lame")))
@@ -334,7 +334,6 @@ bool screen_ready(const json_t *ready, FILE *out) {
 
     if (json_is_true(json_object_get(ready, "ready")))
         fputs("ready\n", out);
-    json_array_foreach(reasons, i, reason)
-        fprintf(out, "not ready: %s\n", json_string_value(reason));
+    json_array_foreach(reasons, i, reason) fprintf(out, "not ready: %s\n", json_words(reason));
     return json_is_boolean(json_object_get(ready, "ready")) && json_is_array(reasons);
 }

@@ -61,8 +61,7 @@ static void draw_head(const struct top_state *state, const struct top_sheet *she
     const json_t *status = state->model.status;
     char line[LINE_MAX_BYTES], age[32];
 
-    text_human_time((time(NULL) - (time_t)member_number(status, "since")) * USEC_PER_SEC, age,
-                    sizeof(age));
+    text_human_age(time(NULL) - (time_t)member_number(status, "since"), 2, age, sizeof(age));
     snprintf(line, sizeof(line), "relayd %s  up %s  %lld of %lld connections  keeper: %s",
              member_text(status, "version", "?"), age, member_number(status, "live"),
              member_number(status, "max"), member_text(status, "keeper", "?"));

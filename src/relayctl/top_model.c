@@ -8,6 +8,7 @@
 
 #include "base/json_member.h"
 #include "base/order.h"
+#include "relayctl/answer.h"
 #include "relayctl/explain.h"
 #include "relayctl/stream.h"
 #include "relayctl/top_table.h"
@@ -29,7 +30,7 @@ static json_t *ask_events(const struct ask *ask) {
     char *rest = text.bytes;
     for (char *line; status == 200 && (line = strsep(&rest, "\n")) != NULL;)
         if (line[0] != '\0')
-            json_array_append_new(list, json_loads(line, 0, NULL));
+            json_array_append_new(list, answer_read(line, strlen(line)));
     free(text.bytes);
     return list;
 }
@@ -75,16 +76,23 @@ static void set_rates(json_t *connections, const json_t *before, usec_t span) {
     free(list);
 }
 
+/* Not negative. */
+static double member_rate(const json_t *object, const char *name) {
+    double rate = json_number_value(json_object_get(object, name));
+
+    return rate > 0 ? rate : 0;
+}
+
 static void note_past(struct top_model *model) {
     const json_t *listener;
     double refused = 0;
     size_t i, at = model->n_past++ % TOP_POINTS;
 
     json_array_foreach(json_object_get(model->status, "listeners"), i, listener) refused +=
-        json_number_value(json_object_get(listener, "refused_min"));
-    model->past[TOP_NEW][at] = json_number_value(json_object_get(model->status, "rate"));
-    model->past[TOP_BYTES][at] = json_number_value(json_object_get(model->status, "up_rate")) +
-                                 json_number_value(json_object_get(model->status, "down_rate"));
+        member_rate(listener, "refused_min");
+    model->past[TOP_NEW][at] = member_rate(model->status, "rate");
+    model->past[TOP_BYTES][at] =
+        member_rate(model->status, "up_rate") + member_rate(model->status, "down_rate");
     model->past[TOP_REFUSED][at] = refused;
 }
 
@@ -98,7 +106,7 @@ static void replace_answer(json_t **answer, json_t *new) {
 /* Of an end that failed. */
 static void count_refusal(void *arg, const char *line) {
     struct top_model *model = arg;
-    json_t *end = json_loads(line, 0, NULL);
+    json_t *end = answer_read(line, strlen(line));
     const char *client = json_string_value(json_object_get(end, "client")),
                *code = json_string_value(json_object_get(end, "end"));
     char host[TOP_CELL];
@@ -199,7 +207,7 @@ json_int_t top_act(const struct ask *ask, const char *page, char *const words[],
 
     snprintf(ret_said, size, "relayd does not answer.");
     if (path != NULL && ask_page(ask, ASK_POST, path, &text, &status) == EX_OK) {
-        json_t *json = json_loads(text.bytes, 0, NULL);
+        json_t *json = answer_read(text.bytes, text.n);
         const char *done = json_string_value(json_object_get(json, "done")),
                    *error = json_string_value(json_object_get(json, "error"));
 
