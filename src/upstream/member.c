@@ -99,11 +99,16 @@ const struct log_field *member_fields(struct member_fields *fields, const struct
 /* Of all members: it is held for a copy, when one is taken out, or an operator asks. */
 static struct lock troubles = LOCK_INITIAL(RANK_LEAF);
 
-void member_note_trouble(struct member *member, const char *why) {
+bool member_note_trouble(struct member *member, const char *why) {
+    char trouble[MEMBER_TROUBLE_MAX];
+
+    snprintf(trouble, sizeof(trouble), "%s", why);
+    text_trim(trouble);
     lock_acquire(&troubles);
-    snprintf(member->trouble, sizeof(member->trouble), "%s", why);
-    text_trim(member->trouble);
+    bool is_new = strcmp(member->trouble, trouble) != 0;
+    memcpy(member->trouble, trouble, sizeof(trouble));
     lock_release(&troubles);
+    return is_new;
 }
 
 const char *member_trouble(const struct member *member, char *buf, size_t size) {

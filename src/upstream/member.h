@@ -86,9 +86,9 @@ struct member_fields {
 const struct log_field *member_fields(struct member_fields *fields, const struct member *member,
                                       const char *state);
 
-/* Notes why it was taken out of use last: a clause, cut to fit. Copies it, or "". Any thread, no
- * leaf lock held. */
-void member_note_trouble(struct member *member, const char *why);
+/* Notes why it was taken out of use last, or is out of use now: a clause, cut to fit; whether that
+ * is new. Copies it, or "". Any thread, no leaf lock held. */
+bool member_note_trouble(struct member *member, const char *why);
 const char *member_trouble(const struct member *member, char *buf, size_t size); /* returns buf */
 
 /* How its last failed dial failed, in words. */

@@ -165,6 +165,6 @@ void upstream_count(struct upstream *upstream, size_t *ret_all, size_t *ret_up) 
 }
 
 void upstream_note_trouble(struct upstream *upstream, struct member *member, const char *why) {
-    member_note_trouble(member, why);
+    (void)member_note_trouble(member, why);
     bulletin_note_trouble(upstream->bulletin, member, why);
 }

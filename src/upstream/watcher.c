@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "upstream/bulletin.h"
 #include "upstream/reach.h"
 
 struct watcher {
@@ -50,10 +51,17 @@ static void say_flaps(const struct watcher *watcher, int64_t rise) {
                      (long long)rise);
 }
 
+/* What a check of one that is down says now is not logged, but shown to who asks. */
+static void renew_trouble(struct watcher *watcher, const char *why) {
+    if (member_note_trouble(watcher->member, why))
+        bulletin_note_trouble(watcher->upstream->bulletin, watcher->member, why);
+}
+
 /* one_judge: only the checker of the configuration in force changes a member's history. An upstream
  * is retired under its lock, before the next checker begins. *ret_rise: good checks until it is up
- * again. */
-static struct check_news judge_member(struct watcher *watcher, bool good, int64_t *ret_rise) {
+ * again; *ret_down: it is down, by this checker's word. */
+static struct check_news judge_member(struct watcher *watcher, bool good, int64_t *ret_rise,
+                                      bool *ret_down) {
     const struct health_check_config *config = &watcher->upstream->config->health_check;
     struct upstream *upstream = watcher->upstream;
     struct check_news news = {.changed = false};
@@ -61,6 +69,7 @@ static struct check_news judge_member(struct watcher *watcher, bool good, int64_
     lock_acquire(&upstream->lock);
     if (!upstream->retired)
         news = member_checked(watcher->member, config, good, clock_now());
+    *ret_down = !upstream->retired && watcher->member->history.down;
     *ret_rise = check_history_rise(&watcher->member->history, config);
     lock_release(&upstream->lock);
     return news;
@@ -71,10 +80,13 @@ static void on_checked(void *arg, bool good, const char *why) {
     struct upstream *upstream = watcher->upstream;
     char row[64] = "a check succeeded";
     int64_t rise;
-    struct check_news news = judge_member(watcher, good, &rise);
+    bool down;
+    struct check_news news = judge_member(watcher, good, &rise, &down);
 
     if (news.changed && !good)
         upstream_note_trouble(upstream, watcher->member, why);
+    else if (down && !good)
+        renew_trouble(watcher, why);
     if (news.checks > 1)
         snprintf(row, sizeof(row), "%lld checks in a row succeeded", (long long)news.checks);
     if (news.changed)

@@ -232,6 +232,16 @@ def test_a_server_that_is_down_says_why(relay, at):
     assert "Connection refused" in json.loads(relayctl("-s", at, "--json", "servers"))[0]["reason"]
 
 
+def test_why_a_server_is_down_is_what_its_last_check_said(relay, origin, at):
+    """It was down for one reason, and now stays so for another: nobody is sent after the first."""
+    port = free_port()
+    one = site(relay, {"a": f"127.0.0.1:{port}"}, top=f"control = {at}\n", check={"type": "redis", "interval": "100ms", "fall": 1})
+    one.wait_log("app/a .* is down: connect: Connection refused")
+    origin(lambda peer: peer.send(b"-LOADING x\r\n") and peer.read_end(), port=port)
+    until(lambda: json.loads(relayctl("-s", at, "--json", "servers"))[0]["reason"] == "the answer is error LOADING", "the reason is that of now")
+    assert "the answer is error LOADING" in relayctl("-s", at, "explain", "192.0.2.1")
+
+
 def test_a_server_is_shown_whatever_it_said(relay, origin, at):
     """What its check heard is cut to fit, which may be amid a character."""
     servers = {f"s{n}": origin(lambda peer, n=n: peer.send(b"x" * n + b"\x01" * 20 + "ж".encode() * 40) and peer.read_end())
