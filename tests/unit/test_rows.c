@@ -84,7 +84,8 @@ static void what_is_not_said_is_left_open(void **state) {
                 "-1 - - - - - 0 0 -1 0;");
     expect_rows("[{\"client\":5,\"id\":\"x\",\"ups\":2,\"u\":3,\"down\":null}]",
                 "-1 - - - - - 0 0 0 0;");
-    expect_rows("[{\"up\":9223372036854775807}]", "-1 - - - - - 0 0 9223372036854775807 0;");
+    expect_rows("[{\"up\":9223372036854775807}]", "-1 - - - - - 0 0 9007199254740992 0;");
+    expect_rows("[{\"client\":\"\\u001b[2J\"}]", "-1 \\x1b[2J - - - - 0 0 0 0;");
 }
 
 static void what_is_no_list_is_refused(void **state) {
@@ -102,6 +103,8 @@ static void what_is_no_list_is_refused(void **state) {
                                         "[,{\"up\":1}]",
                                         "[{\"up\":1},\x01]",
                                         "[{\"client\":\"a}]",
+                                        "[" PLAIN "]x",
+                                        "[]]",
                                         "<html>"};
     struct seen_rows seen;
 
