@@ -108,19 +108,15 @@ static bool take_record(const struct reply *reply, const struct head *head,
     return read_reply_name(reply, head->at + SRV_SIZE, record->target) != 0;
 }
 
-/* An alias counts if it continues the chain that begins with the name. */
-static bool take_alias(const struct reply *reply, const struct head *head, const char *owner,
-                       const char *name, struct dns_records *records) {
-    char target[ADDR_NAME_MAX];
+/* Whether a record of this owner counts: it continues the chain of aliases that begins with the
+ * name. A server may send others' along, which are no addresses of the name. */
+static bool continues_chain(const char *owner, const char *name,
+                            const struct dns_records *records) {
     const char *end = records->alias[0] != '\0' ? records->alias : name;
     size_t length = strlen(end);
 
-    if (read_reply_name(reply, head->at, target) == 0)
-        return false;
     length -= length > 0 && end[length - 1] == '.';
-    if (strncasecmp(owner, end, length) == 0 && owner[length] == '\0')
-        memcpy(records->alias, target, sizeof(target));
-    return true;
+    return strncasecmp(owner, end, length) == 0 && owner[length] == '\0';
 }
 
 bool dns_reply_read(const unsigned char *bytes, size_t size, const char *name, enum dns_type type,
@@ -135,13 +131,14 @@ bool dns_reply_read(const unsigned char *bytes, size_t size, const char *name, e
     for (unsigned left = at > 0 ? read_reply16(bytes + 6) : 0; left > 0; left--) {
         if (!read_head(&reply, at, owner, &head))
             return false;
-        if (head.type == type && !take_record(&reply, &head, records))
-            return false;
-        if (head.type == DNS_CNAME && !take_alias(&reply, &head, owner, name, records))
-            return false;
-        if ((head.type == type || head.type == DNS_CNAME) && head.ttl < records->ttl)
-            records->ttl = head.ttl;
         at = head.at + head.length;
+        if ((head.type != type && head.type != DNS_CNAME) || !continues_chain(owner, name, records))
+            continue;
+        if (head.type == DNS_CNAME ? read_reply_name(&reply, head.at, records->alias) == 0
+                                   : !take_record(&reply, &head, records))
+            return false;
+        if (head.ttl < records->ttl)
+            records->ttl = head.ttl;
     }
     return at > 0;
 }

@@ -86,8 +86,30 @@ static void aliases_lead_on(void **state) {
     (void)state;
     assert_true(read_reply(buf, reply(buf, 4, one, sizeof(one) - 1), DNS_SRV, &records));
     assert_int_equal(records.n, 1);
-    assert_int_equal(records.ttl, 1 * USEC_PER_SEC);
+    assert_int_equal(records.ttl, 7 * USEC_PER_SEC); /* of the chain */
     assert_string_equal(records.alias, "y");
+    free(records.list);
+}
+
+static void records_of_others_are_passed_over(void **state) {
+    static const char mixed[] =
+        "\1q\0\0\1\0\1\0\0\0\1\0\4\1\1\1\1"
+        "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\2\2\2\2"
+        "\xc0\x0f\0\1\0\1\0\0\0\1\0\4\3\3\3\3";
+    static const char late[] =
+        "\xc0\x0f\0\1\0\1\0\0\0\x3c\0\4\1\1\1\1"
+        "\xc0\x0c\0\5\0\1\0\0\0\7\0\2\xc0\x0f";
+    unsigned char buf[512];
+    struct dns_records records = {0};
+
+    (void)state;
+    assert_true(read_reply(buf, reply(buf, 3, mixed, sizeof(mixed) - 1), DNS_A, &records));
+    assert_int_equal(records.n, 1);
+    assert_memory_equal(records.list[0].address, "\2\2\2\2", 4);
+    assert_int_equal(records.ttl, 60 * USEC_PER_SEC);
+    assert_true(read_reply(buf, reply(buf, 2, late, sizeof(late) - 1), DNS_A, &records));
+    assert_int_equal(records.n, 0); /* its alias is asked for */
+    assert_string_equal(records.alias, "_tcp.y");
     free(records.list);
 }
 
@@ -122,6 +144,7 @@ int main(void) {
         cmocka_unit_test(services_are_read),
         cmocka_unit_test(addresses_are_read),
         cmocka_unit_test(aliases_lead_on),
+        cmocka_unit_test(records_of_others_are_passed_over),
         cmocka_unit_test(hostile_replies_are_refused),
     };
 
