@@ -75,6 +75,8 @@ void access_out_use(struct access_out *out, struct access_file *file) {
         out->begin = (size_t)(end + 1 - out->bytes);
         access_out_lose(1);
     }
+    if (file != NULL && out->file != NULL && strcmp(file->path, out->file->path) != 0)
+        out->is_new = true;
     access_file_unref(out->file);
     out->file = file;
     if (file == NULL)
@@ -100,10 +102,11 @@ bool access_out_write(struct access_out *out, const atomic_bool *give_up) {
         return true;
     out->begin += access_file_write(out->file, out->bytes + out->begin, out->end - out->begin,
                                     give_up, &error);
-    if (error != 0 && out->failed != error) {
+    if (error != 0 && (out->failed != error || out->is_new)) {
         say_unwritten(out->file, error);
         out->failed = error;
     }
+    out->is_new = false;
     if (out->begin < out->end)
         return false;
     out->begin = out->end = 0;

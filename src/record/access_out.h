@@ -14,6 +14,7 @@ struct access_out {
     size_t begin, end;        /* of what is still to be written */
     struct access_file *file; /* a reference; NULL: none */
     int failed;               /* errno: it did not take the last, and that was told; 0: it did */
+    bool is_new;              /* another name than the last that was written */
     usec_t told;              /* when something lost was told last; 0: never */
     struct access_clock clock;
 };

@@ -375,6 +375,21 @@ def test_a_full_disk_costs_no_traffic(relay, origin, at):
     assert len(said) == 2 and said[1].startswith("100 requests are missing in the access log /dev/full: ")
 
 
+def test_another_file_that_is_full_is_told(relay, origin, tmp_path, at):
+    """By its name, though it fails as the one before."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for path in first, second:
+        path.symlink_to("/dev/full")
+    one = proxy(relay, web(origin), top=logging(first, more=f'control = "{at}"'))
+    with connect(one) as client:
+        ask(client, get("/1"))
+        one.wait_log(f"The access log {first} cannot be written")
+        reload_with(one, str(first), str(second))
+        ask(client, get("/2"))
+        one.wait_log(f"The access log {second} cannot be written")
+        until(lambda: [str(second) in trouble for trouble in troubles(at)] == [True], "the status says so")
+
+
 @contextlib.contextmanager
 def small_disk(tmp_path):
     """A folder with room for 64 KiB."""
