@@ -172,6 +172,12 @@ static int send_bytes_out(struct exchange_side *side, enum side to, const uint8_
     return 0;
 }
 
+/* The sink has failed: nobody sends the rest. Another leg may come to be there. */
+static void give_up_step(struct exchange_side *side) {
+    stream_settle(&side->in);
+    passage_done(&side->conn->passages->way[side->dir]);
+}
+
 /* What was taken counts as done with the last of several steps. */
 static int make_step(struct exchange_side *side, enum side to, struct iovec **parts, size_t *n,
                      uint64_t *ret_plain) {
@@ -192,6 +198,8 @@ static int make_step(struct exchange_side *side, enum side to, struct iovec **pa
     r = send_bytes_out(side, to, out.bytes, out.size, 0);
     if (r < 0) {
         side->in.taken = taken;
+        if (r != -EINTR && *n == 0) /* else it is lost with this process */
+            give_up_step(side);
         return r;
     }
     if (session != NULL)

@@ -254,3 +254,38 @@ def test_a_request_whose_server_goes_as_the_rest_is_sent(revived, origin):
         assert client.read_response().body == b"/2"
         assert client.get("/3").body == b"/3"
         assert paths == ["/1", "/2", "/3"]
+
+
+@needs_kill_points()
+@pytest.mark.parametrize("ahead", [True, False], ids=["pipelined", "alone"])
+def test_who_was_sent_on_by_another_leg_goes_on(ahead, revived, origin):
+    """Its server reset the first one while the request was being sent: nothing of that is left to be done by the next process."""
+    got, met, go = [], threading.Event(), threading.Event()
+
+    def script(peer):
+        while True:
+            if len(got) == 1 and not met.is_set():
+                assert peer.recv()
+                met.set()
+                peer.reset()
+                return
+            if (asked := peer.read_request()) is None:
+                return
+            got.append(asked[1])
+            if len(got) == 2:
+                assert go.wait(DEADLINE)
+            peer.send(response(asked[1].encode()))
+    one = revived(origin(script), mode="http", env={"RELAYD_SHORT_SENDS": "1"})
+    with connect(one) as client:
+        assert client.get("/1").body == b"/1"
+        client.send(request("/2", x="a" * 16000) + (request("/3") if ahead else b""))
+        until(lambda: len(got) == 2, "it was sent again")
+        one.kill()
+        del one.env["RELAYD_SHORT_SENDS"]
+        one.again()
+        go.set()
+        assert client.read_response().body == b"/2"
+        if not ahead:
+            client.send(request("/3"))
+        assert client.read_response().body == b"/3"
+        assert got == ["/1", "/2", "/3"]
