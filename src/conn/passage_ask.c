@@ -47,6 +47,14 @@ static bool count_taken_of_closed(struct asked_step *step) {
     return true;
 }
 
+/* A step that takes nothing leaves its source alone, which may be another client's by then. */
+static bool count_taken(struct asked_step *step) {
+    if (step->took > 0)
+        return wire_count_taken(step->source, &step->taken) || count_taken_of_closed(step);
+    step->taken = step->now->read;
+    return true;
+}
+
 /* Of a unix socket, by what was noted, or by the other one: nothing is taken before all was sent.
  */
 static bool infer_sent(struct asked_step *step, bool taken_known) {
@@ -61,15 +69,14 @@ static bool infer_sent(struct asked_step *step, bool taken_known) {
 static bool infer_taken(struct asked_step *step, bool sent_known) {
     bool none = step->halted > 0 || (sent_known && step->sent < step->goal);
 
-    if (source_is_tcp(step->source) || (!none && step->took > 0))
+    if (source_is_tcp(step->source) || !none)
         return false;
     step->taken = step->now->read - step->took;
     return true;
 }
 
 static bool count_step(struct asked_step *step) {
-    bool silent = step->size == 0,
-         taken_known = wire_count_taken(step->source, &step->taken) || count_taken_of_closed(step);
+    bool silent = step->size == 0, taken_known = count_taken(step);
 
     if (silent) /* whatever its sink has got since */
         step->sent = step->goal;
@@ -105,8 +112,7 @@ static bool is_within(const struct asked_step *step) {
 
 /* Nobody takes what is left of it; but the source goes on behind it. */
 static void ask_dead(struct asked_step *step, struct passage_rest *ret) {
-    bool known = wire_count_taken(step->source, &step->taken) || count_taken_of_closed(step) ||
-                 infer_taken(step, false);
+    bool known = count_taken(step) || infer_taken(step, false);
     uint64_t left = known ? step->now->read - step->taken : 0;
 
     *ret = (struct passage_rest){

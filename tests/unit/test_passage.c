@@ -154,6 +154,35 @@ static void test_silent_step(void **state) {
     }
 }
 
+/* A step that takes nothing does not depend on its source: whether it has gone on, with another
+ * client (shared_leg in conn/exchange.h), or is closed. */
+static void test_step_that_takes_nothing(void **state) {
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        struct world *world = begin();
+        struct passage_rest rest;
+
+        come(world, 300);
+        commit(world, 0, 50);
+        if (which == 0)
+            take(world, 200);
+        else if (which == 1)
+            reset(&world->peer[SIDE_CLIENT]);
+        else
+            reset(&world->peer[SIDE_SERVER]);
+        assert_true(ask(world, &rest));
+        if (which == 2) {
+            assert_true(rest.undone && rest.dead && !rest.unsure && rest.left == 0);
+        } else {
+            assert_true(rest.undone && rest.again && rest.done == 0 && rest.left == 0);
+            give(world, 50);
+            assert_true(ask(world, &rest));
+            assert_false(rest.undone);
+        }
+        finish(world);
+    }
+}
+
 /* Whether an end is in its count cannot be told of a source that is closed: one byte that was taken
  * may be that, or the end. */
 static void test_closed_source(void **state) {
@@ -217,7 +246,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_areas),         cmocka_unit_test(test_how_far),
         cmocka_unit_test(test_dead_sink),     cmocka_unit_test(test_silent_step),
-        cmocka_unit_test(test_closed_source),
+        cmocka_unit_test(test_closed_source), cmocka_unit_test(test_step_that_takes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
