@@ -249,6 +249,8 @@ static const char *continue_conn(struct adopting *adopting, struct legacy *legac
     for (size_t i = 0; i < KEEPER_FDS; i++)
         legacy->fd[i] = -1;
     table_adopt(table, legacy->slot, pipes);
+    if (!server) /* before anything is done to it */
+        exchanges_leave_leg(&relay->road, conn);
     gate_force_enter(&relay->road.gate);
     usec_t stood = adopting->since != 0 ? clock_now() - adopting->since : 0;
     bool arrived;

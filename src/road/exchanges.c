@@ -258,24 +258,25 @@ static bool show_again(struct exchange *exchange, const struct proxy_certificate
     return true;
 }
 
-/* The leg that it has goes on with it, if something is under way. */
+/* The leg that it has goes on with it, if something is under way: exchanges_leave_leg. */
 static void adopt_leg(struct exchange *exchange, const struct route *route, struct conn *conn) {
     const struct passages *passages = conn->passages;
     struct record *record = &conn->state->record;
     const struct passage_mark *down = passage_now(&passages->way[DIR_DOWN]);
     bool marked = down->exchange.leg == passages->leg.cookie;
-    struct line *line = generation_line(route->generation, record->upstream);
 
     record->header = passage_now(&passages->way[DIR_UP])->read; /* the streams count from here */
     record->server_header = marked ? down->read : passages->leg.read;
-    if (exchange_was_under_way(passages) && passage_leg_is(passages, conn->fd[SIDE_SERVER])) {
-        exchange->leg_upstream = line;
-        exchange->leg_member = conn_member(conn);
+    if (!exchange_was_under_way(passages) || !passage_leg_is(passages, conn->fd[SIDE_SERVER]))
         return;
-    }
-    if (passage_leg_is(passages, conn->fd[SIDE_SERVER])) /* else it is another one's, perhaps */
+    exchange->leg_upstream = generation_line(route->generation, record->upstream);
+    exchange->leg_member = conn_member(conn);
+}
+
+void exchanges_leave_leg(const struct road *road, struct conn *conn) {
+    if (passage_leg_is(conn->passages, conn->fd[SIDE_SERVER])) /* else it is another one's */
         (void)shutdown(conn->fd[SIDE_SERVER], SHUT_RDWR);
-    (void)dup3(exchange->road->nowhere, conn->fd[SIDE_SERVER], O_CLOEXEC);
+    (void)dup3(road->exchanges.nowhere, conn->fd[SIDE_SERVER], O_CLOEXEC);
 }
 
 bool exchanges_adopt(struct road *road, struct route *route, struct conn *conn) UNCHECKED {

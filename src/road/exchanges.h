@@ -15,6 +15,10 @@ void exchanges_destroy(struct road *road); /* no connection is left */
  * acceptor's, an opener's. */
 enum end exchanges_begin(struct road *road, struct job *job);
 
+/* One that the last relayd left has no request under way, or its leg went on to another client: its
+ * descriptor leads nowhere from now on (one_leg). Before anything is done to that. Main. */
+void exchanges_leave_leg(const struct road *road, struct conn *conn);
+
 /* One that the last relayd left goes on: before its pumps run. False: no memory. Main. */
 bool exchanges_adopt(struct road *road, struct route *route, struct conn *conn);
 
