@@ -289,3 +289,22 @@ def test_who_was_sent_on_by_another_leg_goes_on(ahead, revived, origin):
             client.send(request("/3"))
         assert client.read_response().body == b"/3"
         assert got == ["/1", "/2", "/3"]
+
+
+@needs_kill_points()
+def test_a_request_that_was_about_to_be_sent_again_is_sent(revived, origin):
+    """The other leg is there, and nothing was sent over it: nobody waits for an answer that will not come."""
+    script = Script()
+    one = revived(origin(script), mode="http")
+    with connect(one) as client:
+        assert client.get("/1").body == b"/1"
+        script.resets.add("/2")
+        one.kill()
+        die_at(one, "again:1")
+        client.send(request("/2"))
+        wait_death(one)
+        assert script.met.is_set()
+        one.again()
+        assert client.read_response().body == b"/2"
+        assert client.get("/3").body == b"/3"
+        assert script.paths == ["/1", "/2", "/2", "/3"]
