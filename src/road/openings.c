@@ -113,9 +113,10 @@ static struct opener *hand_out_opening(struct openings *openings, struct opening
 }
 
 /* No thread could be made for it: it waits as before, at the head of its lane, for those that there
- * are. */
+ * are. One of them may have become idle meanwhile. */
 static void put_back_opening(struct openings *openings, struct opening *opening) {
     struct lane *lane = &opening->limit->lane;
+    struct opener *called = NULL;
 
     lock_acquire(&openings->lock);
     openings->n_openers--;
@@ -125,8 +126,12 @@ static void put_back_opening(struct openings *openings, struct opening *opening)
     lane->n_waiting++;
     openings->waiting++;
     openings->wants++;
+    if (!TAILQ_EMPTY(&openings->idle))
+        called = hand_out_opening(openings, &opening); /* makes none */
     openings_make_room(openings);
     lock_release(&openings->lock);
+    if (called != NULL)
+        event_wake(&called->wake);
 }
 
 void openings_count_out(struct openings *openings, const struct opening *opening) {

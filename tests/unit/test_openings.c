@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "listen/limit.h"
 #include "road/generation.h"
+#include "road/opener.h"
 #include "road/openings.h"
 #include "tcp_pair.h"
 
@@ -23,6 +24,21 @@ struct scene {
     int far[MANY];          /* the clients' ends */
     atomic_int fate[MANY];
 };
+
+/* No further thread is to be had; it takes until this has returned to find that. */
+static void (*_Atomic before_no_thread)(void);
+
+int __real_opener_start(struct opener *opener, thread_fn *fn);
+int __wrap_opener_start(struct opener *opener, thread_fn *fn);
+
+int __wrap_opener_start(struct opener *opener, thread_fn *fn) {
+    void (*before)(void) = atomic_load(&before_no_thread);
+
+    if (before == NULL)
+        return __real_opener_start(opener, fn);
+    before();
+    return -EAGAIN;
+}
 
 static enum fate fate_of(ssize_t n) {
     return n > 0             ? SERVED
@@ -297,6 +313,37 @@ static void a_client_that_ends(void **state) {
     finish(&scene);
 }
 
+static void wait_until_idle(struct openings *openings) {
+    for (bool idle = false; !idle; usleep(1000)) {
+        lock_acquire(&openings->lock);
+        idle = !TAILQ_EMPTY(&openings->idle);
+        lock_release(&openings->lock);
+    }
+}
+
+static struct scene *scene_without_threads;
+
+static void let_the_only_opener_be_idle(void) {
+    speak(scene_without_threads, 0);
+    wait_until_idle(&scene_without_threads->openings);
+}
+
+static void who_got_no_thread_is_heard_by_those_there_are(void **state) {
+    struct scene scene;
+
+    (void)state;
+    begin(&scene, 2, 10, 1);
+    scene_without_threads = &scene;
+    wait_until_idle(&scene.openings);
+    assert_int_equal(push(&scene, 0, 0, false), 0);
+    atomic_store(&before_no_thread, let_the_only_opener_be_idle);
+    assert_int_equal(push(&scene, 1, 0, false), 0);
+    atomic_store(&before_no_thread, NULL);
+    speak(&scene, 1);
+    assert_int_equal(fate_within(&scene, 1, 10 * USEC_PER_SEC), SERVED);
+    finish(&scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_silent_one_makes_room),
@@ -308,6 +355,7 @@ int main(void) {
         cmocka_unit_test(a_drain_waits_for_nobody_who_is_silent),
         cmocka_unit_test(fewer_openers_end_when_they_are_done),
         cmocka_unit_test(a_client_that_ends),
+        cmocka_unit_test(who_got_no_thread_is_heard_by_those_there_are),
     };
 
     thread_init_process();
