@@ -13,6 +13,7 @@ struct hold {
     _Atomic bool told;     /* the keeper heard of it, and is to hear of its end */
     _Atomic unsigned held; /* epoch of the keeper that has it; 0: none */
     _Atomic unsigned lost; /* epoch of the keeper that had no descriptors for it */
+    _Atomic unsigned news; /* how often its pumps have told of it: of another socket, perhaps */
 };
 
 #endif

@@ -136,6 +136,7 @@ static int try_hold(struct hold *hold, const int fd[2], int flags) {
 }
 
 void link_hold(struct hold *hold, const int fd[2]) {
+    atomic_fetch_add(&hold->news, 1);
     atomic_store_explicit(&hold->link->last_hold, clock_coarse(), memory_order_relaxed);
     if (try_hold(hold, fd, MSG_DONTWAIT) == 0)
         return;
@@ -144,8 +145,17 @@ void link_hold(struct hold *hold, const int fd[2]) {
     note_unsent(hold->link);
 }
 
+/* A socket may have another one in its place meanwhile (one_leg in conn/exchange.h), of which the
+ * keeper was told before it is told of the former one here. */
 int link_hold_again(struct hold *hold, const int fd[2]) {
-    return try_hold(hold, fd, 0);
+    unsigned news;
+    int r;
+
+    do {
+        news = atomic_load(&hold->news);
+        r = try_hold(hold, fd, 0);
+    } while (r == 0 && atomic_load(&hold->news) != news);
+    return r;
 }
 
 void link_note_crowded(struct link *link) {
