@@ -44,8 +44,10 @@ static void rewrite_request(struct exchange *exchange) {
     request->upgrades = http_upgrades(request->bytes, head, exchange->config);
     if (request->route->cookie != NULL)
         request->came_with = cookie_find(request->bytes, head, request->route->cookie);
+    /* Of another configuration, perhaps: the route may lead nowhere (read_request_again). */
     request->repeatable = http_rewrite_request(request->bytes, head, &facts, &request->out) == 0 &&
-                          bare && !request->upgrades && http1_is_idempotent(head->method);
+                          bare && !request->upgrades && http1_is_idempotent(head->method) &&
+                          request->route->upstream != NO_UPSTREAM;
     exchange->answer_patience = request->route->response_timeout;
 }
 

@@ -15,6 +15,7 @@ from outlives_http import die_at, post, wait_death
 from peer import EOF, Uploader, request, response
 from settings import DEADLINE, free_port, secs, until
 from tls import Site
+from web import text_of
 
 pytestmark = pytest.mark.timeout(8 * DEADLINE)
 
@@ -308,3 +309,27 @@ def test_a_request_that_was_about_to_be_sent_again_is_sent(revived, origin):
         assert client.read_response().body == b"/2"
         assert client.get("/3").body == b"/3"
         assert script.paths == ["/1", "/2", "/2", "/3"]
+
+
+@pytest.mark.parametrize("routes", [{"/other/": {"upstream": "app"}}, {"/app/": {"redirect": "https://example.com/"}}], ids=["none", "redirect"])
+def test_a_request_whose_route_leads_nowhere_now(routes, revived, keeper, origin):
+    """Its server ends without an answer, and there is no other: the next relayd has another configuration."""
+    asked, go = threading.Event(), threading.Event()
+
+    def script(peer):
+        assert peer.read_request() is not None
+        asked.set()
+        assert go.wait(DEADLINE)
+    server, address = origin(script), f"127.0.0.1:{free_port()}"
+
+    def text(routes):
+        return text_of(address, {"app": server}, routes, upstream=None, top=f'keeper = "{keeper.path}"')
+    one = revived(address=address, text=text({"/app/": {"upstream": "app"}}))
+    with connect(one) as client:
+        client.send(request("/app/1"))
+        assert asked.wait(DEADLINE)
+        one.kill()
+        one.write_conf(text=text(routes))
+        one.again()
+        go.set()
+        assert client.read_response().status == 502
