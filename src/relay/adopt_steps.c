@@ -64,8 +64,8 @@ static int server_session(const struct passages *passages, const struct conn_sta
     return adopt_has_leg(passages, fd) ? passages_leg_session(passages, rest, ret) : 0;
 }
 
-/* Something was sent over the leg, or began to be. Else it has come for a request that is to be sent
- * again (stale_leg in conn/exchange.h), and no answer would come over it. */
+/* Something was sent over the leg, or began to be. Else it has come for a request that is to be
+ * sent again (stale_leg in conn/exchange.h), and no answer would come over it. */
 static bool leg_was_used(const struct passages *passages) {
     const struct passage_mark *up = passage_now(&passages->way[DIR_UP]),
                               *down = passage_now(&passages->way[DIR_DOWN]);
