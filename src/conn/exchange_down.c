@@ -58,11 +58,13 @@ enum end exchange_note_fault(struct exchange *exchange, uint16_t fault) {
     return END_BAD_REQUEST;
 }
 
-/* Its time was up before an answer had begun. */
+/* Its time was up before an answer had begun: the server's, or the client's for the body of its
+ * request (RFC 9110, 15.6.5 and 15.5.9), or relayd's. */
 static enum down_next answer_expired(struct exchange_side *down) {
     enum end end = conn_end(down->conn);
+    int status = end == END_ANSWER_TIMEOUT ? 504 : end == END_IDLE ? 408 : 503;
 
-    return exchange_answer_instead(down, end == END_ANSWER_TIMEOUT ? 504 : 503, end);
+    return exchange_answer_instead(down, status, end);
 }
 
 /* cut_answer */

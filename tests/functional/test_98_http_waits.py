@@ -57,6 +57,14 @@ def test_idle_in_the_middle_of_an_answer(relay, origin, copy, framing, half, idl
     assert one.record(client).end == "TI"
 
 
+def test_idle_within_a_body(relay, origin, copy):
+    """The client is told whom its request has waited for; it is not reset as one that ends there."""
+    one = relay(origin(lambda peer: peer.ending()), copy=copy, idle_timeout=ms(300), idle_end="close", **LISTENER)
+    with connect(one) as client:
+        refused_in_http(client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf of"), 408)
+    assert one.record(client).end == "TI"
+
+
 # The queue
 
 
