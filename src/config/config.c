@@ -213,6 +213,10 @@ bool listener_leads_to(const struct listener_config *listener, size_t upstream) 
     return false;
 }
 
+bool listener_hears_hello(const struct listener_config *listener) {
+    return (listener->n_routes > 0 && listener->mode != MODE_HTTP) || listener->tls.given;
+}
+
 bool listener_opens(const struct listener_config *listener) {
-    return listener->accept_proxy != PROXY_OFF || listener->n_routes > 0 || listener->tls.given;
+    return listener->accept_proxy != PROXY_OFF || listener_hears_hello(listener);
 }

@@ -334,7 +334,12 @@ size_t listener_upstream(const struct listener_config *listener, size_t i);
 /* Whether any of these is this one. */
 bool listener_leads_to(const struct listener_config *listener, size_t upstream);
 
-/* Whether clients send something before a server is dialled. */
+/* Whether clients begin with a ClientHello, to be routed by it or for a handshake here. (Routes of
+ * mode http go by each request.) */
+bool listener_hears_hello(const struct listener_config *listener);
+
+/* Whether clients are heard before the pumps have them, or a server is dialled: a PROXY header, a
+ * ClientHello. */
 bool listener_opens(const struct listener_config *listener);
 
 /* log_level as syslog's number (enum log_level). */

@@ -118,8 +118,7 @@ static enum end admit_opening(struct opening *opening) {
 
     if (config->accept_proxy != PROXY_OFF)
         end = hear_header(opening);
-    if (end == END_NONE &&
-        ((config->n_routes > 0 && config->mode != MODE_HTTP) || config->tls.given))
+    if (end == END_NONE && listener_hears_hello(config))
         end = hear_hello(opening);
     if (!openings_keep(opening) && end == END_NONE)
         end = END_PUT_OUT;

@@ -210,7 +210,14 @@ def test_a_reload_takes_openings_along(relay, origin):
 
 
 def test_openers_are_there_for_those_that_need_them(relay, origin):
-    """A listener without accept_proxy has none."""
+    """A listener without accept_proxy has none, nor has one of mode http for its routes."""
     one = relay(origin(echo))
     ask(one.address)
+    assert one.thread_ids("opener") == []
+    address, server = f"127.0.0.1:{free_port()}", origin(http)
+    one = relay(text=f'listener web {{ address = "{address}" mode = http route a.example {{ upstream = app }} }}\n'
+                + section("upstream", "app", server=server))
+    with connect(address) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        assert client.read(12) == b"HTTP/1.1 200"
     assert one.thread_ids("opener") == []

@@ -53,6 +53,14 @@ static void test_which_wins(void **state) {
     config_unref(config);
 }
 
+static void test_routes_of_http_wait_for_nothing_before_a_request(void **state) {
+    struct config *config = good(LISTEN "mode = http route a.example" TO "}\n" APP);
+
+    (void)state;
+    assert_false(listener_opens(&config->listeners[0]));
+    config_unref(config);
+}
+
 static void test_the_listeners_upstream_may_be_missing(void **state) {
     struct config *config = good(LISTEN "route sni:a" TO "}\n" APP);
 
@@ -135,6 +143,7 @@ static void test_a_ring_by_a_route(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_which_wins),
+        cmocka_unit_test(test_routes_of_http_wait_for_nothing_before_a_request),
         cmocka_unit_test(test_the_listeners_upstream_may_be_missing),
         cmocka_unit_test(test_a_dump_loads_to_the_same),
         cmocka_unit_test(test_what_is_no_route),
