@@ -175,7 +175,8 @@ static void set_value(const struct build *build, size_t section, const struct tr
 
     if (options_is_scalar(value->row)) {
         if (!options_parse(value->row, value->text, base))
-            note_value(build, section, value, options_allowed(value->row, allowed, sizeof allowed));
+            note_value(build, section, value,
+                       options_allowed_for(value->row, value->text, allowed, sizeof allowed));
     } else if (value->row->type == OPTION_ADDRESSES) {
         add_listen_address(build, section, value, base);
     } else if (value->row->type == OPTION_ADDRESS) {

@@ -1,5 +1,6 @@
 #include "config/options.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -267,5 +268,16 @@ const char *options_allowed(const struct option_info *row, char *buf, size_t siz
         snprintf(buf, size, "must be one value");
         break;
     }
+    return buf;
+}
+
+const char *options_allowed_for(const struct option_info *row, const char *text, char *buf,
+                                size_t size) {
+    size_t digits = strspn(text, "0123456789"), n;
+
+    options_allowed(row, buf, size);
+    n = strlen(buf);
+    if (row->type == OPTION_NUMBER && digits > 0 && isalpha((unsigned char)text[digits]))
+        snprintf(buf + n, size - n, "; units are k (1024), M (1024 k) and G (1024 M)");
     return buf;
 }

@@ -97,4 +97,8 @@ bool options_equal(enum option_section section, const void *a, const void *b);
 /* "must be a number from 1 to 1000000", "must be auto, buffer or splice". Returns buf. */
 const char *options_allowed(const struct option_info *row, char *buf, size_t size);
 
+/* The same, for a text that was refused: with the units of a number that has another one. */
+const char *options_allowed_for(const struct option_info *row, const char *text, char *buf,
+                                size_t size);
+
 #endif

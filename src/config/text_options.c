@@ -38,7 +38,7 @@ static bool read_range(const char *text, size_t length, struct status_range *ran
 static const char *read_statuses(const char *text, struct health_check_config *check) {
     static const char why[] =
         "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in "
-        "200-299,404";
+        "\"200-299,404\"";
     size_t n = 0;
 
     for (const char *at = text;; n++) {
@@ -137,7 +137,7 @@ static const char *check_socket_choice(const char *text) {
         return NULL;
     return text[0] == '/' && strlen(text) < sizeof(((struct sockaddr_un *)0)->sun_path)
                ? NULL
-               : "must be auto, off, or the path of a socket (at most 107 bytes)";
+               : "must be auto, off, or the path of a socket from / on, of at most 107 bytes";
 }
 
 /* config_validate_listener reads it. */

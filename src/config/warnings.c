@@ -53,11 +53,41 @@ static void tell_missing_folder(const struct config *config, config_warning_fn *
                        path, folder);
 }
 
+/* A browser believes it over TLS alone (RFC 6797, 8.1). */
+static void tell_vain_hsts(const struct config *config, config_warning_fn *on_warning, void *arg) {
+    for (size_t i = 0; i < config->n_listeners; i++) {
+        const struct listener_config *listener = &config->listeners[i];
+        bool given = listener->own.hsts > 0;
+
+        for (size_t k = 0; k < listener->n_routes; k++)
+            given |= listener->routes[k].hsts > 0;
+        if (given && !listener->tls.given)
+            config_warn_of(config, listener->line, on_warning, arg,
+                           "listener %s has hsts but no section tls: only responses over TLS get "
+                           "the field; where TLS ends in front of relayd, set it there",
+                           listener->name);
+    }
+}
+
+static void tell_empty_access_log(const struct config *config, config_warning_fn *on_warning,
+                                  void *arg) {
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].mode == MODE_HTTP)
+            return;
+    if (config->global.access_log[0] != '\0')
+        config_warn_of(config, config->global.access_log_line, on_warning, arg,
+                       "access_log %s stays empty: it has the requests of listeners in mode http, "
+                       "and there is none",
+                       config->global.access_log);
+}
+
 void warnings_tell_asked(const struct config *config, config_warning_fn *on_warning, void *arg) {
     bool *used = calloc(config->n_upstreams, sizeof(*used));
 
     tell_notes(config, true, on_warning, arg);
     tell_missing_folder(config, on_warning, arg);
+    tell_empty_access_log(config, on_warning, arg);
+    tell_vain_hsts(config, on_warning, arg);
     if (used == NULL)
         return;
     for (size_t i = 0; i < config->n_listeners; i++)

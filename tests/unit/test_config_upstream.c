@@ -182,6 +182,38 @@ static void test_upstreams_that_are_drained(void **state) {
     }
 }
 
+/* Of options that do nothing as the rest of the file is: who asks for a check is told. */
+static void test_what_is_in_vain(void **state) {
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"listener web { address = :80 mode = http upstream = app hsts = 1h }\n",
+         "f:1: listener web has hsts but no section tls: only responses over TLS get the field; "
+         "where TLS ends in front of relayd, set it there."},
+        {"listener web { address = :80 mode = http upstream = app route a { hsts = 1h } }\n",
+         "f:1: listener web has hsts but no section tls: only responses over TLS get the field; "
+         "where TLS ends in front of relayd, set it there."},
+        {"listener web { address = :80 mode = http upstream = app hsts = 0 }\n", ""},
+        {"access_log = \"/var/log/relayd/a\" listener web { address = :80 upstream = app }\n",
+         "f:1: access_log /var/log/relayd/a stays empty: it has the requests of listeners in mode "
+         "http, and there is none."},
+        {"access_log = \"/var/log/relayd/a\" "
+         "listener web { address = :80 upstream = app mode = http }\n",
+         ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[256], said[256] = "";
+
+        snprintf(text, sizeof(text), "%s%s", cases[i].text, "upstream app { " SERVER " }");
+        struct config *config = good(text);
+        warnings_tell_asked(config, note_warning, said);
+        assert_string_equal(said, cases[i].said);
+        config_unref(config);
+    }
+}
+
 static void test_errors_of_health_checks(void **state) {
     (void)state;
     bad_upstream(SERVER "health_check {\n path = /x }",
@@ -197,7 +229,7 @@ static void test_errors_of_health_checks(void **state) {
                  "or control characters\n"
                  "f:3: upstream app: health_check: expect = 99: must be up to 8 statuses or ranges "
                  "from 100 to 599 "
-                 "with \",\" between them, as in 200-299,404\n");
+                 "with \",\" between them, as in \"200-299,404\"\n");
     bad_upstream(
         SERVER "health_check { type = http host = \"a b\" rise = 0 }",
         "f:3: upstream app: health_check: host = a b: must be a host name, and may have a port\n"
@@ -381,7 +413,7 @@ static void test_texts_of_checks(void **state) {
     };
     static const char status[] =
         "must be up to 8 statuses or ranges from 100 to 599 with \",\" between them, as in "
-        "200-299,404";
+        "\"200-299,404\"";
     static const char path[] =
         "must be a path that begins with \"/\" and has no blanks or control characters";
     static const char host[] = "must be a host name, and may have a port";
@@ -697,6 +729,7 @@ int main(void) {
         cmocka_unit_test(test_dump_loads_again),
         cmocka_unit_test(test_errors_of_upstreams),
         cmocka_unit_test(test_upstreams_that_are_drained),
+        cmocka_unit_test(test_what_is_in_vain),
         cmocka_unit_test(test_errors_of_health_checks),
         cmocka_unit_test(test_errors_of_listeners),
         cmocka_unit_test(test_servers_that_are_relayd_itself),

@@ -153,6 +153,12 @@ static void test_what_is_allowed_is_said(void **state) {
     (void)state;
     assert_string_equal(options_allowed(row(SECTION_GLOBAL, "queue_size"), text, sizeof text),
                         "must be a number from 1 to 1000000");
+    assert_string_equal(
+        options_allowed_for(row(SECTION_GLOBAL, "queue_size"), "2K", text, sizeof text),
+        "must be a number from 1 to 1000000; units are k (1024), M (1024 k) and G (1024 M)");
+    assert_string_equal(
+        options_allowed_for(row(SECTION_GLOBAL, "queue_size"), "0", text, sizeof text),
+        "must be a number from 1 to 1000000");
     assert_string_equal(options_allowed(row(SECTION_GLOBAL, "queue_timeout"), text, sizeof text),
                         "must be a duration from 1ms to 1h, such as 250ms, 5s, 10m or 1h");
     assert_string_equal(options_allowed(row(SECTION_LISTENER, "copy"), text, sizeof text),
