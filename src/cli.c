@@ -67,7 +67,7 @@ enum { LONG_ONLY = 256 }; /* getopt's value for rows[i] without a letter: LONG_O
 
 void cli_help(FILE *out) {
     fputs(
-        "relayd relays TCP connections to another server.\n\n"
+        "relayd is a reverse proxy for TCP and HTTP.\n\n"
         "usage: relayd [-t | -T [--changed]] [-f FILE]\n"
         "       relayd [-t | -T [--changed]] [--listen ADDR] --proxy HOST:PORT\n"
         "       relayd --reload PID\n\n",
