@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/overlaps.h"
+#include "config/redirect_ring.h"
 
 static void tell_notes(const struct config *config, bool asked, config_warning_fn *on_warning,
                        void *arg) {
@@ -88,6 +89,7 @@ void warnings_tell_asked(const struct config *config, config_warning_fn *on_warn
     tell_missing_folder(config, on_warning, arg);
     tell_empty_access_log(config, on_warning, arg);
     tell_vain_hsts(config, on_warning, arg);
+    redirect_ring_warn(config, on_warning, arg);
     if (used == NULL)
         return;
     for (size_t i = 0; i < config->n_listeners; i++)

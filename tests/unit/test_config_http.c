@@ -5,6 +5,7 @@
 #include "config/problems.h"
 #include "config/route_index.h"
 #include "config/routes.h"
+#include "config/warnings.h"
 
 #define LISTEN "listener web { address = :80 mode = http upstream = app "
 #define OTHER  "upstream other { server a { address = 10.0.0.8:80 } }\n"
@@ -450,14 +451,70 @@ static void test_pages_of_routes(void **state) {
     remove(folder);
 }
 
+static void note_warning(void *arg, const char *where, const char *sentence) {
+    strncat(arg, where, 100);
+    strncat(arg, sentence, 200);
+}
+
+static void test_redirects_that_lead_back(void **state) {
+#define BACK " leads its clients back to this route for ever."
+    static const struct {
+        const char *listener, *said;
+    } cases[] = {
+        {"upstream = app route b { redirect = /docs/ }",
+         "f:1: listener web: route b: redirect = /docs/" BACK},
+        {"upstream = app route b { redirect = /docs/ } route b/docs/ { }", ""},
+        {"upstream = app route \"*.b\" { redirect = \"/docs/a?b\" }",
+         "f:1: listener web: route *.b: redirect = /docs/a?b" BACK},
+        {"upstream = app route /old/ { redirect = /old/new/ strip_prefix = true }",
+         "f:1: listener web: route /old/: redirect = /old/new/" BACK},
+        {"upstream = app route /old/ { redirect = /new/ strip_prefix = true }", ""},
+        {"upstream = app route /old/ { redirect = /new/ }", ""},
+        {"upstream = app route www.b { redirect = \"http://WWW.b\" }",
+         "f:1: listener web: route www.b: redirect = http://WWW.b" BACK},
+        {"upstream = app route www.b/x/ { redirect = \"http://www.b/y/\" }", ""},
+        {"upstream = app route www.b/x/ { redirect = \"http://www.b?x\" }", ""},
+        {"upstream = app route www.b { redirect = \"https://www.b\" }", ""},
+        {"upstream = app route www.b { redirect = \"http://www.b:81\" }", ""},
+        {"upstream = app route b { redirect = \"http://www.b\" }", ""},
+        {"redirect = \"http://www.b\"", ""},
+        {"redirect = /docs/",
+         "f:1: listener web: redirect = /docs/ leads its clients back here for ever."},
+        {"redirect = /docs/ route /docs/ { upstream = app }", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[512], said[1024] = "";
+
+        snprintf(text, sizeof(text), "listener web { address = :80 mode = http %s }\n%s",
+                 cases[i].listener, APP);
+        struct config *config = good(text);
+        warnings_tell_asked(config, note_warning, said);
+        if (strstr(said, "used by no listener") == NULL)
+            assert_string_equal(said, cases[i].said);
+        else
+            assert_int_equal(strncmp(said, cases[i].said, strlen(cases[i].said)), 0);
+        config_unref(config);
+    }
+#undef BACK
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),          cmocka_unit_test(test_what_is_no_pattern),
-        cmocka_unit_test(test_where_requests_go), cmocka_unit_test(test_http2),
-        cmocka_unit_test(test_inheritance),       cmocka_unit_test(test_a_dump_says_the_same),
-        cmocka_unit_test(test_in_mode_tcp),       cmocka_unit_test(test_fields_of_headers),
-        cmocka_unit_test(test_how_many_bytes),    cmocka_unit_test(test_redirects),
-        cmocka_unit_test(test_trusted_proxies),   cmocka_unit_test(test_pages_of_routes),
+        cmocka_unit_test(test_redirects_that_lead_back),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_what_is_no_pattern),
+        cmocka_unit_test(test_where_requests_go),
+        cmocka_unit_test(test_http2),
+        cmocka_unit_test(test_inheritance),
+        cmocka_unit_test(test_a_dump_says_the_same),
+        cmocka_unit_test(test_in_mode_tcp),
+        cmocka_unit_test(test_fields_of_headers),
+        cmocka_unit_test(test_how_many_bytes),
+        cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_trusted_proxies),
+        cmocka_unit_test(test_pages_of_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
