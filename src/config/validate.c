@@ -323,6 +323,15 @@ static void note_who_serves_http(struct config *config) {
     }
 }
 
+/* Not where all requests are redirected, or no route takes them. A route that names an upstream
+ * has been told that there is none. */
+static bool needs_upstream(const struct config *config) {
+    for (size_t i = 0; i < config->n_listeners; i++)
+        if (config->listeners[i].n_routes == 0 && config->listeners[i].own.redirect[0] == '\0')
+            return true;
+    return config->n_listeners == 0;
+}
+
 void config_validate(const struct tree *tree, struct config *config, struct problems *problems) {
     struct validation validation = {tree, config, problems, NULL};
     size_t listeners = 0, upstreams = 0;
@@ -354,7 +363,7 @@ void config_validate(const struct tree *tree, struct config *config, struct prob
         problems_add(problems, tree->last_line,
                      "there is no listener section, so no client could connect; add one, as in "
                      "listener web { address = \":8080\" upstream = app }");
-    if (config->n_upstreams == 0)
+    if (config->n_upstreams == 0 && needs_upstream(config))
         problems_add(problems, tree->last_line,
                      "there is no upstream section, so connections have nowhere to go; add one, as "
                      "in upstream app { server a { address = \"127.0.0.1:80\" } }");

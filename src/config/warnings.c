@@ -83,7 +83,7 @@ static void tell_empty_access_log(const struct config *config, config_warning_fn
 }
 
 void warnings_tell_asked(const struct config *config, config_warning_fn *on_warning, void *arg) {
-    bool *used = calloc(config->n_upstreams, sizeof(*used));
+    bool *used = calloc(config->n_upstreams + 1, sizeof(*used));
 
     tell_notes(config, true, on_warning, arg);
     tell_missing_folder(config, on_warning, arg);

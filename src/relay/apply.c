@@ -245,9 +245,17 @@ void relay_announce(struct relay *relay) {
             continue;
         acceptor->announced = true;
         const struct route *route = acceptor->serves;
-        log_msg(MSG_READY, "Listener %s takes connections on %s and relays them to %s%s.",
-                route->config->name, acceptor->socket.text,
-                route->upstream != NULL ? route->upstream->config->name : "their routes",
-                route->upstream != NULL && route->config->n_routes > 0 ? " and by its routes" : "");
+        const struct listener_config *config = route->config;
+        const char *redirect = route->upstream == NULL ? config->own.redirect : NULL;
+        bool redirects = redirect != NULL && redirect[0] != '\0';
+
+        log_msg(MSG_READY, "Listener %s takes connections on %s and %s %s%s.", config->name,
+                acceptor->socket.text, redirects ? "redirects them to" : "relays them to",
+                route->upstream != NULL ? route->upstream->config->name
+                : redirects             ? redirect
+                                        : "their routes",
+                (route->upstream != NULL || redirects) && config->n_routes > 0
+                    ? " and by its routes"
+                    : "");
     }
 }

@@ -19,7 +19,7 @@ static struct line *get_line(const struct generation *former, size_t i, const ch
 static bool init_lines(struct generation *generation, const struct generation *former) {
     const struct config *config = generation->config;
 
-    generation->lines = calloc(config->n_upstreams, sizeof(*generation->lines));
+    generation->lines = calloc(config->n_upstreams + 1, sizeof(*generation->lines));
     for (size_t i = 0; generation->lines != NULL && i < config->n_upstreams; i++) {
         generation->lines[i] = get_line(former, i, config->upstreams[i].name);
         if (generation->lines[i] == NULL)

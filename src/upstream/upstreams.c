@@ -124,7 +124,7 @@ struct upstreams *upstreams_new(struct config *config, const struct upstreams *f
     all->shared.health = health_new();
     all->resolver = former != NULL ? resolver_ref(former->resolver) : resolver_new(&dns_cares);
     all->names = names_new();
-    all->list = calloc(config->n_upstreams, sizeof(*all->list));
+    all->list = calloc(config->n_upstreams + 1, sizeof(*all->list));
     if (all->shared.members == NULL || all->shared.health == NULL || all->resolver == NULL ||
         all->names == NULL || all->list == NULL)
         goto fail;

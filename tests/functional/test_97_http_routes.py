@@ -167,6 +167,22 @@ def test_without_a_host_there_is_no_same_host(relay, apps):
 # Reloads
 
 
+def test_redirects_alone_need_no_upstream(relay, apps):
+    """Nor do reloads to a site with servers, and back."""
+    address = f"127.0.0.1:{free_port()}"
+    alone = f'listener web {{ address = "{address}" mode = http redirect = https }}\n'
+    one = relay(address=address, text=alone)
+    one.wait_log("Listener web takes connections on .* and redirects them to https[.]")
+    with connect(one) as client:
+        assert ask(client, get(host="a.test"))["Location"] == "https://a.test/"
+        one.reload(text=text_of(address, apps))
+        assert ask(client, get()).body == b"main / "
+        one.reload(text=alone)
+        assert ask(client, get(host="a.test"))["Location"] == "https://a.test/"
+    one.term()
+    assert one.wait_exit() == 0
+
+
 def test_a_reload_between_two_requests(relay, apps):
     """Its routes, its headers, its limits hold for the next one."""
     port = free_port()

@@ -144,6 +144,21 @@ static void test_what_is_missing(void **state) {
         "one, as in upstream app { server a { address = \"127.0.0.1:80\" } }\n");
 }
 
+static void test_a_site_of_redirects_needs_no_upstream(void **state) {
+#define HTTP "listener web { address = :80 mode = http "
+    (void)state;
+    config_unref(good(HTTP "redirect = https }"));
+    config_unref(good(HTTP "route a { redirect = https } }"));
+    bad(HTTP "redirect = https }\nlistener raw { address = :81 }",
+        "f:2: listener raw: upstream must be given, as in upstream = app\n"
+        "f:2: there is no upstream section, so connections have nowhere to go; add one, as in "
+        "upstream app { server a { address = \"127.0.0.1:80\" } }\n");
+    bad(HTTP "redirect = https\nroute a { upstream = app } }",
+        "f:2: listener web: route a: upstream \"app\" does not exist; there is no upstream "
+        "section at all\n");
+#undef HTTP
+}
+
 static void test_upstream_names(void **state) {
     (void)state;
     bad("listener web { address = :80\nupstream = ap }\n" APP,
@@ -265,6 +280,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_given_twice),
         cmocka_unit_test(test_the_same_address_twice),
         cmocka_unit_test(test_what_is_missing),
+        cmocka_unit_test(test_a_site_of_redirects_needs_no_upstream),
         cmocka_unit_test(test_upstream_names),
         cmocka_unit_test(test_titles),
         cmocka_unit_test(test_syntax_errors),
