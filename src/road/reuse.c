@@ -7,6 +7,7 @@
 #include "conn/leg_pool.h"
 #include "listen/own.h"
 #include "road/choose.h"
+#include "road/exchanges.h"
 #include "road/generation.h"
 #include "road/road.h"
 #include "upstream/upstream.h"
@@ -78,8 +79,7 @@ bool reuse_take(void *arg, struct exchange *exchange, const struct route_config 
     struct record record = conn->state->record;
     lock_release(&conn->registry->lock);
     note_taken(&record, route, &leg);
-    if (exchange->leg_upstream == NULL) /* its first */
-        stats_add(STAT_relayed, 1);
+    exchanges_count_relayed(exchange);
     stats_add(STAT_legs_taken, 1);
     exchange_dialled(exchange, END_NONE, 0, &has, &record);
     return true;

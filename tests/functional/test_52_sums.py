@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import random
+import re
+import signal
 import threading
 
 import pytest
@@ -13,7 +15,7 @@ from client import connect
 from control import asked, relayctl
 from exposition import parse
 from origin import Origin
-from settings import DEADLINE, LONG, SANITIZER, free_port, ms, until
+from settings import DEADLINE, LONG, REPO, SANITIZER, free_port, ms, until
 from tls import Site
 from web import CLOSE, RESET, Web, answer, answer_chunked, get, head_of, post, post_chunked, read_answer
 
@@ -83,6 +85,8 @@ def web_server(seen):
 #: What a server does with a request: (status, whether the client's connection goes on, ends of it if it does not).
 WELL = {"ok": 200, "chunks": 200, "no": 404, "oops": 500, "moved": 302, "interim": 200, "last": 200, "again": 200, "open": 200}
 BADLY = {"none": (502, {"SW"}), "reset": (502, {"SW", "SR"}), "bad": (502, {"SB"}), "late": (504, {"TW"}), "cut": (200, {"SU"})}
+#: Doors of mode tcp, and how a connection ends that never had a server.
+TCP, REFUSED = ("tcp", "tcptls", "tcpunix", "proxied", "gone", "denied"), ("CH", "TH", "LA", "CG", "TG", "SD")
 #: What relayd answers by itself, and no server.
 OWN = (308, 400, 413, 502, 504)
 
@@ -102,7 +106,7 @@ class Place:
         self.ports = {door: free_port() for door in
                       ("tcp", "tcptls", "tcpunix", "proxied", "http", "https", "shared", "each", "gone", "webgone", "denied", "passing")}
         self.dead = free_port()
-        self.round = 0
+        self.round, self.kills = 0, True
         self.told, self.lock, self.numbers = [], threading.Lock(), iter(range(1 << 30))
 
     def start(self, script, **how):
@@ -154,6 +158,9 @@ class Place:
         with self.lock:
             return next(self.numbers)
 
+    def allowed(self, *ways):
+        return [way for way in ways if way != "kill" or self.kills]
+
     def visit(self, dice):
         dice.choice((self.visit_tcp, self.visit_tcp, self.visit_http, self.visit_http, self.visit_http, self.visit_refused))(dice)
 
@@ -161,7 +168,7 @@ class Place:
         door = dice.choice(("tcp", "tcptls", "tcpunix", "proxied"))
         client = self.site.connect(self.door(door)) if door == "tcptls" else connect(self.door(door))
         told = self.note(Told(door, client.name, server="s0"))
-        how, size = dice.choice(("echo", "end", "reset", "client", "kill")), dice.choice((0, 1, 1000, 100_000))
+        how, size = dice.choice(self.allowed("echo", "end", "reset", "client", "kill")), dice.choice((0, 1, 1000, 100_000))
         line = {"client": "silent", "kill": "silent"}.get(how, how)
         first = f"{line} {size}\n".encode()
         port = client.name.rpartition(":")[2]
@@ -242,7 +249,7 @@ class Place:
                         client.read_end()
                     break
             else:
-                how = dice.choice(("close", "reset", "half", "upgrade", "kill", "leave", "late", "large"))
+                how = dice.choice(self.allowed("close", "reset", "half", "upgrade", "kill", "leave", "late", "large"))
                 getattr(self, "http_" + how)(client, door, told, dice)
         if door != "https" and told.down is None:
             told.down = len(raw) - told.own
@@ -374,6 +381,9 @@ def one_of(metrics, name):
     return metrics["relayd_" + name].samples["", ()]
 
 
+ON = ["relayd_" + name + "_total" for name in re.findall(r"^COUNTER\((\w+)", (REPO / "src/base/counters.def").read_text(), re.M)]
+
+
 class Watcher(threading.Thread):
     """Looks again and again: a counter never falls, and nothing that is live is nonsense."""
 
@@ -392,7 +402,8 @@ class Watcher(threading.Thread):
             self.error = error
 
     def forget(self):
-        self.last = {}
+        """Another process: of it the counters of the first list alone go on."""
+        self.last = {key: value for key, value in self.last.items() if key[0] in ON}
 
     def look(self):
         now = {(metric.name, key): value for metric in page(self.at).values() if metric.type != "gauge"
@@ -459,6 +470,9 @@ def check_sums(place, one, metrics, lives):
     for gauge, labels in (("listener_connections", ("listener",)), ("server_connections", ("upstream", "server")),
                           ("upstream_queued_connections", ("upstream",))):
         assert not by_labels(metrics, gauge, *labels), gauge
+    reached = {r.conn for r in requests if hasattr(r, "server_address") and r.upstream != "dead"}
+    reached |= {r.conn for r in records if r.listener in TCP and r.end not in REFUSED}
+    assert one_of(metrics, "relayed_total") == len(reached)
     assert one_of(metrics, "killed_total") == sum(record.end == "OR" for record in records)
     assert one_of(metrics, "proxy_header_bad_total") == sum(record.end in ("CH", "TH", "LH") for record in records)
     assert one_of(metrics, "tls_failed_total") == sum(record.end in ("CG", "TG", "LG") for record in records)
@@ -544,4 +558,24 @@ def test_sums_over_reloads(relay, place, at):
                 told.requests[path] = "any"
                 client.send(get(path)).read_end()
         return 1
+    adds_up(here, one, SEED, disturb)
+
+
+@pytest.mark.timeout(12 * DEADLINE)
+def test_sums_over_restarts(revived, keeper, place, at):
+    """Connections and what was counted of them go on in the next process; nothing is told twice, or never."""
+    here = place(f'keeper = "{keeper.path}"\non_term = leave\n')
+    here.kills = False
+    one = revived(address=here.door("tcp"), text=here.text())
+
+    def disturb(watcher, goes_on):
+        lives = 1
+        while goes_on():
+            seen = len(here.told)
+            until(lambda: len(here.told) > seen + CLIENTS or not goes_on(), "more clients")
+            with watcher.pause:
+                one.crash(signal.SIGTERM)
+                watcher.forget()
+            lives += 1
+        return lives
     adds_up(here, one, SEED, disturb)
