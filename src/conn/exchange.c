@@ -204,7 +204,7 @@ bool exchange_lend(struct exchange *exchange, struct tls_buffers *buffers) {
 }
 
 void exchange_give_back(struct exchange *exchange, struct tls_buffers *buffers) {
-    if (!atomic_load(&exchange->conn->parked)) /* else it goes on */
+    if (!exchange_leaves_request(exchange))
         exchange_note_log(exchange);
     member_unref(exchange->wanted);
     member_unref(exchange->mute);
@@ -300,7 +300,7 @@ static int send_counting(struct exchange_side *side, enum side to, struct iovec 
 
     flow_begin_writing(flow);
     int r = exchange_is_kept(side->exchange)
-                ? exchange_step(side, to, parts, n, &sent)
+                ? exchange_step(side, to, parts, n, counted, &sent)
                 : stream_send(conn->fd[to], conn->tls[to], side->room->buffers, parts, n, &sent);
     if (r == -EINTR) /* it is not done */
         return r;

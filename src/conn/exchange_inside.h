@@ -143,9 +143,9 @@ void exchange_read_from(struct exchange_side *side);
 
 /* The parts go to a side, with what the mark is to say (side->next), and what was taken of the
  * stream is done with. 0, -errno of the sink, or -EINTR: it parks, and the next process sends the
- * rest. *ret_plain grows by what was sent. */
+ * rest. counted: among the bytes of the connection. *ret_plain grows by what was sent. */
 int exchange_step(struct exchange_side *side, enum side to, struct iovec *parts, size_t n,
-                  uint64_t *ret_plain) MUST_USE;
+                  bool counted, uint64_t *ret_plain) MUST_USE;
 /* close_notify, if the side speaks TLS. */
 int exchange_step_end(struct exchange_side *side, enum side to) MUST_USE;
 /* The same, of nothing. */
@@ -160,6 +160,10 @@ void exchange_return_area(struct exchange *exchange);
 int exchange_resume_step(struct exchange_side *side) MUST_USE;
 /* Or nothing more of it is sent: what is read is behind it all the same. */
 void exchange_forgo_step(struct exchange_side *side);
+
+/* by_steps: the connection goes on in the next process, and with it the request, or what there is
+ * yet of it: that one logs it. What was answered it does not know any more. */
+bool exchange_leaves_request(const struct exchange *exchange);
 
 /* Lends exchange->request, if none is there. False: no memory. */
 bool exchange_lend(struct exchange *exchange, struct tls_buffers *buffers);

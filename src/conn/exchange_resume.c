@@ -31,6 +31,31 @@ bool exchange_was_under_way(const struct passages *passages) {
     return up->count > down->count || up->phase == PASSAGE_BYTES || down->phase == PASSAGE_BYTES;
 }
 
+/* An answer of relayd's own, of which the next process sends the rest. */
+static bool leaves_own_answer(const struct passage *up) {
+    return atomic_load(&up->undone) && passage_now(up)->sink == SIDE_CLIENT;
+}
+
+bool exchange_leaves_request(const struct exchange *exchange) {
+    struct conn *conn = exchange->conn;
+
+    if (!atomic_load(&conn->parked) || exchange->request == NULL || conn->passages == NULL)
+        return false;
+    const struct passage *ways = conn->passages->way;
+    const struct passage_exchange *up = &passage_now(&ways[DIR_UP])->exchange,
+                                  *down = &passage_now(&ways[DIR_DOWN])->exchange;
+    bool ends = up->end != END_NONE || down->end != END_NONE,
+         bytes = up->phase == PASSAGE_BYTES || down->phase == PASSAGE_BYTES;
+    lock_acquire(&conn->registry->lock);
+    bool aborted = conn->state->aborted;
+    lock_release(&conn->registry->lock);
+    if (aborted || ends || bytes)
+        return false;
+    if (exchange->request->note->whole == 0) /* else it was answered, if a mark says so, too */
+        return !leaves_own_answer(&ways[DIR_UP]);
+    return up->count > down->count;
+}
+
 /* The request */
 
 static void rewrite_request(struct exchange *exchange) {

@@ -178,9 +178,9 @@ static void give_up_step(struct exchange_side *side) {
     passage_done(&side->conn->passages->way[side->dir]);
 }
 
-/* What was taken counts as done with the last of several steps. */
+/* What was taken counts as done with the last of several steps. counted: as the direction's. */
 static int make_step(struct exchange_side *side, enum side to, struct iovec **parts, size_t *n,
-                     uint64_t *ret_plain) {
+                     bool counted, uint64_t *ret_plain) {
     struct flow *flow = &side->conn->state->flow[side->dir];
     struct tls_session *session = side->conn->tls[to];
     struct bytes_out out;
@@ -194,7 +194,8 @@ static int make_step(struct exchange_side *side, enum side to, struct iovec **pa
         side->in.taken = 0;
     }
     commit_message(side, to, out.size,
-                   atomic_load_explicit(&flow->bytes, memory_order_relaxed) + out.plain);
+                   atomic_load_explicit(&flow->bytes, memory_order_relaxed) +
+                       (counted ? out.plain : 0));
     r = send_bytes_out(side, to, out.bytes, out.size, 0);
     if (r < 0) {
         side->in.taken = taken;
@@ -215,13 +216,14 @@ static int make_step(struct exchange_side *side, enum side to, struct iovec **pa
 }
 
 int exchange_step(struct exchange_side *side, enum side to, struct iovec *parts, size_t n,
-                  uint64_t *ret_plain) {
+                  bool counted, uint64_t *ret_plain) {
     struct flow *flow = &side->conn->state->flow[side->dir];
+    bool counts = counted && to == conn_sink(side->dir);
     bool long_one = false, dies = atomic_load(&flow->in_memory); /* its leg does: let_in */
     int r;
 
     do {
-        r = make_step(side, to, &parts, &n, ret_plain);
+        r = make_step(side, to, &parts, &n, counts, ret_plain);
         long_one |= n > 0;
     } while (r == 0 && n > 0);
     if (long_one && r == 0)
