@@ -114,14 +114,6 @@ static void leave_exchange(void *arg, struct exchange *exchange) {
     exchange->config = NULL;
 }
 
-/* One that has sent something to a server was counted by the last relayd. */
-void exchanges_count_relayed(const struct exchange *exchange) {
-    const struct flow *up = &exchange->conn->state->flow[DIR_UP];
-
-    if (exchange->leg_upstream == NULL && atomic_load(&up->bytes) == 0)
-        stats_add(STAT_relayed, 1);
-}
-
 void exchanges_deliver(struct job *job, enum end end, int error) {
     struct exchange *exchange = job->exchange;
     struct conn *conn = exchange->conn;
@@ -138,7 +130,7 @@ void exchanges_deliver(struct job *job, enum end end, int error) {
     if (refused)
         meter_add(&job->route->limit->refused[end], LIMIT_REFUSED_PERIOD, clock_coarse());
     else if (end == END_NONE)
-        exchanges_count_relayed(exchange);
+        reuse_count_relayed(exchange);
     struct road *road = exchange->road->arg;
     exchange_dialled(exchange, end, error, &job->has, &job->record);
     atomic_fetch_sub(&road->exchange_dials, 1);

@@ -22,9 +22,6 @@ void exchanges_leave_leg(const struct road *road, struct conn *conn);
 /* One that the last relayd left goes on: before its pumps run. False: no memory. Main. */
 bool exchanges_adopt(struct road *road, struct route *route, struct conn *conn);
 
-/* It gets a leg. Counts its connection as relayed if that is its first, in whichever process. */
-void exchanges_count_relayed(const struct exchange *exchange);
-
 /* A dial for an exchange has ended so. Takes all of the job but its route. */
 void exchanges_deliver(struct job *job, enum end end, int error);
 

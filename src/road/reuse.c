@@ -7,7 +7,6 @@
 #include "conn/leg_pool.h"
 #include "listen/own.h"
 #include "road/choose.h"
-#include "road/exchanges.h"
 #include "road/generation.h"
 #include "road/road.h"
 #include "upstream/upstream.h"
@@ -32,6 +31,14 @@ bool reuse_shares(void *arg, struct exchange *exchange) {
         member != NULL && atomic_load(&member->max_connections) == 0 && !own_is(&member->addr);
     lock_release(&conn->registry->lock);
     return shares;
+}
+
+/* One that has sent something to a server was counted by the last relayd. */
+void reuse_count_relayed(const struct exchange *exchange) {
+    const struct flow *up = &exchange->conn->state->flow[DIR_UP];
+
+    if (exchange->leg_upstream == NULL && atomic_load(&up->bytes) == 0)
+        stats_add(STAT_relayed, 1);
 }
 
 /* As the log tells it: no time in the queue, none to connect. */
@@ -79,7 +86,7 @@ bool reuse_take(void *arg, struct exchange *exchange, const struct route_config 
     struct record record = conn->state->record;
     lock_release(&conn->registry->lock);
     note_taken(&record, route, &leg);
-    exchanges_count_relayed(exchange);
+    reuse_count_relayed(exchange);
     stats_add(STAT_legs_taken, 1);
     exchange_dialled(exchange, END_NONE, 0, &has, &record);
     return true;

@@ -14,4 +14,8 @@ void reuse_note_dial(struct exchange *exchange, const struct route *route);
 bool reuse_shares(void *arg, struct exchange *exchange);
 bool reuse_take(void *arg, struct exchange *exchange, const struct route_config *section);
 
+/* It gets a leg, dialled or taken. Counts its connection as relayed if that is its first, in
+ * whichever process. */
+void reuse_count_relayed(const struct exchange *exchange);
+
 #endif
