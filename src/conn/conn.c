@@ -289,6 +289,15 @@ struct holdings conn_take_unneeded(struct conn *conn) {
     return taken;
 }
 
+void conn_say_server(const struct conn *conn, struct conn_server *ret_server) {
+    lock_acquire(&conn->registry->lock);
+    const struct record *record = &conn->state->record;
+    memcpy(ret_server->upstream, record->upstream, sizeof(ret_server->upstream));
+    memcpy(ret_server->server, record->server, sizeof(ret_server->server));
+    ret_server->address = record->server_addr;
+    lock_release(&conn->registry->lock);
+}
+
 struct member *conn_member(struct conn *conn) {
     lock_acquire(&conn->registry->lock);
     struct member *member = conn->member != NULL ? member_ref(conn->member) : NULL;

@@ -122,6 +122,13 @@ bool conn_is_held(const struct conn *conn, unsigned epoch);
  * long as it has a leg that is not to outlive the process. At a restart that is waited for. */
 bool conn_goes_on(const struct conn *conn, unsigned epoch);
 
+/* Where it leads, or did last: in mode http it may change at any moment. */
+struct conn_server {
+    char upstream[CONFIG_NAME_MAX], server[CONFIG_NAME_MAX];
+    struct addr address;
+};
+void conn_say_server(const struct conn *conn, struct conn_server *ret_server);
+
 /* A reference to the member that it counts at; NULL: none (any more). Any thread with a reference,
  * no leaf lock held. */
 struct member *conn_member(struct conn *conn);

@@ -143,19 +143,21 @@ static json_t *describe_connection(const struct question *question, struct conn 
     const struct conn_state *state = conn->state;
     const struct record *record = &state->record;
     char client[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
+    struct conn_server server;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&state->flow[DIR_UP].active),
                                           atomic_load(&state->flow[DIR_DOWN].active)),
                                record->accepted);
 
+    conn_say_server(conn, &server);
     return json_pack(
         "{s:o, s:I, s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
         "s:{s:o, s:o}, s:o, s:o, s:o, s:o}",
         "tls", describe_tls(record, conn->bearer), "id", (json_int_t)record->number, "client",
         addr_format(&record->client, client, sizeof(client)), "proxy",
         record->peer.len > 0 ? addr_format(&record->peer, peer, sizeof(peer)) : NULL, "listener",
-        record->listener, "upstream", record->upstream, "server", record->server, "sni",
-        record->sni, "alpn", record->alpn, "phase", connections_phase(conn), "age_us",
+        record->listener, "upstream", server.upstream, "server", server.server, "sni", record->sni,
+        "alpn", record->alpn, "phase", connections_phase(conn), "age_us",
         (json_int_t)usec_later(now - record->accepted, 0), "idle_us",
         (json_int_t)usec_later(now - active, 0), "up",
         (json_int_t)atomic_load(&state->flow[DIR_UP].bytes), "down",

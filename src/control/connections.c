@@ -105,9 +105,11 @@ static bool takes_bearer(const struct filter *filter, const struct bearer *beare
 
 bool connections_takes(const struct filter *filter, const struct conn *conn) {
     const struct record *record = &conn->state->record;
+    struct conn_server server;
 
+    conn_say_server(conn, &server);
     return takes_bearer(filter, conn->bearer) &&
-           filter_takes(filter, record->listener, record->upstream, record->server,
+           filter_takes(filter, record->listener, server.upstream, server.server,
                         &record->client) &&
            filter_takes_live(filter, record->number, clock_now() - record->accepted,
                              atomic_load(&conn->state->flow[DIR_UP].bytes) +
@@ -152,17 +154,19 @@ static void write_conn(void *arg, struct conn *conn) {
     if (!connections_takes(&list->filter, conn) || is_coming(list, record->number))
         return;
     char request[REQUEST_SHOWN] = "";
+    struct conn_server server;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
                                record->accepted);
     if (conn->exchange != NULL)
         exchange_say_request(conn->exchange, request, sizeof(request));
+    conn_say_server(conn, &server);
     const struct shown shown = {.number = record->number,
                                 .client = &record->client,
-                                .address = &record->server_addr,
+                                .address = &server.address,
                                 .listener = record->listener,
-                                .upstream = record->upstream,
-                                .server = record->server,
+                                .upstream = server.upstream,
+                                .server = server.server,
                                 .tls = tls_version_name(record->tls_version),
                                 .request = request,
                                 .bearer = conn->bearer,
