@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from client import connect
-from control import asked, relayctl
+from control import asked, dialled, relayctl
 from exposition import parse
 from origin import Origin
 from settings import DEADLINE, LONG, REPO, SANITIZER, free_port, ms, until
@@ -419,6 +419,34 @@ class Watcher(threading.Thread):
             assert all(value >= 0 for value in row.values() if isinstance(value, (int, float))), row
 
 
+class Tail(threading.Thread):
+    """GET /tail: the same connections, as they end."""
+
+    def __init__(self, at):
+        super().__init__(daemon=True)
+        self.client, self.found = dialled(at), []
+        self.client.sendall(b"GET /tail HTTP/1.1\r\nHost: relayd\r\n\r\n")
+        self.lines = self.client.makefile("rb")
+        while self.lines.readline().strip():   # once it listens its head has come
+            pass
+        self.client.settimeout(None)
+        self.start()
+
+    def run(self):
+        for line in self.lines:
+            if line.startswith(b"{"):
+                record = json.loads(line)
+                self.found.append((record.get("conn"), record.get("end"), record.get("bytes_up"), record.get("bytes_down")))
+
+    def check(self, one):
+        wanted = collections.Counter((r.conn, r.end, r.bytes_up, r.bytes_down) for r in one.records())
+        until(lambda: len(self.found) >= wanted.total(), "all of them")
+        self.client.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.client.close()
+        assert collections.Counter(self.found) == wanted
+
+
 def run_clients(place, seed, visits, failures):
     dice = random.Random(seed)
     for n in range(visits):
@@ -512,10 +540,11 @@ def check_access_log(place, one):
     assert collections.Counter(line[key] for line in lines) == collections.Counter(r.request for r in one.requests())
 
 
-def adds_up(place, one, seed, disturb):
+def adds_up(place, one, seed, disturb, lasts=True):
     """Clients come by dice while `disturb` does what it does, until they are gone; then everything is compared."""
     print(f"RELAYD_SEED={seed}")
     watcher, failures = Watcher(place.at), []
+    tail = Tail(place.at) if lasts else None
     clients = [threading.Thread(target=run_clients, args=(place, seed + i, VISITS // CLIENTS, failures)) for i in range(CLIENTS)]
     for client in clients:
         client.start()
@@ -533,6 +562,8 @@ def adds_up(place, one, seed, disturb):
     check_requests(place, one)
     check_sums(place, one, page(place.at), lives)
     check_access_log(place, one)
+    if tail is not None:
+        tail.check(one)
 
 
 @pytest.fixture
@@ -582,7 +613,7 @@ def test_sums_over_restarts(revived, keeper, place, at):
                 watcher.forget()
             lives += 1
         return lives
-    adds_up(here, one, SEED, disturb)
+    adds_up(here, one, SEED, disturb, lasts=False)
 
 
 def test_own_answers_are_not_counted_after_a_restart(revived, keeper, origin, at):
