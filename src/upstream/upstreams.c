@@ -174,7 +174,8 @@ void upstreams_free(struct upstreams *upstreams) {
     if (upstreams == NULL)
         return;
     resolver_leave(upstreams->resolver, upstreams->names); /* the rosters stay as they are */
-    health_stop(upstreams->shared.health); /* nor does the checker look at them any more */
+    if (upstreams->shared.health != NULL)
+        health_stop(upstreams->shared.health); /* nor does the checker look at them any more */
     for (size_t i = 0; i < upstreams->n; i++)
         upstream_clear(&upstreams->list[i]);
     health_free(upstreams->shared.health);
