@@ -12,9 +12,11 @@
 #define PATIENCE                                                                                   \
     (5 * USEC_PER_SEC) /* with a keeper that systemd has yet to start, or that is busy */
 #define PATIENCE_IN_ALL (30 * USEC_PER_SEC) /* with one that does not come to its END */
+#define RESERVE         64 /* descriptors that are left where there are too few to take all */
 
 static enum link_outcome fail_attach(struct link_why *why, int error) {
     why->error = error;
+    why->want = error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
     return LINK_FAILED;
 }
 
@@ -84,15 +86,44 @@ struct hearing {
     struct heritage *heritage;
     struct link_why *why;
     bool greeted, last;
+    bool full;     /* there are no descriptors for more */
     uint64_t next; /* slots come in order, each once: those below are done */
 };
+
+/* This process needs some for other things: the last connections give theirs back. */
+static void leave_room(struct heritage *heritage) {
+    size_t n = 0;
+
+    for (size_t i = heritage->n_conns; i-- > 0 && n < RESERVE;)
+        for (size_t k = 0; k < KEEPER_FDS; k++) {
+            n += heritage->conns[i].fd[k] >= 0;
+            fd_close(&heritage->conns[i].fd[k]);
+        }
+}
+
+/* Where there are no descriptors for it, it is known all the same, and will be given up alone. */
+static enum link_outcome inherit_conn(struct hearing *hearing, struct keeper_message *message) {
+    struct heritage *heritage = hearing->heritage;
+
+    if (!grow_heritage(heritage))
+        return fail_attach(hearing->why, ENOMEM);
+    if (message->cut && !hearing->full) {
+        leave_room(heritage);
+        hearing->full = true;
+    }
+    struct legacy *legacy = &heritage->conns[heritage->n_conns++];
+    legacy->slot = message->head.index - KEEPER_CONNECTIONS;
+    for (size_t k = 0; k < KEEPER_FDS; k++)
+        legacy->fd[k] = hearing->full ? -1 : fd_take(&message->fd[k]);
+    return LINK_OK;
+}
 
 /* A slot that is held. What is not understood, or comes twice, is dropped. */
 static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_message *message) {
     struct heritage *heritage = hearing->heritage;
-    size_t index = message->head.index, n_conns = heritage->n_conns;
+    size_t index = message->head.index;
 
-    if (message->cut)
+    if (message->cut && index < KEEPER_CONNECTIONS)
         return fail_attach(hearing->why, EMFILE);
     if (index < hearing->next || index >= KEEPER_CONNECTIONS + heritage->n_slots)
         return LINK_OK;
@@ -101,15 +132,9 @@ static enum link_outcome inherit_slot(struct hearing *hearing, struct keeper_mes
         heritage->table = fd_take(&message->fd[0]);
     } else if (index >= KEEPER_LISTENERS && index < KEEPER_CONNECTIONS && message->n_fd == 1) {
         heritage->listeners[index - KEEPER_LISTENERS] = fd_take(&message->fd[0]);
-    } else if (index >= KEEPER_CONNECTIONS &&
-               (message->n_fd == KEEPER_FDS || message->n_fd == KEEPER_CONNECTION_FDS)) {
-        if (!grow_heritage(heritage))
-            return fail_attach(hearing->why, ENOMEM);
-        struct legacy *legacy = &heritage->conns[n_conns];
-        legacy->slot = (uint32_t)(index - KEEPER_CONNECTIONS);
-        for (size_t k = 0; k < KEEPER_FDS; k++)
-            legacy->fd[k] = fd_take(&message->fd[k]);
-        heritage->n_conns++;
+    } else if (index >= KEEPER_CONNECTIONS && (message->cut || message->n_fd == KEEPER_FDS ||
+                                               message->n_fd == KEEPER_CONNECTION_FDS)) {
+        return inherit_conn(hearing, message);
     }
     return LINK_OK;
 }
@@ -215,6 +240,14 @@ static enum link_outcome send_attach(int fd, const struct link_terms *terms, boo
     return r == 0 || r == -EPIPE ? LINK_OK : fail_attach(why, -r);
 }
 
+/* Nobody else will take it. The listening sockets are closed then, and can be bound anew. */
+static void drop_held(int fd) {
+    struct keeper_message forget = keeper_message(KEEPER_FORGET);
+
+    if (keeper_send(fd, &forget, 0) == 0)
+        (void)link_await_pong(fd);
+}
+
 enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                               struct heritage *ret_heritage, struct link_why *ret_why) {
     struct heritage heritage = heritage_none();
@@ -228,6 +261,8 @@ enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *re
         outcome = link_take_answers(fd, &heritage, &why);
     if (outcome != LINK_OK) {
         heritage_free(&heritage);
+        if (outcome == LINK_FAILED && why.want && fd >= 0)
+            drop_held(fd);
         fd_close(&fd);
         *ret_why = why;
         return outcome;

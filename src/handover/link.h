@@ -40,7 +40,7 @@ struct heritage {
     int listeners[KEEPER_LISTENERS_MAX]; /* -1: none */
     struct legacy {
         uint32_t slot;
-        int fd[KEEPER_FDS];
+        int fd[KEEPER_FDS]; /* -1: none; all of them: there were no descriptors for it */
     } * conns;
     size_t n_conns, room;
 };
@@ -65,6 +65,7 @@ enum link_outcome {
 /* For the log. */
 struct link_why {
     int error;                /* of LINK_FAILED */
+    bool want;                /* the same, of memory or descriptors in this process */
     unsigned version;         /* the keeper's; 0: it named none */
     char text[TRUST_WHY_MAX]; /* whom it serves, or why it is not trusted */
 };
@@ -103,7 +104,7 @@ struct link {
 };
 
 /* Takes what is held, for heritage_free; on failure sets *ret_why. drop: the keeper first drops
- * what it holds. Waits some seconds at most. */
+ * what it holds; it also does so if there is want. Waits some seconds at most. */
 enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
                               struct heritage *ret_heritage, struct link_why *ret_why) MUST_USE;
 

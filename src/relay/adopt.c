@@ -81,6 +81,8 @@ static const char *find_fault(const struct relay *relay, const struct legacy *le
         return "it was held twice";
     if (crash_is_often(relay->road.link->table->states[legacy->slot].crashes, clock_now()))
         return "relayd crashed three times within a minute while it worked for it";
+    if (legacy->fd[0] < 0 && legacy->fd[1] < 0)
+        return "there were no descriptors for it (raise LimitNOFILE)";
     const struct conn_state *state = &relay->road.link->table->states[legacy->slot];
     if (!are_descriptors_sound(legacy, state->by_steps))
         return "its descriptors are not what they should be";

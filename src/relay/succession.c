@@ -133,6 +133,15 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
     return 0;
 }
 
+/* It is closed at the keeper where this relayd listens, or once it is attached. */
+static void say_lost(const char *path, enum link_outcome outcome, const struct link_why *why) {
+    if (outcome == LINK_SILENT || (outcome == LINK_FAILED && why->want))
+        log_msg(MSG_ADOPT_FAILED,
+                "Nothing that relayd-keeper at %s may hold is adopted: connections of the previous "
+                "relayd are reset.",
+                path);
+}
+
 /* Attaches to the keeper; or, if that cannot be, makes a link that will. */
 static void attach_keeper(struct relay *relay, const struct link_terms *terms, bool by_chance) {
     struct link_why why;
@@ -147,12 +156,13 @@ static void attach_keeper(struct relay *relay, const struct link_terms *terms, b
                     terms->path, relay->road.link->table->n);
             return;
         }
-        fd_close(&fd); /* what it holds is for one that can go on with it */
-        heritage_free(&relay->heritage);
+        drop_heirs(fd, &relay->heritage, "There was no memory to adopt with");
+        fd_close(&fd);
         outcome = LINK_FAILED;
-        why.error = -r;
+        why = (struct link_why){.error = -r};
     }
     link_log_outcome(outcome, &why, terms->path, by_chance);
+    say_lost(terms->path, outcome, &why);
     if (make_link(relay, terms, &fd, outcome) < 0)
         fd_close(&fd);
 }

@@ -271,3 +271,26 @@ def test_a_stop_while_the_adopted_get_their_threads(meeting, revived, keeper):
         assert set(one.wait_adopted(times + 1)) == {(count, 0)}
     for pair in pairs:
         ask(*pair)
+
+
+def test_too_few_descriptors_for_all(meeting, revived, keeper):
+    """The limit was lowered: as many as there is room for go on, and the others are reset, each with a word; new ones are relayed."""
+    one = revived(meeting)
+    pairs = meeting.pairs(one, 60)
+    keeper.wait_held(60)
+    one.kill()
+    one.prepare = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (260, 260))
+    one.again()
+    (adopted, lost), = one.wait_adopted(1)
+    assert adopted + lost == 60 and adopted >= 10 and lost >= 10
+    told = [line for line in one.all_lines() if "no descriptors for it" in line.text]
+    assert len(told) + one.summed_up() >= lost
+    gone = 0
+    for client, server in pairs:
+        try:
+            ask(client, server)
+        except (OSError, AssertionError):
+            gone += 1
+            assert (client.ending(), server.ending()) == (RESET, RESET)
+    assert gone == lost
+    ask(*meeting.pair(one))
