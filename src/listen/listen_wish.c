@@ -56,6 +56,11 @@ static const char *usual_advice(int error, const struct listen_wish *wish) {
                "started again, as the service is by itself";
     case EMFILE:
         return "raise LimitNOFILE";
+    case ENFILE:
+        return "all programs together have too many files open: raise fs.file-max (sysctl)";
+    case ENOBUFS:
+    case ENOMEM:
+        return "the machine has too little memory";
     default:
         return "correct the address";
     }

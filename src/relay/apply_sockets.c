@@ -157,7 +157,7 @@ static const struct acceptor *find_obstacle(const struct apply *apply,
     const struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &apply->fresh, entry)
-        if (has_same_file(acceptor, wish))
+        if (acceptor->wish != wish && has_same_file(acceptor, wish))
             return acceptor;
     TAILQ_FOREACH(acceptor, &apply->relay->acceptors, entry)
         if ((acceptor->next_route != NULL || acceptor->socket.passed_as[0] != '\0') &&
