@@ -13,8 +13,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -66,10 +69,16 @@ static void count(uint64_t site) {
     }
 }
 
+static bool has_begun(uint64_t site) {
+    if (atomic_load(&faults->from) == site)
+        atomic_store(&faults->from, 0);
+    return atomic_load(&faults->from) == 0;
+}
+
 static bool fails(const void *caller) {
     uint64_t site = (uint64_t)((uintptr_t)caller - base);
 
-    if (faults == NULL || (uintptr_t)caller < base || (uintptr_t)caller >= end)
+    if (faults == NULL || (uintptr_t)caller < base || (uintptr_t)caller >= end || !has_begun(site))
         return false;
     count(site);
     if (atomic_load(&faults->site) != site || atomic_fetch_sub(&faults->before, 1) != 0)
@@ -129,6 +138,12 @@ static void *next(const char *name) {
 PLAIN(int, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
 PLAIN(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 PLAIN(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+PLAIN(int, listen, (int fd, int most), (fd, most))
+PLAIN(ssize_t, pread64, (int fd, void *to, size_t n, off64_t from), (fd, to, n, from))
+PLAIN(int, stat64, (const char *path, struct stat64 *stat), (path, stat))
+PLAIN(int, lstat64, (const char *path, struct stat64 *stat), (path, stat))
+PLAIN(int, eventfd, (unsigned first, int flags), (first, flags))
+PLAIN(int, epoll_create1, (int flags), (flags))
 PLAIN(int, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 PLAIN(int, getpeername, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 PLAIN(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t n),
@@ -156,6 +171,20 @@ int ioctl(int fd, unsigned long what, ...) {
     arg = va_arg(list, void *);
     va_end(list);
     return FAILS ? (int)failed() : (int)syscall(SYS_ioctl, fd, what, arg);
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list list;
+    unsigned mode;
+
+    va_start(list, flags);
+    mode = va_arg(list, unsigned);
+    va_end(list);
+    return FAILS ? (int)failed() : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+FILE *fopen64(const char *path, const char *how) {
+    return FAILS ? (failed(), NULL) : NEXT(fopen64)(path, how);
 }
 
 int connect(int fd, const struct sockaddr *a, socklen_t n) {
@@ -355,4 +384,14 @@ char *strdup(const char *text) {
     char *copy = FAILS ? (errno = faults->error, NULL) : __libc_malloc(n);
 
     return copy == NULL ? NULL : memcpy(copy, text, n);
+}
+
+char *strndup(const char *text, size_t most) {
+    size_t n = strnlen(text, most);
+    char *copy = FAILS ? (errno = faults->error, NULL) : __libc_malloc(n + 1);
+
+    if (copy == NULL)
+        return NULL;
+    copy[n] = '\0';
+    return memcpy(copy, text, n);
 }

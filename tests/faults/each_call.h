@@ -16,6 +16,8 @@ struct faults {
     int32_t error; /* what it fails with; 0: it does as little as it can, without an error */
     _Atomic uint32_t fired;
     uint32_t unused;
+    _Atomic uint64_t
+        from; /* calls are counted, and fail, from the one at this site on; 0: they are */
     struct faults_seen { /* a site is where a call returns to, from where the program is loaded */
         _Atomic uint64_t site;
         _Atomic uint64_t calls;

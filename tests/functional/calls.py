@@ -40,6 +40,11 @@ ERRORS = {
     "pthread_create": ("EAGAIN",), "pthread_attr_init": MEMORY,
     "malloc": MEMORY, "calloc": MEMORY, "realloc": MEMORY, "reallocarray": MEMORY, "aligned_alloc": MEMORY, "strdup": MEMORY,
 }
+#: What fails at a start and in a reload, too, and on the road is not met.
+MORE_ERRORS = {
+    "listen": ("EADDRINUSE",), "open64": FULL, "fopen64": (*FULL, "ENOMEM"), "eventfd": FULL, "epoll_create1": FULL, "strndup": MEMORY,
+    "pread64": ("ENOMEM",), "stat64": ("ENOMEM", "EACCES"), "lstat64": ("ENOMEM", "EACCES"),
+}
 #: syscall() by who calls it.
 BY_NUMBER = {"drop_some": RECEIVES, "source_await": RECEIVES, "dissolve_connection": ("EBUSY",),
              "use_socket": ("EBUSY", "EINTR", "EMFILE"), "event_wait_as": ("EINTR", "EAGAIN"), "event_wait_until": ("EINTR", "EAGAIN"),
@@ -62,26 +67,26 @@ class Site:
     def errors(self):
         if self.function in UNFAILING:
             return ()
-        return BY_NUMBER.get(self.function, ()) if self.call == "syscall" else ERRORS[self.call]
+        return BY_NUMBER.get(self.function, ()) if self.call == "syscall" else {**ERRORS, **MORE_ERRORS}[self.call]
 
     def __repr__(self):
         return f"{self.call} at {self.place} in {self.function}"
 
 
-def _calls():
-    """(where it returns to, what it calls) of each call."""
+def _calls(names):
+    """(where it returns to, what it calls) of each call of one of these."""
     code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", RELAYD], capture_output=True, text=True, check=True).stdout
     instruction = re.compile(r"^ *([0-9a-f]+):\s+(\S+)\s*(?:.*<(\w+)@)?", re.M)
     call = None
     for where, what, name in instruction.findall(code):
         if call:
             yield int(where, 16), call
-        call = name if what in ("call", "bl") and (name in ERRORS or name == "syscall") else None
+        call = name if what in ("call", "bl") and (name in names or name == "syscall") else None
 
 
-def sites():
-    """{address: Site} of the calls on the road."""
-    calls = dict(_calls())
+def sites(rooms=ROAD, names=ERRORS):
+    """{address: Site} of the calls on the road, or in these rooms."""
+    calls = dict(_calls(names))
     asked = "".join(f"{address - 1:#x}\n" for address in calls)
     said = subprocess.run(["addr2line", "-a", "-f", "-i", "-e", RELAYD], input=asked, capture_output=True, text=True, check=True).stdout
     found = {}
@@ -92,7 +97,7 @@ def sites():
         for function, path in zip(frames[0::2], frames[1::2]):
             place = path.rpartition("/src/")[2].partition(" ")[0]
             if "/src/" in path:
-                if place.startswith(ROAD) and not place.startswith(NOT_ROAD):
+                if place.startswith(rooms) and not place.startswith(NOT_ROAD):
                     found[address] = Site(address, calls[address], function, place, frames[-2])
                 break
     return found
@@ -102,7 +107,7 @@ class Faults:
     """The file that the library shares with the test (tests/faults/each_call.h)."""
 
     MAGIC, SEEN = 0x31534c4c4143, 4096
-    HEAD = struct.Struct("=QQiiII")
+    HEAD = struct.Struct("=QQiiIIQ")
 
     def __init__(self, path):
         self.path = path
@@ -114,6 +119,10 @@ class Faults:
     @property
     def env(self):
         return {"LD_PRELOAD": str(LIBRARY), "RELAYD_FAULTS": str(self.path)}
+
+    def begin_at(self, site):
+        """Calls count, and fail, from the next one at this site on."""
+        self.map[32:40] = struct.pack("=Q", site.address)
 
     def arm(self, site, error, before=0):
         """The call at this site, once so many of them have been, fails."""
