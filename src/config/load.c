@@ -152,7 +152,7 @@ static void parse_text(struct load *load, cfg_t *cfg, const char *path, char *te
     bool whole = run_libconfuse(load, cfg, text, first) && end == OUTLINE_WHOLE;
     if (load->syntax_line != 0)
         problems_drop_after(&load->problems, load->syntax_line);
-    if (!whole && load->problems.n == n_problems)
+    if (!whole && load->problems.n == n_problems && !load->problems.out_of_memory)
         problems_add(&load->problems, load->before + lines, "syntax error");
     load->whole &= whole;
     load->before += lines;

@@ -164,7 +164,7 @@ class Held:
     def __init__(self, origin, folder, top):
         self.site = Site(folder)
         sealed = origin(over_tls(self.site.server_context(), echo))
-        self.servers = {"plain": origin(echo).address, "both": f"localhost:{sealed.port}", "http": web(origin, answers).address}
+        self.servers = {"plain": origin(echo).address, "both": sealed.address, "http": web(origin, answers).address}
         self.addresses = {name: f"127.0.0.1:{free_port()}" for name in self.LISTENERS}
         self.top = top
         self.conns = [kind(self, listener) for listener, kinds in self.LISTENERS.items() for kind in kinds]
