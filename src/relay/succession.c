@@ -135,7 +135,7 @@ static int make_link(struct relay *relay, const struct link_terms *terms, int *f
 
 /* It is closed at the keeper where this relayd listens, or once it is attached. */
 static void say_lost(const char *path, enum link_outcome outcome, const struct link_why *why) {
-    if (outcome == LINK_SILENT || (outcome == LINK_FAILED && why->want))
+    if (outcome == LINK_FAILED && why->want)
         log_msg(MSG_ADOPT_FAILED,
                 "Nothing that relayd-keeper at %s may hold is adopted: connections of the previous "
                 "relayd are reset.",

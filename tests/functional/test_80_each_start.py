@@ -33,7 +33,7 @@ def known():
 
 
 #: Of a unix socket, to a keeper that is there.
-LOCAL = ("EAGAIN", "ENOBUFS", "ENOMEM", "EMFILE", "ENFILE")
+LOCAL = ("ENOBUFS", "ENOMEM", "EMFILE", "ENFILE")
 
 
 def is_impossible(site, error):
