@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "config/options.h"
@@ -159,11 +160,12 @@ json_t *status_json(const struct question *question) {
     samples_rates(question->samples, bytes);
     snprintf(fingerprint, sizeof(fingerprint), "%08x", generation->config->fingerprint);
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
-        "version", RELAYD_VERSION, "since", (json_int_t)question->since, "live",
-        (json_int_t)gate_live(gate), "max", (json_int_t)gate_max(gate), "rate",
-        sum_rates(generation), "up_rate", pack_rate(bytes[DIR_UP]), "down_rate",
-        pack_rate(bytes[DIR_DOWN]), "keeper",
+        "{s:s, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+        "s:b}",
+        "version", RELAYD_VERSION, "pid", (json_int_t)getpid(), "since",
+        (json_int_t)question->since, "live", (json_int_t)gate_live(gate), "max",
+        (json_int_t)gate_max(gate), "rate", sum_rates(generation), "up_rate",
+        pack_rate(bytes[DIR_UP]), "down_rate", pack_rate(bytes[DIR_DOWN]), "keeper",
         describe_keeper(question->relay, &sum, keeper, sizeof(keeper)), "fingerprint", fingerprint,
         "near", near_list(question), "troubles", list_troubles(), "failures", list_failures(),
         "listeners", list_listeners(generation), "upstreams", list_upstreams(generation), "lame",

@@ -59,14 +59,23 @@ static void note_interrupted_wait(int signal) {
     interrupted = 1;
 }
 
+/* What was asked between these two looks at /status was answered by one process, which had adopted
+ * all. */
+static bool is_of_one_process(const json_t *before, const json_t *after) {
+    return before != NULL && after != NULL &&
+           member_number(before, "pid") == member_number(after, "pid") &&
+           member_number(before, "since") == member_number(after, "since") &&
+           !json_is_true(json_object_get(before, "adopting"));
+}
+
 /* Connections of all addresses of app/a; -1: not known now. *ret_answers: whether a relayd does. */
 static long long count_server_live(const struct ask *ask, const char *name, bool *ret_answers) {
     struct ask quiet = *ask;
 
     quiet.quiet = true;
-    json_t *status = ask_look(&quiet, "/status"), *servers = ask_look(&quiet, "/servers");
-    bool counted = status != NULL && json_is_array(servers) &&
-                   !json_is_true(json_object_get(status, "adopting"));
+    json_t *status = ask_look(&quiet, "/status"), *servers = ask_look(&quiet, "/servers"),
+           *after = ask_look(&quiet, "/status");
+    bool counted = json_is_array(servers) && is_of_one_process(status, after);
     const json_t *server;
     long long live = 0;
     size_t i;
@@ -79,8 +88,11 @@ static long long count_server_live(const struct ask *ask, const char *name, bool
         if (strcmp(whole, name) == 0 && live < ANSWER_NUMBER_MOST)
             live += member_number(server, "live");
     }
-    *ret_answers = status != NULL;
+    if (live == 0 && json_is_true(json_object_get(after, "stopping")))
+        counted = false; /* it may have left them to the next one */
+    *ret_answers = status != NULL || after != NULL;
     json_decref(status);
+    json_decref(after);
     json_decref(servers);
     return counted ? live : -1;
 }

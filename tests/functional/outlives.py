@@ -534,7 +534,9 @@ class Lives:
         try:
             code = self.one.wait_exit(secs(20))
         except AssertionError:
-            raise AssertionError(f"relayd does not come to {at}; {self.streams[-1]}; its log:\n{self.complaints(self.streams[-1])}\n{self.one.log[-2000:]}") from None
+            log = "".join(line for line in self.one.log.splitlines(True) if " notice Listener " not in line)
+            raise AssertionError(f"relayd does not come to {at}; {self.streams[-1]}; its log:\n{self.complaints(self.streams[-1])}\n"
+                                 f"{log[-4000:]}") from None
         assert code == -signal.SIGKILL, f"relayd exited {code} on its way to {at}:\n{self.one.log[-4000:]}"
         self.died.append(at)
 

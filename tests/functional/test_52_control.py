@@ -21,8 +21,8 @@ from settings import DEADLINE, free_port, until
 def test_status(relay, origin, at):
     one = relay(origin(http), control=at)
     status = json.loads(relayctl("-s", at, "--json"))
-    assert set(status) == {"version", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "troubles", "failures", "lame", "stopping", "adopting",
-                           "listeners", "upstreams"}
+    assert set(status) == {"version", "pid", "since", "live", "max", "rate", "up_rate", "down_rate", "keeper", "fingerprint", "near", "troubles",
+                           "failures", "lame", "stopping", "adopting", "listeners", "upstreams"}
     assert 0 < status["max"] <= 10000 and status["live"] == 0
     assert status["keeper"] in ("off", "absent", "holds all")
     assert [listener["name"] for listener in status["listeners"]] == ["web"]
