@@ -119,7 +119,7 @@ static void the_ring_may_be_full_to_its_last_byte(void **state) {
     const struct request_record shortest = make_request(1, 0);
     size_t n_path = size - entry - request_record_size(&shortest);
     uint64_t before = stats_get(STAT_access_log_lost);
-    unsigned long given = 4 * ACCESS_LOG_ROOM / size;
+    unsigned long given = 2 * ACCESS_LOG_ROOM / size;
 
     (void)state;
     (void)unlink(path);
