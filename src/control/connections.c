@@ -103,17 +103,23 @@ static bool takes_bearer(const struct filter *filter, const struct bearer *beare
                                                  bearer_say_fingerprint(bearer, fingerprint));
 }
 
-bool connections_takes(const struct filter *filter, const struct conn *conn) {
+static bool takes_with_server(const struct filter *filter, const struct conn *conn,
+                              const struct conn_server *server) {
     const struct record *record = &conn->state->record;
-    struct conn_server server;
 
-    conn_say_server(conn, &server);
     return takes_bearer(filter, conn->bearer) &&
-           filter_takes(filter, record->listener, server.upstream, server.server,
+           filter_takes(filter, record->listener, server->upstream, server->server,
                         &record->client) &&
            filter_takes_live(filter, record->number, clock_now() - record->accepted,
                              atomic_load(&conn->state->flow[DIR_UP].bytes) +
                                  atomic_load(&conn->state->flow[DIR_DOWN].bytes));
+}
+
+bool connections_takes(const struct filter *filter, const struct conn *conn) {
+    struct conn_server server;
+
+    conn_say_server(conn, &server);
+    return takes_with_server(filter, conn, &server);
 }
 
 /* Written without jansson or stdio: there may be many, and they would take most of the time. */
@@ -150,17 +156,17 @@ static void write_conn(void *arg, struct conn *conn) {
     struct conn_list *list = arg;
     const struct record *record = &conn->state->record;
     const struct flow *up = &conn->state->flow[DIR_UP], *down = &conn->state->flow[DIR_DOWN];
+    struct conn_server server;
 
-    if (!connections_takes(&list->filter, conn) || is_coming(list, record->number))
+    conn_say_server(conn, &server); /* once: what is shown is what the filter took */
+    if (!takes_with_server(&list->filter, conn, &server) || is_coming(list, record->number))
         return;
     char request[REQUEST_SHOWN] = "";
-    struct conn_server server;
     usec_t now = clock_now(),
            active = usec_later(usec_later(atomic_load(&up->active), atomic_load(&down->active)),
                                record->accepted);
     if (conn->exchange != NULL)
         exchange_say_request(conn->exchange, request, sizeof(request));
-    conn_say_server(conn, &server);
     const struct shown shown = {.number = record->number,
                                 .client = &record->client,
                                 .address = &server.address,

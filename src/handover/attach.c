@@ -225,6 +225,13 @@ int link_await_pong(int fd) {
     return r == 0 ? -EPIPE : r;
 }
 
+void link_drop_held(int fd) {
+    struct keeper_message forget = keeper_message(KEEPER_FORGET);
+
+    if (keeper_send(fd, &forget, 0) == 0)
+        (void)link_await_pong(fd);
+}
+
 /* A keeper that has refused and closed before this is heard all the same. */
 static enum link_outcome send_attach(int fd, const struct link_terms *terms, bool drop,
                                      struct link_why *why) {
@@ -238,14 +245,6 @@ static enum link_outcome send_attach(int fd, const struct link_terms *terms, boo
     if (r == -EAGAIN)
         return LINK_SILENT;
     return r == 0 || r == -EPIPE ? LINK_OK : fail_attach(why, -r);
-}
-
-/* Nobody else will take it. The listening sockets are closed then, and can be bound anew. */
-static void drop_held(int fd) {
-    struct keeper_message forget = keeper_message(KEEPER_FORGET);
-
-    if (keeper_send(fd, &forget, 0) == 0)
-        (void)link_await_pong(fd);
 }
 
 enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *ret_fd,
@@ -262,7 +261,7 @@ enum link_outcome link_attach(const struct link_terms *terms, bool drop, int *re
     if (outcome != LINK_OK) {
         heritage_free(&heritage);
         if (outcome == LINK_FAILED && why.want && fd >= 0)
-            drop_held(fd);
+            link_drop_held(fd); /* nobody else will take it */
         fd_close(&fd);
         *ret_why = why;
         return outcome;

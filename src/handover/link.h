@@ -116,6 +116,10 @@ void link_log_outcome(enum link_outcome outcome, const struct link_why *why, con
  * -errno. */
 int link_await_pong(int fd);
 
+/* The keeper drops all that it holds for this link, and has done so when this returns, unless it is
+ * silent: listening sockets are closed then, and can be bound anew. The same. */
+void link_drop_held(int fd);
+
 struct heritage heritage_none(void);
 
 /* Closes what nobody took. */

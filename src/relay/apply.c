@@ -237,25 +237,26 @@ enum apply_outcome relay_apply(struct relay *relay, struct config *config,
     return outcome;
 }
 
+static void announce_listener(const struct acceptor *acceptor) {
+    const struct route *route = acceptor->serves;
+    const struct listener_config *config = route->config;
+    bool redirects = route->upstream == NULL && config->own.redirect[0] != '\0';
+    const char *target = redirects                 ? config->own.redirect
+                         : route->upstream != NULL ? route->upstream->config->name
+                                                   : NULL;
+
+    log_msg(MSG_READY, "Listener %s takes connections on %s and %s %s%s.", config->name,
+            acceptor->socket.text, redirects ? "redirects them to" : "relays them to",
+            target != NULL ? target : "their routes",
+            target != NULL && config->n_routes > 0 ? " and by its routes" : "");
+}
+
 void relay_announce(struct relay *relay) {
     struct acceptor *acceptor;
 
     TAILQ_FOREACH(acceptor, &relay->acceptors, entry) {
-        if (acceptor->announced)
-            continue;
+        if (!acceptor->announced)
+            announce_listener(acceptor);
         acceptor->announced = true;
-        const struct route *route = acceptor->serves;
-        const struct listener_config *config = route->config;
-        const char *redirect = route->upstream == NULL ? config->own.redirect : NULL;
-        bool redirects = redirect != NULL && redirect[0] != '\0';
-
-        log_msg(MSG_READY, "Listener %s takes connections on %s and %s %s%s.", config->name,
-                acceptor->socket.text, redirects ? "redirects them to" : "relays them to",
-                route->upstream != NULL ? route->upstream->config->name
-                : redirects             ? redirect
-                                        : "their routes",
-                (route->upstream != NULL || redirects) && config->n_routes > 0
-                    ? " and by its routes"
-                    : "");
     }
 }

@@ -21,8 +21,6 @@
 
 /* Nothing of it can go on, or is to. */
 static void drop_heirs(int fd, struct heritage *heritage, const char *why) {
-    struct keeper_message forget = keeper_message(KEEPER_FORGET);
-
     if (heritage->n_conns > 0)
         log_msg(MSG_ADOPT_FAILED, "%s: the %zu connections that were held are reset.", why,
                 heritage->n_conns);
@@ -34,8 +32,7 @@ static void drop_heirs(int fd, struct heritage *heritage, const char *why) {
     size_t n_slots = heritage->n_slots;
     heritage_free(heritage);
     heritage->n_slots = n_slots;
-    (void)keeper_send(fd, &forget, 0);
-    (void)link_await_pong(fd); /* the listening sockets are closed then, and can be bound anew */
+    link_drop_held(fd);
 }
 
 /* Whether relayd has crashed again and again, and no connection is to blame: whatever crashes it

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import servers
-from client import close_all, connect, connect_many, run
+from client import close_all, connect, connect_many, run, waiting_in_the_backlog
 from peer import EOF, RESET
 from settings import DEADLINE, LONG, MIB, REPO, SANITIZER, free_port, ms, secs, some, until
 from web import answer, ask, get, proxy, read_answer, read_asked_body, text_of, web
@@ -49,14 +49,9 @@ SOON = secs(2.5)
 
 
 def wait_taken(one):
-    """No client stands in the kernel's queue any more: on a busy machine a thousand threads take their time to be made."""
+    """On a busy machine a thousand threads take their time to be made."""
     port = int(one.address.rsplit(":", 1)[1])
-
-    def waiting():
-        with open("/proc/net/tcp", encoding="ascii") as sockets:
-            rows = [line.split() for line in sockets][1:]
-        return sum(int(row[4].split(":")[1], 16) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")   # listens
-    until(lambda: waiting() == 0, "all are taken")
+    until(lambda: waiting_in_the_backlog(port) == 0, "all are taken")
 
 
 def served(one, times=20, target="/good"):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from client import connect, connect_many
+from client import connect, connect_many, waiting_in_the_backlog
 from keeper import Revived, ask, small_keeper
 from keeper_talk import FORGET, PING, Intruder
 from origin import echo
@@ -86,13 +86,6 @@ def test_an_accepted_client_that_is_not_relayed_yet_is_reset(revived, full_origi
         (data, how), took = elapsed(client.read_end)
         assert (data, how, took < secs(1)) == (b"", RESET, True)
     one.again()
-
-
-def waiting_in_the_backlog(port):
-    """Connections to this port that nobody has accepted: of these alone the kernel knows no inode."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] in ("01", "08") and row[9] == "0" for row in rows)
 
 
 def test_nobody_comes_back(revived, keeper, meeting):
